@@ -1,0 +1,72 @@
+# Write the tables behind bus/types.h: OUT from what protoc-c made in GEN, the list PROTOS, and the catalogue TOPICS.
+#
+# The full name of a message is read from protoc-c's .c, where it stands in the descriptor: the C name cannot be turned back.
+set(includes "")
+set(events "")
+set(messages "")
+foreach(proto IN LISTS PROTOS)
+  string(REPLACE ".proto" ".pb-c" generated ${proto})
+  string(APPEND includes "#include \"${generated}.h\"\n")
+  file(READ ${GEN}/${generated}.c text)
+  set(magic "=\n{\n  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,\n  ")
+  string(REGEX MATCHALL "[a-z0-9_]+__descriptor ${magic}\"[^\"]+\"" found "${text}")
+  get_filename_component(stem ${proto} NAME_WE)
+  get_filename_component(lane ${proto} DIRECTORY)
+  get_filename_component(noun ${lane} DIRECTORY)
+  get_filename_component(noun ${noun} NAME)
+  string(REPLACE "/" "\\." lane ${lane})
+  foreach(match IN LISTS found)
+    string(REGEX REPLACE "^([a-z0-9_]+) .*\"([^\"]+)\"$" "\\2 \\1" row "${match}")
+    list(APPEND messages "${row}")
+    if(stem STREQUAL noun AND row MATCHES "^${lane}\\.[A-Za-z0-9_]+ ")
+      list(APPEND events "${row}")
+    endif()
+  endforeach()
+endforeach()
+
+# "FULL_NAME C_NAME" sorts as the full names do, since no character of a name comes before the space.
+foreach(table IN ITEMS events messages)
+  list(SORT ${table})
+  list(TRANSFORM ${table} REPLACE "^.* (.*)$" "\t&\\1,\n")
+  list(JOIN ${table} "" ${table})
+endforeach()
+
+# A lane is a topic with a precedence, whatever its name.
+set(lanes "")
+file(STRINGS ${TOPICS} lines REGEX "^  name: |^ +valise/precedence: ")
+set(name "")
+foreach(line IN LISTS lines)
+  if(line MATCHES "^  name: *([a-z0-9.]+)")
+    set(name ${CMAKE_MATCH_1})
+  elseif(line MATCHES "valise/precedence: *\"?([A-Z]+)")
+    list(APPEND lanes "\t{\"${name}\", VL_${CMAKE_MATCH_1}},\n")
+  endif()
+endforeach()
+if(NOT lanes)
+  message(FATAL_ERROR "${TOPICS} gives no topic a label valise/precedence")
+endif()
+list(SORT lanes)
+list(JOIN lanes "" lanes)
+
+file(WRITE ${OUT} "/* Made by proto/types.cmake. */
+#include \"bus/types.h\"
+
+${includes}
+const struct vl_lane vl_lanes[] = {
+${lanes}};
+const size_t vl_n_lanes = sizeof(vl_lanes) / sizeof(vl_lanes[0]);
+
+extern const ProtobufCMessageDescriptor *const vl_event_types[];
+extern const size_t vl_n_event_types;
+const ProtobufCMessageDescriptor *const vl_event_types[] = {
+${events}\tNULL,
+};
+const size_t vl_n_event_types = sizeof(vl_event_types) / sizeof(vl_event_types[0]) - 1;
+
+extern const ProtobufCMessageDescriptor *const vl_message_types[];
+extern const size_t vl_n_message_types;
+const ProtobufCMessageDescriptor *const vl_message_types[] = {
+${messages}\tNULL,
+};
+const size_t vl_n_message_types = sizeof(vl_message_types) / sizeof(vl_message_types[0]) - 1;
+")

@@ -1,0 +1,45 @@
+/*
+ * Time, passed in. Whatever needs the hour takes a `struct vl_clock`, so that a test can be its own clock.
+ */
+#ifndef VALISE_BASE_CLOCK_H
+#define VALISE_BASE_CLOCK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* An instant: seconds since 1970-01-01T00:00:00Z and nanoseconds 0..999,999,999, as google.protobuf.Timestamp. */
+struct vl_time {
+	int64_t seconds;
+	int32_t nanos;
+};
+
+/* A source of time. `now` is called with `context`. */
+struct vl_clock {
+	struct vl_time (*now)(void *context);
+	void *context;
+};
+
+/* The system's real-time clock. */
+extern const struct vl_clock vl_clock_system;
+
+struct vl_time vl_clock_now(const struct vl_clock *clock);
+
+/* Milliseconds that never go back, for intervals within this process. */
+int64_t vl_monotonic_ms(void);
+
+/* -1, 0 or 1. */
+int vl_time_compare(struct vl_time a, struct vl_time b);
+
+/* Milliseconds since 1970, rounded down. */
+int64_t vl_time_ms(struct vl_time t);
+struct vl_time vl_time_from_ms(int64_t ms);
+
+/* RFC 3339 in UTC with Z and 0, 3, 6 or 9 decimals, as proto3 JSON writes it. Returns `text`. */
+#define VL_TIME_TEXT 40
+const char *vl_time_format(struct vl_time t, char text[VL_TIME_TEXT]);
+
+/* RFC 3339 with any offset, years 0001 to 9999. False where the text is not that. */
+bool vl_time_parse(const char *text, size_t length, struct vl_time *t);
+
+#endif

@@ -1,0 +1,479 @@
+#include "hq/apply.h"
+
+#include "base/text.h"
+#include "bus/chain.h"
+#include "hq/deadletter.h"
+#include "hq/fold.h"
+#include "hq/ledger.h"
+#include "hq/standing.h"
+#include "hq/views.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define CHAIN_SIZE 48
+
+struct vl_applier {
+	struct vl_store *store;
+	struct vl_txn *txn;
+	struct vl_fold *fold;
+	struct vl_arena *arena;
+	struct vl_buf packed, copy;
+	uint64_t events, total;
+};
+
+/* One good batch on its way in. */
+struct arrival {
+	const struct vl_record *record;
+	const struct vl_batch *batch;
+	const struct vl_digest *digest;
+	char mission[VL_MISSION_MAX + 1];
+	const char *lane;
+	size_t view;
+	struct vl_standing standing;
+};
+
+enum vl_err vl_applier_open(struct vl_store *store, struct vl_applier **opened)
+{
+	struct vl_applier *applier = calloc(1, sizeof(*applier));
+
+	*opened = NULL;
+	if (applier == NULL)
+		return VL_ERR_NOMEM;
+	applier->store = store;
+	applier->fold = vl_fold_open();
+	applier->arena = vl_arena_open(0);
+	if (applier->fold == NULL || applier->arena == NULL) {
+		vl_applier_close(applier);
+		return VL_ERR_NOMEM;
+	}
+	*opened = applier;
+	return VL_OK;
+}
+
+void vl_applier_close(struct vl_applier *applier)
+{
+	if (applier == NULL)
+		return;
+	vl_txn_abort(applier->txn);
+	vl_fold_close(applier->fold);
+	vl_arena_close(applier->arena);
+	vl_buf_free(&applier->packed);
+	vl_buf_free(&applier->copy);
+	free(applier);
+}
+
+enum vl_err vl_apply_begin(struct vl_applier *applier, struct vl_why *why)
+{
+	applier->txn = vl_txn_begin(applier->store, true, why);
+	if (applier->txn == NULL)
+		return VL_ERR_NOMEM;
+	applier->events = 0;
+	vl_fold_begin(applier->fold, applier->txn);
+	return VL_OK;
+}
+
+enum vl_err vl_apply_commit(struct vl_applier *applier, struct vl_why *why)
+{
+	struct vl_txn *txn = applier->txn;
+	enum vl_err err = vl_fold_settle(applier->fold);
+
+	applier->txn = NULL;
+	if (err != VL_OK) {
+		vl_txn_abort(txn);
+		return vl_fail(why, err, "%s", vl_err_text(err));
+	}
+	err = vl_txn_commit(txn, why);
+	if (err == VL_OK)
+		applier->total += applier->events;
+	return err;
+}
+
+void vl_apply_abort(struct vl_applier *applier)
+{
+	vl_txn_abort(applier->txn);
+	applier->txn = NULL;
+}
+
+uint64_t vl_apply_events(const struct vl_applier *applier)
+{
+	return applier->events;
+}
+
+uint64_t vl_apply_total(const struct vl_applier *applier)
+{
+	return applier->total;
+}
+
+/* -- offsets -- */
+
+static void offset_key(struct vl_key *key, const char *topic, int32_t partition)
+{
+	*key = (struct vl_key){0};
+	vl_key_text(key, topic);
+	vl_key_u32(key, (uint32_t)partition);
+}
+
+int64_t vl_apply_offset(struct vl_txn *txn, const char *topic, int32_t partition)
+{
+	struct vl_key key;
+	struct vl_bytes value;
+
+	offset_key(&key, topic, partition);
+	bool found = vl_txn_get(txn, VL_DB_OFFSET, vl_key_done(&key), &value);
+	return found && value.size == 40 ? (int64_t)vl_get_be64(value.data) : -1;
+}
+
+/* False where the record has been applied before. */
+static bool take_offset(struct vl_applier *applier, const struct vl_record *record, const struct vl_digest *digest)
+{
+	char topic[256];
+	struct vl_key key;
+	uint8_t value[40];
+
+	if (record->topic.size >= sizeof(topic)) {
+		vl_txn_fail(applier->txn, VL_ERR_BUG);
+		return false;
+	}
+	memcpy(topic, record->topic.data, record->topic.size);
+	topic[record->topic.size] = '\0';
+	if (record->offset < vl_apply_offset(applier->txn, topic, record->partition))
+		return false;
+	vl_put_be64(value, (uint64_t)record->offset + 1);
+	memcpy(value + 8, digest->bytes, sizeof(digest->bytes));
+	offset_key(&key, topic, record->partition);
+	vl_txn_put(applier->txn, VL_DB_OFFSET, vl_key_done(&key), (struct vl_bytes){value, sizeof(value)});
+	return true;
+}
+
+/* -- chains -- */
+
+static void chain_key(struct vl_key *key, const struct arrival *a, struct vl_epoch epoch)
+{
+	*key = (struct vl_key){0};
+	vl_key_text(key, a->mission);
+	vl_key_text(key, a->lane);
+	vl_key_u64(key, epoch.n);
+}
+
+static struct vl_chain chain_unpack(struct vl_bytes value, struct vl_epoch epoch)
+{
+	struct vl_chain chain = {.epoch = epoch};
+
+	if (value.size == CHAIN_SIZE) {
+		chain.seq.n = vl_get_be64(value.data);
+		chain.next_event.n = vl_get_be64(value.data + 8);
+		memcpy(chain.digest.bytes, value.data + 16, sizeof(chain.digest.bytes));
+	}
+	return chain;
+}
+
+static bool chain_get(struct vl_applier *applier, const struct arrival *a, struct vl_epoch epoch, struct vl_chain *chain)
+{
+	struct vl_key key;
+	struct vl_bytes value;
+
+	chain_key(&key, a, epoch);
+	if (!vl_txn_get(applier->txn, VL_DB_CHAIN, vl_key_done(&key), &value))
+		return false;
+	*chain = chain_unpack(value, epoch);
+	return true;
+}
+
+static void chain_put(struct vl_applier *applier, const struct arrival *a, const struct vl_chain *chain)
+{
+	struct vl_key key;
+	uint8_t value[CHAIN_SIZE];
+
+	vl_put_be64(value, chain->seq.n);
+	vl_put_be64(value + 8, chain->next_event.n);
+	memcpy(value + 16, chain->digest.bytes, sizeof(chain->digest.bytes));
+	chain_key(&key, a, chain->epoch);
+	vl_txn_put(applier->txn, VL_DB_CHAIN, vl_key_done(&key), (struct vl_bytes){value, sizeof(value)});
+}
+
+/* The chain of the latest epoch there is; all zero where there is none. */
+static struct vl_chain newest_chain(struct vl_applier *applier, const struct arrival *a)
+{
+	struct vl_key from = {0};
+	struct vl_bytes key, value;
+	struct vl_chain chain = {0};
+	struct vl_cursor *cursor = vl_cursor_open(applier->txn, VL_DB_CHAIN);
+
+	vl_key_text(&from, a->mission);
+	vl_key_text(&from, a->lane);
+	for (bool more = vl_cursor_seek(cursor, vl_key_done(&from), &key, &value);
+	     more && vl_key_has_prefix(key, vl_key_done(&from)); more = vl_cursor_next(cursor, &key, &value))
+		chain = chain_unpack(value, (struct vl_epoch){vl_get_be64(key.data + key.size - 8)});
+	vl_cursor_close(cursor);
+	return chain;
+}
+
+/* Whether one of this sender's archived batches on this lane has that digest. Only a new epoch asks. */
+static bool digest_archived(struct vl_applier *applier, const struct arrival *a, const struct vl_digest *digest)
+{
+	struct vl_key from = {0};
+	struct vl_bytes key, value;
+	struct vl_cursor *cursor = vl_cursor_open(applier->txn, VL_DB_ARCHIVE);
+	bool found = false;
+
+	vl_key_text(&from, a->mission);
+	vl_key_text(&from, a->lane);
+	for (bool more = vl_cursor_seek(cursor, vl_key_done(&from), &key, &value);
+	     more && !found && vl_key_has_prefix(key, vl_key_done(&from)); more = vl_cursor_next(cursor, &key, &value))
+		found = value.size >= sizeof(digest->bytes) &&
+		        memcmp(value.data, digest->bytes, sizeof(digest->bytes)) == 0;
+	vl_cursor_close(cursor);
+	return found;
+}
+
+/* -- accepting -- */
+
+/* Enter the events into the view; a batch with one that cannot be read goes to the dead letters too. */
+static void add_events(struct vl_applier *applier, struct arrival *a)
+{
+	const struct vl_batch *batch = a->batch;
+	bool buried = false;
+
+	for (size_t i = 0; i < batch->n_events; i++) {
+		struct vl_bytes event = batch->events[i];
+		struct vl_place place = {
+		        .epoch = batch->head.epoch,
+		        .seq = batch->head.seq,
+		        .event = {batch->head.first_event.n + i},
+		        .offset = (uint32_t)(event.data - a->record->value.data),
+		        .size = (uint32_t)event.size,
+		};
+		enum vl_fold_outcome outcome;
+		vl_fold_add_event(applier->fold, a->view, a->mission, &place, event, &outcome);
+		a->standing.repeated += outcome == VL_FOLD_KNOWN;
+		a->standing.unread += outcome == VL_FOLD_UNREAD;
+		if (outcome == VL_FOLD_UNREAD && !buried) {
+			struct vl_why why = {0};
+			(void)vl_fail(&why, VL_ERR_UNKNOWN_TYPE, "event %zu of the batch cannot be read here", i + 1);
+			vl_deadletter_bury(applier->txn, a->record, a->digest, VL_ERR_UNKNOWN_TYPE, &why);
+			buried = true;
+		}
+	}
+}
+
+static void accept(struct vl_applier *applier, struct arrival *a, struct vl_chain chain)
+{
+	const struct vl_batch_head *head = &a->batch->head;
+	struct vl_key key;
+
+	vl_buf_reset(&applier->packed);
+	vl_record_pack(&applier->packed, a->record, a->digest);
+	if (vl_buf_failed(&applier->packed))
+		vl_txn_fail(applier->txn, VL_ERR_NOMEM);
+	vl_archive_key(&key, a->mission, a->lane, head->epoch, head->seq);
+	vl_txn_put(applier->txn, VL_DB_ARCHIVE, vl_key_done(&key), vl_buf_bytes(&applier->packed));
+	vl_chain_advance(&chain, a->batch, a->digest);
+	chain_put(applier, a, &chain);
+	a->standing.batches++;
+	a->standing.events += a->batch->n_events;
+	a->standing.epoch = head->epoch;
+	a->standing.seq = head->seq;
+	a->standing.next_event = chain.next_event;
+	a->standing.applied_ms = a->record->timestamp_ms;
+	a->standing.signed_at = head->signed_at;
+	applier->events += a->batch->n_events;
+	add_events(applier, a);
+}
+
+/* Keep a record under its place and digest; false where it is there already. */
+static bool keep(struct vl_applier *applier, const struct arrival *a, enum vl_ledger_db db)
+{
+	struct vl_key key;
+
+	vl_archive_key(&key, a->mission, a->lane, a->batch->head.epoch, a->batch->head.seq);
+	vl_key_bytes(&key, a->digest->bytes, sizeof(a->digest->bytes));
+	if (vl_txn_get(applier->txn, db, vl_key_done(&key), NULL))
+		return false;
+	vl_buf_reset(&applier->packed);
+	vl_record_pack(&applier->packed, a->record, a->digest);
+	if (vl_buf_failed(&applier->packed))
+		vl_txn_fail(applier->txn, VL_ERR_NOMEM);
+	vl_txn_put(applier->txn, db, vl_key_done(&key), vl_buf_bytes(&applier->packed));
+	return true;
+}
+
+static void contradict(struct vl_applier *applier, struct arrival *a)
+{
+	if (keep(applier, a, VL_DB_EVIDENCE))
+		a->standing.forks++;
+	else
+		a->standing.replayed++;
+}
+
+/* Its place is taken: by itself, or by another. */
+static void meet_known(struct vl_applier *applier, struct arrival *a)
+{
+	struct vl_key key;
+	struct vl_bytes stored;
+	const size_t size = sizeof(a->digest->bytes);
+
+	vl_archive_key(&key, a->mission, a->lane, a->batch->head.epoch, a->batch->head.seq);
+	bool found = vl_txn_get(applier->txn, VL_DB_ARCHIVE, vl_key_done(&key), &stored);
+	if (found && stored.size >= size && memcmp(stored.data, a->digest->bytes, size) == 0)
+		a->standing.replayed++;
+	else
+		contradict(applier, a);
+}
+
+/* Where a batch of an epoch that was never seen stands. Sets *rollback where it begins without memory of the one before. */
+static enum vl_chain_step check_new_epoch(struct vl_applier *applier, const struct arrival *a, struct vl_chain *chain,
+                                          bool *rollback)
+{
+	const struct vl_batch_head *head = &a->batch->head;
+	struct vl_chain newest = newest_chain(applier, a);
+	bool first = newest.epoch.n == 0 && newest.seq.n == 0;
+	enum vl_chain_step step = vl_chain_check(&newest, a->batch);
+
+	*chain = (struct vl_chain){.epoch = head->epoch, .next_event = {1}};
+	if (step == VL_CHAIN_NEXT)
+		return step;
+	if (head->seq.n != 1 || head->first_event.n != 1)
+		return head->seq.n == 1 ? VL_CHAIN_MISMATCH : VL_CHAIN_AHEAD;
+	static const struct vl_digest none;
+	*rollback = !first && (vl_digest_equal(&head->prev, &none) || digest_archived(applier, a, &head->prev));
+	return *rollback ? VL_CHAIN_NEXT : VL_CHAIN_AHEAD;
+}
+
+/* True where the batch was applied, so that what waited for it may follow. */
+static bool place_batch(struct vl_applier *applier, struct arrival *a)
+{
+	struct vl_chain chain;
+	bool rollback = false;
+	enum vl_chain_step step = chain_get(applier, a, a->batch->head.epoch, &chain)
+	                                  ? vl_chain_check(&chain, a->batch)
+	                                  : check_new_epoch(applier, a, &chain, &rollback);
+
+	switch (step) {
+	case VL_CHAIN_NEXT:
+		a->standing.rollbacks += rollback;
+		accept(applier, a, chain);
+		return true;
+	case VL_CHAIN_KNOWN:
+		meet_known(applier, a);
+		break;
+	case VL_CHAIN_MISMATCH:
+		contradict(applier, a);
+		break;
+	case VL_CHAIN_AHEAD:
+		if (keep(applier, a, VL_DB_PARKED))
+			a->standing.parked++;
+		else
+			a->standing.replayed++;
+		break;
+	}
+	return false;
+}
+
+/* -- what waited behind a gap -- */
+
+/* Take the parked record at `key` out and try to place it. Its bytes were verified before they were parked. */
+static bool try_parked(struct vl_applier *applier, struct arrival *a, const struct vl_key *key, struct vl_bytes stored)
+{
+	struct vl_record record;
+	struct vl_digest digest;
+	struct vl_batch batch;
+	struct arrival next = *a;
+
+	vl_buf_reset(&applier->copy);
+	vl_buf_put(&applier->copy, stored.data, stored.size);
+	vl_arena_reset(applier->arena);
+	if (vl_buf_failed(&applier->copy) ||
+	    vl_record_unpack(vl_buf_bytes(&applier->copy), &record, &digest) != VL_OK ||
+	    vl_batch_read(record.value, applier->arena, &batch, NULL) != VL_OK) {
+		vl_txn_fail(applier->txn, VL_ERR_CORRUPT);
+		return false;
+	}
+	(void)vl_txn_delete(applier->txn, VL_DB_PARKED, vl_key_done(key));
+	next.record = &record;
+	next.batch = &batch;
+	next.digest = &digest;
+	next.standing.parked--;
+	bool placed = place_batch(applier, &next);
+	a->standing = next.standing;
+	return placed;
+}
+
+/* The first parked batch that may follow now: the next of a known chain, or the first of an epoch. */
+static bool find_ready(struct vl_applier *applier, const struct arrival *a, struct vl_key *found, struct vl_bytes *stored)
+{
+	struct vl_key from = {0};
+	struct vl_bytes key;
+	struct vl_chain chain = {0};
+	struct vl_cursor *cursor = vl_cursor_open(applier->txn, VL_DB_PARKED);
+	bool ready = false;
+
+	vl_key_text(&from, a->mission);
+	vl_key_text(&from, a->lane);
+	bool more = vl_cursor_seek(cursor, vl_key_done(&from), &key, stored);
+	while (more && !ready && vl_key_has_prefix(key, vl_key_done(&from))) {
+		struct vl_epoch epoch = {vl_get_be64(key.data + from.size)};
+		uint64_t seq = vl_get_be64(key.data + from.size + 8);
+		bool known = chain_get(applier, a, epoch, &chain);
+		ready = known ? seq <= chain.seq.n + 1 : seq == 1;
+		*found = (struct vl_key){0};
+		vl_key_bytes(found, key.data, key.size);
+		if (ready)
+			break;
+		/* Nothing else of this epoch can be ready either: its keys come in order of seq. */
+		struct vl_key beyond = from;
+		vl_key_u64(&beyond, epoch.n + 1);
+		more = epoch.n != UINT64_MAX && vl_cursor_seek(cursor, vl_key_done(&beyond), &key, stored);
+	}
+	vl_cursor_close(cursor);
+	return ready;
+}
+
+static void drain_parked(struct vl_applier *applier, struct arrival *a)
+{
+	struct vl_key key;
+	struct vl_bytes stored;
+
+	while (a->standing.parked > 0 && vl_txn_err(applier->txn) == VL_OK &&
+	       find_ready(applier, a, &key, &stored)) {
+		uint64_t before = a->standing.parked;
+		if (!try_parked(applier, a, &key, stored) && a->standing.parked >= before)
+			break;
+	}
+}
+
+static void apply_batch(struct vl_applier *applier, const struct vl_record *record, const struct vl_verified *verified)
+{
+	const struct vl_batch_head *head = &verified->batch.head;
+	struct arrival a = {.record = record, .batch = &verified->batch, .digest = &verified->digest};
+	int view = vl_view_of_lane((const char *)head->lane.data, head->lane.size);
+
+	if (view < 0 || head->mission.size > VL_MISSION_MAX) {
+		vl_deadletter_bury(applier->txn, record, &verified->digest, VL_ERR_WRONG_LANE, NULL);
+		return;
+	}
+	a.view = (size_t)view;
+	a.lane = vl_views[view]->lane;
+	memcpy(a.mission, head->mission.data, head->mission.size);
+	a.standing = vl_standing_get(applier->txn, a.mission, a.lane);
+	if (place_batch(applier, &a))
+		drain_parked(applier, &a);
+	vl_standing_put(applier->txn, a.mission, a.lane, &a.standing);
+}
+
+void vl_apply_record(struct vl_applier *applier, const struct vl_record *record, enum vl_err verdict,
+                     const struct vl_verified *verified, const struct vl_why *reason)
+{
+	if (vl_err_class(verdict) == VL_CLASS_FATAL) {
+		vl_txn_fail(applier->txn, verdict);
+		return;
+	}
+	if (!take_offset(applier, record, &verified->digest))
+		return;
+	if (verdict != VL_OK)
+		vl_deadletter_bury(applier->txn, record, &verified->digest, verdict, reason);
+	else if (verified->domain == VL_DOMAIN_DRILL)
+		vl_deadletter_bury(applier->txn, record, &verified->digest, VL_ERR_DRILL, NULL);
+	else
+		apply_batch(applier, record, verified);
+}

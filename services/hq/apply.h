@@ -1,0 +1,46 @@
+/*
+ * Apply: the one writer of headquarters' ledger.
+ *
+ * Records come in the order of their partition, already judged (bus/record.h). A good batch that follows its chain goes into the
+ * archive and its events into the views; one that comes again is dropped and counted; one that comes too early is parked until
+ * what is missing has come; one that contradicts the chain is kept as evidence. What is not authentic or cannot be read goes to
+ * the dead letters. All of it, with the offset it came from, is one transaction: after a crash the same records come again
+ * and change nothing.
+ *
+ * A chain is kept for each (mission, lane, epoch). An epoch that begins without the digest of the one before (a lost or restored
+ * outbox) is applied all the same, since its events are authentic, and the standing says `rollback`. A fork keeps the
+ * branch that came first; the other is evidence, and the standing says `fork`.
+ */
+#ifndef VALISE_HQ_APPLY_H
+#define VALISE_HQ_APPLY_H
+
+#include "bus/record.h"
+#include "store/store.h"
+
+struct vl_applier;
+
+/* The store stays the caller's and must outlive the applier. */
+enum vl_err vl_applier_open(struct vl_store *store, struct vl_applier **applier) VL_CHECKED;
+void vl_applier_close(struct vl_applier *applier);
+
+/* Begin a transaction; then any number of records; then commit or abort. */
+enum vl_err vl_apply_begin(struct vl_applier *applier, struct vl_why *why) VL_CHECKED;
+
+/* Apply one record on which vl_record_verify gave `verdict` and `verified`; `reason` are its words. A record below the
+ * partition's offset is passed over. An error of the store sticks until commit. */
+void vl_apply_record(struct vl_applier *applier, const struct vl_record *record, enum vl_err verdict,
+                     const struct vl_verified *verified, const struct vl_why *reason);
+
+/* Fold what changed and commit. Any error but FULL means the process must stop (store.h); after FULL nothing of the transaction
+ * has happened. */
+enum vl_err vl_apply_commit(struct vl_applier *applier, struct vl_why *why) VL_CHECKED;
+void vl_apply_abort(struct vl_applier *applier);
+
+/* Events applied in this transaction so far, and since open. */
+uint64_t vl_apply_events(const struct vl_applier *applier);
+uint64_t vl_apply_total(const struct vl_applier *applier);
+
+/* The next offset of a partition; -1 where it was never read. */
+int64_t vl_apply_offset(struct vl_txn *txn, const char *topic, int32_t partition);
+
+#endif

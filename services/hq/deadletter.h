@@ -1,0 +1,37 @@
+/*
+ * Dead letters: records that are not authentic or cannot be read, kept byte for byte.
+ *
+ * Burying happens in the transaction that moves the offset; sending to the topic valise.deadletter.v1 happens afterwards and is
+ * repeated until Kafka has it, so a dead letter may stand there twice, always with the same origin. Key, value and headers are
+ * those of the record; headers valise.errors.topic, .partition, .offset, .timestamp, .reason and .detail (text) are added.
+ */
+#ifndef VALISE_HQ_DEADLETTER_H
+#define VALISE_HQ_DEADLETTER_H
+
+#include "hq/ledger.h"
+#include "stream/stream.h"
+
+#define VL_DEADLETTER_TOPIC "valise.deadletter.v1"
+
+/* Bury a record for `reason`; `why`, which may be NULL, has its words. Counts the reason. */
+void vl_deadletter_bury(struct vl_txn *txn, const struct vl_record *record, const struct vl_digest *digest,
+                        enum vl_err reason, const struct vl_why *why);
+
+/* How many records were buried for each reason, ever, by name. */
+void vl_deadletter_each_reason(struct vl_txn *txn, void (*each)(void *context, const char *reason, uint64_t count),
+                               void *context);
+
+/* Brings buried records to Kafka. One for the process, used by the thread that writes the ledger. */
+struct vl_undertaker;
+
+enum vl_err vl_undertaker_open(struct vl_store *store, const struct vl_conf_pair *pairs, size_t n_pairs,
+                               struct vl_undertaker **undertaker, struct vl_why *why) VL_CHECKED;
+
+/* Send what is buried and forget what Kafka has; does not wait. Call it after commits and when idle. Only an error of the store is
+ * returned; Kafka's are logged and tried again. */
+enum vl_err vl_undertaker_work(struct vl_undertaker *undertaker, struct vl_why *why) VL_CHECKED;
+
+/* Waits a little for what is under way. What is left is sent after the next start. */
+void vl_undertaker_close(struct vl_undertaker *undertaker);
+
+#endif

@@ -1,0 +1,232 @@
+#include "hq/feed.h"
+
+#include "base/log.h"
+#include "hq/apply.h"
+#include "hq/views.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_PARTITIONS 256
+#define ASK_MS 3000
+#define POLL_MS 200
+#define LOOK_MS 60000 /* between looks for new partitions */
+#define RETRY_MS 1000
+
+struct vl_feed {
+	struct vl_store *store;
+	struct vl_verifier *verifier;
+	const struct vl_conf_pair *pairs;
+	size_t n_pairs;
+	struct vl_consumer *consumer;
+	struct vl_position positions[MAX_PARTITIONS]; /* what is read, and the next offset of each */
+	bool stopped[MAX_PARTITIONS];
+	size_t n_positions;
+	size_t topics_missing;
+	pthread_t thread;
+	atomic_bool stop;
+	bool unreachable;
+};
+
+static struct vl_position *find(struct vl_feed *f, const char *topic, size_t length, int32_t partition)
+{
+	for (size_t i = 0; i < f->n_positions; i++)
+		if (f->positions[i].partition == partition && strlen(f->positions[i].topic) == length &&
+		    memcmp(f->positions[i].topic, topic, length) == 0)
+			return &f->positions[i];
+	return NULL;
+}
+
+static void say_unreachable(struct vl_feed *f, bool unreachable, const struct vl_why *why)
+{
+	if (unreachable && !f->unreachable)
+		vl_log_warning("no broker answers (%s); waiting", vl_why_text(why, VL_ERR_UNREACHABLE));
+	if (!unreachable && f->unreachable)
+		vl_log_info("the brokers answer again");
+	f->unreachable = unreachable;
+}
+
+static enum vl_err add_partition(struct vl_feed *f, const char *topic, int32_t partition)
+{
+	struct vl_why why = {0};
+	struct vl_txn *txn = vl_txn_begin(f->store, false, &why);
+
+	if (txn == NULL || f->n_positions == MAX_PARTITIONS) {
+		vl_txn_abort(txn);
+		return VL_ERR_FULL;
+	}
+	int64_t offset = vl_apply_offset(txn, topic, partition);
+	vl_txn_abort(txn);
+	struct vl_position *position = &f->positions[f->n_positions++];
+	*position = (struct vl_position){.partition = partition, .offset = offset >= 0 ? offset : VL_OFFSET_BEGINNING};
+	strcpy(position->topic, topic); /* a lane's name: far shorter than a topic may be */
+	return VL_OK;
+}
+
+/* Look at what topics and partitions there are. *added says how many are new. */
+static enum vl_err look(struct vl_feed *f, size_t *added)
+{
+	struct vl_why why = {0};
+	size_t missing = 0, before = f->n_positions;
+	enum vl_err err = VL_OK;
+
+	for (size_t v = 0; vl_views[v] != NULL && err == VL_OK && !f->stop; v++) {
+		const char *topic = vl_views[v]->lane;
+		int32_t count = 0;
+		err = vl_consumer_partitions(f->consumer, topic, ASK_MS, &count, &why);
+		if (err == VL_ERR_NOT_FOUND) {
+			missing++;
+			err = VL_OK;
+		}
+		for (int32_t p = 0; err == VL_OK && p < count; p++)
+			if (find(f, topic, strlen(topic), p) == NULL)
+				err = add_partition(f, topic, p);
+	}
+	if (err == VL_OK && missing > 0 && missing != f->topics_missing)
+		vl_log_warning("%zu topics are not there yet; waiting (valise topic apply brokers/topics.yaml makes them)",
+		               missing);
+	if (err == VL_OK)
+		f->topics_missing = missing;
+	say_unreachable(f, vl_err_class(err) == VL_CLASS_RETRY && err != VL_ERR_FULL, &why);
+	*added = f->n_positions - before;
+	return err;
+}
+
+static enum vl_err assign(struct vl_feed *f)
+{
+	struct vl_position live[MAX_PARTITIONS];
+	struct vl_why why = {0};
+	size_t n = 0;
+
+	for (size_t i = 0; i < f->n_positions; i++)
+		if (!f->stopped[i])
+			live[n++] = f->positions[i];
+	enum vl_err err = vl_consumer_assign(f->consumer, live, n, &why);
+	if (err != VL_OK)
+		vl_log_cannot("read", "the lanes", &why, err);
+	return err;
+}
+
+static void stop_partition(struct vl_feed *f, const struct vl_position *at, const struct vl_why *why)
+{
+	struct vl_position *position = find(f, at->topic, strlen(at->topic), at->partition);
+
+	if (position == NULL || f->stopped[position - f->positions])
+		return;
+	f->stopped[position - f->positions] = true;
+	vl_log_error("cannot read '%s' partition %d at offset %lld: %s; this partition is stopped, nothing is skipped",
+	             at->topic, (int)at->partition, (long long)position->offset,
+	             vl_why_text(why, VL_ERR_NOT_FOUND));
+	(void)assign(f);
+}
+
+static void take_message(struct vl_feed *f, struct vl_message *message)
+{
+	const struct vl_record *record = vl_message_record(message);
+	struct vl_position *position =
+	        find(f, (const char *)record->topic.data, record->topic.size, record->partition);
+
+	if (position == NULL) {
+		vl_message_free(message);
+		return;
+	}
+	position->offset = record->offset + 1;
+	(void)vl_verifier_put(f->verifier, message);
+}
+
+/* A consumer that died is replaced; reading goes on from the positions. */
+static bool open_consumer(struct vl_feed *f)
+{
+	struct vl_why why = {0};
+
+	if (f->consumer != NULL)
+		return true;
+	enum vl_err err = vl_consumer_open(f->pairs, f->n_pairs, &f->consumer, &why);
+	if (err != VL_OK)
+		vl_log_cannot("open", "a consumer", &why, err);
+	else if (f->n_positions > 0)
+		err = assign(f);
+	return err == VL_OK;
+}
+
+static void poll_once(struct vl_feed *f)
+{
+	struct vl_message *message = NULL;
+	struct vl_position at;
+	struct vl_why why = {0};
+	enum vl_err err = vl_consumer_poll(f->consumer, POLL_MS, &message, &at, &why);
+
+	if (err == VL_OK || err == VL_ERR_END)
+		say_unreachable(f, false, NULL);
+	if (err == VL_OK)
+		take_message(f, message);
+	else if (err == VL_ERR_NOT_FOUND)
+		stop_partition(f, &at, &why);
+	else if (err == VL_ERR_UNREACHABLE)
+		say_unreachable(f, true, &why);
+	else if (err != VL_ERR_TIMEOUT && err != VL_ERR_END) {
+		vl_log_cannot("read", "the lanes", &why, err);
+		vl_consumer_close(f->consumer);
+		f->consumer = NULL;
+	}
+}
+
+static void *feed(void *context)
+{
+	struct vl_feed *f = context;
+	int64_t next_look = 0;
+
+	while (!f->stop) {
+		size_t added = 0;
+		if (!open_consumer(f)) {
+			(void)poll(NULL, 0, RETRY_MS);
+			continue;
+		}
+		if (vl_monotonic_ms() >= next_look) {
+			enum vl_err err = look(f, &added);
+			bool all = err == VL_OK && f->topics_missing == 0;
+			next_look = vl_monotonic_ms() + (all ? LOOK_MS : RETRY_MS);
+			if (added > 0 && assign(f) == VL_OK)
+				vl_log_info("reading %zu partitions", f->n_positions);
+		}
+		poll_once(f);
+	}
+	return NULL;
+}
+
+enum vl_err vl_feed_open(struct vl_store *store, struct vl_verifier *verifier, const struct vl_conf_pair *pairs,
+                         size_t n_pairs, struct vl_feed **opened, struct vl_why *why)
+{
+	struct vl_feed *f = calloc(1, sizeof(*f));
+
+	*opened = NULL;
+	if (f == NULL)
+		return VL_ERR_NOMEM;
+	f->store = store;
+	f->verifier = verifier;
+	f->pairs = pairs;
+	f->n_pairs = n_pairs;
+	enum vl_err err = vl_consumer_open(pairs, n_pairs, &f->consumer, why);
+	if (err == VL_OK && pthread_create(&f->thread, NULL, feed, f) != 0)
+		err = vl_fail(why, VL_ERR_NOMEM, "cannot start a thread");
+	if (err != VL_OK) {
+		vl_consumer_close(f->consumer);
+		free(f);
+		return err;
+	}
+	*opened = f;
+	return VL_OK;
+}
+
+void vl_feed_close(struct vl_feed *f)
+{
+	if (f == NULL)
+		return;
+	f->stop = true;
+	pthread_join(f->thread, NULL);
+	vl_consumer_close(f->consumer);
+	free(f);
+}

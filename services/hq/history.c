@@ -1,0 +1,224 @@
+#include "base/text.h"
+#include "bus/batch.h"
+#include "bus/types.h"
+#include "bus/wire.h"
+#include "hq/fold.h"
+#include "hq/history.h"
+#include "hq/views.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PLACE_SIZE 16 /* a history's value: seq, offset, size */
+
+const char *vl_entity_key(const char *key, char room[VL_ENTITY_MAX + 1])
+{
+	size_t size = strlen(key);
+	uint8_t digest[16];
+
+	if (size <= VL_ENTITY_MAX)
+		return key;
+	size_t keep = VL_ENTITY_MAX - 1 - 2 * sizeof(digest);
+	while (keep > 0 && ((uint8_t)key[keep] & 0xc0) == 0x80)
+		keep--;
+	crypto_generichash(digest, sizeof(digest), (const uint8_t *)key, size, NULL, 0);
+	memcpy(room, key, keep);
+	room[keep] = '~';
+	(void)vl_hex(digest, sizeof(digest), room + keep + 1);
+	return room;
+}
+
+void vl_row_key(struct vl_key *key, unsigned kind, const char *entity)
+{
+	char room[VL_ENTITY_MAX + 1];
+
+	*key = (struct vl_key){0};
+	vl_key_u8(key, (uint8_t)kind);
+	if (entity[0] != '\0')
+		vl_key_text(key, vl_entity_key(entity, room));
+}
+
+void vl_history_key(struct vl_key *key, unsigned kind, const char *entity, const char *mission,
+                    const struct vl_place *place)
+{
+	vl_row_key(key, kind, entity);
+	vl_key_text(key, mission);
+	vl_key_u64(key, place->epoch.n);
+	vl_key_u64(key, place->event.n);
+}
+
+void vl_history_put(struct vl_txn *txn, unsigned db, const struct vl_key *key, const struct vl_place *place)
+{
+	uint8_t value[PLACE_SIZE];
+
+	vl_put_be64(value, place->seq.n);
+	vl_put_be32(value + 8, place->offset);
+	vl_put_be32(value + 12, place->size);
+	vl_txn_put(txn, db, vl_key_done(key), (struct vl_bytes){value, sizeof(value)});
+}
+
+bool vl_fact_read(struct vl_bytes bytes, const char *mission, const struct vl_place *place, struct vl_arena *arena,
+                  struct vl_fact *fact)
+{
+	struct vl_event event;
+	size_t length;
+
+	if (vl_event_read(bytes, &event, NULL) != VL_OK || !event.has_payload || event.id.size != 16)
+		return false;
+	const char *name = vl_type_name((const char *)event.type_url.data, event.type_url.size, &length);
+	const ProtobufCMessageDescriptor *type = vl_type_find(name, length);
+	if (type == NULL || vl_wire_check(type, event.payload, true, NULL) != VL_OK)
+		return false;
+	*fact = (struct vl_fact){
+	        .mission = mission,
+	        .epoch = place->epoch.n,
+	        .event = place->event.n,
+	        .id = event.id.data,
+	        .after = event.after.size == 16 ? event.after.data : NULL,
+	        .subject = vl_arena_text(arena, event.subject.data, event.subject.size),
+	        .actor = vl_arena_text(arena, event.actor.data, event.actor.size),
+	        .occurred_at = event.occurred_at,
+	        .payload = vl_wire_unpack(type, event.payload, arena),
+	};
+	return fact->subject != NULL && fact->actor != NULL && fact->payload != NULL;
+}
+
+/* -- order -- */
+
+/* One sender's run of facts: items[next..end) are still to be given out. */
+struct run {
+	size_t next, end;
+};
+
+struct by_id {
+	const uint8_t *id;
+	size_t item;
+};
+
+static int compare_ids(const void *a, const void *b)
+{
+	return memcmp(((const struct by_id *)a)->id, ((const struct by_id *)b)->id, 16);
+}
+
+static size_t find_runs(const struct vl_history_item *items, size_t count, struct run *runs)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (i == 0 || strcmp(items[i].fact.mission, items[i - 1].fact.mission) != 0)
+			runs[n++] = (struct run){i, i};
+		runs[n - 1].end = i + 1;
+	}
+	return n;
+}
+
+/* Whether the fact that `item` answers has come but has not been given out yet. */
+static bool must_wait(const struct vl_history_item *item, const struct by_id *ids, const bool *given, size_t count)
+{
+	if (item->fact.after == NULL)
+		return false;
+	struct by_id wanted = {item->fact.after, 0};
+	const struct by_id *found = bsearch(&wanted, ids, count, sizeof(*ids), compare_ids);
+	return found != NULL && !given[found->item];
+}
+
+/* The run whose head comes next: earliest among those that need not wait, or, where all wait for each other, of all. */
+static size_t pick(const struct vl_history_item *items, const struct run *runs, size_t n_runs, const struct by_id *ids,
+                   const bool *given, size_t count)
+{
+	size_t best = n_runs, fallback = n_runs;
+
+	for (size_t r = 0; r < n_runs; r++) {
+		if (runs[r].next == runs[r].end)
+			continue;
+		const struct vl_history_item *head = &items[runs[r].next];
+		struct vl_time at = head->fact.occurred_at;
+		if (fallback == n_runs || vl_time_compare(at, items[runs[fallback].next].fact.occurred_at) < 0)
+			fallback = r;
+		if ((best == n_runs || vl_time_compare(at, items[runs[best].next].fact.occurred_at) < 0) &&
+		    !must_wait(head, ids, given, count))
+			best = r;
+	}
+	return best != n_runs ? best : fallback;
+}
+
+/* `items` come by sender, each sender's in its own order, as the keys have it; runs are therefore in order of sender id, and the
+ * first of two equal times is the lesser sender's. */
+static struct vl_history_item *order(struct vl_history_item *items, size_t count, struct vl_arena *arena)
+{
+	struct run *runs = vl_arena_alloc(arena, count * sizeof(*runs));
+	size_t n_runs = runs != NULL ? find_runs(items, count, runs) : 0;
+	if (n_runs <= 1)
+		return items;
+
+	struct vl_history_item *ordered = vl_arena_alloc(arena, count * sizeof(*ordered));
+	struct by_id *ids = vl_arena_alloc(arena, count * sizeof(*ids));
+	bool *given = vl_arena_alloc(arena, count * sizeof(*given));
+	if (ordered == NULL || ids == NULL || given == NULL)
+		return items;
+	for (size_t i = 0; i < count; i++)
+		ids[i] = (struct by_id){items[i].fact.id, i};
+	qsort(ids, count, sizeof(*ids), compare_ids);
+	for (size_t i = 0; i < count; i++) {
+		struct run *run = &runs[pick(items, runs, n_runs, ids, given, count)];
+		given[run->next] = true;
+		ordered[i] = items[run->next++];
+	}
+	return ordered;
+}
+
+/* -- reading -- */
+
+static bool read_item(struct vl_txn *txn, const char *lane, struct vl_bytes key, struct vl_bytes value, size_t prefix,
+                      struct vl_arena *arena, struct vl_history_item *item)
+{
+	const char *mission = (const char *)key.data + prefix;
+	const uint8_t *numbers = key.data + key.size - 16;
+
+	item->place = (struct vl_place){
+	        .epoch = {vl_get_be64(numbers)},
+	        .seq = {vl_get_be64(value.data)},
+	        .event = {vl_get_be64(numbers + 8)},
+	        .offset = vl_get_be32(value.data + 8),
+	        .size = vl_get_be32(value.data + 12),
+	};
+	mission = vl_arena_text(arena, mission, strlen(mission));
+	return mission != NULL && vl_archive_event(txn, mission, lane, &item->place, &item->bytes) == VL_OK &&
+	       vl_fact_read(item->bytes, mission, &item->place, arena, &item->fact);
+}
+
+enum vl_err vl_history_read(struct vl_txn *txn, size_t view, unsigned kind, const char *entity, struct vl_arena *arena,
+                            struct vl_history_item **items, size_t *count)
+{
+	struct vl_key prefix;
+	struct vl_bytes key, value;
+	struct vl_history_item *list = NULL;
+	size_t n = 0, room = 0;
+	struct vl_cursor *cursor = vl_cursor_open(txn, vl_view_db(view, VL_VIEW_HISTORY));
+	enum vl_err err = VL_OK;
+
+	vl_row_key(&prefix, kind, entity);
+	for (bool more = vl_cursor_seek(cursor, vl_key_done(&prefix), &key, &value);
+	     more && err == VL_OK && vl_key_has_prefix(key, vl_key_done(&prefix));
+	     more = vl_cursor_next(cursor, &key, &value)) {
+		if (n == room) {
+			room = room == 0 ? 8 : room * 2;
+			struct vl_history_item *larger = vl_arena_alloc(arena, room * sizeof(*larger));
+			if (larger != NULL && n > 0)
+				memcpy(larger, list, n * sizeof(*list));
+			list = larger;
+		}
+		if (list == NULL)
+			err = VL_ERR_NOMEM;
+		else if (value.size != PLACE_SIZE || key.size < prefix.size + 18 ||
+		         !read_item(txn, vl_views[view]->lane, key, value, prefix.size, arena, &list[n++]))
+			err = vl_arena_failed(arena) ? VL_ERR_NOMEM : VL_ERR_CORRUPT;
+	}
+	vl_cursor_close(cursor);
+	if (err == VL_OK)
+		err = vl_txn_err(txn);
+	*items = err == VL_OK && n > 0 ? order(list, n, arena) : NULL;
+	*count = err == VL_OK ? n : 0;
+	return err == VL_OK && vl_arena_failed(arena) ? VL_ERR_NOMEM : err;
+}

@@ -1,0 +1,206 @@
+#include "hq/ledger.h"
+
+#include "base/text.h"
+#include "hq/views.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FORMAT 1
+
+static const char *const common[] = {"meta",   "offset",   "chain", "standing", "archive",
+                                     "parked", "evidence", "dead",  "reasons"};
+static const char *const of_view[] = {"event", "history", "row", "tally"};
+
+_Static_assert(sizeof(common) / sizeof(common[0]) == VL_DB_VIEWS, "a name for each database");
+_Static_assert(sizeof(of_view) / sizeof(of_view[0]) == VL_VIEW_DBS, "a name for each database of a view");
+
+static char **database_names(struct vl_arena *arena)
+{
+	size_t views = vl_views_count();
+	char **names = vl_arena_alloc(arena, (VL_DB_VIEWS + views * VL_VIEW_DBS + 1) * sizeof(*names));
+	char text[128];
+
+	for (size_t i = 0; names != NULL && i < VL_DB_VIEWS; i++)
+		names[i] = vl_arena_text(arena, common[i], strlen(common[i]));
+	for (size_t v = 0; names != NULL && v < views; v++)
+		for (unsigned d = 0; d < VL_VIEW_DBS; d++) {
+			int size = snprintf(text, sizeof(text), "%s/%s", vl_views[v]->lane, of_view[d]);
+			names[vl_view_db(v, d)] = vl_arena_text(arena, text, (size_t)size);
+		}
+	return vl_arena_failed(arena) ? NULL : names;
+}
+
+static enum vl_err check_format(struct vl_store *store, bool read_only, struct vl_why *why)
+{
+	struct vl_txn *txn = vl_txn_begin(store, !read_only, why);
+	struct vl_key key = {0};
+	struct vl_bytes value;
+	uint8_t format = FORMAT;
+
+	if (txn == NULL)
+		return VL_ERR_NOMEM;
+	vl_key_text(&key, "format");
+	bool found = vl_txn_get(txn, VL_DB_META, vl_key_done(&key), &value);
+	if (found && (value.size != 1 || value.data[0] != FORMAT)) {
+		vl_txn_abort(txn);
+		return vl_fail(why, VL_ERR_CORRUPT, "the views are in another version's format; rebuild them from offset 0");
+	}
+	if (!found && !read_only)
+		vl_txn_put(txn, VL_DB_META, vl_key_done(&key), (struct vl_bytes){&format, 1});
+	if (!read_only)
+		return vl_txn_commit(txn, why);
+	vl_txn_abort(txn);
+	return VL_OK;
+}
+
+enum vl_err vl_ledger_open(const char *path, size_t size, bool read_only, struct vl_store **store, struct vl_why *why)
+{
+	struct vl_arena *arena = vl_arena_open(0);
+	char **names = arena != NULL ? database_names(arena) : NULL;
+	enum vl_err err = VL_ERR_NOMEM;
+
+	*store = NULL;
+	if (names != NULL) {
+		struct vl_store_options options = {
+		        .path = path, .dbs = (const char *const *)names, .map_size = size, .read_only = read_only};
+		err = vl_store_open(&options, store, why);
+	}
+	vl_arena_close(arena);
+	if (err == VL_OK)
+		err = check_format(*store, read_only, why);
+	if (err != VL_OK) {
+		vl_store_close(*store);
+		*store = NULL;
+	}
+	return err;
+}
+
+/* -- records in the store: fixed numbers first, then each run of bytes behind its length; 0xffffffff is "none" -- */
+
+#define NONE UINT32_MAX
+
+static void put_u32(struct vl_buf *buf, uint32_t n)
+{
+	uint8_t *to = vl_buf_add(buf, 4);
+	if (to != NULL)
+		vl_put_be32(to, n);
+}
+
+static void put_u64(struct vl_buf *buf, uint64_t n)
+{
+	uint8_t *to = vl_buf_add(buf, 8);
+	if (to != NULL)
+		vl_put_be64(to, n);
+}
+
+static void put_run(struct vl_buf *buf, struct vl_bytes run)
+{
+	put_u32(buf, run.data == NULL ? NONE : (uint32_t)run.size);
+	if (run.data != NULL)
+		vl_buf_put(buf, run.data, run.size);
+}
+
+void vl_record_pack(struct vl_buf *buf, const struct vl_record *record, const struct vl_digest *digest)
+{
+	vl_buf_put(buf, digest->bytes, sizeof(digest->bytes));
+	put_u64(buf, (uint64_t)record->offset);
+	put_u64(buf, (uint64_t)record->timestamp_ms);
+	put_u32(buf, (uint32_t)record->partition);
+	put_u32(buf, (uint32_t)record->n_headers | (record->headers_cut ? 1u << 31 : 0));
+	put_run(buf, record->topic);
+	put_run(buf, record->key);
+	for (size_t i = 0; i < record->n_headers; i++) {
+		put_run(buf, record->headers[i].name);
+		put_run(buf, record->headers[i].value);
+	}
+	put_run(buf, record->value);
+}
+
+struct reader {
+	const uint8_t *at, *end;
+	bool failed;
+};
+
+static const uint8_t *take(struct reader *r, size_t count)
+{
+	const uint8_t *at = r->at;
+
+	if (r->failed || (size_t)(r->end - r->at) < count) {
+		r->failed = true;
+		return NULL;
+	}
+	r->at += count;
+	return at;
+}
+
+static uint32_t take_u32(struct reader *r)
+{
+	const uint8_t *at = take(r, 4);
+	return at != NULL ? vl_get_be32(at) : 0;
+}
+
+static uint64_t take_u64(struct reader *r)
+{
+	const uint8_t *at = take(r, 8);
+	return at != NULL ? vl_get_be64(at) : 0;
+}
+
+static struct vl_bytes take_run(struct reader *r)
+{
+	uint32_t size = take_u32(r);
+	return r->failed || size == NONE ? (struct vl_bytes){0} : (struct vl_bytes){take(r, size), size};
+}
+
+enum vl_err vl_record_unpack(struct vl_bytes bytes, struct vl_record *record, struct vl_digest *digest)
+{
+	struct reader r = {bytes.data, bytes.data + bytes.size, false};
+	const uint8_t *stored = take(&r, sizeof(digest->bytes));
+
+	*record = (struct vl_record){0};
+	if (stored != NULL)
+		memcpy(digest->bytes, stored, sizeof(digest->bytes));
+	record->offset = (int64_t)take_u64(&r);
+	record->timestamp_ms = (int64_t)take_u64(&r);
+	record->partition = (int32_t)take_u32(&r);
+	uint32_t n = take_u32(&r);
+	record->headers_cut = n >> 31;
+	record->n_headers = n & 0x7fffffff;
+	record->topic = take_run(&r);
+	record->key = take_run(&r);
+	if (record->n_headers > VL_RECORD_HEADERS)
+		return VL_ERR_CORRUPT;
+	for (size_t i = 0; i < record->n_headers; i++) {
+		record->headers[i].name = take_run(&r);
+		record->headers[i].value = take_run(&r);
+	}
+	record->value = take_run(&r);
+	return r.failed || r.at != r.end ? VL_ERR_CORRUPT : VL_OK;
+}
+
+void vl_archive_key(struct vl_key *key, const char *mission, const char *lane, struct vl_epoch epoch, struct vl_seq seq)
+{
+	*key = (struct vl_key){0};
+	vl_key_text(key, mission);
+	vl_key_text(key, lane);
+	vl_key_u64(key, epoch.n);
+	vl_key_u64(key, seq.n);
+}
+
+enum vl_err vl_archive_event(struct vl_txn *txn, const char *mission, const char *lane, const struct vl_place *place,
+                             struct vl_bytes *event)
+{
+	struct vl_key key;
+	struct vl_bytes stored;
+	struct vl_record record;
+	struct vl_digest digest;
+
+	vl_archive_key(&key, mission, lane, place->epoch, place->seq);
+	if (!vl_txn_get(txn, VL_DB_ARCHIVE, vl_key_done(&key), &stored) ||
+	    vl_record_unpack(stored, &record, &digest) != VL_OK || record.value.size < place->offset ||
+	    record.value.size - place->offset < place->size)
+		return VL_ERR_CORRUPT;
+	*event = (struct vl_bytes){record.value.data + place->offset, place->size};
+	return VL_OK;
+}

@@ -1,0 +1,73 @@
+/*
+ * The ledger: headquarters' store, and what lies where in it.
+ *
+ *     meta      name                                  -> value           format, cluster
+ *     offset    topic, partition                      -> next offset, digest of the last record
+ *     chain     mission, lane, epoch                  -> seq, next event, digest
+ *     standing  mission, lane                         -> counters and verdict (standing.h)
+ *     archive   mission, lane, epoch, seq             -> record as received, digest
+ *     parked    mission, lane, epoch, seq, digest     -> record that waits behind a gap
+ *     evidence  mission, lane, epoch, seq, digest     -> record that contradicts the chain
+ *     dead      topic, partition, offset              -> record for the dead letters, until Kafka has it
+ *     reasons   name of a reason                      -> how many records were refused for it
+ * and for each view (index i of vl_views):
+ *     event     event id, mission                     -> its place; de-duplication is for ever
+ *     history   kind, entity, mission, epoch, event   -> where the event lies in the archive
+ *     row       kind, entity                          -> the row, a packed message
+ *     tally     kind, entity, name                    -> a number
+ *
+ * Texts in keys end with a NUL, numbers are big-endian. Everything that one batch changes is written in one transaction with the
+ * offset it came from.
+ */
+#ifndef VALISE_HQ_LEDGER_H
+#define VALISE_HQ_LEDGER_H
+
+#include "bus/record.h"
+#include "store/store.h"
+
+enum vl_ledger_db {
+	VL_DB_META,
+	VL_DB_OFFSET,
+	VL_DB_CHAIN,
+	VL_DB_STANDING,
+	VL_DB_ARCHIVE,
+	VL_DB_PARKED,
+	VL_DB_EVIDENCE,
+	VL_DB_DEAD,
+	VL_DB_REASONS,
+	VL_DB_VIEWS, /* the first of the views' own */
+};
+
+enum vl_view_db { VL_VIEW_EVENT, VL_VIEW_HISTORY, VL_VIEW_ROW, VL_VIEW_TALLY, VL_VIEW_DBS };
+
+static inline unsigned vl_view_db(size_t view, enum vl_view_db db)
+{
+	return (unsigned)(VL_DB_VIEWS + view * VL_VIEW_DBS + db);
+}
+
+/* Open the ledger in folder `path`; `size` is the map's. Errors as vl_store_open. */
+enum vl_err vl_ledger_open(const char *path, size_t size, bool read_only, struct vl_store **store,
+                           struct vl_why *why) VL_CHECKED;
+
+/* The place of one event in the archive. */
+struct vl_place {
+	struct vl_epoch epoch;
+	struct vl_seq seq;
+	struct vl_event_no event;
+	uint32_t offset, size; /* within the batch's bytes */
+};
+
+/* A record as it was received, packed for the archive and the like. `digest` is all zero where there was no value. */
+void vl_record_pack(struct vl_buf *buf, const struct vl_record *record, const struct vl_digest *digest);
+
+/* The same again, pointing into `bytes`. CORRUPT where it is not one. */
+enum vl_err vl_record_unpack(struct vl_bytes bytes, struct vl_record *record, struct vl_digest *digest) VL_CHECKED;
+
+/* The archive's key. `mission` and `lane` are NUL-terminated. */
+void vl_archive_key(struct vl_key *key, const char *mission, const char *lane, struct vl_epoch epoch, struct vl_seq seq);
+
+/* One event's bytes out of the archive. CORRUPT where it is not there. */
+enum vl_err vl_archive_event(struct vl_txn *txn, const char *mission, const char *lane, const struct vl_place *place,
+                             struct vl_bytes *event) VL_CHECKED;
+
+#endif

@@ -1,0 +1,45 @@
+/*
+ * Verify: judge records in parallel, hand them on in the order they came.
+ *
+ * One thread puts messages in, a few judge them (vl_record_verify), one takes them out: a bounded ring, so that a slow writer
+ * slows the reading. Order in is order out.
+ */
+#ifndef VALISE_HQ_VERIFY_H
+#define VALISE_HQ_VERIFY_H
+
+#include "bus/record.h"
+#include "stream/stream.h"
+
+struct vl_verifier;
+
+/* A judged message. */
+struct vl_job {
+	struct vl_message *message;
+	struct vl_arena *arena;
+	struct vl_verified verified;
+	struct vl_why why;
+	enum vl_err verdict;
+};
+
+/* `threads` of 1 or more. The verifier takes the ring over. */
+enum vl_err vl_verifier_open(struct vl_ring *ring, unsigned threads, struct vl_verifier **verifier,
+                             struct vl_why *why) VL_CHECKED;
+
+/* Wake everybody and wait for the threads; what was not taken out is freed. No put or next may run any more. */
+void vl_verifier_close(struct vl_verifier *verifier);
+
+/* From now on judge with another ring, which the verifier takes over; the old one stays until close, since jobs point to it. */
+enum vl_err vl_verifier_renew(struct vl_verifier *verifier, struct vl_ring *ring) VL_CHECKED;
+
+/* Hand a message over; waits while the ring is full. False, and the message is freed, once vl_verifier_stop was called. */
+bool vl_verifier_put(struct vl_verifier *verifier, struct vl_message *message);
+
+/* The oldest message, once it is judged; NULL where there is none within `timeout_ms` (0: do not wait), or after stop. It stays the
+ * verifier's until vl_verifier_done. */
+const struct vl_job *vl_verifier_next(struct vl_verifier *verifier, int timeout_ms);
+void vl_verifier_done(struct vl_verifier *verifier);
+
+/* Make put and next return at once from now on. */
+void vl_verifier_stop(struct vl_verifier *verifier);
+
+#endif

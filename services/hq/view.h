@@ -1,0 +1,124 @@
+/*
+ * A view: how one lane's facts become rows that people act on.
+ *
+ * A lane's file in views/ fills in one `struct vl_view`; the engine (fold.h) does the rest: it keeps every history, calls
+ * the functions below, stores the rows, and gives the same rows for the same set of facts in whatever order they came.
+ *
+ * - A view has kinds of row, listed in their rank: a case, a leg, a person. An entity is one (kind, key).
+ * - `touch` says which entities a fact belongs to. The fact enters the history of each.
+ * - A row is the fold of its entity's history: a zeroed message, one `step` for each fact in the order of fold.h, then
+ *   one `finish`. Whatever the row says must follow from that history, from rows of a lower rank and from tallies;
+ *   never from the clock, from chance, or from the order in which facts arrived.
+ * - After a row has changed, `contribute` says what it adds to other entities: tallies, named counters that the engine
+ *   sums up (the row's former contribution is taken back first). An entity of a higher rank whose tally changed is
+ *   folded again. A tally named "aboard/P-17" also serves as a list of members, read back by prefix.
+ * - Facts are never refused for what they say. A rule that the facts break becomes a Violation in the row, worked out in
+ *   `finish` (or `step`) from the whole set.
+ *
+ * Rows and facts are protobuf-c structs in the fold's arena: never freed by hand, valid until the function returns.
+ * Out of memory sticks in the arena and the engine gives up the whole transaction, so a view only has to survive a NULL.
+ */
+#ifndef VALISE_HQ_VIEW_H
+#define VALISE_HQ_VIEW_H
+
+#include "base/buf.h"
+#include "base/clock.h"
+
+#include <protobuf-c/protobuf-c.h>
+
+/* One fact as a view sees it. Everything points into the verified bytes or the arena. */
+struct vl_fact {
+	const char *mission;   /* who signed it */
+	uint64_t epoch, event; /* its place in the sender's own order */
+	const uint8_t *id;     /* 16 bytes */
+	const uint8_t *after;  /* 16 bytes, or NULL */
+	const char *subject;
+	const char *actor;
+	struct vl_time occurred_at;
+	const ProtobufCMessage *payload; /* one of the lane's events; payload->descriptor says which */
+};
+
+struct vl_touch;
+struct vl_fold;
+
+/* Say that the fact at hand belongs to entity (kind, key). `kind` is an index into the view's kinds. An empty key is
+ * ignored; a key of more than 128 bytes is shortened by its digest (the same wherever a key is named). */
+void vl_touch(struct vl_touch *touch, unsigned kind, const char *key);
+
+/* -- in step and finish -- */
+
+/* The key of the entity being folded. */
+const char *vl_fold_key(const struct vl_fold *fold);
+
+/* Zeroed memory, a printed text, and a place at the end of a repeated message field, all in the arena; NULL when out of
+ * memory. vl_fold_add makes a message of `descriptor`, initialised, and appends it to the field's pointer array:
+ *     struct Row { size_t n_items; Item **items; };
+ *     Item *item = vl_fold_add(fold, &item__descriptor, &row->n_items, &row->items);
+ */
+void *vl_fold_alloc(struct vl_fold *fold, size_t size);
+char *vl_fold_printf(struct vl_fold *fold, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void *vl_fold_add(struct vl_fold *fold, const ProtobufCMessageDescriptor *descriptor, size_t *count, void *items);
+
+/* The same for a repeated string field: appends `text` (not copied). */
+void vl_fold_add_text(struct vl_fold *fold, const char *text, size_t *count, char ***items);
+
+/* Append a Violation to a row's field `repeated valise.v1.Violation`; `fact` may be NULL. The detail is printed from
+ * `format`; it never holds personal data. */
+struct Valise__V1__Violation;
+void vl_fold_violation(struct vl_fold *fold, size_t *count, struct Valise__V1__Violation ***items, const char *rule,
+                       const struct vl_fact *fact, const char *format, ...) __attribute__((format(printf, 6, 7)));
+
+/* A row of a lower rank as it stands, unpacked in the arena; NULL where there is none. */
+const ProtobufCMessage *vl_fold_row(struct vl_fold *fold, unsigned kind, const char *key);
+
+/* A tally of an entity, and all of its tallies whose name begins with `prefix`, in name order, zeros left out. Only tallies
+ * contributed by rows of a lower rank than the one being folded may be read in `finish`. In `each`, `name` is the whole
+ * name; it stays valid in the arena. */
+int64_t vl_fold_tally(struct vl_fold *fold, unsigned kind, const char *key, const char *name);
+void vl_fold_each_tally(struct vl_fold *fold, unsigned kind, const char *key, const char *prefix,
+                        void (*each)(void *context, const char *name, int64_t value), void *context);
+
+/* -- in contribute only -- */
+
+/* Add `count` to tally `name` of (kind, key). A tally of an entity of equal or lower rank is kept, but does not cause that
+ * entity to be folded again. `name` is at most 200 bytes. */
+void vl_fold_contribute(struct vl_fold *fold, unsigned kind, const char *key, const char *name, int64_t count);
+
+/* Have (kind, key), of a higher rank, folded again because this row changed in a way that no tally tells. */
+void vl_fold_dirty(struct vl_fold *fold, unsigned kind, const char *key);
+
+/* -- what a view's file fills in -- */
+
+/* One column of `ls`. `cell` prints the row's value into `out`; `now` is for what depends on the hour of asking, such as
+ * "in force", which a row itself never says. */
+struct vl_column {
+	const char *title;
+	void (*cell)(const char *key, const ProtobufCMessage *row, struct vl_time now, struct vl_buf *out);
+};
+
+/* One kind of row. */
+struct vl_kind {
+	const char *name;                      /* "case", "leg": what `valise <noun> ls KIND` takes */
+	const ProtobufCMessageDescriptor *row; /* a message of the lane's view.proto */
+	/* May be NULL where a row is made of tallies alone. */
+	void (*step)(struct vl_fold *fold, ProtobufCMessage *row, const struct vl_fact *fact);
+	/* May be NULL. */
+	void (*finish)(struct vl_fold *fold, ProtobufCMessage *row);
+	/* May be NULL. `row` was made by step and finish, now or earlier; the function must say the same for the same row. */
+	void (*contribute)(struct vl_fold *fold, const ProtobufCMessage *row);
+	const struct vl_column *columns; /* ends with a NULL title */
+	/* May be NULL: every row is listed. False leaves a row out of a plain `ls`; `ls --all` shows it. */
+	bool (*listed)(const char *key, const ProtobufCMessage *row, struct vl_time now);
+};
+
+/* One lane's view. A file views/NAME.c defines `const struct vl_view vl_view_NAME`. */
+struct vl_view {
+	const char *lane;             /* "consular.case.v1" */
+	const char *noun;             /* "case": `valise case ls` */
+	const struct vl_kind *kinds;  /* in their rank, lowest first */
+	unsigned n_kinds;
+	unsigned shown;               /* the kind that `ls` and `show` take when none is named */
+	void (*touch)(struct vl_touch *touch, const struct vl_fact *fact);
+};
+
+#endif

@@ -1,0 +1,475 @@
+#include "store/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <lmdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#define MAX_DBS 64
+#define MAX_READERS 256
+
+struct vl_store {
+	MDB_env *env;
+	MDB_dbi dbs[MAX_DBS];
+	unsigned n_dbs;
+	int lock; /* held by the one writer; -1 for readers */
+};
+
+struct vl_txn {
+	struct vl_store *store;
+	MDB_txn *txn;
+	enum vl_err err;
+};
+
+struct vl_cursor {
+	struct vl_txn *txn;
+	MDB_cursor *cursor;
+};
+
+/* The one place where LMDB's codes become ours. */
+static enum vl_err translate(int rc)
+{
+	switch (rc) {
+	case MDB_SUCCESS:
+		return VL_OK;
+	case MDB_NOTFOUND:
+	case ENOENT:
+		return VL_ERR_NOT_FOUND;
+	case MDB_MAP_FULL:
+	case ENOSPC:
+	case EDQUOT:
+		return VL_ERR_FULL;
+	case MDB_READERS_FULL:
+		return VL_ERR_BUSY;
+	case MDB_MAP_RESIZED:
+		return VL_ERR_GONE;
+	case MDB_CORRUPTED:
+	case MDB_PAGE_NOTFOUND:
+	case MDB_INVALID:
+	case MDB_VERSION_MISMATCH:
+	case MDB_INCOMPATIBLE:
+		return VL_ERR_CORRUPT;
+	case MDB_BAD_VALSIZE:
+	case MDB_KEYEXIST:
+	case MDB_BAD_TXN:
+		return VL_ERR_BUG;
+	case EACCES:
+	case EPERM:
+	case EROFS:
+		return VL_ERR_PERMISSION;
+	case ENOMEM:
+		return VL_ERR_NOMEM;
+	default:
+		return VL_ERR_IO;
+	}
+}
+
+static enum vl_err explain(struct vl_why *why, int rc)
+{
+	return vl_fail(why, translate(rc), "%s", mdb_strerror(rc));
+}
+
+static enum vl_err sync_folder(const char *path, struct vl_why *why)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	enum vl_err err = VL_OK;
+
+	if (fd < 0 || fsync(fd) != 0)
+		err = vl_fail(why, translate(errno), "%s", strerror(errno));
+	if (fd >= 0)
+		(void)close(fd);
+	return err;
+}
+
+static enum vl_err lock_folder(struct vl_store *store, const char *path, struct vl_why *why)
+{
+	char name[4096];
+
+	(void)snprintf(name, sizeof(name), "%s/writer", path);
+	store->lock = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (store->lock < 0)
+		return vl_fail(why, translate(errno), "%s", strerror(errno));
+	if (flock(store->lock, LOCK_EX | LOCK_NB) != 0)
+		return vl_fail(why, VL_ERR_LOCKED, "another process writes to it; stop that one first");
+	return VL_OK;
+}
+
+static enum vl_err open_dbs(struct vl_store *store, const struct vl_store_options *options, struct vl_why *why)
+{
+	MDB_txn *txn;
+	int rc = mdb_txn_begin(store->env, NULL, options->read_only ? MDB_RDONLY : 0, &txn);
+
+	if (rc != 0)
+		return explain(why, rc);
+	for (unsigned i = 0; rc == 0 && options->dbs[i] != NULL; i++, store->n_dbs++)
+		rc = mdb_dbi_open(txn, options->dbs[i], options->read_only ? 0 : MDB_CREATE, &store->dbs[i]);
+	if (rc != 0) {
+		mdb_txn_abort(txn);
+		return rc == MDB_NOTFOUND ? vl_fail(why, VL_ERR_CORRUPT, "it is not a store of this kind")
+					  : explain(why, rc);
+	}
+	rc = mdb_txn_commit(txn);
+	return rc != 0 ? explain(why, rc) : VL_OK;
+}
+
+static enum vl_err open_env(struct vl_store *store, const struct vl_store_options *options, struct vl_why *why)
+{
+	/* NOTLS: a reader may be used from whichever thread holds it. */
+	unsigned flags = MDB_NOTLS | (options->read_only ? MDB_RDONLY : 0), set = 0;
+	int rc = mdb_env_create(&store->env);
+
+	if (rc == 0)
+		rc = mdb_env_set_maxdbs(store->env, MAX_DBS);
+	if (rc == 0)
+		rc = mdb_env_set_maxreaders(store->env, MAX_READERS);
+	if (rc == 0 && !options->read_only)
+		rc = mdb_env_set_mapsize(store->env, options->map_size);
+	if (rc == 0)
+		rc = mdb_env_open(store->env, options->path, flags, 0600);
+	if (rc == 0)
+		rc = mdb_env_get_flags(store->env, &set);
+	if (rc != 0)
+		return explain(why, rc);
+	if (set & (MDB_NOSYNC | MDB_NOMETASYNC | MDB_WRITEMAP | MDB_MAPASYNC))
+		return vl_fail(why, VL_ERR_BUG, "opened without synchronous commits");
+	return VL_OK;
+}
+
+enum vl_err vl_store_open(const struct vl_store_options *options, struct vl_store **opened, struct vl_why *why)
+{
+	struct vl_store *store = calloc(1, sizeof(*store));
+	enum vl_err err = VL_OK;
+
+	*opened = NULL;
+	if (store == NULL)
+		return VL_ERR_NOMEM;
+	store->lock = -1;
+	if (!options->read_only) {
+		if (mkdir(options->path, 0700) != 0 && errno != EEXIST)
+			err = vl_fail(why, translate(errno), "%s", strerror(errno));
+		if (err == VL_OK)
+			err = lock_folder(store, options->path, why);
+	}
+	if (err == VL_OK)
+		err = open_env(store, options, why);
+	if (err == VL_OK)
+		err = open_dbs(store, options, why);
+	/* LMDB does not sync the folder after it has made its files. */
+	if (err == VL_OK && !options->read_only)
+		err = sync_folder(options->path, why);
+	if (err != VL_OK) {
+		vl_store_close(store);
+		return err;
+	}
+	vl_store_reap_readers(store);
+	*opened = store;
+	return VL_OK;
+}
+
+void vl_store_close(struct vl_store *store)
+{
+	if (store == NULL)
+		return;
+	if (store->env != NULL)
+		mdb_env_close(store->env);
+	if (store->lock >= 0)
+		(void)close(store->lock);
+	free(store);
+}
+
+/* Pages freed by earlier transactions: LMDB lists them in its own database 0, a count first in each entry. */
+static size_t free_pages(MDB_txn *txn)
+{
+	MDB_cursor *cursor;
+	MDB_val key, value;
+	size_t pages = 0, count;
+
+	if (mdb_cursor_open(txn, 0, &cursor) != 0)
+		return 0;
+	while (mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == 0) {
+		memcpy(&count, value.mv_data, sizeof(count));
+		pages += count;
+	}
+	mdb_cursor_close(cursor);
+	return pages;
+}
+
+/* What the file may grow by before its disk is full; SIZE_MAX where that cannot be told. */
+static size_t disk_left(MDB_env *env)
+{
+	struct statvfs disk;
+	int fd;
+
+	if (mdb_env_get_fd(env, &fd) != 0 || fstatvfs(fd, &disk) != 0)
+		return SIZE_MAX;
+	return (size_t)disk.f_bavail * disk.f_frsize;
+}
+
+void vl_store_usage(struct vl_store *store, size_t *used, size_t *room)
+{
+	MDB_envinfo info;
+	MDB_stat stat;
+	MDB_txn *txn;
+	size_t freed = 0;
+
+	(void)mdb_env_info(store->env, &info);
+	(void)mdb_env_stat(store->env, &stat);
+	if (mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn) == 0) {
+		freed = free_pages(txn);
+		mdb_txn_abort(txn);
+	}
+	size_t file = (info.me_last_pgno + 1) * stat.ms_psize, left = disk_left(store->env);
+	*used = file - freed * stat.ms_psize;
+	*room = left < info.me_mapsize - file ? file + left : info.me_mapsize;
+}
+
+void vl_store_reap_readers(struct vl_store *store)
+{
+	int dead;
+	(void)mdb_reader_check(store->env, &dead);
+}
+
+struct vl_txn *vl_txn_begin(struct vl_store *store, bool write, struct vl_why *why)
+{
+	struct vl_txn *txn = calloc(1, sizeof(*txn));
+
+	if (txn == NULL) {
+		(void)vl_fail(why, VL_ERR_NOMEM, "out of memory");
+		return NULL;
+	}
+	txn->store = store;
+	int rc = mdb_txn_begin(store->env, NULL, write ? 0 : MDB_RDONLY, &txn->txn);
+	if (rc == MDB_READERS_FULL) {
+		vl_store_reap_readers(store);
+		rc = mdb_txn_begin(store->env, NULL, write ? 0 : MDB_RDONLY, &txn->txn);
+	}
+	if (rc != 0) {
+		(void)explain(why, rc);
+		free(txn);
+		return NULL;
+	}
+	return txn;
+}
+
+enum vl_err vl_txn_refresh(struct vl_txn *txn)
+{
+	mdb_txn_reset(txn->txn);
+	int rc = mdb_txn_renew(txn->txn);
+	if (rc != 0)
+		vl_txn_fail(txn, translate(rc));
+	return txn->err;
+}
+
+enum vl_err vl_txn_err(const struct vl_txn *txn)
+{
+	return txn->err;
+}
+
+void vl_txn_fail(struct vl_txn *txn, enum vl_err err)
+{
+	if (txn->err == VL_OK)
+		txn->err = err;
+}
+
+enum vl_err vl_txn_commit(struct vl_txn *txn, struct vl_why *why)
+{
+	enum vl_err err = txn->err;
+
+	if (err != VL_OK) {
+		vl_txn_abort(txn);
+		return vl_fail(why, err, "%s", vl_err_text(err));
+	}
+	/* The handle is freed whether or not the commit succeeds. */
+	int rc = mdb_txn_commit(txn->txn);
+	free(txn);
+	if (rc == 0)
+		return VL_OK;
+	if (translate(rc) == VL_ERR_FULL)
+		return vl_fail(why, VL_ERR_FULL, "%s", mdb_strerror(rc));
+	return vl_fail(why, VL_ERR_OUTCOME_UNKNOWN, "commit failed: %s", mdb_strerror(rc));
+}
+
+void vl_txn_abort(struct vl_txn *txn)
+{
+	if (txn == NULL)
+		return;
+	mdb_txn_abort(txn->txn);
+	free(txn);
+}
+
+static bool to_val(struct vl_txn *txn, struct vl_bytes key, MDB_val *val)
+{
+	if (key.size == 0 || key.size > VL_STORE_KEY_MAX)
+		vl_txn_fail(txn, VL_ERR_BUG);
+	*val = (MDB_val){key.size, (void *)key.data};
+	return txn->err == VL_OK;
+}
+
+static struct vl_bytes from_val(const MDB_val *val)
+{
+	return (struct vl_bytes){val->mv_data, val->mv_size};
+}
+
+bool vl_txn_get(struct vl_txn *txn, unsigned db, struct vl_bytes key, struct vl_bytes *value)
+{
+	MDB_val k, v;
+
+	if (!to_val(txn, key, &k))
+		return false;
+	int rc = mdb_get(txn->txn, txn->store->dbs[db], &k, &v);
+	if (rc == 0 && value != NULL)
+		*value = from_val(&v);
+	else if (rc != 0 && rc != MDB_NOTFOUND)
+		vl_txn_fail(txn, translate(rc));
+	return rc == 0;
+}
+
+static void put(struct vl_txn *txn, unsigned db, struct vl_bytes key, MDB_val *value, unsigned flags)
+{
+	MDB_val k;
+
+	if (!to_val(txn, key, &k))
+		return;
+	int rc = mdb_put(txn->txn, txn->store->dbs[db], &k, value, flags);
+	if (rc != 0)
+		vl_txn_fail(txn, translate(rc));
+}
+
+void vl_txn_put(struct vl_txn *txn, unsigned db, struct vl_bytes key, struct vl_bytes value)
+{
+	MDB_val v = {value.size, (void *)value.data};
+	put(txn, db, key, &v, 0);
+}
+
+bool vl_txn_insert(struct vl_txn *txn, unsigned db, struct vl_bytes key, struct vl_bytes value, struct vl_bytes *there)
+{
+	MDB_val k, v = {value.size, (void *)value.data};
+
+	if (!to_val(txn, key, &k))
+		return false;
+	int rc = mdb_put(txn->txn, txn->store->dbs[db], &k, &v, MDB_NOOVERWRITE);
+	if (rc == MDB_KEYEXIST && there != NULL)
+		*there = from_val(&v);
+	else if (rc != 0 && rc != MDB_KEYEXIST)
+		vl_txn_fail(txn, translate(rc));
+	return rc == 0;
+}
+
+void vl_txn_append(struct vl_txn *txn, unsigned db, struct vl_bytes key, struct vl_bytes value)
+{
+	MDB_val v = {value.size, (void *)value.data};
+	put(txn, db, key, &v, MDB_APPEND);
+}
+
+uint8_t *vl_txn_reserve(struct vl_txn *txn, unsigned db, struct vl_bytes key, size_t size)
+{
+	MDB_val v = {size, NULL};
+	put(txn, db, key, &v, MDB_RESERVE);
+	return txn->err == VL_OK ? v.mv_data : NULL;
+}
+
+bool vl_txn_delete(struct vl_txn *txn, unsigned db, struct vl_bytes key)
+{
+	MDB_val k;
+
+	if (!to_val(txn, key, &k))
+		return false;
+	int rc = mdb_del(txn->txn, txn->store->dbs[db], &k, NULL);
+	if (rc != 0 && rc != MDB_NOTFOUND)
+		vl_txn_fail(txn, translate(rc));
+	return rc == 0;
+}
+
+void vl_txn_clear(struct vl_txn *txn, unsigned db)
+{
+	int rc = txn->err == VL_OK ? mdb_drop(txn->txn, txn->store->dbs[db], 0) : 0;
+	if (rc != 0)
+		vl_txn_fail(txn, translate(rc));
+}
+
+uint64_t vl_txn_count(struct vl_txn *txn, unsigned db)
+{
+	MDB_stat stat = {0};
+	int rc = txn->err == VL_OK ? mdb_stat(txn->txn, txn->store->dbs[db], &stat) : 0;
+	if (rc != 0)
+		vl_txn_fail(txn, translate(rc));
+	return stat.ms_entries;
+}
+
+struct vl_cursor *vl_cursor_open(struct vl_txn *txn, unsigned db)
+{
+	struct vl_cursor *cursor = txn->err == VL_OK ? calloc(1, sizeof(*cursor)) : NULL;
+
+	if (cursor == NULL) {
+		vl_txn_fail(txn, VL_ERR_NOMEM); /* keeps an error that is there already */
+		return NULL;
+	}
+	cursor->txn = txn;
+	int rc = mdb_cursor_open(txn->txn, txn->store->dbs[db], &cursor->cursor);
+	if (rc != 0) {
+		vl_txn_fail(txn, translate(rc));
+		free(cursor);
+		return NULL;
+	}
+	return cursor;
+}
+
+void vl_cursor_close(struct vl_cursor *cursor)
+{
+	if (cursor == NULL)
+		return;
+	mdb_cursor_close(cursor->cursor);
+	free(cursor);
+}
+
+static bool move(struct vl_cursor *cursor, MDB_cursor_op op, MDB_val *at, struct vl_bytes *key, struct vl_bytes *value)
+{
+	MDB_val v;
+
+	if (cursor == NULL || cursor->txn->err != VL_OK)
+		return false;
+	int rc = mdb_cursor_get(cursor->cursor, at, &v, op);
+	if (rc != 0) {
+		if (rc != MDB_NOTFOUND)
+			vl_txn_fail(cursor->txn, translate(rc));
+		return false;
+	}
+	if (key != NULL)
+		*key = from_val(at);
+	if (value != NULL)
+		*value = from_val(&v);
+	return true;
+}
+
+bool vl_cursor_seek(struct vl_cursor *cursor, struct vl_bytes from, struct vl_bytes *key, struct vl_bytes *value)
+{
+	MDB_val at = {from.size, (void *)from.data};
+
+	if (cursor != NULL && from.size > VL_STORE_KEY_MAX)
+		vl_txn_fail(cursor->txn, VL_ERR_BUG);
+	return move(cursor, from.size == 0 ? MDB_FIRST : MDB_SET_RANGE, &at, key, value);
+}
+
+bool vl_cursor_last(struct vl_cursor *cursor, struct vl_bytes *key, struct vl_bytes *value)
+{
+	MDB_val at;
+	return move(cursor, MDB_LAST, &at, key, value);
+}
+
+bool vl_cursor_next(struct vl_cursor *cursor, struct vl_bytes *key, struct vl_bytes *value)
+{
+	MDB_val at;
+	return move(cursor, MDB_NEXT, &at, key, value);
+}
+
+bool vl_cursor_prev(struct vl_cursor *cursor, struct vl_bytes *key, struct vl_bytes *value)
+{
+	MDB_val at;
+	return move(cursor, MDB_PREV, &at, key, value);
+}

@@ -1,0 +1,126 @@
+/*
+ * The store: the only door to LMDB.
+ *
+ * One store is a folder with one LMDB environment and a few named databases, numbered as the caller listed them. One process
+ * writes (a lock on the folder sees to that), any number read. Commits are synchronous: a commit that returned ok is on the
+ * disk. Never opened with NOSYNC, NOMETASYNC, WRITEMAP or MAPASYNC: a lost commit after publishing would be a fork.
+ *
+ * What lmdb.h warns of holds here too: never open one store twice in a process, never use it across fork(), keep read
+ * transactions short (an old one keeps every freed page from reuse), and on a local file system only.
+ *
+ * A transaction carries its first error: after it every call does nothing, reads find nothing, and commit aborts and returns
+ * that error. So a caller may do all its work and look once, at commit (the idea is Knot DNS's).
+ * An error from commit itself that is not FULL leaves the outcome on disk unknown: OUTCOME_UNKNOWN, and the process must stop.
+ * GONE from a reader: the writer was restarted with a larger map and has outgrown ours; close the store and open it again.
+ */
+#ifndef VALISE_STORE_STORE_H
+#define VALISE_STORE_STORE_H
+
+#include "base/buf.h"
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define VL_STORE_KEY_MAX ((size_t)511)
+
+struct vl_store;
+struct vl_txn;
+struct vl_cursor;
+
+struct vl_store_options {
+	const char *path;       /* the folder; made, 0700, unless read_only */
+	const char *const *dbs; /* database names; ends with NULL. Their index is the `db` of every call */
+	size_t map_size;        /* the most the store may ever hold; sparse. Ignored for read_only */
+	bool read_only;
+};
+
+/* LOCKED where another process writes to it; NOT_FOUND where read_only and there is none; CORRUPT where it is not a store. */
+enum vl_err vl_store_open(const struct vl_store_options *options, struct vl_store **store,
+			  struct vl_why *why) VL_CHECKED;
+void vl_store_close(struct vl_store *store);
+
+/* How full: bytes in use by data, as of the last commit, and the most there may be: the map's size, or less where the disk
+ * has less. */
+void vl_store_usage(struct vl_store *store, size_t *used, size_t *room);
+
+/* Forget readers that died (lmdb.h, mdb_reader_check). Cheap; call it at start and now and then. */
+void vl_store_reap_readers(struct vl_store *store);
+
+/* Begin. NULL only when out of memory or reader slots; `why` says. One write transaction at a time, on one thread. */
+struct vl_txn *vl_txn_begin(struct vl_store *store, bool write, struct vl_why *why);
+
+/* A read transaction sees the present again; its earlier values become invalid. */
+enum vl_err vl_txn_refresh(struct vl_txn *txn) VL_CHECKED;
+
+/* The first error, or ok. A key that is not there is no error. */
+enum vl_err vl_txn_err(const struct vl_txn *txn);
+
+/* Make the transaction fail with `err` unless it has failed already, so that it can only abort. */
+void vl_txn_fail(struct vl_txn *txn, enum vl_err err);
+
+/* Both end the transaction; `txn` is gone. */
+enum vl_err vl_txn_commit(struct vl_txn *txn, struct vl_why *why) VL_CHECKED;
+void vl_txn_abort(struct vl_txn *txn);
+
+/* False where there is no such key (or the transaction has failed). The value stays valid until the next write in this
+ * transaction, or its end; it need not be aligned. */
+bool vl_txn_get(struct vl_txn *txn, unsigned db, struct vl_bytes key, struct vl_bytes *value);
+
+void vl_txn_put(struct vl_txn *txn, unsigned db, struct vl_bytes key, struct vl_bytes value);
+
+/* Put, unless the key is there already: then false, and `there`, which may be NULL, is set to its value. True where it was put;
+ * false too where the transaction has failed. */
+bool vl_txn_insert(struct vl_txn *txn, unsigned db, struct vl_bytes key, struct vl_bytes value, struct vl_bytes *there);
+
+/* As put, for a key greater than every key there is: faster, and pages are filled to the brim. */
+void vl_txn_append(struct vl_txn *txn, unsigned db, struct vl_bytes key, struct vl_bytes value);
+
+/* Room of `size` bytes for a value, to be filled before the next call. NULL where the transaction has failed. */
+uint8_t *vl_txn_reserve(struct vl_txn *txn, unsigned db, struct vl_bytes key, size_t size);
+
+/* True where there was one. */
+bool vl_txn_delete(struct vl_txn *txn, unsigned db, struct vl_bytes key);
+
+/* Remove every entry. */
+void vl_txn_clear(struct vl_txn *txn, unsigned db);
+
+/* How many entries. */
+uint64_t vl_txn_count(struct vl_txn *txn, unsigned db);
+
+/* A cursor, for walking in key order. NULL where the transaction has failed. Close it before the transaction ends. */
+struct vl_cursor *vl_cursor_open(struct vl_txn *txn, unsigned db);
+void vl_cursor_close(struct vl_cursor *cursor);
+
+/* Stand on the first entry whose key is not less than `from` (an empty `from`: the first of all); on the last one; on the
+ * next, on the one before. False where there is none; key and value may be NULL. */
+bool vl_cursor_seek(struct vl_cursor *cursor, struct vl_bytes from, struct vl_bytes *key, struct vl_bytes *value);
+bool vl_cursor_last(struct vl_cursor *cursor, struct vl_bytes *key, struct vl_bytes *value);
+bool vl_cursor_next(struct vl_cursor *cursor, struct vl_bytes *key, struct vl_bytes *value);
+bool vl_cursor_prev(struct vl_cursor *cursor, struct vl_bytes *key, struct vl_bytes *value);
+
+/* Walk the entries whose key begins with `prefix`:
+ *     for (bool more = vl_cursor_seek(c, prefix, &key, &value); more && vl_key_has_prefix(key, prefix);
+ *          more = vl_cursor_next(c, &key, &value))
+ */
+bool vl_key_has_prefix(struct vl_bytes key, struct vl_bytes prefix);
+
+/* A key being put together: text parts end with a NUL, numbers are big-endian, so that byte order is the order meant. Its
+ * error (too long) sticks; an overlong key fails the transaction it is used in. */
+struct vl_key {
+	uint8_t bytes[VL_STORE_KEY_MAX];
+	size_t size;
+	bool failed;
+};
+
+void vl_key_text(struct vl_key *key, const char *text);
+void vl_key_bytes(struct vl_key *key, const void *bytes, size_t count); /* no length, no NUL: fixed-size parts only */
+void vl_key_u8(struct vl_key *key, uint8_t n);
+void vl_key_u32(struct vl_key *key, uint32_t n);
+void vl_key_u64(struct vl_key *key, uint64_t n);
+
+/* The finished key; where it failed an overlong one, which every call refuses and no key begins with. */
+struct vl_bytes vl_key_done(const struct vl_key *key);
+
+#endif
