@@ -75,7 +75,7 @@ const char *vl_time_format(struct vl_time t, char text[VL_TIME_TEXT])
 	unsigned month, day;
 	civil_from_days(days, &year, &month, &day);
 	int n = snprintf(text, VL_TIME_TEXT, "%04d-%02u-%02uT%02u:%02u:%02u", (int)year, month, day, rest / 3600,
-	                 rest / 60 % 60, rest % 60);
+			 rest / 60 % 60, rest % 60);
 	unsigned nanos = (unsigned)t.nanos;
 	if (nanos % 1000 != 0)
 		n += snprintf(text + n, VL_TIME_TEXT - (size_t)n, ".%09u", nanos);

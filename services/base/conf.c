@@ -121,12 +121,12 @@ static int on_pair(void *context, const char *section, const char *name, const c
 		r->seen[i] = true;
 		if (store(r->conf, key, r->values, value))
 			return 1;
-		r->err = vl_fail(r->why, VL_ERR_CONFIG, "line %d: [%s] %s: '%.40s' does not fit: %s", line, section, name,
-		                 value, key->help);
+		r->err = vl_fail(r->why, VL_ERR_CONFIG, "line %d: [%s] %s: '%.40s' does not fit: %s", line, section,
+				 name, value, key->help);
 		return 0;
 	}
-	r->err = vl_fail(r->why, VL_ERR_CONFIG, "line %d: [%s] has no key '%.60s'; --help lists the keys there are", line,
-	                 section, name);
+	r->err = vl_fail(r->why, VL_ERR_CONFIG, "line %d: [%s] has no key '%.60s'; --help lists the keys there are",
+			 line, section, name);
 	return 0;
 }
 
@@ -137,7 +137,8 @@ static enum vl_err fill_in(struct reading *r)
 		if (r->seen[i] || key->type == VL_CONF_ANY)
 			continue;
 		if (key->initial == NULL)
-			return vl_fail(r->why, VL_ERR_CONFIG, "[%s] %s is missing: %s", key->section, key->key, key->help);
+			return vl_fail(r->why, VL_ERR_CONFIG, "[%s] %s is missing: %s", key->section, key->key,
+				       key->help);
 		if (!store(r->conf, key, r->values, key->initial))
 			return VL_ERR_NOMEM;
 	}
@@ -145,7 +146,7 @@ static enum vl_err fill_in(struct reading *r)
 }
 
 enum vl_err vl_conf_open(const char *path, const struct vl_conf_key *keys, void *values, struct vl_conf **conf,
-                         struct vl_why *why)
+			 struct vl_why *why)
 {
 	struct reading r = {.keys = keys, .values = values, .why = why};
 

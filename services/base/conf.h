@@ -38,7 +38,7 @@ struct vl_conf;
 
 /* Read `path` into `*values` after `keys` (which ends with a NULL key). Texts belong to the returned conf. */
 enum vl_err vl_conf_open(const char *path, const struct vl_conf_key *keys, void *values, struct vl_conf **conf,
-                         struct vl_why *why) VL_CHECKED;
+			 struct vl_why *why) VL_CHECKED;
 void vl_conf_close(struct vl_conf *conf);
 
 /* The pairs of a passed-through section, in the file's order. */

@@ -19,44 +19,44 @@ enum vl_err_class {
 };
 
 /* NAME, class, text: lower case, no full stop. The name in lower case is also the reason of a dead letter. */
-#define VL_ERR_TABLE(X)                                                                                                \
-	X(OK, OK, "ok")                                                                                                \
-	X(BUSY, RETRY, "busy")                                                                                         \
-	X(FULL, RETRY, "no room left")                                                                                 \
-	X(UNREACHABLE, RETRY, "broker unreachable")                                                                    \
-	X(TIMEOUT, RETRY, "timed out")                                                                                 \
-	X(END, RETRY, "nothing more for now")                                                                          \
-	X(NOT_FOUND, REJECT, "not found")                                                                              \
-	X(EXISTS, REJECT, "exists already")                                                                            \
-	X(USAGE, REJECT, "wrong usage")                                                                                \
-	X(CONFIG, REJECT, "wrong configuration")                                                                       \
-	X(NULL_VALUE, REJECT, "no value")                                                                              \
-	X(TOO_LARGE, REJECT, "too large")                                                                              \
-	X(BAD_HEADER, REJECT, "header not as agreed")                                                                  \
-	X(UNSIGNED, REJECT, "no signature")                                                                            \
-	X(UNKNOWN_KEY, REJECT, "unknown key")                                                                          \
-	X(BAD_SIGNATURE, REJECT, "signature does not fit")                                                             \
-	X(WRONG_MISSION, REJECT, "signed by another mission's key")                                                    \
-	X(WRONG_LANE, REJECT, "made for another lane")                                                                 \
-	X(DRILL, REJECT, "an exercise, never applied as real")                                                         \
-	X(MALFORMED, REJECT, "malformed")                                                                              \
-	X(UNKNOWN_TYPE, REJECT, "unknown type")                                                                        \
-	X(UNKNOWN_FIELD, REJECT, "unknown field")                                                                      \
-	X(INVALID, REJECT, "invalid")                                                                                  \
-	X(PERMISSION, FATAL, "permission denied")                                                                      \
-	X(LOCKED, FATAL, "in use by another process")                                                                  \
-	X(CORRUPT, FATAL, "damaged")                                                                                   \
-	X(NOMEM, FATAL, "out of memory")                                                                               \
-	X(IO, FATAL, "input/output error")                                                                             \
-	X(OUTCOME_UNKNOWN, FATAL, "whether it was stored is unknown")                                                  \
-	X(GONE, FATAL, "the handle is dead")                                                                           \
+#define VL_ERR_TABLE(X)                                               \
+	X(OK, OK, "ok")                                               \
+	X(BUSY, RETRY, "busy")                                        \
+	X(FULL, RETRY, "no room left")                                \
+	X(UNREACHABLE, RETRY, "broker unreachable")                   \
+	X(TIMEOUT, RETRY, "timed out")                                \
+	X(END, RETRY, "nothing more for now")                         \
+	X(NOT_FOUND, REJECT, "not found")                             \
+	X(EXISTS, REJECT, "exists already")                           \
+	X(USAGE, REJECT, "wrong usage")                               \
+	X(CONFIG, REJECT, "wrong configuration")                      \
+	X(NULL_VALUE, REJECT, "no value")                             \
+	X(TOO_LARGE, REJECT, "too large")                             \
+	X(BAD_HEADER, REJECT, "header not as agreed")                 \
+	X(UNSIGNED, REJECT, "no signature")                           \
+	X(UNKNOWN_KEY, REJECT, "unknown key")                         \
+	X(BAD_SIGNATURE, REJECT, "signature does not fit")            \
+	X(WRONG_MISSION, REJECT, "signed by another mission's key")   \
+	X(WRONG_LANE, REJECT, "made for another lane")                \
+	X(DRILL, REJECT, "an exercise, never applied as real")        \
+	X(MALFORMED, REJECT, "malformed")                             \
+	X(UNKNOWN_TYPE, REJECT, "unknown type")                       \
+	X(UNKNOWN_FIELD, REJECT, "unknown field")                     \
+	X(INVALID, REJECT, "invalid")                                 \
+	X(PERMISSION, FATAL, "permission denied")                     \
+	X(LOCKED, FATAL, "in use by another process")                 \
+	X(CORRUPT, FATAL, "damaged")                                  \
+	X(NOMEM, FATAL, "out of memory")                              \
+	X(IO, FATAL, "input/output error")                            \
+	X(OUTCOME_UNKNOWN, FATAL, "whether it was stored is unknown") \
+	X(GONE, FATAL, "the handle is dead")                          \
 	X(BUG, FATAL, "internal error")
 
 enum vl_err {
 #define VL_ERR_NAME(name, class, text) VL_ERR_##name,
 	VL_ERR_TABLE(VL_ERR_NAME)
 #undef VL_ERR_NAME
-	VL_ERR_COUNT
+		VL_ERR_COUNT
 };
 
 #define VL_OK VL_ERR_OK

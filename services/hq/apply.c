@@ -168,7 +168,8 @@ static struct vl_chain chain_unpack(struct vl_bytes value, struct vl_epoch epoch
 	return chain;
 }
 
-static bool chain_get(struct vl_applier *applier, const struct arrival *a, struct vl_epoch epoch, struct vl_chain *chain)
+static bool chain_get(struct vl_applier *applier, const struct arrival *a, struct vl_epoch epoch,
+		      struct vl_chain *chain)
 {
 	struct vl_key key;
 	struct vl_bytes value;
@@ -222,7 +223,7 @@ static bool digest_archived(struct vl_applier *applier, const struct arrival *a,
 	for (bool more = vl_cursor_seek(cursor, vl_key_done(&from), &key, &value);
 	     more && !found && vl_key_has_prefix(key, vl_key_done(&from)); more = vl_cursor_next(cursor, &key, &value))
 		found = value.size >= sizeof(digest->bytes) &&
-		        memcmp(value.data, digest->bytes, sizeof(digest->bytes)) == 0;
+			memcmp(value.data, digest->bytes, sizeof(digest->bytes)) == 0;
 	vl_cursor_close(cursor);
 	return found;
 }
@@ -238,11 +239,11 @@ static void add_events(struct vl_applier *applier, struct arrival *a)
 	for (size_t i = 0; i < batch->n_events; i++) {
 		struct vl_bytes event = batch->events[i];
 		struct vl_place place = {
-		        .epoch = batch->head.epoch,
-		        .seq = batch->head.seq,
-		        .event = {batch->head.first_event.n + i},
-		        .offset = (uint32_t)(event.data - a->record->value.data),
-		        .size = (uint32_t)event.size,
+			.epoch = batch->head.epoch,
+			.seq = batch->head.seq,
+			.event = {batch->head.first_event.n + i},
+			.offset = (uint32_t)(event.data - a->record->value.data),
+			.size = (uint32_t)event.size,
 		};
 		enum vl_fold_outcome outcome;
 		vl_fold_add_event(applier->fold, a->view, a->mission, &place, event, &outcome);
@@ -323,7 +324,7 @@ static void meet_known(struct vl_applier *applier, struct arrival *a)
 
 /* Where a batch of an epoch that was never seen stands. Sets *rollback where it begins without memory of the one before. */
 static enum vl_chain_step check_new_epoch(struct vl_applier *applier, const struct arrival *a, struct vl_chain *chain,
-                                          bool *rollback)
+					  bool *rollback)
 {
 	const struct vl_batch_head *head = &a->batch->head;
 	struct vl_chain newest = newest_chain(applier, a);
@@ -346,8 +347,8 @@ static bool place_batch(struct vl_applier *applier, struct arrival *a)
 	struct vl_chain chain;
 	bool rollback = false;
 	enum vl_chain_step step = chain_get(applier, a, a->batch->head.epoch, &chain)
-	                                  ? vl_chain_check(&chain, a->batch)
-	                                  : check_new_epoch(applier, a, &chain, &rollback);
+					  ? vl_chain_check(&chain, a->batch)
+					  : check_new_epoch(applier, a, &chain, &rollback);
 
 	switch (step) {
 	case VL_CHAIN_NEXT:
@@ -400,7 +401,8 @@ static bool try_parked(struct vl_applier *applier, struct arrival *a, const stru
 }
 
 /* The first parked batch that may follow now: the next of a known chain, or the first of an epoch. */
-static bool find_ready(struct vl_applier *applier, const struct arrival *a, struct vl_key *found, struct vl_bytes *stored)
+static bool find_ready(struct vl_applier *applier, const struct arrival *a, struct vl_key *found,
+		       struct vl_bytes *stored)
 {
 	struct vl_key from = {0};
 	struct vl_bytes key;
@@ -434,8 +436,7 @@ static void drain_parked(struct vl_applier *applier, struct arrival *a)
 	struct vl_key key;
 	struct vl_bytes stored;
 
-	while (a->standing.parked > 0 && vl_txn_err(applier->txn) == VL_OK &&
-	       find_ready(applier, a, &key, &stored)) {
+	while (a->standing.parked > 0 && vl_txn_err(applier->txn) == VL_OK && find_ready(applier, a, &key, &stored)) {
 		uint64_t before = a->standing.parked;
 		if (!try_parked(applier, a, &key, stored) && a->standing.parked >= before)
 			break;
@@ -462,7 +463,7 @@ static void apply_batch(struct vl_applier *applier, const struct vl_record *reco
 }
 
 void vl_apply_record(struct vl_applier *applier, const struct vl_record *record, enum vl_err verdict,
-                     const struct vl_verified *verified, const struct vl_why *reason)
+		     const struct vl_verified *verified, const struct vl_why *reason)
 {
 	if (vl_err_class(verdict) == VL_CLASS_FATAL) {
 		vl_txn_fail(applier->txn, verdict);

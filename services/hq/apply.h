@@ -29,7 +29,7 @@ enum vl_err vl_apply_begin(struct vl_applier *applier, struct vl_why *why) VL_CH
 /* Apply one record on which vl_record_verify gave `verdict` and `verified`; `reason` are its words. A record below the
  * partition's offset is passed over. An error of the store sticks until commit. */
 void vl_apply_record(struct vl_applier *applier, const struct vl_record *record, enum vl_err verdict,
-                     const struct vl_verified *verified, const struct vl_why *reason);
+		     const struct vl_verified *verified, const struct vl_why *reason);
 
 /* Fold what changed and commit. Any error but FULL means the process must stop (store.h); after FULL nothing of the transaction
  * has happened. */

@@ -37,7 +37,7 @@ static void count_reason(struct vl_txn *txn, const char *reason)
 }
 
 void vl_deadletter_bury(struct vl_txn *txn, const struct vl_record *record, const struct vl_digest *digest,
-                        enum vl_err reason, const struct vl_why *why)
+			enum vl_err reason, const struct vl_why *why)
 {
 	struct vl_key key;
 	struct vl_buf value = {0};
@@ -55,7 +55,7 @@ void vl_deadletter_bury(struct vl_txn *txn, const struct vl_record *record, cons
 }
 
 void vl_deadletter_each_reason(struct vl_txn *txn, void (*each)(void *context, const char *reason, uint64_t count),
-                               void *context)
+			       void *context)
 {
 	struct vl_cursor *cursor = vl_cursor_open(txn, VL_DB_REASONS);
 	struct vl_bytes key, value;
@@ -98,7 +98,8 @@ static void on_acked(void *context, uint64_t tag, enum vl_err err, int32_t parti
 
 	(void)partition;
 	(void)offset;
-	HASH_ITER(hh, u->letters, letter, next) {
+	HASH_ITER(hh, u->letters, letter, next)
+	{
 		if (letter->tag != tag)
 			continue;
 		letter->state = err == VL_OK ? ARRIVED : FAILED;
@@ -107,7 +108,7 @@ static void on_acked(void *context, uint64_t tag, enum vl_err err, int32_t parti
 }
 
 enum vl_err vl_undertaker_open(struct vl_store *store, const struct vl_conf_pair *pairs, size_t n_pairs,
-                               struct vl_undertaker **opened, struct vl_why *why)
+			       struct vl_undertaker **opened, struct vl_why *why)
 {
 	struct vl_undertaker *u = calloc(1, sizeof(*u));
 
@@ -116,11 +117,11 @@ enum vl_err vl_undertaker_open(struct vl_store *store, const struct vl_conf_pair
 		return VL_ERR_NOMEM;
 	u->store = store;
 	u->options = (struct vl_producer_options){.pairs = pairs,
-	                                          .n_pairs = n_pairs,
-	                                          .window_bytes = WINDOW_BYTES,
-	                                          .window_records = WINDOW_RECORDS,
-	                                          .acked = on_acked,
-	                                          .context = u};
+						  .n_pairs = n_pairs,
+						  .window_bytes = WINDOW_BYTES,
+						  .window_records = WINDOW_RECORDS,
+						  .acked = on_acked,
+						  .context = u};
 	enum vl_err err = vl_producer_open(&u->options, &u->producer, why);
 	if (err != VL_OK) {
 		free(u);
@@ -135,7 +136,8 @@ static void forget_letters(struct vl_undertaker *u, unsigned states)
 {
 	struct letter *letter, *next;
 
-	HASH_ITER(hh, u->letters, letter, next) {
+	HASH_ITER(hh, u->letters, letter, next)
+	{
 		if ((letter->state & states) == 0)
 			continue;
 		HASH_DEL(u->letters, letter);
@@ -156,7 +158,7 @@ void vl_undertaker_close(struct vl_undertaker *u)
 
 /* The record's own headers, then ours. The texts live in `text`. */
 static size_t make_headers(const struct vl_record *record, const char *reason, const char *detail,
-                           struct vl_header *headers, char text[3][32])
+			   struct vl_header *headers, char text[3][32])
 {
 	size_t n = record->n_headers;
 
@@ -168,16 +170,16 @@ static size_t make_headers(const struct vl_record *record, const char *reason, c
 		const char *name;
 		struct vl_bytes value;
 	} added[ERROR_HEADERS] = {
-	        {"valise.errors.topic", record->topic},
-	        {"valise.errors.partition", {(const uint8_t *)text[0], strlen(text[0])}},
-	        {"valise.errors.offset", {(const uint8_t *)text[1], strlen(text[1])}},
-	        {"valise.errors.timestamp", {(const uint8_t *)text[2], strlen(text[2])}},
-	        {"valise.errors.reason", {(const uint8_t *)reason, strlen(reason)}},
-	        {"valise.errors.detail", {(const uint8_t *)detail, strlen(detail)}},
+		{"valise.errors.topic", record->topic},
+		{"valise.errors.partition", {(const uint8_t *)text[0], strlen(text[0])}},
+		{"valise.errors.offset", {(const uint8_t *)text[1], strlen(text[1])}},
+		{"valise.errors.timestamp", {(const uint8_t *)text[2], strlen(text[2])}},
+		{"valise.errors.reason", {(const uint8_t *)reason, strlen(reason)}},
+		{"valise.errors.detail", {(const uint8_t *)detail, strlen(detail)}},
 	};
 	for (size_t i = 0; i < ERROR_HEADERS; i++)
-		headers[n++] = (struct vl_header){
-		        {(const uint8_t *)added[i].name, strlen(added[i].name)}, added[i].value};
+		headers[n++] =
+			(struct vl_header){{(const uint8_t *)added[i].name, strlen(added[i].name)}, added[i].value};
 	return n;
 }
 
@@ -199,7 +201,7 @@ static enum vl_err send_letter(struct vl_undertaker *u, uint64_t tag, struct vl_
 /* Give the producer what it has not got yet, until it is full. */
 static enum vl_err send_buried(struct vl_undertaker *u, struct vl_txn *txn, struct vl_why *why)
 {
-		struct vl_bytes key, value;
+	struct vl_bytes key, value;
 	struct letter *letter;
 	enum vl_err err = VL_OK;
 	struct vl_cursor *cursor = vl_cursor_open(txn, VL_DB_DEAD);
@@ -235,8 +237,8 @@ static enum vl_err forget_arrived(struct vl_undertaker *u, struct vl_why *why)
 	if (txn == NULL)
 		return VL_ERR_NOMEM;
 	HASH_ITER(hh, u->letters, letter, next)
-		if (letter->state == ARRIVED)
-			(void)vl_txn_delete(txn, VL_DB_DEAD, vl_key_done(&letter->key));
+	if (letter->state == ARRIVED)
+		(void)vl_txn_delete(txn, VL_DB_DEAD, vl_key_done(&letter->key));
 	enum vl_err err = vl_txn_commit(txn, why);
 	if (err == VL_OK) {
 		u->arrived = 0;

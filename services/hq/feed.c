@@ -86,8 +86,9 @@ static enum vl_err look(struct vl_feed *f, size_t *added)
 				err = add_partition(f, topic, p);
 	}
 	if (err == VL_OK && missing > 0 && missing != f->topics_missing)
-		vl_log_warning("%zu topics are not there yet; waiting (valise topic apply brokers/topics.yaml makes them)",
-		               missing);
+		vl_log_warning(
+			"%zu topics are not there yet; waiting (valise topic apply brokers/topics.yaml makes them)",
+			missing);
 	if (err == VL_OK)
 		f->topics_missing = missing;
 	say_unreachable(f, vl_err_class(err) == VL_CLASS_RETRY && err != VL_ERR_FULL, &why);
@@ -118,23 +119,26 @@ static void stop_partition(struct vl_feed *f, const struct vl_position *at, cons
 		return;
 	f->stopped[position - f->positions] = true;
 	vl_log_error("cannot read '%s' partition %d at offset %lld: %s; this partition is stopped, nothing is skipped",
-	             at->topic, (int)at->partition, (long long)position->offset,
-	             vl_why_text(why, VL_ERR_NOT_FOUND));
+		     at->topic, (int)at->partition, (long long)position->offset, vl_why_text(why, VL_ERR_NOT_FOUND));
 	(void)assign(f);
+}
+
+static void free_message(void *owner)
+{
+	vl_message_free(owner);
 }
 
 static void take_message(struct vl_feed *f, struct vl_message *message)
 {
 	const struct vl_record *record = vl_message_record(message);
-	struct vl_position *position =
-	        find(f, (const char *)record->topic.data, record->topic.size, record->partition);
+	struct vl_position *position = find(f, (const char *)record->topic.data, record->topic.size, record->partition);
 
 	if (position == NULL) {
 		vl_message_free(message);
 		return;
 	}
 	position->offset = record->offset + 1;
-	(void)vl_verifier_put(f->verifier, message);
+	(void)vl_verifier_put(f->verifier, record, free_message, message);
 }
 
 /* A consumer that died is replaced; reading goes on from the positions. */
@@ -198,7 +202,7 @@ static void *feed(void *context)
 }
 
 enum vl_err vl_feed_open(struct vl_store *store, struct vl_verifier *verifier, const struct vl_conf_pair *pairs,
-                         size_t n_pairs, struct vl_feed **opened, struct vl_why *why)
+			 size_t n_pairs, struct vl_feed **opened, struct vl_why *why)
 {
 	struct vl_feed *f = calloc(1, sizeof(*f));
 

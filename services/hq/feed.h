@@ -10,12 +10,13 @@
 
 #include "hq/verify.h"
 #include "store/store.h"
+#include "stream/stream.h"
 
 struct vl_feed;
 
 /* Start reading. Store and verifier must outlive the feed; pairs are kept. */
 enum vl_err vl_feed_open(struct vl_store *store, struct vl_verifier *verifier, const struct vl_conf_pair *pairs,
-                         size_t n_pairs, struct vl_feed **feed, struct vl_why *why) VL_CHECKED;
+			 size_t n_pairs, struct vl_feed **feed, struct vl_why *why) VL_CHECKED;
 
 /* Call after vl_verifier_stop; waits for the thread. */
 void vl_feed_close(struct vl_feed *feed);

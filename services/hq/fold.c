@@ -176,7 +176,7 @@ static void put_claim(struct vl_fold *fold, const uint8_t id[16], const char *mi
 	memcpy(value + 32, claim->content, sizeof(claim->content));
 	value[40] = claim->stands;
 	vl_txn_put(fold->txn, vl_view_db(fold->view, VL_VIEW_EVENT), vl_key_done(&key),
-	           (struct vl_bytes){value, sizeof(value)});
+		   (struct vl_bytes){value, sizeof(value)});
 }
 
 static struct claim get_claim(struct vl_bytes value)
@@ -186,10 +186,10 @@ static struct claim get_claim(struct vl_bytes value)
 	if (value.size != CLAIM_SIZE)
 		return claim;
 	claim.place = (struct vl_place){{vl_get_be64(value.data)},
-	                                {vl_get_be64(value.data + 8)},
-	                                {vl_get_be64(value.data + 16)},
-	                                vl_get_be32(value.data + 24),
-	                                vl_get_be32(value.data + 28)};
+					{vl_get_be64(value.data + 8)},
+					{vl_get_be64(value.data + 16)},
+					vl_get_be32(value.data + 24),
+					vl_get_be32(value.data + 28)};
 	memcpy(claim.content, value.data + 32, sizeof(claim.content));
 	claim.stands = value.data[40] != 0;
 	return claim;
@@ -198,7 +198,7 @@ static struct claim get_claim(struct vl_bytes value)
 /* Another sender's event with the same id and content: one event, which stands under the lesser sender id whichever came
  * first. True where `mine` gives way. */
 static bool settle_twins(struct vl_fold *fold, const uint8_t id[16], const char *mission, const char *other,
-                         struct claim *theirs)
+			 struct claim *theirs)
 {
 	struct vl_bytes bytes;
 	struct vl_fact fact;
@@ -219,7 +219,7 @@ static bool settle_twins(struct vl_fold *fold, const uint8_t id[16], const char 
 
 /* Look at who else has sent this id. KNOWN where this sender has, or where another's twin of it stands. */
 static enum vl_fold_outcome enter_claim(struct vl_fold *fold, const uint8_t id[16], const char *mission,
-                                        struct claim *mine)
+					struct claim *mine)
 {
 	struct vl_key prefix;
 	struct vl_bytes key, value;
@@ -252,7 +252,7 @@ static enum vl_fold_outcome enter_claim(struct vl_fold *fold, const uint8_t id[1
 }
 
 void vl_fold_add_event(struct vl_fold *fold, size_t view, const char *mission, const struct vl_place *place,
-                       struct vl_bytes event, enum vl_fold_outcome *outcome)
+		       struct vl_bytes event, enum vl_fold_outcome *outcome)
 {
 	struct claim claim = {.place = *place};
 	struct vl_fact fact;
@@ -345,7 +345,7 @@ void vl_fold_add_text(struct vl_fold *fold, const char *text, size_t *count, cha
 }
 
 void vl_fold_violation(struct vl_fold *fold, size_t *count, Valise__V1__Violation ***items, const char *rule,
-                       const struct vl_fact *fact, const char *format, ...)
+		       const struct vl_fact *fact, const char *format, ...)
 {
 	Valise__V1__Violation *violation = vl_fold_add(fold, &valise__v1__violation__descriptor, count, items);
 	va_list args;
@@ -394,7 +394,7 @@ int64_t vl_fold_tally(struct vl_fold *fold, unsigned kind, const char *key, cons
 }
 
 void vl_fold_each_tally(struct vl_fold *fold, unsigned kind, const char *key, const char *prefix,
-                        void (*each)(void *context, const char *name, int64_t value), void *context)
+			void (*each)(void *context, const char *name, int64_t value), void *context)
 {
 	struct vl_key from, whole;
 	struct vl_bytes at, value;
@@ -451,7 +451,8 @@ static void apply_changes(struct vl_fold *fold)
 	char room[VL_ENTITY_MAX + 1];
 	uint8_t number[8];
 
-	HASH_ITER(hh, fold->changes, change, next) {
+	HASH_ITER(hh, fold->changes, change, next)
+	{
 		if (change->count == 0)
 			continue;
 		bool found = vl_txn_get(fold->txn, db, vl_key_done(&change->tally), &value);
@@ -482,7 +483,7 @@ static bool has_tallies(struct vl_fold *fold)
 
 	vl_row_key(&prefix, fold->kind, fold->key);
 	bool found = vl_cursor_seek(cursor, vl_key_done(&prefix), &key, NULL) &&
-	             vl_key_has_prefix(key, vl_key_done(&prefix));
+		     vl_key_has_prefix(key, vl_key_done(&prefix));
 	vl_cursor_close(cursor);
 	return found;
 }
@@ -512,7 +513,7 @@ static ProtobufCMessage *make_row(struct vl_fold *fold)
 
 /* Take back what the former row contributed, add what the new one does, and store it. */
 static void replace_row(struct vl_fold *fold, const struct vl_key *key, const ProtobufCMessage *before,
-                        const ProtobufCMessage *row)
+			const ProtobufCMessage *row)
 {
 	unsigned db = vl_view_db(fold->view, VL_VIEW_ROW);
 
@@ -544,8 +545,8 @@ static void fold_entity(struct vl_fold *fold, const char *entity)
 		vl_txn_fail(fold->txn, VL_ERR_NOMEM);
 	bool had = vl_txn_get(fold->txn, vl_view_db(fold->view, VL_VIEW_ROW), vl_key_done(&key), &old);
 	bool same = had == (row != NULL) &&
-	            (!had || (old.size == fold->packed.size &&
-	                      (old.size == 0 || memcmp(old.data, fold->packed.data, old.size) == 0)));
+		    (!had || (old.size == fold->packed.size &&
+			      (old.size == 0 || memcmp(old.data, fold->packed.data, old.size) == 0)));
 	if (vl_txn_err(fold->txn) != VL_OK || same)
 		return;
 	if (had)
@@ -563,8 +564,8 @@ enum vl_err vl_fold_settle(struct vl_fold *fold)
 	for (fold->view = 0; vl_views[fold->view] != NULL; fold->view++)
 		for (fold->kind = 0; fold->kind < vl_views[fold->view]->n_kinds; fold->kind++)
 			HASH_ITER(hh, fold->dirty[fold->view * MAX_KINDS + fold->kind], entry, next)
-				if (vl_txn_err(fold->txn) == VL_OK)
-					fold_entity(fold, entry->key);
+	if (vl_txn_err(fold->txn) == VL_OK)
+		fold_entity(fold, entry->key);
 	forget(fold);
 	return vl_txn_err(fold->txn);
 }

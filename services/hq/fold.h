@@ -21,9 +21,9 @@ void vl_fold_close(struct vl_fold *fold);
 
 /* What became of a fact. */
 enum vl_fold_outcome {
-	VL_FOLD_NEW,     /* it is in the history now */
-	VL_FOLD_KNOWN,   /* its id is there already: one event */
-	VL_FOLD_UNREAD,  /* its type is unknown here or its payload malformed; it stays in the archive only */
+	VL_FOLD_NEW,    /* it is in the history now */
+	VL_FOLD_KNOWN,  /* its id is there already: one event */
+	VL_FOLD_UNREAD, /* its type is unknown here or its payload malformed; it stays in the archive only */
 };
 
 /* Begin to use `txn`; the engine keeps it until settle or the next begin. */
@@ -32,7 +32,7 @@ void vl_fold_begin(struct vl_fold *fold, struct vl_txn *txn);
 /* Add one event of an archived batch. `view` indexes vl_views; `mission` is NUL-terminated; `event` points into the batch. Errors
  * stick in the transaction; *outcome is set in any case. */
 void vl_fold_add_event(struct vl_fold *fold, size_t view, const char *mission, const struct vl_place *place,
-                       struct vl_bytes event, enum vl_fold_outcome *outcome);
+		       struct vl_bytes event, enum vl_fold_outcome *outcome);
 
 /* Fold what changed. NOMEM, or the transaction's error. */
 enum vl_err vl_fold_settle(struct vl_fold *fold) VL_CHECKED;
@@ -48,7 +48,7 @@ struct vl_history_item {
 
 /* The history of (view, kind, key), ordered, in the arena. `items` is NULL where there is none. */
 enum vl_err vl_history_read(struct vl_txn *txn, size_t view, unsigned kind, const char *key, struct vl_arena *arena,
-                            struct vl_history_item **items, size_t *count) VL_CHECKED;
+			    struct vl_history_item **items, size_t *count) VL_CHECKED;
 
 /* The key by which an entity is filed: `key` itself, or a shortened form where it is too long. `room` holds 129 bytes. */
 #define VL_ENTITY_MAX ((size_t)128)

@@ -1,9 +1,9 @@
+#include "hq/history.h"
 #include "base/text.h"
 #include "bus/batch.h"
 #include "bus/types.h"
 #include "bus/wire.h"
 #include "hq/fold.h"
-#include "hq/history.h"
 #include "hq/views.h"
 
 #include <sodium.h>
@@ -40,7 +40,7 @@ void vl_row_key(struct vl_key *key, unsigned kind, const char *entity)
 }
 
 void vl_history_key(struct vl_key *key, unsigned kind, const char *entity, const char *mission,
-                    const struct vl_place *place)
+		    const struct vl_place *place)
 {
 	vl_row_key(key, kind, entity);
 	vl_key_text(key, mission);
@@ -59,7 +59,7 @@ void vl_history_put(struct vl_txn *txn, unsigned db, const struct vl_key *key, c
 }
 
 bool vl_fact_read(struct vl_bytes bytes, const char *mission, const struct vl_place *place, struct vl_arena *arena,
-                  struct vl_fact *fact)
+		  struct vl_fact *fact)
 {
 	struct vl_event event;
 	size_t length;
@@ -71,15 +71,15 @@ bool vl_fact_read(struct vl_bytes bytes, const char *mission, const struct vl_pl
 	if (type == NULL || vl_wire_check(type, event.payload, true, NULL) != VL_OK)
 		return false;
 	*fact = (struct vl_fact){
-	        .mission = mission,
-	        .epoch = place->epoch.n,
-	        .event = place->event.n,
-	        .id = event.id.data,
-	        .after = event.after.size == 16 ? event.after.data : NULL,
-	        .subject = vl_arena_text(arena, event.subject.data, event.subject.size),
-	        .actor = vl_arena_text(arena, event.actor.data, event.actor.size),
-	        .occurred_at = event.occurred_at,
-	        .payload = vl_wire_unpack(type, event.payload, arena),
+		.mission = mission,
+		.epoch = place->epoch.n,
+		.event = place->event.n,
+		.id = event.id.data,
+		.after = event.after.size == 16 ? event.after.data : NULL,
+		.subject = vl_arena_text(arena, event.subject.data, event.subject.size),
+		.actor = vl_arena_text(arena, event.actor.data, event.actor.size),
+		.occurred_at = event.occurred_at,
+		.payload = vl_wire_unpack(type, event.payload, arena),
 	};
 	return fact->subject != NULL && fact->actor != NULL && fact->payload != NULL;
 }
@@ -125,7 +125,7 @@ static bool must_wait(const struct vl_history_item *item, const struct by_id *id
 
 /* The run whose head comes next: earliest among those that need not wait, or, where all wait for each other, of all. */
 static size_t pick(const struct vl_history_item *items, const struct run *runs, size_t n_runs, const struct by_id *ids,
-                   const bool *given, size_t count)
+		   const bool *given, size_t count)
 {
 	size_t best = n_runs, fallback = n_runs;
 
@@ -171,17 +171,17 @@ static struct vl_history_item *order(struct vl_history_item *items, size_t count
 /* -- reading -- */
 
 static bool read_item(struct vl_txn *txn, const char *lane, struct vl_bytes key, struct vl_bytes value, size_t prefix,
-                      struct vl_arena *arena, struct vl_history_item *item)
+		      struct vl_arena *arena, struct vl_history_item *item)
 {
 	const char *mission = (const char *)key.data + prefix;
 	const uint8_t *numbers = key.data + key.size - 16;
 
 	item->place = (struct vl_place){
-	        .epoch = {vl_get_be64(numbers)},
-	        .seq = {vl_get_be64(value.data)},
-	        .event = {vl_get_be64(numbers + 8)},
-	        .offset = vl_get_be32(value.data + 8),
-	        .size = vl_get_be32(value.data + 12),
+		.epoch = {vl_get_be64(numbers)},
+		.seq = {vl_get_be64(value.data)},
+		.event = {vl_get_be64(numbers + 8)},
+		.offset = vl_get_be32(value.data + 8),
+		.size = vl_get_be32(value.data + 12),
 	};
 	mission = vl_arena_text(arena, mission, strlen(mission));
 	return mission != NULL && vl_archive_event(txn, mission, lane, &item->place, &item->bytes) == VL_OK &&
@@ -189,7 +189,7 @@ static bool read_item(struct vl_txn *txn, const char *lane, struct vl_bytes key,
 }
 
 enum vl_err vl_history_read(struct vl_txn *txn, size_t view, unsigned kind, const char *entity, struct vl_arena *arena,
-                            struct vl_history_item **items, size_t *count)
+			    struct vl_history_item **items, size_t *count)
 {
 	struct vl_key prefix;
 	struct vl_bytes key, value;
@@ -212,7 +212,7 @@ enum vl_err vl_history_read(struct vl_txn *txn, size_t view, unsigned kind, cons
 		if (list == NULL)
 			err = VL_ERR_NOMEM;
 		else if (value.size != PLACE_SIZE || key.size < prefix.size + 18 ||
-		         !read_item(txn, vl_views[view]->lane, key, value, prefix.size, arena, &list[n++]))
+			 !read_item(txn, vl_views[view]->lane, key, value, prefix.size, arena, &list[n++]))
 			err = vl_arena_failed(arena) ? VL_ERR_NOMEM : VL_ERR_CORRUPT;
 	}
 	vl_cursor_close(cursor);

@@ -11,11 +11,11 @@
 /* Make a fact of a serialised Event: false where its type is unknown or its payload malformed, or when out of memory (the arena
  * tells). `mission` must outlive the fact. */
 bool vl_fact_read(struct vl_bytes bytes, const char *mission, const struct vl_place *place, struct vl_arena *arena,
-                  struct vl_fact *fact);
+		  struct vl_fact *fact);
 
 /* The key of one fact in an entity's history, and its value. */
 void vl_history_key(struct vl_key *key, unsigned kind, const char *entity, const char *mission,
-                    const struct vl_place *place);
+		    const struct vl_place *place);
 void vl_history_put(struct vl_txn *txn, unsigned db, const struct vl_key *key, const struct vl_place *place);
 
 #endif

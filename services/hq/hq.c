@@ -7,26 +7,24 @@
 #include "hq/deadletter.h"
 #include "hq/feed.h"
 #include "hq/ledger.h"
+#include "hq/pump.h"
 #include "hq/verify.h"
 
 #include <stdio.h>
 
-#define BATCH_EVENTS 20000              /* the most events of one transaction, */
-#define BATCH_BYTES ((size_t)16 << 20)  /* the most bytes, */
-#define BATCH_MS 200                    /* and the longest it gathers: a lone event is shown at once */
 #define IDLE_MS 100
 #define REAP_MS 60000
 
 const struct vl_conf_key vl_hq_keys[] = {
-        {"views", "path", VL_CONF_TEXT, offsetof(struct vl_hq_settings, views), NULL, "folder of the views"},
-        {"views", "size", VL_CONF_SIZE, offsetof(struct vl_hq_settings, size), "256G",
-         "the most the views may ever hold; the file is sparse"},
-        {"keys", "path", VL_CONF_TEXT, offsetof(struct vl_hq_settings, keys), NULL,
-         "folder of the senders' public keys, <id>.pub; read again at SIGHUP"},
-        {"verify", "threads", VL_CONF_COUNT, offsetof(struct vl_hq_settings, threads), "2",
-         "how many threads verify signatures"},
-        {"kafka", "*", VL_CONF_ANY, 0, NULL, "any librdkafka property, such as bootstrap.servers"},
-        {NULL, NULL, VL_CONF_TEXT, 0, NULL, NULL},
+	{"views", "path", VL_CONF_TEXT, offsetof(struct vl_hq_settings, views), NULL, "folder of the views"},
+	{"views", "size", VL_CONF_SIZE, offsetof(struct vl_hq_settings, size), "256G",
+	 "the most the views may ever hold; the file is sparse"},
+	{"keys", "path", VL_CONF_TEXT, offsetof(struct vl_hq_settings, keys), NULL,
+	 "folder of the senders' public keys, <id>.pub; read again at SIGHUP"},
+	{"verify", "threads", VL_CONF_COUNT, offsetof(struct vl_hq_settings, threads), "2",
+	 "how many threads verify signatures"},
+	{"kafka", "*", VL_CONF_ANY, 0, NULL, "any librdkafka property, such as bootstrap.servers"},
+	{NULL, NULL, VL_CONF_TEXT, 0, NULL, NULL},
 };
 
 struct hq {
@@ -97,32 +95,12 @@ static void reload_keys(struct hq *hq)
 	}
 }
 
-/* One transaction: `job` and whatever else is ready. */
-static enum vl_err apply_ready(struct hq *hq, const struct vl_job *job, struct vl_why *why)
-{
-	int64_t until = vl_monotonic_ms() + BATCH_MS;
-	size_t bytes = 0;
-	enum vl_err err = vl_apply_begin(hq->applier, why);
-
-	if (err != VL_OK)
-		return err;
-	do {
-		const struct vl_record *record = vl_message_record(job->message);
-		vl_apply_record(hq->applier, record, job->verdict, &job->verified, &job->why);
-		bytes += record->value.size;
-		vl_verifier_done(hq->verifier);
-		bool room = vl_apply_events(hq->applier) < BATCH_EVENTS && bytes < BATCH_BYTES &&
-		            vl_monotonic_ms() < until;
-		job = room ? vl_verifier_next(hq->verifier, 0) : NULL;
-	} while (job != NULL);
-	return vl_apply_commit(hq->applier, why);
-}
-
 static enum vl_err work(struct hq *hq, struct vl_why *why)
 {
-	const struct vl_job *job = vl_verifier_next(hq->verifier, IDLE_MS);
-	enum vl_err err = job != NULL ? apply_ready(hq, job, why) : VL_OK;
+	enum vl_err err = vl_pump(hq->verifier, hq->applier, IDLE_MS, why);
 
+	if (err == VL_ERR_TIMEOUT)
+		err = VL_OK;
 	if (err == VL_OK)
 		err = vl_undertaker_work(hq->undertaker, why);
 	if (err == VL_OK && vl_monotonic_ms() >= hq->reap_at) {
@@ -133,7 +111,7 @@ static enum vl_err work(struct hq *hq, struct vl_why *why)
 }
 
 enum vl_err vl_hq_run(const struct vl_hq_settings *settings, const struct vl_conf_pair *pairs, size_t n_pairs,
-                      struct vl_hq_signals *signals, struct vl_why *why)
+		      struct vl_hq_signals *signals, struct vl_why *why)
 {
 	struct hq hq = {.settings = settings};
 	enum vl_err err = hq_open(&hq, pairs, n_pairs, why);

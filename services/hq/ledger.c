@@ -10,7 +10,7 @@
 #define FORMAT 1
 
 static const char *const common[] = {"meta",   "offset",   "chain", "standing", "archive",
-                                     "parked", "evidence", "dead",  "reasons"};
+				     "parked", "evidence", "dead",  "reasons"};
 static const char *const of_view[] = {"event", "history", "row", "tally"};
 
 _Static_assert(sizeof(common) / sizeof(common[0]) == VL_DB_VIEWS, "a name for each database");
@@ -45,7 +45,8 @@ static enum vl_err check_format(struct vl_store *store, bool read_only, struct v
 	bool found = vl_txn_get(txn, VL_DB_META, vl_key_done(&key), &value);
 	if (found && (value.size != 1 || value.data[0] != FORMAT)) {
 		vl_txn_abort(txn);
-		return vl_fail(why, VL_ERR_CORRUPT, "the views are in another version's format; rebuild them from offset 0");
+		return vl_fail(why, VL_ERR_CORRUPT,
+			       "the views are in another version's format; rebuild them from offset 0");
 	}
 	if (!found && !read_only)
 		vl_txn_put(txn, VL_DB_META, vl_key_done(&key), (struct vl_bytes){&format, 1});
@@ -64,7 +65,7 @@ enum vl_err vl_ledger_open(const char *path, size_t size, bool read_only, struct
 	*store = NULL;
 	if (names != NULL) {
 		struct vl_store_options options = {
-		        .path = path, .dbs = (const char *const *)names, .map_size = size, .read_only = read_only};
+			.path = path, .dbs = (const char *const *)names, .map_size = size, .read_only = read_only};
 		err = vl_store_open(&options, store, why);
 	}
 	vl_arena_close(arena);
@@ -189,7 +190,7 @@ void vl_archive_key(struct vl_key *key, const char *mission, const char *lane, s
 }
 
 enum vl_err vl_archive_event(struct vl_txn *txn, const char *mission, const char *lane, const struct vl_place *place,
-                             struct vl_bytes *event)
+			     struct vl_bytes *event)
 {
 	struct vl_key key;
 	struct vl_bytes stored;

@@ -47,7 +47,7 @@ static inline unsigned vl_view_db(size_t view, enum vl_view_db db)
 
 /* Open the ledger in folder `path`; `size` is the map's. Errors as vl_store_open. */
 enum vl_err vl_ledger_open(const char *path, size_t size, bool read_only, struct vl_store **store,
-                           struct vl_why *why) VL_CHECKED;
+			   struct vl_why *why) VL_CHECKED;
 
 /* The place of one event in the archive. */
 struct vl_place {
@@ -64,10 +64,11 @@ void vl_record_pack(struct vl_buf *buf, const struct vl_record *record, const st
 enum vl_err vl_record_unpack(struct vl_bytes bytes, struct vl_record *record, struct vl_digest *digest) VL_CHECKED;
 
 /* The archive's key. `mission` and `lane` are NUL-terminated. */
-void vl_archive_key(struct vl_key *key, const char *mission, const char *lane, struct vl_epoch epoch, struct vl_seq seq);
+void vl_archive_key(struct vl_key *key, const char *mission, const char *lane, struct vl_epoch epoch,
+		    struct vl_seq seq);
 
 /* One event's bytes out of the archive. CORRUPT where it is not there. */
 enum vl_err vl_archive_event(struct vl_txn *txn, const char *mission, const char *lane, const struct vl_place *place,
-                             struct vl_bytes *event) VL_CHECKED;
+			     struct vl_bytes *event) VL_CHECKED;
 
 #endif

@@ -30,12 +30,12 @@ static void catch_signals(void)
 static int usage(FILE *to, int status)
 {
 	(void)fprintf(to, "usage: valise-hq --config FILE [--check]\n\n"
-	                  "Verifies what the missions sent and keeps the views of cases, alerts and evacuations.\n\n"
-	                  "  -c, --config FILE  the configuration\n"
-	                  "      --check        only check the configuration\n"
-	                  "      --keys-help    print the configuration's keys\n"
-	                  "  -h, --help         print this\n"
-	                  "      --version      print the version\n");
+			  "Verifies what the missions sent and keeps the views of cases, alerts and evacuations.\n\n"
+			  "  -c, --config FILE  the configuration\n"
+			  "      --check        only check the configuration\n"
+			  "      --keys-help    print the configuration's keys\n"
+			  "  -h, --help         print this\n"
+			  "      --version      print the version\n");
 	return status;
 }
 
@@ -62,12 +62,10 @@ static int run(const char *path, int check)
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-	                                        {"check", no_argument, NULL, 'k'},
-	                                        {"keys-help", no_argument, NULL, 'K'},
-	                                        {"help", no_argument, NULL, 'h'},
-	                                        {"version", no_argument, NULL, 'V'},
-	                                        {NULL, 0, NULL, 0}};
+	static const struct option options[] = {
+		{"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, 'k'},
+		{"keys-help", no_argument, NULL, 'K'},    {"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'V'},      {NULL, 0, NULL, 0}};
 	const char *config = NULL;
 	int check = 0;
 

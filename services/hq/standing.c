@@ -74,18 +74,18 @@ struct vl_standing vl_standing_get(struct vl_txn *txn, const char *mission, cons
 void vl_standing_put(struct vl_txn *txn, const char *mission, const char *lane, const struct vl_standing *s)
 {
 	const uint64_t n[NUMBERS] = {s->batches,
-	                             s->events,
-	                             s->replayed,
-	                             s->repeated,
-	                             s->unread,
-	                             s->forks,
-	                             s->rollbacks,
-	                             s->parked,
-	                             s->epoch.n,
-	                             s->seq.n,
-	                             s->next_event.n,
-	                             (uint64_t)s->applied_ms,
-	                             (uint64_t)vl_time_ms(s->signed_at)};
+				     s->events,
+				     s->replayed,
+				     s->repeated,
+				     s->unread,
+				     s->forks,
+				     s->rollbacks,
+				     s->parked,
+				     s->epoch.n,
+				     s->seq.n,
+				     s->next_event.n,
+				     (uint64_t)s->applied_ms,
+				     (uint64_t)vl_time_ms(s->signed_at)};
 	uint8_t value[sizeof(n)];
 	struct vl_key key;
 
@@ -95,8 +95,10 @@ void vl_standing_put(struct vl_txn *txn, const char *mission, const char *lane, 
 	vl_txn_put(txn, VL_DB_STANDING, vl_key_done(&key), (struct vl_bytes){value, sizeof(value)});
 }
 
-void vl_standing_each(struct vl_txn *txn, void (*each)(void *context, const char *mission, const char *lane,
-                      const struct vl_standing *standing), void *context)
+void vl_standing_each(struct vl_txn *txn,
+		      void (*each)(void *context, const char *mission, const char *lane,
+				   const struct vl_standing *standing),
+		      void *context)
 {
 	struct vl_cursor *cursor = vl_cursor_open(txn, VL_DB_STANDING);
 	struct vl_bytes key, value;

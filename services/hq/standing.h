@@ -15,17 +15,17 @@ enum vl_verdict {
 };
 
 struct vl_standing {
-	uint64_t batches, events;   /* applied */
-	uint64_t replayed;          /* batches that came again and were dropped */
-	uint64_t repeated;          /* events whose id was known already */
-	uint64_t unread;            /* events of unknown type or with a malformed payload: archived, not in a view */
-	uint64_t forks, rollbacks;  /* batches kept as evidence; epochs begun without memory */
-	uint64_t parked;            /* batches that wait behind a gap, now */
-	struct vl_epoch epoch;      /* of the last batch applied */
+	uint64_t batches, events;  /* applied */
+	uint64_t replayed;         /* batches that came again and were dropped */
+	uint64_t repeated;         /* events whose id was known already */
+	uint64_t unread;           /* events of unknown type or with a malformed payload: archived, not in a view */
+	uint64_t forks, rollbacks; /* batches kept as evidence; epochs begun without memory */
+	uint64_t parked;           /* batches that wait behind a gap, now */
+	struct vl_epoch epoch;     /* of the last batch applied */
 	struct vl_seq seq;
 	struct vl_event_no next_event;
-	int64_t applied_ms;         /* the broker's time of the last batch applied */
-	struct vl_time signed_at;   /* the mission's own */
+	int64_t applied_ms;       /* the broker's time of the last batch applied */
+	struct vl_time signed_at; /* the mission's own */
 };
 
 enum vl_verdict vl_standing_verdict(const struct vl_standing *standing);
@@ -38,7 +38,9 @@ struct vl_standing vl_standing_get(struct vl_txn *txn, const char *mission, cons
 void vl_standing_put(struct vl_txn *txn, const char *mission, const char *lane, const struct vl_standing *standing);
 
 /* Call `each` for every standing, by mission and lane. The names are valid during the call. */
-void vl_standing_each(struct vl_txn *txn, void (*each)(void *context, const char *mission, const char *lane,
-                      const struct vl_standing *standing), void *context);
+void vl_standing_each(struct vl_txn *txn,
+		      void (*each)(void *context, const char *mission, const char *lane,
+				   const struct vl_standing *standing),
+		      void *context);
 
 #endif

@@ -46,8 +46,7 @@ static void *judge(void *context)
 		pthread_mutex_unlock(&v->lock);
 		vl_arena_reset(job->arena);
 		job->why = (struct vl_why){0};
-		job->verdict = vl_record_verify(vl_message_record(job->message), ring, job->arena, &job->verified,
-		                                &job->why);
+		job->verdict = vl_record_verify(job->record, ring, job->arena, &job->verified, &job->why);
 		pthread_mutex_lock(&v->lock);
 		slot->state = JUDGED;
 		pthread_cond_signal(&v->ready);
@@ -113,7 +112,7 @@ void vl_verifier_close(struct vl_verifier *v)
 		pthread_join(v->threads[i], NULL);
 	for (size_t i = 0; i < SLOTS; i++) {
 		if (v->slots[i].state != EMPTY)
-			vl_message_free(v->slots[i].job.message);
+			v->slots[i].job.release(v->slots[i].job.owner);
 		vl_arena_close(v->slots[i].job.arena);
 	}
 	for (size_t i = 0; i < v->n_rings; i++)
@@ -138,7 +137,7 @@ enum vl_err vl_verifier_renew(struct vl_verifier *v, struct vl_ring *ring)
 	return err;
 }
 
-bool vl_verifier_put(struct vl_verifier *v, struct vl_message *message)
+bool vl_verifier_put(struct vl_verifier *v, const struct vl_record *record, void (*release)(void *owner), void *owner)
 {
 	pthread_mutex_lock(&v->lock);
 	while (!v->stop && v->put - v->done == SLOTS)
@@ -147,12 +146,14 @@ bool vl_verifier_put(struct vl_verifier *v, struct vl_message *message)
 	if (taken) {
 		struct slot *slot = &v->slots[v->put++ % SLOTS];
 		slot->state = WAITING;
-		slot->job.message = message;
+		slot->job.record = record;
+		slot->job.release = release;
+		slot->job.owner = owner;
 		pthread_cond_signal(&v->work);
 	}
 	pthread_mutex_unlock(&v->lock);
 	if (!taken)
-		vl_message_free(message);
+		release(owner);
 	return taken;
 }
 
@@ -189,9 +190,8 @@ void vl_verifier_done(struct vl_verifier *v)
 	pthread_mutex_lock(&v->lock);
 	struct slot *slot = &v->slots[v->done++ % SLOTS];
 	slot->state = EMPTY;
-	struct vl_message *message = slot->job.message;
-	slot->job.message = NULL;
+	const struct vl_job job = slot->job;
 	pthread_cond_signal(&v->room);
 	pthread_mutex_unlock(&v->lock);
-	vl_message_free(message);
+	job.release(job.owner);
 }

@@ -1,20 +1,21 @@
 /*
  * Verify: judge records in parallel, hand them on in the order they came.
  *
- * One thread puts messages in, a few judge them (vl_record_verify), one takes them out: a bounded ring, so that a slow writer
+ * One thread puts records in, a few judge them (vl_record_verify), one takes them out: a bounded ring, so that a slow writer
  * slows the reading. Order in is order out.
  */
 #ifndef VALISE_HQ_VERIFY_H
 #define VALISE_HQ_VERIFY_H
 
 #include "bus/record.h"
-#include "stream/stream.h"
 
 struct vl_verifier;
 
-/* A judged message. */
+/* A judged record. */
 struct vl_job {
-	struct vl_message *message;
+	const struct vl_record *record;
+	void (*release)(void *owner); /* called once the record is no longer wanted, from any thread */
+	void *owner;
 	struct vl_arena *arena;
 	struct vl_verified verified;
 	struct vl_why why;
@@ -23,18 +24,20 @@ struct vl_job {
 
 /* `threads` of 1 or more. The verifier takes the ring over. */
 enum vl_err vl_verifier_open(struct vl_ring *ring, unsigned threads, struct vl_verifier **verifier,
-                             struct vl_why *why) VL_CHECKED;
+			     struct vl_why *why) VL_CHECKED;
 
-/* Wake everybody and wait for the threads; what was not taken out is freed. No put or next may run any more. */
+/* Wake everybody and wait for the threads; what was not taken out is released. No put or next may run any more. */
 void vl_verifier_close(struct vl_verifier *verifier);
 
 /* From now on judge with another ring, which the verifier takes over; the old one stays until close, since jobs point to it. */
 enum vl_err vl_verifier_renew(struct vl_verifier *verifier, struct vl_ring *ring) VL_CHECKED;
 
-/* Hand a message over; waits while the ring is full. False, and the message is freed, once vl_verifier_stop was called. */
-bool vl_verifier_put(struct vl_verifier *verifier, struct vl_message *message);
+/* Hand a record over, which lives until `release(owner)`; waits while the ring is full. False, and the record is released, once
+ * vl_verifier_stop was called. */
+bool vl_verifier_put(struct vl_verifier *verifier, const struct vl_record *record, void (*release)(void *owner),
+		     void *owner);
 
-/* The oldest message, once it is judged; NULL where there is none within `timeout_ms` (0: do not wait), or after stop. It stays the
+/* The oldest record, once it is judged; NULL where there is none within `timeout_ms` (0: do not wait), or after stop. It stays the
  * verifier's until vl_verifier_done. */
 const struct vl_job *vl_verifier_next(struct vl_verifier *verifier, int timeout_ms);
 void vl_verifier_done(struct vl_verifier *verifier);

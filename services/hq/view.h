@@ -66,7 +66,7 @@ void vl_fold_add_text(struct vl_fold *fold, const char *text, size_t *count, cha
  * `format`; it never holds personal data. */
 struct Valise__V1__Violation;
 void vl_fold_violation(struct vl_fold *fold, size_t *count, struct Valise__V1__Violation ***items, const char *rule,
-                       const struct vl_fact *fact, const char *format, ...) __attribute__((format(printf, 6, 7)));
+		       const struct vl_fact *fact, const char *format, ...) __attribute__((format(printf, 6, 7)));
 
 /* A row of a lower rank as it stands, unpacked in the arena; NULL where there is none. */
 const ProtobufCMessage *vl_fold_row(struct vl_fold *fold, unsigned kind, const char *key);
@@ -76,7 +76,7 @@ const ProtobufCMessage *vl_fold_row(struct vl_fold *fold, unsigned kind, const c
  * name; it stays valid in the arena. */
 int64_t vl_fold_tally(struct vl_fold *fold, unsigned kind, const char *key, const char *name);
 void vl_fold_each_tally(struct vl_fold *fold, unsigned kind, const char *key, const char *prefix,
-                        void (*each)(void *context, const char *name, int64_t value), void *context);
+			void (*each)(void *context, const char *name, int64_t value), void *context);
 
 /* -- in contribute only -- */
 
@@ -113,11 +113,11 @@ struct vl_kind {
 
 /* One lane's view. A file views/NAME.c defines `const struct vl_view vl_view_NAME`. */
 struct vl_view {
-	const char *lane;             /* "consular.case.v1" */
-	const char *noun;             /* "case": `valise case ls` */
-	const struct vl_kind *kinds;  /* in their rank, lowest first */
+	const char *lane;            /* "consular.case.v1" */
+	const char *noun;            /* "case": `valise case ls` */
+	const struct vl_kind *kinds; /* in their rank, lowest first */
 	unsigned n_kinds;
-	unsigned shown;               /* the kind that `ls` and `show` take when none is named */
+	unsigned shown; /* the kind that `ls` and `show` take when none is named */
 	void (*touch)(struct vl_touch *touch, const struct vl_fact *fact);
 };
 

@@ -1,0 +1,92 @@
+/*
+ * The batch: what one Kafka record's value holds (proto/valise/v1/batch.proto), and its digest.
+ *
+ * A batch is written once, by the keeper, into bytes that are signed, stored and sent as they are; nobody serialises it
+ * again. Reading happens only after its signature was found good (sign.h), and gives a `struct vl_batch` that points into
+ * those same bytes.
+ */
+#ifndef VALISE_BUS_BATCH_H
+#define VALISE_BUS_BATCH_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/text.h"
+
+#include <protobuf-c/protobuf-c.h>
+
+#define VL_BATCH_MAX ((size_t)1000000) /* bytes of a batch's value */
+#define VL_EVENT_MAX ((size_t)900000)  /* bytes of one serialised Event */
+#define VL_MISSION_MAX ((size_t)32)    /* bytes of a sender's id */
+#define VL_SUBJECT_MAX ((size_t)200)   /* bytes of a subject that an agent accepts */
+
+/* Numbers that must not be mixed up. */
+struct vl_epoch { uint64_t n; };
+struct vl_seq { uint64_t n; };
+struct vl_event_no { uint64_t n; };
+
+/* BLAKE2b-256 of a batch's bytes. */
+struct vl_digest {
+	uint8_t bytes[32];
+};
+
+struct vl_digest vl_batch_digest(struct vl_bytes value);
+bool vl_digest_equal(const struct vl_digest *a, const struct vl_digest *b);
+
+/* A batch's head. */
+struct vl_batch_head {
+	struct vl_bytes mission, lane; /* text without NUL */
+	struct vl_epoch epoch;
+	struct vl_seq seq;
+	struct vl_event_no first_event;
+	struct vl_digest prev;
+	struct vl_time signed_at;
+};
+
+/* A batch as read. Everything points into the bytes it was read from. */
+struct vl_batch {
+	struct vl_batch_head head;
+	size_t n_events;
+	struct vl_bytes *events; /* each one serialised Event, in order; in the arena */
+};
+
+/* Whether a sender's id is one: 2 to 32 of A-Z, 0-9 and '-', beginning with a letter. */
+bool vl_mission_valid(const char *text, size_t length);
+
+/* Append the head's fields to `buf`; then the events one by one. The result is the batch's value. */
+void vl_batch_put_head(struct vl_buf *buf, const struct vl_batch_head *head);
+void vl_batch_put_event(struct vl_buf *buf, struct vl_bytes event);
+
+/* Bytes that vl_batch_put_event adds for an event of `size` bytes, and the most that a head takes. */
+size_t vl_batch_event_size(size_t size);
+#define VL_BATCH_HEAD_MAX ((size_t)256)
+
+/* Read a verified value. MALFORMED where it is not a strict Batch (vl_wire_check) or lacks a field: mission, lane, epoch, seq,
+ * first_event, 32 bytes of prev, signed_at, at least one event. Events are checked as Event, their payloads not opened.
+ * NOMEM is never confused with MALFORMED. */
+enum vl_err vl_batch_read(struct vl_bytes value, struct vl_arena *arena, struct vl_batch *batch,
+                          struct vl_why *why) VL_CHECKED;
+
+/* One event as read, pointing into its bytes (`subject` and `actor` are not NUL-terminated; `after` and `id` may be empty
+ * where the event gave none). */
+struct vl_event {
+	struct vl_bytes id, after;      /* 16 bytes, or 0 */
+	struct vl_time occurred_at;
+	bool has_occurred_at;
+	struct vl_bytes subject, actor;
+	struct vl_bytes type_url, payload;
+	bool has_payload;
+};
+
+/* Read one serialised Event that is known to be well formed (as within vl_batch_read, or after vl_wire_check). */
+enum vl_err vl_event_read(struct vl_bytes bytes, struct vl_event *event, struct vl_why *why) VL_CHECKED;
+
+/* Whether an event may be accepted for the bus: size, strict form, id of 16 bytes or none, after of 16 bytes or none,
+ * occurred_at in range, a subject of 1 to VL_SUBJECT_MAX bytes, a payload of a known event type that itself is well formed and
+ * has a lane. `lane` is set to its lane. The reason names the field and what next, and quotes no payload. */
+struct vl_lane;
+enum vl_err vl_event_check(struct vl_bytes bytes, struct vl_event *event, const struct vl_lane **lane,
+                           struct vl_why *why) VL_CHECKED;
+
+#endif

@@ -1,0 +1,32 @@
+/*
+ * What printing and parsing JSON both ask of a protobuf-c field. Only json_*.c read this.
+ */
+#ifndef VALISE_BUS_JSON_FIELD_H
+#define VALISE_BUS_JSON_FIELD_H
+
+#include <protobuf-c/protobuf-c.h>
+#include <stdbool.h>
+
+/* Messages within messages, and Any within Any, before JSON gives up. vl_wire_check allows fewer in one message. */
+#define VL_JSON_DEPTH 32
+
+/* The types that proto3 JSON writes in a form of their own. */
+enum vl_json_form { VL_JSON_OBJECT, VL_JSON_TIMESTAMP, VL_JSON_DURATION, VL_JSON_ANY };
+
+enum vl_json_form vl_json_form_of(const ProtobufCMessageDescriptor *type);
+
+/* Bytes of one value of a field, as it stands in a struct or an array. */
+size_t vl_json_value_size(ProtobufCType type);
+
+/* The JSON name of a field: its proto name with every '_' dropped and the letter behind it raised. Returns its length;
+ * `text` has a NUL behind it. */
+#define VL_JSON_NAME 128
+size_t vl_json_name(const char *name, char text[VL_JSON_NAME]);
+
+/* What google.protobuf.Timestamp and Duration may hold. */
+#define VL_JSON_SECONDS_MIN (-62135596800) /* 0001-01-01T00:00:00Z */
+#define VL_JSON_SECONDS_MAX 253402300799   /* 9999-12-31T23:59:59Z */
+#define VL_JSON_DURATION_MAX 315576000000
+#define VL_JSON_NANOS_MAX 999999999
+
+#endif

@@ -1,0 +1,90 @@
+#include "bus/types.h"
+
+#include <string.h>
+
+/* In types_gen.c, made by proto/types.cmake; each by full name, in strcmp's order. */
+extern const ProtobufCMessageDescriptor *const vl_event_types[];
+extern const size_t vl_n_event_types;
+extern const ProtobufCMessageDescriptor *const vl_message_types[];
+extern const size_t vl_n_message_types;
+
+/* strcmp, for a key that no NUL ends and that may hold one. */
+static int compare(const char *key, size_t length, const char *name)
+{
+	size_t name_length = strlen(name);
+	int order = memcmp(key, name, length < name_length ? length : name_length);
+
+	return order != 0 ? order : (length > name_length) - (length < name_length);
+}
+
+static const ProtobufCMessageDescriptor *find(const ProtobufCMessageDescriptor *const *types, size_t count,
+					      const char *name, size_t length)
+{
+	for (size_t low = 0; low < count;) {
+		size_t middle = (low + count) / 2;
+		int order = compare(name, length, types[middle]->name);
+		if (order == 0)
+			return types[middle];
+		if (order < 0)
+			count = middle;
+		else
+			low = middle + 1;
+	}
+	return NULL;
+}
+
+const ProtobufCMessageDescriptor *vl_type_find(const char *name, size_t length)
+{
+	return find(vl_event_types, vl_n_event_types, name, length);
+}
+
+const ProtobufCMessageDescriptor *vl_message_find(const char *name, size_t length)
+{
+	return find(vl_message_types, vl_n_message_types, name, length);
+}
+
+const struct vl_lane *vl_lane_find(const char *name, size_t length)
+{
+	for (size_t low = 0, high = vl_n_lanes; low < high;) {
+		size_t middle = (low + high) / 2;
+		int order = compare(name, length, vl_lanes[middle].name);
+		if (order == 0)
+			return &vl_lanes[middle];
+		if (order < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return NULL;
+}
+
+const struct vl_lane *vl_type_lane(const ProtobufCMessageDescriptor *type)
+{
+	return vl_lane_find(type->package_name, strlen(type->package_name));
+}
+
+const char *vl_precedence_name(enum vl_precedence precedence)
+{
+	switch (precedence) {
+	case VL_FLASH:
+		return "FLASH";
+	case VL_IMMEDIATE:
+		return "IMMEDIATE";
+	case VL_PRIORITY:
+		return "PRIORITY";
+	case VL_ROUTINE:
+		return "ROUTINE";
+	case VL_PRECEDENCES:
+		break;
+	}
+	return "none";
+}
+
+const char *vl_type_name(const char *url, size_t length, size_t *name_length)
+{
+	const char *slash = length > 0 ? memrchr(url, '/', length) : NULL;
+	const char *name = slash != NULL ? slash + 1 : url;
+
+	*name_length = length - (size_t)(name - url);
+	return name;
+}

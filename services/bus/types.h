@@ -1,0 +1,42 @@
+/*
+ * The lanes there are, and the payload types each carries. Both tables are made at build time: the lanes from the topic
+ * catalogue (brokers/topics.yaml) and the types from the .proto files, so that a new system needs no line here.
+ */
+#ifndef VALISE_BUS_TYPES_H
+#define VALISE_BUS_TYPES_H
+
+#include <protobuf-c/protobuf-c.h>
+#include <stddef.h>
+
+/* Most urgent first. */
+enum vl_precedence { VL_FLASH, VL_IMMEDIATE, VL_PRIORITY, VL_ROUTINE, VL_PRECEDENCES };
+
+struct vl_lane {
+	const char *name; /* proto package = topic = view */
+	enum vl_precedence precedence;
+};
+
+/* All lanes of the catalogue, by name. */
+extern const struct vl_lane vl_lanes[];
+extern const size_t vl_n_lanes;
+
+/* The lane of that name, or NULL. */
+const struct vl_lane *vl_lane_find(const char *name, size_t length);
+
+/* "FLASH" and so on; static. */
+const char *vl_precedence_name(enum vl_precedence precedence);
+
+/* An event type by its full name ("consular.case.v1.CaseOpened"): a top-level message of <lane>/<noun>.proto. NULL where
+ * there is none. */
+const ProtobufCMessageDescriptor *vl_type_find(const char *name, size_t length);
+
+/* Any message type by its full name, events or not. */
+const ProtobufCMessageDescriptor *vl_message_find(const char *name, size_t length);
+
+/* The lane a type belongs to: the one whose name is its package. NULL where it has none. */
+const struct vl_lane *vl_type_lane(const ProtobufCMessageDescriptor *type);
+
+/* The full name within a type URL: what follows its last slash ("type.googleapis.com/consular.case.v1.CaseOpened"). */
+const char *vl_type_name(const char *url, size_t length, size_t *name_length);
+
+#endif

@@ -1,0 +1,28 @@
+#include "hq/pump.h"
+
+#include "base/clock.h"
+
+#define MOST_EVENTS 20000
+#define MOST_BYTES ((size_t)16 << 20)
+#define MOST_MS 200
+
+enum vl_err vl_pump(struct vl_verifier *verifier, struct vl_applier *applier, int timeout_ms, struct vl_why *why)
+{
+	const struct vl_job *job = vl_verifier_next(verifier, timeout_ms);
+	if (job == NULL)
+		return VL_ERR_TIMEOUT;
+
+	int64_t until = vl_monotonic_ms() + MOST_MS;
+	size_t bytes = 0;
+	enum vl_err err = vl_apply_begin(applier, why);
+	if (err != VL_OK)
+		return err;
+	do {
+		vl_apply_record(applier, job->record, job->verdict, &job->verified, &job->why);
+		bytes += job->record->value.size;
+		vl_verifier_done(verifier);
+		bool room = vl_apply_events(applier) < MOST_EVENTS && bytes < MOST_BYTES && vl_monotonic_ms() < until;
+		job = room ? vl_verifier_next(verifier, 0) : NULL;
+	} while (job != NULL);
+	return vl_apply_commit(applier, why);
+}

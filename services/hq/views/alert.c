@@ -1,0 +1,268 @@
+#include "hq/views/alert.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+Google__Protobuf__Timestamp *vl_alert_stamp(struct vl_fold *fold, struct vl_time time)
+{
+	Google__Protobuf__Timestamp *stamp = vl_fold_alloc(fold, sizeof(*stamp));
+	if (stamp == NULL)
+		return NULL;
+	google__protobuf__timestamp__init(stamp);
+	stamp->seconds = time.seconds;
+	stamp->nanos = time.nanos;
+	return stamp;
+}
+
+struct vl_time vl_alert_time(const Google__Protobuf__Timestamp *stamp)
+{
+	return stamp == NULL ? (struct vl_time){0} : (struct vl_time){stamp->seconds, stamp->nanos};
+}
+
+const char *vl_alert_enum(const ProtobufCEnumDescriptor *type, size_t skip, int value)
+{
+	const ProtobufCEnumValue *known = protobuf_c_enum_descriptor_get_value(type, value);
+	return known == NULL ? "?" : known->name + skip;
+}
+
+const ALERT(Issue) *vl_alert_issue(const ProtobufCMessage *payload)
+{
+	static const ProtobufCMessageDescriptor *const issuing[] = {
+		ALERT_DESCRIPTOR(alert_drafted), ALERT_DESCRIPTOR(alert_revised),   ALERT_DESCRIPTOR(alert_published),
+		ALERT_DESCRIPTOR(alert_updated), ALERT_DESCRIPTOR(alert_cancelled),
+	};
+	for (size_t i = 0; i < sizeof(issuing) / sizeof(issuing[0]); i++) {
+		/* All of them have the one field. */
+		if (payload->descriptor == issuing[i])
+			return ((const ALERT(AlertPublished) *)(const void *)payload)->issue;
+	}
+	return NULL;
+}
+
+const ALERT(CapAlert) *vl_alert_replacing(const ProtobufCMessage *payload)
+{
+	if (payload->descriptor == ALERT_DESCRIPTOR(foreign_alert_received)) {
+		const ALERT(CapAlert) *cap = ((const ALERT(ForeignAlertReceived) *)(const void *)payload)->cap;
+		bool replaces = cap != NULL &&
+				(cap->message_type == ALERT_TYPE(UPDATE) || cap->message_type == ALERT_TYPE(CANCEL));
+		return replaces ? cap : NULL;
+	}
+	if (payload->descriptor != ALERT_DESCRIPTOR(alert_updated) &&
+	    payload->descriptor != ALERT_DESCRIPTOR(alert_cancelled))
+		return NULL;
+	const ALERT(Issue) *issue = vl_alert_issue(payload);
+	return issue == NULL ? NULL : issue->cap;
+}
+
+static void touch(struct vl_touch *touch, const struct vl_fact *fact)
+{
+	if (fact->payload->descriptor == ALERT_DESCRIPTOR(country_risk_set)) {
+		const ALERT(CountryRiskSet) *event = (const void *)fact->payload;
+		vl_touch(touch, ALERT_KIND_AREA, event->country[0] != '\0' ? event->country : fact->subject);
+		return;
+	}
+	if (fact->payload->descriptor == ALERT_DESCRIPTOR(area_level_set)) {
+		const ALERT(AreaLevelSet) *event = (const void *)fact->payload;
+		bool named = event->level != NULL && event->level->area[0] != '\0';
+		vl_touch(touch, ALERT_KIND_AREA, named ? event->level->area : fact->subject);
+		return;
+	}
+	vl_touch(touch, ALERT_KIND_ALERT, fact->subject);
+	const ALERT(CapAlert) *cap = vl_alert_replacing(fact->payload);
+	for (size_t i = 0; cap != NULL && i < cap->n_references; i++)
+		vl_touch(touch, ALERT_KIND_ALERT, cap->references[i]->identifier);
+}
+
+/* -- columns -- */
+
+static void put_key(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
+{
+	(void)message, (void)now;
+	vl_buf_put_text(out, key);
+}
+
+/* An exercise must be seen to be one before anything else is read. */
+static void put_status(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
+{
+	(void)key, (void)now;
+	const ALERT(AlertRow) *row = (const void *)message;
+	vl_buf_printf(out, "%s%s", vl_alert_enum(ALERT_STATUS_TEXT, row->status), row->foreign ? " foreign" : "");
+}
+
+static void put_state(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
+{
+	(void)key, (void)now;
+	const ALERT(AlertRow) *row = (const void *)message;
+	vl_buf_put_text(out, vl_alert_enum(ALERT_STATE_TEXT, row->state));
+	if (row->state == ALERT_STATE(CANCELLED))
+		vl_buf_printf(out, " %s", row->cancelled_by);
+	else if (row->state == ALERT_STATE(UPDATED))
+		vl_buf_printf(out, " %s", row->superseded_by);
+}
+
+static void put_type(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
+{
+	(void)key, (void)now;
+	const ALERT(AlertRow) *row = (const void *)message;
+	vl_buf_put_text(out, row->all_clear ? "ALL_CLEAR" : vl_alert_enum(ALERT_TYPE_TEXT, row->message_type));
+}
+
+static void put_colour(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
+{
+	(void)key, (void)now;
+	const ALERT(AlertRow) *row = (const void *)message;
+	if (row->colour != 0)
+		vl_buf_put_text(out, vl_alert_enum(ALERT_COLOUR_TEXT, row->colour));
+}
+
+static void put_in_force(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
+{
+	(void)key;
+	vl_buf_put_text(out, vl_alert_in_force((const void *)message, now) ? "yes" : "no");
+}
+
+static void put_languages(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
+{
+	(void)key, (void)now;
+	const ALERT(AlertRow) *row = (const void *)message;
+	for (size_t i = 0; i < row->n_languages; i++)
+		vl_buf_printf(out, "%s%s", i == 0 ? "" : " ", row->languages[i]);
+}
+
+static void put_expires(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
+{
+	(void)key, (void)now;
+	const ALERT(AlertRow) *row = (const void *)message;
+	char text[VL_TIME_TEXT];
+	if (row->expires != NULL)
+		vl_buf_put_text(out, vl_time_format(vl_alert_time(row->expires), text));
+}
+
+static void put_broken(Valise__V1__Violation *const *violations, size_t count, struct vl_buf *out)
+{
+	for (size_t i = 0; i < count; i++) {
+		bool said = false;
+		for (size_t j = 0; j < i && !said; j++)
+			said = strcmp(violations[i]->rule, violations[j]->rule) == 0;
+		if (!said)
+			vl_buf_printf(out, "%s%s", i == 0 ? "" : " ", violations[i]->rule);
+	}
+}
+
+static void put_alert_breaks(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
+{
+	(void)key, (void)now;
+	const ALERT(AlertRow) *row = (const void *)message;
+	put_broken(row->violations, row->n_violations, out);
+}
+
+static void put_name(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
+{
+	(void)key, (void)now;
+	vl_buf_put_text(out, ((const ALERT(AreaRow) *)(const void *)message)->name);
+}
+
+static void put_level(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
+{
+	(void)key;
+	ALERT(RiskColour) colour = vl_alert_area_level_at((const void *)message, now);
+	if (colour != 0)
+		vl_buf_put_text(out, vl_alert_enum(ALERT_COLOUR_TEXT, colour));
+}
+
+static void put_wording(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
+{
+	(void)key;
+	ALERT(Wording) wording = vl_alert_area_wording_at((const void *)message, now);
+	if (wording != 0)
+		vl_buf_put_text(out, vl_alert_enum(ALERT_WORDING_TEXT, wording));
+}
+
+static void put_area_breaks(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
+{
+	(void)key, (void)now;
+	const ALERT(AreaRow) *row = (const void *)message;
+	put_broken(row->violations, row->n_violations, out);
+}
+
+static void put_alerts(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
+{
+	(void)key, (void)now;
+	vl_buf_printf(out, "%" PRId64, ((const ALERT(BoardRow) *)(const void *)message)->alerts);
+}
+
+static void put_counts(ALERT(Count) *const *counts, size_t n, struct vl_buf *out)
+{
+	for (size_t i = 0; i < n; i++)
+		vl_buf_printf(out, "%s%s:%" PRId64, i == 0 ? "" : " ", counts[i]->name, counts[i]->count);
+}
+
+static void put_standing(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
+{
+	(void)key, (void)now;
+	const ALERT(BoardRow) *row = (const void *)message;
+	put_counts(row->standing_by_colour, row->n_standing_by_colour, out);
+}
+
+static void put_rules(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
+{
+	(void)key, (void)now;
+	const ALERT(BoardRow) *row = (const void *)message;
+	put_counts(row->violations_by_rule, row->n_violations_by_rule, out);
+}
+
+/* In the making, in force, or soon to be. */
+static bool listed(const char *key, const ProtobufCMessage *message, struct vl_time now)
+{
+	(void)key;
+	const ALERT(AlertRow) *row = (const void *)message;
+	if (row->state == ALERT_STATE(DRAFT) || row->state == ALERT_STATE(REVIEW) ||
+	    row->state == ALERT_STATE(APPROVED))
+		return true;
+	return row->state == ALERT_STATE(PUBLISHED) && row->message_type != ALERT_TYPE(CANCEL) &&
+	       (row->expires == NULL || vl_time_compare(now, vl_alert_time(row->expires)) < 0);
+}
+
+static const struct vl_column alert_columns[] = {
+	{"ALERT", put_key},           {"STATUS", put_status},
+	{"STATE", put_state},         {"TYPE", put_type},
+	{"COLOUR", put_colour},       {"IN FORCE", put_in_force},
+	{"LANGUAGES", put_languages}, {"EXPIRES", put_expires},
+	{"BREAKS", put_alert_breaks}, {NULL, NULL},
+};
+static const struct vl_column area_columns[] = {
+	{"AREA", put_key},        {"NAME", put_name},          {"LEVEL", put_level},
+	{"WORDING", put_wording}, {"BREAKS", put_area_breaks}, {NULL, NULL},
+};
+static const struct vl_column board_columns[] = {
+	{"BOARD", put_key}, {"ALERTS", put_alerts}, {"STANDING", put_standing}, {"BREAKS", put_rules}, {NULL, NULL},
+};
+
+static const struct vl_kind kinds[ALERT_KINDS] = {
+	[ALERT_KIND_ALERT] = {.name = "alert",
+			      .row = ALERT_DESCRIPTOR(alert_row),
+			      .step = vl_alert_step,
+			      .finish = vl_alert_finish,
+			      .contribute = vl_alert_contribute,
+			      .columns = alert_columns,
+			      .listed = listed},
+	[ALERT_KIND_AREA] = {.name = "area",
+			     .row = ALERT_DESCRIPTOR(area_row),
+			     .step = vl_alert_area_step,
+			     .finish = vl_alert_area_finish,
+			     .contribute = vl_alert_area_contribute,
+			     .columns = area_columns},
+	[ALERT_KIND_BOARD] = {.name = "board",
+			      .row = ALERT_DESCRIPTOR(board_row),
+			      .finish = vl_alert_board_finish,
+			      .columns = board_columns},
+};
+
+const struct vl_view vl_view_alert = {
+	.lane = "consular.alert.v1",
+	.noun = "alert",
+	.kinds = kinds,
+	.n_kinds = ALERT_KINDS,
+	.shown = ALERT_KIND_ALERT,
+	.touch = touch,
+};

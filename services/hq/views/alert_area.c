@@ -1,0 +1,250 @@
+/*
+ * The level of an area is a function of what has been published (A5): standing levels, each until the next, and
+ * alerts, each within its hours and until another message ended it. Where several hold, the highest counts; the level
+ * at a point is the highest over the areas that contain it, so that a part may exceed its country and never falls
+ * below it (A8).
+ */
+#include "hq/views/alert.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static bool covers(const ALERT(LevelEntry) *entry, struct vl_time at)
+{
+	return vl_time_compare(vl_alert_time(entry->since), at) <= 0 &&
+	       (entry->until == NULL || vl_time_compare(at, vl_alert_time(entry->until)) < 0);
+}
+
+ALERT(RiskColour) vl_alert_area_level_at(const ALERT(AreaRow) *row, struct vl_time at)
+{
+	ALERT(RiskColour) highest = ALERT_COLOUR(UNSPECIFIED);
+	for (size_t i = 0; i < row->n_standing; i++) {
+		if (covers(row->standing[i], at) && row->standing[i]->colour > highest)
+			highest = row->standing[i]->colour;
+	}
+	for (size_t i = 0; i < row->n_alerts; i++) {
+		if (covers(row->alerts[i], at) && row->alerts[i]->colour > highest)
+			highest = row->alerts[i]->colour;
+	}
+	return highest;
+}
+
+ALERT(Wording) vl_alert_area_wording_at(const ALERT(AreaRow) *row, struct vl_time at)
+{
+	ALERT(Wording) strongest = CONSULAR__ALERT__V1__WORDING__WORDING_UNSPECIFIED;
+	for (size_t i = 0; i < row->n_standing; i++) {
+		if (covers(row->standing[i], at) && row->standing[i]->wording > strongest)
+			strongest = row->standing[i]->wording;
+	}
+	for (size_t i = 0; i < row->n_alerts; i++) {
+		if (covers(row->alerts[i], at) && row->alerts[i]->wording > strongest)
+			strongest = row->alerts[i]->wording;
+	}
+	return strongest;
+}
+
+ALERT(RiskColour) vl_alert_level_at(const ALERT(AreaRow) *const *rows, size_t count, struct vl_time at)
+{
+	ALERT(RiskColour) highest = ALERT_COLOUR(UNSPECIFIED);
+	for (size_t i = 0; i < count; i++) {
+		ALERT(RiskColour) level = rows[i] != NULL ? vl_alert_area_level_at(rows[i], at) : highest;
+		if (level > highest)
+			highest = level;
+	}
+	return highest;
+}
+
+/* -- standing levels -- */
+
+static void describe(ALERT(AreaRow) *row, const ALERT(AreaLevel) *level)
+{
+	if (level->name[0] != '\0')
+		row->name = level->name;
+	if (level->n_within > 0) {
+		row->n_within = level->n_within;
+		row->within = level->within;
+	}
+}
+
+void vl_alert_area_step(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
+{
+	ALERT(AreaRow) *row = (void *)message;
+	ALERT(LevelEntry) *entry = vl_fold_add(fold, ALERT_DESCRIPTOR(level_entry), &row->n_standing, &row->standing);
+	if (entry == NULL)
+		return;
+	entry->mission = (char *)(uintptr_t)fact->mission;
+	entry->event = (ProtobufCBinaryData){.len = 16, .data = (uint8_t *)(uintptr_t)fact->id};
+	if (fact->payload->descriptor == ALERT_DESCRIPTOR(country_risk_set)) {
+		const ALERT(CountryRiskSet) *event = (const void *)fact->payload;
+		entry->colour = event->colour;
+		entry->since = event->since;
+	} else {
+		const ALERT(AreaLevelSet) *event = (const void *)fact->payload;
+		if (event->level != NULL) {
+			entry->colour = event->level->colour;
+			entry->wording = event->level->wording;
+			describe(row, event->level);
+		}
+		entry->since = event->since;
+		entry->until = event->until;
+	}
+	if (entry->since == NULL)
+		entry->since = vl_alert_stamp(fold, fact->occurred_at);
+}
+
+static int since_order(const ALERT(LevelEntry) *a, const ALERT(LevelEntry) *b)
+{
+	return vl_time_compare(vl_alert_time(a->since), vl_alert_time(b->since));
+}
+
+static void sort_standing(ALERT(AreaRow) *row)
+{
+	for (size_t i = 1; i < row->n_standing; i++) {
+		ALERT(LevelEntry) *entry = row->standing[i];
+		size_t j = i;
+		for (; j > 0 && since_order(row->standing[j - 1], entry) > 0; j--)
+			row->standing[j] = row->standing[j - 1];
+		row->standing[j] = entry;
+	}
+}
+
+/* Each level until the next begins. Two from the same instant both hold, and disagree where their colours do. */
+static void finish_standing(struct vl_fold *fold, ALERT(AreaRow) *row)
+{
+	sort_standing(row);
+	for (size_t i = 0; i < row->n_standing; i++) {
+		ALERT(LevelEntry) *entry = row->standing[i];
+		size_t next = i + 1;
+		while (next < row->n_standing && since_order(entry, row->standing[next]) == 0)
+			next++;
+		if (i + 1 < next && entry->colour != row->standing[i + 1]->colour) {
+			struct vl_fact fact = {.id = row->standing[i + 1]->event.data};
+			ALERT_VIOLATION(fold, row, "A5", &fact, "%s by %s and %s by %s from the same instant",
+					vl_alert_enum(ALERT_COLOUR_TEXT, entry->colour), entry->mission,
+					vl_alert_enum(ALERT_COLOUR_TEXT, row->standing[i + 1]->colour),
+					row->standing[i + 1]->mission);
+		}
+		if (next == row->n_standing)
+			continue;
+		Google__Protobuf__Timestamp *end = row->standing[next]->since;
+		if (entry->until == NULL || vl_time_compare(vl_alert_time(end), vl_alert_time(entry->until)) < 0) {
+			entry->until = end;
+			entry->superseded = true;
+		}
+	}
+}
+
+/* -- alerts -- */
+
+struct alerts {
+	struct vl_fold *fold;
+	ALERT(AreaRow) *row;
+};
+
+static void end_by(ALERT(LevelEntry) *entry, Google__Protobuf__Timestamp *end)
+{
+	if (end != NULL &&
+	    (entry->until == NULL || vl_time_compare(vl_alert_time(end), vl_alert_time(entry->until)) < 0))
+		entry->until = end;
+}
+
+static void add_entry(struct vl_fold *fold, ALERT(AreaRow) *row, const ALERT(AlertRow) *alert,
+		      const ALERT(AreaLevel) *level)
+{
+	ALERT(LevelEntry) *entry = vl_fold_add(fold, ALERT_DESCRIPTOR(level_entry), &row->n_alerts, &row->alerts);
+	if (entry == NULL)
+		return;
+	describe(row, level);
+	entry->alert = alert->identifier;
+	entry->colour = level->colour;
+	entry->wording = level->wording;
+	entry->since = alert->published_at;
+	if (alert->effective != NULL &&
+	    vl_time_compare(vl_alert_time(alert->effective), vl_alert_time(entry->since)) > 0)
+		entry->since = alert->effective;
+	end_by(entry, alert->expires);
+	end_by(entry, alert->expired_at);
+	end_by(entry, alert->ended_at);
+	entry->cancelled = alert->state == ALERT_STATE(CANCELLED);
+	entry->superseded = alert->state == ALERT_STATE(UPDATED);
+	entry->mission = alert->mission;
+	entry->event = alert->publication;
+}
+
+static void add_alert(void *context, const char *name, int64_t value)
+{
+	(void)value;
+	const struct alerts *alerts = context;
+	const ALERT(AlertRow) *alert =
+		(const void *)vl_fold_row(alerts->fold, ALERT_KIND_ALERT, name + strlen("alert/"));
+	const ALERT(AreaLevel) *said = NULL;
+	for (size_t i = 0; alert != NULL && i < alert->n_levels; i++) {
+		const ALERT(AreaLevel) *level = alert->levels[i];
+		if (strcmp(level->area, vl_fold_key(alerts->fold)) != 0)
+			continue;
+		add_entry(alerts->fold, alerts->row, alert, level);
+		if (said != NULL && said->colour != level->colour) {
+			struct vl_fact fact = {.id = alert->publication.data};
+			ALERT_VIOLATION(alerts->fold, alerts->row, "A5", &fact, "%s gives it both %s and %s",
+					alert->identifier, vl_alert_enum(ALERT_COLOUR_TEXT, said->colour),
+					vl_alert_enum(ALERT_COLOUR_TEXT, level->colour));
+		}
+		said = level;
+	}
+}
+
+void vl_alert_area_finish(struct vl_fold *fold, ProtobufCMessage *message)
+{
+	struct alerts alerts = {fold, (void *)message};
+	finish_standing(fold, alerts.row);
+	vl_fold_each_tally(fold, ALERT_KIND_AREA, vl_fold_key(fold), "alert/", add_alert, &alerts);
+}
+
+void vl_alert_area_contribute(struct vl_fold *fold, const ProtobufCMessage *message)
+{
+	const ALERT(AreaRow) *row = (const void *)message;
+	for (size_t i = 0; i < row->n_violations; i++) {
+		char name[32];
+		snprintf(name, sizeof(name), "violation/%s", row->violations[i]->rule);
+		vl_fold_contribute(fold, ALERT_KIND_BOARD, ALERT_BOARD_ALL, name, 1);
+	}
+}
+
+/* -- the numbers -- */
+
+struct list {
+	struct vl_fold *fold;
+	size_t skip, *count;
+	ALERT(Count) ***items;
+};
+
+static void add_count(void *context, const char *name, int64_t value)
+{
+	const struct list *list = context;
+	ALERT(Count) *count = vl_fold_add(list->fold, ALERT_DESCRIPTOR(count), list->count, list->items);
+	if (count == NULL)
+		return;
+	count->name = (char *)(uintptr_t)(name + list->skip);
+	count->count = value;
+}
+
+static void list_all(struct vl_fold *fold, const char *prefix, size_t *count, ALERT(Count) ***items)
+{
+	struct list list = {.fold = fold, .skip = strlen(prefix), .count = count, .items = items};
+	vl_fold_each_tally(fold, ALERT_KIND_BOARD, vl_fold_key(fold), prefix, add_count, &list);
+}
+
+void vl_alert_board_finish(struct vl_fold *fold, ProtobufCMessage *message)
+{
+	ALERT(BoardRow) *row = (void *)message;
+	const char *key = vl_fold_key(fold);
+	row->alerts = vl_fold_tally(fold, ALERT_KIND_BOARD, key, "alert");
+	row->foreign = vl_fold_tally(fold, ALERT_KIND_BOARD, key, "foreign");
+	row->drills = vl_fold_tally(fold, ALERT_KIND_BOARD, key, "drill");
+	row->safe = vl_fold_tally(fold, ALERT_KIND_BOARD, key, "safe");
+	row->help = vl_fold_tally(fold, ALERT_KIND_BOARD, key, "help");
+	list_all(fold, "state/", &row->n_by_state, &row->by_state);
+	list_all(fold, "standing/", &row->n_standing_by_colour, &row->standing_by_colour);
+	list_all(fold, "violation/", &row->n_violations_by_rule, &row->violations_by_rule);
+}

@@ -1,0 +1,288 @@
+/*
+ * What only the whole history of an alert shows: which message replaced or ended it, and the rules A1, A2, A3, A6 and
+ * A7.
+ *
+ * An alert that anything replaced stays replaced, whatever comes of the replacement, so that an old message that
+ * arrives late never revives a cancelled chain. Only a message of the same status replaces: an exercise never ends a
+ * real alert.
+ */
+#include "hq/views/alert.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+bool vl_alert_stands(const ALERT(AlertRow) *row)
+{
+	return row->state == ALERT_STATE(PUBLISHED) && !row->foreign && row->status == ALERT_STATUS(ACTUAL) &&
+	       row->message_type != ALERT_TYPE(CANCEL) && !row->all_clear;
+}
+
+bool vl_alert_in_force(const ALERT(AlertRow) *row, struct vl_time now)
+{
+	if (!vl_alert_stands(row) || vl_time_compare(now, vl_alert_time(row->published_at)) < 0)
+		return false;
+	if (row->effective != NULL && vl_time_compare(now, vl_alert_time(row->effective)) < 0)
+		return false;
+	return row->expires == NULL || vl_time_compare(now, vl_alert_time(row->expires)) < 0;
+}
+
+static bool same_identity(const ALERT(AlertRow) *row, const ALERT(CapReference) *reference)
+{
+	if (reference == NULL || !row->known)
+		return true;
+	if (reference->sender[0] != '\0' && row->sender[0] != '\0' && strcmp(reference->sender, row->sender) != 0)
+		return false;
+	return reference->sent == NULL || row->sent == NULL || reference->sent->seconds == row->sent->seconds;
+}
+
+static bool holds(const ALERT(AlertRow) *row, const ALERT(Replacement) *replacement)
+{
+	if (row->known && (replacement->status != row->status || replacement->foreign != row->foreign))
+		return false;
+	return same_identity(row, replacement->reference);
+}
+
+static bool ends(const ALERT(Replacement) *replacement)
+{
+	return replacement->message_type == ALERT_TYPE(CANCEL) || replacement->all_clear;
+}
+
+static const ALERT(Replacement) *first(const ALERT(AlertRow) *row, bool ending)
+{
+	const ALERT(Replacement) *found = NULL;
+	for (size_t i = 0; i < row->n_replacements; i++) {
+		const ALERT(Replacement) *one = row->replacements[i];
+		if (!holds(row, one) || ends(one) != ending)
+			continue;
+		if (found == NULL ||
+		    vl_time_compare(vl_alert_time(one->published_at), vl_alert_time(found->published_at)) < 0)
+			found = one;
+	}
+	return found;
+}
+
+static void finish_replacements(ALERT(AlertRow) *row)
+{
+	const ALERT(Replacement) *update = first(row, false), *end = first(row, true);
+	if (update != NULL) {
+		row->superseded_by = update->alert;
+		row->ended_at = update->published_at;
+	}
+	if (end != NULL) {
+		row->cancelled_by = end->alert;
+		if (update == NULL ||
+		    vl_time_compare(vl_alert_time(end->published_at), vl_alert_time(update->published_at)) < 0)
+			row->ended_at = end->published_at;
+	}
+	/* A reference alone does not make an alert of something nobody has seen. */
+	if (!row->known || row->published_at == NULL)
+		return;
+	if (end != NULL)
+		row->state = ALERT_STATE(CANCELLED);
+	else if (update != NULL)
+		row->state = ALERT_STATE(UPDATED);
+	else if (row->expired_at != NULL)
+		row->state = ALERT_STATE(EXPIRED);
+}
+
+static bool public(ALERT(AlertChannel) channel)
+{
+	return channel > CONSULAR__ALERT__V1__ALERT_CHANNEL__ALERT_CHANNEL_INTERNAL;
+}
+
+/* A1: only what is real reaches the public. */
+static void check_status(struct vl_fold *fold, ALERT(AlertRow) *row)
+{
+	if (row->status != ALERT_STATUS(TEST) && row->status != ALERT_STATUS(EXERCISE) &&
+	    row->status != ALERT_STATUS(DRAFT))
+		return;
+	const char *status = vl_alert_enum(ALERT_STATUS_TEXT, row->status);
+	struct vl_fact publication = {.id = row->publication.data};
+	for (size_t i = 0; row->published_at != NULL && i < row->n_channels; i++) {
+		if (public(row->channels[i]))
+			ALERT_VIOLATION(fold, row, "A1", &publication, "%s published on %s", status,
+					vl_alert_enum(ALERT_CHANNEL_TEXT, row->channels[i]));
+	}
+	for (size_t i = 0; i < row->n_deliveries; i++) {
+		const ALERT(ChannelCount) *count = row->deliveries[i];
+		if (public(count->channel) && count->sent + count->delivered + count->read > 0)
+			ALERT_VIOLATION(fold, row, "A1", NULL, "%s sent on %s", status,
+					vl_alert_enum(ALERT_CHANNEL_TEXT, count->channel));
+	}
+}
+
+static bool wrote(const ALERT(Author) *author, const ALERT(Approval) *approval)
+{
+	return strcmp(author->mission, approval->mission) == 0 && strcmp(author->actor, approval->actor) == 0;
+}
+
+static bool by_author(const ALERT(AlertRow) *row, const ALERT(Approval) *approval)
+{
+	for (size_t i = 0; i < row->n_authors; i++) {
+		if (wrote(row->authors[i], approval))
+			return true;
+	}
+	/* Where no draft is known, who published it wrote it. */
+	return row->n_authors == 0 && row->publisher != NULL && wrote(row->publisher, approval);
+}
+
+/* A2: a second person approved it before it was published; for red one of headquarters. */
+static void check_approval(struct vl_fold *fold, ALERT(AlertRow) *row)
+{
+	if (row->published_at == NULL || row->foreign)
+		return;
+	bool own = false, lapsed = false, late = false, second = false, headquarters = false;
+	for (size_t i = 0; i < row->n_approvals; i++) {
+		const ALERT(Approval) *approval = row->approvals[i];
+		if (approval->actor[0] == '\0' || by_author(row, approval)) {
+			own = true;
+		} else if (approval->lapsed) {
+			lapsed = true;
+		} else if (!approval->in_time) {
+			late = true;
+		} else {
+			second = true;
+			headquarters = headquarters || strcmp(approval->mission, ALERT_HQ) == 0;
+		}
+	}
+	struct vl_fact publication = {.id = row->publication.data};
+	if (!second)
+		ALERT_VIOLATION(fold, row, "A2", &publication, "%s",
+				late     ? "approved only after it was published"
+				: lapsed ? "published after a revision that nobody approved"
+				: own    ? "approved by nobody but its author"
+					 : "published without approval");
+	else if (row->colour == ALERT_COLOUR(RED) && !headquarters)
+		ALERT_VIOLATION(fold, row, "A2", &publication, "red without approval by headquarters");
+}
+
+/* A3: what ended an alert is never overtaken by it. */
+static void check_overtaken(struct vl_fold *fold, ALERT(AlertRow) *row)
+{
+	const ALERT(Replacement) *end = first(row, true);
+	if (end == NULL || !row->known)
+		return;
+	struct vl_time at = vl_alert_time(end->published_at);
+	if (row->published_at != NULL && vl_time_compare(vl_alert_time(row->published_at), at) > 0) {
+		struct vl_fact publication = {.id = row->publication.data};
+		ALERT_VIOLATION(fold, row, "A3", &publication, "published after %s had ended it", end->alert);
+	}
+	for (size_t i = 0; i < row->n_deliveries; i++) {
+		const ALERT(ChannelCount) *count = row->deliveries[i];
+		if (count->last_sent_at == NULL || vl_time_compare(vl_alert_time(count->last_sent_at), at) <= 0)
+			continue;
+		struct vl_fact sent = {.id = count->last_sent.data};
+		ALERT_VIOLATION(fold, row, "A3", &sent, "sent on %s after %s had ended it",
+				vl_alert_enum(ALERT_CHANNEL_TEXT, count->channel), end->alert);
+	}
+}
+
+static const Google__Protobuf__Timestamp *expiry(const ALERT(AlertRow) *row)
+{
+	if (row->expires == NULL || row->expired_at == NULL)
+		return row->expires != NULL ? row->expires : row->expired_at;
+	bool noted_first = vl_time_compare(vl_alert_time(row->expired_at), vl_alert_time(row->expires)) < 0;
+	return noted_first ? row->expired_at : row->expires;
+}
+
+/* A6: what has expired is not sent. */
+static void check_expired(struct vl_fold *fold, ALERT(AlertRow) *row)
+{
+	const Google__Protobuf__Timestamp *end = expiry(row);
+	if (end == NULL || row->foreign)
+		return;
+	if (row->published_at != NULL && vl_time_compare(vl_alert_time(row->published_at), vl_alert_time(end)) >= 0) {
+		struct vl_fact publication = {.id = row->publication.data};
+		ALERT_VIOLATION(fold, row, "A6", &publication, "published after it had expired");
+	}
+	for (size_t i = 0; i < row->n_deliveries; i++) {
+		const ALERT(ChannelCount) *count = row->deliveries[i];
+		if (count->last_sent_at == NULL ||
+		    vl_time_compare(vl_alert_time(count->last_sent_at), vl_alert_time(end)) < 0)
+			continue;
+		struct vl_fact sent = {.id = count->last_sent.data};
+		ALERT_VIOLATION(fold, row, "A6", &sent, "sent on %s after it had expired",
+				vl_alert_enum(ALERT_CHANNEL_TEXT, count->channel));
+	}
+}
+
+/* A7: every language that was promised is in the one message. */
+static void check_languages(struct vl_fold *fold, ALERT(AlertRow) *row)
+{
+	if (row->published_at == NULL || row->foreign)
+		return;
+	struct vl_fact publication = {.id = row->publication.data};
+	for (size_t i = 0; i < row->n_promised; i++) {
+		bool there = false;
+		for (size_t j = 0; j < row->n_languages && !there; j++)
+			there = strcasecmp(row->promised[i], row->languages[j]) == 0;
+		if (!there)
+			ALERT_VIOLATION(fold, row, "A7", &publication, "published without %s", row->promised[i]);
+	}
+}
+
+void vl_alert_finish(struct vl_fold *fold, ProtobufCMessage *message)
+{
+	ALERT(AlertRow) *row = (void *)message;
+	char *key = vl_fold_printf(fold, "%s", vl_fold_key(fold));
+	if (key != NULL)
+		row->identifier = key;
+	finish_replacements(row);
+	check_status(fold, row);
+	check_approval(fold, row);
+	check_overtaken(fold, row);
+	check_expired(fold, row);
+	check_languages(fold, row);
+}
+
+/* -- what boards and areas are made of -- */
+
+static void add(struct vl_fold *fold, const ALERT(AlertRow) *row, const char *name, int64_t count)
+{
+	if (count == 0)
+		return;
+	vl_fold_contribute(fold, ALERT_KIND_BOARD, ALERT_BOARD_ALL, name, count);
+	if (row->mission[0] != '\0')
+		vl_fold_contribute(fold, ALERT_KIND_BOARD, row->mission, name, count);
+}
+
+static void add_named(struct vl_fold *fold, const ALERT(AlertRow) *row, const char *prefix, const char *value)
+{
+	char name[64];
+	snprintf(name, sizeof(name), "%s/%s", prefix, value);
+	add(fold, row, name, 1);
+}
+
+/* Also what no longer stands: it did at its time. */
+static void contribute_levels(struct vl_fold *fold, const ALERT(AlertRow) *row)
+{
+	if (row->published_at == NULL || row->foreign || row->status != ALERT_STATUS(ACTUAL) ||
+	    row->message_type == ALERT_TYPE(CANCEL) || row->all_clear)
+		return;
+	char name[sizeof("alert/") + 128];
+	snprintf(name, sizeof(name), "alert/%s", row->identifier);
+	for (size_t i = 0; i < row->n_levels; i++) {
+		vl_fold_contribute(fold, ALERT_KIND_AREA, row->levels[i]->area, name, 1);
+		vl_fold_dirty(fold, ALERT_KIND_AREA, row->levels[i]->area);
+	}
+}
+
+void vl_alert_contribute(struct vl_fold *fold, const ProtobufCMessage *message)
+{
+	const ALERT(AlertRow) *row = (const void *)message;
+	if (!row->known)
+		return;
+	bool drill = row->status != ALERT_STATUS(ACTUAL) && row->status != ALERT_STATUS(UNSPECIFIED);
+	add(fold, row, row->foreign ? "foreign" : "alert", 1);
+	add(fold, row, "drill", drill && !row->foreign);
+	add(fold, row, "safe", row->safe);
+	add(fold, row, "help", row->help);
+	if (!row->foreign)
+		add_named(fold, row, "state", vl_alert_enum(ALERT_STATE_TEXT, row->state));
+	if (vl_alert_stands(row))
+		add_named(fold, row, "standing", vl_alert_enum(ALERT_COLOUR_TEXT, row->colour));
+	for (size_t i = 0; i < row->n_violations; i++)
+		add_named(fold, row, "violation", row->violations[i]->rule);
+	contribute_levels(fold, row);
+}

@@ -1,0 +1,360 @@
+/*
+ * One fact on one alert: its own, or another message's that refers to it. A text in the making gives way to the
+ * published one; nothing that is told later about a draft touches what was published.
+ */
+#include "hq/views/alert.h"
+
+#include <string.h>
+#include <strings.h>
+
+typedef void apply_fn(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl_fact *fact);
+
+static ProtobufCBinaryData id_of(const struct vl_fact *fact)
+{
+	return (ProtobufCBinaryData){.len = 16, .data = (uint8_t *)(uintptr_t)fact->id};
+}
+
+static bool published(const ALERT(AlertRow) *row)
+{
+	return row->published_at != NULL;
+}
+
+static char *language_of(const ALERT(CapInfo) *info)
+{
+	return info->language[0] != '\0' ? info->language : (char *)(uintptr_t) "en-US";
+}
+
+static void add_language(struct vl_fold *fold, char *language, size_t *count, char ***items)
+{
+	for (size_t i = 0; i < *count; i++) {
+		if (strcasecmp((*items)[i], language) == 0)
+			return;
+	}
+	vl_fold_add_text(fold, language, count, items);
+}
+
+static void promise(struct vl_fold *fold, ALERT(AlertRow) *row, const ALERT(Issue) *issue)
+{
+	for (size_t i = 0; i < issue->n_languages; i++)
+		add_language(fold, issue->languages[i], &row->n_promised, &row->promised);
+	for (size_t i = 0; issue->cap != NULL && i < issue->cap->n_infos; i++)
+		add_language(fold, language_of(issue->cap->infos[i]), &row->n_promised, &row->promised);
+}
+
+static void add_author(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl_fact *fact)
+{
+	for (size_t i = 0; i < row->n_authors; i++) {
+		if (strcmp(row->authors[i]->mission, fact->mission) == 0 &&
+		    strcmp(row->authors[i]->actor, fact->actor) == 0)
+			return;
+	}
+	ALERT(Author) *author = vl_fold_add(fold, ALERT_DESCRIPTOR(author), &row->n_authors, &row->authors);
+	if (author == NULL)
+		return;
+	author->mission = (char *)(uintptr_t)fact->mission;
+	author->actor = (char *)(uintptr_t)fact->actor;
+}
+
+static bool sooner(const Google__Protobuf__Timestamp *a, const Google__Protobuf__Timestamp *b)
+{
+	return vl_time_compare(vl_alert_time(a), vl_alert_time(b)) < 0;
+}
+
+static void take_infos(struct vl_fold *fold, ALERT(AlertRow) *row, const ALERT(CapAlert) *cap)
+{
+	bool endless = false;
+	row->n_languages = 0;
+	row->languages = NULL;
+	row->effective = row->expires = NULL;
+	row->all_clear = false;
+	for (size_t i = 0; i < cap->n_infos; i++) {
+		ALERT(CapInfo) *info = cap->infos[i];
+		add_language(fold, language_of(info), &row->n_languages, &row->languages);
+		if (info->effective != NULL && (row->effective == NULL || sooner(info->effective, row->effective)))
+			row->effective = info->effective;
+		if (info->expires == NULL)
+			endless = true;
+		else if (row->expires == NULL || sooner(row->expires, info->expires))
+			row->expires = info->expires;
+		for (size_t r = 0; r < info->n_responses; r++)
+			row->all_clear |=
+				info->responses[r] == CONSULAR__ALERT__V1__CAP_RESPONSE__CAP_RESPONSE_ALL_CLEAR;
+	}
+	if (endless)
+		row->expires = NULL;
+	if (row->effective == NULL)
+		row->effective = cap->sent;
+	if (cap->n_infos > 0)
+		row->headline = cap->infos[0]->headline;
+}
+
+static void take_cap(struct vl_fold *fold, ALERT(AlertRow) *row, const ALERT(CapAlert) *cap)
+{
+	if (cap == NULL)
+		return;
+	row->sender = cap->sender;
+	row->sent = cap->sent;
+	row->sent_text = cap->sent_text;
+	row->status = cap->status;
+	row->message_type = cap->message_type;
+	row->scope = cap->scope;
+	row->n_references = cap->n_references;
+	row->references = cap->references;
+	take_infos(fold, row, cap);
+}
+
+static void take_issue(struct vl_fold *fold, ALERT(AlertRow) *row, const ALERT(Issue) *issue)
+{
+	take_cap(fold, row, issue->cap);
+	row->n_levels = issue->n_levels;
+	row->levels = issue->levels;
+	row->n_channels = issue->n_channels;
+	row->channels = issue->channels;
+	row->colour = 0;
+	row->wording = 0;
+	for (size_t i = 0; i < issue->n_levels; i++) {
+		if (issue->levels[i]->colour > row->colour)
+			row->colour = issue->levels[i]->colour;
+		if (issue->levels[i]->wording > row->wording)
+			row->wording = issue->levels[i]->wording;
+	}
+}
+
+/* -- in the making -- */
+
+static void move(ALERT(AlertRow) *row, ALERT(AlertState) state)
+{
+	if (!published(row))
+		row->state = state;
+}
+
+static void lapse(ALERT(AlertRow) *row)
+{
+	for (size_t i = 0; i < row->n_approvals; i++)
+		row->approvals[i]->lapsed = true;
+}
+
+static void drafted(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl_fact *fact)
+{
+	const ALERT(Issue) *issue = vl_alert_issue(fact->payload);
+	add_author(fold, row, fact);
+	if (published(row) || row->foreign)
+		return;
+	if (fact->payload->descriptor == ALERT_DESCRIPTOR(alert_revised)) {
+		lapse(row);
+		row->n_promised = 0;
+		row->promised = NULL;
+	}
+	row->state = ALERT_STATE(DRAFT);
+	row->mission = (char *)(uintptr_t)fact->mission;
+	if (issue == NULL)
+		return;
+	take_issue(fold, row, issue);
+	promise(fold, row, issue);
+}
+
+static void submitted(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl_fact *fact)
+{
+	(void)fold, (void)fact;
+	move(row, ALERT_STATE(REVIEW));
+}
+
+static void returned(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl_fact *fact)
+{
+	(void)fold, (void)fact;
+	if (published(row))
+		return;
+	lapse(row);
+	row->state = ALERT_STATE(DRAFT);
+}
+
+static void approved(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl_fact *fact)
+{
+	ALERT(Approval) *approval = vl_fold_add(fold, ALERT_DESCRIPTOR(approval), &row->n_approvals, &row->approvals);
+	if (approval == NULL)
+		return;
+	approval->mission = (char *)(uintptr_t)fact->mission;
+	approval->actor = (char *)(uintptr_t)fact->actor;
+	approval->at = vl_alert_stamp(fold, fact->occurred_at);
+	approval->in_time = !published(row);
+	approval->event = id_of(fact);
+	move(row, ALERT_STATE(APPROVED));
+}
+
+/* -- issued -- */
+
+static ALERT(CapMessageType) type_of(const struct vl_fact *fact)
+{
+	if (fact->payload->descriptor == ALERT_DESCRIPTOR(alert_updated))
+		return ALERT_TYPE(UPDATE);
+	return fact->payload->descriptor == ALERT_DESCRIPTOR(alert_cancelled) ? ALERT_TYPE(CANCEL) : ALERT_TYPE(ALERT);
+}
+
+static void issued(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl_fact *fact)
+{
+	const ALERT(Issue) *issue = vl_alert_issue(fact->payload);
+	if (published(row))
+		row->replaced_publications++;
+	if (issue != NULL) {
+		take_issue(fold, row, issue);
+		promise(fold, row, issue);
+	}
+	row->state = ALERT_STATE(PUBLISHED);
+	row->message_type = type_of(fact);
+	row->published_at = vl_alert_stamp(fold, fact->occurred_at);
+	row->mission = (char *)(uintptr_t)fact->mission;
+	row->publication = id_of(fact);
+	ALERT(Author) *publisher = vl_fold_alloc(fold, sizeof(*publisher));
+	if (publisher == NULL)
+		return;
+	consular__alert__v1__author__init(publisher);
+	publisher->mission = (char *)(uintptr_t)fact->mission;
+	publisher->actor = (char *)(uintptr_t)fact->actor;
+	row->publisher = publisher;
+}
+
+static void received(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl_fact *fact)
+{
+	const ALERT(ForeignAlertReceived) *event = (const void *)fact->payload;
+	if (published(row) && !row->foreign)
+		return;
+	row->foreign = true;
+	take_cap(fold, row, event->cap);
+	row->state = ALERT_STATE(PUBLISHED);
+	row->mission = (char *)(uintptr_t)fact->mission;
+	row->publication = id_of(fact);
+	row->published_at = row->sent != NULL ? row->sent : vl_alert_stamp(fold, fact->occurred_at);
+}
+
+static void expired(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl_fact *fact)
+{
+	const ALERT(AlertExpired) *event = (const void *)fact->payload;
+	Google__Protobuf__Timestamp *at =
+		event->expired_at != NULL ? event->expired_at : vl_alert_stamp(fold, fact->occurred_at);
+	if (row->expired_at == NULL || sooner(at, row->expired_at))
+		row->expired_at = at;
+}
+
+/* -- on the way to people -- */
+
+static ALERT(ChannelCount) *channel_of(struct vl_fold *fold, ALERT(AlertRow) *row, ALERT(AlertChannel) channel)
+{
+	for (size_t i = 0; i < row->n_deliveries; i++) {
+		if (row->deliveries[i]->channel == channel)
+			return row->deliveries[i];
+	}
+	ALERT(ChannelCount) *count =
+		vl_fold_add(fold, ALERT_DESCRIPTOR(channel_count), &row->n_deliveries, &row->deliveries);
+	if (count != NULL)
+		count->channel = channel;
+	return count;
+}
+
+static void delivered(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl_fact *fact)
+{
+	const ALERT(Delivery) *delivery = ((const ALERT(DeliveryReported) *)(const void *)fact->payload)->delivery;
+	if (delivery == NULL)
+		return;
+	ALERT(ChannelCount) *count = channel_of(fold, row, delivery->channel);
+	if (count == NULL)
+		return;
+	int64_t *const stages[] = {NULL, &count->queued, &count->sent, &count->delivered, &count->read, &count->failed};
+	unsigned stage = (unsigned)delivery->stage;
+	if (stage == 0 || stage >= sizeof(stages) / sizeof(stages[0]))
+		return;
+	*stages[stage] += delivery->recipients;
+	bool leaves = stage == CONSULAR__ALERT__V1__DELIVERY_STAGE__DELIVERY_STAGE_QUEUED ||
+		      stage == CONSULAR__ALERT__V1__DELIVERY_STAGE__DELIVERY_STAGE_SENT;
+	if (!leaves || (count->last_sent_at != NULL &&
+			vl_time_compare(fact->occurred_at, vl_alert_time(count->last_sent_at)) <= 0))
+		return;
+	count->last_sent_at = vl_alert_stamp(fold, fact->occurred_at);
+	count->last_sent = id_of(fact);
+}
+
+static void acknowledged(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl_fact *fact)
+{
+	(void)fold;
+	const ALERT(AlertAcknowledged) *event = (const void *)fact->payload;
+	int64_t people = event->people == 0 ? 1 : event->people;
+	if (event->answer == CONSULAR__ALERT__V1__ANSWER__ANSWER_HELP)
+		row->help += people;
+	else if (event->answer == CONSULAR__ALERT__V1__ANSWER__ANSWER_SAFE)
+		row->safe += people;
+	else
+		row->seen += people;
+}
+
+/* -- another message refers to this one -- */
+
+static const ALERT(CapReference) *reference_to(const ALERT(CapAlert) *cap, const char *key)
+{
+	for (size_t i = 0; cap != NULL && i < cap->n_references; i++) {
+		if (strcmp(cap->references[i]->identifier, key) == 0)
+			return cap->references[i];
+	}
+	return NULL;
+}
+
+static bool clears(const ALERT(CapAlert) *cap)
+{
+	for (size_t i = 0; i < cap->n_infos; i++) {
+		for (size_t r = 0; r < cap->infos[i]->n_responses; r++) {
+			if (cap->infos[i]->responses[r] == CONSULAR__ALERT__V1__CAP_RESPONSE__CAP_RESPONSE_ALL_CLEAR)
+				return true;
+		}
+	}
+	return false;
+}
+
+static void replaced(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl_fact *fact,
+		     const ALERT(CapReference) *reference)
+{
+	const ALERT(CapAlert) *cap = vl_alert_replacing(fact->payload);
+	ALERT(Replacement) *replacement =
+		vl_fold_add(fold, ALERT_DESCRIPTOR(replacement), &row->n_replacements, &row->replacements);
+	if (replacement == NULL)
+		return;
+	replacement->foreign = fact->payload->descriptor == ALERT_DESCRIPTOR(foreign_alert_received);
+	replacement->alert = (char *)(uintptr_t)fact->subject;
+	replacement->message_type = replacement->foreign ? cap->message_type : type_of(fact);
+	replacement->all_clear = clears(cap);
+	replacement->status = cap->status;
+	replacement->published_at =
+		replacement->foreign && cap->sent != NULL ? cap->sent : vl_alert_stamp(fold, fact->occurred_at);
+	replacement->mission = (char *)(uintptr_t)fact->mission;
+	replacement->reference = (ALERT(CapReference) *)(uintptr_t)reference;
+	replacement->event = id_of(fact);
+}
+
+static const struct step {
+	const ProtobufCMessageDescriptor *event;
+	apply_fn *apply;
+} steps[] = {
+	{ALERT_DESCRIPTOR(alert_drafted), drafted},       {ALERT_DESCRIPTOR(alert_revised), drafted},
+	{ALERT_DESCRIPTOR(alert_submitted), submitted},   {ALERT_DESCRIPTOR(alert_returned), returned},
+	{ALERT_DESCRIPTOR(alert_approved), approved},     {ALERT_DESCRIPTOR(alert_published), issued},
+	{ALERT_DESCRIPTOR(alert_updated), issued},        {ALERT_DESCRIPTOR(alert_cancelled), issued},
+	{ALERT_DESCRIPTOR(alert_expired), expired},       {ALERT_DESCRIPTOR(foreign_alert_received), received},
+	{ALERT_DESCRIPTOR(delivery_reported), delivered}, {ALERT_DESCRIPTOR(alert_acknowledged), acknowledged},
+};
+
+void vl_alert_step(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
+{
+	ALERT(AlertRow) *row = (void *)message;
+	const char *key = vl_fold_key(fold);
+	const ALERT(CapReference) *reference = reference_to(vl_alert_replacing(fact->payload), key);
+	/* A message never replaces itself, whatever its references say. */
+	if (reference != NULL && strcmp(fact->subject, key) != 0) {
+		replaced(fold, row, fact, reference);
+		return;
+	}
+	row->known = true;
+	row->last_event = (char *)(uintptr_t)fact->payload->descriptor->short_name;
+	if (row->last_event_at == NULL || vl_time_compare(vl_alert_time(row->last_event_at), fact->occurred_at) < 0)
+		row->last_event_at = vl_alert_stamp(fold, fact->occurred_at);
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		if (steps[i].event == fact->payload->descriptor)
+			steps[i].apply(fold, row, fact);
+	}
+}

@@ -1,0 +1,255 @@
+#include "hq/views/case.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+Google__Protobuf__Timestamp *vl_case_stamp(struct vl_fold *fold, struct vl_time time)
+{
+	Google__Protobuf__Timestamp *stamp = vl_fold_alloc(fold, sizeof(*stamp));
+	if (stamp == NULL)
+		return NULL;
+	google__protobuf__timestamp__init(stamp);
+	stamp->seconds = time.seconds;
+	stamp->nanos = time.nanos;
+	return stamp;
+}
+
+struct vl_time vl_case_time(const Google__Protobuf__Timestamp *stamp)
+{
+	return stamp == NULL ? (struct vl_time){0} : (struct vl_time){stamp->seconds, stamp->nanos};
+}
+
+void vl_case_enum_text(const ProtobufCEnumDescriptor *type, size_t skip, int value, struct vl_buf *out)
+{
+	const ProtobufCEnumValue *known = protobuf_c_enum_descriptor_get_value(type, value);
+	if (known != NULL)
+		vl_buf_put_text(out, known->name + skip);
+	else
+		vl_buf_printf(out, "%d", value);
+}
+
+char *vl_case_enum(struct vl_fold *fold, const ProtobufCEnumDescriptor *type, size_t skip, int value)
+{
+	const ProtobufCEnumValue *known = protobuf_c_enum_descriptor_get_value(type, value);
+	return known != NULL ? vl_fold_printf(fold, "%s", known->name + skip) : vl_fold_printf(fold, "%d", value);
+}
+
+static void touch(struct vl_touch *touch, const struct vl_fact *fact)
+{
+	vl_touch(touch, CASE_KIND_CASE, fact->subject);
+	if (fact->payload->descriptor == CASE_DESCRIPTOR(case_merged) ||
+	    fact->payload->descriptor == CASE_DESCRIPTOR(case_unmerged))
+		vl_touch(touch, CASE_KIND_MERGE, fact->subject);
+}
+
+/* -- columns of a case -- */
+
+static void put_key(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
+{
+	(void)message, (void)now;
+	vl_buf_put_text(out, key);
+}
+
+static void put_state(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
+{
+	(void)key, (void)now;
+	const CASE(CaseRow) *row = (const void *)message;
+	vl_case_enum_text(CASE_STATE_TEXT, row->state, out);
+	if (row->merged_into[0] != '\0')
+		vl_buf_printf(out, " %s", row->merged_into);
+	if (row->help_refused && row->state != CASE_STATE(REFUSED_BY_SUBJECT))
+		vl_buf_put_text(out, " (help refused)");
+}
+
+static void put_type(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
+{
+	(void)key, (void)now;
+	const CASE(CaseRow) *row = (const void *)message;
+	if (row->type == CASE_TYPE(UNSPECIFIED))
+		return;
+	vl_buf_printf(out, "%d ", (int)row->type);
+	vl_case_enum_text(CASE_TYPE_TEXT, row->type, out);
+}
+
+static void put_priority(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
+{
+	(void)key, (void)now;
+	const CASE(CaseRow) *row = (const void *)message;
+	if (row->priority != 0)
+		vl_case_enum_text(CASE_PRIORITY_TEXT, row->priority, out);
+}
+
+static void put_owner(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
+{
+	(void)key, (void)now;
+	vl_buf_put_text(out, ((const CASE(CaseRow) *)(const void *)message)->owner);
+}
+
+static void put_host(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
+{
+	(void)key, (void)now;
+	vl_buf_put_text(out, ((const CASE(CaseRow) *)(const void *)message)->host_country);
+}
+
+static void put_persons(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
+{
+	(void)key, (void)now;
+	vl_buf_printf(out, "%" PRIu32, ((const CASE(CaseRow) *)(const void *)message)->persons);
+}
+
+static void put_time(const Google__Protobuf__Timestamp *stamp, struct vl_buf *out)
+{
+	char text[VL_TIME_TEXT];
+	if (stamp != NULL)
+		vl_buf_put_text(out, vl_time_format(vl_case_time(stamp), text));
+}
+
+/* The next time limit that runs, marked when it is past; else whether one was ever breached. */
+static void put_due(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
+{
+	(void)key;
+	const CASE(CaseRow) *row = (const void *)message;
+	const Google__Protobuf__Timestamp *due = NULL;
+	bool breached = false;
+	for (size_t i = 0; i < row->n_clocks; i++) {
+		const CASE(Clock) *limit = row->clocks[i];
+		breached = breached || limit->breached;
+		if (limit->due_at == NULL || limit->met_at != NULL)
+			continue;
+		if (due == NULL || vl_time_compare(vl_case_time(limit->due_at), vl_case_time(due)) < 0)
+			due = limit->due_at;
+	}
+	if (due != NULL && !vl_case_ended(row->state)) {
+		put_time(due, out);
+		if (vl_time_compare(vl_case_time(due), now) < 0)
+			vl_buf_put_text(out, " overdue");
+	} else if (breached) {
+		vl_buf_put_text(out, "breached");
+	}
+}
+
+static void put_last(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
+{
+	(void)key, (void)now;
+	put_time(((const CASE(CaseRow) *)(const void *)message)->last_event_at, out);
+}
+
+/* Each rule once. */
+static void put_violations(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
+{
+	(void)key, (void)now;
+	const CASE(CaseRow) *row = (const void *)message;
+	for (size_t i = 0; i < row->n_violations; i++) {
+		bool said = false;
+		for (size_t j = 0; j < i && !said; j++)
+			said = strcmp(row->violations[i]->rule, row->violations[j]->rule) == 0;
+		if (!said)
+			vl_buf_printf(out, "%s%s", i == 0 ? "" : " ", row->violations[i]->rule);
+	}
+}
+
+static bool listed(const char *key, const ProtobufCMessage *message, struct vl_time now)
+{
+	(void)key, (void)now;
+	const CASE(CaseRow) *row = (const void *)message;
+	return !vl_case_ended(row->state) || row->n_violations > 0;
+}
+
+/* -- columns of the others -- */
+
+static void put_into(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
+{
+	(void)key, (void)now;
+	vl_buf_put_text(out, ((const CASE(MergeRow) *)(const void *)message)->into);
+}
+
+static bool merge_holds(const char *key, const ProtobufCMessage *message, struct vl_time now)
+{
+	(void)key, (void)now;
+	return ((const CASE(MergeRow) *)(const void *)message)->into[0] != '\0';
+}
+
+static void put_circles(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
+{
+	(void)key, (void)now;
+	const CASE(ForestRow) *row = (const void *)message;
+	for (size_t i = 0; i < row->n_set_aside; i++)
+		vl_buf_printf(out, "%s%s>%s", i == 0 ? "" : " ", row->set_aside[i]->case_number,
+			      row->set_aside[i]->into);
+}
+
+static void put_rules(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
+{
+	(void)key, (void)now;
+	const CASE(BoardRow) *row = (const void *)message;
+	for (size_t i = 0; i < row->n_violations_by_rule; i++)
+		vl_buf_printf(out, "%s%s:%" PRId64, i == 0 ? "" : " ", row->violations_by_rule[i]->name,
+			      row->violations_by_rule[i]->count);
+}
+
+#define BOARD_COLUMN(field)                                                                             \
+	static void put_##field(const char *key, const ProtobufCMessage *message, struct vl_time now,   \
+				struct vl_buf *out)                                                     \
+	{                                                                                               \
+		(void)key, (void)now;                                                                   \
+		vl_buf_printf(out, "%" PRId64, ((const CASE(BoardRow) *)(const void *)message)->field); \
+	}
+BOARD_COLUMN(incidents)
+BOARD_COLUMN(consultations)
+BOARD_COLUMN(cases)
+BOARD_COLUMN(open)
+BOARD_COLUMN(breached_clocks)
+
+static const struct vl_column merge_columns[] = {{"CASE", put_key}, {"INTO", put_into}, {NULL, NULL}};
+static const struct vl_column forest_columns[] = {{"SET ASIDE", put_circles}, {NULL, NULL}};
+static const struct vl_column case_columns[] = {
+	{"CASE", put_key},          {"STATE", put_state}, {"TYPE", put_type},
+	{"PRI", put_priority},      {"OWNER", put_owner}, {"HOST", put_host},
+	{"PERSONS", put_persons},   {"DUE", put_due},     {"LAST", put_last},
+	{"BREAKS", put_violations}, {NULL, NULL},
+};
+static const struct vl_column board_columns[] = {
+	{"BOARD", put_key},
+	{"INCIDENTS", put_incidents},
+	{"CONSULTATIONS", put_consultations},
+	{"CASES", put_cases},
+	{"OPEN", put_open},
+	{"BREACHED", put_breached_clocks},
+	{"BREAKS", put_rules},
+	{NULL, NULL},
+};
+
+static const struct vl_kind kinds[CASE_KINDS] = {
+	[CASE_KIND_MERGE] = {.name = "merge",
+			     .row = CASE_DESCRIPTOR(merge_row),
+			     .step = vl_case_merge_step,
+			     .finish = vl_case_merge_finish,
+			     .contribute = vl_case_merge_contribute,
+			     .columns = merge_columns,
+			     .listed = merge_holds},
+	[CASE_KIND_FOREST] = {.name = "forest",
+			      .row = CASE_DESCRIPTOR(forest_row),
+			      .finish = vl_case_forest_finish,
+			      .contribute = vl_case_forest_contribute,
+			      .columns = forest_columns},
+	[CASE_KIND_CASE] = {.name = "case",
+			    .row = CASE_DESCRIPTOR(case_row),
+			    .step = vl_case_step,
+			    .finish = vl_case_finish,
+			    .contribute = vl_case_contribute,
+			    .columns = case_columns,
+			    .listed = listed},
+	[CASE_KIND_BOARD] = {.name = "board",
+			     .row = CASE_DESCRIPTOR(board_row),
+			     .finish = vl_case_board_finish,
+			     .columns = board_columns},
+};
+
+const struct vl_view vl_view_case = {
+	.lane = "consular.case.v1",
+	.noun = "case",
+	.kinds = kinds,
+	.n_kinds = CASE_KINDS,
+	.shown = CASE_KIND_CASE,
+	.touch = touch,
+};

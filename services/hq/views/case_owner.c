@@ -1,0 +1,186 @@
+/*
+ * Exactly one mission owns a case at every moment (C1): who opened it, until it is assigned once; from then on it
+ * moves only by offer and accept, and its old owner, who may be off line, owns it until the accept. An answer finds
+ * its offer by name, so that it counts even where two missions' clocks put it first.
+ */
+#include "hq/views/case.h"
+
+#include <string.h>
+
+bool vl_case_may_move(const CASE(CaseRow) *row, const struct vl_fact *fact)
+{
+	return row->owner[0] == '\0' || strcmp(fact->mission, row->owner) == 0 || strcmp(fact->mission, CASE_HQ) == 0;
+}
+
+void vl_case_assigned(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_fact *fact)
+{
+	const CASE(CaseAssigned) *event = (const void *)fact->payload;
+	const char *mission = event->mission[0] != '\0' ? event->mission : fact->mission;
+	if (row->assigned && strcmp(mission, row->owner) != 0) {
+		CASE_VIOLATION(fold, row, "C1", fact, "assigned to %s by %s while %s owns it", mission, fact->mission,
+			       row->owner);
+		return;
+	}
+	row->owner = (char *)(uintptr_t)mission;
+	row->officer = event->officer;
+	row->assigned = true;
+	if (row->state < CASE_STATE(ASSIGNED))
+		row->state = CASE_STATE(ASSIGNED);
+}
+
+static CASE(Transfer) *find_named(const CASE(CaseRow) *row, const char *transfer)
+{
+	for (size_t i = 0; transfer[0] != '\0' && i < row->n_transfers; i++) {
+		if (strcmp(row->transfers[i]->transfer, transfer) == 0)
+			return row->transfers[i];
+	}
+	return NULL;
+}
+
+/* The open offer that an answer without a name means: the one to its sender, or, to withdraw, the latest. */
+static CASE(Transfer) *find_open(const CASE(CaseRow) *row, const char *to)
+{
+	for (size_t i = row->n_transfers; i > 0; i--) {
+		CASE(Transfer) *offer = row->transfers[i - 1];
+		if (offer->state == CASE_TRANSFER(OFFERED) && (to == NULL || strcmp(offer->to, to) == 0))
+			return offer;
+	}
+	return NULL;
+}
+
+static CASE(Transfer) *add_transfer(struct vl_fold *fold, CASE(CaseRow) *row, const char *transfer)
+{
+	CASE(Transfer) *offer = vl_fold_add(fold, CASE_DESCRIPTOR(transfer), &row->n_transfers, &row->transfers);
+	if (offer != NULL)
+		offer->transfer = (char *)(uintptr_t)transfer;
+	return offer;
+}
+
+static void hand_over(CASE(CaseRow) *row, CASE(Transfer) *accepted)
+{
+	row->owner = accepted->to;
+	row->officer = (char *)(uintptr_t)protobuf_c_empty_string;
+	row->assigned = true;
+	for (size_t i = 0; i < row->n_transfers; i++) {
+		if (row->transfers[i]->state == CASE_TRANSFER(OFFERED))
+			row->transfers[i]->state = CASE_TRANSFER(LAPSED);
+	}
+	accepted->state = CASE_TRANSFER(ACCEPTED);
+	if (!vl_case_ended(row->state))
+		row->state = CASE_STATE(TRANSFERRED);
+}
+
+static void settle(CASE(CaseRow) *row, CASE(Transfer) *offer, CASE(TransferState) answer)
+{
+	if (answer == CASE_TRANSFER(ACCEPTED))
+		hand_over(row, offer);
+	else
+		offer->state = answer;
+}
+
+void vl_case_offered(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_fact *fact)
+{
+	const CASE(TransferOffered) *event = (const void *)fact->payload;
+	if (!vl_case_may_move(row, fact)) {
+		CASE_VIOLATION(fold, row, "C1", fact, "offered to %s by %s while %s owns it", event->to, fact->mission,
+			       row->owner);
+		return;
+	}
+	CASE(Transfer) *offer = find_named(row, event->transfer);
+	bool answered = offer != NULL && offer->state == CASE_TRANSFER(NOT_OFFERED);
+	if (offer != NULL && !answered) {
+		if (strcmp(offer->to, event->to) != 0)
+			CASE_VIOLATION(fold, row, "C1", fact, "offer %s made to %s and to %s", event->transfer,
+				       offer->to, event->to);
+		return;
+	}
+	if (offer == NULL)
+		offer = add_transfer(fold, row, event->transfer);
+	if (offer == NULL)
+		return;
+	bool by_its_addressee =
+		answered && (offer->early == CASE_TRANSFER(WITHDRAWN) || strcmp(offer->to, event->to) == 0);
+	if (answered && !by_its_addressee)
+		CASE_VIOLATION(fold, row, "C1", fact, "offer %s is to %s, answered by %s", event->transfer, event->to,
+			       offer->to);
+	offer->from = row->owner[0] != '\0' ? row->owner : (char *)(uintptr_t)fact->mission;
+	offer->to = event->to;
+	offer->offered_at = vl_case_stamp(fold, fact->occurred_at);
+	offer->state = CASE_TRANSFER(OFFERED);
+	if (by_its_addressee)
+		settle(row, offer, offer->early);
+}
+
+static const struct answer {
+	const ProtobufCMessageDescriptor *event;
+	CASE(TransferState) state;
+	const char *word;
+} answers[] = {
+	{CASE_DESCRIPTOR(transfer_accepted), CASE_TRANSFER(ACCEPTED), "accepted"},
+	{CASE_DESCRIPTOR(transfer_declined), CASE_TRANSFER(DECLINED), "declined"},
+	{CASE_DESCRIPTOR(transfer_withdrawn), CASE_TRANSFER(WITHDRAWN), "withdrawn"},
+};
+
+static const struct answer *answer_of(const struct vl_fact *fact)
+{
+	const struct answer *answer = answers;
+	while (answer->event != fact->payload->descriptor)
+		answer++;
+	return answer;
+}
+
+/* Kept until its offer comes, if it ever does: vl_case_finish_owner shows it otherwise. */
+static void answer_early(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_fact *fact, const char *transfer,
+			 CASE(TransferState) state)
+{
+	CASE(Transfer) *offer = add_transfer(fold, row, transfer);
+	if (offer == NULL)
+		return;
+	offer->to = (char *)(uintptr_t)fact->mission;
+	offer->state = CASE_TRANSFER(NOT_OFFERED);
+	offer->early = state;
+	offer->answered_at = vl_case_stamp(fold, fact->occurred_at);
+	offer->answer = (ProtobufCBinaryData){.len = 16, .data = (uint8_t *)(uintptr_t)fact->id};
+}
+
+void vl_case_answered(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_fact *fact)
+{
+	const struct answer *answer = answer_of(fact);
+	/* The three answers have the same fields. */
+	const char *transfer = ((const CASE(TransferAccepted) *)(const void *)fact->payload)->transfer;
+	bool withdrawn = answer->state == CASE_TRANSFER(WITHDRAWN);
+	CASE(Transfer) *offer = find_named(row, transfer);
+	if (transfer[0] == '\0')
+		offer = find_open(row, withdrawn ? NULL : fact->mission);
+	if (offer == NULL) {
+		answer_early(fold, row, fact, transfer, answer->state);
+		return;
+	}
+	bool entitled = withdrawn ? strcmp(fact->mission, offer->from) == 0 || strcmp(fact->mission, CASE_HQ) == 0
+				  : strcmp(fact->mission, offer->to) == 0;
+	if (offer->state == answer->state && entitled)
+		return;
+	if (offer->state != CASE_TRANSFER(OFFERED) || !entitled) {
+		CASE_VIOLATION(fold, row, "C1", fact, "transfer to %s %s by %s without an open offer", offer->to,
+			       answer->word, fact->mission);
+		return;
+	}
+	offer->answered_at = vl_case_stamp(fold, fact->occurred_at);
+	offer->answer = (ProtobufCBinaryData){.len = 16, .data = (uint8_t *)(uintptr_t)fact->id};
+	settle(row, offer, answer->state);
+}
+
+void vl_case_finish_owner(struct vl_fold *fold, CASE(CaseRow) *row)
+{
+	if (row->opened_by[0] == '\0' && !row->consultation)
+		CASE_VIOLATION(fold, row, "C1", NULL, "no mission is known to have opened it");
+	for (size_t i = 0; i < row->n_transfers; i++) {
+		const CASE(Transfer) *offer = row->transfers[i];
+		if (offer->state == CASE_TRANSFER(OFFERED) && !vl_case_ended(row->state))
+			row->state = CASE_STATE(TRANSFER_OFFERED);
+		if (offer->state != CASE_TRANSFER(NOT_OFFERED))
+			continue;
+		struct vl_fact answer = {.id = offer->answer.data};
+		CASE_VIOLATION(fold, row, "C1", &answer, "answered by %s without an offer", offer->to);
+	}
+}

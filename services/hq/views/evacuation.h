@@ -1,0 +1,144 @@
+/*
+ * What the parts of the evacuation view share. Read evacuation.c first: it lists the kinds and who tells whom what.
+ *
+ * The rule that orders everything here: a head is counted once. What is counted is counted where the human's row is
+ * made (evacuation_person.c) and reaches legs and operations as tallies, so that no row above ever walks the
+ * people.
+ */
+#ifndef VALISE_HQ_VIEWS_EVACUATION_H
+#define VALISE_HQ_VIEWS_EVACUATION_H
+
+#include "consular/evacuation/v1/evacuation.pb-c.h"
+#include "consular/evacuation/v1/types.pb-c.h"
+#include "consular/evacuation/v1/view.pb-c.h"
+#include "hq/view.h"
+
+/* The generated names in short. */
+#define EV(name) Consular__Evacuation__V1__##name
+#define EV_TYPE(name) consular__evacuation__v1__##name##__descriptor
+#define DISPOSITION(name) CONSULAR__EVACUATION__V1__DISPOSITION__DISPOSITION_##name
+#define CHECKPOINT(name) CONSULAR__EVACUATION__V1__CHECKPOINT__CHECKPOINT_##name
+#define ZONE(name) CONSULAR__EVACUATION__V1__PLACE_ZONE__PLACE_ZONE_##name
+#define STANDING(name) CONSULAR__EVACUATION__V1__STANDING__STANDING_##name
+#define MEASURE(name) CONSULAR__EVACUATION__V1__MEASURE__MEASURE_##name
+#define QUALIFIER(name) CONSULAR__EVACUATION__V1__QUALIFIER__QUALIFIER_##name
+#define LEG_STATUS(name) CONSULAR__EVACUATION__V1__LEG_STATUS__LEG_STATUS_##name
+#define OPERATION_STATUS(name) CONSULAR__EVACUATION__V1__OPERATION_STATUS__OPERATION_STATUS_##name
+#define CRISIS_STATUS(name) CONSULAR__EVACUATION__V1__CRISIS_STATUS__CRISIS_STATUS_##name
+
+/* In rank: a row reads those before it and tells those after it. */
+enum evacuation_kind {
+	EVACUATION_ITINERARY,
+	EVACUATION_MERGES,
+	EVACUATION_REGISTRATION,
+	EVACUATION_PERSON,
+	EVACUATION_PARTY,
+	EVACUATION_LEG,
+	EVACUATION_OPERATION,
+	EVACUATION_CRISIS,
+	EVACUATION_KINDS,
+};
+
+/* The one row of EVACUATION_MERGES: a human may be registered with two operations, so the merges know no bounds. */
+#define EVACUATION_ALL "all"
+
+/* Parts two references within a tally's name. */
+#define EVACUATION_PART "\t"
+
+/* A reference is taken as it is up to 80 bytes of printable text; else its beginning and a check of the whole stand for
+ * it, everywhere alike, so that it fits a key and, in a pair, the name of a tally. "" for NULL. Returns `out`. */
+#define EVACUATION_REF 84
+const char *vl_evacuation_ref(const char *text, char out[EVACUATION_REF]);
+
+/* The same in the fold's memory; NULL when out of memory. */
+char *vl_evacuation_keep_ref(struct vl_fold *fold, const char *text);
+
+/* Copies in the fold's memory, for a row outlives the fact it is made from. Empty for NULL. */
+char *vl_evacuation_keep(struct vl_fold *fold, const char *text);
+Google__Protobuf__Timestamp *vl_evacuation_keep_time(struct vl_fold *fold, struct vl_time time);
+EV(Place) *vl_evacuation_keep_place(struct vl_fold *fold, const EV(Place) *place);
+
+struct vl_time vl_evacuation_time(const Google__Protobuf__Timestamp *time);
+
+/* `time` where given, else when the fact happened; copied. */
+Google__Protobuf__Timestamp *vl_evacuation_as_of(struct vl_fold *fold, const struct vl_fact *fact,
+                                                 const Google__Protobuf__Timestamp *time);
+
+static inline bool vl_evacuation_is_empty(const char *text)
+{
+	return text == NULL || text[0] == '\0';
+}
+
+/* What a kind does with one type of fact. A table ends with a NULL type. */
+struct evacuation_step {
+	const ProtobufCMessageDescriptor *type;
+	void (*take)(struct vl_fold *fold, ProtobufCMessage *row, const struct vl_fact *fact);
+};
+void vl_evacuation_step(const struct evacuation_step *table, struct vl_fold *fold, ProtobufCMessage *row,
+                        const struct vl_fact *fact);
+
+/* Add to a tally whose name is printed. */
+void vl_evacuation_count(struct vl_fold *fold, unsigned kind, const char *key, int64_t count, const char *format, ...)
+	__attribute__((format(printf, 5, 6)));
+
+/* Tell an operation (or a leg, a crisis) of every violation listed, by rule. */
+void vl_evacuation_count_rules(struct vl_fold *fold, unsigned kind, const char *key, size_t count,
+                               Valise__V1__Violation *const *violations);
+
+/* Violations by rule, in the order of the rules, out of the tallies "violation/..." of the entity being folded. */
+struct evacuation_rules {
+	size_t count;
+	EV(RuleCount) **items;
+	int64_t total;
+};
+void vl_evacuation_rules(struct vl_fold *fold, unsigned kind, size_t count, Valise__V1__Violation *const *own,
+                         struct evacuation_rules *rules);
+
+/* Keep a figure among `figures`: the later `as_of` of the same measure, source and place replaces the earlier. */
+void vl_evacuation_keep_figure(struct vl_fold *fold, size_t *count, EV(Figure) ***figures, const EV(Figure) *figure);
+
+/* A FigureReported as a figure. */
+void vl_evacuation_report(struct vl_fold *fold, const struct vl_fact *fact, EV(Figure) *figure);
+
+/* E10: set a figure beside the ledger's count. True where the two contradict each other: the ledger cannot show what
+ * was reported as exact or as the least; or, when `final`, an exact figure differs at all. */
+bool vl_evacuation_compare(EV(Figure) *figure, int64_t ledger, bool final);
+
+/* What each kind is made by, in the file named after it; see struct vl_kind. */
+#define EVACUATION_STEP(kind)                                                                                          \
+	void vl_evacuation_##kind##_step(struct vl_fold *fold, ProtobufCMessage *row, const struct vl_fact *fact)
+#define EVACUATION_FINISH(kind) void vl_evacuation_##kind##_finish(struct vl_fold *fold, ProtobufCMessage *row)
+#define EVACUATION_CONTRIBUTE(kind)                                                                                    \
+	void vl_evacuation_##kind##_contribute(struct vl_fold *fold, const ProtobufCMessage *row)
+
+EVACUATION_STEP(itinerary);
+EVACUATION_FINISH(itinerary);
+EVACUATION_CONTRIBUTE(itinerary);
+EVACUATION_STEP(merges);
+EVACUATION_FINISH(merges);
+EVACUATION_CONTRIBUTE(merges);
+EVACUATION_STEP(registration);
+EVACUATION_FINISH(registration);
+EVACUATION_CONTRIBUTE(registration);
+EVACUATION_FINISH(person);
+EVACUATION_CONTRIBUTE(person);
+EVACUATION_FINISH(party);
+EVACUATION_CONTRIBUTE(party);
+EVACUATION_STEP(leg);
+EVACUATION_FINISH(leg);
+EVACUATION_CONTRIBUTE(leg);
+EVACUATION_STEP(operation);
+EVACUATION_FINISH(operation);
+EVACUATION_CONTRIBUTE(operation);
+EVACUATION_STEP(crisis);
+EVACUATION_FINISH(crisis);
+
+/* Columns of `ls`, in evacuation_columns.c. */
+extern const struct vl_column vl_evacuation_itinerary_columns[], vl_evacuation_merges_columns[],
+	vl_evacuation_registration_columns[], vl_evacuation_person_columns[], vl_evacuation_party_columns[],
+	vl_evacuation_leg_columns[], vl_evacuation_operation_columns[], vl_evacuation_crisis_columns[];
+
+/* A constant's name without the enum's: "AT_STAGING"; "" for one that is unspecified or not known. */
+const char *vl_evacuation_name(const ProtobufCEnumDescriptor *type, int value);
+
+#endif

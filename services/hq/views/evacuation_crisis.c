@@ -1,0 +1,64 @@
+/*
+ * Crisis: what was declared under article 15, and its operations together.
+ */
+#include "evacuation.h"
+
+static EV(CrisisRow) *row_of(ProtobufCMessage *row)
+{
+	return (EV(CrisisRow) *)row;
+}
+
+static void take_declared(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
+{
+	const EV(CrisisDeclared) *declared = (const EV(CrisisDeclared) *)fact->payload;
+	EV(CrisisRow) *row = row_of(message);
+	row->kind = declared->kind;
+	row->title = vl_evacuation_keep(fold, declared->title);
+	row->n_countries = 0;
+	for (size_t i = 0; i < declared->n_countries; i++)
+		vl_fold_add_text(fold, vl_evacuation_keep(fold, declared->countries[i]), &row->n_countries, &row->countries);
+	row->status = CRISIS_STATUS(DECLARED);
+	if (row->declared_at == NULL)
+		row->declared_at = vl_evacuation_keep_time(fold, fact->occurred_at);
+}
+
+static void take_ended(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
+{
+	EV(CrisisRow) *row = row_of(message);
+	row->status = CRISIS_STATUS(ENDED);
+	row->ended_at = vl_evacuation_keep_time(fold, fact->occurred_at);
+}
+
+static const struct evacuation_step steps[] = {
+	{&EV_TYPE(crisis_declared), take_declared},
+	{&EV_TYPE(crisis_ended), take_ended},
+	{NULL, NULL},
+};
+
+EVACUATION_STEP(crisis)
+{
+	vl_evacuation_step(steps, fold, row, fact);
+}
+
+EVACUATION_FINISH(crisis)
+{
+	EV(CrisisRow) *crisis = row_of(row);
+	const struct {
+		const char *name;
+		int64_t *count;
+	} counts[] = {
+		{"operations", &crisis->operations},
+		{"persons", &crisis->persons},
+		{"nationals", &crisis->nationals},
+		{"foreign", &crisis->foreign},
+		{"out", &crisis->out},
+		{"home", &crisis->home},
+	};
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
+		*counts[i].count = vl_fold_tally(fold, EVACUATION_CRISIS, vl_fold_key(fold), counts[i].name);
+	struct evacuation_rules rules;
+	vl_evacuation_rules(fold, EVACUATION_CRISIS, 0, NULL, &rules);
+	crisis->n_violations_by_rule = rules.count;
+	crisis->violations_by_rule = rules.items;
+	crisis->violations_total = rules.total;
+}

@@ -1,0 +1,154 @@
+/*
+ * Where a human stands, concluded from everything that was said of him.
+ *
+ * The body decides before the paper: who is aboard is in transit, whoever else was last heard of elsewhere, unless
+ * a post said so after the boarding. A wish moves only those who have not set out. The dead stay dead until a post
+ * says otherwise. Without any of these it is what the contacts and the registration give.
+ */
+#include "evacuation_person.h"
+
+#include <string.h>
+
+/* 1 where a is the later, by time, then by sender and the sender's own count. */
+static int compare_senders(const EV(Statement) *a, const EV(Statement) *b)
+{
+	int order = vl_time_compare(vl_evacuation_time(a->occurred_at), vl_evacuation_time(b->occurred_at));
+	if (order == 0)
+		order = strcmp(a->mission, b->mission);
+	if (order == 0)
+		order = a->epoch < b->epoch ? -1 : a->epoch > b->epoch;
+	if (order == 0)
+		order = a->event < b->event ? -1 : a->event > b->event;
+	return order;
+}
+
+bool vl_evacuation_later(const EV(Statement) *a, const EV(Statement) *b)
+{
+	if (a == NULL || b == NULL)
+		return a != NULL;
+	if (strcmp(a->person, b->person) == 0)
+		return a->place > b->place;
+	return compare_senders(a, b) > 0;
+}
+
+EV(PlaceZone) vl_evacuation_zone(const struct evacuation_way *way)
+{
+	if (way->itinerary == NULL || way->itinerary->destination == NULL)
+		return ZONE(UNSPECIFIED);
+	return way->itinerary->destination->zone;
+}
+
+/* What being off a leg at its end means. */
+static EV(Disposition) at_destination(const struct evacuation_way *way, EV(Standing) standing)
+{
+	if (way->facts.handed_over && standing == STANDING(FOREIGN))
+		return DISPOSITION(ONWARD_OTHER);
+	EV(PlaceZone) zone = vl_evacuation_zone(way);
+	if (zone == ZONE(HOME))
+		return DISPOSITION(HOME);
+	if (zone == ZONE(THIRD_STATE))
+		return DISPOSITION(ONWARD_OTHER);
+	return zone == ZONE(DANGER) ? DISPOSITION(WISHES_TO_LEAVE) : DISPOSITION(AT_STAGING);
+}
+
+static EV(Disposition) by_leg(const struct evacuation_way *way, EV(Standing) standing)
+{
+	const EV(PersonLeg) *shown = way->shown;
+	if (shown->aboard)
+		return DISPOSITION(IN_TRANSIT);
+	if (way->facts.disembarked || way->facts.handed_over)
+		return at_destination(way, standing);
+	if (shown->offloaded || shown->no_show)
+		return DISPOSITION(WISHES_TO_LEAVE);
+	return way->facts.checked_in ? DISPOSITION(CHECKED_IN) : DISPOSITION(ALLOCATED);
+}
+
+/* The leg that tells where the human is: one that he is aboard of, else the one last heard of. */
+static const struct evacuation_way *telling_leg(const struct evacuation_human *human)
+{
+	const struct evacuation_way *best = NULL;
+	for (size_t i = 0; i < human->n_ways; i++) {
+		const struct evacuation_way *way = &human->ways[i];
+		if (way->facts.last == NULL)
+			continue;
+		if (best == NULL || (way->shown->aboard && !best->shown->aboard) ||
+		    (way->shown->aboard == best->shown->aboard && vl_evacuation_later(way->facts.last, best->facts.last)))
+			best = way;
+	}
+	return best;
+}
+
+/* Whether a wish still counts for somebody who stands there. */
+static bool may_wish(EV(Disposition) disposition, const struct evacuation_way *way)
+{
+	if (way != NULL && (way->facts.disembarked || way->facts.handed_over))
+		return false;
+	return disposition <= DISPOSITION(CHECKED_IN);
+}
+
+static void stand(struct vl_fold *fold, EV(PersonRow) *row, const struct evacuation_human *human)
+{
+	const struct evacuation_way *way = telling_leg(human);
+	const EV(Statement) *by = way == NULL ? NULL : way->facts.last;
+	if (human->contacted)
+		row->disposition = DISPOSITION(CONTACTED);
+	else
+		row->disposition = human->registered ? DISPOSITION(REGISTERED) : DISPOSITION(UNKNOWN);
+	if (way != NULL)
+		row->disposition = by_leg(way, row->standing);
+	if (vl_evacuation_later(human->stated, by)) {
+		by = human->stated;
+		way = NULL;
+		row->disposition = by->disposition;
+	}
+	if (vl_evacuation_later(human->wish, by) && may_wish(row->disposition, way)) {
+		bool stays = human->wish->wish == CONSULAR__EVACUATION__V1__WISH__WISH_STAY;
+		row->disposition = stays ? DISPOSITION(STAYS) : DISPOSITION(WISHES_TO_LEAVE);
+	}
+	if (row->disposition != DISPOSITION(AT_STAGING))
+		return;
+	if (way == NULL)
+		row->staging_area = vl_evacuation_keep(fold, by->area);
+	else if (way->itinerary != NULL && way->itinerary->destination != NULL)
+		row->staging_area = vl_evacuation_keep_ref(fold, way->itinerary->destination->name);
+}
+
+/* -- out of danger -- */
+
+static bool leads_out(const struct evacuation_way *way)
+{
+	return vl_evacuation_zone(way) >= ZONE(STAGING);
+}
+
+static bool is_out_by(const struct evacuation_way *way)
+{
+	bool off = way->facts.disembarked || way->facts.handed_over;
+	bool carried = way->shown->boarded || way->shown->born;
+	return leads_out(way) && (off || (carried && way->itinerary->departed));
+}
+
+/* Counted out when the leg left, and taken off it by a later word of the dock. */
+static bool is_withdrawn_from(const struct evacuation_way *way)
+{
+	return leads_out(way) && way->shown->offloaded && way->itinerary->departed_at != NULL &&
+	       way->facts.gangway != NULL &&
+	       vl_time_compare(vl_evacuation_time(way->facts.gangway->occurred_at),
+	                       vl_evacuation_time(way->itinerary->departed_at)) > 0;
+}
+
+void vl_evacuation_conclude(struct vl_fold *fold, EV(PersonRow) *row, const struct evacuation_human *human)
+{
+	bool withdrawn = false;
+	row->out = human->ever_out;
+	for (size_t i = 0; i < human->n_ways; i++) {
+		row->out = row->out || is_out_by(&human->ways[i]);
+		withdrawn = withdrawn || is_withdrawn_from(&human->ways[i]);
+		row->boarded = row->boarded || human->ways[i].shown->boarded;
+	}
+	row->out_withdrawn = withdrawn && !row->out;
+	row->out = row->out || withdrawn;
+	if (human->death != NULL)
+		row->disposition = DISPOSITION(DECEASED);
+	else
+		stand(fold, row, human);
+}

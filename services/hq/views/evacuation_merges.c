@@ -1,0 +1,189 @@
+/*
+ * Merges: which references are one human (E6).
+ *
+ * The merges that stand form a forest: each reference has at most one that it is kept under. They are taken in the
+ * order of their facts; one that would give a reference a second parent, or close a circle, is not followed and
+ * shown as a violation until somebody undoes one of the two. Every reference then counts under the root of its
+ * tree.
+ */
+#include "evacuation.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void take_merge(struct vl_fold *fold, EV(MergesRow) *row, const struct vl_fact *fact, const char *person,
+                       const char *kept, bool undone)
+{
+	EV(Merge) *merge = vl_fold_add(fold, &EV_TYPE(merge), &row->n_merges, &row->merges);
+	if (merge == NULL)
+		return;
+	merge->person = vl_evacuation_keep_ref(fold, person);
+	merge->kept = vl_evacuation_keep_ref(fold, kept);
+	merge->undone = undone;
+	merge->event.data = vl_fold_alloc(fold, 16);
+	if (merge->event.data != NULL) {
+		memcpy(merge->event.data, fact->id, 16);
+		merge->event.len = 16;
+	}
+}
+
+static void take_merged(struct vl_fold *fold, ProtobufCMessage *row, const struct vl_fact *fact)
+{
+	const EV(PersonsMerged) *merged = (const EV(PersonsMerged) *)fact->payload;
+	take_merge(fold, (EV(MergesRow) *)row, fact, merged->person, merged->kept, false);
+}
+
+static void take_unmerged(struct vl_fold *fold, ProtobufCMessage *row, const struct vl_fact *fact)
+{
+	const EV(PersonsUnmerged) *unmerged = (const EV(PersonsUnmerged) *)fact->payload;
+	take_merge(fold, (EV(MergesRow) *)row, fact, unmerged->person, unmerged->kept, true);
+}
+
+static const struct evacuation_step steps[] = {
+	{&EV_TYPE(persons_merged), take_merged},
+	{&EV_TYPE(persons_unmerged), take_unmerged},
+	{NULL, NULL},
+};
+
+EVACUATION_STEP(merges)
+{
+	vl_evacuation_step(steps, fold, row, fact);
+}
+
+/* -- which statements stand -- */
+
+struct said {
+	EV(Merge) *merge;
+	size_t place;
+};
+
+static int by_pair(const void *left, const void *right)
+{
+	const struct said *a = left, *b = right;
+	int order = strcmp(a->merge->person, b->merge->person);
+	if (order == 0)
+		order = strcmp(a->merge->kept, b->merge->kept);
+	return order != 0 ? order : a->place < b->place ? -1 : a->place > b->place;
+}
+
+static int by_place(const void *left, const void *right)
+{
+	const struct said *a = left, *b = right;
+	return a->place < b->place ? -1 : a->place > b->place;
+}
+
+static bool same_pair(const EV(Merge) *a, const EV(Merge) *b)
+{
+	return strcmp(a->person, b->person) == 0 && strcmp(a->kept, b->kept) == 0;
+}
+
+/* Of each pair keep the first statement since the last undoing, where it was not undone. Returns how many. */
+static size_t standing(struct said *said, size_t count)
+{
+	qsort(said, count, sizeof(*said), by_pair);
+	size_t kept = 0;
+	for (size_t from = 0, to; from < count; from = to) {
+		const struct said *first = NULL;
+		for (to = from; to < count && same_pair(said[to].merge, said[from].merge); to++) {
+			if (said[to].merge->undone)
+				first = NULL;
+			else if (first == NULL)
+				first = &said[to];
+		}
+		if (first != NULL)
+			said[kept++] = *first;
+	}
+	qsort(said, kept, sizeof(*said), by_place);
+	return kept;
+}
+
+/* -- the forest -- */
+
+/* A reference that is kept under another. */
+struct node {
+	const char *name;
+	EV(Merge) *up;
+};
+
+static int by_name(const void *left, const void *right)
+{
+	return strcmp(((const struct node *)left)->name, ((const struct node *)right)->name);
+}
+
+static struct node *find(struct node *nodes, size_t count, const char *name)
+{
+	struct node wanted = {.name = name};
+	return bsearch(&wanted, nodes, count, sizeof(*nodes), by_name);
+}
+
+static const char *root_of(struct node *nodes, size_t count, const char *name)
+{
+	for (const struct node *node; (node = find(nodes, count, name)) != NULL && node->up != NULL;)
+		name = node->up->kept;
+	return name;
+}
+
+static const char *refusal(struct node *nodes, size_t count, const EV(Merge) *merge)
+{
+	if (vl_evacuation_is_empty(merge->person) || vl_evacuation_is_empty(merge->kept))
+		return "a reference is missing";
+	if (find(nodes, count, merge->person)->up != NULL)
+		return "belongs to another already";
+	if (strcmp(root_of(nodes, count, merge->kept), merge->person) == 0)
+		return "would close a circle";
+	return NULL;
+}
+
+static size_t make_nodes(struct node *nodes, const struct said *said, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		nodes[i] = (struct node){.name = said[i].merge->person};
+	qsort(nodes, count, sizeof(*nodes), by_name);
+	size_t kept = 0;
+	for (size_t i = 0; i < count; i++) {
+		if (kept == 0 || strcmp(nodes[kept - 1].name, nodes[i].name) != 0)
+			nodes[kept++] = nodes[i];
+	}
+	return kept;
+}
+
+EVACUATION_FINISH(merges)
+{
+	EV(MergesRow) *merges = (EV(MergesRow) *)row;
+	size_t count = merges->n_merges;
+	struct said *said = vl_fold_alloc(fold, (count + 1) * sizeof(*said));
+	struct node *nodes = vl_fold_alloc(fold, (count + 1) * sizeof(*nodes));
+	if (said == NULL || nodes == NULL)
+		return;
+	for (size_t i = 0; i < count; i++)
+		said[i] = (struct said){merges->merges[i], i};
+	count = standing(said, count);
+	size_t n_nodes = make_nodes(nodes, said, count);
+	for (size_t i = 0; i < count; i++) {
+		EV(Merge) *merge = merges->merges[i] = said[i].merge;
+		const char *why = refusal(nodes, n_nodes, merge);
+		if (why == NULL) {
+			find(nodes, n_nodes, merge->person)->up = merge;
+			continue;
+		}
+		merge->refused = vl_evacuation_keep(fold, why);
+		const struct vl_fact fact = {.id = merge->event.data};
+		vl_fold_violation(fold, &merges->n_violations, &merges->violations, "E6", fact.id != NULL ? &fact : NULL,
+		                  "%s merged into %s: %s", merge->person, merge->kept, why);
+	}
+	merges->n_merges = count;
+	for (size_t i = 0; i < count; i++)
+		merges->merges[i]->canonical = vl_evacuation_keep(fold, root_of(nodes, n_nodes, merges->merges[i]->person));
+}
+
+EVACUATION_CONTRIBUTE(merges)
+{
+	const EV(MergesRow) *merges = (const EV(MergesRow) *)row;
+	for (size_t i = 0; i < merges->n_merges; i++) {
+		const EV(Merge) *merge = merges->merges[i];
+		if (vl_evacuation_is_empty(merge->refused))
+			vl_evacuation_count(fold, EVACUATION_REGISTRATION, merge->person, 1, "canonical/%s", merge->canonical);
+		else
+			vl_evacuation_count(fold, EVACUATION_REGISTRATION, merge->person, 1, "refused/%s", merge->kept);
+	}
+}

@@ -1,0 +1,390 @@
+/*
+ * Person: the human behind one or more references. Heads are counted here and nowhere else.
+ *
+ * A reference that was merged into another has a row too, which says DUPLICATE_OF and counts as a reference but not
+ * as a person, so that E1 can be seen: references = persons + duplicates. The facts of all references of a human
+ * are laid over each other leg by leg, so that somebody boarded under both counts once aboard (E6).
+ */
+#include "evacuation_person.h"
+
+#include <string.h>
+
+/* -- gathering the references -- */
+
+struct gathering {
+	struct vl_fold *fold;
+	EV(PersonRow) *row;
+	struct evacuation_human *human;
+	const EV(RegistrationRow) *own, *told; /* told: the one whose registration holds */
+};
+
+static bool has_text(char *const *texts, size_t count, const char *text)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(texts[i], text) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void add_once(struct vl_fold *fold, const char *text, size_t *count, char ***texts)
+{
+	if (!vl_evacuation_is_empty(text) && !has_text(*texts, *count, text))
+		vl_fold_add_text(fold, text, count, texts);
+}
+
+static struct evacuation_way *way_of(struct gathering *gathering, const EV(RegistrationLeg) *leg)
+{
+	struct evacuation_human *human = gathering->human;
+	for (size_t i = 0; i < human->n_ways; i++) {
+		if (strcmp(human->ways[i].facts.leg, leg->leg) == 0)
+			return &human->ways[i];
+	}
+	struct evacuation_way *larger = vl_fold_alloc(gathering->fold, (human->n_ways + 1) * sizeof(*larger));
+	if (larger == NULL)
+		return NULL;
+	if (human->n_ways > 0)
+		memcpy(larger, human->ways, human->n_ways * sizeof(*larger));
+	human->ways = larger;
+	struct evacuation_way *way = &larger[human->n_ways++];
+	consular__evacuation__v1__registration_leg__init(&way->facts);
+	way->facts.leg = leg->leg;
+	return way;
+}
+
+static void lay_over(EV(RegistrationLeg) *all, const EV(RegistrationLeg) *leg)
+{
+	all->expected = all->expected || leg->expected;
+	all->allocated = all->allocated || leg->allocated;
+	all->checked_in = all->checked_in || leg->checked_in;
+	all->no_show = all->no_show || leg->no_show;
+	all->boarded = all->boarded || leg->boarded;
+	all->disembarked = all->disembarked || leg->disembarked;
+	all->handed_over = all->handed_over || leg->handed_over;
+	all->born = all->born || leg->born;
+	all->died = all->died || leg->died;
+	all->guardian_overridden = all->guardian_overridden || leg->guardian_overridden;
+	if (vl_evacuation_later(leg->gangway, all->gangway)) {
+		all->gangway = leg->gangway;
+		all->offloaded = leg->offloaded;
+	}
+	if (vl_evacuation_later(leg->last, all->last))
+		all->last = leg->last;
+}
+
+static void keep_later(const EV(Statement) **kept, const EV(Statement) *said)
+{
+	if (vl_evacuation_later(said, *kept))
+		*kept = said;
+}
+
+static void add_reference(struct gathering *gathering, const EV(RegistrationRow) *from)
+{
+	struct vl_fold *fold = gathering->fold;
+	EV(PersonRow) *row = gathering->row;
+	struct evacuation_human *human = gathering->human;
+	if (gathering->told == NULL || (from->registered && !gathering->told->registered))
+		gathering->told = from;
+	if (vl_evacuation_is_empty(row->operation))
+		row->operation = from->operation;
+	row->minor = row->minor || from->minor;
+	add_once(fold, from->party, &row->n_parties, &row->parties);
+	if (from->guardian)
+		add_once(fold, from->party, &row->n_guardian_of, &row->guardian_of);
+	if (row->whereabouts == 0)
+		row->whereabouts = from->whereabouts;
+	human->registered = human->registered || from->registered;
+	human->contacted = human->contacted || from->contacted;
+	human->ever_out = human->ever_out || from->ever_out;
+	keep_later(&human->wish, from->wish);
+	keep_later(&human->stated, from->stated);
+	keep_later(&human->death, from->death);
+	for (size_t i = 0; i < from->n_legs; i++) {
+		struct evacuation_way *way = way_of(gathering, from->legs[i]);
+		if (way != NULL)
+			lay_over(&way->facts, from->legs[i]);
+	}
+	for (size_t i = 0; i < from->n_violations; i++) {
+		Valise__V1__Violation *copy = vl_fold_add(fold, &valise__v1__violation__descriptor, &row->n_violations,
+		                                          &row->violations);
+		if (copy != NULL)
+			*copy = *from->violations[i];
+	}
+}
+
+static void add_other(void *context, const char *name, int64_t value)
+{
+	struct gathering *gathering = context;
+	const char *reference = name + strlen("reference/");
+	(void)value;
+	if (strcmp(reference, vl_fold_key(gathering->fold)) == 0)
+		return;
+	const ProtobufCMessage *from = vl_fold_row(gathering->fold, EVACUATION_REGISTRATION, reference);
+	if (from == NULL)
+		return;
+	vl_fold_add_text(gathering->fold, reference, &gathering->row->n_references, &gathering->row->references);
+	add_reference(gathering, (const EV(RegistrationRow) *)from);
+}
+
+/* -- one leg -- */
+
+static EV(Checkpoint) furthest(const EV(RegistrationLeg) *facts, const EV(PersonLeg) *shown)
+{
+	if (facts->handed_over)
+		return CHECKPOINT(HANDED_OVER);
+	if (facts->disembarked)
+		return CHECKPOINT(DISEMBARKED);
+	if (shown->offloaded)
+		return CHECKPOINT(OFFLOADED);
+	if (shown->boarded)
+		return CHECKPOINT(BOARDED);
+	if (facts->checked_in)
+		return CHECKPOINT(CHECKED_IN);
+	return facts->allocated ? CHECKPOINT(ALLOCATED) : CHECKPOINT(UNSPECIFIED);
+}
+
+static void show_leg(struct vl_fold *fold, EV(PersonRow) *row, struct evacuation_way *way, bool dead)
+{
+	const EV(RegistrationLeg) *facts = &way->facts;
+	EV(PersonLeg) *shown = way->shown = vl_fold_add(fold, &EV_TYPE(person_leg), &row->n_legs, &row->legs);
+	way->itinerary = (const EV(ItineraryRow) *)vl_fold_row(fold, EVACUATION_ITINERARY, facts->leg);
+	if (shown == NULL)
+		return;
+	const EV(ItineraryRow) *itinerary = way->itinerary;
+	bool off = facts->disembarked || facts->handed_over;
+	bool gone = itinerary != NULL && (itinerary->departed || itinerary->closed);
+	shown->leg = facts->leg;
+	shown->born = facts->born;
+	shown->died = facts->died && dead;
+	/* Offloading is said where the leg begins; whoever was there at its end was not taken off. */
+	shown->boarded = facts->boarded && !facts->born && (!facts->offloaded || off || shown->died);
+	shown->offloaded = facts->offloaded && !shown->boarded && !off && !facts->born;
+	shown->disembarked = off && !shown->died;
+	shown->aboard = (shown->boarded || shown->born) && !off && !shown->died;
+	shown->no_show = !facts->boarded && !facts->offloaded && !off && !shown->born && !shown->died &&
+	                 (facts->no_show || ((facts->allocated || facts->checked_in || facts->expected) && gone));
+	shown->expected = facts->expected;
+	shown->unlisted = shown->boarded && itinerary != NULL && itinerary->listed && !facts->expected;
+	shown->guardian_overridden = facts->guardian_overridden;
+	shown->open = itinerary == NULL || (!itinerary->closed && !itinerary->cancelled);
+	shown->checkpoint = furthest(facts, shown);
+}
+
+static bool is_ashore_without_boarding(const EV(PersonLeg) *leg)
+{
+	return (leg->disembarked || leg->died) && !leg->boarded && !leg->born;
+}
+
+/* -- the rules of one human -- */
+
+static void violate(struct vl_fold *fold, EV(PersonRow) *row, const char *rule, const char *detail)
+{
+	vl_fold_violation(fold, &row->n_violations, &row->violations, rule, NULL, "%s", detail);
+}
+
+static void check_legs(struct vl_fold *fold, EV(PersonRow) *row)
+{
+	int open = 0;
+	for (size_t i = 0; i < row->n_legs; i++) {
+		const EV(PersonLeg) *leg = row->legs[i];
+		open += leg->aboard && leg->open;
+		if (row->minor && leg->boarded && !leg->guardian_overridden && row->n_parties == 0)
+			vl_fold_violation(fold, &row->n_violations, &row->violations, "E5", NULL,
+			                  "minor without a party boarded %s", leg->leg);
+	}
+	if (open > 1)
+		vl_fold_violation(fold, &row->n_violations, &row->violations, "E3", NULL, "aboard %d open legs at once", open);
+}
+
+static void check_standing(struct vl_fold *fold, EV(PersonRow) *row, bool differs)
+{
+	if (row->standing == STANDING(FOREIGN) && vl_evacuation_is_empty(row->requesting_state))
+		violate(fold, row, "E7", "foreign national without a requesting state");
+	if (row->standing == STANDING(NATIONAL) && !vl_evacuation_is_empty(row->requesting_state))
+		violate(fold, row, "E7", "a national for whom another state asks");
+	if (differs)
+		violate(fold, row, "E7", "references of one human disagree on whose national it is");
+}
+
+static bool must_be_settled(EV(Disposition) disposition)
+{
+	return disposition == DISPOSITION(UNKNOWN) || disposition == DISPOSITION(MISSING) ||
+	       (disposition >= DISPOSITION(WISHES_TO_LEAVE) && disposition <= DISPOSITION(AT_STAGING));
+}
+
+static const EV(RegistrationRow) *reference(struct vl_fold *fold, const EV(PersonRow) *row, size_t i,
+                                            const EV(RegistrationRow) *own)
+{
+	if (i == 0)
+		return own;
+	return (const EV(RegistrationRow) *)vl_fold_row(fold, EVACUATION_REGISTRATION, row->references[i]);
+}
+
+static void check_settled(struct vl_fold *fold, EV(PersonRow) *row, const EV(RegistrationRow) *own)
+{
+	row->unsettled = must_be_settled(row->disposition);
+	for (size_t i = 0; row->unsettled && i < row->n_references; i++) {
+		const EV(RegistrationRow) *from = reference(fold, row, i, own);
+		if (from == NULL || from->written != row->disposition)
+			continue;
+		row->unsettled = false;
+		row->written_reference = from->written_reference;
+	}
+}
+
+static bool disagrees(struct vl_fold *fold, const EV(PersonRow) *row, const EV(RegistrationRow) *own)
+{
+	for (size_t i = 0; row->n_references > 1 && i < row->n_references; i++) {
+		const EV(RegistrationRow) *from = reference(fold, row, i, own);
+		if (from != NULL && from->registered && from->standing != row->standing)
+			return true;
+	}
+	return false;
+}
+
+static void show_duplicate(EV(PersonRow) *row, const EV(RegistrationRow) *own)
+{
+	row->operation = own->operation;
+	row->disposition = DISPOSITION(DUPLICATE_OF);
+	row->duplicate_of = own->canonical;
+	row->standing = own->standing;
+}
+
+static void show_human(struct vl_fold *fold, EV(PersonRow) *row, struct gathering *gathering)
+{
+	struct evacuation_human *human = gathering->human;
+	const EV(RegistrationRow) *told = gathering->told;
+	row->standing = told->standing;
+	row->nationality = told->nationality;
+	row->requesting_state = told->requesting_state;
+	row->age_band = told->age_band;
+	if (human->death != NULL && vl_evacuation_later(human->stated, human->death))
+		human->death = NULL;
+	for (size_t i = 0; i < human->n_ways; i++) {
+		show_leg(fold, row, &human->ways[i], human->death != NULL);
+		if (human->ways[i].shown == NULL)
+			return;
+	}
+	vl_evacuation_conclude(fold, row, human);
+	check_legs(fold, row);
+	check_standing(fold, row, disagrees(fold, row, gathering->own));
+	check_settled(fold, row, gathering->own);
+}
+
+EVACUATION_FINISH(person)
+{
+	EV(PersonRow) *person = (EV(PersonRow) *)row;
+	const char *key = vl_fold_key(fold);
+	struct evacuation_human human = {0};
+	struct gathering gathering = {.fold = fold, .row = person, .human = &human};
+	gathering.own = (const EV(RegistrationRow) *)vl_fold_row(fold, EVACUATION_REGISTRATION, key);
+	if (gathering.own == NULL)
+		return;
+	if (!vl_evacuation_is_empty(gathering.own->canonical)) {
+		show_duplicate(person, gathering.own);
+		return;
+	}
+	vl_fold_add_text(fold, key, &person->n_references, &person->references);
+	add_reference(&gathering, gathering.own);
+	vl_fold_each_tally(fold, EVACUATION_PERSON, key, "reference/", add_other, &gathering);
+	show_human(fold, person, &gathering);
+}
+
+/* -- what it adds elsewhere -- */
+
+static const char *standing_name(EV(Standing) standing)
+{
+	if (standing == STANDING(NATIONAL))
+		return "national";
+	return standing == STANDING(FOREIGN) ? "foreign" : "unknown";
+}
+
+static void tell_party(struct vl_fold *fold, const EV(PersonRow) *row, const EV(PersonLeg) *leg)
+{
+	if (!leg->boarded)
+		return;
+	if (!row->minor) {
+		for (size_t i = 0; i < row->n_guardian_of; i++)
+			vl_evacuation_count(fold, EVACUATION_PARTY, row->guardian_of[i], 1, "guardian/%s", leg->leg);
+	} else if (row->n_parties > 0 && !leg->guardian_overridden) {
+		vl_evacuation_count(fold, EVACUATION_PARTY, row->parties[0], 1, "minor/%s" EVACUATION_PART "%s",
+		                    leg->leg, vl_fold_key(fold));
+	}
+}
+
+static bool concerns(const char *rule, const EV(PersonLeg) *leg)
+{
+	if (strcmp(rule, "E3") == 0)
+		return leg->aboard && leg->open;
+	if (strcmp(rule, "E5") == 0)
+		return leg->boarded && !leg->guardian_overridden;
+	return leg->boarded;
+}
+
+static void tell_leg(struct vl_fold *fold, const EV(PersonRow) *row, const EV(PersonLeg) *leg)
+{
+	const struct {
+		bool holds;
+		const char *name;
+	} counts[] = {
+		{leg->boarded && row->standing == STANDING(NATIONAL), "boarded/national"},
+		{leg->boarded && row->standing == STANDING(FOREIGN), "boarded/foreign"},
+		{leg->boarded, "boarded"},
+		{leg->aboard, "aboard"},
+		{leg->disembarked, "disembarked"},
+		{leg->offloaded, "offloaded"},
+		{leg->died, "died"},
+		{leg->born, "born"},
+		{leg->no_show, "no_show"},
+		{leg->expected, "expected"},
+		{leg->unlisted, "unlisted"},
+		{is_ashore_without_boarding(leg), "unboarded"},
+		{leg->checkpoint == CHECKPOINT(ALLOCATED) && !leg->no_show, "allocated"},
+		{leg->checkpoint == CHECKPOINT(CHECKED_IN) && !leg->no_show, "checked_in"},
+	};
+	vl_evacuation_count(fold, EVACUATION_ITINERARY, leg->leg, 1, "member/%s", vl_fold_key(fold));
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
+		vl_evacuation_count(fold, EVACUATION_LEG, leg->leg, counts[i].holds, "%s", counts[i].name);
+	for (size_t i = 0; i < row->n_violations; i++) {
+		const char *rule = row->violations[i]->rule;
+		if (concerns(rule, leg))
+			vl_evacuation_count(fold, EVACUATION_LEG, leg->leg, 1, "violation/%s" EVACUATION_PART "%s", rule,
+			                    vl_fold_key(fold));
+	}
+	tell_party(fold, row, leg);
+}
+
+static void tell_operation(struct vl_fold *fold, const EV(PersonRow) *row)
+{
+	const char *operation = row->operation, *standing = standing_name(row->standing);
+	bool duplicate = row->disposition == DISPOSITION(DUPLICATE_OF);
+	vl_evacuation_count(fold, EVACUATION_OPERATION, operation, 1, "references");
+	vl_evacuation_count(fold, EVACUATION_OPERATION, operation, duplicate, "duplicates");
+	if (duplicate)
+		return;
+	vl_evacuation_count(fold, EVACUATION_OPERATION, operation, 1, "persons/%s", standing);
+	vl_evacuation_count(fold, EVACUATION_OPERATION, operation, 1, "disposition/%02d", (int)row->disposition);
+	vl_evacuation_count(fold, EVACUATION_OPERATION, operation, row->unsettled, "unsettled/%02d",
+	                    (int)row->disposition);
+	vl_evacuation_count(fold, EVACUATION_OPERATION, operation, row->boarded, "boarded/%s", standing);
+	vl_evacuation_count(fold, EVACUATION_OPERATION, operation, row->out, "out/%s", standing);
+	vl_evacuation_count(fold, EVACUATION_OPERATION, operation, row->out_withdrawn, "withdrawn");
+	if (row->standing == STANDING(FOREIGN))
+		vl_evacuation_count(fold, EVACUATION_OPERATION, operation, 1, "state/%s",
+		                    vl_evacuation_is_empty(row->requesting_state) ? "?" : row->requesting_state);
+	if (row->disposition == DISPOSITION(AT_STAGING))
+		vl_evacuation_count(fold, EVACUATION_OPERATION, operation, 1, "staging/%s", row->staging_area);
+	vl_evacuation_count_rules(fold, EVACUATION_OPERATION, operation, row->n_violations, row->violations);
+}
+
+EVACUATION_CONTRIBUTE(person)
+{
+	const EV(PersonRow) *person = (const EV(PersonRow) *)row;
+	for (size_t i = 0; i < person->n_legs; i++)
+		tell_leg(fold, person, person->legs[i]);
+	for (size_t i = 0; i < person->n_parties; i++) {
+		vl_evacuation_count(fold, EVACUATION_PARTY, person->parties[i], 1, "member/%s", vl_fold_key(fold));
+		vl_fold_dirty(fold, EVACUATION_PARTY, person->parties[i]);
+	}
+	tell_operation(fold, person);
+}

@@ -1,0 +1,285 @@
+#include "stream/stream.h"
+
+#include "base/log.h"
+#include "stream/handle.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+_Static_assert(VL_OFFSET_BEGINNING == RD_KAFKA_OFFSET_BEGINNING, "one number for both");
+_Static_assert(VL_OFFSET_END == RD_KAFKA_OFFSET_END, "one number for both");
+
+/* The sizes let a value of 1,000,000 bytes and its headers pass, and bound what waits here. librdkafka will not
+ * assign without a group's name, and asks for that group's coordinator, but joins and commits only when told to. */
+static const struct vl_conf_pair defaults[] = {
+	{"group.id", "valise"},
+	{"queued.max.messages.kbytes", "16384"},
+	{"fetch.message.max.bytes", "1048576"},
+	{"fetch.max.bytes", "8388608"},
+	{"receive.message.max.bytes", "10000000"},
+	{"fetch.wait.max.ms", "50"},
+	{"fetch.error.backoff.ms", "100"},
+	{"topic.metadata.propagation.max.ms", "5000"}, /* until a topic that nobody knows is not there */
+	{NULL, NULL},
+};
+
+static const struct vl_conf_pair promises[] = {
+	{"enable.auto.commit", "false"},
+	{"enable.auto.offset.store", "false"},
+	{"auto.offset.reset", "error"},
+	{"isolation.level", "read_committed"},
+	{"check.crcs", "true"},
+	{"enable.partition.eof", "true"},
+	{"allow.auto.create.topics", "false"},
+	{NULL, NULL},
+};
+
+/* librdkafka wants all messages back before the handle goes, but they are freed in other threads and may come
+ * late: each of them holds the consumer, and whoever lets go last destroys it. */
+struct vl_consumer {
+	struct vl_handle handle;
+	rd_kafka_t *rk;
+	atomic_size_t holders;
+};
+
+struct vl_message {
+	struct vl_consumer *consumer;
+	rd_kafka_message_t *message;
+	struct vl_record record;
+};
+
+static void let_go(struct vl_consumer *consumer)
+{
+	if (atomic_fetch_sub(&consumer->holders, 1) > 1)
+		return;
+	rd_kafka_destroy(consumer->rk);
+	free(consumer);
+}
+
+enum vl_err vl_consumer_open(const struct vl_conf_pair *pairs, size_t n_pairs, struct vl_consumer **consumer,
+			     struct vl_why *why)
+{
+	rd_kafka_conf_t *conf;
+
+	*consumer = NULL;
+	struct vl_consumer *c = calloc(1, sizeof(*c));
+	if (c == NULL)
+		return VL_ERR_NOMEM;
+	enum vl_err err = vl_handle_conf(defaults, promises, pairs, n_pairs, &c->handle, &conf, why);
+	if (err == VL_OK)
+		err = vl_handle_open(RD_KAFKA_CONSUMER, conf, &c->rk, why);
+	if (err != VL_OK) {
+		free(c);
+		return err;
+	}
+	atomic_store(&c->holders, 1);
+	/* One queue for everything, errors too: one call serves it. */
+	(void)rd_kafka_poll_set_consumer(c->rk);
+	*consumer = c;
+	return VL_OK;
+}
+
+void vl_consumer_close(struct vl_consumer *consumer)
+{
+	if (consumer == NULL)
+		return;
+	(void)rd_kafka_consumer_close(consumer->rk);
+	let_go(consumer);
+}
+
+enum vl_err vl_consumer_assign(struct vl_consumer *consumer, const struct vl_position *positions, size_t count,
+			       struct vl_why *why)
+{
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)count);
+
+	for (size_t i = 0; i < count; i++)
+		rd_kafka_topic_partition_list_add(list, positions[i].topic, positions[i].partition)->offset =
+			positions[i].offset;
+	rd_kafka_resp_err_t code = rd_kafka_assign(consumer->rk, list);
+	rd_kafka_topic_partition_list_destroy(list);
+	return code == RD_KAFKA_RESP_ERR_NO_ERROR ? VL_OK : vl_handle_fail(why, code, "assign", NULL);
+}
+
+/* -- messages -- */
+
+static void fill_headers(const rd_kafka_message_t *message, struct vl_record *record)
+{
+	rd_kafka_headers_t *headers;
+	const char *name;
+	const void *value;
+	size_t size;
+
+	if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR)
+		return;
+	while (rd_kafka_header_get_all(headers, record->n_headers, &name, &value, &size) ==
+	       RD_KAFKA_RESP_ERR_NO_ERROR) {
+		if (record->n_headers == VL_RECORD_HEADERS) {
+			record->headers_cut = true;
+			return;
+		}
+		record->headers[record->n_headers++] = (struct vl_header){
+			{(const uint8_t *)name, strlen(name)},
+			{value, value != NULL ? size : 0},
+		};
+	}
+}
+
+/* Takes the message over, also when it fails. */
+static enum vl_err wrap(struct vl_consumer *consumer, rd_kafka_message_t *message, struct vl_message **wrapped)
+{
+	struct vl_message *m = calloc(1, sizeof(*m));
+
+	if (m == NULL) {
+		rd_kafka_message_destroy(message);
+		return VL_ERR_NOMEM;
+	}
+	const char *topic = rd_kafka_topic_name(message->rkt);
+	m->consumer = consumer;
+	m->message = message;
+	m->record = (struct vl_record){
+		.topic = {(const uint8_t *)topic, strlen(topic)},
+		.partition = message->partition,
+		.offset = message->offset,
+		.timestamp_ms = rd_kafka_message_timestamp(message, NULL),
+		.key = {message->key, message->key_len},
+		.value = {message->payload, message->len},
+	};
+	fill_headers(message, &m->record);
+	atomic_fetch_add(&consumer->holders, 1);
+	*wrapped = m;
+	return VL_OK;
+}
+
+const struct vl_record *vl_message_record(const struct vl_message *message)
+{
+	return &message->record;
+}
+
+void vl_message_free(struct vl_message *message)
+{
+	if (message == NULL)
+		return;
+	rd_kafka_message_destroy(message->message);
+	let_go(message->consumer);
+	free(message);
+}
+
+/* -- polling -- */
+
+static void fill_position(const rd_kafka_message_t *message, struct vl_position *at)
+{
+	const char *topic = message->rkt != NULL ? rd_kafka_topic_name(message->rkt) : "";
+
+	(void)snprintf(at->topic, sizeof(at->topic), "%s", topic);
+	at->partition = message->partition;
+	at->offset = message->offset >= 0 ? message->offset : VL_OFFSET_END;
+}
+
+/* A message that is an error. Being refused the group says nothing about the topics; there is no group for us. */
+static enum vl_err judge(const rd_kafka_message_t *message, struct vl_position *at, struct vl_why *why)
+{
+	const char *topic = message->rkt != NULL ? rd_kafka_topic_name(message->rkt) : NULL;
+
+	if (message->err == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED) {
+		vl_log_debug("librdkafka: %s", rd_kafka_message_errstr(message));
+		return VL_ERR_TIMEOUT;
+	}
+	if (at != NULL)
+		fill_position(message, at);
+	return vl_handle_fail(why, message->err, topic, rd_kafka_message_errstr(message));
+}
+
+/* That a topic is not there comes as a complaint of the whole handle, with the partition only in its words. */
+static enum vl_err judge_complaint(struct vl_handle *handle, struct vl_position *at, struct vl_why *why)
+{
+	rd_kafka_resp_err_t code = handle->partition;
+	struct vl_position named = {.offset = VL_OFFSET_END};
+
+	handle->partition = RD_KAFKA_RESP_ERR_NO_ERROR;
+	if (sscanf(handle->last, "%249s [%" SCNd32 "]", named.topic, &named.partition) == 2 && at != NULL)
+		*at = named;
+	return vl_handle_fail(why, code, NULL, handle->last);
+}
+
+enum vl_err vl_consumer_poll(struct vl_consumer *consumer, int timeout_ms, struct vl_message **message,
+			     struct vl_position *at, struct vl_why *why)
+{
+	struct vl_handle *handle = &consumer->handle;
+	rd_kafka_message_t *got = rd_kafka_consumer_poll(consumer->rk, timeout_ms);
+
+	*message = NULL;
+	if (got == NULL && handle->partition != RD_KAFKA_RESP_ERR_NO_ERROR)
+		return judge_complaint(handle, at, why);
+	if (got == NULL)
+		return atomic_load(&handle->unreachable) ? vl_handle_unreachable(handle, why) : VL_ERR_TIMEOUT;
+	if (got->err == RD_KAFKA_RESP_ERR_NO_ERROR)
+		return wrap(consumer, got, message);
+	enum vl_err err = judge(got, at, why);
+	rd_kafka_message_destroy(got);
+	return err;
+}
+
+/* -- asking -- */
+
+enum vl_err vl_consumer_partitions(struct vl_consumer *consumer, const char *topic, int timeout_ms, int32_t *count,
+				   struct vl_why *why)
+{
+	const struct rd_kafka_metadata *metadata;
+
+	*count = 0;
+	enum vl_err err = vl_handle_metadata(consumer->rk, topic, timeout_ms, &metadata, why);
+	if (err != VL_OK)
+		return err;
+	*count = metadata->topics[0].partition_cnt;
+	rd_kafka_metadata_destroy(metadata);
+	return VL_OK;
+}
+
+/* One ListOffsets question. `ms` may also be VL_OFFSET_BEGINNING or VL_OFFSET_END, as the protocol has them as
+ * times too; rd_kafka_query_watermark_offsets, made for those, forgets its timeout before 2.12.0. */
+static enum vl_err list_offset(struct vl_consumer *consumer, const char *topic, int32_t partition, int64_t ms,
+			       int timeout_ms, int64_t *offset, struct vl_why *why)
+{
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+	rd_kafka_topic_partition_t *asked = rd_kafka_topic_partition_list_add(list, topic, partition);
+
+	asked->offset = ms;
+	rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(consumer->rk, list, timeout_ms);
+	if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+		code = asked->err;
+	*offset = asked->offset;
+	rd_kafka_topic_partition_list_destroy(list);
+	return code == RD_KAFKA_RESP_ERR_NO_ERROR ? VL_OK : vl_handle_fail(why, code, topic, NULL);
+}
+
+enum vl_err vl_consumer_range(struct vl_consumer *consumer, const char *topic, int32_t partition, int timeout_ms,
+			      int64_t *first, int64_t *end, struct vl_why *why)
+{
+	enum vl_err err = list_offset(consumer, topic, partition, VL_OFFSET_BEGINNING, timeout_ms, first, why);
+
+	return err != VL_OK ? err : list_offset(consumer, topic, partition, VL_OFFSET_END, timeout_ms, end, why);
+}
+
+enum vl_err vl_consumer_offset_at(struct vl_consumer *consumer, const char *topic, int32_t partition, int64_t ms,
+				  int timeout_ms, int64_t *offset, struct vl_why *why)
+{
+	if (ms < 0)
+		ms = 0; /* nothing is older; below zero the protocol means something else */
+	return list_offset(consumer, topic, partition, ms, timeout_ms, offset, why);
+}
+
+enum vl_err vl_consumer_cluster_id(struct vl_consumer *consumer, int timeout_ms, char id[64], struct vl_why *why)
+{
+	char *text = rd_kafka_clusterid(consumer->rk, timeout_ms);
+
+	id[0] = '\0';
+	if (text == NULL)
+		return vl_fail(why, VL_ERR_UNREACHABLE, "no broker told the cluster's id within %d ms", timeout_ms);
+	size_t length = strlen(text);
+	if (length < 64)
+		memcpy(id, text, length + 1);
+	rd_kafka_mem_free(consumer->rk, text);
+	return length < 64 ? VL_OK : vl_fail(why, VL_ERR_TOO_LARGE, "the cluster's id has %zu characters", length);
+}

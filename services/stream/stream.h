@@ -1,0 +1,149 @@
+/*
+ * The stream: the only door to librdkafka. Kafka carries records; it is never asked to remember for us.
+ *
+ * Every handle is disposable: when one says GONE, close it and open another (an idempotent producer of librdkafka 2.0.2 can
+ * die for good after a lost ack). librdkafka's own log lines go to base/log.h, at debug unless they are errors.
+ * All handles take `[kafka]` properties of a configuration as pairs and pass them on; ours, which keep our promises
+ * (acks=all, idempotence, no auto commit, offset reset by error), cannot be overridden and are named in the error.
+ */
+#ifndef VALISE_STREAM_STREAM_H
+#define VALISE_STREAM_STREAM_H
+
+#include "base/conf.h"
+#include "base/err.h"
+#include "bus/record.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* -- sending -- */
+
+struct vl_producer;
+
+/* Told once for each record given to send: ok when all in-sync replicas have it, else why not. Runs inside poll, flush
+ * and close. */
+typedef void vl_producer_acked(void *context, uint64_t tag, enum vl_err err, int32_t partition, int64_t offset);
+
+struct vl_producer_options {
+	const struct vl_conf_pair *pairs; /* bootstrap.servers and so on */
+	size_t n_pairs;
+	size_t window_bytes, window_records; /* the most librdkafka may hold; send says BUSY above it */
+	vl_producer_acked *acked;
+	void *context;
+};
+
+/* CONFIG where librdkafka refuses a property, naming it. Needs no broker. */
+enum vl_err vl_producer_open(const struct vl_producer_options *options, struct vl_producer **producer,
+                             struct vl_why *why) VL_CHECKED;
+
+/* Wait up to `timeout_ms` for what is in flight, then drop the rest (each is told to `acked` as GONE) and free all. */
+void vl_producer_close(struct vl_producer *producer, int timeout_ms);
+
+/* Hand over one record; the bytes are copied. Order within a (topic, key) is kept. `value.data` NULL is a null value. BUSY where
+ * the window is full: poll, then try again. GONE where the producer is dead. */
+enum vl_err vl_producer_send(struct vl_producer *producer, const char *topic, struct vl_bytes key, struct vl_bytes value,
+                             const struct vl_header *headers, size_t n_headers, uint64_t tag,
+                             struct vl_why *why) VL_CHECKED;
+
+/* Serve acks for up to `timeout_ms`. GONE where the producer is dead: close it. UNREACHABLE while no broker answers (it goes on
+ * trying by itself). */
+enum vl_err vl_producer_poll(struct vl_producer *producer, int timeout_ms, struct vl_why *why) VL_CHECKED;
+
+/* Records and bytes given to send and not yet told to `acked`. */
+void vl_producer_in_flight(const struct vl_producer *producer, size_t *records, size_t *bytes);
+
+/* A file descriptor that becomes readable when poll has something to do; -1 where there is none. Read it dry before poll. */
+int vl_producer_fd(const struct vl_producer *producer);
+
+/* -- receiving -- */
+
+#define VL_OFFSET_BEGINNING ((int64_t)-2)
+#define VL_OFFSET_END ((int64_t)-1)
+#define VL_TOPIC_MAX ((size_t)249)
+
+struct vl_position {
+	char topic[VL_TOPIC_MAX + 1];
+	int32_t partition;
+	int64_t offset; /* the next record wanted, or one of the above */
+};
+
+struct vl_consumer;
+struct vl_message;
+
+/* Joins no group and commits nothing. */
+enum vl_err vl_consumer_open(const struct vl_conf_pair *pairs, size_t n_pairs, struct vl_consumer **consumer,
+                             struct vl_why *why) VL_CHECKED;
+void vl_consumer_close(struct vl_consumer *consumer);
+
+/* Read these partitions from these offsets, instead of what was assigned before. */
+enum vl_err vl_consumer_assign(struct vl_consumer *consumer, const struct vl_position *positions, size_t count,
+                               struct vl_why *why) VL_CHECKED;
+
+/* The next message, to be freed by the caller; messages may be freed from any thread. TIMEOUT: nothing came. END: a partition's end was
+ * reached for now, `*at` says which and its next offset. UNREACHABLE: no broker answers; go on polling. NOT_FOUND: `*at`
+ * is an offset or a topic that is not there (any more); it is not skipped or reset. `at` may be NULL. */
+enum vl_err vl_consumer_poll(struct vl_consumer *consumer, int timeout_ms, struct vl_message **message,
+                             struct vl_position *at, struct vl_why *why) VL_CHECKED;
+
+const struct vl_record *vl_message_record(const struct vl_message *message);
+void vl_message_free(struct vl_message *message);
+
+/* -- asking, through a consumer's connection -- */
+
+/* The number of partitions of a topic; NOT_FOUND where there is none, UNREACHABLE within `timeout_ms`. */
+enum vl_err vl_consumer_partitions(struct vl_consumer *consumer, const char *topic, int timeout_ms, int32_t *count,
+                                   struct vl_why *why) VL_CHECKED;
+
+/* The first offset there is and the one after the last. */
+enum vl_err vl_consumer_range(struct vl_consumer *consumer, const char *topic, int32_t partition, int timeout_ms,
+                              int64_t *first, int64_t *end, struct vl_why *why) VL_CHECKED;
+
+/* The first offset whose broker timestamp is not before `ms`; VL_OFFSET_END where there is none. */
+enum vl_err vl_consumer_offset_at(struct vl_consumer *consumer, const char *topic, int32_t partition, int64_t ms,
+                                  int timeout_ms, int64_t *offset, struct vl_why *why) VL_CHECKED;
+
+/* The cluster's own id, at most 63 characters and a NUL. */
+enum vl_err vl_consumer_cluster_id(struct vl_consumer *consumer, int timeout_ms, char id[64],
+                                   struct vl_why *why) VL_CHECKED;
+
+/* -- topics -- */
+
+struct vl_admin;
+
+enum vl_err vl_admin_open(const struct vl_conf_pair *pairs, size_t n_pairs, struct vl_admin **admin,
+                          struct vl_why *why) VL_CHECKED;
+void vl_admin_close(struct vl_admin *admin);
+
+/* How many brokers there are. */
+enum vl_err vl_admin_brokers(struct vl_admin *admin, int timeout_ms, int *count, struct vl_why *why) VL_CHECKED;
+
+#define VL_TOPIC_CONFIGS 32
+
+/* A topic as it is or is wanted. Texts belong to the caller, or to the admin handle until its next call. */
+struct vl_topic {
+	const char *name;
+	int32_t partitions, replicas;
+	int32_t leaders; /* how many partitions have one now; describe sets it, nothing reads it */
+	size_t n_configs;
+	struct vl_conf_pair configs[VL_TOPIC_CONFIGS]; /* overrides only; describe sorts them by key */
+};
+
+/* The names of all topics but Kafka's own, sorted. They belong to the admin handle until its next call. */
+enum vl_err vl_admin_list(struct vl_admin *admin, int timeout_ms, const char *const **names, size_t *count,
+                          struct vl_why *why) VL_CHECKED;
+
+/* NOT_FOUND where there is none. */
+enum vl_err vl_admin_describe(struct vl_admin *admin, const char *name, int timeout_ms, struct vl_topic *topic,
+                              struct vl_why *why) VL_CHECKED;
+enum vl_err vl_admin_create(struct vl_admin *admin, const struct vl_topic *topic, int timeout_ms,
+                            struct vl_why *why) VL_CHECKED;
+
+/* Raise the number of partitions. */
+enum vl_err vl_admin_grow(struct vl_admin *admin, const char *name, int32_t partitions, int timeout_ms,
+                          struct vl_why *why) VL_CHECKED;
+
+/* Set the topic's overrides to exactly `configs`: librdkafka 2.0.2 replaces them all (AlterConfigs), so pass what is to stay too. */
+enum vl_err vl_admin_configure(struct vl_admin *admin, const struct vl_topic *topic, int timeout_ms,
+                               struct vl_why *why) VL_CHECKED;
+
+#endif

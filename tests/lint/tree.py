@@ -1,0 +1,80 @@
+"""Rules about the tree that need no compiler: one door per dependency, sizes, banned calls, what stands at the top."""
+
+import pathlib
+import re
+import subprocess
+import sys
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+AT_TOP = {"brokers", "proto", "services", "deploy", "tests", "CMakeLists.txt", "README.md", "LICENSE"}
+
+# A header that only one folder may include, and that folder.
+DOORS = {
+    r"<lmdb\.h>": "services/store/",
+    r"<librdkafka/": "services/stream/",
+    r"<ini\.h>": "services/base/",
+    r"<yaml\.h>": "services/cli/",
+    r"<jansson\.h>": ("services/bus/", "services/cli/"),
+}
+
+# Calls that have a better one here, and the files where they may stand.
+BANNED = {
+    r"\b(strcat|sprintf|vsprintf|gets|strtok|atoi|system)\(": (),
+    r"\b(gettimeofday|time)\(": (),
+    r"\bclock_gettime\(": ("services/base/clock.c", "services/hq/verify.c"),
+    r"\b(rand|random|srand)\(": (),
+    r"\brandombytes_buf\(": ("services/base/rand.c",),
+    r"\b(exit|_exit|abort)\(": ("services/cli/", "services/agent/main.c", "services/hq/main.c", "services/agent/"),
+}
+
+MOST_LINES = 600
+MOST_FUNCTION = 80
+
+
+def tracked():
+    out = subprocess.run(["git", "-C", TOP, "ls-files", "-co", "--exclude-standard"], capture_output=True, text=True)
+    if out.returncode == 0:
+        return [TOP / line for line in out.stdout.splitlines() if (TOP / line).is_file()]
+    return [path for path in TOP.rglob("*") if path.is_file()]
+
+
+def functions(text):
+    """Yield (first line, length) of what stands between a line of a definition and a closing brace in column one."""
+    start = None
+    for number, line in enumerate(text.splitlines(), 1):
+        if re.match(r"[A-Za-z_].*[)]\s*{?\s*$", line) or (re.match(r"[A-Za-z_].*\($", line)):
+            start = number
+        elif line.startswith("}") and start:
+            yield start, number - start
+            start = None
+
+
+def main():
+    wrong = []
+    files = tracked()
+    for name in sorted({path.relative_to(TOP).parts[0] for path in files}):
+        if name not in AT_TOP and not name.startswith("."):
+            wrong.append(f"{name}: does not belong at the top")
+    for path in files:
+        name = str(path.relative_to(TOP))
+        if path.suffix not in (".c", ".h") or not name.startswith("services/"):
+            continue
+        text = path.read_text()
+        code = re.sub(r"/\*.*?\*/", lambda m: re.sub(r"[^\n]", "", m.group()), text, flags=re.S)
+        for header, door in DOORS.items():
+            if re.search(r"#include\s+" + header, code) and not name.startswith(door):
+                wrong.append(f"{name}: {header} is included through {door} only")
+        for call, where in BANNED.items():
+            match = re.search(r"(?<![\w>.])" + call.removeprefix(r"\b"), code)
+            if match and not name.startswith(tuple(where) or ("-",)):
+                wrong.append(f"{name}: {match.group()} is not used here")
+        if text.count("\n") > MOST_LINES:
+            wrong.append(f"{name}: {text.count(chr(10))} lines, more than {MOST_LINES}")
+        for start, length in functions(text):
+            if length > MOST_FUNCTION:
+                wrong.append(f"{name}:{start}: a function of {length} lines, more than {MOST_FUNCTION}")
+    print("\n".join(wrong) or f"{len(files)} files are as they should be")
+    return 1 if wrong else 0
+
+
+sys.exit(main())

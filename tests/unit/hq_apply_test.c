@@ -1,0 +1,428 @@
+#include "hq_world.h"
+
+#include "hq/fold.h"
+
+#define assert_digest_equal(a, b) assert_memory_equal((a).bytes, (b).bytes, 32)
+
+static size_t facts_of(struct world *w, const char *subject)
+{
+	struct vl_history_item *items;
+	size_t count;
+	struct vl_txn *txn = vl_txn_begin(w->store, false, NULL);
+	struct vl_arena *arena = vl_arena_open(0);
+	int kind = vl_view_kind(vl_views[case_view()], "case");
+
+	assert_int_equal(vl_history_read(txn, case_view(), (unsigned)kind, subject, arena, &items, &count), VL_OK);
+	vl_arena_close(arena);
+	vl_txn_abort(txn);
+	return count;
+}
+
+static void test_batch_reaches_view(void **state)
+{
+	(void)state;
+	struct sender s = sender_new("CN-SD-EMB", 1);
+	struct world w;
+	world_open(&w, &s, 1);
+	struct sent *sent = open_case(&s, 1, "SD-1", 100);
+	bring(&w, sent);
+	assert_int_equal(facts_of(&w, "SD-1"), 1);
+	struct vl_standing standing = world_standing(&w, s.id);
+	assert_int_equal(standing.batches, 1);
+	assert_int_equal(standing.events, 1);
+	assert_int_equal(vl_standing_verdict(&standing), VL_VERDICT_OK);
+	assert_true(world_count(&w, vl_view_db(case_view(), VL_VIEW_ROW)) >= 1);
+	sent_free(sent);
+	world_close(&w);
+	vl_signer_close(s.signer);
+}
+
+static void test_replay_changes_nothing(void **state)
+{
+	(void)state;
+	struct sender s = sender_new("CN-SD-EMB", 1);
+	struct world w;
+	world_open(&w, &s, 1);
+	struct sent *sent[3];
+	for (unsigned i = 0; i < 3; i++) {
+		sent[i] = open_case(&s, i + 1, i == 0 ? "SD-1" : "SD-2", 100 + i);
+		bring(&w, sent[i]);
+	}
+	struct vl_digest before = world_digest(&w);
+	for (unsigned round = 0; round < 3; round++)
+		for (unsigned i = 0; i < 3; i++)
+			bring(&w, sent[i]);
+	assert_digest_equal(before, world_digest(&w));
+	assert_int_equal(world_standing(&w, s.id).replayed, 9);
+	assert_int_equal(world_standing(&w, s.id).batches, 3);
+	for (unsigned i = 0; i < 3; i++)
+		sent_free(sent[i]);
+	world_close(&w);
+	vl_signer_close(s.signer);
+}
+
+static void test_record_below_offset_is_passed_over(void **state)
+{
+	(void)state;
+	struct sender s = sender_new("CN-SD-EMB", 1);
+	struct world w;
+	world_open(&w, &s, 1);
+	struct sent *sent = open_case(&s, 1, "SD-1", 100);
+	bring(&w, sent);
+	w.offset = 0;
+	bring(&w, sent);
+	assert_int_equal(world_standing(&w, s.id).replayed, 0);
+	sent_free(sent);
+	world_close(&w);
+	vl_signer_close(s.signer);
+}
+
+static void test_gap_waits_and_is_shown(void **state)
+{
+	(void)state;
+	struct sender s = sender_new("CN-SD-EMB", 1);
+	struct world w;
+	world_open(&w, &s, 1);
+	struct sent *sent[5];
+	for (unsigned i = 0; i < 5; i++)
+		sent[i] = open_case(&s, i + 1, "SD-1", 100 + i);
+	bring(&w, sent[0]);
+	bring(&w, sent[3]);
+	bring(&w, sent[2]);
+	bring(&w, sent[4]);
+	struct vl_standing standing = world_standing(&w, s.id);
+	assert_int_equal(standing.parked, 3);
+	assert_int_equal(vl_standing_verdict(&standing), VL_VERDICT_GAP);
+	assert_int_equal(facts_of(&w, "SD-1"), 1);
+	bring(&w, sent[1]);
+	standing = world_standing(&w, s.id);
+	assert_int_equal(standing.parked, 0);
+	assert_int_equal(standing.batches, 5);
+	assert_int_equal(vl_standing_verdict(&standing), VL_VERDICT_OK);
+	assert_int_equal(world_count(&w, VL_DB_PARKED), 0);
+	assert_int_equal(facts_of(&w, "SD-1"), 5);
+	for (unsigned i = 0; i < 5; i++)
+		sent_free(sent[i]);
+	world_close(&w);
+	vl_signer_close(s.signer);
+}
+
+static void test_fork_is_kept_as_evidence(void **state)
+{
+	(void)state;
+	struct sender s = sender_new("CN-SD-EMB", 1);
+	struct world w;
+	world_open(&w, &s, 1);
+	struct sent *first = open_case(&s, 1, "SD-1", 100);
+	struct sender clone = s;
+	struct sent *second = open_case(&s, 2, "SD-1", 101);
+	struct sent *other = open_case(&clone, 3, "SD-9", 102);
+	struct sent *third = open_case(&s, 4, "SD-1", 103);
+	bring(&w, first);
+	bring(&w, second);
+	bring(&w, other);
+	bring(&w, third);
+	struct vl_standing standing = world_standing(&w, s.id);
+	assert_int_equal(vl_standing_verdict(&standing), VL_VERDICT_FORK);
+	assert_int_equal(standing.forks, 1);
+	assert_int_equal(world_count(&w, VL_DB_EVIDENCE), 1);
+	assert_int_equal(facts_of(&w, "SD-9"), 0);
+	assert_int_equal(facts_of(&w, "SD-1"), 3);
+	sent_free(first);
+	sent_free(second);
+	sent_free(other);
+	sent_free(third);
+	world_close(&w);
+	vl_signer_close(s.signer);
+}
+
+static void test_new_epoch_follows_the_old(void **state)
+{
+	(void)state;
+	struct sender s = sender_new("CN-SD-EMB", 1);
+	struct world w;
+	world_open(&w, &s, 1);
+	struct sent *a = open_case(&s, 1, "SD-1", 100);
+	struct sent *b = open_case(&s, 2, "SD-1", 101);
+	s.epoch.n = 2000;
+	s.seq = 0;
+	s.next_event = 1;
+	struct sent *c = open_case(&s, 3, "SD-1", 102);
+	bring(&w, a);
+	bring(&w, c); /* its epoch begins behind b, which has not come */
+	assert_int_equal(world_standing(&w, s.id).parked, 1);
+	bring(&w, b);
+	struct vl_standing standing = world_standing(&w, s.id);
+	assert_int_equal(standing.parked, 0);
+	assert_int_equal(vl_standing_verdict(&standing), VL_VERDICT_OK);
+	assert_int_equal(standing.epoch.n, 2000);
+	assert_int_equal(facts_of(&w, "SD-1"), 3);
+	sent_free(a);
+	sent_free(b);
+	sent_free(c);
+	world_close(&w);
+	vl_signer_close(s.signer);
+}
+
+/* An outbox lost or restored: the events are authentic and enter, and the standing says so. */
+static void test_forgetful_epoch_is_a_rollback(void **state)
+{
+	(void)state;
+	for (unsigned restored = 0; restored < 2; restored++) {
+		struct sender s = sender_new("CN-SD-EMB", 1);
+		struct world w;
+		world_open(&w, &s, 1);
+		struct sent *a = open_case(&s, 1, "SD-1", 100);
+		struct sender old = s;
+		struct sent *b = open_case(&s, 2, "SD-1", 101);
+		old.epoch.n = 2000;
+		old.seq = 0;
+		old.next_event = 1;
+		if (!restored)
+			old.head = (struct vl_digest){0};
+		struct sent *c = open_case(&old, 3, "SD-1", 102);
+		bring(&w, a);
+		bring(&w, b);
+		bring(&w, c);
+		struct vl_standing standing = world_standing(&w, s.id);
+		assert_int_equal(vl_standing_verdict(&standing), VL_VERDICT_ROLLBACK);
+		assert_int_equal(facts_of(&w, "SD-1"), 3);
+		sent_free(a);
+		sent_free(b);
+		sent_free(c);
+		world_close(&w);
+		vl_signer_close(s.signer);
+	}
+}
+
+static void test_same_id_is_one_event(void **state)
+{
+	(void)state;
+	struct sender s = sender_new("CN-SD-EMB", 1);
+	struct world w;
+	world_open(&w, &s, 1);
+	struct sent *a = open_case(&s, 7, "SD-1", 100);
+	struct sent *b = open_case(&s, 7, "SD-1", 100);
+	bring(&w, a);
+	bring(&w, b);
+	assert_int_equal(facts_of(&w, "SD-1"), 1);
+	assert_int_equal(world_standing(&w, s.id).repeated, 1);
+	sent_free(a);
+	sent_free(b);
+	world_close(&w);
+	vl_signer_close(s.signer);
+}
+
+/* The same event given to two missions is one event, under the lesser id, whichever came first. */
+static void test_twins_converge(void **state)
+{
+	(void)state;
+	struct vl_digest digests[2];
+	for (unsigned order = 0; order < 2; order++) {
+		struct sender s[2] = {sender_new("CN-AA-EMB", 1), sender_new("CN-ZZ-EMB", 2)};
+		struct world w;
+		world_open(&w, s, 2);
+		struct sent *sent[2] = {open_case(&s[0], 7, "SD-1", 100), open_case(&s[1], 7, "SD-1", 100)};
+		bring(&w, sent[order]);
+		bring(&w, sent[1 - order]);
+		assert_int_equal(facts_of(&w, "SD-1"), 1);
+		digests[order] = world_digest(&w);
+		sent_free(sent[0]);
+		sent_free(sent[1]);
+		world_close(&w);
+		vl_signer_close(s[0].signer);
+		vl_signer_close(s[1].signer);
+	}
+	assert_digest_equal(digests[0], digests[1]);
+}
+
+/* A mission cannot make another's event disappear by using its id first. */
+static void test_stolen_id_hides_nothing(void **state)
+{
+	(void)state;
+	struct sender s[2] = {sender_new("CN-AA-EMB", 1), sender_new("CN-ZZ-EMB", 2)};
+	struct world w;
+	world_open(&w, s, 2);
+	struct sent *thief = open_case(&s[0], 7, "AA-1", 50);
+	struct sent *honest = open_case(&s[1], 7, "ZZ-1", 100);
+	bring(&w, thief);
+	bring(&w, honest);
+	assert_int_equal(facts_of(&w, "AA-1"), 1);
+	assert_int_equal(facts_of(&w, "ZZ-1"), 1);
+	sent_free(thief);
+	sent_free(honest);
+	world_close(&w);
+	vl_signer_close(s[0].signer);
+	vl_signer_close(s[1].signer);
+}
+
+static void test_bad_record_is_buried(void **state)
+{
+	(void)state;
+	struct sender s = sender_new("CN-SD-EMB", 1);
+	struct world w;
+	world_open(&w, &s, 1);
+	struct sent *a = open_case(&s, 1, "SD-1", 100);
+	struct sent *b = open_case(&s, 2, "SD-1", 101);
+	struct vl_digest none = world_digest(&w);
+	a->value.data[a->value.size - 1] ^= 1;
+	bring(&w, a);
+	assert_digest_equal(none, world_digest(&w));
+	assert_int_equal(world_count(&w, VL_DB_DEAD), 1);
+	a->value.data[a->value.size - 1] ^= 1;
+	struct sent null = *b;
+	null.record.value = (struct vl_bytes){0};
+	bring(&w, &null);
+	assert_int_equal(world_count(&w, VL_DB_DEAD), 2);
+	bring(&w, a);
+	bring(&w, b);
+	assert_int_equal(facts_of(&w, "SD-1"), 2);
+	sent_free(a);
+	sent_free(b);
+	world_close(&w);
+	vl_signer_close(s.signer);
+}
+
+/* Aborted work leaves no trace, and comes again. */
+static void test_abort_then_again(void **state)
+{
+	(void)state;
+	struct sender s = sender_new("CN-SD-EMB", 1);
+	struct world w;
+	world_open(&w, &s, 1);
+	struct sent *a = open_case(&s, 1, "SD-1", 100);
+	assert_int_equal(vl_apply_begin(w.applier, NULL), VL_OK);
+	bring_within(&w, a);
+	vl_apply_abort(w.applier);
+	assert_int_equal(world_standing(&w, s.id).batches, 0);
+	w.offset = 0;
+	bring(&w, a);
+	assert_int_equal(world_standing(&w, s.id).batches, 1);
+	assert_int_equal(world_standing(&w, s.id).replayed, 0);
+	sent_free(a);
+	world_close(&w);
+	vl_signer_close(s.signer);
+}
+
+/* -- any arrival order across missions gives the same views -- */
+
+#define MISSIONS 4
+#define EACH 12
+
+static uint64_t next_random(uint64_t *seed)
+{
+	*seed ^= *seed << 13;
+	*seed ^= *seed >> 7;
+	*seed ^= *seed << 17;
+	return *seed;
+}
+
+/* Interleave the missions' batches at random, now and then one twice, in transactions of random length. */
+static void bring_shuffled(struct world *w, struct sent *sent[MISSIONS][EACH], uint64_t seed)
+{
+	unsigned at[MISSIONS] = {0}, left = MISSIONS * EACH;
+
+	while (left > 0) {
+		assert_int_equal(vl_apply_begin(w->applier, NULL), VL_OK);
+		for (uint64_t n = 1 + next_random(&seed) % 9; n > 0 && left > 0; n--) {
+			unsigned m = (unsigned)(next_random(&seed) % MISSIONS);
+			while (at[m] == EACH)
+				m = (m + 1) % MISSIONS;
+			bring_within(w, sent[m][at[m]]);
+			if (next_random(&seed) % 5 == 0)
+				bring_within(w, sent[m][next_random(&seed) % (at[m] + 1)]);
+			at[m]++;
+			left--;
+		}
+		assert_int_equal(vl_apply_commit(w->applier, NULL), VL_OK);
+	}
+}
+
+static struct sent *random_event(struct sender *s, uint64_t id, uint64_t *seed)
+{
+	Consular__Case__V1__CaseOpened opened = CONSULAR__CASE__V1__CASE_OPENED__INIT;
+	Consular__Case__V1__CaseAssigned assigned = CONSULAR__CASE__V1__CASE_ASSIGNED__INIT;
+	Consular__Case__V1__PersonsCounted counted = CONSULAR__CASE__V1__PERSONS_COUNTED__INIT;
+	Consular__Case__V1__CaseClosed closed = CONSULAR__CASE__V1__CASE_CLOSED__INIT;
+	Consular__Case__V1__TransferOffered offered = CONSULAR__CASE__V1__TRANSFER_OFFERED__INIT;
+	const ProtobufCMessage *payloads[] = {&opened.base, &assigned.base, &counted.base, &closed.base, &offered.base};
+	char subject[16];
+	struct vl_buf event = {0};
+
+	opened.persons = 1 + (uint32_t)(next_random(seed) % 5);
+	opened.type = CONSULAR__CASE__V1__CASE_TYPE__CASE_TYPE_ASSAULT;
+	assigned.mission = s->id;
+	counted.persons = (uint32_t)(next_random(seed) % 9);
+	offered.to = (char *)"CN-AA-EMB";
+	offered.transfer = (char *)"T-1";
+	(void)snprintf(subject, sizeof(subject), "X-%u", (unsigned)(next_random(seed) % 5));
+	uint64_t after = next_random(seed) % 3 == 0 ? 1 + next_random(seed) % (MISSIONS * EACH) : 0;
+	put_event(&event, id, subject, (int64_t)(next_random(seed) % 20), payloads[next_random(seed) % 5], after);
+	struct sent *sent = sign_batch(s, &event, 1);
+	vl_buf_free(&event);
+	return sent;
+}
+
+static void test_any_order_converges(void **state)
+{
+	(void)state;
+	const char *from = getenv("VALISE_SEED"), *rounds = getenv("VALISE_ROUNDS");
+	uint64_t first = from != NULL ? strtoull(from, NULL, 10) : 1,
+		 n = rounds != NULL ? strtoull(rounds, NULL, 10) : 1000;
+	static const char *const ids[MISSIONS] = {"CN-AA-EMB", "CN-BB-EMB", "CN-CC-EMB", "HQ"};
+	struct sender senders[MISSIONS];
+	struct sent *sent[MISSIONS][EACH];
+	struct world w;
+	uint64_t seed = 42, id = 0;
+
+	print_message("orders from VALISE_SEED=%llu, VALISE_ROUNDS=%llu\n", (unsigned long long)first,
+		      (unsigned long long)n);
+	for (unsigned m = 0; m < MISSIONS; m++)
+		senders[m] = sender_new(ids[m], m + 1);
+	world_open(&w, senders, MISSIONS);
+	for (unsigned m = 0; m < MISSIONS; m++)
+		for (unsigned i = 0; i < EACH; i++)
+			sent[m][i] = random_event(&senders[m], ++id, &seed);
+	bring_shuffled(&w, sent, 99);
+	struct vl_digest wanted = world_digest(&w);
+	for (uint64_t round = 0; round < n; round++) {
+		char name[32];
+		world_close_ledger(&w);
+		(void)snprintf(name, sizeof(name), "again-%llu", (unsigned long long)round % 2);
+		char command[160];
+		(void)snprintf(command, sizeof(command), "rm -rf %.79s/%.31s", w.dir, name);
+		assert_int_equal(system(command), 0);
+		world_open_ledger(&w, name);
+		w.offset = 0;
+		bring_shuffled(&w, sent, (first + round) * 2654435761u + 1);
+		struct vl_digest got = world_digest(&w);
+		if (memcmp(got.bytes, wanted.bytes, 32) != 0)
+			fail_msg("VALISE_SEED=%llu gives other views", (unsigned long long)(first + round));
+	}
+	for (unsigned m = 0; m < MISSIONS; m++) {
+		for (unsigned i = 0; i < EACH; i++)
+			sent_free(sent[m][i]);
+		vl_signer_close(senders[m].signer);
+	}
+	world_close(&w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_batch_reaches_view),
+		cmocka_unit_test(test_replay_changes_nothing),
+		cmocka_unit_test(test_record_below_offset_is_passed_over),
+		cmocka_unit_test(test_gap_waits_and_is_shown),
+		cmocka_unit_test(test_fork_is_kept_as_evidence),
+		cmocka_unit_test(test_new_epoch_follows_the_old),
+		cmocka_unit_test(test_forgetful_epoch_is_a_rollback),
+		cmocka_unit_test(test_same_id_is_one_event),
+		cmocka_unit_test(test_twins_converge),
+		cmocka_unit_test(test_stolen_id_hides_nothing),
+		cmocka_unit_test(test_bad_record_is_buried),
+		cmocka_unit_test(test_abort_then_again),
+		cmocka_unit_test(test_any_order_converges),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
