@@ -102,14 +102,21 @@ static bool pass_through(struct vl_conf *conf, const char *section, const char *
 static char *read_line(char *text, int room, void *context)
 {
 	struct reading *r = context;
+	char *read = fgets(text, room, r->file);
+
 	r->line++;
-	return fgets(text, room, r->file);
+	if (read != NULL && strchr(read, '\n') == NULL && !feof(r->file) && r->err == VL_OK)
+		r->err = vl_fail(r->why, VL_ERR_CONFIG, "line %d is longer than %d characters", r->line, room - 2);
+	return r->err == VL_OK ? read : NULL;
 }
 
 static int on_pair(void *context, const char *section, const char *name, const char *value)
 {
 	struct reading *r = context;
 	int line = r->line;
+
+	if (r->err != VL_OK)
+		return 0;
 	for (size_t i = 0; r->keys[i].key != NULL; i++) {
 		const struct vl_conf_key *key = &r->keys[i];
 		if (strcmp(key->section, section) != 0)

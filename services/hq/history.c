@@ -58,8 +58,8 @@ void vl_history_put(struct vl_txn *txn, unsigned db, const struct vl_key *key, c
 	vl_txn_put(txn, db, vl_key_done(key), (struct vl_bytes){value, sizeof(value)});
 }
 
-bool vl_fact_read(struct vl_bytes bytes, const char *mission, const struct vl_place *place, struct vl_arena *arena,
-		  struct vl_fact *fact)
+bool vl_fact_read(struct vl_bytes bytes, const char *mission, const struct vl_place *place, bool known,
+		  struct vl_arena *arena, struct vl_fact *fact)
 {
 	struct vl_event event;
 	size_t length;
@@ -68,7 +68,7 @@ bool vl_fact_read(struct vl_bytes bytes, const char *mission, const struct vl_pl
 		return false;
 	const char *name = vl_type_name((const char *)event.type_url.data, event.type_url.size, &length);
 	const ProtobufCMessageDescriptor *type = vl_type_find(name, length);
-	if (type == NULL || vl_wire_check(type, event.payload, true, NULL) != VL_OK)
+	if (type == NULL || (!known && vl_wire_check(type, event.payload, true, NULL) != VL_OK))
 		return false;
 	*fact = (struct vl_fact){
 		.mission = mission,
@@ -145,7 +145,7 @@ static size_t pick(const struct vl_history_item *items, const struct run *runs, 
 
 /* `items` come by sender, each sender's in its own order, as the keys have it; runs are therefore in order of sender id, and the
  * first of two equal times is the lesser sender's. */
-static struct vl_history_item *order(struct vl_history_item *items, size_t count, struct vl_arena *arena)
+struct vl_history_item *vl_history_order(struct vl_history_item *items, size_t count, struct vl_arena *arena)
 {
 	struct run *runs = vl_arena_alloc(arena, count * sizeof(*runs));
 	size_t n_runs = runs != NULL ? find_runs(items, count, runs) : 0;
@@ -170,12 +170,48 @@ static struct vl_history_item *order(struct vl_history_item *items, size_t count
 
 /* -- reading -- */
 
-static bool read_item(struct vl_txn *txn, const char *lane, struct vl_bytes key, struct vl_bytes value, size_t prefix,
-		      struct vl_arena *arena, struct vl_history_item *item)
-{
-	const char *mission = (const char *)key.data + prefix;
-	const uint8_t *numbers = key.data + key.size - 16;
+/* What gathering one history needs. */
+struct gathering {
+	struct vl_txn *txn;
+	size_t view;
+	struct vl_arena *arena;
+	struct vl_history_item *items;
+	size_t count, room;
+};
 
+static bool read_fact(struct gathering *g, const char *mission, struct vl_history_item *item)
+{
+	mission = vl_arena_text(g->arena, mission, strlen(mission));
+	return mission != NULL &&
+	       vl_archive_event(g->txn, mission, vl_views[g->view]->lane, &item->place, &item->bytes) == VL_OK &&
+	       vl_fact_read(item->bytes, mission, &item->place, true, g->arena, &item->fact);
+}
+
+static struct vl_history_item *add_item(struct gathering *g)
+{
+	if (g->count == g->room) {
+		size_t room = g->room == 0 ? 8 : g->room * 2;
+		struct vl_history_item *larger = vl_arena_alloc(g->arena, room * sizeof(*larger));
+		if (larger == NULL)
+			return NULL;
+		if (g->count > 0)
+			memcpy(larger, g->items, g->count * sizeof(*larger));
+		g->items = larger;
+		g->room = room;
+	}
+	return &g->items[g->count++];
+}
+
+/* One entry of the history database: `prefix` bytes of kind and entity, then the sender, its epoch and the event's number. */
+static enum vl_err gather_item(struct gathering *g, struct vl_bytes key, struct vl_bytes value, size_t prefix)
+{
+	struct vl_history_item *item = add_item(g);
+
+	if (item == NULL)
+		return VL_ERR_NOMEM;
+	if (value.size != PLACE_SIZE || key.size < prefix + 18)
+		return VL_ERR_CORRUPT;
+	const uint8_t *numbers = key.data + key.size - 16;
 	item->place = (struct vl_place){
 		.epoch = {vl_get_be64(numbers)},
 		.seq = {vl_get_be64(value.data)},
@@ -183,42 +219,29 @@ static bool read_item(struct vl_txn *txn, const char *lane, struct vl_bytes key,
 		.offset = vl_get_be32(value.data + 8),
 		.size = vl_get_be32(value.data + 12),
 	};
-	mission = vl_arena_text(arena, mission, strlen(mission));
-	return mission != NULL && vl_archive_event(txn, mission, lane, &item->place, &item->bytes) == VL_OK &&
-	       vl_fact_read(item->bytes, mission, &item->place, arena, &item->fact);
+	if (read_fact(g, (const char *)key.data + prefix, item))
+		return VL_OK;
+	return vl_arena_failed(g->arena) ? VL_ERR_NOMEM : VL_ERR_CORRUPT;
 }
 
 enum vl_err vl_history_read(struct vl_txn *txn, size_t view, unsigned kind, const char *entity, struct vl_arena *arena,
 			    struct vl_history_item **items, size_t *count)
 {
+	struct gathering g = {.txn = txn, .view = view, .arena = arena};
 	struct vl_key prefix;
 	struct vl_bytes key, value;
-	struct vl_history_item *list = NULL;
-	size_t n = 0, room = 0;
 	struct vl_cursor *cursor = vl_cursor_open(txn, vl_view_db(view, VL_VIEW_HISTORY));
 	enum vl_err err = VL_OK;
 
 	vl_row_key(&prefix, kind, entity);
 	for (bool more = vl_cursor_seek(cursor, vl_key_done(&prefix), &key, &value);
 	     more && err == VL_OK && vl_key_has_prefix(key, vl_key_done(&prefix));
-	     more = vl_cursor_next(cursor, &key, &value)) {
-		if (n == room) {
-			room = room == 0 ? 8 : room * 2;
-			struct vl_history_item *larger = vl_arena_alloc(arena, room * sizeof(*larger));
-			if (larger != NULL && n > 0)
-				memcpy(larger, list, n * sizeof(*list));
-			list = larger;
-		}
-		if (list == NULL)
-			err = VL_ERR_NOMEM;
-		else if (value.size != PLACE_SIZE || key.size < prefix.size + 18 ||
-			 !read_item(txn, vl_views[view]->lane, key, value, prefix.size, arena, &list[n++]))
-			err = vl_arena_failed(arena) ? VL_ERR_NOMEM : VL_ERR_CORRUPT;
-	}
+	     more = vl_cursor_next(cursor, &key, &value))
+		err = gather_item(&g, key, value, prefix.size);
 	vl_cursor_close(cursor);
 	if (err == VL_OK)
 		err = vl_txn_err(txn);
-	*items = err == VL_OK && n > 0 ? order(list, n, arena) : NULL;
-	*count = err == VL_OK ? n : 0;
+	*items = err == VL_OK && g.count > 0 ? vl_history_order(g.items, g.count, arena) : NULL;
+	*count = err == VL_OK ? g.count : 0;
 	return err == VL_OK && vl_arena_failed(arena) ? VL_ERR_NOMEM : err;
 }

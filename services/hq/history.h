@@ -5,13 +5,18 @@
 #define VALISE_HQ_HISTORY_H
 
 #include "base/arena.h"
+#include "hq/fold.h"
 #include "hq/ledger.h"
 #include "hq/view.h"
 
+/* Put items that come by sender, each sender's in its own order, into the order of a history (fold.h). Where memory is short the
+ * arena tells, and they stay as they are. */
+struct vl_history_item *vl_history_order(struct vl_history_item *items, size_t count, struct vl_arena *arena);
+
 /* Make a fact of a serialised Event: false where its type is unknown or its payload malformed, or when out of memory (the arena
- * tells). `mission` must outlive the fact. */
-bool vl_fact_read(struct vl_bytes bytes, const char *mission, const struct vl_place *place, struct vl_arena *arena,
-		  struct vl_fact *fact);
+ * tells). `mission` must outlive the fact. An event out of the archive that once became a fact is `known` to be well formed. */
+bool vl_fact_read(struct vl_bytes bytes, const char *mission, const struct vl_place *place, bool known,
+		  struct vl_arena *arena, struct vl_fact *fact);
 
 /* The key of one fact in an entity's history, and its value. */
 void vl_history_key(struct vl_key *key, unsigned kind, const char *entity, const char *mission,

@@ -3,10 +3,10 @@
  *
  *     view_bench EVENTS_DIR WORK_DIR ROUNDS
  *
- * EVENTS_DIR holds MISSION.jsonl files of valise.v1.Event in proto3 JSON. They are signed into batches of up to 64 kB in memory. Ours: the
- * batches are verified by two threads and applied, as valise-hq does it, into a fresh ledger. The peer puts every row of that
- * ledger, each once and in key order, into a fresh LMDB environment with as many synchronous commits. Rounds alternate; the
- * medians, their ratio and the number of events in the ledger are printed.
+ * EVENTS_DIR holds MISSION.jsonl files of valise.v1.Event in proto3 JSON. They are signed into batches of up to 64 kB in
+ * memory. Ours: the batches are verified by two threads and applied, as valise-hq does it, into a fresh ledger. The peer:
+ * LMDB alone puts the same rows, every one that a traced run of ours put, in the same order and with the same synchronous
+ * commits, into a fresh environment. Rounds alternate; the medians, their ratio and the events in the ledger are printed.
  */
 #include "base/clock.h"
 #include "bus/json.h"
@@ -22,6 +22,7 @@
 #include <dirent.h>
 #include <lmdb.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -187,6 +188,65 @@ static void load(const char *dir, const char *keys)
 	}
 }
 
+/* -- what headquarters does to LMDB -- */
+
+enum what { PUT, DELETE, COMMIT };
+
+/* One thing that headquarters did to LMDB. */
+struct step {
+	enum what what;
+	MDB_dbi db;
+	struct vl_bytes key, value;
+};
+
+static struct step *steps;
+static size_t n_steps, room_steps, n_puts;
+static bool tracing;
+
+static struct vl_bytes copy(const MDB_val *val)
+{
+	uint8_t *data = malloc(val->mv_size + 1);
+	must(data != NULL, "allocate");
+	memcpy(data, val->mv_data, val->mv_size);
+	return (struct vl_bytes){data, val->mv_size};
+}
+
+static void trace(enum what what, MDB_dbi db, const MDB_val *key, const MDB_val *value)
+{
+	if (!tracing)
+		return;
+	if (n_steps == room_steps) {
+		room_steps = room_steps == 0 ? 65536 : room_steps * 2;
+		steps = realloc(steps, room_steps * sizeof(*steps));
+		must(steps != NULL, "allocate");
+	}
+	struct step *step = &steps[n_steps++];
+	*step = (struct step){.what = what, .db = db};
+	if (key != NULL)
+		step->key = copy(key);
+	if (value != NULL)
+		step->value = copy(value);
+	n_puts += what == PUT;
+}
+
+/* The linker sends the store's calls here (--wrap). */
+int __real_mdb_put(MDB_txn *txn, MDB_dbi dbi, MDB_val *key, MDB_val *data, unsigned flags);
+int __wrap_mdb_put(MDB_txn *txn, MDB_dbi dbi, MDB_val *key, MDB_val *data, unsigned flags);
+int __real_mdb_del(MDB_txn *txn, MDB_dbi dbi, MDB_val *key, MDB_val *data);
+int __wrap_mdb_del(MDB_txn *txn, MDB_dbi dbi, MDB_val *key, MDB_val *data);
+
+int __wrap_mdb_put(MDB_txn *txn, MDB_dbi dbi, MDB_val *key, MDB_val *data, unsigned flags)
+{
+	trace(PUT, dbi, key, data);
+	return __real_mdb_put(txn, dbi, key, data, flags);
+}
+
+int __wrap_mdb_del(MDB_txn *txn, MDB_dbi dbi, MDB_val *key, MDB_val *data)
+{
+	trace(DELETE, dbi, key, NULL);
+	return __real_mdb_del(txn, dbi, key, data);
+}
+
 /* -- ours -- */
 
 static void release(void *owner)
@@ -224,8 +284,10 @@ static double ours(const char *keys, const char *dir, struct vl_store **store)
 	must(vl_applier_open(*store, &applier) == VL_OK, "apply");
 	double start = seconds();
 	must(pthread_create(&thread, NULL, put_all, verifier) == 0, "start a thread");
-	for (commits = 0; vl_apply_total(applier) < n_events; commits++)
+	for (commits = 0; vl_apply_total(applier) < n_events; commits++) {
 		must(vl_pump(verifier, applier, 10000, &why) == VL_OK, why.text);
+		trace(COMMIT, 0, NULL, NULL);
+	}
 	double took = seconds() - start;
 	pthread_join(thread, NULL);
 	vl_verifier_close(verifier);
@@ -235,43 +297,14 @@ static double ours(const char *keys, const char *dir, struct vl_store **store)
 
 /* -- the peer -- */
 
-struct row {
-	unsigned db;
-	struct vl_bytes key, value;
-};
-
-static struct row *rows;
-static size_t n_rows, n_dbs;
-
-static struct vl_bytes copy(struct vl_bytes bytes)
+static void do_step(MDB_txn *txn, const struct step *step, const MDB_dbi *dbi)
 {
-	uint8_t *data = malloc(bytes.size + 1);
-	must(data != NULL, "allocate");
-	memcpy(data, bytes.data, bytes.size);
-	return (struct vl_bytes){data, bytes.size};
-}
+	MDB_val key = {step->key.size, (void *)step->key.data}, value = {step->value.size, (void *)step->value.data};
 
-static void collect_rows(struct vl_store *store)
-{
-	struct vl_txn *txn = vl_txn_begin(store, false, NULL);
-	struct vl_bytes key, value;
-	size_t room = 0;
-
-	n_dbs = VL_DB_VIEWS + vl_views_count() * VL_VIEW_DBS;
-	for (unsigned db = 0; db < n_dbs; db++) {
-		struct vl_cursor *cursor = vl_cursor_open(txn, db);
-		for (bool more = vl_cursor_seek(cursor, (struct vl_bytes){0}, &key, &value); more;
-		     more = vl_cursor_next(cursor, &key, &value)) {
-			if (n_rows == room) {
-				room = room == 0 ? 4096 : room * 2;
-				rows = realloc(rows, room * sizeof(*rows));
-				must(rows != NULL, "allocate");
-			}
-			rows[n_rows++] = (struct row){db, copy(key), copy(value)};
-		}
-		vl_cursor_close(cursor);
-	}
-	vl_txn_abort(txn);
+	if (step->what == PUT)
+		must(__real_mdb_put(txn, dbi[step->db], &key, &value, 0) == 0, "put");
+	else
+		(void)__real_mdb_del(txn, dbi[step->db], &key, NULL);
 }
 
 static double peer(const char *dir)
@@ -285,22 +318,22 @@ static double peer(const char *dir)
 	must(mdb_env_create(&env) == 0 && mdb_env_set_maxdbs(env, 64) == 0 && mdb_env_set_mapsize(env, MAP_SIZE) == 0 &&
 		     mdb_env_open(env, dir, 0, 0600) == 0 && mdb_txn_begin(env, NULL, 0, &txn) == 0,
 	     "open LMDB");
-	for (unsigned db = 0; db < n_dbs; db++) {
+	for (unsigned db = 0; db < 64; db++) {
 		(void)snprintf(name, sizeof(name), "%u", db);
 		must(mdb_dbi_open(txn, name, MDB_CREATE, &dbi[db]) == 0, "open a database");
 	}
 	must(mdb_txn_commit(txn) == 0, "commit");
 	double start = seconds();
-	size_t each = n_rows / commits + 1;
-	for (size_t i = 0; i < n_rows;) {
-		must(mdb_txn_begin(env, NULL, 0, &txn) == 0, "begin");
-		for (size_t n = 0; n < each && i < n_rows; n++, i++) {
-			MDB_val key = {rows[i].key.size, (void *)rows[i].key.data};
-			MDB_val value = {rows[i].value.size, (void *)rows[i].value.data};
-			must(mdb_put(txn, dbi[rows[i].db], &key, &value, 0) == 0, "put");
+	must(mdb_txn_begin(env, NULL, 0, &txn) == 0, "begin");
+	for (size_t i = 0; i < n_steps; i++) {
+		if (steps[i].what != COMMIT) {
+			do_step(txn, &steps[i], dbi);
+			continue;
 		}
 		must(mdb_txn_commit(txn) == 0, "commit");
+		must(mdb_txn_begin(env, NULL, 0, &txn) == 0, "begin");
 	}
+	must(mdb_txn_commit(txn) == 0, "commit");
 	double took = seconds() - start;
 	mdb_env_close(env);
 	return took;
@@ -332,12 +365,16 @@ int main(int argc, char **argv)
 	must(mkdir(keys, 0700) == 0, "make a folder");
 	load(argv[1], keys);
 	(void)fprintf(stderr, "%zu events in %zu batches\n", n_events, n_items);
+	struct vl_store *store;
+	(void)snprintf(dir, sizeof(dir), "%s/traced", argv[2]);
+	tracing = true;
+	(void)ours(keys, dir, &store);
+	tracing = false;
+	vl_store_close(store);
+	(void)fprintf(stderr, "%zu puts in %zu commits\n", n_puts, commits);
 	for (size_t i = 0; i < rounds; i++) {
-		struct vl_store *store;
 		(void)snprintf(dir, sizeof(dir), "%s/ours-%zu", argv[2], i);
 		a[i] = (double)n_events / ours(keys, dir, &store);
-		if (i == 0)
-			collect_rows(store);
 		if (i + 1 == rounds) {
 			struct vl_txn *txn = vl_txn_begin(store, false, NULL);
 			vl_standing_each(txn, count_events, &counted);
@@ -346,8 +383,8 @@ int main(int argc, char **argv)
 		vl_store_close(store);
 		(void)snprintf(dir, sizeof(dir), "%s/peer-%zu", argv[2], i);
 		b[i] = (double)n_events / peer(dir);
-		(void)fprintf(stderr, "round %zu: ours %.0f events/s, peer %.0f events/s (%zu rows, %zu commits)\n",
-			      i + 1, a[i], b[i], n_rows, commits);
+		(void)fprintf(stderr, "round %zu: ours %.0f events/s (%zu commits), peer %.0f events/s\n",
+			      i + 1, a[i], commits, b[i]);
 	}
 	qsort(a, rounds, sizeof(*a), compare);
 	qsort(b, rounds, sizeof(*b), compare);

@@ -1,0 +1,207 @@
+#include "base/text.h"
+#include "bus/batch.h"
+#include "hq/fold_state.h"
+#include "hq/history.h"
+#include "hq/views.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+
+struct vl_touch {
+	struct vl_fold *fold;
+	const struct vl_fact *fact;
+	const struct vl_place *place;
+	bool remove;
+};
+
+/* An entity without a row has no history yet: what is filed from here on is all of it. */
+static void file_under(struct vl_touch *touch, unsigned kind, const char *key)
+{
+	struct vl_fold *fold = touch->fold;
+	bool added;
+	struct dirty *entry = vl_fold_mark(fold, kind, key, &added);
+	struct filed *filed = vl_arena_alloc(fold->txn_arena, sizeof(*filed));
+	struct vl_key row;
+
+	if (entry == NULL || filed == NULL)
+		return;
+	if (added) {
+		vl_row_key(&row, kind, key);
+		entry->complete = !vl_txn_get(fold->txn, vl_view_db(fold->view, VL_VIEW_ROW), vl_key_done(&row), NULL);
+	}
+	if (touch->remove)
+		entry->complete = false;
+	*filed = (struct filed){.fact = touch->fact, .place = *touch->place};
+	*entry->last = filed;
+	entry->last = &filed->next;
+	entry->n_facts++;
+}
+
+void vl_touch(struct vl_touch *touch, unsigned kind, const char *key)
+{
+	struct vl_fold *fold = touch->fold;
+	unsigned db = vl_view_db(fold->view, VL_VIEW_HISTORY);
+	char room[VL_ENTITY_MAX + 1];
+	struct vl_key at;
+
+	if (key[0] == '\0' || kind >= vl_views[fold->view]->n_kinds)
+		return;
+	key = vl_entity_key(key, room);
+	vl_history_key(&at, kind, key, touch->fact->mission, touch->place);
+	if (touch->remove)
+		(void)vl_txn_delete(fold->txn, db, vl_key_done(&at));
+	else
+		vl_history_put(fold->txn, db, &at, touch->place);
+	file_under(touch, kind, key);
+}
+
+static void file_fact(struct vl_fold *fold, const struct vl_fact *fact, const struct vl_place *place, bool remove)
+{
+	struct vl_touch touch = {fold, fact, place, remove};
+
+	vl_views[fold->view]->touch(&touch, fact);
+}
+
+/* An entry of the event database: who sent this id, where it lies, and whether it stands in the histories or another sender's
+ * identical event does in its stead. */
+struct claim {
+	struct vl_place place;
+	uint8_t content[8];
+	bool stands;
+};
+
+#define CLAIM_SIZE 41
+
+static void claim_key(struct vl_key *key, const uint8_t id[16], const char *mission)
+{
+	*key = (struct vl_key){0};
+	vl_key_bytes(key, id, 16);
+	if (mission != NULL)
+		vl_key_text(key, mission);
+}
+
+static void put_claim(struct vl_fold *fold, const uint8_t id[16], const char *mission, const struct claim *claim)
+{
+	struct vl_key key;
+	uint8_t value[CLAIM_SIZE];
+
+	claim_key(&key, id, mission);
+	vl_put_be64(value, claim->place.epoch.n);
+	vl_put_be64(value + 8, claim->place.seq.n);
+	vl_put_be64(value + 16, claim->place.event.n);
+	vl_put_be32(value + 24, claim->place.offset);
+	vl_put_be32(value + 28, claim->place.size);
+	memcpy(value + 32, claim->content, sizeof(claim->content));
+	value[40] = claim->stands;
+	vl_txn_put(fold->txn, vl_view_db(fold->view, VL_VIEW_EVENT), vl_key_done(&key),
+		   (struct vl_bytes){value, sizeof(value)});
+}
+
+static struct claim get_claim(struct vl_bytes value)
+{
+	struct claim claim = {0};
+
+	if (value.size != CLAIM_SIZE)
+		return claim;
+	claim.place = (struct vl_place){{vl_get_be64(value.data)},
+					{vl_get_be64(value.data + 8)},
+					{vl_get_be64(value.data + 16)},
+					vl_get_be32(value.data + 24),
+					vl_get_be32(value.data + 28)};
+	memcpy(claim.content, value.data + 32, sizeof(claim.content));
+	claim.stands = value.data[40] != 0;
+	return claim;
+}
+
+/* Another sender's event with the same id and content: one event, which stands under the lesser sender id whichever came
+ * first. True where `mine` gives way. */
+static bool settle_twins(struct vl_fold *fold, const uint8_t id[16], const char *mission, const char *other,
+			 struct claim *theirs)
+{
+	struct vl_bytes bytes;
+	struct vl_fact fact;
+
+	if (strcmp(other, mission) < 0)
+		return true;
+	theirs->stands = false;
+	if (vl_archive_event(fold->txn, other, vl_views[fold->view]->lane, &theirs->place, &bytes) != VL_OK ||
+	    !vl_fact_read(bytes, other, &theirs->place, true, fold->txn_arena, &fact))
+		vl_txn_fail(fold->txn, VL_ERR_CORRUPT);
+	else
+		file_fact(fold, &fact, &theirs->place, true);
+	put_claim(fold, id, other, theirs);
+	return false;
+}
+
+#define MAX_TWINS 8
+
+/* Look at who else has sent this id. KNOWN where this sender has, or where another's twin of it stands. */
+static enum vl_fold_outcome enter_claim(struct vl_fold *fold, const uint8_t id[16], const char *mission,
+					struct claim *mine)
+{
+	struct vl_key prefix;
+	struct vl_bytes key, value;
+	struct claim theirs[MAX_TWINS];
+	char others[MAX_TWINS][VL_MISSION_MAX + 1];
+	size_t n = 0;
+	struct vl_cursor *cursor = vl_cursor_open(fold->txn, vl_view_db(fold->view, VL_VIEW_EVENT));
+	bool known = false;
+
+	claim_key(&prefix, id, NULL);
+	for (bool more = vl_cursor_seek(cursor, vl_key_done(&prefix), &key, &value);
+	     more && vl_key_has_prefix(key, vl_key_done(&prefix)); more = vl_cursor_next(cursor, &key, &value)) {
+		const char *other = (const char *)key.data + 16;
+		struct claim claim = get_claim(value);
+		known = known || strcmp(other, mission) == 0;
+		if (claim.stands && memcmp(claim.content, mine->content, sizeof(mine->content)) == 0 && n < MAX_TWINS) {
+			theirs[n] = claim;
+			(void)snprintf(others[n++], sizeof(others[0]), "%s", other);
+		}
+	}
+	vl_cursor_close(cursor);
+	if (known)
+		return VL_FOLD_KNOWN;
+	mine->stands = true;
+	for (size_t i = 0; i < n; i++)
+		if (settle_twins(fold, id, mission, others[i], &theirs[i]))
+			mine->stands = false;
+	put_claim(fold, id, mission, mine);
+	return mine->stands ? VL_FOLD_NEW : VL_FOLD_KNOWN;
+}
+
+/* A fact that outlives the record it came in. */
+static const struct vl_fact *keep_fact(struct vl_arena *arena, const struct vl_fact *fact)
+{
+	struct vl_fact *kept = vl_arena_alloc(arena, sizeof(*kept));
+	uint8_t *ids = vl_arena_alloc(arena, 32);
+	char *mission = vl_arena_text(arena, fact->mission, strlen(fact->mission));
+
+	if (kept == NULL || ids == NULL || mission == NULL)
+		return NULL;
+	*kept = *fact;
+	kept->mission = mission;
+	kept->id = memcpy(ids, fact->id, 16);
+	if (fact->after != NULL)
+		kept->after = memcpy(ids + 16, fact->after, 16);
+	return kept;
+}
+
+void vl_fold_add_event(struct vl_fold *fold, size_t view, const char *mission, const struct vl_place *place,
+		       struct vl_bytes event, enum vl_fold_outcome *outcome)
+{
+	struct claim claim = {.place = *place};
+	struct vl_fact fact;
+
+	fold->view = view;
+	*outcome = VL_FOLD_UNREAD;
+	if (vl_fact_read(event, mission, place, false, fold->txn_arena, &fact)) {
+		crypto_generichash(claim.content, sizeof(claim.content), event.data, event.size, NULL, 0);
+		*outcome = enter_claim(fold, fact.id, mission, &claim);
+		const struct vl_fact *kept = keep_fact(fold->txn_arena, &fact);
+		if (*outcome == VL_FOLD_NEW && kept != NULL)
+			file_fact(fold, kept, place, false);
+	}
+	if (vl_arena_failed(fold->txn_arena))
+		vl_txn_fail(fold->txn, VL_ERR_NOMEM);
+}
