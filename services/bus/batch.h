@@ -79,12 +79,14 @@ struct vl_event {
 	bool has_payload;
 };
 
-/* Read one serialised Event that is known to be well formed (as within vl_batch_read, or after vl_wire_check). */
+/* Read one serialised Event that is known to be well formed (as within vl_batch_read, or after vl_wire_check). INVALID where
+ * id or after is neither 16 bytes nor none, or occurred_at is outside the years 0001 to 9999. */
 enum vl_err vl_event_read(struct vl_bytes bytes, struct vl_event *event, struct vl_why *why) VL_CHECKED;
 
 /* Whether an event may be accepted for the bus: size, strict form, id of 16 bytes or none, after of 16 bytes or none,
- * occurred_at in range, a subject of 1 to VL_SUBJECT_MAX bytes, a payload of a known event type that itself is well formed and
- * has a lane. `lane` is set to its lane. The reason names the field and what next, and quotes no payload. */
+ * occurred_at there and in range, a subject of 1 to VL_SUBJECT_MAX bytes, a payload of a known event type
+ * that itself is well formed and has a lane. `lane` is set to its lane. The reason names the field and what next, and
+ * quotes no payload. */
 struct vl_lane;
 enum vl_err vl_event_check(struct vl_bytes bytes, struct vl_event *event, const struct vl_lane **lane,
                            struct vl_why *why) VL_CHECKED;

@@ -8,15 +8,13 @@ static bool is_zero(const struct vl_digest *digest)
 /* A batch of an epoch that the chain has not come to. */
 static enum vl_chain_step check_later(const struct vl_chain *chain, const struct vl_batch_head *head)
 {
-	bool begun = chain->epoch.n != 0;
-
 	if (head->seq.n > 1)
 		return VL_CHAIN_AHEAD;
 	if (head->first_event.n != 1)
 		return VL_CHAIN_MISMATCH;
 	if (vl_digest_equal(&head->prev, &chain->digest))
 		return VL_CHAIN_NEXT; /* of a chain not begun, the digest is all zeros */
-	return begun && is_zero(&head->prev) ? VL_CHAIN_MISMATCH : VL_CHAIN_AHEAD;
+	return is_zero(&head->prev) ? VL_CHAIN_MISMATCH : VL_CHAIN_AHEAD;
 }
 
 enum vl_chain_step vl_chain_check(const struct vl_chain *chain, const struct vl_batch *batch)

@@ -31,8 +31,9 @@ struct vl_ring_entry {
 	struct vl_key_id id;
 };
 
-/* Read every `*.pub` file of a folder. A file that cannot be used, a key that is not on the curve or of small order, and a key
- * enrolled for two senders fail the whole ring, naming the file: a silently shorter ring would dead-letter good news. */
+/* Read every `*.pub` file of a folder, links followed, names beginning with '.' left out. A file that cannot be
+ * used, a key that is not on the curve or of small order, and a key enrolled for two senders fail the
+ * whole ring, naming the file: a silently shorter ring would dead-letter good news. */
 enum vl_err vl_ring_open(const char *dir, struct vl_ring **ring, struct vl_why *why) VL_CHECKED;
 void vl_ring_close(struct vl_ring *ring);
 

@@ -249,7 +249,8 @@ static enum vl_err list_offset(struct vl_consumer *consumer, const char *topic, 
 	rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(consumer->rk, list, timeout_ms);
 	if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
 		code = asked->err;
-	*offset = asked->offset;
+	if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+		*offset = asked->offset;
 	rd_kafka_topic_partition_list_destroy(list);
 	return code == RD_KAFKA_RESP_ERR_NO_ERROR ? VL_OK : vl_handle_fail(why, code, topic, NULL);
 }

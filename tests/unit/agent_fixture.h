@@ -42,13 +42,13 @@ static inline struct vl_signer *world_signer(uint8_t fill)
 static inline struct vl_outbox_options world_options(struct world *world)
 {
 	return (struct vl_outbox_options){
-	        .path = world->path,
-	        .size = (size_t)64 << 20,
-	        .batch_bytes = (size_t)64 << 10,
-	        .mission = "CN-SD-EMB",
-	        .signer = world->signer,
-	        .clock = &world->clock,
-	        .rand = &world->rand,
+		.path = world->path,
+		.size = (size_t)64 << 20,
+		.batch_bytes = (size_t)64 << 10,
+		.mission = "CN-SD-EMB",
+		.signer = world->signer,
+		.clock = &world->clock,
+		.rand = &world->rand,
 	};
 }
 

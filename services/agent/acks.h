@@ -1,0 +1,28 @@
+/*
+ * How far the link says Kafka has each lane, until the outbox has noted it.
+ */
+#ifndef VALISE_AGENT_ACKS_H
+#define VALISE_AGENT_ACKS_H
+
+#include "agent/outbox.h"
+
+struct vl_acks;
+
+/* NULL when out of memory. */
+struct vl_acks *vl_acks_open(void);
+void vl_acks_close(struct vl_acks *acks);
+
+/* Read what the link has sent by now. GONE where the link is no more. */
+enum vl_err vl_acks_take(struct vl_acks *acks, int link, int64_t now_ms) VL_CHECKED;
+
+/* When the oldest ack not noted yet came, or last could not be noted; -1 where there is none. */
+int64_t vl_acks_since(const struct vl_acks *acks);
+
+/* Put them into the outbox's transaction under way. */
+void vl_acks_note(const struct vl_acks *acks, struct vl_outbox *outbox);
+
+/* That transaction is committed; or it was not, and the acks wait anew. */
+void vl_acks_noted(struct vl_acks *acks);
+void vl_acks_not_noted(struct vl_acks *acks, int64_t now_ms);
+
+#endif

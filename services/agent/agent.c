@@ -1,0 +1,212 @@
+#include "agent/agent.h"
+
+#include "agent/keeper.h"
+#include "agent/listen.h"
+#include "agent/outbox.h"
+#include "agent/pipe.h"
+#include "agent/supervise.h"
+#include "base/log.h"
+#include "bus/keys.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#define LAST_ANSWERS_MS 500
+#define LINK_STOP_MS 3000
+
+struct agent {
+	const struct vl_agent_config *config;
+	int signals, listener;
+	struct vl_child *link;
+	struct vl_signer *signer;
+	struct vl_outbox *outbox;
+	struct vl_keeper *keeper;
+	bool stopping;
+};
+
+void vl_agent_prepare(void)
+{
+	struct rlimit none = {0, 0};
+
+	(void)setrlimit(RLIMIT_CORE, &none);
+	/* One heap, given back when it is empty; what is big is mapped, so that it goes back at once. */
+	(void)mallopt(M_ARENA_MAX, 1);
+	(void)mallopt(M_MMAP_THRESHOLD, 128 << 10);
+	(void)mallopt(M_TRIM_THRESHOLD, 512 << 10);
+	(void)signal(SIGPIPE, SIG_IGN);
+}
+
+static enum vl_err watch_signals(int *fd, struct vl_why *why)
+{
+	sigset_t signals;
+
+	(void)sigemptyset(&signals);
+	(void)sigaddset(&signals, SIGTERM);
+	(void)sigaddset(&signals, SIGINT);
+	(void)sigaddset(&signals, SIGCHLD);
+	(void)sigprocmask(SIG_BLOCK, &signals, NULL);
+	*fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
+	return *fd >= 0 ? VL_OK : vl_fail(why, VL_ERR_IO, "%s", strerror(errno));
+}
+
+/* Log what could not be done, and carry the error on. */
+static enum vl_err told(const char *verb, const char *object, const struct vl_why *why, enum vl_err err)
+{
+	if (err != VL_OK)
+		vl_log_cannot(verb, object, why, err);
+	return err;
+}
+
+static enum vl_err open_outbox(struct agent *agent)
+{
+	const struct vl_agent_config *config = agent->config;
+	struct vl_outbox_options options = {
+		.path = config->outbox,
+		.size = config->outbox_size,
+		.batch_bytes = config->batch_bytes,
+		.mission = config->mission,
+		.signer = agent->signer,
+		.clock = &vl_clock_system,
+		.rand = &vl_rand_system,
+	};
+	struct vl_why why = {0};
+
+	enum vl_err err = vl_outbox_open(&options, &agent->outbox, &why);
+	if (err == VL_OK && vl_outbox_rekeyed(agent->outbox))
+		vl_log_warning("the key is another one than last time: a new epoch begins on every lane");
+	return told("open outbox", config->outbox, &why, err);
+}
+
+static enum vl_err open_keeper(struct agent *agent)
+{
+	const struct vl_agent_config *config = agent->config;
+	bool shared = config->n_users > 1 || config->users[0] != geteuid();
+	struct vl_why why = {0};
+
+	enum vl_err err = vl_listen(config->socket, shared, &agent->listener, &why);
+	if (err != VL_OK)
+		return told("listen on", config->socket, &why, err);
+	struct vl_keeper_options options = {agent->outbox, agent->listener, config->users, config->n_users};
+	err = vl_keeper_open(&options, &agent->keeper, &why);
+	return told("serve", config->socket, &why, err);
+}
+
+/* The order matters: the link is another process before there is a key or an open outbox here. */
+static enum vl_err open_all(struct agent *agent, const char *path)
+{
+	struct vl_why why = {0};
+
+	enum vl_err err = told("watch", "signals", &why, watch_signals(&agent->signals, &why));
+	if (err == VL_OK)
+		err = told("start", "the link", &why, vl_child_open(path, &agent->link, &why));
+	if (err != VL_OK)
+		return err;
+	(void)prctl(PR_SET_DUMPABLE, 0);
+	err = vl_key_load(agent->config->key, agent->config->mission, &agent->signer, &why);
+	if (told("use key", agent->config->key, &why, err) != VL_OK)
+		return err;
+	err = open_outbox(agent);
+	return err == VL_OK ? open_keeper(agent) : err;
+}
+
+static void introduce_link(struct agent *agent)
+{
+	struct vl_pipe_message ready = {.kind = VL_PIPE_COMMITTED};
+
+	vl_keeper_set_link(agent->keeper, vl_child_pipe(agent->link));
+	if (vl_child_pipe(agent->link) >= 0)
+		(void)!vl_pipe_send(vl_child_pipe(agent->link), &ready);
+}
+
+static void hear_signals(struct agent *agent)
+{
+	struct signalfd_siginfo info;
+
+	while (read(agent->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		if (info.ssi_signo != SIGCHLD) {
+			agent->stopping = true;
+		} else if (vl_child_reap(agent->link, vl_monotonic_ms())) {
+			vl_keeper_set_link(agent->keeper, -1);
+			vl_child_forget_pipe(agent->link);
+		}
+	}
+}
+
+static int wait_ms(const struct agent *agent)
+{
+	int keeper = vl_keeper_timeout(agent->keeper), link = vl_child_timeout(agent->link, vl_monotonic_ms());
+
+	return link >= 0 && (keeper < 0 || link < keeper) ? link : keeper;
+}
+
+static enum vl_err serve(struct agent *agent, struct vl_why *why)
+{
+	struct pollfd fds[] = {
+		{.fd = agent->signals, .events = POLLIN},
+		{.fd = vl_keeper_fd(agent->keeper), .events = POLLIN},
+	};
+	enum vl_err err = VL_OK;
+
+	while (err == VL_OK && !agent->stopping) {
+		(void)poll(fds, 2, wait_ms(agent));
+		if (fds[0].revents != 0)
+			hear_signals(agent);
+		if (vl_child_start_due(agent->link, vl_monotonic_ms()))
+			introduce_link(agent);
+		err = vl_keeper_step(agent->keeper, why);
+	}
+	return err;
+}
+
+/* Answer who can be answered, have the link end, and note the acks it still brought. */
+static enum vl_err wind_up(struct agent *agent, enum vl_err err, struct vl_why *why)
+{
+	if (err != VL_OK) {
+		/* No more commits; only the bad news goes out. */
+		vl_keeper_set_link(agent->keeper, -1);
+		vl_child_close(agent->link, 0);
+		agent->link = NULL;
+		return err;
+	}
+	vl_child_stop(agent->link, LINK_STOP_MS);
+	return vl_keeper_finish(agent->keeper, LAST_ANSWERS_MS, why);
+}
+
+static void close_all(struct agent *agent)
+{
+	vl_keeper_close(agent->keeper);
+	vl_child_close(agent->link, LINK_STOP_MS);
+	if (agent->listener >= 0) {
+		(void)unlink(agent->config->socket);
+		(void)close(agent->listener);
+	}
+	vl_outbox_close(agent->outbox);
+	vl_signer_close(agent->signer);
+	if (agent->signals >= 0)
+		(void)close(agent->signals);
+}
+
+enum vl_err vl_agent_run(const struct vl_agent_config *config, const char *path)
+{
+	struct agent agent = {.config = config, .signals = -1, .listener = -1};
+	struct vl_why why = {0};
+
+	enum vl_err err = open_all(&agent, path);
+	if (err == VL_OK) {
+		introduce_link(&agent);
+		vl_log_info("mission %s: ready on %s", config->mission, config->socket);
+		err = serve(&agent, &why);
+		err = told("keep", config->outbox, &why, wind_up(&agent, err, &why));
+	}
+	close_all(&agent);
+	if (err == VL_OK)
+		vl_log_info("mission %s: stopped", config->mission);
+	return err;
+}

@@ -1,0 +1,125 @@
+#include "agent/config.h"
+
+#include "agent/outbox.h"
+#include "bus/keys.h"
+#include "stream/stream.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define AT(field) offsetof(struct vl_agent_config, field)
+
+const struct vl_conf_key vl_agent_keys[] = {
+	{"mission", "id", VL_CONF_TEXT, AT(mission), NULL, "the mission's id as enrolled, such as CN-SD-EMB"},
+	{"mission", "key", VL_CONF_TEXT, AT(key), NULL, "path of its secret key file, mode 0600"},
+	{"outbox", "path", VL_CONF_TEXT, AT(outbox), NULL, "folder of the outbox, on a local disk; made where missing"},
+	{"outbox", "size", VL_CONF_SIZE, AT(outbox_size), "8G",
+	 "the most the outbox may hold, 16M or more; taken from the disk as it fills"},
+	{"socket", "path", VL_CONF_TEXT, AT(socket), NULL, "Unix socket that the mission's programs publish to"},
+	{"socket", "users", VL_CONF_TEXTS, AT(users_text), "",
+	 "who may publish, names or uids; where none is given, only the user that the agent runs as"},
+	{"batch", "bytes", VL_CONF_SIZE, AT(batch_bytes), "64k",
+	 "the most bytes of one batch that several events share, 1k to 1000000; a bigger event travels alone. Small "
+	 "batches let an urgent one pass sooner on a thin line"},
+	{"kafka", "*", VL_CONF_ANY, 0, NULL,
+	 "any property of librdkafka, such as bootstrap.servers = kafka.example.org:9093 (required)"},
+	{NULL, NULL, VL_CONF_TEXT, 0, NULL, NULL},
+};
+
+static enum vl_err find_user(const char *name, uid_t *uid, struct vl_why *why)
+{
+	char *end;
+	unsigned long number = strtoul(name, &end, 10);
+
+	if (*end == '\0' && number < (uid_t)-1) {
+		*uid = (uid_t)number;
+		return VL_OK;
+	}
+	const struct passwd *user = getpwnam(name);
+	if (user == NULL)
+		return vl_fail(why, VL_ERR_CONFIG, "[socket] users: there is no user '%.40s' here", name);
+	*uid = user->pw_uid;
+	return VL_OK;
+}
+
+static enum vl_err find_users(struct vl_agent_config *config, struct vl_why *why)
+{
+	char *text = strdup(config->users_text), *rest = NULL;
+	enum vl_err err = text != NULL ? VL_OK : VL_ERR_NOMEM;
+
+	for (char *name = strtok_r(text, ", \t", &rest); err == VL_OK && name != NULL;
+	     name = strtok_r(NULL, ", \t", &rest)) {
+		if (config->n_users == VL_AGENT_USERS)
+			err = vl_fail(why, VL_ERR_CONFIG, "[socket] users: names more than %d", VL_AGENT_USERS);
+		else
+			err = find_user(name, &config->users[config->n_users++], why);
+	}
+	free(text);
+	if (err == VL_OK && config->n_users == 0)
+		config->users[config->n_users++] = geteuid();
+	return err;
+}
+
+static enum vl_err check(const struct vl_agent_config *config, struct vl_why *why)
+{
+	if (!vl_mission_valid(config->mission, strlen(config->mission)))
+		return vl_fail(why, VL_ERR_CONFIG,
+			       "[mission] id: '%.40s' is none; give 2 to 32 of A-Z, 0-9 and '-', a letter first",
+			       config->mission);
+	if (*config->key == '\0' || *config->outbox == '\0' || *config->socket == '\0')
+		return vl_fail(why, VL_ERR_CONFIG, "[mission] key, [outbox] path and [socket] path must not be empty");
+	if (strlen(config->socket) >= sizeof(((struct sockaddr_un *)0)->sun_path))
+		return vl_fail(why, VL_ERR_CONFIG,
+			       "[socket] path: is longer than a socket's may be; give a shorter one");
+	if (config->outbox_size < VL_OUTBOX_SIZE_MIN)
+		return vl_fail(why, VL_ERR_CONFIG, "[outbox] size: is too small; give 16M or more");
+	if (config->batch_bytes < VL_OUTBOX_BATCH_MIN || config->batch_bytes > VL_BATCH_MAX)
+		return vl_fail(why, VL_ERR_CONFIG, "[batch] bytes: give 1k to 1000000");
+	return VL_OK;
+}
+
+enum vl_err vl_agent_config_open(const char *path, struct vl_agent_config *config, struct vl_why *why)
+{
+	*config = (struct vl_agent_config){0};
+	enum vl_err err = vl_conf_open(path, vl_agent_keys, config, &config->conf, why);
+	if (err != VL_OK)
+		return err;
+	config->n_kafka = vl_conf_pairs(config->conf, "kafka", &config->kafka);
+	err = check(config, why);
+	return err == VL_OK ? find_users(config, why) : err;
+}
+
+void vl_agent_config_close(struct vl_agent_config *config)
+{
+	vl_conf_close(config->conf);
+	*config = (struct vl_agent_config){0};
+}
+
+static void nothing(void *context, uint64_t tag, enum vl_err err, int32_t partition, int64_t offset)
+{
+	(void)context, (void)tag, (void)err, (void)partition, (void)offset;
+}
+
+enum vl_err vl_agent_config_try(const struct vl_agent_config *config, struct vl_why *why)
+{
+	struct vl_producer_options options = {.pairs = config->kafka,
+					      .n_pairs = config->n_kafka,
+					      .window_bytes = 1,
+					      .window_records = 1,
+					      .acked = nothing};
+	struct vl_producer *producer;
+	struct vl_signer *signer;
+
+	enum vl_err err = vl_key_load(config->key, config->mission, &signer, why);
+	if (err != VL_OK)
+		return err;
+	vl_signer_close(signer);
+	err = vl_producer_open(&options, &producer, why);
+	if (err == VL_OK)
+		vl_producer_close(producer, 0);
+	return err;
+}

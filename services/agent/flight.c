@@ -1,0 +1,245 @@
+#include "agent/flight.h"
+
+#include <stdlib.h>
+
+#define NONE SIZE_MAX
+#define FAIR_TURN 8
+#define ASIDE_MIN_MS 1000
+#define ASIDE_MAX_MS 60000
+
+enum fate { IN_FLIGHT, ACKED, REFUSED };
+
+struct record {
+	size_t lane, bytes;
+	struct vl_place place;
+	int64_t sent_ms;
+	enum fate fate;
+	size_t next; /* of the same lane, or the next free one */
+};
+
+struct lane {
+	enum vl_precedence precedence;
+	struct vl_place sent, acked;
+	size_t first, last; /* its records in flight, in order */
+	bool waiting, news;
+	bool rewinding; /* refused: it goes back to `acked` once nothing of it is in flight */
+	bool broken;    /* what follows the refused one does not count as acked */
+	int64_t aside_until, aside_ms;
+	uint64_t turn; /* when it was last served */
+};
+
+struct vl_flight {
+	struct vl_window window;
+	size_t n_records, free;
+	uint64_t turn;
+	struct record records[VL_FLIGHT_RECORDS];
+	size_t n_lanes;
+	struct lane lanes[];
+};
+
+struct vl_flight *vl_flight_open(const struct vl_lane *lanes, size_t n_lanes)
+{
+	struct vl_flight *flight = calloc(1, sizeof(*flight) + n_lanes * sizeof(flight->lanes[0]));
+
+	if (flight == NULL)
+		return NULL;
+	flight->n_lanes = n_lanes;
+	for (size_t i = 0; i < n_lanes; i++)
+		flight->lanes[i].precedence = lanes[i].precedence;
+	vl_flight_restart(flight);
+	return flight;
+}
+
+void vl_flight_close(struct vl_flight *flight)
+{
+	free(flight);
+}
+
+void vl_flight_start(struct vl_flight *flight, size_t lane, struct vl_place acked)
+{
+	flight->lanes[lane].sent = flight->lanes[lane].acked = acked;
+}
+
+void vl_flight_wake(struct vl_flight *flight)
+{
+	for (size_t i = 0; i < flight->n_lanes; i++)
+		flight->lanes[i].waiting = true;
+}
+
+void vl_flight_empty(struct vl_flight *flight, size_t lane)
+{
+	flight->lanes[lane].waiting = false;
+}
+
+static bool has_turn(const struct lane *lane, int64_t now_ms)
+{
+	return lane->waiting && !lane->rewinding && now_ms >= lane->aside_until;
+}
+
+bool vl_flight_next(const struct vl_flight *flight, int64_t now_ms, size_t *next)
+{
+	bool fair = flight->turn % FAIR_TURN == FAIR_TURN - 1;
+	const struct lane *best = NULL;
+
+	for (size_t i = 0; i < flight->n_lanes; i++) {
+		const struct lane *lane = &flight->lanes[i];
+		if (!has_turn(lane, now_ms))
+			continue;
+		if (best == NULL || (!fair && lane->precedence < best->precedence) ||
+		    ((fair || lane->precedence == best->precedence) && lane->turn < best->turn)) {
+			best = lane;
+			*next = i;
+		}
+	}
+	return best != NULL;
+}
+
+struct vl_place vl_flight_sent_to(const struct vl_flight *flight, size_t lane)
+{
+	return flight->lanes[lane].sent;
+}
+
+bool vl_flight_allows(struct vl_flight *flight, size_t bytes)
+{
+	return flight->n_records < VL_FLIGHT_RECORDS && vl_window_allows(&flight->window, bytes);
+}
+
+size_t vl_flight_sent(struct vl_flight *flight, size_t index, struct vl_place place, size_t bytes, int64_t now_ms)
+{
+	struct lane *lane = &flight->lanes[index];
+	size_t tag = flight->free;
+	struct record *record = &flight->records[tag];
+
+	flight->free = record->next;
+	flight->n_records++;
+	*record = (struct record){index, bytes, place, now_ms, IN_FLIGHT, NONE};
+	if (lane->first == NONE)
+		lane->first = tag;
+	else
+		flight->records[lane->last].next = tag;
+	lane->last = tag;
+	lane->sent = place;
+	lane->turn = ++flight->turn;
+	vl_window_sent(&flight->window, bytes);
+	return tag;
+}
+
+/* A lane's records leave in order, however they were answered. */
+static void settle(struct vl_flight *flight, struct lane *lane)
+{
+	while (lane->first != NONE && flight->records[lane->first].fate != IN_FLIGHT) {
+		size_t tag = lane->first;
+		struct record *record = &flight->records[tag];
+		lane->broken |= record->fate == REFUSED;
+		if (!lane->broken) {
+			lane->acked = record->place;
+			lane->news = true;
+			if (!lane->rewinding)
+				lane->aside_ms = 0;
+		}
+		lane->first = record->next;
+		record->next = flight->free;
+		flight->free = tag;
+		flight->n_records--;
+	}
+	if (lane->rewinding && lane->first == NONE) {
+		lane->rewinding = lane->broken = false;
+		lane->sent = lane->acked;
+		lane->waiting = true;
+	}
+}
+
+size_t vl_flight_acked(struct vl_flight *flight, size_t tag, int64_t now_ms)
+{
+	struct record *record = &flight->records[tag];
+	size_t lane = record->lane;
+
+	record->fate = ACKED;
+	vl_window_acked(&flight->window, record->bytes, now_ms - record->sent_ms);
+	settle(flight, &flight->lanes[lane]);
+	return lane;
+}
+
+static void set_aside(struct lane *lane, int64_t now_ms)
+{
+	if (now_ms < lane->aside_until)
+		return;
+	int64_t longer = lane->aside_ms * 2;
+	lane->aside_ms = longer < ASIDE_MIN_MS ? ASIDE_MIN_MS : longer < ASIDE_MAX_MS ? longer : ASIDE_MAX_MS;
+	lane->aside_until = now_ms + lane->aside_ms;
+}
+
+size_t vl_flight_refused(struct vl_flight *flight, size_t tag, int64_t now_ms)
+{
+	struct record *record = &flight->records[tag];
+	size_t lane = record->lane;
+
+	record->fate = REFUSED;
+	vl_window_acked(&flight->window, record->bytes, INT64_MAX);
+	set_aside(&flight->lanes[lane], now_ms);
+	flight->lanes[lane].rewinding = true;
+	settle(flight, &flight->lanes[lane]);
+	return lane;
+}
+
+void vl_flight_set_aside(struct vl_flight *flight, size_t lane, int64_t now_ms)
+{
+	set_aside(&flight->lanes[lane], now_ms);
+}
+
+void vl_flight_restart(struct vl_flight *flight)
+{
+	for (size_t i = 0; i < VL_FLIGHT_RECORDS; i++)
+		flight->records[i].next = i + 1 < VL_FLIGHT_RECORDS ? i + 1 : NONE;
+	flight->free = 0;
+	flight->n_records = 0;
+	flight->window = vl_window_start();
+	for (size_t i = 0; i < flight->n_lanes; i++) {
+		struct lane *lane = &flight->lanes[i];
+		lane->first = lane->last = NONE;
+		lane->sent = lane->acked;
+		lane->rewinding = lane->broken = false;
+		lane->waiting = true;
+	}
+}
+
+struct vl_place vl_flight_acked_to(struct vl_flight *flight, size_t lane, bool *news)
+{
+	*news = flight->lanes[lane].news;
+	flight->lanes[lane].news = false;
+	return flight->lanes[lane].acked;
+}
+
+void vl_flight_not_told(struct vl_flight *flight, size_t lane)
+{
+	flight->lanes[lane].news = true;
+}
+
+size_t vl_flight_age(struct vl_flight *flight, int64_t now_ms, int64_t *oldest_ms)
+{
+	*oldest_ms = 0;
+	for (size_t i = 0; i < flight->n_lanes; i++) {
+		size_t first = flight->lanes[i].first;
+		if (first != NONE && now_ms - flight->records[first].sent_ms > *oldest_ms)
+			*oldest_ms = now_ms - flight->records[first].sent_ms;
+	}
+	vl_window_age(&flight->window, *oldest_ms, now_ms);
+	return flight->n_records;
+}
+
+int64_t vl_flight_wait(const struct vl_flight *flight, int64_t now_ms)
+{
+	int64_t wait = -1;
+
+	for (size_t i = 0; i < flight->n_lanes; i++) {
+		int64_t left = flight->lanes[i].aside_until - now_ms;
+		if (left > 0 && (wait < 0 || left < wait))
+			wait = left;
+	}
+	return wait;
+}
+
+size_t vl_flight_window(const struct vl_flight *flight)
+{
+	return flight->window.size;
+}

@@ -1,0 +1,75 @@
+/*
+ * What the link has given to Kafka and not heard of yet, and how far each lane has come; and which lane is next.
+ *
+ * Pure: places, counts and hours; no Kafka, no outbox. Lanes are numbered as in vl_lanes.
+ */
+#ifndef VALISE_AGENT_FLIGHT_H
+#define VALISE_AGENT_FLIGHT_H
+
+#include "agent/window.h"
+#include "bus/batch.h"
+#include "bus/types.h"
+
+#define VL_FLIGHT_RECORDS ((size_t)1024)
+
+/* A batch's place in its lane. */
+struct vl_place {
+	struct vl_epoch epoch;
+	struct vl_seq seq;
+};
+
+struct vl_flight;
+
+/* NULL when out of memory. */
+struct vl_flight *vl_flight_open(const struct vl_lane *lanes, size_t n_lanes);
+void vl_flight_close(struct vl_flight *flight);
+
+/* Where a lane stands: everything up to here is acked. At the start, from the outbox. */
+void vl_flight_start(struct vl_flight *flight, size_t lane, struct vl_place acked);
+
+/* Something may be waiting on every lane; nothing (more) is waiting on this one. */
+void vl_flight_wake(struct vl_flight *flight);
+void vl_flight_empty(struct vl_flight *flight, size_t lane);
+
+/* The lane to send from next; false where none has anything. The most urgent, and among equals the one that waited longest; but one
+ * turn in eight goes to the one that waited longest of all, so that nothing starves. Lanes that are set aside have no turn. */
+bool vl_flight_next(const struct vl_flight *flight, int64_t now_ms, size_t *lane);
+
+/* The place after which the lane goes on. */
+struct vl_place vl_flight_sent_to(const struct vl_flight *flight, size_t lane);
+
+/* Whether one more record, of this size, may go. */
+bool vl_flight_allows(struct vl_flight *flight, size_t bytes);
+
+/* It went; the result is its tag. */
+size_t vl_flight_sent(struct vl_flight *flight, size_t lane, struct vl_place place, size_t bytes, int64_t now_ms);
+
+/* Kafka has it. The result is the lane. */
+size_t vl_flight_acked(struct vl_flight *flight, size_t tag, int64_t now_ms);
+
+/* Kafka refused it. The lane is set aside, for longer each time until something of it is acked, and then goes on after what was
+ * acked. The result is the lane. */
+size_t vl_flight_refused(struct vl_flight *flight, size_t tag, int64_t now_ms);
+
+/* The same where it could not even be given to Kafka. */
+void vl_flight_set_aside(struct vl_flight *flight, size_t lane, int64_t now_ms);
+
+/* Forget everything in flight: each lane goes on after what was acked. */
+void vl_flight_restart(struct vl_flight *flight);
+
+/* Everything up to here is acked. `news` is true, once, where that moved since the last call. */
+struct vl_place vl_flight_acked_to(struct vl_flight *flight, size_t lane, bool *news);
+
+/* That could not be passed on: it is news again. */
+void vl_flight_not_told(struct vl_flight *flight, size_t lane);
+
+/* Records in flight, and the age of the oldest; tells the window, too. */
+size_t vl_flight_age(struct vl_flight *flight, int64_t now_ms, int64_t *oldest_ms);
+
+/* Milliseconds until a lane set aside has its turn again; -1 where none is. */
+int64_t vl_flight_wait(const struct vl_flight *flight, int64_t now_ms);
+
+/* The window's present size. */
+size_t vl_flight_window(const struct vl_flight *flight);
+
+#endif

@@ -1,0 +1,488 @@
+#include "agent/keeper.h"
+
+#include "agent/acks.h"
+#include "agent/client.h"
+#include "agent/listen.h"
+#include "agent/pipe.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#define GATHER_BYTES ((size_t)1 << 20)
+#define GATHER_MS 20
+#define GATHER_REQUESTS 4096
+#define ACK_DELAY_MS 500
+#define TICK_MS 1000
+#define READS_A_TURN 4
+
+/* A request whose answer waits for the commit. */
+struct held {
+	struct client *client;
+	uint64_t tag;
+	size_t n_events;
+};
+
+struct vl_keeper {
+	struct vl_keeper_options options;
+	int epoll, link;
+	struct client *clients[VL_KEEPER_CLIENTS];
+	size_t n_clients;
+	struct client_budget budget;
+	bool deaf; /* no descriptor left: the listener rests until the next tick */
+
+	struct held held[GATHER_REQUESTS + VL_KEEPER_CLIENTS];
+	size_t n_held, gathered;
+	bool in_txn, again;
+	enum vl_err err; /* that nothing can be written, before a transaction even began */
+	struct vl_why why;
+
+	struct vl_acks *acks;
+	int64_t tick;
+};
+
+/* -- open and close -- */
+
+/* epoll gives back a pointer: a client's, or one of these. */
+static void *listener_mark(struct vl_keeper *keeper)
+{
+	return &keeper->options.listener;
+}
+
+static void *link_mark(struct vl_keeper *keeper)
+{
+	return &keeper->link;
+}
+
+static int watch(struct vl_keeper *keeper, int op, int fd, unsigned events, void *mark)
+{
+	struct epoll_event event = {.events = events, .data.ptr = mark};
+	return epoll_ctl(keeper->epoll, op, fd, &event);
+}
+
+enum vl_err vl_keeper_open(const struct vl_keeper_options *options, struct vl_keeper **opened, struct vl_why *why)
+{
+	struct vl_keeper *keeper = calloc(1, sizeof(*keeper));
+
+	*opened = NULL;
+	if (keeper == NULL)
+		return VL_ERR_NOMEM;
+	keeper->options = *options;
+	keeper->link = -1;
+	keeper->epoll = epoll_create1(EPOLL_CLOEXEC);
+	keeper->acks = vl_acks_open();
+	if (keeper->epoll < 0 || keeper->acks == NULL ||
+	    watch(keeper, EPOLL_CTL_ADD, options->listener, EPOLLIN, listener_mark(keeper)) != 0) {
+		enum vl_err err = vl_fail(why, VL_ERR_IO, "%s", strerror(errno));
+		vl_keeper_close(keeper);
+		return err;
+	}
+	*opened = keeper;
+	return VL_OK;
+}
+
+void vl_keeper_close(struct vl_keeper *keeper)
+{
+	if (keeper == NULL)
+		return;
+	if (keeper->in_txn)
+		vl_outbox_abort(keeper->options.outbox);
+	for (size_t i = 0; i < keeper->n_clients; i++)
+		client_close(keeper->clients[i]);
+	if (keeper->epoll >= 0)
+		(void)close(keeper->epoll);
+	vl_acks_close(keeper->acks);
+	free(keeper);
+}
+
+void vl_keeper_set_link(struct vl_keeper *keeper, int fd)
+{
+	if (keeper->link >= 0)
+		(void)watch(keeper, EPOLL_CTL_DEL, keeper->link, 0, NULL);
+	keeper->link = fd;
+	if (fd >= 0)
+		(void)watch(keeper, EPOLL_CTL_ADD, fd, EPOLLIN, link_mark(keeper));
+}
+
+int vl_keeper_fd(const struct vl_keeper *keeper)
+{
+	return keeper->epoll;
+}
+
+/* -- events -- */
+
+static void begin(struct vl_keeper *keeper)
+{
+	if (keeper->in_txn || keeper->err != VL_OK)
+		return;
+	keeper->err = vl_outbox_begin(keeper->options.outbox, &keeper->why);
+	keeper->in_txn = keeper->err == VL_OK;
+}
+
+static bool failed(const struct vl_keeper *keeper)
+{
+	return keeper->err != VL_OK || (keeper->in_txn && vl_outbox_failed(keeper->options.outbox));
+}
+
+/* The commit has as much as one should. */
+static bool gathered(const struct vl_keeper *keeper)
+{
+	return keeper->gathered >= GATHER_BYTES || keeper->n_held >= GATHER_REQUESTS || failed(keeper);
+}
+
+static void take_event(struct vl_keeper *keeper, struct vl_bytes event, struct vl_buf *out)
+{
+	struct vl_accepted accepted;
+	struct vl_why why = {0};
+	enum vl_err err;
+
+	begin(keeper);
+	/* Once the commit has failed every answer of it is written anew. */
+	if (failed(keeper))
+		return;
+	err = vl_outbox_accept(keeper->options.outbox, event, &accepted, &why);
+	if (err == VL_OK) {
+		vl_answer_accepted(out, &accepted);
+		keeper->gathered += event.size;
+	} else if (err == VL_ERR_FULL) {
+		vl_answer_refused(out, VALISE__V1__REFUSED_CAUSE__REFUSED_CAUSE_FULL, vl_why_text(&why, err));
+	} else {
+		vl_answer_refused(out, VALISE__V1__REFUSED_CAUSE__REFUSED_CAUSE_INVALID, vl_why_text(&why, err));
+	}
+}
+
+static void hold(struct vl_keeper *keeper, struct client *client, uint64_t tag, size_t n_events)
+{
+	client_hold(client);
+	keeper->held[keeper->n_held++] = (struct held){client, tag, n_events};
+}
+
+/* One answer that says what is wrong with a request as a whole. */
+static void refuse_request(struct client *client, uint64_t tag, Valise__V1__RefusedCause cause, const char *reason,
+			   size_t times)
+{
+	struct vl_buf *out = client_out(client);
+	size_t start = vl_answer_begin(out);
+
+	for (size_t i = 0; i < times; i++)
+		vl_answer_refused(out, cause, reason);
+	vl_answer_end(out, start, tag);
+}
+
+static void take_request(struct vl_keeper *keeper, struct client *client, struct vl_bytes frame)
+{
+	struct vl_request request;
+	struct vl_why why = {0};
+	struct vl_bytes event;
+	enum vl_err err = vl_request_read(frame, &request, &why);
+
+	hold(keeper, client, request.tag, err == VL_OK ? request.n_events : 1);
+	if (err != VL_OK) {
+		refuse_request(client, request.tag, VALISE__V1__REFUSED_CAUSE__REFUSED_CAUSE_INVALID,
+			       vl_why_text(&why, err), 1);
+		return;
+	}
+	struct vl_buf *out = client_out(client);
+	size_t start = vl_answer_begin(out);
+	while (vl_request_next(&request, &event))
+		take_event(keeper, event, out);
+	vl_answer_end(out, start, request.tag);
+}
+
+static void end_broken(struct vl_keeper *keeper, struct client *client)
+{
+	hold(keeper, client, 0, 1);
+	refuse_request(client, 0, VALISE__V1__REFUSED_CAUSE__REFUSED_CAUSE_INVALID,
+		       "frame: its length says more than 1048576 bytes; the connection ends here, "
+		       "what was answered before it stands; send smaller requests",
+		       1);
+	client_finish(client);
+}
+
+/* Take the requests of one client, as far as this commit and the client's own answers have room. */
+static void serve(struct vl_keeper *keeper, struct client *client)
+{
+	int64_t now = vl_monotonic_ms();
+	struct vl_bytes frame;
+
+	for (int reads = 0; reads <= READS_A_TURN; reads++) {
+		while (!gathered(keeper) && !client_piled(client) && client_next(client, &frame))
+			take_request(keeper, client, frame);
+		if (gathered(keeper) || client_piled(client) || client_broken(client))
+			break;
+		if (client_read(client, now) != CLIENT_SOME)
+			break;
+	}
+	if (client_broken(client) && !client_finishing(client))
+		end_broken(keeper, client);
+	client_tidy(client);
+}
+
+/* -- clients coming and going -- */
+
+static bool let_in(const struct vl_keeper *keeper, uid_t uid)
+{
+	for (size_t i = 0; i < keeper->options.n_users; i++)
+		if (keeper->options.users[i] == uid)
+			return true;
+	return false;
+}
+
+/* Whom the agent does not serve is told why, as far as the socket takes it at once. */
+static void turn_away(int fd, const char *reason)
+{
+	struct vl_buf out = {0};
+	size_t start = vl_answer_begin(&out);
+
+	vl_answer_refused(&out, VALISE__V1__REFUSED_CAUSE__REFUSED_CAUSE_INVALID, reason);
+	vl_answer_end(&out, start, 0);
+	if (!vl_buf_failed(&out))
+		(void)!write(fd, out.data, out.size);
+	vl_buf_free(&out);
+	(void)close(fd);
+}
+
+static void greet(struct vl_keeper *keeper, int fd, uid_t uid)
+{
+	struct vl_why why = {0};
+	struct client *client;
+
+	if (!let_in(keeper, uid)) {
+		(void)vl_fail(&why, VL_ERR_PERMISSION, "user %u is not let in; name it under [socket] users",
+			      (unsigned)uid);
+		vl_log_warning("%s", why.text);
+		turn_away(fd, why.text);
+		return;
+	}
+	if (keeper->n_clients == VL_KEEPER_CLIENTS) {
+		turn_away(fd, "the agent serves 128 connections already; close one, or try later");
+		return;
+	}
+	client = client_open(fd, uid, &keeper->budget);
+	if (client == NULL || watch(keeper, EPOLL_CTL_ADD, fd, EPOLLIN, client) != 0) {
+		if (client != NULL)
+			client_close(client);
+		else
+			(void)close(fd);
+		return;
+	}
+	client_set_interest(client, EPOLLIN);
+	keeper->clients[keeper->n_clients++] = client;
+}
+
+static void greet_all(struct vl_keeper *keeper)
+{
+	uid_t uid;
+	int fd;
+	enum vl_err err;
+
+	while ((err = vl_listen_accept(keeper->options.listener, &fd, &uid)) == VL_OK)
+		greet(keeper, fd, uid);
+	if (err == VL_ERR_BUSY && !keeper->deaf) {
+		vl_log_warning("no file descriptor is left for another connection; waiting");
+		keeper->deaf = watch(keeper, EPOLL_CTL_MOD, keeper->options.listener, 0, listener_mark(keeper)) == 0;
+		keeper->tick = vl_monotonic_ms();
+	}
+}
+
+/* What to wait for with this client. A peer that is gone is always reported. */
+static void set_interest(struct vl_keeper *keeper, struct client *client)
+{
+	bool deaf = client_ended(client) || client_finished(client) || client_broken(client) || client_piled(client) ||
+		    client_waits(client);
+	unsigned events = (deaf ? 0u : EPOLLIN) | (client_unsent(client) > 0 ? EPOLLOUT : 0u);
+
+	if (events != client_interest(client) && watch(keeper, EPOLL_CTL_MOD, client_fd(client), events, client) == 0)
+		client_set_interest(client, events);
+}
+
+/* Send answers, forget who is gone. */
+static void sweep(struct vl_keeper *keeper)
+{
+	int64_t now = vl_monotonic_ms();
+	size_t kept = 0;
+
+	keeper->again = false;
+	for (size_t i = 0; i < keeper->n_clients; i++) {
+		struct client *client = keeper->clients[i];
+		client_flush(client, now);
+		bool more = client_ready(client) && !client_piled(client);
+		if (client_stuck(client, now))
+			client_kill(client);
+		if (client_dead(client) || (client_finished(client) && !more)) {
+			client_close(client);
+			continue;
+		}
+		keeper->again |= more;
+		set_interest(keeper, client);
+		keeper->clients[kept++] = client;
+	}
+	keeper->n_clients = kept;
+}
+
+/* -- the link -- */
+
+static void take_acks(struct vl_keeper *keeper)
+{
+	if (keeper->link >= 0 && vl_acks_take(keeper->acks, keeper->link, vl_monotonic_ms()) != VL_OK)
+		vl_keeper_set_link(keeper, -1);
+}
+
+static void wake_link(struct vl_keeper *keeper)
+{
+	struct vl_pipe_message message = {.kind = VL_PIPE_COMMITTED};
+
+	/* BUSY: wake-ups enough are waiting there. GONE: whoever runs us sees the link's end. */
+	if (keeper->link >= 0)
+		(void)!vl_pipe_send(keeper->link, &message);
+}
+
+/* -- a round -- */
+
+static void on_ready(struct vl_keeper *keeper, const struct epoll_event *event)
+{
+	if (event->data.ptr == listener_mark(keeper)) {
+		greet_all(keeper);
+	} else if (event->data.ptr == link_mark(keeper)) {
+		take_acks(keeper);
+	} else {
+		struct client *client = event->data.ptr;
+		/* Gone, and what it had sent cannot or need not be read any more. */
+		if (event->events & (EPOLLHUP | EPOLLERR) && !(client_interest(client) & EPOLLIN))
+			client_kill(client);
+		else
+			serve(keeper, client);
+	}
+}
+
+static void gather(struct vl_keeper *keeper)
+{
+	struct epoll_event ready[64];
+	int64_t until = vl_monotonic_ms() + GATHER_MS;
+	size_t before;
+
+	for (size_t i = 0; keeper->again && i < keeper->n_clients && !gathered(keeper); i++)
+		serve(keeper, keeper->clients[i]);
+	do {
+		before = keeper->n_held;
+		int n = epoll_wait(keeper->epoll, ready, 64, 0);
+		for (int i = 0; i < n && !gathered(keeper); i++)
+			on_ready(keeper, &ready[i]);
+	} while (keeper->n_held > before && !gathered(keeper) && vl_monotonic_ms() < until);
+}
+
+/* Every answer that waited for this commit becomes a refusal. */
+static void refuse_held(struct vl_keeper *keeper, enum vl_err err, const struct vl_why *why)
+{
+	bool full = err == VL_ERR_FULL;
+	struct vl_why reason = {0};
+
+	if (full)
+		(void)vl_fail(&reason, err,
+			      "the outbox's disk has no room left; nothing of this was kept; send it again later");
+	else
+		(void)vl_fail(
+			&reason, err,
+			"the outbox cannot be written (%.80s); whether this was kept is unknown; send it again with "
+			"the same id",
+			vl_why_text(why, err));
+	for (size_t i = 0; i < keeper->n_held; i++)
+		client_rewind(keeper->held[i].client);
+	for (size_t i = 0; i < keeper->n_held; i++)
+		refuse_request(keeper->held[i].client, keeper->held[i].tag,
+			       full ? VALISE__V1__REFUSED_CAUSE__REFUSED_CAUSE_FULL
+				    : VALISE__V1__REFUSED_CAUSE__REFUSED_CAUSE_UNKNOWN_OUTCOME,
+			       reason.text, keeper->held[i].n_events);
+}
+
+static enum vl_err commit(struct vl_keeper *keeper, struct vl_why *why)
+{
+	enum vl_err err = keeper->err;
+
+	if (err == VL_OK && keeper->in_txn) {
+		vl_acks_note(keeper->acks, keeper->options.outbox);
+		err = vl_outbox_commit(keeper->options.outbox, &keeper->why);
+		keeper->in_txn = false;
+		if (err == VL_OK) {
+			vl_acks_noted(keeper->acks);
+			wake_link(keeper);
+		} else {
+			vl_acks_not_noted(keeper->acks, vl_monotonic_ms());
+		}
+	}
+	if (err != VL_OK)
+		refuse_held(keeper, err, &keeper->why);
+	for (size_t i = 0; i < keeper->n_held; i++)
+		client_release(keeper->held[i].client);
+	keeper->n_held = keeper->gathered = 0;
+	if (err == VL_OK || err == VL_ERR_FULL)
+		return VL_OK;
+	return vl_fail(why, err, "%s", vl_why_text(&keeper->why, err));
+}
+
+/* Acks wait for a commit that is made anyway, but not for ever. */
+static void commit_acks(struct vl_keeper *keeper, int delay_ms)
+{
+	int64_t since = vl_acks_since(keeper->acks);
+
+	if (since >= 0 && vl_monotonic_ms() - since >= delay_ms)
+		begin(keeper);
+}
+
+static void wake_listener(struct vl_keeper *keeper)
+{
+	if (keeper->deaf && vl_monotonic_ms() - keeper->tick >= TICK_MS &&
+	    watch(keeper, EPOLL_CTL_MOD, keeper->options.listener, EPOLLIN, listener_mark(keeper)) == 0)
+		keeper->deaf = false;
+}
+
+int vl_keeper_timeout(const struct vl_keeper *keeper)
+{
+	int64_t wait = keeper->deaf ? TICK_MS : -1;
+
+	if (keeper->again)
+		return 0;
+	for (size_t i = 0; i < keeper->n_clients; i++)
+		if (client_partial(keeper->clients[i]))
+			wait = TICK_MS;
+	if (vl_acks_since(keeper->acks) >= 0) {
+		int64_t left = vl_acks_since(keeper->acks) + ACK_DELAY_MS - vl_monotonic_ms();
+		left = left > 0 ? left : 0;
+		wait = wait < 0 || left < wait ? left : wait;
+	}
+	return (int)wait;
+}
+
+enum vl_err vl_keeper_step(struct vl_keeper *keeper, struct vl_why *why)
+{
+	gather(keeper);
+	commit_acks(keeper, ACK_DELAY_MS);
+	enum vl_err err = commit(keeper, why);
+	sweep(keeper);
+	wake_listener(keeper);
+	return err;
+}
+
+enum vl_err vl_keeper_finish(struct vl_keeper *keeper, int wait_ms, struct vl_why *why)
+{
+	int64_t until = vl_monotonic_ms() + wait_ms, left = wait_ms;
+
+	take_acks(keeper);
+	commit_acks(keeper, 0);
+	enum vl_err err = commit(keeper, why);
+	sweep(keeper);
+	for (size_t i = 0; i < keeper->n_clients; i++) {
+		struct client *client = keeper->clients[i];
+		while (client_unsent(client) > 0 && !client_dead(client) && left > 0) {
+			struct pollfd poll_fd = {.fd = client_fd(client), .events = POLLOUT};
+			(void)poll(&poll_fd, 1, (int)left);
+			client_flush(client, vl_monotonic_ms());
+			left = until - vl_monotonic_ms();
+		}
+	}
+	return err;
+}

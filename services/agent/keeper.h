@@ -1,0 +1,48 @@
+/*
+ * The keeper: takes events from the programs on its socket, and says OK only for what is on the disk.
+ *
+ * It has no thread and no loop of its own. Whoever runs it waits for vl_keeper_fd, or for vl_keeper_timeout, and then
+ * calls vl_keeper_step, which does one round: read what the clients have sent by now, at most 1 MB of events or 20 ms; one
+ * commit; answer; wake the link. While a commit runs the next one's events gather in the sockets, so that a commit carries one
+ * event when there is one and thousands when there are thousands, and nobody waits for a timer.
+ */
+#ifndef VALISE_AGENT_KEEPER_H
+#define VALISE_AGENT_KEEPER_H
+
+#include "agent/outbox.h"
+
+#include <sys/types.h>
+
+#define VL_KEEPER_CLIENTS 128
+
+struct vl_keeper;
+
+/* Everything stays the caller's and must outlive the keeper. */
+struct vl_keeper_options {
+	struct vl_outbox *outbox;
+	int listener; /* listening, non-blocking */
+	const uid_t *users;
+	size_t n_users;
+};
+
+enum vl_err vl_keeper_open(const struct vl_keeper_options *options, struct vl_keeper **keeper,
+			   struct vl_why *why) VL_CHECKED;
+void vl_keeper_close(struct vl_keeper *keeper);
+
+/* The keeper's end of the pipe to the link, which the keeper never closes; -1 while there is no link. */
+void vl_keeper_set_link(struct vl_keeper *keeper, int fd);
+
+/* Readable when step has something to do. */
+int vl_keeper_fd(const struct vl_keeper *keeper);
+
+/* Milliseconds until step should be called although nothing is readable; -1 for never. */
+int vl_keeper_timeout(const struct vl_keeper *keeper);
+
+/* One round; never waits for a client. Not ok only where the promise can no longer be kept (whether a commit is on the disk is
+ * unknown, the disk fails): every client under way has been told, and the process must end. */
+enum vl_err vl_keeper_step(struct vl_keeper *keeper, struct vl_why *why) VL_CHECKED;
+
+/* Take nothing more: note the acks that came, and give clients up to `wait_ms` to take their answers. */
+enum vl_err vl_keeper_finish(struct vl_keeper *keeper, int wait_ms, struct vl_why *why) VL_CHECKED;
+
+#endif

@@ -1,0 +1,240 @@
+#include "agent/outbox_in.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* -- opening -- */
+
+static enum vl_err check_options(const struct vl_outbox_options *options, struct vl_why *why)
+{
+	if (!vl_mission_valid(options->mission, strlen(options->mission)))
+		return vl_fail(why, VL_ERR_CONFIG, "the mission's id is 2 to 32 of A-Z, 0-9 and '-', a letter first");
+	if (options->size < VL_OUTBOX_SIZE_MIN)
+		return vl_fail(why, VL_ERR_CONFIG, "a size of %zu bytes is too small; give it 16M or more",
+			       options->size);
+	if (options->batch_bytes < VL_OUTBOX_BATCH_MIN || options->batch_bytes > VL_BATCH_MAX)
+		return vl_fail(why, VL_ERR_CONFIG, "a batch of %zu bytes will not do; give 1k to 1000000",
+			       options->batch_bytes);
+	return VL_OK;
+}
+
+struct outbox_lane *outbox_add_lane(struct vl_outbox *outbox, struct vl_bytes name, uint32_t number)
+{
+	struct outbox_lane *lane = number < VL_OUTBOX_LANES ? calloc(1, sizeof(*lane)) : NULL;
+
+	if (lane == NULL)
+		return NULL;
+	lane->name = strndup((const char *)name.data, name.size);
+	if (lane->name == NULL) {
+		free(lane);
+		return NULL;
+	}
+	lane->number = number;
+	outbox->lanes[number] = lane;
+	if (number >= outbox->n_lanes)
+		outbox->n_lanes = number + 1;
+	const struct vl_lane *known = vl_lane_find(lane->name, name.size);
+	if (known != NULL)
+		outbox->by_catalogue[known - vl_lanes] = lane;
+	return lane;
+}
+
+uint64_t outbox_new_epoch(const struct vl_outbox *outbox, uint64_t before)
+{
+	int64_t now = vl_clock_now(outbox->options.clock).seconds;
+
+	return now > 0 && (uint64_t)now > before ? (uint64_t)now : before + 1;
+}
+
+/* Whether the chain's last batch, where it is still kept, is the one that its head says. */
+static bool head_holds(struct vl_txn *txn, const struct outbox_lane *lane)
+{
+	struct vl_key key = row_batch_key(lane->name, lane->chain.epoch, lane->chain.seq);
+	struct vl_outbox_batch batch;
+	struct vl_bytes value;
+
+	if (lane->chain.seq.n == 0 || !vl_txn_get(txn, BATCH, vl_key_done(&key), &value))
+		return true;
+	return row_read_batch(vl_key_done(&key), value, &batch) && vl_outbox_intact(&batch) &&
+	       vl_digest_equal(&batch.digest, &lane->chain.digest);
+}
+
+static enum vl_err load_chains(struct vl_outbox *outbox, struct vl_txn *txn, struct vl_why *why)
+{
+	struct vl_cursor *cursor = vl_cursor_open(txn, CHAIN);
+	struct vl_bytes key, value;
+	enum vl_err err = VL_OK;
+
+	for (bool more = vl_cursor_seek(cursor, (struct vl_bytes){0}, &key, &value); more && err == VL_OK;
+	     more = vl_cursor_next(cursor, &key, &value)) {
+		struct chain_row row = {0};
+		struct outbox_lane *lane =
+			row_read_chain(value, &row) ? outbox_add_lane(outbox, key, row.number) : NULL;
+		if (lane != NULL)
+			lane->chain = row.chain;
+		if (lane == NULL || !head_holds(txn, lane))
+			err = vl_fail(
+				why, VL_ERR_CORRUPT,
+				"the end of lane '%.*s' is damaged; keep the folder for headquarters to look at, and "
+				"start with a new one",
+				(int)key.size, (const char *)key.data);
+	}
+	vl_cursor_close(cursor);
+	return err;
+}
+
+/* Another key: nobody can tell whether the old one signed more elsewhere, so every chain goes on in a new epoch. */
+static void begin_epochs(struct vl_outbox *outbox, struct vl_txn *txn)
+{
+	for (uint32_t i = 0; i < outbox->n_lanes; i++) {
+		struct outbox_lane *lane = outbox->lanes[i];
+		if (lane == NULL)
+			continue;
+		lane->chain.epoch.n = outbox_new_epoch(outbox, lane->chain.epoch.n);
+		lane->chain.seq.n = 0;
+		lane->chain.next_event.n = 1;
+		row_put_chain(txn, lane->name, &(struct chain_row){lane->number, lane->chain});
+	}
+}
+
+static enum vl_err check_meta(struct vl_txn *txn, struct vl_outbox *outbox, struct vl_why *why)
+{
+	struct vl_bytes value;
+	bool found = vl_txn_get(txn, META, row_text("format"), &value);
+
+	if (!found)
+		return vl_txn_err(txn) != VL_OK ? vl_txn_err(txn) : VL_ERR_NOT_FOUND;
+	if (value.size != 4 || vl_get_be32(value.data) != VL_OUTBOX_FORMAT)
+		return vl_fail(why, VL_ERR_CONFIG, "it was written in another format; this program knows format %d",
+			       VL_OUTBOX_FORMAT);
+	if (!vl_txn_get(txn, META, row_text("mission"), &value) || value.size > VL_MISSION_MAX)
+		return vl_fail(why, VL_ERR_CORRUPT, "it does not say whose it is");
+	memcpy(outbox->mission, value.data, value.size);
+	return VL_OK;
+}
+
+static enum vl_err check_owner(struct vl_outbox *outbox, struct vl_txn *txn, struct vl_why *why)
+{
+	const char *mission = outbox->options.mission;
+	struct vl_bytes value;
+
+	if (strcmp(outbox->mission, mission) != 0)
+		return vl_fail(why, VL_ERR_CONFIG,
+			       "it is the outbox of mission '%s', not of '%s'; give each mission its own folder",
+			       outbox->mission, mission);
+	outbox->rekeyed = !vl_txn_get(txn, META, row_text("key"), &value) || value.size != sizeof(outbox->key.bytes) ||
+			  memcmp(value.data, outbox->key.bytes, value.size) != 0;
+	return VL_OK;
+}
+
+static void make_meta(struct vl_txn *txn, const struct vl_outbox *outbox)
+{
+	uint8_t format[4];
+
+	vl_put_be32(format, VL_OUTBOX_FORMAT);
+	vl_txn_put(txn, META, row_text("format"), (struct vl_bytes){format, sizeof(format)});
+	vl_txn_put(txn, META, row_text("mission"), row_text(outbox->options.mission));
+	vl_txn_put(txn, META, row_text("key"), (struct vl_bytes){outbox->key.bytes, sizeof(outbox->key.bytes)});
+}
+
+static enum vl_err settle(struct vl_outbox *outbox, struct vl_why *why)
+{
+	struct vl_txn *txn = vl_txn_begin(outbox->store, true, why);
+
+	if (txn == NULL)
+		return VL_ERR_IO;
+	enum vl_err err = check_meta(txn, outbox, why);
+	bool fresh = err == VL_ERR_NOT_FOUND;
+	if (err == VL_OK)
+		err = check_owner(outbox, txn, why);
+	if (err == VL_OK)
+		err = load_chains(outbox, txn, why);
+	if (err == VL_OK && outbox->rekeyed)
+		begin_epochs(outbox, txn);
+	if (fresh)
+		(void)strcpy(outbox->mission, outbox->options.mission);
+	if (fresh || (err == VL_OK && outbox->rekeyed)) {
+		make_meta(txn, outbox);
+		return vl_txn_commit(txn, why);
+	}
+	vl_txn_abort(txn);
+	return err;
+}
+
+enum vl_err vl_outbox_open(const struct vl_outbox_options *options, struct vl_outbox **opened, struct vl_why *why)
+{
+	struct vl_store_options store = {.path = options->path, .dbs = vl_outbox_dbs, .map_size = options->size};
+	struct vl_outbox *outbox;
+
+	*opened = NULL;
+	enum vl_err err = check_options(options, why);
+	if (err != VL_OK)
+		return err;
+	outbox = calloc(1, sizeof(*outbox));
+	if (outbox == NULL)
+		return VL_ERR_NOMEM;
+	outbox->options = *options;
+	outbox->key = vl_key_id_of(vl_signer_public(options->signer));
+	outbox->by_catalogue = calloc(vl_n_lanes + 1, sizeof(struct outbox_lane *));
+	err = outbox->by_catalogue == NULL ? VL_ERR_NOMEM : vl_store_open(&store, &outbox->store, why);
+	if (err == VL_OK)
+		err = settle(outbox, why);
+	if (err != VL_OK)
+		vl_outbox_close(outbox);
+	else
+		*opened = outbox;
+	return err;
+}
+
+enum vl_err vl_outbox_open_reader(const char *path, struct vl_outbox **opened, struct vl_why *why)
+{
+	struct vl_store_options store = {.path = path, .dbs = vl_outbox_dbs, .read_only = true};
+	struct vl_outbox *outbox = calloc(1, sizeof(*outbox));
+
+	*opened = NULL;
+	if (outbox == NULL)
+		return VL_ERR_NOMEM;
+	enum vl_err err = vl_store_open(&store, &outbox->store, why);
+	struct vl_txn *txn = err == VL_OK ? vl_txn_begin(outbox->store, false, why) : NULL;
+	if (err == VL_OK)
+		err = txn != NULL ? check_meta(txn, outbox, why) : VL_ERR_IO;
+	vl_txn_abort(txn);
+	if (err != VL_OK)
+		vl_outbox_close(outbox);
+	else
+		*opened = outbox;
+	return err;
+}
+
+void vl_outbox_close(struct vl_outbox *outbox)
+{
+	if (outbox == NULL)
+		return;
+	vl_outbox_abort(outbox);
+	for (uint32_t i = 0; i < outbox->n_lanes; i++) {
+		if (outbox->lanes[i] == NULL)
+			continue;
+		vl_buf_free(&outbox->lanes[i]->batch);
+		free(outbox->lanes[i]->name);
+		free(outbox->lanes[i]);
+	}
+	vl_buf_free(&outbox->scratch);
+	free(outbox->by_catalogue);
+	vl_store_close(outbox->store);
+	free(outbox);
+}
+
+const char *vl_outbox_mission(const struct vl_outbox *outbox)
+{
+	return outbox->mission;
+}
+
+bool vl_outbox_rekeyed(const struct vl_outbox *outbox)
+{
+	return outbox->rekeyed;
+}
+
+void vl_outbox_usage(const struct vl_outbox *outbox, size_t *used, size_t *room)
+{
+	vl_store_usage(outbox->store, used, room);
+}

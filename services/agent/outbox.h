@@ -1,0 +1,145 @@
+/*
+ * The outbox: a mission's events from the moment they are accepted, on its own disk.
+ *
+ * One writer, the keeper. In one transaction it takes what its clients sent, numbers the events, builds and signs the batches
+ * of every lane, and stores them with each chain's new head; what commit has returned ok for is on the disk and will
+ * not be lost. Any number of readers look on: the link, which sends, and `valise outbox ls`.
+ *
+ * A batch is kept when Kafka has it, and when Kafka loses it again it can be sent again. Nothing is freed yet: what may free a
+ * batch is headquarters' signed receipt alone, and receipts are a later change.
+ *
+ * In LMDB: meta (format, mission, key id), chain (lane -> its head), batch ((lane, epoch, seq) -> signature and bytes),
+ * event (id -> lane, epoch, number), acked (lane -> epoch, seq).
+ */
+#ifndef VALISE_AGENT_OUTBOX_H
+#define VALISE_AGENT_OUTBOX_H
+
+#include "base/clock.h"
+#include "base/rand.h"
+#include "bus/batch.h"
+#include "bus/sign.h"
+#include "bus/types.h"
+
+#define VL_OUTBOX_SIZE_MIN ((size_t)16 << 20)
+#define VL_OUTBOX_BATCH_MIN ((size_t)1024)
+
+struct vl_outbox;
+
+/* Texts, signer, clock and rand stay the caller's, and must outlive the outbox. */
+struct vl_outbox_options {
+	const char *path;   /* a folder; made where missing */
+	size_t size;        /* the most it may ever hold; sparse */
+	size_t batch_bytes; /* the most one batch takes when several events share it */
+	const char *mission;
+	const struct vl_signer *signer;
+	enum vl_domain domain;
+	const struct vl_clock *clock;
+	const struct vl_rand *rand;
+};
+
+/* Open as the writer. LOCKED where another agent writes; CONFIG where the folder is another mission's, or a size is out of range;
+ * CORRUPT where the last batch of a chain is not what its head says. Signing with another key than last time begins a new
+ * epoch on every lane. */
+enum vl_err vl_outbox_open(const struct vl_outbox_options *options, struct vl_outbox **outbox,
+			   struct vl_why *why) VL_CHECKED;
+
+/* Open to look only, while an agent may be writing. NOT_FOUND where there is none yet. Works while no agent runs. Never open an
+ * outbox twice in one process (store/store.h). */
+enum vl_err vl_outbox_open_reader(const char *path, struct vl_outbox **outbox, struct vl_why *why) VL_CHECKED;
+
+/* Aborts a transaction under way. NULL is fine. */
+void vl_outbox_close(struct vl_outbox *outbox);
+
+/* Whose it is; valid until close. */
+const char *vl_outbox_mission(const struct vl_outbox *outbox);
+
+/* True where open found another key than last time. */
+bool vl_outbox_rekeyed(const struct vl_outbox *outbox);
+
+/* Bytes in use, and the most there may be: the map's size or what the disk still gives. */
+void vl_outbox_usage(const struct vl_outbox *outbox, size_t *used, size_t *room);
+
+/* -- accepting (the writer) -- */
+
+/* What became of one event. */
+struct vl_accepted {
+	struct vl_event_id id;
+	const char *lane; /* valid until close */
+	struct vl_epoch epoch;
+	struct vl_event_no event;
+	bool duplicate; /* the id was accepted before, in this transaction or an earlier one: this is the first answer again */
+};
+
+/* Begin a transaction; not ok only when nothing can be written at all. */
+enum vl_err vl_outbox_begin(struct vl_outbox *outbox, struct vl_why *why) VL_CHECKED;
+
+/* Take one serialised Event (copied). An error of class REJECT, or FULL while vl_outbox_failed stays false, refuses this event
+ * alone, and the transaction goes on. Any other error fails the transaction: nothing of it will be kept, and commit says the
+ * same. FULL comes for the less urgent first: above 90 % of the room only FLASH and IMMEDIATE are taken, above 93 % only
+ * FLASH, to 97 %; the rest is kept for acks and for freeing. */
+enum vl_err vl_outbox_accept(struct vl_outbox *outbox, struct vl_bytes event, struct vl_accepted *accepted,
+			     struct vl_why *why) VL_CHECKED;
+
+/* Note that Kafka has all of a lane's batches up to this one. Never goes back. */
+void vl_outbox_ack(struct vl_outbox *outbox, const char *lane, struct vl_epoch epoch, struct vl_seq seq);
+
+/* True once the transaction can only fail. */
+bool vl_outbox_failed(const struct vl_outbox *outbox);
+
+/* Sign and store what was accepted. Only after ok may anybody be told. Otherwise nothing is kept and no number is burned, except for
+ * OUTCOME_UNKNOWN: then this process must end and a new one look. */
+enum vl_err vl_outbox_commit(struct vl_outbox *outbox, struct vl_why *why) VL_CHECKED;
+void vl_outbox_abort(struct vl_outbox *outbox);
+
+/* -- looking (a reader, or the writer between transactions) -- */
+
+enum vl_outbox_state {
+	VL_OUTBOX_STORED, /* on this disk */
+	VL_OUTBOX_SENT,   /* and Kafka has acked it */
+};
+
+/* One batch as it is kept. Points into the snapshot. */
+struct vl_outbox_batch {
+	const char *lane;
+	struct vl_epoch epoch;
+	struct vl_seq seq;
+	struct vl_event_no first_event;
+	uint32_t n_events;
+	enum vl_outbox_state state;
+	struct vl_time stored_at;
+	enum vl_domain domain;
+	struct vl_key_id key;
+	struct vl_signature signature;
+	struct vl_digest digest; /* as it was signed */
+	struct vl_bytes value;   /* the record's value; value.size is the batch's bytes */
+};
+
+/* A snapshot of the outbox. As long as it is held the file can only grow: end it within a second. */
+struct vl_outbox_look;
+
+/* NULL where it cannot be had; `why` says. */
+struct vl_outbox_look *vl_outbox_look(struct vl_outbox *outbox, struct vl_why *why);
+void vl_outbox_look_end(struct vl_outbox_look *look);
+
+/* Step through every batch in the order of (lane, epoch, seq). Start with {0}; each call moves `*batch` on to the next one. False
+ * at the end, or on an error that vl_outbox_look_err then tells. */
+bool vl_outbox_each(struct vl_outbox_look *look, struct vl_outbox_batch *batch);
+
+/* The first batch of `lane` after (epoch, seq); {0}, {0} for its first of all. False as for each. */
+bool vl_outbox_next(struct vl_outbox_look *look, const char *lane, struct vl_epoch epoch, struct vl_seq seq,
+		    struct vl_outbox_batch *batch);
+
+/* How far Kafka has acked a lane; zeros where nothing is. */
+void vl_outbox_acked(struct vl_outbox_look *look, const char *lane, struct vl_epoch *epoch, struct vl_seq *seq);
+
+/* The head of a lane's chain: its epoch, and the last batch in it (0 where that epoch has none yet). Zeros where nothing was
+ * ever accepted. */
+void vl_outbox_head(struct vl_outbox_look *look, const char *lane, struct vl_epoch *epoch, struct vl_seq *seq);
+
+/* ok, or what stopped the last call: CORRUPT, IO. */
+enum vl_err vl_outbox_look_err(const struct vl_outbox_look *look);
+
+/* Whether the bytes still are what was signed. LMDB has no checksums: ask before sending. */
+bool vl_outbox_intact(const struct vl_outbox_batch *batch);
+
+#endif

@@ -1,0 +1,308 @@
+#include "agent/outbox_in.h"
+#include "bus/wire.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* -- room -- */
+
+/* How much may be in use for an event of this precedence still to be taken. On a small outbox the shares are too little for
+ * one commit of big events, so each has a floor. */
+static size_t limit(size_t room, enum vl_precedence precedence)
+{
+	static const struct {
+		size_t percent, least;
+	} kept[VL_PRECEDENCES] = {
+		[VL_FLASH] = {3, (size_t)3 << 20},
+		[VL_IMMEDIATE] = {7, (size_t)5 << 20},
+		[VL_PRIORITY] = {10, (size_t)7 << 20},
+		[VL_ROUTINE] = {10, (size_t)7 << 20},
+	};
+	size_t share = room / 100 * kept[precedence].percent;
+	size_t keep = share > kept[precedence].least ? share : kept[precedence].least;
+
+	return room > keep ? room - keep : 0;
+}
+
+/* Measuring walks LMDB's list of free pages: not for every commit while there is plenty. */
+static void measure(struct vl_outbox *outbox)
+{
+	const size_t often = (size_t)4 << 20;
+	size_t guess = outbox->used + outbox->added;
+
+	if (!outbox->measured || outbox->added > often || guess > outbox->room / 10 * 8 ||
+	    outbox->room < VL_OUTBOX_SIZE_MIN * 2) {
+		vl_store_usage(outbox->store, &outbox->used, &outbox->room);
+		outbox->added = 0;
+		outbox->measured = true;
+	}
+	outbox->added_before = outbox->added;
+}
+
+/* What an event takes: its bytes in a batch, its row by id, and the waste of pages. */
+static size_t footprint(size_t size)
+{
+	return size + size / 8 + 128;
+}
+
+static bool fits(const struct vl_outbox *outbox, const struct vl_lane *lane, size_t size)
+{
+	return outbox->used + outbox->added + footprint(size) <= limit(outbox->room, lane->precedence);
+}
+
+static enum vl_err refuse_full(const struct vl_outbox *outbox, const struct vl_lane *lane, struct vl_why *why)
+{
+	size_t percent = outbox->room > 0 ? (outbox->used + outbox->added) * 100 / outbox->room : 100;
+
+	return vl_fail(
+		why, VL_ERR_FULL,
+		"the outbox is %zu %% full and takes no %s event now; send it again later, or give [outbox] size more",
+		percent, vl_precedence_name(lane->precedence));
+}
+
+/* -- a transaction -- */
+
+enum vl_err vl_outbox_begin(struct vl_outbox *outbox, struct vl_why *why)
+{
+	measure(outbox);
+	outbox->txn = vl_txn_begin(outbox->store, true, why);
+	if (outbox->txn == NULL)
+		return VL_ERR_IO;
+	outbox->now = vl_clock_now(outbox->options.clock);
+	return VL_OK;
+}
+
+bool vl_outbox_failed(const struct vl_outbox *outbox)
+{
+	return outbox->txn != NULL && vl_txn_err(outbox->txn) != VL_OK;
+}
+
+static struct outbox_lane *meet_lane(struct vl_outbox *outbox, const struct vl_lane *known)
+{
+	struct outbox_lane *lane = outbox->by_catalogue[known - vl_lanes];
+
+	if (lane != NULL)
+		return lane;
+	lane = outbox_add_lane(outbox, row_text(known->name), outbox->n_lanes);
+	if (lane == NULL)
+		return NULL;
+	lane->chain.epoch.n = outbox_new_epoch(outbox, 0);
+	lane->chain.next_event.n = 1;
+	return lane;
+}
+
+static void open_batch(struct vl_outbox *outbox, struct outbox_lane *lane)
+{
+	struct vl_batch_head head = {
+		.mission = row_text(outbox->mission),
+		.lane = row_text(lane->name),
+		.epoch = lane->chain.epoch,
+		.seq = {lane->chain.seq.n + 1},
+		.first_event = lane->chain.next_event,
+		.prev = lane->chain.digest,
+		.signed_at = outbox->now,
+	};
+
+	vl_buf_reset(&lane->batch);
+	vl_batch_put_head(&lane->batch, &head);
+	lane->n_events = 0;
+}
+
+static void drop_batch(struct vl_outbox *outbox, struct outbox_lane *lane)
+{
+	lane->n_events = 0;
+	vl_buf_reset(&lane->batch);
+	/* One big event must not keep its memory for ever. */
+	if (lane->batch.room > 2 * outbox->options.batch_bytes)
+		vl_buf_free(&lane->batch);
+}
+
+static void close_batch(struct vl_outbox *outbox, struct outbox_lane *lane)
+{
+	struct vl_outbox_batch batch = {
+		.lane = lane->name,
+		.epoch = lane->chain.epoch,
+		.seq = {lane->chain.seq.n + 1},
+		.first_event = {lane->chain.next_event.n - lane->n_events},
+		.n_events = lane->n_events,
+		.stored_at = outbox->now,
+		.domain = outbox->options.domain,
+		.key = outbox->key,
+		.value = vl_buf_bytes(&lane->batch),
+	};
+
+	if (vl_buf_failed(&lane->batch)) {
+		vl_txn_fail(outbox->txn, VL_ERR_NOMEM);
+		return;
+	}
+	batch.digest = vl_batch_digest(batch.value);
+	enum vl_err err = vl_sign(outbox->options.signer, batch.domain, &batch.digest, &batch.signature);
+	if (err != VL_OK)
+		vl_txn_fail(outbox->txn, err);
+	row_put_batch(outbox->txn, &batch);
+	lane->chain.seq = batch.seq;
+	lane->chain.digest = batch.digest;
+	drop_batch(outbox, lane);
+}
+
+static void append(struct vl_outbox *outbox, struct outbox_lane *lane, struct vl_bytes event)
+{
+	if (!lane->touched)
+		lane->saved = lane->chain;
+	lane->touched = true;
+	if (lane->n_events > 0 && lane->batch.size + vl_batch_event_size(event.size) > outbox->options.batch_bytes)
+		close_batch(outbox, lane);
+	if (lane->n_events == 0)
+		open_batch(outbox, lane);
+	vl_batch_put_event(&lane->batch, event);
+	lane->n_events++;
+	lane->chain.next_event.n++;
+	outbox->added += footprint(event.size);
+}
+
+/* -- one event -- */
+
+/* The answer that an id was given when it first came. */
+static enum vl_err repeat_answer(struct vl_outbox *outbox, struct vl_bytes row, struct vl_accepted *accepted)
+{
+	struct event_row first = {0};
+	bool good = row_read_event(row, &first) && first.number < outbox->n_lanes;
+
+	if (!good || outbox->lanes[first.number] == NULL) {
+		vl_txn_fail(outbox->txn, VL_ERR_CORRUPT);
+		return VL_ERR_CORRUPT;
+	}
+	accepted->lane = outbox->lanes[first.number]->name;
+	accepted->epoch = first.epoch;
+	accepted->event = first.event;
+	accepted->duplicate = true;
+	return VL_OK;
+}
+
+/* Put the id into an event that came without one. Its own field 1, were it there and empty, would make the field twice. */
+static enum vl_err give_id(struct vl_outbox *outbox, struct vl_bytes *event, struct vl_event_id *id, struct vl_why *why)
+{
+	struct vl_wire wire = vl_wire_open(*event);
+	struct vl_wire_field field;
+
+	while (vl_wire_next(&wire, &field))
+		if (field.number == 1)
+			return vl_fail(why, VL_ERR_INVALID,
+				       "id: is there but empty; leave it out or give the 16 bytes of a UUID");
+	*id = vl_uuid7(outbox->options.clock, outbox->options.rand);
+	if (event->size + vl_wire_bytes_size(1, sizeof(id->bytes)) > VL_EVENT_MAX)
+		return vl_fail(why, VL_ERR_TOO_LARGE,
+			       "event: %zu bytes and an id are more than %zu; carry large things beside the bag",
+			       event->size, VL_EVENT_MAX);
+	vl_buf_reset(&outbox->scratch);
+	vl_wire_put_bytes(&outbox->scratch, 1, id->bytes, sizeof(id->bytes));
+	vl_buf_put(&outbox->scratch, event->data, event->size);
+	*event = vl_buf_bytes(&outbox->scratch);
+	return VL_OK;
+}
+
+static void tidy_scratch(struct vl_outbox *outbox)
+{
+	if (outbox->scratch.room > outbox->options.batch_bytes)
+		vl_buf_free(&outbox->scratch);
+}
+
+static enum vl_err put_event(struct vl_outbox *outbox, const struct vl_lane *known, struct vl_bytes event,
+			     struct vl_accepted *accepted)
+{
+	struct outbox_lane *lane = meet_lane(outbox, known);
+	struct vl_bytes there, key = {accepted->id.bytes, sizeof(accepted->id.bytes)};
+	uint8_t row[VL_EVENT_ROW];
+
+	if (lane == NULL || vl_buf_failed(&outbox->scratch)) {
+		vl_txn_fail(outbox->txn, VL_ERR_NOMEM);
+		return VL_ERR_NOMEM;
+	}
+	*accepted = (struct vl_accepted){accepted->id, lane->name, lane->chain.epoch, lane->chain.next_event, false};
+	row_pack_event(&(struct event_row){lane->number, accepted->epoch, accepted->event}, row);
+	if (vl_txn_insert(outbox->txn, EVENT, key, (struct vl_bytes){row, sizeof(row)}, &there))
+		append(outbox, lane, event);
+	else if (!vl_outbox_failed(outbox))
+		return repeat_answer(outbox, there, accepted);
+	return vl_txn_err(outbox->txn);
+}
+
+enum vl_err vl_outbox_accept(struct vl_outbox *outbox, struct vl_bytes bytes, struct vl_accepted *accepted,
+			     struct vl_why *why)
+{
+	struct vl_event event;
+	const struct vl_lane *lane;
+	struct vl_bytes row;
+
+	if (vl_outbox_failed(outbox))
+		return vl_txn_err(outbox->txn);
+	enum vl_err err = vl_event_check(bytes, &event, &lane, why);
+	if (err != VL_OK)
+		return err;
+	bool room = fits(outbox, lane, bytes.size);
+	if (event.id.size == sizeof(accepted->id.bytes)) {
+		memcpy(accepted->id.bytes, event.id.data, event.id.size);
+		if (!room && vl_txn_get(outbox->txn, EVENT, event.id, &row))
+			return repeat_answer(outbox, row, accepted);
+	}
+	if (!room)
+		return refuse_full(outbox, lane, why);
+	if (event.id.size == 0)
+		err = give_id(outbox, &bytes, &accepted->id, why);
+	if (err == VL_OK)
+		err = put_event(outbox, lane, bytes, accepted);
+	tidy_scratch(outbox);
+	return err;
+}
+
+void vl_outbox_ack(struct vl_outbox *outbox, const char *lane, struct vl_epoch epoch, struct vl_seq seq)
+{
+	struct vl_epoch old_epoch;
+	struct vl_seq old_seq;
+
+	row_get_acked(outbox->txn, lane, &old_epoch, &old_seq);
+	if (epoch.n > old_epoch.n || (epoch.n == old_epoch.n && seq.n > old_seq.n))
+		row_put_acked(outbox->txn, lane, epoch, seq);
+}
+
+/* -- the end of a transaction -- */
+
+static void end(struct vl_outbox *outbox, bool kept)
+{
+	outbox->txn = NULL;
+	if (!kept)
+		outbox->added = outbox->added_before;
+	for (uint32_t i = 0; i < outbox->n_lanes; i++) {
+		struct outbox_lane *lane = outbox->lanes[i];
+		if (lane == NULL || !lane->touched)
+			continue;
+		lane->touched = false;
+		if (!kept) {
+			lane->chain = lane->saved;
+			drop_batch(outbox, lane);
+		}
+	}
+}
+
+enum vl_err vl_outbox_commit(struct vl_outbox *outbox, struct vl_why *why)
+{
+	for (uint32_t i = 0; i < outbox->n_lanes; i++) {
+		struct outbox_lane *lane = outbox->lanes[i];
+		if (lane == NULL || !lane->touched)
+			continue;
+		if (lane->n_events > 0)
+			close_batch(outbox, lane);
+		row_put_chain(outbox->txn, lane->name, &(struct chain_row){lane->number, lane->chain});
+	}
+	enum vl_err err = vl_txn_commit(outbox->txn, why);
+	end(outbox, err == VL_OK);
+	return err;
+}
+
+void vl_outbox_abort(struct vl_outbox *outbox)
+{
+	if (outbox->txn == NULL)
+		return;
+	vl_txn_abort(outbox->txn);
+	end(outbox, false);
+}

@@ -1,0 +1,110 @@
+#include "agent/outbox_in.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct vl_outbox_look {
+	struct vl_txn *txn;
+	struct vl_cursor *cursor;
+	enum vl_err err;
+	/* Whose acks are known, so that a walk over a lane reads them once. */
+	const char *acked_lane;
+	struct vl_epoch acked_epoch;
+	struct vl_seq acked_seq;
+};
+
+struct vl_outbox_look *vl_outbox_look(struct vl_outbox *outbox, struct vl_why *why)
+{
+	struct vl_outbox_look *look = calloc(1, sizeof(*look));
+
+	if (look == NULL)
+		return NULL;
+	look->txn = vl_txn_begin(outbox->store, false, why);
+	look->cursor = look->txn != NULL ? vl_cursor_open(look->txn, BATCH) : NULL;
+	if (look->cursor == NULL) {
+		vl_outbox_look_end(look);
+		return NULL;
+	}
+	return look;
+}
+
+void vl_outbox_look_end(struct vl_outbox_look *look)
+{
+	if (look == NULL)
+		return;
+	vl_cursor_close(look->cursor);
+	vl_txn_abort(look->txn);
+	free(look);
+}
+
+static void judge_state(struct vl_outbox_look *look, struct vl_outbox_batch *batch)
+{
+	if (look->acked_lane == NULL || strcmp(look->acked_lane, batch->lane) != 0) {
+		row_get_acked(look->txn, batch->lane, &look->acked_epoch, &look->acked_seq);
+		look->acked_lane = batch->lane;
+	}
+	bool sent = batch->epoch.n < look->acked_epoch.n ||
+		    (batch->epoch.n == look->acked_epoch.n && batch->seq.n <= look->acked_seq.n);
+	batch->state = sent ? VL_OUTBOX_SENT : VL_OUTBOX_STORED;
+}
+
+static bool take(struct vl_outbox_look *look, struct vl_bytes key, struct vl_bytes value, struct vl_outbox_batch *batch)
+{
+	if (!row_read_batch(key, value, batch)) {
+		look->err = VL_ERR_CORRUPT;
+		return false;
+	}
+	judge_state(look, batch);
+	return true;
+}
+
+bool vl_outbox_each(struct vl_outbox_look *look, struct vl_outbox_batch *batch)
+{
+	struct vl_bytes key, value;
+
+	if (look->err != VL_OK)
+		return false;
+	bool more = batch->lane == NULL ? vl_cursor_seek(look->cursor, (struct vl_bytes){0}, &key, &value)
+					: vl_cursor_next(look->cursor, &key, &value);
+	return more && take(look, key, value, batch);
+}
+
+bool vl_outbox_next(struct vl_outbox_look *look, const char *lane, struct vl_epoch epoch, struct vl_seq seq,
+		    struct vl_outbox_batch *batch)
+{
+	struct vl_key from = row_batch_key(lane, epoch, (struct vl_seq){seq.n + 1});
+	struct vl_bytes key, value;
+
+	if (look->err != VL_OK || !vl_cursor_seek(look->cursor, vl_key_done(&from), &key, &value))
+		return false;
+	struct vl_bytes prefix = {(const uint8_t *)lane, strlen(lane) + 1};
+	return vl_key_has_prefix(key, prefix) && take(look, key, value, batch);
+}
+
+void vl_outbox_acked(struct vl_outbox_look *look, const char *lane, struct vl_epoch *epoch, struct vl_seq *seq)
+{
+	row_get_acked(look->txn, lane, epoch, seq);
+}
+
+void vl_outbox_head(struct vl_outbox_look *look, const char *lane, struct vl_epoch *epoch, struct vl_seq *seq)
+{
+	struct chain_row row = {0};
+	struct vl_bytes value;
+
+	if (vl_txn_get(look->txn, CHAIN, row_text(lane), &value) && !row_read_chain(value, &row))
+		look->err = VL_ERR_CORRUPT;
+	*epoch = row.chain.epoch;
+	*seq = row.chain.seq;
+}
+
+enum vl_err vl_outbox_look_err(const struct vl_outbox_look *look)
+{
+	return look->err != VL_OK ? look->err : vl_txn_err(look->txn);
+}
+
+bool vl_outbox_intact(const struct vl_outbox_batch *batch)
+{
+	struct vl_digest digest = vl_batch_digest(batch->value);
+
+	return vl_digest_equal(&digest, &batch->digest);
+}

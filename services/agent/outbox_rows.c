@@ -1,0 +1,164 @@
+#include "agent/outbox_rows.h"
+
+#include <string.h>
+
+const char *const vl_outbox_dbs[] = {"meta", "chain", "batch", "event", "acked", NULL};
+
+/* A cursor over a row of fixed size; the sizes are the callers'. */
+static uint8_t *pack_u32(uint8_t *at, uint32_t n)
+{
+	vl_put_be32(at, n);
+	return at + 4;
+}
+
+static uint8_t *pack_u64(uint8_t *at, uint64_t n)
+{
+	vl_put_be64(at, n);
+	return at + 8;
+}
+
+static uint8_t *pack_bytes(uint8_t *at, const void *bytes, size_t count)
+{
+	memcpy(at, bytes, count);
+	return at + count;
+}
+
+static const uint8_t *unpack_u32(const uint8_t *at, uint32_t *n)
+{
+	*n = vl_get_be32(at);
+	return at + 4;
+}
+
+static const uint8_t *unpack_u64(const uint8_t *at, uint64_t *n)
+{
+	*n = vl_get_be64(at);
+	return at + 8;
+}
+
+static const uint8_t *unpack_bytes(const uint8_t *at, void *bytes, size_t count)
+{
+	memcpy(bytes, at, count);
+	return at + count;
+}
+
+struct vl_bytes row_text(const char *text)
+{
+	return (struct vl_bytes){(const uint8_t *)text, strlen(text)};
+}
+
+struct vl_key row_batch_key(const char *lane, struct vl_epoch epoch, struct vl_seq seq)
+{
+	struct vl_key key;
+
+	key.size = 0;
+	key.failed = false;
+	vl_key_text(&key, lane);
+	vl_key_u64(&key, epoch.n);
+	vl_key_u64(&key, seq.n);
+	return key;
+}
+
+#define CHAIN_ROW ((size_t)60)
+
+void row_put_chain(struct vl_txn *txn, const char *lane, const struct chain_row *row)
+{
+	uint8_t bytes[CHAIN_ROW], *at = pack_u32(bytes, row->number);
+
+	at = pack_u64(at, row->chain.epoch.n);
+	at = pack_u64(at, row->chain.seq.n);
+	at = pack_u64(at, row->chain.next_event.n);
+	(void)pack_bytes(at, row->chain.digest.bytes, sizeof(row->chain.digest.bytes));
+	vl_txn_put(txn, CHAIN, row_text(lane), (struct vl_bytes){bytes, sizeof(bytes)});
+}
+
+bool row_read_chain(struct vl_bytes value, struct chain_row *row)
+{
+	const uint8_t *at = value.data;
+
+	if (value.size != CHAIN_ROW)
+		return false;
+	at = unpack_u32(at, &row->number);
+	at = unpack_u64(at, &row->chain.epoch.n);
+	at = unpack_u64(at, &row->chain.seq.n);
+	at = unpack_u64(at, &row->chain.next_event.n);
+	(void)unpack_bytes(at, row->chain.digest.bytes, sizeof(row->chain.digest.bytes));
+	return true;
+}
+
+void row_put_batch(struct vl_txn *txn, const struct vl_outbox_batch *batch)
+{
+	struct vl_key key = row_batch_key(batch->lane, batch->epoch, batch->seq);
+	uint8_t *at = vl_txn_reserve(txn, BATCH, vl_key_done(&key), VL_BATCH_ROW_HEAD + batch->value.size);
+
+	if (at == NULL)
+		return;
+	at = pack_bytes(at, batch->key.bytes, sizeof(batch->key.bytes));
+	at = pack_bytes(at, batch->signature.bytes, sizeof(batch->signature.bytes));
+	at = pack_bytes(at, batch->digest.bytes, sizeof(batch->digest.bytes));
+	*at++ = (uint8_t)batch->domain;
+	at = pack_u32(at, batch->n_events);
+	at = pack_u64(at, batch->first_event.n);
+	at = pack_u64(at, (uint64_t)batch->stored_at.seconds);
+	at = pack_u32(at, (uint32_t)batch->stored_at.nanos);
+	(void)pack_bytes(at, batch->value.data, batch->value.size);
+}
+
+static void read_batch_head(const uint8_t *at, struct vl_outbox_batch *batch)
+{
+	uint64_t seconds;
+	uint32_t nanos;
+
+	at = unpack_bytes(at, batch->key.bytes, sizeof(batch->key.bytes));
+	at = unpack_bytes(at, batch->signature.bytes, sizeof(batch->signature.bytes));
+	at = unpack_bytes(at, batch->digest.bytes, sizeof(batch->digest.bytes));
+	batch->domain = *at++ == VL_DOMAIN_DRILL ? VL_DOMAIN_DRILL : VL_DOMAIN_BATCH;
+	at = unpack_u32(at, &batch->n_events);
+	at = unpack_u64(at, &batch->first_event.n);
+	at = unpack_u64(at, &seconds);
+	(void)unpack_u32(at, &nanos);
+	batch->stored_at = (struct vl_time){(int64_t)seconds, (int32_t)nanos};
+}
+
+bool row_read_batch(struct vl_bytes key, struct vl_bytes value, struct vl_outbox_batch *batch)
+{
+	const uint8_t *end = memchr(key.data, '\0', key.size);
+
+	if (end == NULL || key.data + key.size - end != 17 || value.size <= VL_BATCH_ROW_HEAD)
+		return false;
+	batch->lane = (const char *)key.data;
+	(void)unpack_u64(unpack_u64(end + 1, &batch->epoch.n), &batch->seq.n);
+	read_batch_head(value.data, batch);
+	batch->value = (struct vl_bytes){value.data + VL_BATCH_ROW_HEAD, value.size - VL_BATCH_ROW_HEAD};
+	return true;
+}
+
+void row_pack_event(const struct event_row *row, uint8_t bytes[VL_EVENT_ROW])
+{
+	(void)pack_u64(pack_u64(pack_u32(bytes, row->number), row->epoch.n), row->event.n);
+}
+
+bool row_read_event(struct vl_bytes value, struct event_row *row)
+{
+	if (value.size != VL_EVENT_ROW)
+		return false;
+	(void)unpack_u64(unpack_u64(unpack_u32(value.data, &row->number), &row->epoch.n), &row->event.n);
+	return true;
+}
+
+void row_put_acked(struct vl_txn *txn, const char *lane, struct vl_epoch epoch, struct vl_seq seq)
+{
+	uint8_t bytes[16];
+
+	(void)pack_u64(pack_u64(bytes, epoch.n), seq.n);
+	vl_txn_put(txn, ACKED, row_text(lane), (struct vl_bytes){bytes, sizeof(bytes)});
+}
+
+void row_get_acked(struct vl_txn *txn, const char *lane, struct vl_epoch *epoch, struct vl_seq *seq)
+{
+	struct vl_bytes value;
+
+	*epoch = (struct vl_epoch){0};
+	*seq = (struct vl_seq){0};
+	if (vl_txn_get(txn, ACKED, row_text(lane), &value) && value.size == 16)
+		(void)unpack_u64(unpack_u64(value.data, &epoch->n), &seq->n);
+}

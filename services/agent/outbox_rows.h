@@ -1,0 +1,56 @@
+/*
+ * Inside the outbox: its databases and how their rows are written. Numbers are big-endian.
+ *
+ *   META   "format" -> u32, "mission" -> text, "key" -> key id[16]
+ *   CHAIN  lane text -> u32 number, u64 epoch, u64 seq, u64 next_event, digest[32]
+ *   BATCH  lane text NUL, u64 epoch, u64 seq -> key id[16], signature[64], digest[32], u8 domain, u32 n_events,
+ *          u64 first_event, u64 seconds, u32 nanos, then the batch's bytes
+ *   EVENT  id[16] -> u32 lane number, u64 epoch, u64 event
+ *   ACKED  lane text -> u64 epoch, u64 seq
+ *
+ * A lane has a number of its own in each outbox, given at its first event, because a name in every EVENT row would
+ * double that database.
+ */
+#ifndef VALISE_AGENT_OUTBOX_ROWS_H
+#define VALISE_AGENT_OUTBOX_ROWS_H
+
+#include "agent/outbox.h"
+#include "bus/chain.h"
+#include "store/store.h"
+
+enum { META, CHAIN, BATCH, EVENT, ACKED };
+extern const char *const vl_outbox_dbs[];
+
+#define VL_OUTBOX_FORMAT 1
+#define VL_BATCH_ROW_HEAD ((size_t)137)
+#define VL_EVENT_ROW ((size_t)20)
+
+struct chain_row {
+	uint32_t number;
+	struct vl_chain chain;
+};
+
+struct event_row {
+	uint32_t number;
+	struct vl_epoch epoch;
+	struct vl_event_no event;
+};
+
+/* The bytes of a text, without its NUL. */
+struct vl_bytes row_text(const char *text);
+struct vl_key row_batch_key(const char *lane, struct vl_epoch epoch, struct vl_seq seq);
+
+void row_put_chain(struct vl_txn *txn, const char *lane, const struct chain_row *row);
+void row_put_batch(struct vl_txn *txn, const struct vl_outbox_batch *batch);
+void row_put_acked(struct vl_txn *txn, const char *lane, struct vl_epoch epoch, struct vl_seq seq);
+void row_pack_event(const struct event_row *row, uint8_t bytes[VL_EVENT_ROW]);
+
+/* False where the row has another size than it should: damaged. */
+bool row_read_chain(struct vl_bytes value, struct chain_row *row);
+bool row_read_event(struct vl_bytes value, struct event_row *row);
+bool row_read_batch(struct vl_bytes key, struct vl_bytes value, struct vl_outbox_batch *batch);
+
+/* Zeros where there is no row. */
+void row_get_acked(struct vl_txn *txn, const char *lane, struct vl_epoch *epoch, struct vl_seq *seq);
+
+#endif

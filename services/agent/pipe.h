@@ -1,0 +1,33 @@
+/*
+ * What keeper and link say to each other, over a SOCK_SEQPACKET pair: one short message a packet. Neither waits for the other: a
+ * wake-up that does not fit is one of many, and an ack is said again in the next one.
+ */
+#ifndef VALISE_AGENT_PIPE_H
+#define VALISE_AGENT_PIPE_H
+
+#include "bus/batch.h"
+#include "bus/types.h"
+
+enum vl_pipe_kind {
+	VL_PIPE_COMMITTED = 1, /* keeper: the outbox is open, or has something new */
+	VL_PIPE_STOP,          /* keeper: end */
+	VL_PIPE_ACKED,         /* link: Kafka has all of `lane` up to (epoch, seq) */
+};
+
+struct vl_pipe_message {
+	enum vl_pipe_kind kind;
+	const struct vl_lane *lane; /* ACKED only */
+	struct vl_epoch epoch;
+	struct vl_seq seq;
+};
+
+/* Both ends, non-blocking and close-on-exec: [0] the keeper's, [1] the link's. */
+enum vl_err vl_pipe_open(int ends[2], struct vl_why *why) VL_CHECKED;
+
+/* ok, BUSY where the other end has much to read already, GONE where there is no other end. */
+enum vl_err vl_pipe_send(int fd, const struct vl_pipe_message *message) VL_CHECKED;
+
+/* ok, END where there is nothing more for now, GONE where there is no other end. A message of no known kind is passed over. */
+enum vl_err vl_pipe_receive(int fd, struct vl_pipe_message *message) VL_CHECKED;
+
+#endif

@@ -1,0 +1,147 @@
+/*
+ * What the verbs of `valise` share. Read command.c for how a line becomes a call, then the verb's own file.
+ *
+ * Data goes to stdout, talk to stderr. A verb is one row of a `struct cli_verb` table: name, arguments, options and help
+ * stand there once, and the parser, `--help` and the checks are all driven by it. A verb returns an exit code and never
+ * exits by itself.
+ */
+#ifndef VALISE_CLI_CLI_H
+#define VALISE_CLI_CLI_H
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/conf.h"
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum cli_exit {
+	CLI_OK = 0,
+	CLI_FAILED = 1, /* refused, or it could not be done */
+	CLI_USAGE = 2,
+	CLI_NOT_FOUND = 3,
+	CLI_UNVERIFIED = 4, /* something that was to be verified is wrong */
+	CLI_UNREACHABLE = 5,
+};
+
+/* The exit code an error stands for. */
+int cli_exit_of(enum vl_err err);
+
+/* `valise: cannot VERB 'OBJECT': reason` on stderr; returns the exit code. */
+int cli_cannot(const char *verb, const char *object, const struct vl_why *why, enum vl_err err);
+
+/* The options there are. A verb takes those whose bits it sets; each is described in the table of options.c. */
+enum {
+	CLI_OPT_BROKERS = 1 << 0, /* -b, and with it -X and -F */
+	CLI_OPT_KEYS = 1 << 1,
+	CLI_OPT_VIEWS = 1 << 2,
+	CLI_OPT_SOCKET = 1 << 3,
+	CLI_OPT_OUTBOX = 1 << 4,
+	CLI_OPT_OUTPUT = 1 << 5,
+	CLI_OPT_MISSION = 1 << 6,
+	CLI_OPT_RANGE = 1 << 7, /* --since and --until */
+	CLI_OPT_COUNT = 1 << 8,
+	CLI_OPT_FOLLOW = 1 << 9,
+	CLI_OPT_ALL = 1 << 10,
+	CLI_OPT_AT = 1 << 11,
+	CLI_OPT_KIND = 1 << 12,
+	CLI_OPT_ID = 1 << 13,
+	CLI_OPT_OUT = 1 << 14,
+	CLI_OPT_RAW = 1 << 15,
+};
+
+#define CLI_PAIRS 64
+
+struct cli_instant {
+	bool given;
+	struct vl_time time;
+};
+
+/* A line as read. Texts belong to argv, the environment or `arena`; one that was not given is NULL. */
+struct cli_options {
+	const char *command, *verb; /* "case", "ls"; `verb` is NULL where the command is the verb */
+	const char *brokers, *keys, *views, *socket, *outbox, *mission, *kind, *id, *out;
+	struct cli_instant since, until, at;
+	uint64_t count; /* 0: no limit */
+	bool json, follow, all, raw;
+	struct vl_conf_pair pairs[CLI_PAIRS]; /* librdkafka's properties, brokers among them */
+	size_t n_pairs;
+	char *const *args; /* what is no option */
+	size_t n_args;
+	struct vl_arena *arena;
+};
+
+/* One verb. A table of verbs ends with a NULL `run`. */
+struct cli_verb {
+	const char *name;  /* "ls"; NULL where the command itself is the verb */
+	const char *args;  /* as shown in its usage: "[KIND]" */
+	const char *about; /* what it does, for --help; lines of at most 100 columns */
+	unsigned options;
+	size_t min_args, max_args;
+	int (*run)(const struct cli_options *options);
+};
+
+/* One command. A table of commands ends with a NULL name. */
+struct cli_command {
+	const char *name;
+	const char *help; /* one line */
+	const struct cli_verb *verbs;
+	int (*main)(int argc, char **argv); /* instead of verbs: argv[0] is the command's name */
+};
+
+/* Find the command of argv[1] and run it; views have their nouns as commands besides those of the table. Returns the exit
+ * code. */
+int cli_run(const struct cli_command *commands, int argc, char **argv);
+
+/* Read argv[1...] after the verb and run it. For a `main` of a command of its own, too. */
+int cli_run_verb(const char *command, const struct cli_verb *verb, int argc, char **argv);
+
+/* The verb of argv[1], run; else a usage error or help. */
+int cli_run_verbs(const char *command, const struct cli_verb *verbs, int argc, char **argv);
+
+/* -- options.c -- */
+
+/* Read a verb's options. -1: go on; else the exit code (help was asked for, or something is wrong and has been said).
+ * cli_options_close in any case. */
+int cli_options_parse(const char *command, const struct cli_verb *verb, int argc, char **argv,
+		      struct cli_options *options);
+void cli_options_close(struct cli_options *options);
+
+/* The options a verb takes, one a line, as `--help` shows them. */
+struct vl_buf;
+void cli_options_print(unsigned options, struct vl_buf *out);
+
+/* A point in time: RFC 3339, a date (00:00 UTC), "now", milliseconds since 1970, or how long before `now` ("90s", "15m", "1h",
+ * "2d", "1w"). False where the text is none of these. */
+bool cli_time_parse(const char *text, struct vl_time now, struct vl_time *time);
+
+/* The nearest of `count` names to what was written, or NULL where none is near. */
+const char *cli_nearest(const char *written, const char *const *names, size_t count);
+
+/* -- talk.c -- */
+
+/* Whether stdout may be coloured: a terminal, and NO_COLOR is not set. */
+bool cli_bold(void);
+
+/* Print to stdout; what is much or comes for long is printed by this, so that the first error is known. */
+void cli_write(const void *bytes, size_t count);
+
+/* Hand what was printed to whoever reads stdout. False once that is no longer possible: stop, cli_finish says why. */
+bool cli_flush(void);
+
+/* At the end of the program: `code`, unless stdout could not be written. A reader that went away is nothing to talk about. */
+int cli_finish(int code);
+
+/* A line that is written over again and again, on stderr, where it is a terminal and stdout is not one. */
+void cli_progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void cli_progress_end(void);
+
+/* -- the commands; main.c has them in a table -- */
+
+extern const struct cli_verb cli_key_verbs[], cli_publish_verbs[], cli_tail_verbs[], cli_verify_verbs[],
+	cli_noun_verbs[], cli_mission_verbs[], cli_view_verbs[], cli_outbox_verbs[], cli_deadletter_verbs[];
+
+int cli_topic(int argc, char **argv);
+
+#endif

@@ -1,0 +1,422 @@
+#include "cli/cli.h"
+
+#include "base/buf.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define N_OF(array) (sizeof(array) / sizeof((array)[0]))
+#define LINE_MAX_BYTES 4096
+
+enum form { FLAG, TEXT, COUNT, TIME, FORMAT, PROPERTY, PROPERTIES };
+
+/* One option; `letter` is 0 where it has none. */
+struct row {
+	unsigned bit;
+	char letter;
+	const char *name, *value, *env;
+	enum form form;
+	size_t offset;
+	const char *help;
+};
+
+#define AT(field) offsetof(struct cli_options, field)
+
+static const struct row rows[] = {
+	{CLI_OPT_BROKERS, 'b', "brokers", "HOST:PORT,...", "VALISE_BROKERS", TEXT, AT(brokers), "where Kafka is"},
+	{CLI_OPT_BROKERS, 'X', "property", "NAME=VALUE", NULL, PROPERTY, 0,
+	 "a property of librdkafka, such as TLS files"},
+	{CLI_OPT_BROKERS, 'F', "properties", "FILE", NULL, PROPERTIES, 0, "a file of such lines; # begins a comment"},
+	{CLI_OPT_KEYS, 0, "keys", "DIR", "VALISE_KEYS", TEXT, AT(keys), "the public keys (*.pub) to verify with"},
+	{CLI_OPT_VIEWS, 0, "views", "DIR", "VALISE_VIEWS", TEXT, AT(views), "headquarters' views"},
+	{CLI_OPT_SOCKET, 0, "socket", "PATH", "VALISE_SOCKET", TEXT, AT(socket), "the agent's socket"},
+	{CLI_OPT_OUTBOX, 0, "outbox", "DIR", "VALISE_OUTBOX", TEXT, AT(outbox), "the agent's outbox"},
+	{CLI_OPT_OUTPUT, 'o', "output", "table|json", NULL, FORMAT, 0, "for people, or one JSON value a line"},
+	{CLI_OPT_MISSION, 0, "mission", "ID", NULL, TEXT, AT(mission), "only this sender's"},
+	{CLI_OPT_RANGE, 0, "since", "TIME", NULL, TIME, AT(since), "from this broker time on"},
+	{CLI_OPT_RANGE, 0, "until", "TIME", NULL, TIME, AT(until), "before this broker time"},
+	{CLI_OPT_COUNT, 'n', "count", "COUNT", NULL, COUNT, AT(count), "stop after so many events"},
+	{CLI_OPT_FOLLOW, 'f', "follow", NULL, NULL, FLAG, AT(follow), "wait for more; Ctrl-C ends it"},
+	{CLI_OPT_ALL, 'a', "all", NULL, NULL, FLAG, AT(all), "also what is over and done"},
+	{CLI_OPT_AT, 0, "at", "TIME", NULL, TIME, AT(at), "as at this hour, where the hour matters"},
+	{CLI_OPT_KIND, 'k', "kind", "KIND", NULL, TEXT, AT(kind), "of this kind"},
+	{CLI_OPT_ID, 0, "id", "ID", NULL, TEXT, AT(id), "the sender, such as CN-SD-EMB"},
+	{CLI_OPT_OUT, 0, "out", "DIR", NULL, TEXT, AT(out), "the folder to write to"},
+	{CLI_OPT_RAW, 0, "raw", NULL, NULL, FLAG, AT(raw), "the bytes of the value alone, to stdout"},
+};
+
+#define LONG_BASE 256
+
+/* -- nearest -- */
+
+static size_t least(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Edits from one name to the other; names longer than a line of the table are far from everything. */
+static size_t distance(const char *a, const char *b)
+{
+	size_t n = strlen(b), line[64];
+
+	if (n >= N_OF(line) || strlen(a) >= N_OF(line))
+		return SIZE_MAX;
+	for (size_t j = 0; j <= n; j++)
+		line[j] = j;
+	for (size_t i = 0; a[i] != '\0'; i++) {
+		size_t corner = line[0];
+		line[0] = i + 1;
+		for (size_t j = 0; j < n; j++) {
+			size_t change = corner + (a[i] != b[j]);
+			corner = line[j + 1];
+			line[j + 1] = least(change, 1 + least(line[j], corner));
+		}
+	}
+	return line[n];
+}
+
+const char *cli_nearest(const char *written, const char *const *names, size_t count)
+{
+	const char *nearest = NULL;
+	size_t best = strlen(written) / 3 + 2;
+
+	for (size_t i = 0; i < count; i++) {
+		size_t d = strlen(written) > 2 && strncmp(names[i], written, strlen(written)) == 0
+				   ? 1
+				   : distance(written, names[i]);
+		if (d < best) {
+			best = d;
+			nearest = names[i];
+		}
+	}
+	return nearest;
+}
+
+/* -- time -- */
+
+static bool parse_ago(const char *text, struct vl_time now, struct vl_time *time)
+{
+	static const char units[] = "smhdw";
+	static const int64_t seconds[] = {1, 60, 3600, 86400, 604800};
+	char *end;
+
+	errno = 0;
+	long long n = strtoll(text, &end, 10);
+	const char *unit = *end != '\0' && end[1] == '\0' ? strchr(units, *end) : NULL;
+	if (unit == NULL || errno != 0 || n < 0 || n > 1000000000)
+		return false;
+	*time = (struct vl_time){now.seconds - n * seconds[unit - units], now.nanos};
+	return true;
+}
+
+bool cli_time_parse(const char *text, struct vl_time now, struct vl_time *time)
+{
+	size_t length = strlen(text);
+	char day[32];
+
+	if (strcmp(text, "now") == 0) {
+		*time = now;
+		return true;
+	}
+	if (length == 0 || text[0] < '0' || text[0] > '9')
+		return false;
+	if (strspn(text, "0123456789") == length && length <= 15) {
+		*time = vl_time_from_ms(strtoll(text, NULL, 10));
+		return true;
+	}
+	if (length == 10 && text[4] == '-') {
+		(void)snprintf(day, sizeof(day), "%sT00:00:00Z", text);
+		return vl_time_parse(day, strlen(day), time);
+	}
+	return vl_time_parse(text, length, time) || parse_ago(text, now, time);
+}
+
+/* -- librdkafka's properties -- */
+
+static enum vl_err add_property(struct cli_options *options, const char *text, size_t length, struct vl_why *why)
+{
+	const char *equals = memchr(text, '=', length);
+
+	if (equals == NULL || equals == text)
+		return vl_fail(why, VL_ERR_USAGE, "a property is written NAME=VALUE");
+	if (options->n_pairs + 1 >= CLI_PAIRS) /* one is left for the brokers */
+		return vl_fail(why, VL_ERR_USAGE, "more than %d properties", CLI_PAIRS - 1);
+	size_t name = (size_t)(equals - text);
+	struct vl_conf_pair pair = {vl_arena_text(options->arena, text, name),
+				    vl_arena_text(options->arena, equals + 1, length - name - 1)};
+	if (pair.key == NULL || pair.value == NULL)
+		return VL_ERR_NOMEM;
+	options->pairs[options->n_pairs++] = pair;
+	return VL_OK;
+}
+
+static enum vl_err add_properties(struct cli_options *options, const char *path, struct vl_why *why)
+{
+	char line[LINE_MAX_BYTES];
+	enum vl_err err = VL_OK;
+	FILE *file = fopen(path, "re");
+
+	if (file == NULL)
+		return vl_fail(why, VL_ERR_USAGE, "'%s': %s", path, strerror(errno));
+	for (int n = 1; err == VL_OK && fgets(line, sizeof(line), file) != NULL; n++) {
+		char *text = line + strspn(line, " \t");
+		size_t length = strcspn(text, "\r\n");
+		if (length == 0 || text[0] == '#')
+			continue;
+		if (add_property(options, text, length, NULL) != VL_OK)
+			err = vl_fail(why, VL_ERR_USAGE, "'%s', line %d: not a line NAME=VALUE", path, n);
+	}
+	(void)fclose(file);
+	return err;
+}
+
+static bool has_brokers(const struct cli_options *options)
+{
+	for (size_t i = 0; i < options->n_pairs; i++) {
+		if (strcmp(options->pairs[i].key, "bootstrap.servers") == 0 ||
+		    strcmp(options->pairs[i].key, "metadata.broker.list") == 0)
+			return true;
+	}
+	return false;
+}
+
+/* -- reading a line -- */
+
+static enum vl_err set_format(struct cli_options *options, const char *text, struct vl_why *why)
+{
+	options->json = strcmp(text, "json") == 0;
+	return options->json || strcmp(text, "table") == 0 ? VL_OK
+							   : vl_fail(why, VL_ERR_USAGE, "-o takes table or json");
+}
+
+static enum vl_err set_count(uint64_t *count, const char *text, struct vl_why *why)
+{
+	char *end;
+
+	errno = 0;
+	*count = strtoull(text, &end, 10);
+	if (errno != 0 || *end != '\0' || text[0] < '0' || text[0] > '9' || *count == 0)
+		return vl_fail(why, VL_ERR_USAGE, "a count is a whole number from 1");
+	return VL_OK;
+}
+
+static enum vl_err set_time(struct cli_instant *instant, const char *text, struct vl_why *why)
+{
+	instant->given = cli_time_parse(text, vl_clock_now(&vl_clock_system), &instant->time);
+	if (!instant->given)
+		return vl_fail(why, VL_ERR_USAGE,
+			       "a time is 2024-04-15T08:00:00Z, 2024-04-15, milliseconds since 1970, or 1h (ago)");
+	return VL_OK;
+}
+
+static enum vl_err set(const struct row *row, struct cli_options *options, const char *value, struct vl_why *why)
+{
+	void *field = (char *)options + row->offset;
+
+	switch (row->form) {
+	case FLAG:
+		*(bool *)field = true;
+		return VL_OK;
+	case TEXT:
+		*(const char **)field = value;
+		return VL_OK;
+	case COUNT:
+		return set_count(field, value, why);
+	case TIME:
+		return set_time(field, value, why);
+	case FORMAT:
+		return set_format(options, value, why);
+	case PROPERTY:
+		return add_property(options, value, strlen(value), why);
+	case PROPERTIES:
+		return add_properties(options, value, why);
+	}
+	return VL_ERR_BUG;
+}
+
+/* getopt's two tables for the options of one verb. */
+struct getopt_tables {
+	char letters[3 * N_OF(rows) + 4];
+	struct option longs[N_OF(rows) + 2];
+};
+
+static void fill_tables(unsigned options, struct getopt_tables *tables)
+{
+	char *to = stpcpy(tables->letters, ":h");
+	size_t n = 0;
+
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		if ((rows[i].bit & options) == 0)
+			continue;
+		tables->longs[n++] =
+			(struct option){rows[i].name, rows[i].value != NULL ? required_argument : no_argument, NULL,
+					LONG_BASE + (int)i};
+		if (rows[i].letter != 0) {
+			*to++ = rows[i].letter;
+			to = stpcpy(to, rows[i].value != NULL ? ":" : "");
+		}
+	}
+	tables->longs[n++] = (struct option){"help", no_argument, NULL, 'h'};
+	tables->longs[n] = (struct option){0};
+}
+
+static const struct row *row_of(unsigned options, int found)
+{
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		bool same = found >= LONG_BASE ? (size_t)(found - LONG_BASE) == i : rows[i].letter == found;
+		if (same && (rows[i].bit & options) != 0)
+			return &rows[i];
+	}
+	return NULL;
+}
+
+static enum vl_err refuse_option(const char *written, bool no_value, unsigned options, struct vl_why *why)
+{
+	const char *names[N_OF(rows)], *name = written + strspn(written, "-");
+	size_t n = 0;
+
+	if (no_value)
+		return vl_fail(why, VL_ERR_USAGE, "option '%.64s' needs a value", written);
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		if ((rows[i].bit & options) != 0)
+			names[n++] = rows[i].name;
+	}
+	const char *near = strncmp(written, "--", 2) == 0 ? cli_nearest(name, names, n) : NULL;
+	return near != NULL ? vl_fail(why, VL_ERR_USAGE, "no option '%.64s'; did you mean '--%s'?", written, near)
+			    : vl_fail(why, VL_ERR_USAGE, "no option '%.64s'", written);
+}
+
+static void fill_from_environment(unsigned options, struct cli_options *o)
+{
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		const char *value = rows[i].env != NULL ? getenv(rows[i].env) : NULL;
+		if ((rows[i].bit & options) != 0 && value != NULL && value[0] != '\0')
+			(void)set(&rows[i], o, value, NULL);
+	}
+}
+
+/* True where help was asked for. */
+static bool read_line(unsigned options, int argc, char **argv, struct cli_options *o, enum vl_err *err,
+		      struct vl_why *why)
+{
+	struct getopt_tables tables;
+	int found;
+
+	fill_tables(options, &tables);
+	optind = 0;
+	opterr = 0;
+	while (*err == VL_OK && (found = getopt_long(argc, argv, tables.letters, tables.longs, NULL)) != -1) {
+		if (found == 'h')
+			return true;
+		const struct row *row = found != '?' && found != ':' ? row_of(options, found) : NULL;
+		if (row != NULL)
+			*err = set(row, o, optarg, why);
+		else if (found == '?' && optopt != 0 && optopt < LONG_BASE)
+			*err = refuse_option((const char[]){'-', (char)optopt, '\0'}, false, options, why);
+		else
+			*err = refuse_option(argv[optind - 1], found == ':', options, why);
+	}
+	o->args = argv + optind;
+	o->n_args = *err == VL_OK ? (size_t)(argc - optind) : 0;
+	return false;
+}
+
+/* Brokers named with -b go before those of -X and -F; the environment's are for when none are named. */
+static enum vl_err settle_brokers(unsigned options, const char *environment, struct cli_options *o, struct vl_why *why)
+{
+	bool from_environment = o->brokers == environment;
+
+	if ((options & CLI_OPT_BROKERS) == 0 || (has_brokers(o) && from_environment))
+		return VL_OK;
+	if (o->brokers == NULL)
+		return vl_fail(why, VL_ERR_USAGE, "no brokers; give -b HOST:PORT or set VALISE_BROKERS");
+	o->pairs[o->n_pairs++] = (struct vl_conf_pair){"bootstrap.servers", o->brokers};
+	return VL_OK;
+}
+
+static enum vl_err check_args(const struct cli_verb *verb, const struct cli_options *o, struct vl_why *why)
+{
+	if (o->n_args < verb->min_args)
+		return vl_fail(why, VL_ERR_USAGE, "something is missing: %s", verb->args);
+	if (o->n_args > verb->max_args)
+		return vl_fail(why, VL_ERR_USAGE, "'%.64s' is one argument too many", o->args[verb->max_args]);
+	return VL_OK;
+}
+
+static void print_usage(const char *command, const struct cli_verb *verb, struct vl_buf *out)
+{
+	vl_buf_printf(out, "usage: valise %s%s%s", command, verb->name != NULL ? " " : "",
+		      verb->name != NULL ? verb->name : "");
+	vl_buf_printf(out, "%s%s%s\n", verb->options != 0 ? " [OPTION]..." : "", verb->args[0] != '\0' ? " " : "",
+		      verb->args);
+}
+
+static int help(const char *command, const struct cli_verb *verb)
+{
+	struct vl_buf out = {0};
+
+	print_usage(command, verb, &out);
+	vl_buf_printf(&out, "\n%s\n", verb->about);
+	if (verb->options != 0) {
+		vl_buf_put_text(&out, "\n");
+		cli_options_print(verb->options, &out);
+	}
+	(void)fputs(vl_buf_text(&out), stdout);
+	vl_buf_free(&out);
+	return CLI_OK;
+}
+
+int cli_options_parse(const char *command, const struct cli_verb *verb, int argc, char **argv, struct cli_options *o)
+{
+	struct vl_why why = {0};
+	enum vl_err err = VL_OK;
+	char name[64];
+
+	*o = (struct cli_options){.command = command, .verb = verb->name, .arena = vl_arena_open(0)};
+	if (o->arena == NULL)
+		return cli_cannot("run", command, NULL, VL_ERR_NOMEM);
+	fill_from_environment(verb->options, o);
+	const char *environment = o->brokers;
+	if (read_line(verb->options, argc, argv, o, &err, &why))
+		return help(command, verb);
+	if (err == VL_OK)
+		err = check_args(verb, o, &why);
+	if (err == VL_OK)
+		err = settle_brokers(verb->options, environment, o, &why);
+	if (err == VL_OK)
+		return -1;
+	(void)snprintf(name, sizeof(name), "%s%s%s", command, verb->name != NULL ? " " : "",
+		       verb->name != NULL ? verb->name : "");
+	int code = cli_cannot("run", name, &why, err);
+	vl_log_info("hint: valise %s --help", name);
+	return code;
+}
+
+void cli_options_close(struct cli_options *options)
+{
+	vl_arena_close(options->arena);
+	options->arena = NULL;
+}
+
+void cli_options_print(unsigned options, struct vl_buf *out)
+{
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		const struct row *row = &rows[i];
+		char left[64];
+		if ((row->bit & options) == 0)
+			continue;
+		(void)snprintf(left, sizeof(left), "  %c%c%c --%s%s%s", row->letter != 0 ? '-' : ' ',
+			       row->letter != 0 ? row->letter : ' ', row->letter != 0 ? ',' : ' ', row->name,
+			       row->value != NULL ? " " : "", row->value != NULL ? row->value : "");
+		vl_buf_printf(out, "%-30s %s", left, row->help);
+		if (row->env != NULL)
+			vl_buf_printf(out, " [%s]", row->env);
+		vl_buf_put_byte(out, '\n');
+	}
+}

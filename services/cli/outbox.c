@@ -1,0 +1,138 @@
+#include "agent/outbox.h"
+#include "base/buf.h"
+#include "bus/json.h"
+#include "cli/cli.h"
+#include "cli/table.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define LOOK_BATCHES 2000 /* read under one snapshot; the agent cannot reuse room meanwhile */
+
+struct listing {
+	struct vl_outbox *outbox;
+	struct cli_table *table; /* NULL for JSON */
+	struct vl_buf out;
+	uint64_t n;
+};
+
+static const char *state_name(enum vl_outbox_state state)
+{
+	switch (state) {
+	case VL_OUTBOX_STORED:
+		return "stored";
+	case VL_OUTBOX_SENT:
+		return "sent";
+	}
+	return "unknown";
+}
+
+static void put(struct listing *l, const struct vl_outbox_batch *b)
+{
+	char time[VL_TIME_TEXT];
+
+	(void)vl_time_format(b->stored_at, time);
+	if (l->table == NULL) {
+		vl_buf_put_text(&l->out, "{\"lane\":");
+		vl_json_print_text(&l->out, b->lane, strlen(b->lane));
+		vl_buf_printf(&l->out,
+			      ",\"epoch\":\"%" PRIu64 "\",\"seq\":\"%" PRIu64 "\",\"firstEvent\":\"%" PRIu64
+			      "\",\"events\":%" PRIu32 ",\"bytes\":%zu,\"storedAt\":\"%s\",\"state\":\"%s\"%s}\n",
+			      b->epoch.n, b->seq.n, b->first_event.n, b->n_events, b->value.size, time,
+			      state_name(b->state), b->domain == VL_DOMAIN_DRILL ? ",\"drill\":true" : "");
+		return;
+	}
+	cli_table_put(l->table, b->lane);
+	cli_table_printf(l->table, "%" PRIu64, b->epoch.n);
+	cli_table_printf(l->table, "%" PRIu64, b->seq.n);
+	cli_table_printf(l->table, "%" PRIu64, b->first_event.n);
+	cli_table_printf(l->table, "%" PRIu32, b->n_events);
+	cli_table_printf(l->table, "%zu", b->value.size);
+	cli_table_put(l->table, time);
+	cli_table_put(l->table, state_name(b->state));
+}
+
+/* Some more batches of a lane, after `*epoch` and `*seq`, which move on. False at its end, or on an error. */
+static bool put_some(struct listing *l, const char *lane, struct vl_epoch *epoch, struct vl_seq *seq, enum vl_err *err,
+		     struct vl_why *why)
+{
+	struct vl_outbox_look *look = vl_outbox_look(l->outbox, why);
+	struct vl_outbox_batch batch = {0};
+	bool more = true;
+
+	if (look == NULL) {
+		*err = VL_ERR_NOMEM;
+		return false;
+	}
+	for (size_t i = 0; i < LOOK_BATCHES && more; i++) {
+		more = vl_outbox_next(look, lane, *epoch, *seq, &batch);
+		if (!more)
+			break;
+		put(l, &batch);
+		*epoch = batch.epoch;
+		*seq = batch.seq;
+		l->n++;
+	}
+	*err = vl_outbox_look_err(look);
+	vl_outbox_look_end(look);
+	cli_progress("%" PRIu64 " batches", l->n);
+	return more && *err == VL_OK;
+}
+
+static enum vl_err put_all(struct listing *l, struct vl_why *why)
+{
+	enum vl_err err = VL_OK;
+
+	for (size_t i = 0; i < vl_n_lanes && err == VL_OK; i++) {
+		struct vl_epoch epoch = {0};
+		struct vl_seq seq = {0};
+		while (put_some(l, vl_lanes[i].name, &epoch, &seq, &err, why))
+			;
+	}
+	return err;
+}
+
+static int ls(const struct cli_options *options)
+{
+	static const char *const titles[] = {"LANE",   "EPOCH", "BATCH",  "FIRST EVENT",
+					     "EVENTS", "BYTES", "STORED", "STATE"};
+	struct listing l = {0};
+	struct vl_why why = {0};
+	enum vl_err err;
+
+	if (options->outbox == NULL)
+		err = vl_fail(&why, VL_ERR_USAGE, "no outbox; give --outbox DIR or set VALISE_OUTBOX");
+	else
+		err = vl_outbox_open_reader(options->outbox, &l.outbox, &why);
+	if (err == VL_OK && !options->json) {
+		l.table = cli_table_open(titles, sizeof(titles) / sizeof(titles[0]));
+		err = l.table != NULL ? VL_OK : VL_ERR_NOMEM;
+	}
+	if (err == VL_OK)
+		err = put_all(&l, &why);
+	vl_outbox_close(l.outbox);
+	cli_progress_end();
+	if (err == VL_OK && l.table != NULL)
+		cli_table_print(l.table, cli_bold(), &l.out);
+	int code = err == VL_OK ? CLI_OK
+				: cli_cannot("list", options->outbox != NULL ? options->outbox : "outbox", &why, err);
+	if (err == VL_OK)
+		cli_write(l.out.data, l.out.size);
+	vl_buf_free(&l.out);
+	cli_table_close(l.table);
+	return code;
+}
+
+const struct cli_verb cli_outbox_verbs[] = {
+	{
+		.name = "ls",
+		.args = "",
+		.about = "List what a mission's agent keeps: each batch, and whether it is stored (on this disk) or "
+			 "sent\n"
+			 "(Kafka has acknowledged it). Works while the agent runs and while it does not.",
+		.options = CLI_OPT_OUTBOX | CLI_OPT_OUTPUT,
+		.run = ls,
+	},
+	{0},
+};

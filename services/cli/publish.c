@@ -1,0 +1,312 @@
+#include "cli/publish.h"
+
+#include "base/log.h"
+#include "bus/json.h"
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define DEFAULT_SOCKET "/run/valise/agent.sock"
+#define PATIENCE_MS 30000
+#define RETRY_MS 100
+#define STEADY_MS 5000 /* a connection that lasted so long was a good one, answers or not */
+#define BLANK " \t\r"
+
+struct publisher {
+	const struct cli_publish *how;
+	struct cli_lines lines;
+	struct cli_link *link;
+	struct vl_arena *arena;
+	struct vl_buf bytes, printed;
+	uint64_t accepted, duplicates, refused;
+	int64_t connected_at;  /* when the connection there is was made */
+	int64_t lost_at;       /* since when the agent does not answer */
+	uint64_t lost_answers; /* how many answers had come by then */
+};
+
+static void complain(struct publisher *p, uint64_t line, const struct vl_why *why, enum vl_err err)
+{
+	char where[256];
+
+	(void)snprintf(where, sizeof(where), "%.200s:%" PRIu64, p->how->name, line);
+	(void)cli_cannot("publish", where, why, err);
+	p->refused++;
+}
+
+/* -- what the agent says -- */
+
+static void print_accepted(struct vl_buf *out, const struct cli_pending *pending, const struct cli_answer *answer)
+{
+	char id[sodium_base64_ENCODED_LEN(16, sodium_base64_VARIANT_ORIGINAL)];
+
+	(void)sodium_bin2base64(id, sizeof(id), pending->id.bytes, sizeof(pending->id.bytes),
+				sodium_base64_VARIANT_ORIGINAL);
+	vl_buf_printf(out, "{\"line\":%" PRIu64 ",\"id\":\"%s\",\"lane\":", pending->line, id);
+	vl_json_print_text(out, answer->lane, strlen(answer->lane));
+	vl_buf_printf(out, ",\"epoch\":%" PRIu64 ",\"event\":%" PRIu64 "%s}\n", answer->epoch, answer->event,
+		      answer->duplicate ? ",\"duplicate\":true" : "");
+}
+
+static void answered(void *context, const struct cli_pending *pending, const struct cli_answer *answer)
+{
+	struct publisher *p = context;
+	struct vl_why why = {0};
+
+	if (answer->accepted) {
+		print_accepted(&p->printed, pending, answer);
+		p->accepted++;
+		p->duplicates += answer->duplicate;
+	} else
+		complain(p, pending->line, &why, vl_fail(&why, VL_ERR_INVALID, "%s", answer->reason));
+}
+
+/* stdout may be gone; the facts still have to reach the agent. */
+static void show(struct publisher *p)
+{
+	if (p->printed.size == 0)
+		return;
+	p->how->print(p->how->context, vl_buf_bytes(&p->printed));
+	vl_buf_reset(&p->printed);
+	cli_progress("published %" PRIu64 " events", p->accepted);
+}
+
+/* -- what comes in -- */
+
+static bool is_blank(struct vl_bytes line)
+{
+	for (size_t i = 0; i < line.size; i++) {
+		if (strchr(BLANK, line.data[i]) == NULL || line.data[i] == '\0')
+			return false;
+	}
+	return true;
+}
+
+/* Some editors put a byte order mark before everything. */
+static struct vl_bytes without_mark(struct vl_bytes line)
+{
+	bool marked = line.size >= 3 && memcmp(line.data, "\xef\xbb\xbf", 3) == 0;
+
+	return marked ? (struct vl_bytes){line.data + 3, line.size - 3} : line;
+}
+
+static enum vl_err take_line(struct publisher *p, struct vl_bytes line, struct vl_why *why)
+{
+	struct vl_event_id id;
+
+	vl_buf_reset(&p->bytes);
+	vl_arena_reset(p->arena);
+	enum vl_err err = cli_event_make(line, p->arena, p->how, &p->bytes, &id, why);
+	if (err != VL_OK)
+		return err;
+	struct cli_pending *pending = malloc(sizeof(*pending) + p->bytes.size);
+	if (pending == NULL)
+		return VL_ERR_NOMEM;
+	*pending = (struct cli_pending){.line = p->lines.line, .id = id, .size = p->bytes.size};
+	memcpy(pending->bytes, p->bytes.data, p->bytes.size);
+	cli_link_add(p->link, pending);
+	return VL_OK;
+}
+
+/* Whole lines, as many as there is room for. True where the input holds no further one for now. */
+static bool take_lines(struct publisher *p)
+{
+	struct vl_bytes line;
+
+	while (cli_link_has_room(p->link)) {
+		struct vl_why why = {0};
+		enum vl_err err = cli_lines_next(&p->lines, &line);
+		if (err == VL_ERR_END)
+			return true;
+		if (err == VL_ERR_TOO_LARGE)
+			(void)vl_fail(&why, err, "the line is longer than %zu bytes; it was skipped", CLI_LINE_MAX);
+		if (p->lines.line == 1)
+			line = without_mark(line);
+		if (err == VL_OK && !is_blank(line))
+			err = take_line(p, line, &why);
+		if (err != VL_OK)
+			complain(p, p->lines.line, &why, err);
+	}
+	return false;
+}
+
+/* -- a lost agent -- */
+
+static void give_up(struct publisher *p, const struct vl_why *reason)
+{
+	for (const struct cli_pending *e = cli_link_unanswered(p->link); e != NULL; e = e->next) {
+		struct vl_why why = {0};
+		char id[VL_UUID_TEXT];
+		if (e->sent)
+			(void)vl_fail(&why, VL_ERR_OUTCOME_UNKNOWN,
+				      "whether it was stored is unknown; publish it again with \"id\":\"%s\"",
+				      vl_uuid_format(e->id.bytes, id));
+		else
+			(void)vl_fail(&why, VL_ERR_UNREACHABLE, "not sent; publish it again");
+		complain(p, e->line, &why, VL_ERR_OUTCOME_UNKNOWN);
+	}
+	(void)cli_cannot("publish", p->how->name, reason, VL_ERR_UNREACHABLE);
+	if (!p->lines.eof || p->lines.at < p->lines.buf.size)
+		vl_log_error("nothing behind line %" PRIu64 " was read", p->lines.line);
+	p->refused++;
+}
+
+/* False where it did not come back in time. `why` says what happened last. */
+static bool reconnect(struct publisher *p, struct vl_why *why)
+{
+	uint64_t answers = cli_link_answers(p->link);
+	int64_t now = vl_monotonic_ms();
+
+	if (p->lost_at == 0 || answers != p->lost_answers || now - p->connected_at > STEADY_MS) {
+		p->lost_at = now;
+		p->lost_answers = answers;
+		vl_log_warning("%s; trying again for %d s", why->text, p->how->patience_ms / 1000);
+	} else
+		(void)poll(NULL, 0, RETRY_MS);
+	while (vl_monotonic_ms() - p->lost_at < p->how->patience_ms) {
+		if (cli_link_again(p->link, why) == VL_OK) {
+			p->connected_at = vl_monotonic_ms();
+			return true;
+		}
+		(void)poll(NULL, 0, RETRY_MS);
+	}
+	return false;
+}
+
+/* -- the loop -- */
+
+static bool wait_for_either(struct publisher *p, bool want_input, struct vl_why *why)
+{
+	struct pollfd fds[2] = {{.fd = want_input ? p->lines.fd : -1, .events = POLLIN}};
+
+	cli_link_poll(p->link, &fds[1].fd, &fds[1].events);
+	if (poll(fds, 2, -1) < 0 && errno != EINTR)
+		return false;
+	if (fds[0].revents == 0)
+		return true;
+	enum vl_err err = cli_lines_read(&p->lines, why);
+	if (err != VL_OK) {
+		(void)cli_cannot("read", p->how->name, why, err);
+		p->refused++;
+	}
+	return true;
+}
+
+static void publish_all(struct publisher *p)
+{
+	for (;;) {
+		struct vl_why why = {0};
+		bool dry = take_lines(p);
+		enum vl_err err = cli_link_work(p->link, &why);
+		show(p);
+		if (err == VL_ERR_UNREACHABLE && (!dry || !p->lines.eof || cli_link_unanswered(p->link) != NULL)) {
+			if (reconnect(p, &why))
+				continue;
+			give_up(p, &why);
+			return;
+		}
+		if (err != VL_OK && err != VL_ERR_UNREACHABLE) {
+			give_up(p, &why);
+			return;
+		}
+		if (dry && p->lines.eof && cli_link_unanswered(p->link) == NULL)
+			return;
+		if ((dry || !cli_link_has_room(p->link)) && !wait_for_either(p, dry && !p->lines.eof, &why))
+			return;
+	}
+}
+
+static void summarise(const struct publisher *p)
+{
+	cli_progress_end();
+	if (p->refused == 0 && !isatty(STDERR_FILENO))
+		return;
+	if (p->duplicates > 0)
+		vl_log_info("%" PRIu64 " accepted (%" PRIu64 " of them before), %" PRIu64 " refused", p->accepted,
+			    p->duplicates, p->refused);
+	else
+		vl_log_info("%" PRIu64 " accepted, %" PRIu64 " refused", p->accepted, p->refused);
+}
+
+int cli_publish_run(const struct cli_publish *publish)
+{
+	struct publisher p = {.how = publish, .lines = {.fd = publish->input}, .arena = vl_arena_open(0)};
+	const struct cli_link_options options = {publish->socket, answered, &p};
+	struct vl_why why = {0};
+	enum vl_err err = VL_ERR_NOMEM;
+
+	if (p.arena != NULL)
+		p.link = cli_link_open(&options, &err, &why);
+	if (p.link == NULL) {
+		(void)cli_cannot("publish", publish->name, &why, err);
+		p.refused = 1;
+		goto out;
+	}
+	publish_all(&p);
+	summarise(&p);
+out:
+	cli_link_close(p.link);
+	cli_lines_free(&p.lines);
+	vl_buf_free(&p.bytes);
+	vl_buf_free(&p.printed);
+	vl_arena_close(p.arena);
+	return p.refused > 0 ? CLI_FAILED : CLI_OK;
+}
+
+static void print(void *context, struct vl_bytes lines)
+{
+	(void)context;
+	cli_write(lines.data, lines.size);
+	(void)cli_flush();
+}
+
+static int run(const struct cli_options *options)
+{
+	const char *path = options->n_args > 0 ? options->args[0] : "-";
+	bool standard = strcmp(path, "-") == 0;
+	struct vl_why why = {0};
+	int input = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+
+	if (input < 0)
+		return cli_cannot("read", path, &why,
+				  vl_fail(&why, errno == ENOENT ? VL_ERR_NOT_FOUND : VL_ERR_IO, "%s", strerror(errno)));
+	int code = cli_publish_run(&(struct cli_publish){
+		.input = input,
+		.name = standard ? "stdin" : path,
+		.socket = options->socket != NULL ? options->socket : DEFAULT_SOCKET,
+		.print = print,
+		.patience_ms = PATIENCE_MS,
+		.clock = &vl_clock_system,
+		.rand = &vl_rand_system,
+	});
+	if (!standard)
+		(void)close(input);
+	return code;
+}
+
+const struct cli_verb cli_publish_verbs[] = {
+	{
+		.args = "[FILE|-]",
+		.about =
+			"Give events to the mission's agent, each line one valise.v1.Event in proto3 JSON:\n\n"
+			"  "
+			"{\"subject\":\"SD-2023-0042\",\"payload\":{\"@type\":\"consular.case.v1.CaseOpened\",...}}\n\n"
+			"Prints {\"line\",\"id\",\"lane\",\"epoch\",\"event\"} for each, the moment it is durable.\n"
+			"Without an id one is made; the same id twice is one event and gets the first answer again,\n"
+			"with \"duplicate\":true. A line that is refused is told of on stderr; those around it go on,\n"
+			"and the exit code is 1. When the agent goes away, it is waited for, 30 s, and what it has "
+			"not\n"
+			"answered is given to it again under the same ids.",
+		.options = CLI_OPT_SOCKET,
+		.max_args = 1,
+		.run = run,
+	},
+	{0},
+};

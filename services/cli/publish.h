@@ -1,0 +1,114 @@
+/*
+ * Publishing, between its parts: publish.c is the verb and the loop, publish_lines.c turns lines into events, and
+ * publish_link.c speaks with the agent (proto/valise/v1/agent.proto).
+ *
+ * What is promised: a line is printed as accepted only after the agent said so, and a line whose answer got lost is sent
+ * again with the same id, which the agent takes as the same event.
+ */
+#ifndef VALISE_CLI_PUBLISH_H
+#define VALISE_CLI_PUBLISH_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/rand.h"
+#include "base/text.h"
+
+#define CLI_LINE_MAX ((size_t)4 << 20) /* what vl_json_parse takes */
+
+/* How to publish. `input` stays the caller's; `print` gets whole lines, each the moment its event is durable. */
+struct cli_publish {
+	int input;
+	const char *name; /* of the input, for people */
+	const char *socket;
+	void (*print)(void *context, struct vl_bytes lines);
+	void *context;
+	int patience_ms; /* how long a lost agent is waited for */
+	const struct vl_clock *clock;
+	const struct vl_rand *rand;
+};
+
+/* Publish all of the input; complaints go to stderr. The exit code. */
+int cli_publish_run(const struct cli_publish *publish);
+
+/* -- publish_lines.c -- */
+
+/* Input cut into lines. Start with {.fd = ...}; free with _free. */
+struct cli_lines {
+	int fd;
+	bool eof;
+	bool skipping; /* within a line that is too long and has been told of */
+	uint64_t line; /* of the last line given, from 1 */
+	size_t at;     /* where in `buf` the next line begins */
+	size_t seen;   /* how far there is no newline */
+	struct vl_buf buf;
+};
+
+/* Read once; call it when poll says there is something. Not ok: IO, NOMEM. */
+enum vl_err cli_lines_read(struct cli_lines *lines, struct vl_why *why) VL_CHECKED;
+
+/* The next whole line (the last one may lack its newline), valid until the next read. END: none yet. TOO_LARGE: it is, and
+ * what is left of it will be skipped. */
+enum vl_err cli_lines_next(struct cli_lines *lines, struct vl_bytes *line) VL_CHECKED;
+void cli_lines_free(struct cli_lines *lines);
+
+/* Make an event of a line of proto3 JSON: give it an id and an occurred_at where it has none, check that the bus takes it, and
+ * append its bytes. The reason is for a person. */
+enum vl_err cli_event_make(struct vl_bytes line, struct vl_arena *arena, const struct cli_publish *publish,
+			   struct vl_buf *bytes, struct vl_event_id *id, struct vl_why *why) VL_CHECKED;
+
+/* -- publish_link.c -- */
+
+/* One event on its way. */
+struct cli_pending {
+	struct cli_pending *next;
+	uint64_t line;
+	struct vl_event_id id;
+	bool sent; /* at least once; without an answer its outcome is unknown */
+	size_t size;
+	uint8_t bytes[];
+};
+
+/* What the agent said about one event. Texts are valid during the call. */
+struct cli_answer {
+	bool accepted, duplicate;
+	const char *lane, *reason;
+	uint64_t epoch, event;
+};
+
+struct cli_link;
+
+struct cli_link_options {
+	const char *socket;
+	void (*answered)(void *context, const struct cli_pending *pending, const struct cli_answer *answer);
+	void *context;
+};
+
+/* Connect. NULL with `err` and `why` set where nobody listens. */
+struct cli_link *cli_link_open(const struct cli_link_options *options, enum vl_err *err, struct vl_why *why);
+void cli_link_close(struct cli_link *link);
+
+/* Hand over an event made with malloc; the link frees it once it was answered, or at close. */
+void cli_link_add(struct cli_link *link, struct cli_pending *pending);
+
+/* True while little enough waits to be sent that more input should be read. */
+bool cli_link_has_room(const struct cli_link *link);
+
+/* The first event not answered, or NULL; the others follow by `next`. */
+const struct cli_pending *cli_link_unanswered(const struct cli_link *link);
+
+/* What to poll for; `fd` is -1 while there is no connection. */
+void cli_link_poll(const struct cli_link *link, int *fd, short *events);
+
+/* Send and receive what can be without waiting. UNREACHABLE: the connection is lost, or the agent could not keep what it was
+ * given; connect again. INVALID: the agent speaks another protocol. */
+enum vl_err cli_link_work(struct cli_link *link, struct vl_why *why) VL_CHECKED;
+
+/* Connect again, so that everything unanswered is sent again. UNREACHABLE, NOT_FOUND, PERMISSION: not now. */
+enum vl_err cli_link_again(struct cli_link *link, struct vl_why *why) VL_CHECKED;
+
+/* How many answers have come, over all connections. */
+uint64_t cli_link_answers(const struct cli_link *link);
+
+#endif

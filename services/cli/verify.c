@@ -1,0 +1,208 @@
+#include "base/log.h"
+#include "bus/json.h"
+#include "cli/audit.h"
+#include "cli/cli.h"
+#include "cli/scan.h"
+#include "cli/table.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define TOLD 20 /* findings told of each line on stderr; JSON has more */
+
+static enum vl_err read_all(struct cli_scan *scan, const struct vl_ring *ring, struct vl_arena *arena,
+			    struct cli_audit *audit, struct vl_why *why)
+{
+	struct vl_message *message;
+
+	for (;;) {
+		enum vl_err err = cli_scan_next(scan, &message, why);
+		if (err == VL_ERR_TIMEOUT)
+			continue;
+		if (err != VL_OK)
+			return err == VL_ERR_END ? cli_audit_finish(audit) : err;
+		struct vl_verified verified;
+		vl_arena_reset(arena);
+		enum vl_err verdict = vl_record_verify(vl_message_record(message), ring, arena, &verified, NULL);
+		if (verdict != VL_ERR_NOMEM)
+			cli_audit_add(audit, vl_message_record(message), verdict, &verified);
+		vl_message_free(message);
+		if (verdict == VL_ERR_NOMEM)
+			return verdict;
+		cli_progress("%" PRIu64 " of %" PRIu64 " records", cli_scan_done(scan), cli_scan_total(scan));
+	}
+}
+
+/* -- for people -- */
+
+static void tell_finding(const struct cli_audit_line *line, const struct cli_finding *f)
+{
+	char what[96] = "";
+
+	switch (f->kind) {
+	case CLI_FINDING_FORK:
+		(void)snprintf(what, sizeof(what), "epoch %" PRIu64 ", batch %" PRIu64, f->epoch.n, f->seq.n);
+		break;
+	case CLI_FINDING_ROLLBACK:
+		(void)snprintf(what, sizeof(what), "epoch %" PRIu64 " does not know of the one before", f->epoch.n);
+		break;
+	case CLI_FINDING_GAP:
+		if (f->seq.n == 0)
+			(void)snprintf(what, sizeof(what), "the end of the epoch before %" PRIu64 " is missing",
+				       f->epoch.n);
+		else
+			(void)snprintf(what, sizeof(what),
+				       "epoch %" PRIu64 ", batches %" PRIu64 " to %" PRIu64 " are missing", f->epoch.n,
+				       f->seq.n, f->last_seq.n);
+		break;
+	case CLI_FINDING_BAD:
+		(void)snprintf(what, sizeof(what), "%s", vl_err_text(f->reason));
+		break;
+	}
+	vl_log_error("%s: %s %s: %s (partition %" PRId32 ", offset %" PRId64 ")", cli_finding_name(f->kind),
+		     line->mission, line->lane, what, f->partition, f->offset);
+}
+
+static void tell(const struct cli_audit *audit)
+{
+	for (size_t i = 0; i < cli_audit_count(audit); i++) {
+		const struct cli_audit_line *line = cli_audit_at(audit, i);
+		for (size_t j = 0; j < line->n_findings && j < TOLD; j++)
+			tell_finding(line, &line->findings[j]);
+		if (line->n_findings > TOLD)
+			vl_log_error("%s %s: more than %d findings; -o json lists them", line->mission, line->lane,
+				     TOLD);
+	}
+}
+
+static void print_table(const struct cli_audit *audit, struct vl_buf *out)
+{
+	static const char *const titles[] = {"MISSION", "LANE",      "BATCHES", "EVENTS", "REPLAYED", "GAPS",
+					     "FORKS",   "ROLLBACKS", "DRILLS",  "BAD",    "VERDICT"};
+	struct cli_table *table = cli_table_open(titles, sizeof(titles) / sizeof(titles[0]));
+
+	if (table == NULL)
+		return;
+	for (size_t i = 0; i < cli_audit_count(audit); i++) {
+		const struct cli_audit_line *line = cli_audit_at(audit, i);
+		const uint64_t numbers[] = {line->batches, line->events,    line->replayed, line->gaps,
+					    line->forks,   line->rollbacks, line->drills,   line->bad};
+		cli_table_put(table, line->mission);
+		cli_table_put(table, line->lane);
+		for (size_t n = 0; n < sizeof(numbers) / sizeof(numbers[0]); n++)
+			cli_table_printf(table, "%" PRIu64, numbers[n]);
+		cli_table_put(table, cli_audit_verdict(line));
+	}
+	cli_table_print(table, cli_bold(), out);
+	cli_table_close(table);
+}
+
+/* -- for programs -- */
+
+static void print_finding(const struct cli_finding *f, struct vl_buf *out)
+{
+	vl_buf_printf(out, "{\"kind\":\"%s\"", cli_finding_name(f->kind));
+	if (f->kind == CLI_FINDING_BAD)
+		vl_buf_printf(out, ",\"reason\":\"%s\"", vl_err_name(f->reason));
+	else
+		vl_buf_printf(out, ",\"epoch\":\"%" PRIu64 "\",\"seq\":\"%" PRIu64 "\",\"lastSeq\":\"%" PRIu64 "\"",
+			      f->epoch.n, f->seq.n, f->last_seq.n);
+	vl_buf_printf(out, ",\"partition\":%" PRId32 ",\"offset\":%" PRId64 "}", f->partition, f->offset);
+}
+
+static void print_line(const struct cli_audit_line *line, struct vl_buf *out)
+{
+	const char *comma = "";
+
+	vl_buf_put_text(out, "{\"mission\":");
+	vl_json_print_text(out, line->mission, strlen(line->mission));
+	vl_buf_put_text(out, ",\"lane\":");
+	vl_json_print_text(out, line->lane, strlen(line->lane));
+	vl_buf_printf(out,
+		      ",\"verdict\":\"%s\",\"batches\":%" PRIu64 ",\"events\":%" PRIu64 ",\"replayed\":%" PRIu64
+		      ",\"gaps\":%" PRIu64 ",\"forks\":%" PRIu64 ",\"rollbacks\":%" PRIu64 ",\"drills\":%" PRIu64
+		      ",\"bad\":%" PRIu64 ",\"reasons\":{",
+		      cli_audit_verdict(line), line->batches, line->events, line->replayed, line->gaps, line->forks,
+		      line->rollbacks, line->drills, line->bad);
+	for (enum vl_err err = 0; err < VL_ERR_COUNT; err++) {
+		if (line->reasons[err] == 0)
+			continue;
+		vl_buf_printf(out, "%s\"%s\":%" PRIu64, comma, vl_err_name(err), line->reasons[err]);
+		comma = ",";
+	}
+	vl_buf_put_text(out, "},\"findings\":[");
+	for (size_t i = 0; i < line->n_findings; i++) {
+		vl_buf_put_text(out, i > 0 ? "," : "");
+		print_finding(&line->findings[i], out);
+	}
+	vl_buf_put_text(out, "]}\n");
+}
+
+/* 4 where anything is wrong. */
+static int report(const struct cli_options *options, const struct cli_audit *audit)
+{
+	struct vl_buf out = {0};
+	int code = CLI_OK;
+
+	for (size_t i = 0; i < cli_audit_count(audit); i++) {
+		const struct cli_audit_line *line = cli_audit_at(audit, i);
+		if (options->json)
+			print_line(line, &out);
+		if (line->forks + line->rollbacks + line->gaps + line->bad > 0)
+			code = CLI_UNVERIFIED;
+	}
+	if (!options->json)
+		print_table(audit, &out);
+	if (vl_buf_failed(&out))
+		code = cli_cannot("verify", options->args[0], NULL, VL_ERR_NOMEM);
+	cli_write(out.data, out.size);
+	(void)cli_flush();
+	vl_buf_free(&out);
+	if (!options->json)
+		tell(audit);
+	return code;
+}
+
+static int run(const struct cli_options *options)
+{
+	struct vl_arena *arena = vl_arena_open(0);
+	struct cli_audit *audit = cli_audit_open();
+	struct vl_ring *ring = NULL;
+	struct cli_scan *scan = NULL;
+	struct vl_why why = {0};
+	enum vl_err err = arena != NULL && audit != NULL ? VL_OK : VL_ERR_NOMEM;
+
+	if (err == VL_OK)
+		err = cli_ring_open(options, &ring, &why);
+	if (err == VL_OK)
+		err = cli_scan_open(options, (const char *const *)options->args, options->n_args, &scan, &why);
+	if (err == VL_OK)
+		err = read_all(scan, ring, arena, audit, &why);
+	cli_progress_end();
+	int code = err == VL_OK ? report(options, audit) : cli_cannot("verify", options->args[0], &why, err);
+	cli_scan_close(scan);
+	vl_ring_close(ring);
+	cli_audit_close(audit);
+	vl_arena_close(arena);
+	return code;
+}
+
+const struct cli_verb cli_verify_verbs[] = {
+	{
+		.args = "LANE...",
+		.about = "Audit whole lanes from their first record to the last there is now: every signature, every\n"
+			 "chain. Prints a line for each mission and lane; what is wrong is told on stderr, or is in "
+			 "the\n"
+			 "\"findings\" of -o json. The verdict is ok, bad (not authentic or not readable), gap "
+			 "(batches\n"
+			 "are missing), rollback (an epoch that does not know of the one before) or fork (two batches\n"
+			 "for one place), the worst there is; exit code 4 unless all are ok. The same batch again is\n"
+			 "counted as replayed and not wrong: a sender that heard no answer sends it again.",
+		.options = CLI_OPT_BROKERS | CLI_OPT_KEYS | CLI_OPT_OUTPUT,
+		.min_args = 1,
+		.max_args = 64,
+		.run = run,
+	},
+	{0},
+};

@@ -1,0 +1,241 @@
+/* agent/flight.h and agent/window.h: what goes next, how much at once, and how far each lane has come. */
+#include "bus_fixture.h"
+
+#include "agent/flight.h"
+
+enum { LOW, HIGH, MIDDLE, LOW_TOO, LANES };
+static const struct vl_lane lanes[LANES] = {
+	{"low", VL_ROUTINE}, {"high", VL_FLASH}, {"middle", VL_PRIORITY}, {"low.too", VL_ROUTINE}};
+
+static struct vl_flight *flight;
+
+static int setup(void **state)
+{
+	(void)state;
+	flight = vl_flight_open(lanes, LANES);
+	return flight == NULL;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	vl_flight_close(flight);
+	return 0;
+}
+
+static size_t send_on(size_t lane, uint64_t seq, size_t bytes, int64_t now)
+{
+	return vl_flight_sent(flight, lane, (struct vl_place){{1}, {seq}}, bytes, now);
+}
+
+static uint64_t acked(size_t lane)
+{
+	bool news;
+	return vl_flight_acked_to(flight, lane, &news).seq.n;
+}
+
+static void urgent_first_and_none_starves(void **state)
+{
+	unsigned turns[LANES] = {0};
+	size_t lane;
+
+	(void)state;
+	for (uint64_t i = 1; i <= 800; i++) {
+		assert_true(vl_flight_next(flight, 0, &lane));
+		turns[lane]++;
+		(void)vl_flight_acked(flight, send_on(lane, i, 1, 0), 0);
+	}
+	assert_in_range(turns[HIGH], 690, 760);
+	for (size_t i = 0; i < LANES; i++)
+		assert_true(turns[i] >= 25);
+	/* With nothing urgent the next lower has most of the line. */
+	vl_flight_empty(flight, HIGH);
+	memset(turns, 0, sizeof(turns));
+	for (uint64_t i = 1; i <= 80; i++) {
+		assert_true(vl_flight_next(flight, 0, &lane));
+		turns[lane]++;
+		(void)vl_flight_acked(flight, send_on(lane, i, 1, 0), 0);
+	}
+	assert_int_equal(turns[HIGH], 0);
+	assert_true(turns[MIDDLE] >= 65);
+	for (size_t i = 0; i < LANES; i++)
+		vl_flight_empty(flight, i);
+	assert_false(vl_flight_next(flight, 0, &lane));
+	vl_flight_wake(flight);
+	assert_true(vl_flight_next(flight, 0, &lane));
+}
+
+static void equals_take_turns(void **state)
+{
+	unsigned turns[LANES] = {0};
+	size_t lane;
+
+	(void)state;
+	vl_flight_empty(flight, HIGH);
+	vl_flight_empty(flight, MIDDLE);
+	for (uint64_t i = 1; i <= 100; i++) {
+		assert_true(vl_flight_next(flight, 0, &lane));
+		turns[lane]++;
+		(void)vl_flight_acked(flight, send_on(lane, i, 1, 0), 0);
+	}
+	assert_in_range(turns[LOW], 49, 51);
+}
+
+static void acks_count_in_order(void **state)
+{
+	(void)state;
+	vl_flight_start(flight, LOW, (struct vl_place){{1}, {6}});
+	size_t a = send_on(LOW, 7, 10, 0), b = send_on(LOW, 8, 10, 0), other = send_on(HIGH, 1, 10, 0);
+	bool news;
+
+	assert_int_equal(vl_flight_acked(flight, b, 5), LOW);
+	assert_int_equal(vl_flight_acked_to(flight, LOW, &news).seq.n, 6);
+	assert_false(news);
+	(void)vl_flight_acked(flight, a, 5);
+	assert_int_equal(vl_flight_acked_to(flight, LOW, &news).seq.n, 8);
+	assert_true(news);
+	(void)vl_flight_acked_to(flight, LOW, &news);
+	assert_false(news);
+	vl_flight_not_told(flight, LOW);
+	(void)vl_flight_acked_to(flight, LOW, &news);
+	assert_true(news);
+	int64_t oldest;
+	assert_int_equal(vl_flight_age(flight, 30, &oldest), 1);
+	assert_int_equal(oldest, 30);
+	(void)vl_flight_acked(flight, other, 30);
+	assert_int_equal(vl_flight_age(flight, 40, &oldest), 0);
+	assert_int_equal(oldest, 0);
+}
+
+static void a_refused_lane_is_set_aside_and_goes_back(void **state)
+{
+	size_t tags[4], lane;
+
+	(void)state;
+	vl_flight_empty(flight, HIGH);
+	vl_flight_empty(flight, LOW);
+	vl_flight_empty(flight, LOW_TOO);
+	for (uint64_t i = 0; i < 4; i++)
+		tags[i] = send_on(MIDDLE, i + 1, 10, 0);
+	assert_int_equal(vl_flight_refused(flight, tags[1], 10), MIDDLE);
+	/* What was before the refused one still counts; what is behind it, even if Kafka took it, does not. */
+	(void)vl_flight_acked(flight, tags[0], 11);
+	(void)vl_flight_acked(flight, tags[2], 12);
+	assert_int_equal(acked(MIDDLE), 1);
+	assert_int_equal(vl_flight_sent_to(flight, MIDDLE).seq.n, 4);
+	assert_false(vl_flight_next(flight, 100000, &lane));
+	(void)vl_flight_acked(flight, tags[3], 13);
+	assert_int_equal(vl_flight_sent_to(flight, MIDDLE).seq.n, 1);
+	assert_int_equal(acked(MIDDLE), 1);
+	assert_false(vl_flight_next(flight, 500, &lane));
+	assert_int_equal(vl_flight_wait(flight, 500), 510);
+	vl_flight_wake(flight);
+	assert_true(vl_flight_next(flight, 500, &lane));
+	assert_int_not_equal(lane, MIDDLE);
+	vl_flight_empty(flight, HIGH);
+	vl_flight_empty(flight, LOW);
+	vl_flight_empty(flight, LOW_TOO);
+	assert_true(vl_flight_next(flight, 1010, &lane));
+	assert_int_equal(lane, MIDDLE);
+	/* Longer the second time, as short as the first once it worked. */
+	(void)vl_flight_refused(flight, send_on(MIDDLE, 2, 10, 1010), 2000);
+	assert_int_equal(vl_flight_wait(flight, 2000), 2000);
+	(void)vl_flight_acked(flight, send_on(MIDDLE, 2, 10, 4000), 4001);
+	(void)vl_flight_refused(flight, send_on(MIDDLE, 3, 10, 4002), 5000);
+	assert_int_equal(vl_flight_wait(flight, 5000), 1000);
+}
+
+static void restart_goes_back_to_the_acked(void **state)
+{
+	(void)state;
+	size_t a = send_on(LOW, 1, 10, 0);
+	(void)send_on(LOW, 2, 10, 0);
+	(void)send_on(HIGH, 1, 10, 0);
+	(void)vl_flight_acked(flight, a, 1);
+	vl_flight_restart(flight);
+	assert_int_equal(vl_flight_sent_to(flight, LOW).seq.n, 1);
+	assert_int_equal(vl_flight_sent_to(flight, HIGH).seq.n, 0);
+	int64_t oldest;
+	assert_int_equal(vl_flight_age(flight, 99999, &oldest), 0);
+}
+
+static void records_are_bounded(void **state)
+{
+	size_t sent = 0;
+
+	(void)state;
+	while (vl_flight_allows(flight, 1) && sent < 5000)
+		(void)send_on(LOW, ++sent, 1, 0);
+	assert_int_equal(sent, VL_FLIGHT_RECORDS);
+	/* Those of one lane leave in order. */
+	(void)vl_flight_acked(flight, 1, 1);
+	assert_false(vl_flight_allows(flight, 1));
+	(void)vl_flight_acked(flight, 0, 1);
+	assert_true(vl_flight_allows(flight, 1));
+}
+
+static void window_grows_on_a_fast_line(void **state)
+{
+	struct vl_window window = vl_window_start();
+
+	(void)state;
+	for (int i = 0; i < 1000; i++) {
+		while (vl_window_allows(&window, 10000))
+			vl_window_sent(&window, 10000);
+		vl_window_acked(&window, 10000, 20);
+	}
+	assert_int_equal(window.size, VL_WINDOW_MAX);
+	assert_true(window.in_flight <= VL_WINDOW_MAX);
+}
+
+static void window_stays_where_it_is_enough(void **state)
+{
+	struct vl_window window = vl_window_start();
+
+	(void)state;
+	for (int i = 0; i < 1000; i++) {
+		assert_true(vl_window_allows(&window, 10000));
+		vl_window_sent(&window, 10000);
+		vl_window_acked(&window, 10000, 20);
+	}
+	assert_int_equal(window.size, VL_WINDOW_START);
+}
+
+static void window_shrinks_on_a_slow_line(void **state)
+{
+	struct vl_window window = vl_window_start();
+
+	(void)state;
+	vl_window_sent(&window, 1000);
+	vl_window_age(&window, 900, 900);
+	assert_int_equal(window.size, VL_WINDOW_START);
+	vl_window_age(&window, 1100, 1100);
+	assert_int_equal(window.size, VL_WINDOW_START / 2);
+	vl_window_age(&window, 1200, 1200);
+	assert_int_equal(window.size, VL_WINDOW_START / 2);
+	for (int64_t now = 2100; now < 60000; now += 1000)
+		vl_window_age(&window, now, now);
+	assert_int_equal(window.size, VL_WINDOW_MIN);
+	/* However small, one record may go: a big one too. */
+	assert_false(vl_window_allows(&window, 900000));
+	vl_window_acked(&window, 1000, 60000);
+	assert_true(vl_window_allows(&window, 900000));
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(urgent_first_and_none_starves),
+		TEST(equals_take_turns),
+		TEST(acks_count_in_order),
+		TEST(a_refused_lane_is_set_aside_and_goes_back),
+		TEST(restart_goes_back_to_the_acked),
+		TEST(records_are_bounded),
+		TEST(window_grows_on_a_fast_line),
+		TEST(window_stays_where_it_is_enough),
+		TEST(window_shrinks_on_a_slow_line),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
