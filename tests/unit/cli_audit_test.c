@@ -1,0 +1,225 @@
+/* The audit: what is said of whole chains, in whatever order their records come. */
+#include "cli/audit.h"
+
+#include "bus_fixture.h"
+
+#define LANE "consular.case.v1"
+#define MISSION "CN-SD-EMB"
+
+/* One record as verified: its numbers, prev and own digest by a byte each. */
+struct made {
+	uint64_t epoch, seq, first_event;
+	uint8_t prev, digest;
+};
+
+static void add(struct cli_audit *audit, struct made m)
+{
+	static int64_t offset;
+	const struct vl_record record = {.topic = BYTES(LANE), .key = BYTES(MISSION), .offset = offset++};
+	const struct vl_verified verified = {
+		.digest = {{m.digest}},
+		.batch = {.head = {.mission = BYTES(MISSION),
+				   .lane = BYTES(LANE),
+				   .epoch = {m.epoch},
+				   .seq = {m.seq},
+				   .first_event = {m.first_event},
+				   .prev = {{m.prev}}},
+			  .n_events = 10},
+	};
+
+	cli_audit_add(audit, &record, VL_OK, &verified);
+}
+
+/* Three batches of the first epoch, two of the second. */
+static const struct made whole[] = {
+	{5, 1, 1, 0, 11}, {5, 2, 11, 11, 12}, {5, 3, 21, 12, 13}, {9, 1, 1, 13, 21}, {9, 2, 11, 21, 22},
+};
+#define WHOLE (sizeof(whole) / sizeof(whole[0]))
+
+/* The line of these records, in this order; `audit` is to be closed. */
+static const struct cli_audit_line *judge(struct cli_audit **audit, const struct made *records, size_t count)
+{
+	*audit = cli_audit_open();
+	assert_non_null(*audit);
+	for (size_t i = 0; i < count; i++)
+		add(*audit, records[i]);
+	assert_int_equal(VL_OK, cli_audit_finish(*audit));
+	assert_int_equal(1, cli_audit_count(*audit));
+	return cli_audit_at(*audit, 0);
+}
+
+static void assert_line(const struct made *records, size_t count, uint64_t batches, uint64_t replayed, uint64_t gaps,
+			uint64_t forks, uint64_t rollbacks, const char *verdict)
+{
+	struct cli_audit *audit;
+	const struct cli_audit_line *line = judge(&audit, records, count);
+
+	assert_string_equal(MISSION, line->mission);
+	assert_string_equal(LANE, line->lane);
+	assert_int_equal(batches, line->batches);
+	assert_int_equal(10 * batches, line->events);
+	assert_int_equal(replayed, line->replayed);
+	assert_int_equal(gaps, line->gaps);
+	assert_int_equal(forks, line->forks);
+	assert_int_equal(rollbacks, line->rollbacks);
+	assert_string_equal(verdict, cli_audit_verdict(line));
+	cli_audit_close(audit);
+}
+
+static void test_whole(void **state)
+{
+	(void)state;
+	assert_line(whole, WHOLE, 5, 0, 0, 0, 0, "ok");
+}
+
+static void test_replayed(void **state)
+{
+	const struct made twice[] = {whole[0], whole[1], whole[0], whole[2], whole[1],
+				     whole[2], whole[3], whole[0], whole[4]};
+
+	(void)state;
+	assert_line(twice, 9, 5, 4, 0, 0, 0, "ok");
+}
+
+static void test_any_order_is_the_same(void **state)
+{
+	uint64_t seed = fixture_seed();
+	struct made some[2 * WHOLE];
+
+	(void)state;
+	memcpy(some, whole, sizeof(whole));
+	memcpy(some + WHOLE, whole, sizeof(whole));
+	for (int round = 0; round < 200; round++) {
+		for (size_t i = 2 * WHOLE - 1; i > 0; i--) {
+			size_t j = (size_t)(fixture_next(&seed) % (i + 1));
+			struct made m = some[i];
+			some[i] = some[j];
+			some[j] = m;
+		}
+		assert_line(some, 2 * WHOLE, 5, 5, 0, 0, 0, "ok");
+	}
+}
+
+static void test_gap(void **state)
+{
+	const struct made holed[] = {whole[0], whole[2], whole[3], whole[4]}, headless[] = {whole[1], whole[2]};
+	const struct made tailless[] = {whole[0], whole[1], whole[3], whole[4]},
+			  late[] = {whole[0], whole[2], whole[1]};
+	struct cli_audit *audit;
+
+	(void)state;
+	assert_line(holed, 4, 4, 0, 1, 0, 0, "gap");
+	assert_line(headless, 2, 2, 0, 1, 0, 0, "gap");
+	assert_line(tailless, 4, 4, 0, 1, 0, 0, "gap");
+	assert_line(late, 3, 3, 0, 0, 0, 0, "ok");
+	const struct cli_audit_line *line = judge(&audit, holed, 4);
+	assert_int_equal(1, line->n_findings);
+	assert_int_equal(CLI_FINDING_GAP, line->findings[0].kind);
+	assert_int_equal(5, line->findings[0].epoch.n);
+	assert_int_equal(2, line->findings[0].seq.n);
+	assert_int_equal(2, line->findings[0].last_seq.n);
+	cli_audit_close(audit);
+}
+
+static void test_fork(void **state)
+{
+	const struct made other = {5, 2, 11, 11, 99}, branch = {5, 3, 21, 99, 98}, after = {5, 4, 31, 98, 97};
+	const struct made same_place[] = {whole[0], whole[1], other, whole[2]};
+	const struct made from_branch[] = {whole[0], whole[1], branch, after};
+	const struct made both[] = {whole[0], whole[1], branch, whole[2]};
+	const struct made wrong_event[] = {whole[0], {5, 2, 12, 11, 12}};
+
+	(void)state;
+	assert_line(same_place, 4, 3, 0, 0, 1, 0, "fork");
+	assert_line(from_branch, 4, 4, 0, 0, 1, 0, "fork");
+	assert_line(both, 4, 3, 0, 0, 1, 0, "fork");
+	assert_line(wrong_event, 2, 2, 0, 0, 1, 0, "fork");
+}
+
+static void test_rollback(void **state)
+{
+	const struct made forgot[] = {whole[0], whole[1], {9, 1, 1, 0, 31}, {9, 2, 11, 31, 32}};
+
+	(void)state;
+	assert_line(forgot, 4, 4, 0, 0, 0, 1, "rollback");
+}
+
+static void test_bad(void **state)
+{
+	struct cli_audit *audit = cli_audit_open();
+	const struct vl_record named = {.topic = BYTES("site." LANE), .key = BYTES(MISSION), .offset = 7},
+			       nameless = {.topic = BYTES(LANE), .key = BYTES("not a mission")},
+			       keyless = {.topic = BYTES(LANE)};
+
+	(void)state;
+	cli_audit_add(audit, &named, VL_ERR_BAD_SIGNATURE, NULL);
+	cli_audit_add(audit, &named, VL_ERR_UNSIGNED, NULL);
+	cli_audit_add(audit, &nameless, VL_ERR_MALFORMED, NULL);
+	cli_audit_add(audit, &keyless, VL_ERR_NULL_VALUE, NULL);
+	add(audit, whole[0]);
+	assert_int_equal(VL_OK, cli_audit_finish(audit));
+	assert_int_equal(2, cli_audit_count(audit));
+	const struct cli_audit_line *nobody = cli_audit_at(audit, 0), *mission = cli_audit_at(audit, 1);
+	assert_string_equal("?", nobody->mission);
+	assert_int_equal(2, nobody->bad);
+	assert_string_equal(MISSION, mission->mission);
+	assert_string_equal(LANE, mission->lane);
+	assert_int_equal(2, mission->bad);
+	assert_int_equal(1, mission->reasons[VL_ERR_BAD_SIGNATURE]);
+	assert_int_equal(1, mission->batches);
+	assert_string_equal("bad", cli_audit_verdict(mission));
+	assert_int_equal(7, mission->findings[0].offset);
+	cli_audit_close(audit);
+}
+
+static void test_drill(void **state)
+{
+	struct cli_audit *audit = cli_audit_open();
+	const struct vl_record record = {.topic = BYTES(LANE), .key = BYTES(MISSION)};
+	const struct vl_verified drill = {.domain = VL_DOMAIN_DRILL, .batch = {.head = {.seq = {9}}, .n_events = 1}};
+
+	(void)state;
+	cli_audit_add(audit, &record, VL_OK, &drill);
+	assert_int_equal(VL_OK, cli_audit_finish(audit));
+	assert_int_equal(1, cli_audit_at(audit, 0)->drills);
+	assert_int_equal(0, cli_audit_at(audit, 0)->batches);
+	assert_string_equal("ok", cli_audit_verdict(cli_audit_at(audit, 0)));
+	cli_audit_close(audit);
+}
+
+/* More than the tables begin with. */
+static void test_many(void **state)
+{
+	struct cli_audit *audit = cli_audit_open();
+
+	(void)state;
+	for (uint64_t seq = 1; seq <= 3000; seq++)
+		add(audit, (struct made){1, seq, 1 + 10 * (seq - 1), seq == 1 ? 0 : (uint8_t)(1 + (seq - 1) % 250),
+					 (uint8_t)(1 + seq % 250)});
+	for (uint64_t seq = 1; seq <= 3000; seq += 2)
+		add(audit, (struct made){1, seq, 1 + 10 * (seq - 1), 0, (uint8_t)(seq % 4 == 1 ? 1 + seq % 250 : 0)});
+	assert_int_equal(VL_OK, cli_audit_finish(audit));
+	const struct cli_audit_line *line = cli_audit_at(audit, 0);
+	assert_int_equal(3000, line->batches);
+	assert_int_equal(750, line->replayed);
+	assert_int_equal(750, line->forks);
+	assert_int_equal(750, line->n_findings);
+	cli_audit_close(audit);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_whole),
+		cmocka_unit_test(test_replayed),
+		cmocka_unit_test(test_any_order_is_the_same),
+		cmocka_unit_test(test_gap),
+		cmocka_unit_test(test_fork),
+		cmocka_unit_test(test_rollback),
+		cmocka_unit_test(test_bad),
+		cmocka_unit_test(test_drill),
+		cmocka_unit_test(test_many),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
