@@ -13,10 +13,10 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#define GATHER_BYTES ((size_t)1 << 20)
+#define GATHER_BYTES ((size_t)2 << 20)
 #define GATHER_MS 20
 #define GATHER_REQUESTS 4096
-#define ACK_DELAY_MS 500
+#define ACK_DELAY_MS 100
 #define TICK_MS 1000
 #define READS_A_TURN 4
 

@@ -41,7 +41,7 @@ static int run(const char *path, const char *link, bool check)
 		err = vl_agent_config_try(&config, &why);
 	} else if (err == VL_OK && link != NULL) {
 		verb = "run link of";
-		err = vl_link_run(&config, atoi(link), &why);
+		err = vl_link_run(&config, (int)strtol(link, NULL, 10), &why);
 	} else if (err == VL_OK) {
 		int status = vl_agent_run(&config, path) == VL_OK ? EXIT_SUCCESS : EXIT_FAILURE;
 		vl_agent_config_close(&config);

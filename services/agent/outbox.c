@@ -68,11 +68,16 @@ static enum vl_err load_chains(struct vl_outbox *outbox, struct vl_txn *txn, str
 	for (bool more = vl_cursor_seek(cursor, (struct vl_bytes){0}, &key, &value); more && err == VL_OK;
 	     more = vl_cursor_next(cursor, &key, &value)) {
 		struct chain_row row = {0};
-		struct outbox_lane *lane =
-			row_read_chain(value, &row) ? outbox_add_lane(outbox, key, row.number) : NULL;
-		if (lane != NULL)
+		bool good = row_read_chain(value, &row) && row.number < VL_OUTBOX_LANES &&
+			    outbox->lanes[row.number] == NULL;
+		struct outbox_lane *lane = good ? outbox_add_lane(outbox, key, row.number) : NULL;
+		if (good && lane == NULL) {
+			err = VL_ERR_NOMEM;
+			break;
+		}
+		if (good)
 			lane->chain = row.chain;
-		if (lane == NULL || !head_holds(txn, lane))
+		if (!good || !head_holds(txn, lane))
 			err = vl_fail(
 				why, VL_ERR_CORRUPT,
 				"the end of lane '%.*s' is damaged; keep the folder for headquarters to look at, and "
@@ -80,7 +85,8 @@ static enum vl_err load_chains(struct vl_outbox *outbox, struct vl_txn *txn, str
 				(int)key.size, (const char *)key.data);
 	}
 	vl_cursor_close(cursor);
-	return err;
+	/* What could not be read must not pass for a chain that was never begun. */
+	return err == VL_OK ? vl_txn_err(txn) : err;
 }
 
 /* Another key: nobody can tell whether the old one signed more elsewhere, so every chain goes on in a new epoch. */
@@ -176,7 +182,9 @@ enum vl_err vl_outbox_open(const struct vl_outbox_options *options, struct vl_ou
 	outbox->options = *options;
 	outbox->key = vl_key_id_of(vl_signer_public(options->signer));
 	outbox->by_catalogue = calloc(vl_n_lanes + 1, sizeof(struct outbox_lane *));
-	err = outbox->by_catalogue == NULL ? VL_ERR_NOMEM : vl_store_open(&store, &outbox->store, why);
+	outbox->sealer = vl_sealer_open(options->signer);
+	err = outbox->by_catalogue == NULL || outbox->sealer == NULL ? VL_ERR_NOMEM
+								     : vl_store_open(&store, &outbox->store, why);
 	if (err == VL_OK)
 		err = settle(outbox, why);
 	if (err != VL_OK)
@@ -218,6 +226,9 @@ void vl_outbox_close(struct vl_outbox *outbox)
 		free(outbox->lanes[i]->name);
 		free(outbox->lanes[i]);
 	}
+	for (unsigned i = 0; i < outbox->n_spare; i++)
+		vl_buf_free(&outbox->spare[i]);
+	vl_sealer_close(outbox->sealer);
 	vl_buf_free(&outbox->scratch);
 	free(outbox->by_catalogue);
 	vl_store_close(outbox->store);

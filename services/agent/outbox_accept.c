@@ -91,69 +91,15 @@ static struct outbox_lane *meet_lane(struct vl_outbox *outbox, const struct vl_l
 	return lane;
 }
 
-static void open_batch(struct vl_outbox *outbox, struct outbox_lane *lane)
-{
-	struct vl_batch_head head = {
-		.mission = row_text(outbox->mission),
-		.lane = row_text(lane->name),
-		.epoch = lane->chain.epoch,
-		.seq = {lane->chain.seq.n + 1},
-		.first_event = lane->chain.next_event,
-		.prev = lane->chain.digest,
-		.signed_at = outbox->now,
-	};
-
-	vl_buf_reset(&lane->batch);
-	vl_batch_put_head(&lane->batch, &head);
-	lane->n_events = 0;
-}
-
-static void drop_batch(struct vl_outbox *outbox, struct outbox_lane *lane)
-{
-	lane->n_events = 0;
-	vl_buf_reset(&lane->batch);
-	/* One big event must not keep its memory for ever. */
-	if (lane->batch.room > 2 * outbox->options.batch_bytes)
-		vl_buf_free(&lane->batch);
-}
-
-static void close_batch(struct vl_outbox *outbox, struct outbox_lane *lane)
-{
-	struct vl_outbox_batch batch = {
-		.lane = lane->name,
-		.epoch = lane->chain.epoch,
-		.seq = {lane->chain.seq.n + 1},
-		.first_event = {lane->chain.next_event.n - lane->n_events},
-		.n_events = lane->n_events,
-		.stored_at = outbox->now,
-		.domain = outbox->options.domain,
-		.key = outbox->key,
-		.value = vl_buf_bytes(&lane->batch),
-	};
-
-	if (vl_buf_failed(&lane->batch)) {
-		vl_txn_fail(outbox->txn, VL_ERR_NOMEM);
-		return;
-	}
-	batch.digest = vl_batch_digest(batch.value);
-	enum vl_err err = vl_sign(outbox->options.signer, batch.domain, &batch.digest, &batch.signature);
-	if (err != VL_OK)
-		vl_txn_fail(outbox->txn, err);
-	row_put_batch(outbox->txn, &batch);
-	lane->chain.seq = batch.seq;
-	lane->chain.digest = batch.digest;
-	drop_batch(outbox, lane);
-}
-
 static void append(struct vl_outbox *outbox, struct outbox_lane *lane, struct vl_bytes event)
 {
 	if (!lane->touched)
 		lane->saved = lane->chain;
 	lane->touched = true;
 	if (lane->n_events > 0 && lane->batch.size + vl_batch_event_size(event.size) > outbox->options.batch_bytes)
-		close_batch(outbox, lane);
+		outbox_batch_full(outbox, lane);
 	if (lane->n_events == 0)
-		open_batch(outbox, lane);
+		outbox_batch_open(outbox, lane);
 	vl_batch_put_event(&lane->batch, event);
 	lane->n_events++;
 	lane->chain.next_event.n++;
@@ -270,6 +216,7 @@ void vl_outbox_ack(struct vl_outbox *outbox, const char *lane, struct vl_epoch e
 static void end(struct vl_outbox *outbox, bool kept)
 {
 	outbox->txn = NULL;
+	outbox_batches_drop(outbox);
 	if (!kept)
 		outbox->added = outbox->added_before;
 	for (uint32_t i = 0; i < outbox->n_lanes; i++) {
@@ -279,19 +226,20 @@ static void end(struct vl_outbox *outbox, bool kept)
 		lane->touched = false;
 		if (!kept) {
 			lane->chain = lane->saved;
-			drop_batch(outbox, lane);
+			outbox_batch_drop(outbox, lane);
 		}
 	}
 }
 
 enum vl_err vl_outbox_commit(struct vl_outbox *outbox, struct vl_why *why)
 {
+	outbox_batches_store(outbox);
 	for (uint32_t i = 0; i < outbox->n_lanes; i++) {
 		struct outbox_lane *lane = outbox->lanes[i];
 		if (lane == NULL || !lane->touched)
 			continue;
 		if (lane->n_events > 0)
-			close_batch(outbox, lane);
+			outbox_batch_last(outbox, lane);
 		row_put_chain(outbox->txn, lane->name, &(struct chain_row){lane->number, lane->chain});
 	}
 	enum vl_err err = vl_txn_commit(outbox->txn, why);

@@ -26,9 +26,8 @@ struct vl_child {
 };
 
 /* Between fork and exec, with the parent's memory still there: only what a signal handler might do. */
-static void become_link(const char *path, int pipe, pid_t parent)
+static void become_link(const char *path, int pipe, const char *fd, pid_t parent)
 {
-	char fd[16];
 	sigset_t none;
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -37,7 +36,6 @@ static void become_link(const char *path, int pipe, pid_t parent)
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)fcntl(pipe, F_SETFD, 0);
-	(void)snprintf(fd, sizeof(fd), "%d", pipe);
 	(void)execl("/proc/self/exe", "valise-agent", "--link", fd, "--config", path, (char *)NULL);
 	_exit(127);
 }
@@ -45,14 +43,16 @@ static void become_link(const char *path, int pipe, pid_t parent)
 static enum vl_err start(struct vl_child *child, struct vl_why *why)
 {
 	pid_t parent = getpid();
+	char fd[16];
 	int ends[2];
 	enum vl_err err = vl_pipe_open(ends, why);
 
 	if (err != VL_OK)
 		return err;
+	(void)snprintf(fd, sizeof(fd), "%d", ends[1]);
 	pid_t pid = fork();
 	if (pid == 0)
-		become_link(child->path, ends[1], parent);
+		become_link(child->path, ends[1], fd, parent);
 	(void)close(ends[1]);
 	if (pid < 0) {
 		(void)close(ends[0]);

@@ -27,6 +27,7 @@ struct arrival {
 	const struct vl_record *record;
 	const struct vl_batch *batch;
 	const struct vl_digest *digest;
+	const struct vl_fact *facts; /* NULL where they must be read here */
 	char mission[VL_MISSION_MAX + 1];
 	const char *lane;
 	size_t view;
@@ -109,7 +110,7 @@ uint64_t vl_apply_total(const struct vl_applier *applier)
 
 static void offset_key(struct vl_key *key, const char *topic, int32_t partition)
 {
-	*key = (struct vl_key){0};
+	vl_key_reset(key);
 	vl_key_text(key, topic);
 	vl_key_u32(key, (uint32_t)partition);
 }
@@ -150,7 +151,7 @@ static bool take_offset(struct vl_applier *applier, const struct vl_record *reco
 
 static void chain_key(struct vl_key *key, const struct arrival *a, struct vl_epoch epoch)
 {
-	*key = (struct vl_key){0};
+	vl_key_reset(key);
 	vl_key_text(key, a->mission);
 	vl_key_text(key, a->lane);
 	vl_key_u64(key, epoch.n);
@@ -246,7 +247,8 @@ static void add_events(struct vl_applier *applier, struct arrival *a)
 			.size = (uint32_t)event.size,
 		};
 		enum vl_fold_outcome outcome;
-		vl_fold_add_event(applier->fold, a->view, a->mission, &place, event, &outcome);
+		vl_fold_add_event(applier->fold, a->view, a->mission, &place, event,
+				  a->facts != NULL ? &a->facts[i] : NULL, &outcome);
 		a->standing.repeated += outcome == VL_FOLD_KNOWN;
 		a->standing.unread += outcome == VL_FOLD_UNREAD;
 		if (outcome == VL_FOLD_UNREAD && !buried) {
@@ -384,16 +386,20 @@ static bool try_parked(struct vl_applier *applier, struct arrival *a, const stru
 	vl_buf_reset(&applier->copy);
 	vl_buf_put(&applier->copy, stored.data, stored.size);
 	vl_arena_reset(applier->arena);
-	if (vl_buf_failed(&applier->copy) ||
-	    vl_record_unpack(vl_buf_bytes(&applier->copy), &record, &digest) != VL_OK ||
-	    vl_batch_read(record.value, applier->arena, &batch, NULL) != VL_OK) {
-		vl_txn_fail(applier->txn, VL_ERR_CORRUPT);
+	enum vl_err err = vl_buf_failed(&applier->copy)
+				  ? VL_ERR_NOMEM
+				  : vl_record_unpack(vl_buf_bytes(&applier->copy), &record, &digest);
+	if (err == VL_OK)
+		err = vl_batch_read(record.value, applier->arena, &batch, NULL);
+	if (err != VL_OK) {
+		vl_txn_fail(applier->txn, err == VL_ERR_NOMEM ? err : VL_ERR_CORRUPT);
 		return false;
 	}
 	(void)vl_txn_delete(applier->txn, VL_DB_PARKED, vl_key_done(key));
 	next.record = &record;
 	next.batch = &batch;
 	next.digest = &digest;
+	next.facts = NULL;
 	next.standing.parked--;
 	bool placed = place_batch(applier, &next);
 	a->standing = next.standing;
@@ -418,7 +424,7 @@ static bool find_ready(struct vl_applier *applier, const struct arrival *a, stru
 		uint64_t seq = vl_get_be64(key.data + from.size + 8);
 		bool known = chain_get(applier, a, epoch, &chain);
 		ready = known ? seq <= chain.seq.n + 1 : seq == 1;
-		*found = (struct vl_key){0};
+		vl_key_reset(found);
 		vl_key_bytes(found, key.data, key.size);
 		if (ready)
 			break;
@@ -443,10 +449,11 @@ static void drain_parked(struct vl_applier *applier, struct arrival *a)
 	}
 }
 
-static void apply_batch(struct vl_applier *applier, const struct vl_record *record, const struct vl_verified *verified)
+static void apply_batch(struct vl_applier *applier, const struct vl_record *record, const struct vl_verified *verified,
+			const struct vl_fact *facts)
 {
 	const struct vl_batch_head *head = &verified->batch.head;
-	struct arrival a = {.record = record, .batch = &verified->batch, .digest = &verified->digest};
+	struct arrival a = {.record = record, .batch = &verified->batch, .digest = &verified->digest, .facts = facts};
 	int view = vl_view_of_lane((const char *)head->lane.data, head->lane.size);
 
 	if (view < 0 || head->mission.size > VL_MISSION_MAX) {
@@ -463,7 +470,7 @@ static void apply_batch(struct vl_applier *applier, const struct vl_record *reco
 }
 
 void vl_apply_record(struct vl_applier *applier, const struct vl_record *record, enum vl_err verdict,
-		     const struct vl_verified *verified, const struct vl_why *reason)
+		     const struct vl_verified *verified, const struct vl_fact *facts, const struct vl_why *reason)
 {
 	if (vl_err_class(verdict) == VL_CLASS_FATAL) {
 		vl_txn_fail(applier->txn, verdict);
@@ -476,5 +483,5 @@ void vl_apply_record(struct vl_applier *applier, const struct vl_record *record,
 	else if (verified->domain == VL_DOMAIN_DRILL)
 		vl_deadletter_bury(applier->txn, record, &verified->digest, VL_ERR_DRILL, NULL);
 	else
-		apply_batch(applier, record, verified);
+		apply_batch(applier, record, verified, facts);
 }

@@ -15,6 +15,7 @@
 #define VALISE_HQ_APPLY_H
 
 #include "bus/record.h"
+#include "hq/view.h"
 #include "store/store.h"
 
 struct vl_applier;
@@ -26,10 +27,11 @@ void vl_applier_close(struct vl_applier *applier);
 /* Begin a transaction; then any number of records; then commit or abort. */
 enum vl_err vl_apply_begin(struct vl_applier *applier, struct vl_why *why) VL_CHECKED;
 
-/* Apply one record on which vl_record_verify gave `verdict` and `verified`; `reason` are its words. A record below the
- * partition's offset is passed over. An error of the store sticks until commit. */
+/* Apply one record on which vl_record_verify gave `verdict` and `verified`; `reason` are its words. `facts`, which may be NULL, are those
+ * of the batch (verify.h) and, like the record, live until commit or abort. A record below the partition's offset is passed
+ * over. An error of the store sticks until commit. */
 void vl_apply_record(struct vl_applier *applier, const struct vl_record *record, enum vl_err verdict,
-		     const struct vl_verified *verified, const struct vl_why *reason);
+		     const struct vl_verified *verified, const struct vl_fact *facts, const struct vl_why *reason);
 
 /* Fold what changed and commit. Any error but FULL means the process must stop (store.h); after FULL nothing of the transaction
  * has happened. */

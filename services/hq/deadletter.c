@@ -1,5 +1,6 @@
 #include "hq/deadletter.h"
 
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/text.h"
 
@@ -7,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
 #define WINDOW_BYTES ((size_t)8 * 1024 * 1024)
 #define WINDOW_RECORDS 256
@@ -17,7 +17,7 @@
 
 static void dead_key(struct vl_key *key, const struct vl_record *record)
 {
-	*key = (struct vl_key){0};
+	vl_key_reset(key);
 	vl_key_bytes(key, record->topic.data, record->topic.size);
 	vl_key_u8(key, 0);
 	vl_key_u32(key, (uint32_t)record->partition);
@@ -98,8 +98,7 @@ static void on_acked(void *context, uint64_t tag, enum vl_err err, int32_t parti
 
 	(void)partition;
 	(void)offset;
-	HASH_ITER(hh, u->letters, letter, next)
-	{
+	HASH_ITER (hh, u->letters, letter, next) {
 		if (letter->tag != tag)
 			continue;
 		letter->state = err == VL_OK ? ARRIVED : FAILED;
@@ -136,8 +135,7 @@ static void forget_letters(struct vl_undertaker *u, unsigned states)
 {
 	struct letter *letter, *next;
 
-	HASH_ITER(hh, u->letters, letter, next)
-	{
+	HASH_ITER (hh, u->letters, letter, next) {
 		if ((letter->state & states) == 0)
 			continue;
 		HASH_DEL(u->letters, letter);
@@ -222,8 +220,10 @@ static enum vl_err send_buried(struct vl_undertaker *u, struct vl_txn *txn, stru
 		err = send_letter(u, letter->tag, value, why);
 		if (err == VL_OK)
 			HASH_ADD_KEYPTR(hh, u->letters, letter->key.bytes, letter->key.size, letter);
-		else
+		if (letter->hh.tbl == NULL) {
 			free(letter);
+			err = err != VL_OK ? err : VL_ERR_NOMEM;
+		}
 	}
 	vl_cursor_close(cursor);
 	return err;
@@ -236,9 +236,9 @@ static enum vl_err forget_arrived(struct vl_undertaker *u, struct vl_why *why)
 
 	if (txn == NULL)
 		return VL_ERR_NOMEM;
-	HASH_ITER(hh, u->letters, letter, next)
-	if (letter->state == ARRIVED)
-		(void)vl_txn_delete(txn, VL_DB_DEAD, vl_key_done(&letter->key));
+	HASH_ITER (hh, u->letters, letter, next)
+		if (letter->state == ARRIVED)
+			(void)vl_txn_delete(txn, VL_DB_DEAD, vl_key_done(&letter->key));
 	enum vl_err err = vl_txn_commit(txn, why);
 	if (err == VL_OK) {
 		u->arrived = 0;

@@ -36,7 +36,7 @@ void vl_fold_close(struct vl_fold *fold)
 {
 	if (fold == NULL)
 		return;
-	if (fold->dirty != NULL)
+	if (fold->dirty != NULL && fold->txn_arena != NULL)
 		forget(fold);
 	free(fold->dirty);
 	vl_arena_close(fold->txn_arena);
@@ -74,6 +74,10 @@ struct dirty *vl_fold_mark(struct vl_fold *fold, unsigned kind, const char *key,
 	entry->key = copy;
 	entry->last = &entry->facts;
 	HASH_ADD_KEYPTR(hh, *set, entry->key, size, entry);
+	if (entry->hh.tbl == NULL) {
+		vl_txn_fail(fold->txn, VL_ERR_NOMEM);
+		return NULL;
+	}
 	return entry;
 }
 
@@ -82,22 +86,21 @@ static void apply_changes(struct vl_fold *fold)
 	unsigned db = vl_view_db(fold->view, VL_VIEW_TALLY);
 	struct change *change, *next;
 	struct vl_bytes value;
-	char room[VL_ENTITY_MAX + 1];
 	uint8_t number[8];
 	bool added;
 
 	HASH_ITER (hh, fold->changes, change, next) {
 		if (change->count == 0)
 			continue;
-		bool found = vl_txn_get(fold->txn, db, vl_key_done(&change->tally), &value);
+		bool found = vl_txn_get(fold->txn, db, change->tally, &value);
 		int64_t sum = change->count + (found && value.size == 8 ? (int64_t)vl_get_be64(value.data) : 0);
 		vl_put_be64(number, (uint64_t)sum);
 		if (sum != 0)
-			vl_txn_put(fold->txn, db, vl_key_done(&change->tally), (struct vl_bytes){number, 8});
+			vl_txn_put(fold->txn, db, change->tally, (struct vl_bytes){number, 8});
 		else
-			(void)vl_txn_delete(fold->txn, db, vl_key_done(&change->tally));
+			(void)vl_txn_delete(fold->txn, db, change->tally);
 		if (change->kind > fold->kind)
-			(void)vl_fold_mark(fold, change->kind, vl_entity_key(change->key, room), &added);
+			(void)vl_fold_mark(fold, change->kind, (const char *)change->tally.data + 1, &added);
 	}
 	HASH_CLEAR(hh, fold->changes);
 }
@@ -155,16 +158,25 @@ static enum vl_err filed_history(struct vl_fold *fold, const struct dirty *entry
 	return vl_arena_failed(fold->arena) ? VL_ERR_NOMEM : VL_OK;
 }
 
+static enum vl_err gather(struct vl_fold *fold, const struct dirty *entry, struct vl_history_item **items,
+			  size_t *count)
+{
+	*count = 0;
+	/* A kind that is made of tallies alone has no history to read. */
+	if (kind_of(fold)->step == NULL)
+		return VL_OK;
+	if (entry->complete && entry->n_facts > 0)
+		return filed_history(fold, entry, items, count);
+	return vl_history_read(fold->txn, fold->view, fold->kind, fold->key, fold->arena, items, count);
+}
+
 /* The row as its history and tallies have it; NULL where it has neither. */
 static ProtobufCMessage *make_row(struct vl_fold *fold, const struct dirty *entry)
 {
 	const struct vl_kind *kind = kind_of(fold);
 	struct vl_history_item *items;
 	size_t count;
-	enum vl_err err =
-		entry->complete && entry->n_facts > 0
-			? filed_history(fold, entry, &items, &count)
-			: vl_history_read(fold->txn, fold->view, fold->kind, fold->key, fold->arena, &items, &count);
+	enum vl_err err = gather(fold, entry, &items, &count);
 
 	if (err != VL_OK)
 		vl_txn_fail(fold->txn, err);
@@ -174,7 +186,7 @@ static ProtobufCMessage *make_row(struct vl_fold *fold, const struct dirty *entr
 	if (row == NULL)
 		return NULL;
 	protobuf_c_message_init(kind->row, row);
-	for (size_t i = 0; i < count && kind->step != NULL; i++)
+	for (size_t i = 0; i < count; i++)
 		kind->step(fold, row, &items[i].fact);
 	if (kind->finish != NULL)
 		kind->finish(fold, row);
@@ -221,9 +233,6 @@ static void fold_entity(struct vl_fold *fold, const struct dirty *entry)
 		return;
 	if (had)
 		before = vl_wire_unpack(kind_of(fold)->row, old, fold->arena);
-	/* What a row contributes must follow from its packed form alone, or it could not be taken back later. */
-	if (row != NULL)
-		row = vl_wire_unpack(kind_of(fold)->row, vl_buf_bytes(&fold->packed), fold->arena);
 	replace_row(fold, &key, before, row);
 }
 

@@ -29,10 +29,11 @@ enum vl_fold_outcome {
 /* Begin to use `txn`; the engine keeps it until settle or the next begin. */
 void vl_fold_begin(struct vl_fold *fold, struct vl_txn *txn);
 
-/* Add one event of an archived batch. `view` indexes vl_views; `mission` is NUL-terminated; `event` points into the batch. Errors
- * stick in the transaction; *outcome is set in any case. */
+/* Add one event of an archived batch. `view` indexes vl_views; `mission` is NUL-terminated; `event` points into the batch. `read` is the
+ * fact that was made of it and lives until settle, or NULL: then it is made here. Errors stick in the transaction; *outcome is set
+ * in any case. */
 void vl_fold_add_event(struct vl_fold *fold, size_t view, const char *mission, const struct vl_place *place,
-		       struct vl_bytes event, enum vl_fold_outcome *outcome);
+		       struct vl_bytes event, const struct vl_fact *read, enum vl_fold_outcome *outcome);
 
 /* Fold what changed. NOMEM, or the transaction's error. */
 enum vl_err vl_fold_settle(struct vl_fold *fold) VL_CHECKED;

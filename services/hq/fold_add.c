@@ -21,17 +21,22 @@ static void file_under(struct vl_touch *touch, unsigned kind, const char *key)
 	struct vl_fold *fold = touch->fold;
 	bool added;
 	struct dirty *entry = vl_fold_mark(fold, kind, key, &added);
-	struct filed *filed = vl_arena_alloc(fold->txn_arena, sizeof(*filed));
 	struct vl_key row;
 
-	if (entry == NULL || filed == NULL)
+	if (entry == NULL)
 		return;
 	if (added) {
 		vl_row_key(&row, kind, key);
 		entry->complete = !vl_txn_get(fold->txn, vl_view_db(fold->view, VL_VIEW_ROW), vl_key_done(&row), NULL);
 	}
+	/* What is taken out again is best read back from the ledger, with all the rest. */
 	if (touch->remove)
 		entry->complete = false;
+	if (!entry->complete)
+		return;
+	struct filed *filed = vl_arena_alloc(fold->txn_arena, sizeof(*filed));
+	if (filed == NULL)
+		return;
 	*filed = (struct filed){.fact = touch->fact, .place = *touch->place};
 	*entry->last = filed;
 	entry->last = &filed->next;
@@ -67,7 +72,6 @@ static void file_fact(struct vl_fold *fold, const struct vl_fact *fact, const st
  * identical event does in its stead. */
 struct claim {
 	struct vl_place place;
-	uint8_t content[8];
 	bool stands;
 };
 
@@ -75,7 +79,7 @@ struct claim {
 
 static void claim_key(struct vl_key *key, const uint8_t id[16], const char *mission)
 {
-	*key = (struct vl_key){0};
+	vl_key_reset(key);
 	vl_key_bytes(key, id, 16);
 	if (mission != NULL)
 		vl_key_text(key, mission);
@@ -92,7 +96,7 @@ static void put_claim(struct vl_fold *fold, const uint8_t id[16], const char *mi
 	vl_put_be64(value + 16, claim->place.event.n);
 	vl_put_be32(value + 24, claim->place.offset);
 	vl_put_be32(value + 28, claim->place.size);
-	memcpy(value + 32, claim->content, sizeof(claim->content));
+	memcpy(value + 32, claim->place.check, sizeof(claim->place.check));
 	value[40] = claim->stands;
 	vl_txn_put(fold->txn, vl_view_db(fold->view, VL_VIEW_EVENT), vl_key_done(&key),
 		   (struct vl_bytes){value, sizeof(value)});
@@ -104,12 +108,12 @@ static struct claim get_claim(struct vl_bytes value)
 
 	if (value.size != CLAIM_SIZE)
 		return claim;
-	claim.place = (struct vl_place){{vl_get_be64(value.data)},
-					{vl_get_be64(value.data + 8)},
-					{vl_get_be64(value.data + 16)},
-					vl_get_be32(value.data + 24),
-					vl_get_be32(value.data + 28)};
-	memcpy(claim.content, value.data + 32, sizeof(claim.content));
+	claim.place = (struct vl_place){.epoch = {vl_get_be64(value.data)},
+					.seq = {vl_get_be64(value.data + 8)},
+					.event = {vl_get_be64(value.data + 16)},
+					.offset = vl_get_be32(value.data + 24),
+					.size = vl_get_be32(value.data + 28)};
+	memcpy(claim.place.check, value.data + 32, sizeof(claim.place.check));
 	claim.stands = value.data[40] != 0;
 	return claim;
 }
@@ -127,7 +131,7 @@ static bool settle_twins(struct vl_fold *fold, const uint8_t id[16], const char 
 	theirs->stands = false;
 	if (vl_archive_event(fold->txn, other, vl_views[fold->view]->lane, &theirs->place, &bytes) != VL_OK ||
 	    !vl_fact_read(bytes, other, &theirs->place, true, fold->txn_arena, &fact))
-		vl_txn_fail(fold->txn, VL_ERR_CORRUPT);
+		vl_txn_fail(fold->txn, vl_arena_failed(fold->txn_arena) ? VL_ERR_NOMEM : VL_ERR_CORRUPT);
 	else
 		file_fact(fold, &fact, &theirs->place, true);
 	put_claim(fold, id, other, theirs);
@@ -154,7 +158,8 @@ static enum vl_fold_outcome enter_claim(struct vl_fold *fold, const uint8_t id[1
 		const char *other = (const char *)key.data + 16;
 		struct claim claim = get_claim(value);
 		known = known || strcmp(other, mission) == 0;
-		if (claim.stands && memcmp(claim.content, mine->content, sizeof(mine->content)) == 0 && n < MAX_TWINS) {
+		if (claim.stands && memcmp(claim.place.check, mine->place.check, sizeof(mine->place.check)) == 0 &&
+		    n < MAX_TWINS) {
 			theirs[n] = claim;
 			(void)snprintf(others[n++], sizeof(others[0]), "%s", other);
 		}
@@ -170,37 +175,36 @@ static enum vl_fold_outcome enter_claim(struct vl_fold *fold, const uint8_t id[1
 	return mine->stands ? VL_FOLD_NEW : VL_FOLD_KNOWN;
 }
 
-/* A fact that outlives the record it came in. */
-static const struct vl_fact *keep_fact(struct vl_arena *arena, const struct vl_fact *fact)
+/* A fact made of an event whose bytes may be gone before settle. */
+static const struct vl_fact *make_fact(struct vl_fold *fold, const char *mission, const struct vl_place *place,
+				       struct vl_bytes event)
 {
-	struct vl_fact *kept = vl_arena_alloc(arena, sizeof(*kept));
-	uint8_t *ids = vl_arena_alloc(arena, 32);
-	char *mission = vl_arena_text(arena, fact->mission, strlen(fact->mission));
+	struct vl_arena *arena = fold->txn_arena;
+	struct vl_fact *fact = vl_arena_alloc(arena, sizeof(*fact));
+	char *sender = vl_arena_text(arena, mission, strlen(mission));
+	uint8_t *copy = vl_arena_alloc(arena, event.size);
 
-	if (kept == NULL || ids == NULL || mission == NULL)
+	if (fact == NULL || sender == NULL || copy == NULL)
 		return NULL;
-	*kept = *fact;
-	kept->mission = mission;
-	kept->id = memcpy(ids, fact->id, 16);
-	if (fact->after != NULL)
-		kept->after = memcpy(ids + 16, fact->after, 16);
-	return kept;
+	memcpy(copy, event.data, event.size);
+	return vl_fact_read((struct vl_bytes){copy, event.size}, sender, place, false, arena, fact) ? fact : NULL;
 }
 
 void vl_fold_add_event(struct vl_fold *fold, size_t view, const char *mission, const struct vl_place *place,
-		       struct vl_bytes event, enum vl_fold_outcome *outcome)
+		       struct vl_bytes event, const struct vl_fact *read, enum vl_fold_outcome *outcome)
 {
 	struct claim claim = {.place = *place};
-	struct vl_fact fact;
 
 	fold->view = view;
 	*outcome = VL_FOLD_UNREAD;
-	if (vl_fact_read(event, mission, place, false, fold->txn_arena, &fact)) {
-		crypto_generichash(claim.content, sizeof(claim.content), event.data, event.size, NULL, 0);
-		*outcome = enter_claim(fold, fact.id, mission, &claim);
-		const struct vl_fact *kept = keep_fact(fold->txn_arena, &fact);
-		if (*outcome == VL_FOLD_NEW && kept != NULL)
-			file_fact(fold, kept, place, false);
+	if (read == NULL)
+		read = make_fact(fold, mission, place, event);
+	if (read != NULL && read->payload != NULL) {
+		uint8_t *check = claim.place.check;
+		crypto_generichash(check, sizeof(claim.place.check), event.data, event.size, NULL, 0);
+		*outcome = enter_claim(fold, read->id, mission, &claim);
+		if (*outcome == VL_FOLD_NEW)
+			file_fact(fold, read, &claim.place, false);
 	}
 	if (vl_arena_failed(fold->txn_arena))
 		vl_txn_fail(fold->txn, VL_ERR_NOMEM);

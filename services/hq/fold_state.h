@@ -6,9 +6,8 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/hash.h"
 #include "hq/fold.h"
-
-#include <uthash.h>
 
 #define FOLD_MAX_KINDS 16
 #define FOLD_TALLY_NAME_MAX ((size_t)200)
@@ -33,8 +32,7 @@ struct dirty {
 /* What one row adds to one tally, summed over the row as it was (taken back) and as it is. */
 struct change {
 	unsigned kind;
-	const char *key;
-	struct vl_key tally;
+	struct vl_bytes tally; /* its key in the ledger: kind, entity with a NUL, name */
 	int64_t count;
 	UT_hash_handle hh;
 };

@@ -20,12 +20,15 @@ void *vl_fold_alloc(struct vl_fold *fold, size_t size)
 
 static char *print(struct vl_fold *fold, const char *format, va_list args)
 {
+	char first[256];
 	va_list again;
 
 	va_copy(again, args);
-	int size = vsnprintf(NULL, 0, format, args);
+	int size = vsnprintf(first, sizeof(first), format, args);
 	char *text = size >= 0 ? vl_arena_alloc(fold->arena, (size_t)size + 1) : NULL;
-	if (text != NULL)
+	if (text != NULL && (size_t)size < sizeof(first))
+		memcpy(text, first, (size_t)size);
+	else if (text != NULL)
 		(void)vsnprintf(text, (size_t)size + 1, format, again);
 	va_end(again);
 	return text;
@@ -157,13 +160,16 @@ void vl_fold_contribute(struct vl_fold *fold, unsigned kind, const char *key, co
 	HASH_FIND(hh, fold->changes, at.bytes, at.size, change);
 	if (change == NULL) {
 		change = vl_arena_alloc(fold->arena, sizeof(*change));
-		char *copy = vl_arena_text(fold->arena, key, strlen(key));
+		char *copy = vl_arena_text(fold->arena, at.bytes, at.size);
 		if (change == NULL || copy == NULL)
 			return;
 		change->kind = kind;
-		change->key = copy;
-		change->tally = at;
-		HASH_ADD_KEYPTR(hh, fold->changes, change->tally.bytes, change->tally.size, change);
+		change->tally = (struct vl_bytes){(const uint8_t *)copy, at.size};
+		HASH_ADD_KEYPTR(hh, fold->changes, change->tally.data, change->tally.size, change);
+		if (change->hh.tbl == NULL) {
+			vl_txn_fail(fold->txn, VL_ERR_NOMEM);
+			return;
+		}
 	}
 	change->count += fold->sign * count;
 }

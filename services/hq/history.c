@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PLACE_SIZE 16 /* a history's value: seq, offset, size */
+#define PLACE_SIZE 24 /* a history's value: seq, offset, size, check */
 
 const char *vl_entity_key(const char *key, char room[VL_ENTITY_MAX + 1])
 {
@@ -33,7 +33,7 @@ void vl_row_key(struct vl_key *key, unsigned kind, const char *entity)
 {
 	char room[VL_ENTITY_MAX + 1];
 
-	*key = (struct vl_key){0};
+	vl_key_reset(key);
 	vl_key_u8(key, (uint8_t)kind);
 	if (entity[0] != '\0')
 		vl_key_text(key, vl_entity_key(entity, room));
@@ -55,6 +55,7 @@ void vl_history_put(struct vl_txn *txn, unsigned db, const struct vl_key *key, c
 	vl_put_be64(value, place->seq.n);
 	vl_put_be32(value + 8, place->offset);
 	vl_put_be32(value + 12, place->size);
+	memcpy(value + 16, place->check, sizeof(place->check));
 	vl_txn_put(txn, db, vl_key_done(key), (struct vl_bytes){value, sizeof(value)});
 }
 
@@ -82,6 +83,20 @@ bool vl_fact_read(struct vl_bytes bytes, const char *mission, const struct vl_pl
 		.payload = vl_wire_unpack(type, event.payload, arena),
 	};
 	return fact->subject != NULL && fact->actor != NULL && fact->payload != NULL;
+}
+
+struct vl_fact *vl_facts_read(const struct vl_batch *batch, struct vl_arena *arena)
+{
+	const struct vl_batch_head *head = &batch->head;
+	struct vl_fact *facts = vl_arena_alloc(arena, batch->n_events * sizeof(*facts));
+	const char *mission = vl_arena_text(arena, head->mission.data, head->mission.size);
+
+	for (size_t i = 0; facts != NULL && mission != NULL && i < batch->n_events; i++) {
+		struct vl_place place = {.epoch = head->epoch, .event = {head->first_event.n + i}};
+		if (!vl_fact_read(batch->events[i], mission, &place, false, arena, &facts[i]))
+			facts[i].payload = NULL;
+	}
+	return vl_arena_failed(arena) ? NULL : facts;
 }
 
 /* -- order -- */
@@ -177,14 +192,27 @@ struct gathering {
 	struct vl_arena *arena;
 	struct vl_history_item *items;
 	size_t count, room;
+	/* The archived batch that was read last: neighbours in a history often come out of one. */
+	const char *mission;
+	struct vl_place last;
+	struct vl_bytes batch;
 };
 
 static bool read_fact(struct gathering *g, const char *mission, struct vl_history_item *item)
 {
-	mission = vl_arena_text(g->arena, mission, strlen(mission));
-	return mission != NULL &&
-	       vl_archive_event(g->txn, mission, vl_views[g->view]->lane, &item->place, &item->bytes) == VL_OK &&
-	       vl_fact_read(item->bytes, mission, &item->place, true, g->arena, &item->fact);
+	const struct vl_place *place = &item->place;
+
+	if (g->mission == NULL || strcmp(g->mission, mission) != 0 || g->last.epoch.n != place->epoch.n ||
+	    g->last.seq.n != place->seq.n) {
+		if (g->mission == NULL || strcmp(g->mission, mission) != 0)
+			g->mission = vl_arena_text(g->arena, mission, strlen(mission));
+		g->last = *place;
+		if (g->mission == NULL ||
+		    vl_archive_batch(g->txn, g->mission, vl_views[g->view]->lane, place, &g->batch) != VL_OK)
+			return false;
+	}
+	return vl_place_event(g->batch, place, &item->bytes) == VL_OK &&
+	       vl_fact_read(item->bytes, g->mission, place, true, g->arena, &item->fact);
 }
 
 static struct vl_history_item *add_item(struct gathering *g)
@@ -219,6 +247,7 @@ static enum vl_err gather_item(struct gathering *g, struct vl_bytes key, struct 
 		.offset = vl_get_be32(value.data + 8),
 		.size = vl_get_be32(value.data + 12),
 	};
+	memcpy(item->place.check, value.data + 16, sizeof(item->place.check));
 	if (read_fact(g, (const char *)key.data + prefix, item))
 		return VL_OK;
 	return vl_arena_failed(g->arena) ? VL_ERR_NOMEM : VL_ERR_CORRUPT;

@@ -18,6 +18,10 @@ struct vl_history_item *vl_history_order(struct vl_history_item *items, size_t c
 bool vl_fact_read(struct vl_bytes bytes, const char *mission, const struct vl_place *place, bool known,
 		  struct vl_arena *arena, struct vl_fact *fact);
 
+/* The facts of a verified batch, one for each event, in the arena; an event that cannot be read here has no payload. Their ids point
+ * into the batch. NULL when out of memory. */
+struct vl_fact *vl_facts_read(const struct vl_batch *batch, struct vl_arena *arena);
+
 /* The key of one fact in an entity's history, and its value. */
 void vl_history_key(struct vl_key *key, unsigned kind, const char *entity, const char *mission,
 		    const struct vl_place *place);

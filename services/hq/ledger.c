@@ -3,11 +3,12 @@
 #include "base/text.h"
 #include "hq/views.h"
 
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define FORMAT 1
+#define FORMAT 2
 
 static const char *const common[] = {"meta",   "offset",   "chain", "standing", "archive",
 				     "parked", "evidence", "dead",  "reasons"};
@@ -182,15 +183,15 @@ enum vl_err vl_record_unpack(struct vl_bytes bytes, struct vl_record *record, st
 
 void vl_archive_key(struct vl_key *key, const char *mission, const char *lane, struct vl_epoch epoch, struct vl_seq seq)
 {
-	*key = (struct vl_key){0};
+	vl_key_reset(key);
 	vl_key_text(key, mission);
 	vl_key_text(key, lane);
 	vl_key_u64(key, epoch.n);
 	vl_key_u64(key, seq.n);
 }
 
-enum vl_err vl_archive_event(struct vl_txn *txn, const char *mission, const char *lane, const struct vl_place *place,
-			     struct vl_bytes *event)
+enum vl_err vl_archive_batch(struct vl_txn *txn, const char *mission, const char *lane, const struct vl_place *place,
+			     struct vl_bytes *batch)
 {
 	struct vl_key key;
 	struct vl_bytes stored;
@@ -199,9 +200,27 @@ enum vl_err vl_archive_event(struct vl_txn *txn, const char *mission, const char
 
 	vl_archive_key(&key, mission, lane, place->epoch, place->seq);
 	if (!vl_txn_get(txn, VL_DB_ARCHIVE, vl_key_done(&key), &stored) ||
-	    vl_record_unpack(stored, &record, &digest) != VL_OK || record.value.size < place->offset ||
-	    record.value.size - place->offset < place->size)
+	    vl_record_unpack(stored, &record, &digest) != VL_OK)
 		return VL_ERR_CORRUPT;
-	*event = (struct vl_bytes){record.value.data + place->offset, place->size};
+	*batch = record.value;
 	return VL_OK;
+}
+
+enum vl_err vl_place_event(struct vl_bytes batch, const struct vl_place *place, struct vl_bytes *event)
+{
+	if (batch.size < place->offset || batch.size - place->offset < place->size)
+		return VL_ERR_CORRUPT;
+	uint8_t check[sizeof(place->check)];
+	*event = (struct vl_bytes){batch.data + place->offset, place->size};
+	(void)crypto_generichash(check, sizeof(check), event->data, event->size, NULL, 0);
+	return memcmp(check, place->check, sizeof(check)) == 0 ? VL_OK : VL_ERR_CORRUPT;
+}
+
+enum vl_err vl_archive_event(struct vl_txn *txn, const char *mission, const char *lane, const struct vl_place *place,
+			     struct vl_bytes *event)
+{
+	struct vl_bytes batch;
+	enum vl_err err = vl_archive_batch(txn, mission, lane, place, &batch);
+
+	return err == VL_OK ? vl_place_event(batch, place, event) : err;
 }

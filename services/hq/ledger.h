@@ -55,6 +55,7 @@ struct vl_place {
 	struct vl_seq seq;
 	struct vl_event_no event;
 	uint32_t offset, size; /* within the batch's bytes */
+	uint8_t check[8];      /* BLAKE2b of the event's bytes, this short: LMDB has no checksums */
 };
 
 /* A record as it was received, packed for the archive and the like. `digest` is all zero where there was no value. */
@@ -67,7 +68,13 @@ enum vl_err vl_record_unpack(struct vl_bytes bytes, struct vl_record *record, st
 void vl_archive_key(struct vl_key *key, const char *mission, const char *lane, struct vl_epoch epoch,
 		    struct vl_seq seq);
 
-/* One event's bytes out of the archive. CORRUPT where it is not there. */
+/* The batch's bytes out of the archive, that of `place`; and one event's within them. CORRUPT where it is not there, or
+ * not what it was. */
+enum vl_err vl_archive_batch(struct vl_txn *txn, const char *mission, const char *lane, const struct vl_place *place,
+			     struct vl_bytes *batch) VL_CHECKED;
+enum vl_err vl_place_event(struct vl_bytes batch, const struct vl_place *place, struct vl_bytes *event) VL_CHECKED;
+
+/* Both at once. */
 enum vl_err vl_archive_event(struct vl_txn *txn, const char *mission, const char *lane, const struct vl_place *place,
 			     struct vl_bytes *event) VL_CHECKED;
 

@@ -2,8 +2,8 @@
 
 #include "base/clock.h"
 
-#define MOST_EVENTS 20000
-#define MOST_BYTES ((size_t)16 << 20)
+#define MOST_EVENTS 50000
+#define MOST_BYTES ((size_t)32 << 20)
 #define MOST_MS 200
 
 enum vl_err vl_pump(struct vl_verifier *verifier, struct vl_applier *applier, int timeout_ms, struct vl_why *why)
@@ -17,12 +17,14 @@ enum vl_err vl_pump(struct vl_verifier *verifier, struct vl_applier *applier, in
 	enum vl_err err = vl_apply_begin(applier, why);
 	if (err != VL_OK)
 		return err;
-	do {
-		vl_apply_record(applier, job->record, job->verdict, &job->verified, &job->why);
+	for (unsigned records = 1; job != NULL; records++) {
+		vl_apply_record(applier, job->record, job->verdict, &job->verified, job->facts, &job->why);
 		bytes += job->record->value.size;
-		vl_verifier_done(verifier);
-		bool room = vl_apply_events(applier) < MOST_EVENTS && bytes < MOST_BYTES && vl_monotonic_ms() < until;
+		bool room = records < VL_VERIFIER_TAKE && vl_apply_events(applier) < MOST_EVENTS &&
+			    bytes < MOST_BYTES && vl_monotonic_ms() < until;
 		job = room ? vl_verifier_next(verifier, 0) : NULL;
-	} while (job != NULL);
-	return vl_apply_commit(applier, why);
+	}
+	err = vl_apply_commit(applier, why);
+	vl_verifier_done(verifier);
+	return err;
 }

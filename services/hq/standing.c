@@ -32,7 +32,7 @@ const char *vl_verdict_name(enum vl_verdict verdict)
 
 static void standing_key(struct vl_key *key, const char *mission, const char *lane)
 {
-	*key = (struct vl_key){0};
+	vl_key_reset(key);
 	vl_key_text(key, mission);
 	vl_key_text(key, lane);
 }

@@ -1,11 +1,13 @@
 #include "hq/verify.h"
 
+#include "hq/history.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <time.h>
 
-#define SLOTS 256
+#define SLOTS (2 * VL_VERIFIER_TAKE)
 #define MAX_THREADS 16
 #define MAX_RINGS 64
 
@@ -16,12 +18,12 @@ struct slot {
 	struct vl_job job;
 };
 
-/* Counters only grow; a counter modulo SLOTS is a place. done <= claimed <= put. */
+/* Counters only grow; a counter modulo SLOTS is a place. done <= taken <= claimed <= put. */
 struct vl_verifier {
 	pthread_mutex_t lock;
 	pthread_cond_t work, room, ready;
 	struct slot slots[SLOTS];
-	uint64_t put, claimed, done;
+	uint64_t put, claimed, taken, done;
 	bool stop;
 	struct vl_ring *rings[MAX_RINGS]; /* the last is the one in force */
 	size_t n_rings;
@@ -47,6 +49,7 @@ static void *judge(void *context)
 		vl_arena_reset(job->arena);
 		job->why = (struct vl_why){0};
 		job->verdict = vl_record_verify(job->record, ring, job->arena, &job->verified, &job->why);
+		job->facts = job->verdict == VL_OK ? vl_facts_read(&job->verified.batch, job->arena) : NULL;
 		pthread_mutex_lock(&v->lock);
 		slot->state = JUDGED;
 		pthread_cond_signal(&v->ready);
@@ -177,21 +180,25 @@ const struct vl_job *vl_verifier_next(struct vl_verifier *v, int timeout_ms)
 	int rc = timeout_ms > 0 ? 0 : ETIMEDOUT;
 
 	pthread_mutex_lock(&v->lock);
-	struct slot *slot = &v->slots[v->done % SLOTS];
+	struct slot *slot = &v->slots[v->taken % SLOTS];
 	while (!v->stop && slot->state != JUDGED && rc != ETIMEDOUT)
 		rc = pthread_cond_timedwait(&v->ready, &v->lock, &until);
-	bool ready = !v->stop && slot->state == JUDGED;
+	bool ready = !v->stop && slot->state == JUDGED && v->taken - v->done < VL_VERIFIER_TAKE;
+	v->taken += ready;
 	pthread_mutex_unlock(&v->lock);
 	return ready ? &slot->job : NULL;
 }
 
 void vl_verifier_done(struct vl_verifier *v)
 {
-	pthread_mutex_lock(&v->lock);
-	struct slot *slot = &v->slots[v->done++ % SLOTS];
-	slot->state = EMPTY;
-	const struct vl_job job = slot->job;
-	pthread_cond_signal(&v->room);
-	pthread_mutex_unlock(&v->lock);
-	job.release(job.owner);
+	while (v->done != v->taken) {
+		pthread_mutex_lock(&v->lock);
+		struct slot *slot = &v->slots[v->done % SLOTS];
+		const struct vl_job job = slot->job;
+		slot->state = EMPTY;
+		v->done++;
+		pthread_cond_signal(&v->room);
+		pthread_mutex_unlock(&v->lock);
+		job.release(job.owner);
+	}
 }

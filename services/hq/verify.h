@@ -1,13 +1,14 @@
 /*
  * Verify: judge records in parallel, hand them on in the order they came.
  *
- * One thread puts records in, a few judge them (vl_record_verify), one takes them out: a bounded ring, so that a slow writer
- * slows the reading. Order in is order out.
+ * One thread puts records in, a few judge them (vl_record_verify) and read the facts out of the good ones, one takes them
+ * out: a bounded ring, so that a slow writer slows the reading. Order in is order out.
  */
 #ifndef VALISE_HQ_VERIFY_H
 #define VALISE_HQ_VERIFY_H
 
 #include "bus/record.h"
+#include "hq/view.h"
 
 struct vl_verifier;
 
@@ -18,6 +19,8 @@ struct vl_job {
 	void *owner;
 	struct vl_arena *arena;
 	struct vl_verified verified;
+	/* One for each event of a good batch, in the arena; `payload` is NULL where the event cannot be read here. */
+	struct vl_fact *facts;
 	struct vl_why why;
 	enum vl_err verdict;
 };
@@ -37,8 +40,11 @@ enum vl_err vl_verifier_renew(struct vl_verifier *verifier, struct vl_ring *ring
 bool vl_verifier_put(struct vl_verifier *verifier, const struct vl_record *record, void (*release)(void *owner),
 		     void *owner);
 
-/* The oldest record, once it is judged; NULL where there is none within `timeout_ms` (0: do not wait), or after stop. It stays the
- * verifier's until vl_verifier_done. */
+/* The most records that may be taken out before they are done with. */
+#define VL_VERIFIER_TAKE 128
+
+/* The oldest record that was not taken out yet, once it is judged; NULL where there is none within `timeout_ms` (0: do not wait),
+ * or after stop. It stays the verifier's, and valid, until vl_verifier_done, which is for all that were taken out. */
 const struct vl_job *vl_verifier_next(struct vl_verifier *verifier, int timeout_ms);
 void vl_verifier_done(struct vl_verifier *verifier);
 

@@ -1,25 +1,9 @@
-#include "store/store.h"
+#include "store/inside.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <lmdb.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <unistd.h>
-
-#define MAX_DBS 64
-#define MAX_READERS 256
-
-struct vl_store {
-	MDB_env *env;
-	MDB_dbi dbs[MAX_DBS];
-	unsigned n_dbs;
-	int lock; /* held by the one writer; -1 for readers */
-};
 
 struct vl_txn {
 	struct vl_store *store;
@@ -32,8 +16,7 @@ struct vl_cursor {
 	MDB_cursor *cursor;
 };
 
-/* The one place where LMDB's codes become ours. */
-static enum vl_err translate(int rc)
+enum vl_err vl_store_translate(int rc)
 {
 	switch (rc) {
 	case MDB_SUCCESS:
@@ -70,117 +53,9 @@ static enum vl_err translate(int rc)
 	}
 }
 
-static enum vl_err explain(struct vl_why *why, int rc)
+enum vl_err vl_store_explain(struct vl_why *why, int rc)
 {
-	return vl_fail(why, translate(rc), "%s", mdb_strerror(rc));
-}
-
-static enum vl_err sync_folder(const char *path, struct vl_why *why)
-{
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	enum vl_err err = VL_OK;
-
-	if (fd < 0 || fsync(fd) != 0)
-		err = vl_fail(why, translate(errno), "%s", strerror(errno));
-	if (fd >= 0)
-		(void)close(fd);
-	return err;
-}
-
-static enum vl_err lock_folder(struct vl_store *store, const char *path, struct vl_why *why)
-{
-	char name[4096];
-
-	(void)snprintf(name, sizeof(name), "%s/writer", path);
-	store->lock = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (store->lock < 0)
-		return vl_fail(why, translate(errno), "%s", strerror(errno));
-	if (flock(store->lock, LOCK_EX | LOCK_NB) != 0)
-		return vl_fail(why, VL_ERR_LOCKED, "another process writes to it; stop that one first");
-	return VL_OK;
-}
-
-static enum vl_err open_dbs(struct vl_store *store, const struct vl_store_options *options, struct vl_why *why)
-{
-	MDB_txn *txn;
-	int rc = mdb_txn_begin(store->env, NULL, options->read_only ? MDB_RDONLY : 0, &txn);
-
-	if (rc != 0)
-		return explain(why, rc);
-	for (unsigned i = 0; rc == 0 && options->dbs[i] != NULL; i++, store->n_dbs++)
-		rc = mdb_dbi_open(txn, options->dbs[i], options->read_only ? 0 : MDB_CREATE, &store->dbs[i]);
-	if (rc != 0) {
-		mdb_txn_abort(txn);
-		return rc == MDB_NOTFOUND ? vl_fail(why, VL_ERR_CORRUPT, "it is not a store of this kind")
-					  : explain(why, rc);
-	}
-	rc = mdb_txn_commit(txn);
-	return rc != 0 ? explain(why, rc) : VL_OK;
-}
-
-static enum vl_err open_env(struct vl_store *store, const struct vl_store_options *options, struct vl_why *why)
-{
-	/* NOTLS: a reader may be used from whichever thread holds it. */
-	unsigned flags = MDB_NOTLS | (options->read_only ? MDB_RDONLY : 0), set = 0;
-	int rc = mdb_env_create(&store->env);
-
-	if (rc == 0)
-		rc = mdb_env_set_maxdbs(store->env, MAX_DBS);
-	if (rc == 0)
-		rc = mdb_env_set_maxreaders(store->env, MAX_READERS);
-	if (rc == 0 && !options->read_only)
-		rc = mdb_env_set_mapsize(store->env, options->map_size);
-	if (rc == 0)
-		rc = mdb_env_open(store->env, options->path, flags, 0600);
-	if (rc == 0)
-		rc = mdb_env_get_flags(store->env, &set);
-	if (rc != 0)
-		return explain(why, rc);
-	if (set & (MDB_NOSYNC | MDB_NOMETASYNC | MDB_WRITEMAP | MDB_MAPASYNC))
-		return vl_fail(why, VL_ERR_BUG, "opened without synchronous commits");
-	return VL_OK;
-}
-
-enum vl_err vl_store_open(const struct vl_store_options *options, struct vl_store **opened, struct vl_why *why)
-{
-	struct vl_store *store = calloc(1, sizeof(*store));
-	enum vl_err err = VL_OK;
-
-	*opened = NULL;
-	if (store == NULL)
-		return VL_ERR_NOMEM;
-	store->lock = -1;
-	if (!options->read_only) {
-		if (mkdir(options->path, 0700) != 0 && errno != EEXIST)
-			err = vl_fail(why, translate(errno), "%s", strerror(errno));
-		if (err == VL_OK)
-			err = lock_folder(store, options->path, why);
-	}
-	if (err == VL_OK)
-		err = open_env(store, options, why);
-	if (err == VL_OK)
-		err = open_dbs(store, options, why);
-	/* LMDB does not sync the folder after it has made its files. */
-	if (err == VL_OK && !options->read_only)
-		err = sync_folder(options->path, why);
-	if (err != VL_OK) {
-		vl_store_close(store);
-		return err;
-	}
-	vl_store_reap_readers(store);
-	*opened = store;
-	return VL_OK;
-}
-
-void vl_store_close(struct vl_store *store)
-{
-	if (store == NULL)
-		return;
-	if (store->env != NULL)
-		mdb_env_close(store->env);
-	if (store->lock >= 0)
-		(void)close(store->lock);
-	free(store);
+	return vl_fail(why, vl_store_translate(rc), "%s", mdb_strerror(rc));
 }
 
 /* Pages freed by earlier transactions: LMDB lists them in its own database 0, a count first in each entry. */
@@ -250,7 +125,7 @@ struct vl_txn *vl_txn_begin(struct vl_store *store, bool write, struct vl_why *w
 		rc = mdb_txn_begin(store->env, NULL, write ? 0 : MDB_RDONLY, &txn->txn);
 	}
 	if (rc != 0) {
-		(void)explain(why, rc);
+		(void)vl_store_explain(why, rc);
 		free(txn);
 		return NULL;
 	}
@@ -262,7 +137,7 @@ enum vl_err vl_txn_refresh(struct vl_txn *txn)
 	mdb_txn_reset(txn->txn);
 	int rc = mdb_txn_renew(txn->txn);
 	if (rc != 0)
-		vl_txn_fail(txn, translate(rc));
+		vl_txn_fail(txn, vl_store_translate(rc));
 	return txn->err;
 }
 
@@ -277,8 +152,20 @@ void vl_txn_fail(struct vl_txn *txn, enum vl_err err)
 		txn->err = err;
 }
 
+/* Once a meta page could not be written LMDB begins nothing any more. */
+static bool is_dead(MDB_env *env)
+{
+	MDB_txn *probe;
+	int rc = mdb_txn_begin(env, NULL, 0, &probe);
+
+	if (rc == 0)
+		mdb_txn_abort(probe);
+	return rc != 0;
+}
+
 enum vl_err vl_txn_commit(struct vl_txn *txn, struct vl_why *why)
 {
+	MDB_env *env = txn->store->env;
 	enum vl_err err = txn->err;
 
 	if (err != VL_OK) {
@@ -290,7 +177,7 @@ enum vl_err vl_txn_commit(struct vl_txn *txn, struct vl_why *why)
 	free(txn);
 	if (rc == 0)
 		return VL_OK;
-	if (translate(rc) == VL_ERR_FULL)
+	if (vl_store_translate(rc) == VL_ERR_FULL && !is_dead(env))
 		return vl_fail(why, VL_ERR_FULL, "%s", mdb_strerror(rc));
 	return vl_fail(why, VL_ERR_OUTCOME_UNKNOWN, "commit failed: %s", mdb_strerror(rc));
 }
@@ -326,7 +213,7 @@ bool vl_txn_get(struct vl_txn *txn, unsigned db, struct vl_bytes key, struct vl_
 	if (rc == 0 && value != NULL)
 		*value = from_val(&v);
 	else if (rc != 0 && rc != MDB_NOTFOUND)
-		vl_txn_fail(txn, translate(rc));
+		vl_txn_fail(txn, vl_store_translate(rc));
 	return rc == 0;
 }
 
@@ -338,7 +225,7 @@ static void put(struct vl_txn *txn, unsigned db, struct vl_bytes key, MDB_val *v
 		return;
 	int rc = mdb_put(txn->txn, txn->store->dbs[db], &k, value, flags);
 	if (rc != 0)
-		vl_txn_fail(txn, translate(rc));
+		vl_txn_fail(txn, vl_store_translate(rc));
 }
 
 void vl_txn_put(struct vl_txn *txn, unsigned db, struct vl_bytes key, struct vl_bytes value)
@@ -357,7 +244,7 @@ bool vl_txn_insert(struct vl_txn *txn, unsigned db, struct vl_bytes key, struct 
 	if (rc == MDB_KEYEXIST && there != NULL)
 		*there = from_val(&v);
 	else if (rc != 0 && rc != MDB_KEYEXIST)
-		vl_txn_fail(txn, translate(rc));
+		vl_txn_fail(txn, vl_store_translate(rc));
 	return rc == 0;
 }
 
@@ -382,7 +269,7 @@ bool vl_txn_delete(struct vl_txn *txn, unsigned db, struct vl_bytes key)
 		return false;
 	int rc = mdb_del(txn->txn, txn->store->dbs[db], &k, NULL);
 	if (rc != 0 && rc != MDB_NOTFOUND)
-		vl_txn_fail(txn, translate(rc));
+		vl_txn_fail(txn, vl_store_translate(rc));
 	return rc == 0;
 }
 
@@ -390,7 +277,7 @@ void vl_txn_clear(struct vl_txn *txn, unsigned db)
 {
 	int rc = txn->err == VL_OK ? mdb_drop(txn->txn, txn->store->dbs[db], 0) : 0;
 	if (rc != 0)
-		vl_txn_fail(txn, translate(rc));
+		vl_txn_fail(txn, vl_store_translate(rc));
 }
 
 uint64_t vl_txn_count(struct vl_txn *txn, unsigned db)
@@ -398,7 +285,7 @@ uint64_t vl_txn_count(struct vl_txn *txn, unsigned db)
 	MDB_stat stat = {0};
 	int rc = txn->err == VL_OK ? mdb_stat(txn->txn, txn->store->dbs[db], &stat) : 0;
 	if (rc != 0)
-		vl_txn_fail(txn, translate(rc));
+		vl_txn_fail(txn, vl_store_translate(rc));
 	return stat.ms_entries;
 }
 
@@ -413,7 +300,7 @@ struct vl_cursor *vl_cursor_open(struct vl_txn *txn, unsigned db)
 	cursor->txn = txn;
 	int rc = mdb_cursor_open(txn->txn, txn->store->dbs[db], &cursor->cursor);
 	if (rc != 0) {
-		vl_txn_fail(txn, translate(rc));
+		vl_txn_fail(txn, vl_store_translate(rc));
 		free(cursor);
 		return NULL;
 	}
@@ -437,7 +324,7 @@ static bool move(struct vl_cursor *cursor, MDB_cursor_op op, MDB_val *at, struct
 	int rc = mdb_cursor_get(cursor->cursor, at, &v, op);
 	if (rc != 0) {
 		if (rc != MDB_NOTFOUND)
-			vl_txn_fail(cursor->txn, translate(rc));
+			vl_txn_fail(cursor->txn, vl_store_translate(rc));
 		return false;
 	}
 	if (key != NULL)

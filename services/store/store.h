@@ -114,6 +114,13 @@ struct vl_key {
 	bool failed;
 };
 
+/* Begin anew. Only what is used of `bytes` is ever set, as keys are made by the million. */
+static inline void vl_key_reset(struct vl_key *key)
+{
+	key->size = 0;
+	key->failed = false;
+}
+
 void vl_key_text(struct vl_key *key, const char *text);
 void vl_key_bytes(struct vl_key *key, const void *bytes, size_t count); /* no length, no NUL: fixed-size parts only */
 void vl_key_u8(struct vl_key *key, uint8_t n);

@@ -13,7 +13,7 @@ def test_event_reaches_the_views(world):
         case_opened("SD-2023-1", persons=3, hostCountry="SD"),
         event(CASE + ".ContactMade", "SD-2023-1"),
         event(EVACUATION + ".LegPlanned", "SD-LEG-1",
-              {"operation": "SD-2023", "vehicle": {"name": "a ship"}, "capacity": 700}),
+              {"leg": "SD-LEG-1", "operation": "SD-2023", "vehicle": {"name": "a ship"}, "capacity": 700}),
     ])
     assert [a["line"] for a in result.answers] == [1, 2, 3]
     assert [a["lane"] for a in result.answers] == [CASE, CASE, EVACUATION]

@@ -10,11 +10,13 @@ import json
 import os
 import pathlib
 import signal
+import socket
+import struct
 import subprocess
 import time
 
 import nacl.signing
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer, TopicPartition
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
@@ -26,12 +28,30 @@ DRILL_TYPE = "application/vnd.valise.drill.v1+protobuf"
 CASE = "consular.case.v1"
 ALERT = "consular.alert.v1"
 EVACUATION = "consular.evacuation.v1"
+DEAD_LETTERS = "valise.deadletter.v1"
+TOPICS = TOP / "brokers/topics.yaml"
+
+# Where nothing listens.
+NOWHERE = "127.0.0.1:1"
+
+# A fault that a sanitizer finds must not look like one of our own exit codes.
+ENVIRONMENT = {name: ":".join(filter(None, [os.environ.get(name), "exitcode=99"]))
+               for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS")}
+
+
+def no_fault(text, name):
+    """What a program said, unless a sanitizer has found something."""
+    plain = text if isinstance(text, str) else text.decode(errors="replace")
+    assert "Sanitizer" not in plain and "runtime error:" not in plain, f"{name}: {plain}"
+    return text
 
 
 def run(*command, check=True, text=True, env=None, **options):
     """A command to its end; its output in the result. Where it fails, the test says what it printed."""
-    result = subprocess.run([str(word) for word in command], capture_output=True, text=text, timeout=120,
-                            env={**os.environ, **(env or {})}, **options)
+    command = [str(word) for word in command]
+    given = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "timeout": 120, "text": text, **options}
+    result = subprocess.run(command, env={**os.environ, **ENVIRONMENT, **(env or {})}, **given)
+    no_fault(result.stderr or "", command)
     if check and result.returncode != 0:
         raise AssertionError(f"{command} exited {result.returncode}\n{result.stdout}\n{result.stderr}")
     return result
@@ -39,6 +59,17 @@ def run(*command, check=True, text=True, env=None, **options):
 
 def valise(*arguments, **options):
     return run(PROGRAMS / "valise", *arguments, **options)
+
+
+def rows(result):
+    """The lines of JSON that a command printed."""
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def spawn(program, *arguments, **options):
+    """A program of ours that goes on running."""
+    return subprocess.Popen([str(word) for word in (PROGRAMS / program, *arguments)], stdin=subprocess.DEVNULL,
+                            env={**os.environ, **ENVIRONMENT}, **options)
 
 
 def wait_for(what, condition, seconds=30):
@@ -68,20 +99,24 @@ def ends_cleanly(process, name):
 class Kafka:
     """A real broker, or three, with the lanes."""
 
-    def __init__(self, folder, brokers=1):
+    def __init__(self, folder, brokers=1, topics=True):
         self.folder = folder
-        self.script = TOP / "brokers/kafka"
-        self.bootstrap = run(self.script, "up", "--data", folder, "--brokers", brokers, "--port", 0).stdout.strip()
-        valise("topic", "apply", "-b", self.bootstrap, TOP / "brokers/topics.yaml")
+        self.brokers = brokers
+        self.bootstrap = self.command("up", "--brokers", brokers, "--port", 0).stdout.strip()
+        if topics:
+            valise("topic", "apply", "-b", self.bootstrap, TOPICS)
+
+    def command(self, verb, *arguments, **options):
+        return run(TOP / "brokers/kafka", verb, "--data", self.folder, *arguments, **options)
 
     def stop(self):
-        run(self.script, "wipe", "--data", self.folder)
+        self.command("wipe")
 
 
 class Mission:
     """A mission's agent with its key and outbox."""
 
-    def __init__(self, world, name, properties=None):
+    def __init__(self, world, name, properties=None, size="1G", users=None):
         self.world = world
         self.name = name
         self.folder = world.folder / name
@@ -95,13 +130,18 @@ class Mission:
         valise("key", "new", "--id", name, "--out", self.folder)
         (world.keys / f"{name}.pub").write_bytes((self.folder / f"{name}.pub").read_bytes())
         kafka = {"bootstrap.servers": world.kafka.bootstrap, **(properties or {})}
-        self.config.write_text(f"[mission]\nid = {name}\nkey = {self.key}\n[outbox]\npath = {self.outbox}\nsize = 1G\n"
-                               f"[socket]\npath = {self.socket}\n[kafka]\n"
-                               + "".join(f"{name} = {value}\n" for name, value in kafka.items()))
+        self.config.write_text(
+            f"[mission]\nid = {name}\nkey = {self.key}\n[outbox]\npath = {self.outbox}\nsize = {size}\n"
+            f"[socket]\npath = {self.socket}\n" + (f"users = {users}\n" if users else "")
+            + "[kafka]\n" + "".join(f"{key} = {value}\n" for key, value in kafka.items()))
 
     def spawn(self, config=None):
-        return subprocess.Popen([PROGRAMS / "valise-agent", "--config", config or self.config],
-                                stderr=open(self.log, "ab"), stdin=subprocess.DEVNULL)
+        with open(self.log, "ab") as log:
+            return spawn("valise-agent", "--config", config or self.config, stderr=log)
+
+    def refused(self, config=None):
+        """What an agent says that does not start."""
+        return run(PROGRAMS / "valise-agent", "--config", config or self.config, check=False)
 
     def start(self):
         self.process = self.spawn()
@@ -109,30 +149,52 @@ class Mission:
         return self
 
     def accepts(self):
-        assert self.process.poll() is None, self.log.read_text()
+        assert self.process.poll() is None, self.said()
         if not self.socket.exists():
             return False
         return valise("publish", "--socket", self.socket, check=False, input="").returncode == 0
 
     def stop(self):
         if self.process is not None and self.process.poll() is None:
-            ends_cleanly(self.process, f"valise-agent of {self.name}: {self.log.read_text()}")
+            ends_cleanly(self.process, f"valise-agent of {self.name}: {self.said()}")
+        no_fault(self.said(), self.name)
 
     def kill(self):
         self.process.kill()
         self.process.wait()
 
+    def said(self):
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    def link(self):
+        """The process id of its link; None while there is none."""
+        try:
+            children = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        except FileNotFoundError:
+            children = ""
+        return int(children.split()[0]) if children else None
+
     def publish(self, events, check=True):
-        """Publish events (dicts, or lines as they are); the answers."""
-        lines = "".join((e if isinstance(e, str) else json.dumps(e)) + "\n" for e in events)
-        result = valise("publish", "--socket", self.socket, check=check, input=lines)
-        result.answers = [json.loads(line) for line in result.stdout.splitlines()]
+        """Publish events (dicts, or lines of text or bytes as they are); the answers."""
+        lines = b"".join(line_of(event) + b"\n" for event in events)
+        result = valise("publish", "--socket", self.socket, check=check, input=lines, text=False)
+        result.stdout, result.stderr = result.stdout.decode(), result.stderr.decode(errors="replace")
+        result.answers = rows(result)
         return result
+
+    def batches(self):
+        """What its outbox holds, as `valise outbox ls` tells it."""
+        return rows(valise("outbox", "ls", "--outbox", self.outbox, "-o", "json"))
+
+
+def line_of(event):
+    if isinstance(event, bytes):
+        return event
+    return (event if isinstance(event, str) else json.dumps(event)).encode()
 
 
 class Headquarters:
-    def __init__(self, world, name="hq"):
-        self.world = world
+    def __init__(self, world, name="hq", kafka=None):
         self.folder = world.folder / name
         self.folder.mkdir()
         self.views = self.folder / "views"
@@ -140,30 +202,34 @@ class Headquarters:
         self.log = self.folder / "log"
         self.process = None
         self.config.write_text(f"[views]\npath = {self.views}\nsize = 4G\n[keys]\npath = {world.keys}\n"
-                               f"[kafka]\nbootstrap.servers = {world.kafka.bootstrap}\n")
+                               f"[kafka]\nbootstrap.servers = {(kafka or world.kafka).bootstrap}\n")
 
     def start(self):
-        self.process = subprocess.Popen([PROGRAMS / "valise-hq", "--config", self.config],
-                                        stderr=open(self.log, "ab"), stdin=subprocess.DEVNULL)
+        with open(self.log, "ab") as log:
+            self.process = spawn("valise-hq", "--config", self.config, stderr=log)
         wait_for("the views", lambda: self.alive() and valise("mission", "ls", "--views", self.views,
                                                               check=False).returncode == 0)
         return self
 
     def alive(self):
-        assert self.process.poll() is None, self.log.read_text()
+        assert self.process.poll() is None, self.said()
         return True
+
+    def said(self):
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
 
     def stop(self):
         if self.process is not None and self.process.poll() is None:
-            ends_cleanly(self.process, f"valise-hq: {self.log.read_text()}")
+            ends_cleanly(self.process, f"valise-hq: {self.said()}")
+        no_fault(self.said(), "valise-hq")
 
     def kill(self):
         self.process.kill()
         self.process.wait()
 
     def standings(self):
-        out = valise("mission", "ls", "--views", self.views, "-o", "json").stdout
-        return {(row["mission"], row["lane"]): row for row in map(json.loads, out.splitlines())}
+        listed = rows(valise("mission", "ls", "--views", self.views, "-o", "json"))
+        return {(row["mission"], row["lane"]): row for row in listed}
 
     def standing(self, mission, lane):
         return self.standings().get((mission, lane), {})
@@ -177,8 +243,7 @@ class Headquarters:
         return json.loads(result.stdout) if result.returncode == 0 else None
 
     def ls(self, noun, *options):
-        out = valise(noun, "ls", *options, "--views", self.views, "-o", "json").stdout
-        return [json.loads(line) for line in out.splitlines()]
+        return rows(valise(noun, "ls", *options, "--views", self.views, "-o", "json"))
 
     def digest(self, *lanes):
         return valise("view", "digest", "--views", self.views, *lanes).stdout
@@ -196,13 +261,18 @@ class World:
         self.parts.append(Mission(self, name, **options))
         return self.parts[-1]
 
-    def headquarters(self, name="hq"):
-        self.parts.append(Headquarters(self, name))
+    def headquarters(self, name="hq", **options):
+        self.parts.append(Headquarters(self, name, **options))
         return self.parts[-1]
 
     def close(self):
+        wrong = []
         for part in self.parts:
-            part.stop()
+            try:
+                part.stop()
+            except AssertionError as error:
+                wrong.append(str(error))
+        assert not wrong, "\n".join(wrong)
 
 
 # -- events --
@@ -229,14 +299,14 @@ def case_opened(subject, **payload):
 # -- records by hand --
 
 
-def _messages():
-    pool = descriptor_pool.DescriptorPool()
-    for file in descriptor_pb2.FileDescriptorSet.FromString((BUILD / "valise.binpb").read_bytes()).file:
-        pool.Add(file)
-    return lambda name: message_factory.GetMessageClass(pool.FindMessageTypeByName(name))
+pool = descriptor_pool.DescriptorPool()
+for _file in descriptor_pb2.FileDescriptorSet.FromString((BUILD / "valise.binpb").read_bytes()).file:
+    pool.Add(_file)
 
 
-message = _messages()
+def message(name):
+    """The class of a message, from the descriptor set."""
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName(name))
 
 
 class Sender:
@@ -251,7 +321,7 @@ class Sender:
         (folder / f"{self.name}.pub").write_text(f"{self.name} {bytes(self.key.verify_key).hex()}\n")
 
     def event(self, subject="SD-1", payload=None, **fields):
-        made = message("valise.v1.Event")(id=event_id(), subject=subject, actor="officer:7", **fields)
+        made = message("valise.v1.Event")(**{"id": event_id(), "subject": subject, "actor": "officer:7", **fields})
         made.occurred_at.FromJsonString("2023-04-27T08:00:00Z")
         made.payload.Pack(payload if payload is not None else message(CASE + ".CaseOpened")(type=102, persons=1))
         return made
@@ -284,13 +354,90 @@ class Wire:
     def __init__(self, bootstrap):
         self.bootstrap = bootstrap
         self.producer = Producer({"bootstrap.servers": bootstrap, "message.max.bytes": 2000000,
-                                  "partitioner": "murmur2_random"})
+                                  "partitioner": "murmur2_random", "log_level": 0})
 
     def send(self, value, headers, key, topic=CASE):
+        return self.send_all([(topic, key, value, headers)])[0]
+
+    def send_all(self, records):
+        """Send (topic, key, value, headers) in this order; where each came to lie: (partition, offset)."""
         places = []
-        self.producer.produce(topic, value=value, headers=headers, key=key,
-                              on_delivery=lambda error, record: places.append((error, record)))
+        for topic, key, value, headers in records:
+            self.producer.produce(topic, value=value, headers=headers, key=key,
+                                  on_delivery=lambda error, record: places.append((error, record)))
+            self.producer.poll(0)
         assert self.producer.flush(30) == 0
-        error, record = places[0]
-        assert error is None, error
-        return record.partition(), record.offset()
+        assert [str(error) for error, _ in places if error is not None] == []
+        return [(record.partition(), record.offset()) for _, record in places]
+
+    def records(self, topic):
+        """All records of a topic as they lie there now, partition by partition."""
+        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": "none", "enable.auto.commit": False,
+                             "fetch.message.max.bytes": 4000000, "log_level": 0})
+        found = []
+        for number in consumer.list_topics(topic, timeout=10).topics[topic].partitions:
+            low, high = consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=10)
+            consumer.assign([TopicPartition(topic, number, low)])
+            for _ in range(high - low):
+                record = consumer.poll(10)
+                assert record is not None and record.error() is None, f"{topic} {number}: {record and record.error()}"
+                found.append(record)
+        consumer.close()
+        return found
+
+
+# -- the agent's socket by hand --
+
+
+class Client:
+    """Speaks with an agent as proto/valise/v1/agent.proto says, and as no program should."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.socket.settimeout(30)
+        self.socket.connect(str(path))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+
+    def send(self, body, length=None):
+        self.socket.sendall(struct.pack(">I", len(body) if length is None else length) + body)
+
+    def request(self, *events, tag=1):
+        """A PublishRequest; events are messages, or bytes put in their place."""
+        made = message("valise.v1.PublishRequest")(tag=tag)
+        body = made.SerializeToString()
+        for one in events:
+            one = one if isinstance(one, bytes) else one.SerializeToString()
+            body += b"\x12" + _varint(len(one)) + one
+        self.send(body)
+
+    def response(self):
+        """The next PublishResponse; None where the agent has hung up."""
+        head = self._read(4)
+        return message("valise.v1.PublishResponse").FromString(self._read(struct.unpack(">I", head)[0])) if head else None
+
+    def _read(self, count):
+        data = b""
+        while len(data) < count:
+            more = self.socket.recv(count - len(data))
+            if not more:
+                assert data == b"", "half a frame"
+                return b""
+            data += more
+        return data
+
+    def publish(self, *events):
+        self.request(*events)
+        return list(self.response().results)
+
+
+def _varint(number):
+    out = b""
+    while number > 127:
+        out += bytes([number & 127 | 128])
+        number >>= 7
+    return out + bytes([number])

@@ -221,7 +221,7 @@ static inline void bring_within(struct world *w, const struct sent *sent)
 	record.timestamp_ms = 1700000000000 + record.offset;
 	vl_arena_reset(w->arena);
 	enum vl_err verdict = vl_record_verify(&record, w->ring, w->arena, &verified, &why);
-	vl_apply_record(w->applier, &record, verdict, &verified, &why);
+	vl_apply_record(w->applier, &record, verdict, &verified, NULL, &why);
 }
 
 static inline void bring(struct world *w, const struct sent *sent)

@@ -178,13 +178,24 @@ static void put_circles(const char *key, const ProtobufCMessage *message, struct
 			      row->set_aside[i]->into);
 }
 
+static void put_counts(struct vl_buf *out, size_t n, CASE(Count) *const *counts)
+{
+	for (size_t i = 0; i < n; i++)
+		vl_buf_printf(out, "%s%s:%" PRId64, i == 0 ? "" : " ", counts[i]->name, counts[i]->count);
+}
+
+static void put_states(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
+{
+	(void)key, (void)now;
+	const CASE(BoardRow) *row = (const void *)message;
+	put_counts(out, row->n_by_state, row->by_state);
+}
+
 static void put_rules(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
 {
 	(void)key, (void)now;
 	const CASE(BoardRow) *row = (const void *)message;
-	for (size_t i = 0; i < row->n_violations_by_rule; i++)
-		vl_buf_printf(out, "%s%s:%" PRId64, i == 0 ? "" : " ", row->violations_by_rule[i]->name,
-			      row->violations_by_rule[i]->count);
+	put_counts(out, row->n_violations_by_rule, row->violations_by_rule);
 }
 
 #define BOARD_COLUMN(field)                                                                             \
@@ -209,14 +220,9 @@ static const struct vl_column case_columns[] = {
 	{"BREAKS", put_violations}, {NULL, NULL},
 };
 static const struct vl_column board_columns[] = {
-	{"BOARD", put_key},
-	{"INCIDENTS", put_incidents},
-	{"CONSULTATIONS", put_consultations},
-	{"CASES", put_cases},
-	{"OPEN", put_open},
-	{"BREACHED", put_breached_clocks},
-	{"BREAKS", put_rules},
-	{NULL, NULL},
+	{"BOARD", put_key},    {"INCIDENTS", put_incidents}, {"CONSULTATIONS", put_consultations},
+	{"CASES", put_cases},  {"OPEN", put_open},           {"BREACHED", put_breached_clocks},
+	{"BREAKS", put_rules}, {"BY STATE", put_states},     {NULL, NULL},
 };
 
 static const struct vl_kind kinds[CASE_KINDS] = {

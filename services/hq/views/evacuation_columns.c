@@ -7,27 +7,27 @@
 #include <string.h>
 
 /* The head of a cell's function. */
-#define CELL(name)                                                                                                     \
+#define CELL(name) \
 	static void name(const char *key, const ProtobufCMessage *row, struct vl_time now, struct vl_buf *out)
 
 /* A column that shows one field as it stands. */
-#define NUMBER(name, type, field)                                                                                      \
-	CELL(name)                                                                                                     \
-	{                                                                                                              \
-		(void)key, (void)now;                                                                                  \
-		vl_buf_printf(out, "%" PRId64, (int64_t)((const EV(type) *)row)->field);                               \
+#define NUMBER(name, type, field)                                                        \
+	CELL(name)                                                                       \
+	{                                                                                \
+		(void)key, (void)now;                                                    \
+		vl_buf_printf(out, "%" PRId64, (int64_t)((const EV(type) *)row)->field); \
 	}
-#define TEXT(name, type, field)                                                                                        \
-	CELL(name)                                                                                                     \
-	{                                                                                                              \
-		(void)key, (void)now;                                                                                  \
-		vl_buf_put_text(out, ((const EV(type) *)row)->field);                                                  \
+#define TEXT(name, type, field)                                       \
+	CELL(name)                                                    \
+	{                                                             \
+		(void)key, (void)now;                                 \
+		vl_buf_put_text(out, ((const EV(type) *)row)->field); \
 	}
-#define CONSTANT(name, type, field, enumeration)                                                                       \
-	CELL(name)                                                                                                     \
-	{                                                                                                              \
-		(void)key, (void)now;                                                                                  \
-		vl_buf_put_text(out, vl_evacuation_name(&EV_TYPE(enumeration), (int)((const EV(type) *)row)->field));  \
+#define CONSTANT(name, type, field, enumeration)                                                                      \
+	CELL(name)                                                                                                    \
+	{                                                                                                             \
+		(void)key, (void)now;                                                                                 \
+		vl_buf_put_text(out, vl_evacuation_name(&EV_TYPE(enumeration), (int)((const EV(type) *)row)->field)); \
 	}
 
 CELL(show_key)
@@ -60,18 +60,18 @@ static void put_violations(struct vl_buf *out, size_t count, Valise__V1__Violati
 	}
 }
 
-#define VIOLATIONS(name, type)                                                                                         \
-	CELL(name)                                                                                                     \
-	{                                                                                                              \
-		(void)key, (void)now;                                                                                  \
-		put_violations(out, ((const EV(type) *)row)->n_violations, ((const EV(type) *)row)->violations);       \
+#define VIOLATIONS(name, type)                                                                                   \
+	CELL(name)                                                                                               \
+	{                                                                                                        \
+		(void)key, (void)now;                                                                            \
+		put_violations(out, ((const EV(type) *)row)->n_violations, ((const EV(type) *)row)->violations); \
 	}
-#define RULES(name, type)                                                                                              \
-	CELL(name)                                                                                                     \
-	{                                                                                                              \
-		(void)key, (void)now;                                                                                  \
-		put_rules(out, ((const EV(type) *)row)->n_violations_by_rule,                                          \
-		          ((const EV(type) *)row)->violations_by_rule);                                                \
+#define RULES(name, type)                                                     \
+	CELL(name)                                                            \
+	{                                                                     \
+		(void)key, (void)now;                                         \
+		put_rules(out, ((const EV(type) *)row)->n_violations_by_rule, \
+			  ((const EV(type) *)row)->violations_by_rule);       \
 	}
 
 /* -- itinerary -- */
@@ -169,7 +169,17 @@ const struct vl_column vl_evacuation_party_columns[] = {
 
 TEXT(leg_operation, LegRow, operation)
 CONSTANT(leg_status, LegRow, status, leg_status)
-NUMBER(leg_capacity, LegRow, capacity)
+
+/* The seats, and where more were allowed on purpose, how many that makes. */
+CELL(leg_capacity)
+{
+	const EV(LegRow) *leg = (const void *)row;
+	(void)key, (void)now;
+	vl_buf_printf(out, "%" PRId64, (int64_t)leg->capacity);
+	if (leg->allowed > leg->capacity)
+		vl_buf_printf(out, " (%" PRId64 " allowed)", (int64_t)leg->allowed);
+}
+
 NUMBER(leg_aboard, LegRow, aboard)
 NUMBER(leg_disembarked, LegRow, disembarked)
 VIOLATIONS(leg_violations, LegRow)
@@ -190,7 +200,7 @@ CELL(leg_route)
 	(void)key, (void)now;
 	if (leg->origin != NULL || leg->destination != NULL)
 		vl_buf_printf(out, "%s-%s", leg->origin == NULL ? "?" : leg->origin->name,
-		              leg->destination == NULL ? "?" : leg->destination->name);
+			      leg->destination == NULL ? "?" : leg->destination->name);
 }
 
 /* "678 (668 + 10)", and a third number for those of whom nobody has said whose nationals they are. */
@@ -199,7 +209,7 @@ CELL(leg_boarded)
 	const EV(LegRow) *leg = (const EV(LegRow) *)row;
 	(void)key, (void)now;
 	vl_buf_printf(out, "%" PRId64 " (%" PRId64 " + %" PRId64, leg->boarded, leg->boarded_nationals,
-	              leg->boarded_foreign);
+		      leg->boarded_foreign);
 	if (leg->boarded_unknown != 0)
 		vl_buf_printf(out, " + %" PRId64 "?", leg->boarded_unknown);
 	vl_buf_put_text(out, ")");
@@ -280,8 +290,8 @@ CELL(operation_dispositions)
 	(void)key, (void)now;
 	for (size_t i = 0; i < operation->n_dispositions; i++)
 		vl_buf_printf(out, "%s%s:%" PRId64, i == 0 ? "" : " ",
-		              vl_evacuation_name(&EV_TYPE(disposition), (int)operation->dispositions[i]->disposition),
-		              operation->dispositions[i]->count);
+			      vl_evacuation_name(&EV_TYPE(disposition), (int)operation->dispositions[i]->disposition),
+			      operation->dispositions[i]->count);
 }
 
 CELL(operation_persons)
@@ -289,7 +299,7 @@ CELL(operation_persons)
 	const EV(OperationRow) *operation = (const EV(OperationRow) *)row;
 	(void)key, (void)now;
 	vl_buf_printf(out, "%" PRId64 " (%" PRId64 " + %" PRId64, operation->persons, operation->nationals,
-	              operation->foreign);
+		      operation->foreign);
 	if (operation->standing_unknown != 0)
 		vl_buf_printf(out, " + %" PRId64 "?", operation->standing_unknown);
 	vl_buf_put_text(out, ")");

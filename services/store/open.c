@@ -1,0 +1,163 @@
+#include "store/inside.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MAX_READERS 256
+
+static enum vl_err sync_folder(const char *path, struct vl_why *why)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	enum vl_err err = VL_OK;
+
+	if (fd < 0 || fsync(fd) != 0)
+		err = vl_fail(why, vl_store_translate(errno), "%s", strerror(errno));
+	if (fd >= 0)
+		(void)close(fd);
+	return err;
+}
+
+/* The folder above: where ours was made, its name is not on the disk before. */
+static enum vl_err sync_above(const char *path, struct vl_why *why)
+{
+	char above[4096];
+	int size = snprintf(above, sizeof(above), "%s/..", path);
+	enum vl_err err = size < (int)sizeof(above) ? sync_folder(above, why) : VL_ERR_INVALID;
+
+	/* Somebody else made ours, or saw to it that nobody looks. */
+	return err == VL_ERR_PERMISSION ? VL_OK : err;
+}
+
+static enum vl_err lock_folder(struct vl_store *store, const char *path, struct vl_why *why)
+{
+	char name[4096];
+
+	(void)snprintf(name, sizeof(name), "%s/writer", path);
+	store->lock = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (store->lock < 0)
+		return vl_fail(why, vl_store_translate(errno), "%s", strerror(errno));
+	if (flock(store->lock, LOCK_EX | LOCK_NB) != 0)
+		return vl_fail(why, VL_ERR_LOCKED, "another process writes to it; stop that one first");
+	return VL_OK;
+}
+
+static enum vl_err open_dbs(struct vl_store *store, const struct vl_store_options *options, struct vl_why *why)
+{
+	MDB_txn *txn;
+	int rc = mdb_txn_begin(store->env, NULL, options->read_only ? MDB_RDONLY : 0, &txn);
+
+	if (rc != 0)
+		return vl_store_explain(why, rc);
+	for (unsigned i = 0; rc == 0 && options->dbs[i] != NULL; i++, store->n_dbs++)
+		rc = mdb_dbi_open(txn, options->dbs[i], options->read_only ? 0 : MDB_CREATE, &store->dbs[i]);
+	if (rc != 0) {
+		mdb_txn_abort(txn);
+		return rc == MDB_NOTFOUND ? vl_fail(why, VL_ERR_CORRUPT, "it is not a store of this kind")
+					  : vl_store_explain(why, rc);
+	}
+	rc = mdb_txn_commit(txn);
+	return rc != 0 ? vl_store_explain(why, rc) : VL_OK;
+}
+
+/* LMDB writes its first two pages without a barrier, and a crash can leave what nothing would ever open again. So they are made
+ * aside, brought to the disk, and then given their name: a store is there wholly or not at all. */
+static enum vl_err make_data(const struct vl_store_options *options, struct vl_why *why)
+{
+	char aside[4096], name[4096];
+	MDB_env *env = NULL;
+
+	(void)snprintf(name, sizeof(name), "%s/data.mdb", options->path);
+	if (access(name, F_OK) == 0)
+		return VL_OK;
+	enum vl_err err = sync_above(options->path, why);
+	if (err != VL_OK)
+		return err;
+	int size = snprintf(aside, sizeof(aside), "%s/new.mdb", options->path);
+	if (size >= (int)sizeof(aside) || (unlink(aside) != 0 && errno != ENOENT))
+		return vl_fail(why, vl_store_translate(errno), "%s", strerror(errno));
+	int rc = mdb_env_create(&env);
+	if (rc == 0)
+		rc = mdb_env_set_mapsize(env, options->map_size);
+	if (rc == 0)
+		rc = mdb_env_open(env, aside, MDB_NOSUBDIR | MDB_NOLOCK, 0600);
+	if (rc == 0)
+		rc = mdb_env_sync(env, 1);
+	if (rc == 0 && rename(aside, name) != 0)
+		rc = errno;
+	if (env != NULL)
+		mdb_env_close(env);
+	return rc == 0 ? VL_OK : vl_store_explain(why, rc);
+}
+
+static enum vl_err open_env(struct vl_store *store, const struct vl_store_options *options, struct vl_why *why)
+{
+	/* NOTLS: a reader may be used from whichever thread holds it. */
+	unsigned flags = MDB_NOTLS | (options->read_only ? MDB_RDONLY : 0), set = 0;
+	int rc = mdb_env_create(&store->env);
+
+	if (rc == 0)
+		rc = mdb_env_set_maxdbs(store->env, STORE_MAX_DBS);
+	if (rc == 0)
+		rc = mdb_env_set_maxreaders(store->env, MAX_READERS);
+	if (rc == 0 && !options->read_only)
+		rc = mdb_env_set_mapsize(store->env, options->map_size);
+	if (rc == 0)
+		rc = mdb_env_open(store->env, options->path, flags, 0600);
+	if (rc == 0)
+		rc = mdb_env_get_flags(store->env, &set);
+	if (rc != 0)
+		return vl_store_explain(why, rc);
+	if (set & (MDB_NOSYNC | MDB_NOMETASYNC | MDB_WRITEMAP | MDB_MAPASYNC))
+		return vl_fail(why, VL_ERR_BUG, "opened without synchronous commits");
+	return VL_OK;
+}
+
+enum vl_err vl_store_open(const struct vl_store_options *options, struct vl_store **opened, struct vl_why *why)
+{
+	struct vl_store *store = calloc(1, sizeof(*store));
+	enum vl_err err = VL_OK;
+
+	*opened = NULL;
+	if (store == NULL)
+		return VL_ERR_NOMEM;
+	store->lock = -1;
+	if (!options->read_only) {
+		if (mkdir(options->path, 0700) != 0 && errno != EEXIST)
+			err = vl_fail(why, vl_store_translate(errno), "%s", strerror(errno));
+		if (err == VL_OK)
+			err = lock_folder(store, options->path, why);
+		if (err == VL_OK)
+			err = make_data(options, why);
+	}
+	if (err == VL_OK)
+		err = open_env(store, options, why);
+	if (err == VL_OK)
+		err = open_dbs(store, options, why);
+	/* LMDB does not sync the folder after it has made its files. */
+	if (err == VL_OK && !options->read_only)
+		err = sync_folder(options->path, why);
+	if (err != VL_OK) {
+		vl_store_close(store);
+		return err;
+	}
+	vl_store_reap_readers(store);
+	*opened = store;
+	return VL_OK;
+}
+
+void vl_store_close(struct vl_store *store)
+{
+	if (store == NULL)
+		return;
+	if (store->env != NULL)
+		mdb_env_close(store->env);
+	if (store->lock >= 0)
+		(void)close(store->lock);
+	free(store);
+}

@@ -1,0 +1,433 @@
+/* The outbox: crashes at any write, calls that fail, memory that runs out, a map that is full. reliability: 1-5, 8, 23. */
+#include "faults.h"
+#include "image.h"
+#include "io.h"
+#include "memory.h"
+#include "outbox_world.h"
+
+#include "agent/outbox_rows.h"
+
+#include <errno.h>
+#include <sys/wait.h>
+
+struct run {
+	char dir[64], live[80], image[80];
+	struct box box;
+};
+
+static int setup(void **state)
+{
+	struct run *run = calloc(1, sizeof(*run));
+
+	assert_non_null(run);
+	faults_folder(run->dir);
+	(void)snprintf(run->live, sizeof(run->live), "%s/live", run->dir);
+	(void)snprintf(run->image, sizeof(run->image), "%s/image", run->dir);
+	box_init(&run->box, run->live);
+	box_lie(false);
+	*state = run;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct run *run = *state;
+
+	io_watch(NULL);
+	io_record(NULL);
+	memory_fail(0, false);
+	box_free(&run->box);
+	faults_remove(run->dir);
+	free(run);
+	return 0;
+}
+
+static void fresh(struct run *run)
+{
+	image_clear(run->live);
+	(void)rmdir(run->live);
+	box_restart(&run->box);
+}
+
+/* -- crash images -- */
+
+static void check_image(void *context, const char *folder, uint64_t kept)
+{
+	struct run *run = context;
+
+	(void)snprintf(run->box.path, sizeof(run->box.path), "%s", folder);
+	if (!box_check(&run->box, (unsigned)kept, true))
+		fail_msg("after %u steps: %s", (unsigned)kept, run->box.wrong);
+}
+
+static void test_crash_at_any_write(void **state)
+{
+	struct run *run = *state;
+	struct io_record record = {0};
+	struct image_totals totals = {0};
+	struct image_limits limits = {
+		.subsets = faults_most(64, 4096), .tears = faults_most(6, 32), .seed = faults_seed()};
+	uint64_t writes = 0, syncs = 0;
+
+	io_watch(run->live);
+	io_record(&record);
+	assert_int_equal(box_open(&run->box), VL_OK);
+	for (unsigned s = 0; s < BOX_STEPS; s++) {
+		assert_int_equal(box_step(&run->box, s), VL_OK);
+		io_mark(s + 1);
+	}
+	box_close(&run->box);
+	io_record(NULL);
+	io_watch(NULL);
+	for (size_t i = 0; i < record.count; i++) {
+		writes += record.events[i].kind == IO_WRITE;
+		syncs += record.events[i].kind == IO_SYNC || record.events[i].durable;
+	}
+	assert_string_equal(run->box.wrong, "");
+	io_watch(run->image);
+	io_lazy(true);
+	image_each(&record, run->image, &limits, check_image, run, &totals);
+	io_lazy(false);
+	print_message("outbox: %" PRIu64 " writes, %" PRIu64 " barriers, %" PRIu64 " crash images (and %" PRIu64
+		      " the same again); VALISE_SEED=%" PRIu64 "\n",
+		      writes, syncs, totals.made, totals.repeated, limits.seed);
+	assert_true(totals.made > 100);
+	io_record_free(&record);
+}
+
+/* A folder just made is not on the disk until the one above it is. */
+static void test_new_folder_is_synced(void **state)
+{
+	struct run *run = *state;
+	struct io_record record = {0};
+	bool own = false, above = false;
+
+	io_watch(run->dir);
+	io_record(&record);
+	assert_int_equal(box_open(&run->box), VL_OK);
+	io_record(NULL);
+	for (size_t i = 0; i < record.count; i++)
+		if (record.events[i].kind == IO_SYNC) {
+			own = own || strcmp(record.events[i].name, "live") == 0;
+			above = above || strcmp(record.events[i].name, "") == 0;
+		}
+	io_record_free(&record);
+	assert_true(own);
+	assert_true(above);
+}
+
+/* -- calls that fail -- */
+
+/* Stop as a process that must stop does, and begin again. */
+static void restart(struct run *run, unsigned kept)
+{
+	box_close(&run->box);
+	if (!box_check(&run->box, kept, false))
+		fail_msg("after a restart behind step %u: %s", kept, run->box.wrong);
+	box_settle(&run->box);
+	assert_int_equal(box_open(&run->box), VL_OK);
+}
+
+/* One run of the scenario in which a call may fail. Whoever gets FULL goes on with the same process; anything else ends it.
+ * Steps that failed are sent again when the fault is gone. */
+static void run_with_fault(struct run *run, const struct io_fault *fault, uint64_t told[VL_ERR_COUNT])
+{
+	fresh(run);
+	io_fail(fault);
+	enum vl_err err = box_open(&run->box);
+	told[err]++;
+	if (err != VL_OK) {
+		assert_null(run->box.outbox);
+		io_fail(NULL);
+		assert_int_equal(box_open(&run->box), VL_OK);
+	}
+	for (unsigned s = 0; s < BOX_STEPS; s++) {
+		for (unsigned tries = 0; (err = box_step(&run->box, s)) != VL_OK; tries++) {
+			told[err]++;
+			assert_true(tries < 3);
+			if (err == VL_ERR_FULL && tries == 0)
+				continue; /* there may be room now */
+			io_fail(NULL);
+			if (err != VL_ERR_FULL)
+				restart(run, s + 1);
+		}
+	}
+	io_fail(NULL);
+	box_close(&run->box);
+	if (run->box.wrong[0] != '\0' || !box_check(&run->box, BOX_STEPS, true))
+		fail_msg("call %" PRIu64 ", error %d, how %d, %s: %s", fault->nth, fault->error, fault->how,
+			 fault->for_ever ? "for ever" : "once", run->box.wrong);
+}
+
+static void test_every_call_fails(void **state)
+{
+	struct run *run = *state;
+	uint64_t told[VL_ERR_COUNT] = {0}, runs = 0, calls;
+	struct io_fault none = {0};
+	static const int errors[] = {EIO, ENOSPC};
+
+	io_watch(run->live);
+	run_with_fault(run, &none, told);
+	fresh(run);
+	io_fail(NULL);
+	assert_int_equal(box_open(&run->box), VL_OK);
+	for (unsigned s = 0; s < BOX_STEPS; s++)
+		assert_int_equal(box_step(&run->box, s), VL_OK);
+	calls = io_calls();
+	box_close(&run->box);
+	for (unsigned e = 0; e < 2; e++)
+		for (unsigned how = IO_NOTHING; how < IO_HOWS; how++)
+			for (unsigned ever = 0; ever < 2; ever++)
+				for (uint64_t n = 1; n <= calls; n++, runs++)
+					run_with_fault(run, &(struct io_fault){n, errors[e], how, ever == 1}, told);
+	print_message("outbox: each of %" PRIu64 " calls failed %u ways, %" PRIu64 " runs; told FULL %" PRIu64
+		      ", OUTCOME_UNKNOWN %" PRIu64 ", IO %" PRIu64 "\n",
+		      calls, 12U, runs, told[VL_ERR_FULL], told[VL_ERR_OUTCOME_UNKNOWN], told[VL_ERR_IO]);
+	assert_true(told[VL_ERR_FULL] > 0 && told[VL_ERR_OUTCOME_UNKNOWN] > 0);
+}
+
+/* -- memory that runs out -- */
+
+static bool told_of_memory(enum vl_err err)
+{
+	/* Whatever it is called, it must stop the process, and say nothing of damage. */
+	return vl_err_class(err) == VL_CLASS_FATAL && err != VL_ERR_CORRUPT && err != VL_ERR_BUG;
+}
+
+/* Allocation `nth` fails; where something goes wrong the process ends there and begins again with memory. */
+static void run_without_memory(struct run *run, uint64_t nth, bool for_ever)
+{
+	fresh(run);
+	int64_t before = memory_live();
+	memory_fail(nth, for_ever);
+	enum vl_err err = box_open(&run->box);
+	uint64_t failed = memory_failed();
+	memory_fail(err == VL_OK ? nth : 0, for_ever);
+	if (err != VL_OK) {
+		if (!told_of_memory(err) || failed == 0)
+			fail_msg("allocation %" PRIu64 " of open: said '%s'", nth, vl_err_text(err));
+		assert_int_equal(box_open(&run->box), VL_OK);
+	}
+	for (unsigned s = 0; s < BOX_STEPS; s++)
+		while ((err = box_step(&run->box, s)) != VL_OK) {
+			failed = memory_failed();
+			memory_fail(0, false);
+			if (!told_of_memory(err) || failed == 0)
+				fail_msg("allocation %" PRIu64 " of step %u: said '%s'", nth, s, vl_err_text(err));
+			restart(run, s + 1);
+		}
+	memory_fail(0, false);
+	box_close(&run->box);
+	if (run->box.wrong[0] != '\0' || !box_check(&run->box, BOX_STEPS, true))
+		fail_msg("allocation %" PRIu64 " %s: %s", nth, for_ever ? "for ever" : "once", run->box.wrong);
+	if (memory_live() != before)
+		fail_msg("allocation %" PRIu64 ": %" PRId64 " allocations leak", nth, memory_live() - before);
+}
+
+static void test_every_allocation_fails(void **state)
+{
+	struct run *run = *state;
+	uint64_t opening, steps;
+
+	fresh(run);
+	memory_fail(0, false);
+	assert_int_equal(box_open(&run->box), VL_OK);
+	opening = memory_calls();
+	memory_fail(0, false);
+	for (unsigned s = 0; s < BOX_STEPS; s++)
+		assert_int_equal(box_step(&run->box, s), VL_OK);
+	steps = memory_calls();
+	box_close(&run->box);
+	uint64_t most = opening > steps ? opening : steps;
+	for (uint64_t n = 1; n <= most; n++)
+		for (unsigned ever = 0; ever < 2; ever++)
+			run_without_memory(run, n, ever == 1);
+	print_message("outbox: each of %" PRIu64 " allocations of open and %" PRIu64 " of the steps failed 2 ways\n",
+		      opening, steps);
+}
+
+/* Opening again an outbox that has chains: out of memory is not damage, and forgets no chain. */
+static void test_every_allocation_of_reopening_fails(void **state)
+{
+	struct run *run = *state;
+	uint64_t n = 0, failed = 1;
+
+	fresh(run);
+	assert_int_equal(box_open(&run->box), VL_OK);
+	for (unsigned s = 0; s < BOX_STEPS; s++)
+		assert_int_equal(box_step(&run->box, s), VL_OK);
+	box_close(&run->box);
+	while (failed > 0) {
+		image_copy(run->live, run->image);
+		(void)snprintf(run->box.path, sizeof(run->box.path), "%s", run->image);
+		int64_t before = memory_live();
+		memory_fail(++n, false);
+		enum vl_err err = box_open(&run->box);
+		failed = memory_failed();
+		memory_fail(0, false);
+		box_close(&run->box);
+		if (err != VL_OK && !told_of_memory(err))
+			fail_msg("allocation %" PRIu64 " of reopening: said '%s'", n, vl_err_text(err));
+		if (memory_live() != before)
+			fail_msg("allocation %" PRIu64 " of reopening: %" PRId64 " leak", n, memory_live() - before);
+		if (err != VL_OK)
+			continue;
+		/* Opened all the same: it must know everything. */
+		memory_fail(n, false);
+		assert_int_equal(box_open(&run->box), VL_OK);
+		memory_fail(0, false);
+		enum vl_err again = box_step(&run->box, 0);
+		box_close(&run->box);
+		if (again != VL_OK || run->box.wrong[0] != '\0' || !box_check(&run->box, BOX_STEPS, true))
+			fail_msg("allocation %" PRIu64 " of reopening: %s", n, run->box.wrong);
+	}
+	print_message("outbox: each of %" PRIu64 " allocations of reopening failed\n", n - 1);
+}
+
+/* -- a full map -- */
+
+/* Leave `pages` of the outbox's map, and an outbox that has lived a little. */
+static void fill(struct run *run, size_t pages)
+{
+	struct vl_store_options options = {run->live, vl_outbox_dbs, VL_OUTBOX_SIZE_MIN, false};
+	struct vl_store *store;
+	size_t used, room;
+
+	fresh(run);
+	assert_int_equal(box_open(&run->box), VL_OK);
+	box_close(&run->box);
+	assert_int_equal(vl_store_open(&options, &store, NULL), VL_OK);
+	box_lie(false);
+	vl_store_usage(store, &used, &room);
+	box_lie(true);
+	struct vl_txn *txn = vl_txn_begin(store, true, NULL);
+	struct vl_key key = {0};
+	vl_key_text(&key, "zz filler");
+	size_t size = VL_OUTBOX_SIZE_MIN - used - (pages + 8) * 4096;
+	uint8_t *room_for = vl_txn_reserve(txn, 0, vl_key_done(&key), size);
+	assert_non_null(room_for);
+	memset(room_for, 0, size);
+	assert_int_equal(vl_txn_commit(txn, NULL), VL_OK);
+	vl_store_close(store);
+}
+
+static void test_map_full_at_any_page(void **state)
+{
+	struct run *run = *state;
+	uint64_t at_put = 0, at_commit = 0, runs = 0;
+
+	for (size_t pages = 0; pages < faults_most(48, 120); pages++, runs++) {
+		box_lie(true);
+		run->box.size = VL_OUTBOX_SIZE_MIN;
+		fill(run, pages);
+		assert_int_equal(box_open(&run->box), VL_OK);
+		for (unsigned s = 0; s < BOX_STEPS; s++) {
+			enum vl_err err = box_step(&run->box, s);
+			if (err == VL_OK)
+				continue;
+			assert_int_equal(err, VL_ERR_FULL);
+			at_put += run->box.failed_early;
+			at_commit += !run->box.failed_early;
+			/* Nothing of it is there, and what was there can be read; then somebody gives it more room. */
+			box_close(&run->box);
+			if (!box_check(&run->box, s, false))
+				fail_msg("%zu pages left, step %u: %s", pages, s, run->box.wrong);
+			run->box.size = 2 * VL_OUTBOX_SIZE_MIN;
+			assert_int_equal(box_open(&run->box), VL_OK);
+			s--;
+		}
+		box_close(&run->box);
+		run->box.size = 2 * VL_OUTBOX_SIZE_MIN;
+		if (run->box.wrong[0] != '\0' || !box_check(&run->box, BOX_STEPS, true))
+			fail_msg("%zu pages left: %s", pages, run->box.wrong);
+	}
+	box_lie(false);
+	run->box.size = VL_OUTBOX_SIZE_MIN;
+	print_message("outbox: %" PRIu64 " sizes of map; full at put %" PRIu64 " times, at commit %" PRIu64 " times\n",
+		      runs, at_put, at_commit);
+	assert_true(at_put + at_commit > 10);
+}
+
+/* Commit events of a type one by one until FULL; how many there was room for. */
+static unsigned send_until_full(struct run *run, const char *type, uint64_t *id)
+{
+	struct vl_buf event = {0};
+	struct vl_accepted accepted;
+	enum vl_err err = VL_OK;
+	unsigned n = 0;
+
+	for (; err == VL_OK; n++) {
+		assert_int_equal(vl_outbox_begin(run->box.outbox, NULL), VL_OK);
+		err = vl_outbox_accept(run->box.outbox, world_event(&event, ++*id, type, 100000), &accepted, NULL);
+		assert_true(err == VL_OK || err == VL_ERR_FULL);
+		assert_false(vl_outbox_failed(run->box.outbox));
+		assert_int_equal(vl_outbox_commit(run->box.outbox, NULL), VL_OK);
+	}
+	vl_buf_free(&event);
+	return n - 1;
+}
+
+static void test_urgent_still_fits_and_acks_after_it(void **state)
+{
+	struct run *run = *state;
+	uint64_t id = 0;
+
+	fresh(run);
+	assert_int_equal(box_open(&run->box), VL_OK);
+	unsigned routine = send_until_full(run, CASE_TYPE, &id), urgent = send_until_full(run, FLASH_TYPE, &id);
+	assert_true(routine > 10 && urgent > 10);
+	for (unsigned i = 1; i <= routine; i++) {
+		assert_int_equal(vl_outbox_begin(run->box.outbox, NULL), VL_OK);
+		vl_outbox_ack(run->box.outbox, CASE_LANE, (struct vl_epoch){NOW}, (struct vl_seq){i});
+		assert_int_equal(vl_outbox_commit(run->box.outbox, NULL), VL_OK);
+	}
+	box_close(&run->box);
+	assert_int_equal(box_open(&run->box), VL_OK);
+	struct vl_outbox_look *look = vl_outbox_look(run->box.outbox, NULL);
+	struct vl_outbox_batch batch = {0};
+	unsigned there = 0;
+	while (vl_outbox_each(look, &batch))
+		there += vl_outbox_intact(&batch);
+	vl_outbox_look_end(look);
+	assert_int_equal(there, routine + urgent);
+	print_message("outbox: full after %u PRIORITY events, %u FLASH more, then %u acks\n", routine, urgent, routine);
+}
+
+/* -- two writers -- */
+
+static void test_second_writer_is_refused(void **state)
+{
+	struct run *run = *state;
+	struct vl_outbox *first;
+	int status;
+
+	fresh(run);
+	assert_int_equal(box_open(&run->box), VL_OK);
+	assert_int_equal(box_step(&run->box, 0), VL_OK);
+	first = run->box.outbox;
+	assert_int_equal(box_open(&run->box), VL_ERR_LOCKED);
+	pid_t child = fork();
+	if (child == 0)
+		_exit(box_open(&run->box) == VL_ERR_LOCKED ? 0 : 1);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	run->box.outbox = first;
+	assert_int_equal(box_step(&run->box, 1), VL_OK);
+	box_close(&run->box);
+	assert_true(box_check(&run->box, 2, true));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_crash_at_any_write, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_new_folder_is_synced, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_every_call_fails, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_every_allocation_fails, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_every_allocation_of_reopening_fails, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_map_full_at_any_page, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_urgent_still_fits_and_acks_after_it, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_second_writer_is_refused, setup, teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,152 @@
+/* An outbox whose disk rots: each bit, each length. reliability: 6. */
+#include "agent/outbox_rows.h"
+#include "faults.h"
+#include "outbox_world.h"
+#include "rot.h"
+
+struct run {
+	char dir[64], sound[80], folder[80];
+	struct box box;
+};
+
+static int setup(void **state)
+{
+	struct run *run = calloc(1, sizeof(*run));
+
+	assert_non_null(run);
+	faults_folder(run->dir);
+	(void)snprintf(run->sound, sizeof(run->sound), "%s/sound", run->dir);
+	(void)snprintf(run->folder, sizeof(run->folder), "%s/folder", run->dir);
+	box_init(&run->box, run->sound);
+	assert_int_equal(box_open(&run->box), VL_OK);
+	for (unsigned s = 0; s < BOX_STEPS; s++)
+		assert_int_equal(box_step(&run->box, s), VL_OK);
+	box_close(&run->box);
+	*state = run;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct run *run = *state;
+
+	box_free(&run->box);
+	faults_remove(run->dir);
+	free(run);
+	return 0;
+}
+
+/* What is served, against what was stored: the same bytes, under the same numbers. */
+static enum rot_verdict compare(const struct box *box, const struct vl_outbox_batch *batch)
+{
+	for (size_t i = 0; i < box->n_batches; i++) {
+		const struct box_batch *stored = &box->batches[i];
+		if (memcmp(stored->digest, batch->digest.bytes, 32) == 0)
+			return stored->epoch == batch->epoch.n && stored->seq == batch->seq.n &&
+					       strcmp(stored->lane, batch->lane) == 0
+				       ? ROT_SAME
+				       : ROT_UNSEEN;
+	}
+	return ROT_WRONG;
+}
+
+/* What a link would send, and what headquarters would say to it. */
+static enum rot_verdict look_at_batches(struct box *box)
+{
+	struct audit audit = {.mission = BOX_MISSION};
+	struct vl_outbox_look *look = vl_outbox_look(box->outbox, NULL);
+	struct vl_outbox_batch batch = {0};
+	enum rot_verdict worst = ROT_SAME;
+	size_t n = 0;
+
+	memcpy(audit.key, vl_signer_public(box->signer)->bytes, 32);
+	while (look != NULL && worst == ROT_SAME && vl_outbox_each(look, &batch)) {
+		n++;
+		if (!vl_outbox_intact(&batch))
+			worst = ROT_FOUND;
+		else if (!audit_batch(&audit, batch.value.data, batch.value.size, batch.signature.bytes))
+			worst = ROT_LATER;
+		else if (compare(box, &batch) != ROT_SAME)
+			worst = compare(box, &batch);
+	}
+	if (look == NULL || vl_outbox_look_err(look) != VL_OK)
+		worst = ROT_REFUSED;
+	else if (worst == ROT_SAME && n != box->n_batches)
+		worst = ROT_LATER; /* the chain has a hole, or ends too early */
+	vl_outbox_look_end(look);
+	audit_free(&audit);
+	return worst;
+}
+
+static enum rot_verdict judge(void *context, const char *folder)
+{
+	struct run *run = context;
+	struct box *box = &run->box;
+
+	(void)snprintf(box->path, sizeof(box->path), "%s", folder);
+	box->wrong[0] = '\0';
+	if (box_open(box) != VL_OK)
+		return ROT_REFUSED;
+	enum rot_verdict verdict = look_at_batches(box);
+	box_close(box);
+	if (verdict != ROT_SAME)
+		return verdict;
+	/* All batches are as they were. Do the answers and the next batches fit as well? */
+	if (box_check(box, BOX_STEPS, true))
+		return ROT_SAME;
+	if (getenv("VALISE_SHOW") != NULL) {
+		printf("%s\n", box->wrong);
+		(void)fflush(stdout);
+	}
+	if (strstr(box->wrong, "damaged") != NULL)
+		return ROT_REFUSED;
+	return strstr(box->wrong, "follow") != NULL || strstr(box->wrong, "know the batch") != NULL ? ROT_LATER
+												    : ROT_UNSEEN;
+}
+
+static void test_every_bit_may_turn(void **state)
+{
+	struct run *run = *state;
+	struct rot rot = {.sound = run->sound, .folder = run->folder, .judge = judge, .context = run};
+	size_t size = rot_size(&rot), n = faults_most(2500, size), *at;
+	uint64_t seed = faults_seed();
+
+	n = n < size ? n : size;
+	at = calloc(n, sizeof(*at));
+	assert_non_null(at);
+	for (size_t i = 0; i < n; i++)
+		at[i] = i * size / n + faults_next(&seed) % (size / n);
+	rot_flip(&rot, at, n, (unsigned)(seed % 8));
+	free(at);
+	print_message("outbox: %zu of %zu bytes with a bit turned; VALISE_SEED=%" PRIu64 "\n", n, size, faults_seed());
+	rot_print(&rot, "outbox");
+	assert_int_equal(rot.counts[ROT_WRONG], 0);
+	assert_int_equal(rot.counts[ROT_HUNG], 0);
+	assert_true(rot.counts[ROT_FOUND] > 0 && rot.counts[ROT_REFUSED] > 0);
+}
+
+static void test_every_page_may_be_cut_off(void **state)
+{
+	struct run *run = *state;
+	struct rot rot = {.sound = run->sound, .folder = run->folder, .judge = judge, .context = run};
+	size_t pages = rot_size(&rot) / 4096, at[512];
+
+	assert_true(2 * pages < 512);
+	for (size_t i = 0; i < pages; i++) {
+		at[2 * i] = i * 4096;
+		at[2 * i + 1] = i * 4096 + 512;
+	}
+	rot_cut(&rot, at, 2 * pages);
+	rot_print(&rot, "outbox cut short");
+	assert_int_equal(rot.counts[ROT_WRONG], 0);
+	assert_int_equal(rot.counts[ROT_HUNG], 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_every_bit_may_turn, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_every_page_may_be_cut_off, setup, teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

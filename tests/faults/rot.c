@@ -1,0 +1,138 @@
+#include "rot.h"
+
+#include "image.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define HANG_SECONDS 10
+
+/* Reports of memory errors in a child need no symbols: there may be many. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+	return "symbolize=0";
+}
+
+const char *rot_name(enum rot_verdict verdict)
+{
+	static const char *const names[] = {"same",   "refused", "found", "found later",
+					    "unseen", "WRONG",   "died",  "hung"};
+	_Static_assert(sizeof(names) / sizeof(names[0]) == ROT_VERDICTS, "a name for each verdict");
+
+	return names[verdict];
+}
+
+/* What the children tell, kept in memory that outlives them. */
+struct told {
+	size_t done;
+	uint8_t verdicts[];
+};
+
+static void data_path(char path[PATH_MAX], const char *folder)
+{
+	(void)snprintf(path, PATH_MAX, "%s/data.mdb", folder);
+}
+
+size_t rot_size(const struct rot *rot)
+{
+	char path[PATH_MAX];
+	struct stat stat_;
+
+	data_path(path, rot->sound);
+	return stat(path, &stat_) == 0 ? (size_t)stat_.st_size : 0;
+}
+
+static void spoil(const struct rot *rot, size_t at, bool cut, unsigned shift)
+{
+	char path[PATH_MAX];
+	uint8_t byte;
+
+	image_copy(rot->sound, rot->folder);
+	data_path(path, rot->folder);
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		abort();
+	if (cut) {
+		if (ftruncate(fd, (off_t)at) != 0)
+			abort();
+	} else if (pread(fd, &byte, 1, (off_t)at) == 1) {
+		byte ^= (uint8_t)(1u << ((at + shift) % 8));
+		if (pwrite(fd, &byte, 1, (off_t)at) != 1)
+			abort();
+	}
+	(void)close(fd);
+}
+
+/* Judge from `told->done` on, until the end or death. */
+static void child(const struct rot *rot, struct told *told, const size_t *at, size_t n, bool cut, unsigned shift)
+{
+	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	(void)dup2(null, STDERR_FILENO);
+	for (const int *s = (const int[]){SIGSEGV, SIGBUS, SIGABRT, SIGFPE, 0}; *s != 0; s++)
+		(void)signal(*s, SIG_DFL);
+	for (size_t i = told->done; i < n; i++) {
+		spoil(rot, at[i], cut, shift);
+		(void)alarm(HANG_SECONDS);
+		told->verdicts[i] = (uint8_t)rot->judge(rot->context, rot->folder);
+		told->done = i + 1;
+	}
+	_exit(0);
+}
+
+static void run(struct rot *rot, const size_t *at, size_t n, bool cut, unsigned shift)
+{
+	size_t size = sizeof(struct told) + n;
+	struct told *told = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int status;
+
+	if (told == MAP_FAILED)
+		abort();
+	while (told->done < n) {
+		(void)fflush(NULL);
+		pid_t pid = fork();
+		if (pid == 0)
+			child(rot, told, at, n, cut, shift);
+		if (pid < 0 || waitpid(pid, &status, 0) != pid)
+			abort();
+		if (told->done == n)
+			break;
+		bool hung = WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM;
+		told->verdicts[told->done++] = hung ? ROT_HUNG : ROT_DIED;
+	}
+	for (size_t i = 0; i < n; i++)
+		if (rot->counts[told->verdicts[i]]++ == 0)
+			rot->first[told->verdicts[i]] = at[i];
+	(void)munmap(told, size);
+}
+
+void rot_flip(struct rot *rot, const size_t *offsets, size_t n, unsigned shift)
+{
+	run(rot, offsets, n, false, shift);
+}
+
+void rot_cut(struct rot *rot, const size_t *sizes, size_t n)
+{
+	run(rot, sizes, n, true, 0);
+}
+
+void rot_print(const struct rot *rot, const char *what)
+{
+	printf("%s:", what);
+	for (unsigned v = 0; v < ROT_VERDICTS; v++)
+		printf(" %s %llu%s", rot_name(v), (unsigned long long)rot->counts[v],
+		       v + 1 < ROT_VERDICTS ? "," : "\n");
+	for (unsigned v = ROT_FOUND; v < ROT_VERDICTS; v++)
+		if (rot->counts[v] > 0)
+			printf("  the first %s is at %zu\n", rot_name(v), rot->first[v]);
+}

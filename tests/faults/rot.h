@@ -1,0 +1,49 @@
+/*
+ * Disks that rot: one bit of a store turned over, or its file cut short, and what comes of it. LMDB 0.9 has no checksum of its
+ * pages, so this counts what the product's own digests and signatures find, and what nothing does.
+ *
+ * Each case runs in a child process, because a store that makes its process die tells no lies either.
+ */
+#ifndef VALISE_TESTS_FAULTS_ROT_H
+#define VALISE_TESTS_FAULTS_ROT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum rot_verdict {
+	ROT_SAME,    /* everything is as it was: the bit was in free space */
+	ROT_REFUSED, /* opening or reading says that it is damaged */
+	ROT_FOUND,   /* a record is found bad by its digest before it is used */
+	ROT_LATER,   /* headquarters, an auditor or a rebuild will find it: signature, chain or digest do not fit */
+	ROT_UNSEEN,  /* something kept beside the events is another: a number shown, an answer to a known id */
+	ROT_WRONG,   /* an event that is not what was signed passes for one: never */
+	ROT_DIED,    /* the process ends by a signal */
+	ROT_HUNG,    /* it does not end */
+	ROT_VERDICTS,
+};
+
+const char *rot_name(enum rot_verdict verdict);
+
+/* Judge the store in `folder`, in a child process of its own. */
+typedef enum rot_verdict rot_judge(void *context, const char *folder);
+
+struct rot {
+	const char *sound, *folder; /* a store as it should be; where to put the one to be judged */
+	rot_judge *judge;
+	void *context;
+	uint64_t counts[ROT_VERDICTS];
+	size_t first[ROT_VERDICTS]; /* the first byte that gave each verdict, so that it can be looked at */
+};
+
+/* The size of the store's file. */
+size_t rot_size(const struct rot *rot);
+
+/* Turn over one bit of the byte at each of `n` offsets (bit `offset % 8` of it, which a seed may shift). */
+void rot_flip(struct rot *rot, const size_t *offsets, size_t n, unsigned shift);
+
+/* Cut the file to each of `n` sizes. */
+void rot_cut(struct rot *rot, const size_t *sizes, size_t n);
+
+void rot_print(const struct rot *rot, const char *what);
+
+#endif

@@ -1,0 +1,170 @@
+"""The same batches give the same views, byte for byte: rebuilt, replayed, and in whatever order they came."""
+
+import os
+import random
+
+import pytest
+
+from valise import ALERT, CASE, EVACUATION, Kafka, Sender, Wire, World, message, pool, wait_for
+
+MISSIONS = ("CN-SD-EMB", "CN-EG-EMB", "CN-SA-CG-JED", "HQ")
+LANES = (CASE, EVACUATION, ALERT)
+BATCHES = 12
+
+
+@pytest.fixture(scope="module")
+def other_kafka(tmp_path_factory):
+    broker = Kafka(tmp_path_factory.mktemp("other"))
+    yield broker
+    broker.stop()
+
+
+def event_types(lane):
+    """Every event of the lane: the messages of its own file, by descriptor."""
+    noun = lane.split(".")[1]
+    file = pool.FindFileByName(f"{lane.replace('.', '/')}/{noun}.proto")
+    return [file.message_types_by_name[name] for name in sorted(file.message_types_by_name)]
+
+
+# What a text may say, by its field's name, so that facts meet and contradict each other.
+TEXTS = {
+    "person": "P", "persons": "P", "kept": "P", "mother": "P", "leg": "LEG", "operation": "OP", "crisis": "CRISIS",
+    "party": "PARTY", "into": "CASE", "from": "CASE", "transfer": "T", "clock": "CLOCK", "area": "AREA",
+}
+
+
+def word(dice, field):
+    if field in ("to", "mission", "lead", "by"):
+        return dice.choice(MISSIONS)
+    return f"{TEXTS.get(field, field.upper())}-{dice.randrange(3)}"
+
+
+def single(dice, field, depth):
+    if field.type == field.TYPE_MESSAGE:
+        return fill(dice, message(field.message_type.full_name)(), depth + 1)
+    if field.type == field.TYPE_ENUM:
+        return dice.choice(field.enum_type.values).number
+    if field.type == field.TYPE_STRING:
+        return word(dice, field.name)
+    if field.type == field.TYPE_BYTES:
+        return bytes(dice.randrange(256) for _ in range(4))
+    return dice.randrange(2) if field.type == field.TYPE_BOOL else dice.randrange(5)
+
+
+def fill(dice, made, depth=0):
+    """Something for most fields."""
+    if made.DESCRIPTOR.full_name == "google.protobuf.Timestamp":
+        made.FromSeconds(1682582400 + dice.randrange(-5000, 5000))
+        return made
+    for field in made.DESCRIPTOR.fields:
+        if depth > 2 or dice.random() < 0.2 or field.name == "sealed_personal":
+            continue
+        if field.is_repeated:
+            getattr(made, field.name).extend(single(dice, field, depth) for _ in range(dice.randrange(3)))
+        elif field.type == field.TYPE_MESSAGE:
+            getattr(made, field.name).CopyFrom(single(dice, field, depth))
+        else:
+            setattr(made, field.name, single(dice, field, depth))
+    return made
+
+
+def subject_of(dice, payload):
+    for name in ("leg", "person", "operation", "crisis"):
+        if name in payload.DESCRIPTOR.fields_by_name and getattr(payload, name):
+            return getattr(payload, name)
+    return f"{'CASE' if '.case.' in payload.DESCRIPTOR.full_name else 'ALERT'}-{dice.randrange(3)}"
+
+
+def make_event(dice, sender, lane, seen):
+    payload = fill(dice, message(dice.choice(event_types(lane)).full_name)())
+    event = sender.event(subject_of(dice, payload), payload)
+    event.occurred_at.FromSeconds(1682582400 + dice.randrange(-5000, 5000))
+    known = seen.setdefault((lane, event.subject), [])
+    if known and dice.random() < 0.3:
+        event.after = dice.choice(known)
+    if known and dice.random() < 0.05:
+        event.id = dice.choice(known)  # the same id under other words: one event all the same
+    known.append(event.id)
+    return event
+
+
+def played(seed):
+    """Records of all missions on all lanes: (topic, key, value, headers), each chain in its own order."""
+    dice = random.Random(seed)
+    senders = {(name, lane): Sender(name, name.encode().ljust(32, b".")) for name in MISSIONS for lane in LANES}
+    records, seen = [], {}
+    for _ in range(BATCHES):
+        for (name, lane), sender in senders.items():
+            events = [make_event(dice, sender, lane, seen) for _ in range(dice.randrange(1, 6))]
+            value = sender.batch(*events, lane=lane)
+            records.append((lane, name, value, sender.headers(value)))
+    return records, list({sender.name: sender for sender in senders.values()}.values())
+
+
+@pytest.fixture(scope="module")
+def seed():
+    value = int(os.environ.get("VALISE_SEED", random.SystemRandom().randrange(1 << 31)))
+    print(f"VALISE_SEED={value}")
+    return value
+
+
+def caught_up(hq, records):
+    """Headquarters has taken every batch of these, and waits for none."""
+    counts = {}
+    for topic, key, *_ in records:
+        counts[key, topic] = counts.get((key, topic), 0) + 1
+
+    def look():
+        standings = hq.standings()
+        return hq.alive() and all(int(standings.get(place, {}).get("batches", 0)) == count
+                                  and int(standings[place]["parked"]) == 0 for place, count in counts.items())
+
+    wait_for("all batches", look, 60)
+    standings = hq.standings().values()
+    assert {standing["verdict"] for standing in standings} == {"ok"}
+    assert sum(int(standing["unread"]) for standing in standings) == 0
+    assert sum(int(standing["repeated"]) for standing in standings) > 0
+
+
+def test_any_order_and_any_replay_give_the_same_views(tmp_path, kafka, other_kafka, seed):
+    records, senders = played(seed)
+    world = World(tmp_path, kafka)
+    for sender in senders:
+        sender.enrol(world.keys)
+    try:
+        live = world.headquarters("live").start()
+        Wire(kafka.bootstrap).send_all(records)
+        caught_up(live, records)
+        digest = live.digest()
+        lines = digest.split()
+        assert {lane: len(name) for name, lane in zip(lines[::2], lines[1::2])} == dict.fromkeys(LANES, 64)
+        assert len(set(lines[::2])) == len(LANES)
+
+        rebuilt = world.headquarters("rebuilt").start()
+        caught_up(rebuilt, records)
+        assert rebuilt.digest() == digest
+
+        shuffled = random.Random(seed).sample(records, len(records))
+        elsewhere = world.headquarters("elsewhere", kafka=other_kafka).start()
+        Wire(other_kafka.bootstrap).send_all(shuffled)
+        caught_up(elsewhere, records)
+        assert elsewhere.digest() == digest
+
+        replay_three_times(live, Wire(kafka.bootstrap), records)
+        assert live.digest() == digest
+        rebuilt_of_replays = world.headquarters("last").start()
+        caught_up(rebuilt_of_replays, records)
+        assert rebuilt_of_replays.digest() == digest
+    finally:
+        world.close()
+
+
+def replay_three_times(hq, wire, records):
+    """Every record of a topic again as it lies in Kafka, three times over."""
+    for lane in LANES:
+        lying = [(lane, record.key(), record.value(), record.headers()) for record in wire.records(lane)]
+        assert len(lying) == sum(topic == lane for topic, *_ in records)
+        wire.send_all(lying * 3)
+    for place, standing in hq.standings().items():
+        wait_for(f"the replays of {place}",
+                 lambda: int(hq.standings()[place]["replayed"]) == 3 * int(hq.standings()[place]["batches"]))
