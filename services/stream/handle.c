@@ -183,7 +183,8 @@ static enum vl_err check_bootstrap(const rd_kafka_conf_t *conf, struct vl_why *w
 
 	if (rd_kafka_conf_get(conf, "bootstrap.servers", NULL, &servers_size) == RD_KAFKA_CONF_OK && servers_size > 1)
 		return VL_OK;
-	if (rd_kafka_conf_get(conf, "test.mock.num.brokers", mocks, &mocks_size) == RD_KAFKA_CONF_OK && atoi(mocks) > 0)
+	if (rd_kafka_conf_get(conf, "test.mock.num.brokers", mocks, &mocks_size) == RD_KAFKA_CONF_OK &&
+	    strcmp(mocks, "0") != 0)
 		return VL_OK;
 	return vl_fail(why, VL_ERR_CONFIG, "Kafka property bootstrap.servers is missing: give it as HOST:PORT,...");
 }

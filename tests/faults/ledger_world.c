@@ -70,6 +70,20 @@ static struct sent *many(struct sender *s, uint64_t first_id, unsigned n)
 	return sent;
 }
 
+/* A batch that would follow, signed as an exercise. */
+static struct sent *drill(struct sender *s)
+{
+	struct sent *sent = open_case(s, 60, "X-1", 109);
+	struct vl_key_id id = vl_key_id_of(vl_signer_public(s->signer));
+	const char *type = vl_domain_content_type(VL_DOMAIN_DRILL);
+	struct vl_signature signature;
+
+	assert_int_equal(vl_sign(s->signer, VL_DOMAIN_DRILL, &s->head, &signature), VL_OK);
+	vl_sig_format(&id, &signature, sent->sig);
+	sent->record.headers[0].value = (struct vl_bytes){(const uint8_t *)type, strlen(type)};
+	return sent;
+}
+
 static void steps_0_to_3(struct cast *cast)
 {
 	struct sender *a = &cast->a, *b = &cast->b, *c = &cast->c;
@@ -111,6 +125,8 @@ static void steps_4_to_7(struct cast *cast)
 	b->next_event = 1;
 	add(cast, 5, 0, open_case(b, 9, "X-2", 107), NULL);
 	add(cast, 5, 0, open_case(&cast->stranger, 10, "X-1", 108), NULL);
+	struct sender actor = *a;
+	add(cast, 5, 0, drill(&actor), NULL);
 	add(cast, 6, 1, one(c, 11, "X-1", 90, &closed.base, 3), NULL);
 	add(cast, 6, 1, many(c, 200, 30), NULL);
 	add(cast, 6, 1, one(c, 12, "X-1", 91, &strange.base, 0), NULL); /* of no type that is known here */
@@ -313,7 +329,7 @@ static void expect_end(struct book *book)
 	assert_int_equal(count_of(book, VL_DB_ARCHIVE), 7 + 3 + 4);
 	assert_int_equal(count_of(book, VL_DB_EVIDENCE), 1);
 	assert_int_equal(count_of(book, VL_DB_PARKED), 1);
-	assert_int_equal(count_of(book, VL_DB_DEAD), 4); /* forged, empty, the stranger's, the unreadable one */
+	assert_int_equal(count_of(book, VL_DB_DEAD), 5); /* forged, empty, the stranger's, the drill, one unreadable */
 	assert_int_equal(count_of(book, VL_DB_OFFSET), 2);
 	/* a: 7 events, one of them twice; b: 1 + 12 + 1; c: 1 + 30 and one that cannot be read, of which the twin is a's. */
 	assert_int_equal(count_of(book, vl_view_db(case_view(), VL_VIEW_EVENT)), 6 + 14 + 32);

@@ -10,10 +10,11 @@ void *__real_realloc(void *memory, size_t size);
 void __real_free(void *memory);
 int __real_posix_memalign(void **memory, size_t align, size_t size);
 
+/* The product has threads. */
 static struct {
-	uint64_t nth, calls, failed;
-	bool for_ever;
-	int64_t live;
+	_Atomic uint64_t nth, calls, failed;
+	_Atomic bool for_ever;
+	_Atomic int64_t live;
 } state;
 
 void memory_fail(uint64_t nth, bool for_ever)
@@ -40,8 +41,8 @@ int64_t memory_live(void)
 
 static bool strike(void)
 {
-	state.calls++;
-	bool hit = state.nth != 0 && (state.calls == state.nth || (state.for_ever && state.calls > state.nth));
+	uint64_t nth = state.nth, call = ++state.calls;
+	bool hit = nth != 0 && (call == nth || (state.for_ever && call > nth));
 	state.failed += hit;
 	if (hit)
 		errno = ENOMEM;

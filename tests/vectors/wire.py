@@ -3,13 +3,11 @@ import base64
 import glob
 import hashlib
 import os
-import sys
+import subprocess
 import tempfile
 
-import grpc_tools
 import nacl.signing
 from google.protobuf import any_pb2, descriptor_pb2, descriptor_pool, duration_pb2, message_factory, timestamp_pb2
-from grpc_tools import protoc
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PROTO = os.path.join(HERE, "..", "..", "proto")
@@ -25,13 +23,11 @@ BATCH_MAX = 1_000_000
 
 def load_types():
     """Every message class of proto/, by full name."""
-    wellknown = os.path.join(os.path.dirname(grpc_tools.__file__), "_proto")
     protos = sorted(os.path.relpath(p, PROTO) for p in glob.glob(os.path.join(PROTO, "**", "*.proto"), recursive=True))
     with tempfile.TemporaryDirectory() as folder:
         out = os.path.join(folder, "all.binpb")
-        args = ["protoc", "-I" + PROTO, "-I" + wellknown, "--include_imports", "--descriptor_set_out=" + out]
-        if protoc.main(args + protos) != 0:
-            sys.exit("make.py: protoc failed")
+        subprocess.run(["protoc", "-I" + PROTO, "-I/usr/include", "--include_imports", "--descriptor_set_out=" + out] + protos,
+                       check=True)
         with open(out, "rb") as file:
             files = descriptor_pb2.FileDescriptorSet.FromString(file.read())
     pool = descriptor_pool.Default()
