@@ -66,6 +66,9 @@ void vl_acks_noted(struct vl_acks *acks)
 
 void vl_acks_not_noted(struct vl_acks *acks, int64_t now_ms)
 {
-	if (acks->since >= 0)
-		acks->since = now_ms;
+	for (size_t i = 0; i < vl_n_lanes; i++) {
+		acks->lanes[i].news = acks->lanes[i].seq.n > 0;
+		if (acks->lanes[i].news)
+			acks->since = now_ms;
+	}
 }

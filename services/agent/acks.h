@@ -21,7 +21,7 @@ int64_t vl_acks_since(const struct vl_acks *acks);
 /* Put them into the outbox's transaction under way. */
 void vl_acks_note(const struct vl_acks *acks, struct vl_outbox *outbox);
 
-/* That transaction is committed; or it was not, and the acks wait anew. */
+/* They are under way with that transaction; or it failed, and all that were ever taken wait anew. */
 void vl_acks_noted(struct vl_acks *acks);
 void vl_acks_not_noted(struct vl_acks *acks, int64_t now_ms);
 

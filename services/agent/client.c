@@ -1,12 +1,11 @@
 #include "agent/client.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#define NOT_HELD SIZE_MAX
 
 struct client {
 	int fd;
@@ -15,7 +14,10 @@ struct client {
 	uint8_t *in; /* NULL while empty */
 	size_t room, begin, end;
 	struct vl_buf out;
-	size_t sent, held; /* out[0..sent) is gone, out[held..) may not go yet */
+	uint64_t base;   /* what was written before out[0] */
+	uint64_t may_go; /* as a mark: what is behind it is held */
+	size_t sent;     /* out[0..sent) is gone */
+	unsigned holds;
 	bool ended, broken, dead, finishing;
 	int64_t moved_ms;
 	unsigned interest;
@@ -30,7 +32,6 @@ struct client *client_open(int fd, uid_t uid, struct client_budget *budget)
 	client->fd = fd;
 	client->uid = uid;
 	client->budget = budget;
-	client->held = NOT_HELD;
 	return client;
 }
 
@@ -178,7 +179,7 @@ bool client_finishing(const struct client *client)
 bool client_finished(const struct client *client)
 {
 	bool no_more = client->finishing || client->ended;
-	return client->dead || (no_more && client->held == NOT_HELD && client->sent == client->out.size);
+	return client->dead || (no_more && client->holds == 0 && client->sent == client->out.size);
 }
 
 struct vl_buf *client_out(struct client *client)
@@ -188,24 +189,33 @@ struct vl_buf *client_out(struct client *client)
 
 void client_hold(struct client *client)
 {
-	if (client->held == NOT_HELD)
-		client->held = client->out.size;
+	client->holds++;
 }
 
-void client_release(struct client *client)
+bool client_held(const struct client *client)
 {
-	client->held = NOT_HELD;
+	return client->holds > 0;
+}
+
+uint64_t client_mark(const struct client *client)
+{
+	return client->base + client->out.size;
+}
+
+void client_release(struct client *client, uint64_t mark)
+{
+	client->holds--;
+	client->may_go = mark;
 }
 
 void client_rewind(struct client *client)
 {
-	if (client->held != NOT_HELD)
-		client->out.size = client->held;
+	client->out.size = (size_t)(client->may_go - client->base);
 }
 
 size_t client_unsent(const struct client *client)
 {
-	return (client->held != NOT_HELD ? client->held : client->out.size) - client->sent;
+	return (size_t)(client->may_go - client->base) - client->sent;
 }
 
 bool client_piled(const struct client *client)
@@ -218,6 +228,22 @@ bool client_partial(const struct client *client)
 	return client->end > client->begin;
 }
 
+/* Make room: all at once where all is gone, else now and then. */
+static void forget_sent(struct client *client)
+{
+	size_t rest = client->out.size - client->sent;
+
+	if (rest > 0 && client->sent < CLIENT_BUFFER)
+		return;
+	if (rest > 0 && client->sent > 0)
+		memmove(client->out.data, client->out.data + client->sent, rest);
+	client->base += client->sent;
+	client->sent = 0;
+	client->out.size = rest;
+	if (rest == 0 && client->out.room > CLIENT_BUFFER)
+		vl_buf_free(&client->out);
+}
+
 void client_flush(struct client *client, int64_t now_ms)
 {
 	if (vl_buf_failed(&client->out))
@@ -228,17 +254,23 @@ void client_flush(struct client *client, int64_t now_ms)
 			client->sent += (size_t)sent;
 			client->moved_ms = now_ms;
 		} else if (errno == EAGAIN) {
-			return;
+			break;
 		} else if (errno != EINTR) {
 			client->dead = true;
 		}
 	}
-	if (client->sent < client->out.size)
-		return;
-	client->sent = 0;
-	vl_buf_reset(&client->out);
-	if (client->out.room > CLIENT_BUFFER)
-		vl_buf_free(&client->out);
+	forget_sent(client);
+}
+
+void client_drain(struct client *client, int64_t until_ms)
+{
+	int64_t left = until_ms - vl_monotonic_ms();
+
+	for (; client_unsent(client) > 0 && !client->dead && left > 0; left = until_ms - vl_monotonic_ms()) {
+		struct pollfd fd = {.fd = client->fd, .events = POLLOUT};
+		(void)poll(&fd, 1, (int)left);
+		client_flush(client, vl_monotonic_ms());
+	}
 }
 
 bool client_stuck(const struct client *client, int64_t now_ms)

@@ -4,7 +4,7 @@
  * frame that needs a big buffer.
  *
  * Answers are held until the commit they speak of is known: client_release lets them go, client_rewind forgets them so that
- * others can be written.
+ * others can be written. A client with held answers must not be closed.
  */
 #ifndef VALISE_AGENT_CLIENT_H
 #define VALISE_AGENT_CLIENT_H
@@ -66,14 +66,25 @@ void client_finish(struct client *client);
 bool client_finishing(const struct client *client);
 bool client_finished(const struct client *client);
 
-/* Where answers are written; all that is written after client_hold is held. */
+/* Where answers are written. Nothing of it is sent until it is released. */
 struct vl_buf *client_out(struct client *client);
+
+/* One more commit that it waits for; every hold has one release. */
 void client_hold(struct client *client);
-void client_release(struct client *client);
+bool client_held(const struct client *client);
+
+/* The end of what is written now, as `release` takes it. */
+uint64_t client_mark(const struct client *client);
+void client_release(struct client *client, uint64_t mark);
+
+/* Forget all that is not released. */
 void client_rewind(struct client *client);
 
 /* Send what may be sent, as far as the peer takes it. */
 void client_flush(struct client *client, int64_t now_ms);
+
+/* The same, waiting for the peer until then. */
+void client_drain(struct client *client, int64_t until_ms);
 
 /* Bytes that may be sent and are not. */
 size_t client_unsent(const struct client *client);

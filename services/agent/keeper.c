@@ -1,30 +1,30 @@
 #include "agent/keeper.h"
 
 #include "agent/acks.h"
+#include "agent/answers.h"
 #include "agent/client.h"
 #include "agent/listen.h"
 #include "agent/pipe.h"
 #include "base/log.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#define GATHER_BYTES ((size_t)2 << 20)
+#define GATHER_BYTES ((size_t)1 << 20)
 #define GATHER_MS 20
 #define GATHER_REQUESTS 4096
+#define FLY_BYTES ((size_t)64 << 10)
 #define ACK_DELAY_MS 100
 #define TICK_MS 1000
 #define READS_A_TURN 4
 
-/* A request whose answer waits for the commit. */
-struct held {
-	struct client *client;
-	uint64_t tag;
-	size_t n_events;
+/* What one commit takes along. */
+struct round {
+	struct answers answers;
+	size_t bytes; /* of its events */
 };
 
 struct vl_keeper {
@@ -35,10 +35,11 @@ struct vl_keeper {
 	struct client_budget budget;
 	bool deaf; /* no descriptor left: the listener rests until the next tick */
 
-	struct held held[GATHER_REQUESTS + VL_KEEPER_CLIENTS];
-	size_t n_held, gathered;
-	bool in_txn, again;
-	enum vl_err err; /* that nothing can be written, before a transaction even began */
+	struct round rounds[2];
+	struct round *filling, *flying; /* flying: with the outbox's own thread, or empty */
+	bool in_txn;                    /* the outbox has begun what is filled */
+	bool again;                     /* a client's next request is here already */
+	enum vl_err err;                /* that nothing can be written, before a transaction even began */
 	struct vl_why why;
 
 	struct vl_acks *acks;
@@ -58,6 +59,11 @@ static void *link_mark(struct vl_keeper *keeper)
 	return &keeper->link;
 }
 
+static void *landed_mark(struct vl_keeper *keeper)
+{
+	return &keeper->flying;
+}
+
 static int watch(struct vl_keeper *keeper, int op, int fd, unsigned events, void *mark)
 {
 	struct epoll_event event = {.events = events, .data.ptr = mark};
@@ -73,10 +79,13 @@ enum vl_err vl_keeper_open(const struct vl_keeper_options *options, struct vl_ke
 		return VL_ERR_NOMEM;
 	keeper->options = *options;
 	keeper->link = -1;
+	keeper->filling = &keeper->rounds[0];
+	keeper->flying = &keeper->rounds[1];
 	keeper->epoll = epoll_create1(EPOLL_CLOEXEC);
 	keeper->acks = vl_acks_open();
 	if (keeper->epoll < 0 || keeper->acks == NULL ||
-	    watch(keeper, EPOLL_CTL_ADD, options->listener, EPOLLIN, listener_mark(keeper)) != 0) {
+	    watch(keeper, EPOLL_CTL_ADD, options->listener, EPOLLIN, listener_mark(keeper)) != 0 ||
+	    watch(keeper, EPOLL_CTL_ADD, vl_outbox_fd(options->outbox), EPOLLIN, landed_mark(keeper)) != 0) {
 		enum vl_err err = vl_fail(why, VL_ERR_IO, "%s", strerror(errno));
 		vl_keeper_close(keeper);
 		return err;
@@ -89,8 +98,7 @@ void vl_keeper_close(struct vl_keeper *keeper)
 {
 	if (keeper == NULL)
 		return;
-	if (keeper->in_txn)
-		vl_outbox_abort(keeper->options.outbox);
+	vl_outbox_abort(keeper->options.outbox);
 	for (size_t i = 0; i < keeper->n_clients; i++)
 		client_close(keeper->clients[i]);
 	if (keeper->epoll >= 0)
@@ -131,7 +139,9 @@ static bool failed(const struct vl_keeper *keeper)
 /* The commit has as much as one should. */
 static bool gathered(const struct vl_keeper *keeper)
 {
-	return keeper->gathered >= GATHER_BYTES || keeper->n_held >= GATHER_REQUESTS || failed(keeper);
+	const struct round *round = keeper->filling;
+
+	return round->bytes >= GATHER_BYTES || round->answers.count >= GATHER_REQUESTS || failed(keeper);
 }
 
 static void take_event(struct vl_keeper *keeper, struct vl_bytes event, struct vl_buf *out)
@@ -147,7 +157,7 @@ static void take_event(struct vl_keeper *keeper, struct vl_bytes event, struct v
 	err = vl_outbox_accept(keeper->options.outbox, event, &accepted, &why);
 	if (err == VL_OK) {
 		vl_answer_accepted(out, &accepted);
-		keeper->gathered += event.size;
+		keeper->filling->bytes += event.size;
 	} else if (err == VL_ERR_FULL) {
 		vl_answer_refused(out, VALISE__V1__REFUSED_CAUSE__REFUSED_CAUSE_FULL, vl_why_text(&why, err));
 	} else {
@@ -155,51 +165,38 @@ static void take_event(struct vl_keeper *keeper, struct vl_bytes event, struct v
 	}
 }
 
-static void hold(struct vl_keeper *keeper, struct client *client, uint64_t tag, size_t n_events)
-{
-	client_hold(client);
-	keeper->held[keeper->n_held++] = (struct held){client, tag, n_events};
-}
-
-/* One answer that says what is wrong with a request as a whole. */
-static void refuse_request(struct client *client, uint64_t tag, Valise__V1__RefusedCause cause, const char *reason,
-			   size_t times)
-{
-	struct vl_buf *out = client_out(client);
-	size_t start = vl_answer_begin(out);
-
-	for (size_t i = 0; i < times; i++)
-		vl_answer_refused(out, cause, reason);
-	vl_answer_end(out, start, tag);
-}
-
 static void take_request(struct vl_keeper *keeper, struct client *client, struct vl_bytes frame)
 {
+	struct answers *answers = &keeper->filling->answers;
+	struct vl_buf *out = client_out(client);
 	struct vl_request request;
 	struct vl_why why = {0};
 	struct vl_bytes event;
 	enum vl_err err = vl_request_read(frame, &request, &why);
 
-	hold(keeper, client, request.tag, err == VL_OK ? request.n_events : 1);
-	if (err != VL_OK) {
-		refuse_request(client, request.tag, VALISE__V1__REFUSED_CAUSE__REFUSED_CAUSE_INVALID,
+	answers_hold(answers, client, request.tag, err == VL_OK ? request.n_events : 1);
+	if (err == VL_OK) {
+		size_t start = vl_answer_begin(out);
+		while (vl_request_next(&request, &event))
+			take_event(keeper, event, out);
+		vl_answer_end(out, start, request.tag);
+	} else {
+		answer_refused(out, request.tag, VALISE__V1__REFUSED_CAUSE__REFUSED_CAUSE_INVALID,
 			       vl_why_text(&why, err), 1);
-		return;
 	}
-	struct vl_buf *out = client_out(client);
-	size_t start = vl_answer_begin(out);
-	while (vl_request_next(&request, &event))
-		take_event(keeper, event, out);
-	vl_answer_end(out, start, request.tag);
+	answers_held(answers);
 }
 
 static void end_broken(struct vl_keeper *keeper, struct client *client)
 {
-	hold(keeper, client, 0, 1);
-	refuse_request(client, 0, VALISE__V1__REFUSED_CAUSE__REFUSED_CAUSE_INVALID,
+	struct answers *answers = &keeper->filling->answers;
+
+	answers_hold(answers, client, 0, 1);
+	answer_refused(client_out(client), 0, VALISE__V1__REFUSED_CAUSE__REFUSED_CAUSE_INVALID,
 		       "frame: its length says more than 1048576 bytes; the connection ends here, "
 		       "what was answered before it stands; send smaller requests",
 		       1);
+	answers_held(answers);
 	client_finish(client);
 }
 
@@ -236,10 +233,8 @@ static bool let_in(const struct vl_keeper *keeper, uid_t uid)
 static void turn_away(int fd, const char *reason)
 {
 	struct vl_buf out = {0};
-	size_t start = vl_answer_begin(&out);
 
-	vl_answer_refused(&out, VALISE__V1__REFUSED_CAUSE__REFUSED_CAUSE_INVALID, reason);
-	vl_answer_end(&out, start, 0);
+	answer_refused(&out, 0, VALISE__V1__REFUSED_CAUSE__REFUSED_CAUSE_INVALID, reason, 1);
 	if (!vl_buf_failed(&out))
 		(void)!write(fd, out.data, out.size);
 	vl_buf_free(&out);
@@ -313,7 +308,7 @@ static void sweep(struct vl_keeper *keeper)
 		bool more = client_ready(client) && !client_piled(client);
 		if (client_stuck(client, now))
 			client_kill(client);
-		if (client_dead(client) || (client_finished(client) && !more)) {
+		if ((client_dead(client) || (client_finished(client) && !more)) && !client_held(client)) {
 			client_close(client);
 			continue;
 		}
@@ -349,7 +344,7 @@ static void on_ready(struct vl_keeper *keeper, const struct epoll_event *event)
 		greet_all(keeper);
 	} else if (event->data.ptr == link_mark(keeper)) {
 		take_acks(keeper);
-	} else {
+	} else if (event->data.ptr != landed_mark(keeper)) {
 		struct client *client = event->data.ptr;
 		/* Gone, and what it had sent cannot or need not be read any more. */
 		if (event->events & (EPOLLHUP | EPOLLERR) && !(client_interest(client) & EPOLLIN))
@@ -368,60 +363,79 @@ static void gather(struct vl_keeper *keeper)
 	for (size_t i = 0; keeper->again && i < keeper->n_clients && !gathered(keeper); i++)
 		serve(keeper, keeper->clients[i]);
 	do {
-		before = keeper->n_held;
+		before = keeper->filling->answers.count;
 		int n = epoll_wait(keeper->epoll, ready, 64, 0);
 		for (int i = 0; i < n && !gathered(keeper); i++)
 			on_ready(keeper, &ready[i]);
-	} while (keeper->n_held > before && !gathered(keeper) && vl_monotonic_ms() < until);
+	} while (keeper->filling->answers.count > before && !gathered(keeper) && vl_monotonic_ms() < until);
 }
 
-/* Every answer that waited for this commit becomes a refusal. */
-static void refuse_held(struct vl_keeper *keeper, enum vl_err err, const struct vl_why *why)
+/* Nothing that was under way is on the disk, or nobody can know. FULL passes; after anything else the process must end. */
+static enum vl_err fail(struct vl_keeper *keeper, enum vl_err err, struct vl_why *why)
 {
-	bool full = err == VL_ERR_FULL;
-	struct vl_why reason = {0};
-
-	if (full)
-		(void)vl_fail(&reason, err,
-			      "the outbox's disk has no room left; nothing of this was kept; send it again later");
-	else
-		(void)vl_fail(
-			&reason, err,
-			"the outbox cannot be written (%.80s); whether this was kept is unknown; send it again with "
-			"the same id",
-			vl_why_text(why, err));
-	for (size_t i = 0; i < keeper->n_held; i++)
-		client_rewind(keeper->held[i].client);
-	for (size_t i = 0; i < keeper->n_held; i++)
-		refuse_request(keeper->held[i].client, keeper->held[i].tag,
-			       full ? VALISE__V1__REFUSED_CAUSE__REFUSED_CAUSE_FULL
-				    : VALISE__V1__REFUSED_CAUSE__REFUSED_CAUSE_UNKNOWN_OUTCOME,
-			       reason.text, keeper->held[i].n_events);
+	vl_outbox_abort(keeper->options.outbox);
+	keeper->in_txn = false;
+	answers_refuse(&keeper->flying->answers, &keeper->filling->answers, err, &keeper->why);
+	keeper->filling->bytes = keeper->flying->bytes = 0;
+	vl_acks_not_noted(keeper->acks, vl_monotonic_ms());
+	return err == VL_ERR_FULL ? VL_OK : vl_fail(why, err, "%s", vl_why_text(&keeper->why, err));
 }
 
-static enum vl_err commit(struct vl_keeper *keeper, struct vl_why *why)
+static void arrive(struct vl_keeper *keeper, struct round *round)
 {
+	answers_release(&round->answers);
+	round->bytes = 0;
+	wake_link(keeper);
+}
+
+/* Wait for the commit that flies. */
+static enum vl_err land(struct vl_keeper *keeper, struct vl_why *why)
+{
+	if (!vl_outbox_flying(keeper->options.outbox))
+		return VL_OK;
+	enum vl_err err = vl_outbox_land(keeper->options.outbox, &keeper->why);
+	if (err != VL_OK)
+		return fail(keeper, err, why);
+	arrive(keeper, keeper->flying);
+	return VL_OK;
+}
+
+/* Commit what was gathered: a little here and now, much on the outbox's thread while more is gathered. */
+static enum vl_err depart(struct vl_keeper *keeper, bool wait, struct vl_why *why)
+{
+	struct round *round = keeper->filling;
+	bool fly = !wait && round->bytes >= FLY_BYTES;
 	enum vl_err err = keeper->err;
 
 	if (err == VL_OK && keeper->in_txn) {
 		vl_acks_note(keeper->acks, keeper->options.outbox);
-		err = vl_outbox_commit(keeper->options.outbox, &keeper->why);
+		vl_acks_noted(keeper->acks);
+		err = fly ? vl_outbox_submit(keeper->options.outbox, &keeper->why)
+			  : vl_outbox_commit(keeper->options.outbox, &keeper->why);
 		keeper->in_txn = false;
-		if (err == VL_OK) {
-			vl_acks_noted(keeper->acks);
-			wake_link(keeper);
-		} else {
-			vl_acks_not_noted(keeper->acks, vl_monotonic_ms());
-		}
 	}
 	if (err != VL_OK)
-		refuse_held(keeper, err, &keeper->why);
-	for (size_t i = 0; i < keeper->n_held; i++)
-		client_release(keeper->held[i].client);
-	keeper->n_held = keeper->gathered = 0;
-	if (err == VL_OK || err == VL_ERR_FULL)
-		return VL_OK;
-	return vl_fail(why, err, "%s", vl_why_text(&keeper->why, err));
+		return fail(keeper, err, why);
+	if (!vl_outbox_flying(keeper->options.outbox)) {
+		arrive(keeper, round);
+	} else {
+		keeper->filling = keeper->flying;
+		keeper->flying = round;
+	}
+	return VL_OK;
+}
+
+static enum vl_err commit(struct vl_keeper *keeper, bool wait, struct vl_why *why)
+{
+	struct vl_outbox *outbox = keeper->options.outbox;
+	enum vl_err err = VL_OK;
+
+	if (wait || vl_outbox_landed(outbox) || gathered(keeper))
+		err = land(keeper, why);
+	if (err == VL_OK && !vl_outbox_flying(outbox) &&
+	    (keeper->in_txn || keeper->filling->answers.count > 0 || keeper->err != VL_OK))
+		err = depart(keeper, wait, why);
+	return err;
 }
 
 /* Acks wait for a commit that is made anyway, but not for ever. */
@@ -429,7 +443,7 @@ static void commit_acks(struct vl_keeper *keeper, int delay_ms)
 {
 	int64_t since = vl_acks_since(keeper->acks);
 
-	if (since >= 0 && vl_monotonic_ms() - since >= delay_ms)
+	if (since >= 0 && !keeper->in_txn && vl_monotonic_ms() - since >= delay_ms)
 		begin(keeper);
 }
 
@@ -461,7 +475,7 @@ enum vl_err vl_keeper_step(struct vl_keeper *keeper, struct vl_why *why)
 {
 	gather(keeper);
 	commit_acks(keeper, ACK_DELAY_MS);
-	enum vl_err err = commit(keeper, why);
+	enum vl_err err = commit(keeper, false, why);
 	sweep(keeper);
 	wake_listener(keeper);
 	return err;
@@ -469,20 +483,13 @@ enum vl_err vl_keeper_step(struct vl_keeper *keeper, struct vl_why *why)
 
 enum vl_err vl_keeper_finish(struct vl_keeper *keeper, int wait_ms, struct vl_why *why)
 {
-	int64_t until = vl_monotonic_ms() + wait_ms, left = wait_ms;
+	int64_t until = vl_monotonic_ms() + wait_ms;
 
 	take_acks(keeper);
 	commit_acks(keeper, 0);
-	enum vl_err err = commit(keeper, why);
+	enum vl_err err = commit(keeper, true, why);
 	sweep(keeper);
-	for (size_t i = 0; i < keeper->n_clients; i++) {
-		struct client *client = keeper->clients[i];
-		while (client_unsent(client) > 0 && !client_dead(client) && left > 0) {
-			struct pollfd poll_fd = {.fd = client_fd(client), .events = POLLOUT};
-			(void)poll(&poll_fd, 1, (int)left);
-			client_flush(client, vl_monotonic_ms());
-			left = until - vl_monotonic_ms();
-		}
-	}
+	for (size_t i = 0; i < keeper->n_clients; i++)
+		client_drain(keeper->clients[i], until);
 	return err;
 }

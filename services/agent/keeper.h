@@ -1,10 +1,11 @@
 /*
  * The keeper: takes events from the programs on its socket, and says OK only for what is on the disk.
  *
- * It has no thread and no loop of its own. Whoever runs it waits for vl_keeper_fd, or for vl_keeper_timeout, and then
- * calls vl_keeper_step, which does one round: read what the clients have sent by now, at most 1 MB of events or 20 ms; one
- * commit; answer; wake the link. While a commit runs the next one's events gather in the sockets, so that a commit carries one
- * event when there is one and thousands when there are thousands, and nobody waits for a timer.
+ * It has no loop of its own. Whoever runs it waits for vl_keeper_fd, or for vl_keeper_timeout, and then calls
+ * vl_keeper_step, which does one round: read what the clients have sent by now, at most 1 MB of events or 20 ms; commit; answer;
+ * wake the link. A small commit is made here and now. A bigger one is made on the outbox's thread while the next one's events are
+ * read, checked and put together; its answers go out when it has landed. So a commit carries one event when there is one and
+ * thousands when there are thousands, and nobody waits for a timer.
  */
 #ifndef VALISE_AGENT_KEEPER_H
 #define VALISE_AGENT_KEEPER_H
@@ -38,7 +39,7 @@ int vl_keeper_fd(const struct vl_keeper *keeper);
 /* Milliseconds until step should be called although nothing is readable; -1 for never. */
 int vl_keeper_timeout(const struct vl_keeper *keeper);
 
-/* One round; never waits for a client. Not ok only where the promise can no longer be kept (whether a commit is on the disk is
+/* One round; never waits for a client, but may for the disk. Not ok only where the promise can no longer be kept (whether a commit is on the disk is
  * unknown, the disk fails): every client under way has been told, and the process must end. */
 enum vl_err vl_keeper_step(struct vl_keeper *keeper, struct vl_why *why) VL_CHECKED;
 

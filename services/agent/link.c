@@ -28,6 +28,7 @@ struct link {
 	struct vl_outbox *outbox;
 	struct vl_producer *producer; /* NULL while backing off */
 	struct vl_flight *flight;
+	struct vl_conf_pair *pairs; /* the default first, so that the configuration has the last word */
 	int64_t reopen_at, reopen_ms, reported;
 	bool news;            /* acks that the keeper has not been told */
 	bool stopping;        /* the keeper says so, or is gone */
@@ -72,6 +73,14 @@ static bool is_refusal(enum vl_err err)
 	return err == VL_ERR_PERMISSION || err == VL_ERR_CORRUPT || vl_err_class(err) == VL_CLASS_REJECT;
 }
 
+static void explain_refusal(enum vl_err err, struct vl_why *why)
+{
+	if (err == VL_ERR_NOT_FOUND)
+		(void)vl_fail(why, err, "Kafka has no such topic; make it: valise topic apply");
+	else if (err == VL_ERR_PERMISSION)
+		(void)vl_fail(why, err, "Kafka does not let this agent write to that topic; grant it");
+}
+
 static void on_acked(void *context, uint64_t tag, enum vl_err err, int32_t partition, int64_t offset)
 {
 	struct link *link = context;
@@ -83,7 +92,9 @@ static void on_acked(void *context, uint64_t tag, enum vl_err err, int32_t parti
 		link->news = true;
 	} else if (is_refusal(err)) {
 		size_t lane = vl_flight_refused(link->flight, (size_t)tag, now);
-		lane_trouble(link, lane, err, NULL);
+		struct vl_why why = {0};
+		explain_refusal(err, &why);
+		lane_trouble(link, lane, err, &why);
 	} else if (!link->closing && link->broken == VL_OK) {
 		link->broken = err;
 		trouble(link, err, NULL);
@@ -112,11 +123,15 @@ static void report(struct link *link, int64_t now)
 
 /* -- the producer -- */
 
+/* librdkafka 2.0.2 waits for a request's answer by asking all the time while a batch it might send is older than this. On
+ * lines that are worth a queue, 25 ms are nothing; and a commit to the disk is not much shorter. */
+static const struct vl_conf_pair unless_told = {"linger.ms", "25"};
+
 static enum vl_err open_producer(struct link *link, struct vl_why *why)
 {
 	struct vl_producer_options options = {
-		.pairs = link->config->kafka,
-		.n_pairs = link->config->n_kafka,
+		.pairs = link->pairs,
+		.n_pairs = link->config->n_kafka + 1,
 		.window_bytes = VL_WINDOW_MAX + VL_BATCH_MAX + RECORD_EXTRA * VL_FLIGHT_RECORDS,
 		.window_records = VL_FLIGHT_RECORDS,
 		.acked = on_acked,
@@ -354,8 +369,11 @@ enum vl_err vl_link_run(const struct vl_agent_config *config, int keeper, struct
 	link.signals = watch_signals();
 	link.flight = vl_flight_open(vl_lanes, vl_n_lanes);
 	link.told_of = calloc(vl_n_lanes + 1, sizeof(*link.told_of));
-	if (link.flight == NULL || link.told_of == NULL || link.signals < 0)
+	link.pairs = calloc(config->n_kafka + 1, sizeof(*link.pairs));
+	if (link.flight == NULL || link.told_of == NULL || link.pairs == NULL || link.signals < 0)
 		goto out;
+	link.pairs[0] = unless_told;
+	memcpy(link.pairs + 1, config->kafka, config->n_kafka * sizeof(*link.pairs));
 	await_keeper(&link);
 	err = link.stopping ? VL_OK : vl_outbox_open_reader(config->outbox, &link.outbox, why);
 	if (err == VL_OK && !link.stopping)
@@ -371,5 +389,6 @@ out:
 		(void)close(link.signals);
 	vl_flight_close(link.flight);
 	free(link.told_of);
+	free(link.pairs);
 	return err;
 }

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 /* -- opening -- */
 
@@ -37,6 +39,12 @@ struct outbox_lane *outbox_add_lane(struct vl_outbox *outbox, struct vl_bytes na
 	if (known != NULL)
 		outbox->by_catalogue[known - vl_lanes] = lane;
 	return lane;
+}
+
+void outbox_set_chain(struct outbox_lane *lane, const struct vl_chain *chain)
+{
+	lane->chain = lane->committed = *chain;
+	lane->tail = chain->digest;
 }
 
 uint64_t outbox_new_epoch(const struct vl_outbox *outbox, uint64_t before)
@@ -76,7 +84,7 @@ static enum vl_err load_chains(struct vl_outbox *outbox, struct vl_txn *txn, str
 			break;
 		}
 		if (good)
-			lane->chain = row.chain;
+			outbox_set_chain(lane, &row.chain);
 		if (!good || !head_holds(txn, lane))
 			err = vl_fail(
 				why, VL_ERR_CORRUPT,
@@ -99,6 +107,7 @@ static void begin_epochs(struct vl_outbox *outbox, struct vl_txn *txn)
 		lane->chain.epoch.n = outbox_new_epoch(outbox, lane->chain.epoch.n);
 		lane->chain.seq.n = 0;
 		lane->chain.next_event.n = 1;
+		lane->committed = lane->chain;
 		row_put_chain(txn, lane->name, &(struct chain_row){lane->number, lane->chain});
 	}
 }
@@ -167,6 +176,15 @@ static enum vl_err settle(struct vl_outbox *outbox, struct vl_why *why)
 	return err;
 }
 
+static enum vl_err open_known(struct vl_outbox *outbox, struct vl_why *why)
+{
+	outbox->known = vl_txn_begin(outbox->store, false, why);
+	if (outbox->known == NULL)
+		return VL_ERR_IO;
+	vl_txn_rest(outbox->known);
+	return VL_OK;
+}
+
 enum vl_err vl_outbox_open(const struct vl_outbox_options *options, struct vl_outbox **opened, struct vl_why *why)
 {
 	struct vl_store_options store = {.path = options->path, .dbs = vl_outbox_dbs, .map_size = options->size};
@@ -181,12 +199,17 @@ enum vl_err vl_outbox_open(const struct vl_outbox_options *options, struct vl_ou
 		return VL_ERR_NOMEM;
 	outbox->options = *options;
 	outbox->key = vl_key_id_of(vl_signer_public(options->signer));
+	for (size_t i = 0; i < 2; i++)
+		vl_ids_start(&outbox->rounds[i].ids, options->rand);
+	outbox->landed = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	outbox->by_catalogue = calloc(vl_n_lanes + 1, sizeof(struct outbox_lane *));
 	outbox->sealer = vl_sealer_open(options->signer);
-	err = outbox->by_catalogue == NULL || outbox->sealer == NULL ? VL_ERR_NOMEM
-								     : vl_store_open(&store, &outbox->store, why);
+	bool ready = outbox->by_catalogue != NULL && outbox->sealer != NULL && outbox->landed >= 0;
+	err = ready ? vl_store_open(&store, &outbox->store, why) : VL_ERR_NOMEM;
 	if (err == VL_OK)
 		err = settle(outbox, why);
+	if (err == VL_OK)
+		err = open_known(outbox, why);
 	if (err != VL_OK)
 		vl_outbox_close(outbox);
 	else
@@ -202,6 +225,7 @@ enum vl_err vl_outbox_open_reader(const char *path, struct vl_outbox **opened, s
 	*opened = NULL;
 	if (outbox == NULL)
 		return VL_ERR_NOMEM;
+	outbox->landed = -1;
 	enum vl_err err = vl_store_open(&store, &outbox->store, why);
 	struct vl_txn *txn = err == VL_OK ? vl_txn_begin(outbox->store, false, why) : NULL;
 	if (err == VL_OK)
@@ -219,6 +243,7 @@ void vl_outbox_close(struct vl_outbox *outbox)
 	if (outbox == NULL)
 		return;
 	vl_outbox_abort(outbox);
+	outbox_writer_close(outbox->writer);
 	for (uint32_t i = 0; i < outbox->n_lanes; i++) {
 		if (outbox->lanes[i] == NULL)
 			continue;
@@ -226,9 +251,14 @@ void vl_outbox_close(struct vl_outbox *outbox)
 		free(outbox->lanes[i]->name);
 		free(outbox->lanes[i]);
 	}
+	for (size_t i = 0; i < 2; i++)
+		vl_ids_free(&outbox->rounds[i].ids);
 	for (unsigned i = 0; i < outbox->n_spare; i++)
 		vl_buf_free(&outbox->spare[i]);
 	vl_sealer_close(outbox->sealer);
+	if (outbox->landed >= 0)
+		(void)close(outbox->landed);
+	vl_txn_abort(outbox->known);
 	vl_buf_free(&outbox->scratch);
 	free(outbox->by_catalogue);
 	vl_store_close(outbox->store);

@@ -70,7 +70,7 @@ struct vl_accepted {
 	bool duplicate; /* the id was accepted before, in this transaction or an earlier one: this is the first answer again */
 };
 
-/* Begin a transaction; not ok only when nothing can be written at all. */
+/* Begin a transaction; not ok only when the store cannot be read. */
 enum vl_err vl_outbox_begin(struct vl_outbox *outbox, struct vl_why *why) VL_CHECKED;
 
 /* Take one serialised Event (copied). An error of class REJECT, or FULL while vl_outbox_failed stays false, refuses this event
@@ -90,6 +90,16 @@ bool vl_outbox_failed(const struct vl_outbox *outbox);
  * OUTCOME_UNKNOWN: then this process must end and a new one look. */
 enum vl_err vl_outbox_commit(struct vl_outbox *outbox, struct vl_why *why) VL_CHECKED;
 void vl_outbox_abort(struct vl_outbox *outbox);
+
+/* The same commit on a thread of its own, so that the next transaction can be begun and filled meanwhile; one at a time. Not ok
+ * where the transaction had failed before. The descriptor becomes readable when it has landed; then, or to wait for it, call
+ * land, whose result is what commit's would have been. When that is an error the transaction begun meanwhile has failed too,
+ * and can only be aborted. Commit and abort land what is still flying first. */
+enum vl_err vl_outbox_submit(struct vl_outbox *outbox, struct vl_why *why) VL_CHECKED;
+bool vl_outbox_flying(const struct vl_outbox *outbox);
+bool vl_outbox_landed(const struct vl_outbox *outbox);
+enum vl_err vl_outbox_land(struct vl_outbox *outbox, struct vl_why *why) VL_CHECKED;
+int vl_outbox_fd(const struct vl_outbox *outbox);
 
 /* -- looking (a reader, or the writer between transactions) -- */
 

@@ -1,7 +1,6 @@
 #include "agent/outbox_in.h"
 #include "bus/wire.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* -- room -- */
@@ -30,13 +29,12 @@ static void measure(struct vl_outbox *outbox)
 	const size_t often = (size_t)4 << 20;
 	size_t guess = outbox->used + outbox->added;
 
-	if (!outbox->measured || outbox->added > often || guess > outbox->room / 10 * 8 ||
-	    outbox->room < VL_OUTBOX_SIZE_MIN * 2) {
-		vl_store_usage(outbox->store, &outbox->used, &outbox->room);
-		outbox->added = 0;
-		outbox->measured = true;
-	}
-	outbox->added_before = outbox->added;
+	if (outbox->measured && outbox->added <= often && guess <= outbox->room / 10 * 8 &&
+	    outbox->room >= VL_OUTBOX_SIZE_MIN * 2)
+		return;
+	vl_store_usage(outbox->store, &outbox->used, &outbox->room);
+	outbox->added = outbox->flying != NULL ? outbox->flying->added : 0;
+	outbox->measured = true;
 }
 
 /* What an event takes: its bytes in a batch, its row by id, and the waste of pages. */
@@ -60,21 +58,38 @@ static enum vl_err refuse_full(const struct vl_outbox *outbox, const struct vl_l
 		percent, vl_precedence_name(lane->precedence));
 }
 
-/* -- a transaction -- */
+/* -- a round -- */
 
 enum vl_err vl_outbox_begin(struct vl_outbox *outbox, struct vl_why *why)
 {
+	struct outbox_round *round = &outbox->rounds[outbox->flying == &outbox->rounds[0]];
+
 	measure(outbox);
-	outbox->txn = vl_txn_begin(outbox->store, true, why);
-	if (outbox->txn == NULL)
-		return VL_ERR_IO;
-	outbox->now = vl_clock_now(outbox->options.clock);
+	enum vl_err err = vl_txn_refresh(outbox->known);
+	if (err != VL_OK)
+		return vl_fail(why, err, "%s", vl_err_text(err));
+	for (size_t i = 0; i < 2; i++)
+		if (&outbox->rounds[i] != outbox->flying)
+			vl_ids_clear(&outbox->rounds[i].ids);
+	memset(round->ends, 0, outbox->n_lanes * sizeof(round->ends[0]));
+	round->n_given = 0;
+	round->added = 0;
+	round->empty = true;
+	round->now = vl_clock_now(outbox->options.clock);
+	outbox->round = round;
+	outbox->err = VL_OK;
 	return VL_OK;
+}
+
+void outbox_fail(struct vl_outbox *outbox, enum vl_err err)
+{
+	if (outbox->err == VL_OK)
+		outbox->err = err;
 }
 
 bool vl_outbox_failed(const struct vl_outbox *outbox)
 {
-	return outbox->txn != NULL && vl_txn_err(outbox->txn) != VL_OK;
+	return outbox->round != NULL && outbox->err != VL_OK;
 }
 
 static struct outbox_lane *meet_lane(struct vl_outbox *outbox, const struct vl_lane *known)
@@ -86,36 +101,54 @@ static struct outbox_lane *meet_lane(struct vl_outbox *outbox, const struct vl_l
 	lane = outbox_add_lane(outbox, row_text(known->name), outbox->n_lanes);
 	if (lane == NULL)
 		return NULL;
-	lane->chain.epoch.n = outbox_new_epoch(outbox, 0);
-	lane->chain.next_event.n = 1;
+	struct vl_chain chain = {.epoch = {outbox_new_epoch(outbox, 0)}, .next_event = {1}};
+	outbox_set_chain(lane, &chain);
 	return lane;
 }
 
 static void append(struct vl_outbox *outbox, struct outbox_lane *lane, struct vl_bytes event)
 {
-	if (!lane->touched)
-		lane->saved = lane->chain;
-	lane->touched = true;
+	struct outbox_round *round = outbox->round;
+
+	round->ends[lane->number].touched = true;
+	round->empty = false;
 	if (lane->n_events > 0 && lane->batch.size + vl_batch_event_size(event.size) > outbox->options.batch_bytes)
-		outbox_batch_full(outbox, lane);
+		outbox_batch_close(outbox, lane, true);
 	if (lane->n_events == 0)
 		outbox_batch_open(outbox, lane);
 	vl_batch_put_event(&lane->batch, event);
 	lane->n_events++;
 	lane->chain.next_event.n++;
 	outbox->added += footprint(event.size);
+	round->added += footprint(event.size);
 }
 
 /* -- one event -- */
 
-/* The answer that an id was given when it first came. */
+/* The row that an id was given when it first came. */
+static bool find_id(struct vl_outbox *outbox, const struct vl_event_id *id, struct vl_bytes *row)
+{
+	for (size_t i = 0; i < 2; i++) {
+		const uint8_t *found = vl_ids_find(&outbox->rounds[i].ids, id);
+		if (found != NULL) {
+			*row = (struct vl_bytes){found, VL_IDS_ROW};
+			return true;
+		}
+	}
+	bool found = vl_txn_get(outbox->known, EVENT, (struct vl_bytes){id->bytes, sizeof(id->bytes)}, row);
+	if (vl_txn_err(outbox->known) != VL_OK)
+		outbox_fail(outbox, vl_txn_err(outbox->known));
+	return found;
+}
+
+/* The answer that goes with it. */
 static enum vl_err repeat_answer(struct vl_outbox *outbox, struct vl_bytes row, struct vl_accepted *accepted)
 {
 	struct event_row first = {0};
 	bool good = row_read_event(row, &first) && first.number < outbox->n_lanes;
 
 	if (!good || outbox->lanes[first.number] == NULL) {
-		vl_txn_fail(outbox->txn, VL_ERR_CORRUPT);
+		outbox_fail(outbox, VL_ERR_CORRUPT);
 		return VL_ERR_CORRUPT;
 	}
 	accepted->lane = outbox->lanes[first.number]->name;
@@ -157,20 +190,19 @@ static enum vl_err put_event(struct vl_outbox *outbox, const struct vl_lane *kno
 			     struct vl_accepted *accepted)
 {
 	struct outbox_lane *lane = meet_lane(outbox, known);
-	struct vl_bytes there, key = {accepted->id.bytes, sizeof(accepted->id.bytes)};
 	uint8_t row[VL_EVENT_ROW];
 
 	if (lane == NULL || vl_buf_failed(&outbox->scratch)) {
-		vl_txn_fail(outbox->txn, VL_ERR_NOMEM);
+		outbox_fail(outbox, VL_ERR_NOMEM);
 		return VL_ERR_NOMEM;
 	}
 	*accepted = (struct vl_accepted){accepted->id, lane->name, lane->chain.epoch, lane->chain.next_event, false};
 	row_pack_event(&(struct event_row){lane->number, accepted->epoch, accepted->event}, row);
-	if (vl_txn_insert(outbox->txn, EVENT, key, (struct vl_bytes){row, sizeof(row)}, &there))
+	if (vl_ids_put(&outbox->round->ids, &accepted->id, row))
 		append(outbox, lane, event);
-	else if (!vl_outbox_failed(outbox))
-		return repeat_answer(outbox, there, accepted);
-	return vl_txn_err(outbox->txn);
+	else
+		outbox_fail(outbox, VL_ERR_NOMEM);
+	return outbox->err;
 }
 
 enum vl_err vl_outbox_accept(struct vl_outbox *outbox, struct vl_bytes bytes, struct vl_accepted *accepted,
@@ -180,77 +212,35 @@ enum vl_err vl_outbox_accept(struct vl_outbox *outbox, struct vl_bytes bytes, st
 	const struct vl_lane *lane;
 	struct vl_bytes row;
 
-	if (vl_outbox_failed(outbox))
-		return vl_txn_err(outbox->txn);
+	if (outbox->err != VL_OK)
+		return outbox->err;
 	enum vl_err err = vl_event_check(bytes, &event, &lane, why);
 	if (err != VL_OK)
 		return err;
-	bool room = fits(outbox, lane, bytes.size);
 	if (event.id.size == sizeof(accepted->id.bytes)) {
 		memcpy(accepted->id.bytes, event.id.data, event.id.size);
-		if (!room && vl_txn_get(outbox->txn, EVENT, event.id, &row))
+		if (find_id(outbox, &accepted->id, &row))
 			return repeat_answer(outbox, row, accepted);
 	}
-	if (!room)
+	if (!fits(outbox, lane, bytes.size))
 		return refuse_full(outbox, lane, why);
 	if (event.id.size == 0)
 		err = give_id(outbox, &bytes, &accepted->id, why);
-	if (err == VL_OK)
+	if (err == VL_OK && outbox->err == VL_OK)
 		err = put_event(outbox, lane, bytes, accepted);
 	tidy_scratch(outbox);
-	return err;
+	return err != VL_OK ? err : outbox->err;
 }
 
-void vl_outbox_ack(struct vl_outbox *outbox, const char *lane, struct vl_epoch epoch, struct vl_seq seq)
+void vl_outbox_ack(struct vl_outbox *outbox, const char *name, struct vl_epoch epoch, struct vl_seq seq)
 {
-	struct vl_epoch old_epoch;
-	struct vl_seq old_seq;
-
-	row_get_acked(outbox->txn, lane, &old_epoch, &old_seq);
-	if (epoch.n > old_epoch.n || (epoch.n == old_epoch.n && seq.n > old_seq.n))
-		row_put_acked(outbox->txn, lane, epoch, seq);
-}
-
-/* -- the end of a transaction -- */
-
-static void end(struct vl_outbox *outbox, bool kept)
-{
-	outbox->txn = NULL;
-	outbox_batches_drop(outbox);
-	if (!kept)
-		outbox->added = outbox->added_before;
 	for (uint32_t i = 0; i < outbox->n_lanes; i++) {
-		struct outbox_lane *lane = outbox->lanes[i];
-		if (lane == NULL || !lane->touched)
+		if (outbox->lanes[i] == NULL || strcmp(outbox->lanes[i]->name, name) != 0)
 			continue;
-		lane->touched = false;
-		if (!kept) {
-			lane->chain = lane->saved;
-			outbox_batch_drop(outbox, lane);
-		}
+		struct outbox_end *end = &outbox->round->ends[i];
+		end->acked = true;
+		end->acked_epoch = epoch;
+		end->acked_seq = seq;
+		outbox->round->empty = false;
 	}
-}
-
-enum vl_err vl_outbox_commit(struct vl_outbox *outbox, struct vl_why *why)
-{
-	outbox_batches_store(outbox);
-	for (uint32_t i = 0; i < outbox->n_lanes; i++) {
-		struct outbox_lane *lane = outbox->lanes[i];
-		if (lane == NULL || !lane->touched)
-			continue;
-		if (lane->n_events > 0)
-			outbox_batch_last(outbox, lane);
-		row_put_chain(outbox->txn, lane->name, &(struct chain_row){lane->number, lane->chain});
-	}
-	enum vl_err err = vl_txn_commit(outbox->txn, why);
-	end(outbox, err == VL_OK);
-	return err;
-}
-
-void vl_outbox_abort(struct vl_outbox *outbox)
-{
-	if (outbox->txn == NULL)
-		return;
-	vl_txn_abort(outbox->txn);
-	end(outbox, false);
 }

@@ -1,38 +1,68 @@
 /*
- * Inside the outbox: the struct that its parts share. outbox.c opens, outbox_accept.c takes events, outbox_batch.c makes
- * batches of them, outbox_look.c reads, outbox_rows.c knows the rows.
+ * Inside the outbox: what its parts share. outbox.c opens, outbox_accept.c takes events, outbox_batch.c makes batches of them,
+ * outbox_round.c stores, outbox_look.c reads, outbox_rows.c knows the rows.
+ *
+ * What is accepted between begin and commit is a round. There are two, so that one may be filled while the other is stored by the
+ * writer's thread: numbers and chain run on from the one under way, and if that fails both are dropped. An id is looked for in
+ * both, and then in the store by a read transaction that was refreshed when the round began; so the ids of the round
+ * before must stay until the next refresh.
  */
 #ifndef VALISE_AGENT_OUTBOX_IN_H
 #define VALISE_AGENT_OUTBOX_IN_H
 
+#include "agent/ids.h"
 #include "agent/outbox_rows.h"
 #include "agent/seal.h"
 
+#include <pthread.h>
+
 #define VL_OUTBOX_LANES 256
+#define VL_OUTBOX_SPARE 16
+#define VL_OUTBOX_SPARE_BYTES ((size_t)1 << 20)
 
 /* One lane that has a chain here. */
 struct outbox_lane {
 	char *name;
 	uint32_t number;
-	struct vl_chain chain, saved; /* as of now; as of the last commit */
-	bool touched;                 /* within this transaction */
-	struct vl_buf batch;          /* the open batch: its head, then its events */
-	size_t prev_at;               /* in it */
+	struct vl_chain chain;     /* as of what was accepted; its digest is not used, but `tail` */
+	struct vl_chain committed; /* as of what is on the disk */
+	struct vl_digest tail;     /* the sealer's, while it has a batch of this lane */
+	struct vl_buf batch;       /* the open batch: its head, then its events */
+	size_t prev_at;            /* in it */
 	uint32_t n_events;
 };
 
-#define VL_OUTBOX_CLOSED VL_SEALER_ROOM
-#define VL_OUTBOX_SPARE 16
-#define VL_OUTBOX_CLOSED_BYTES ((size_t)1 << 20)
-
-/* A batch that is closed and not stored yet. */
+/* A batch that is closed and not on the disk yet. */
 struct outbox_closed {
-	struct vl_buf value;
+	struct outbox_closed *next;
 	struct outbox_lane *lane;
+	struct vl_buf value;
+	struct vl_epoch epoch;
 	struct vl_seq seq;
 	struct vl_event_no first_event;
 	uint32_t n_events;
+	bool given; /* to the sealer */
 	struct vl_seal seal;
+};
+
+/* What one round leaves of a lane: its chain's head, and how far it is acked. */
+struct outbox_end {
+	bool touched, acked;
+	struct vl_chain chain;
+	const struct outbox_closed *last;
+	struct vl_epoch acked_epoch;
+	struct vl_seq acked_seq;
+};
+
+struct outbox_round {
+	struct outbox_closed *first, *last;
+	unsigned n_given; /* of them, to the sealer */
+	struct vl_ids ids;
+	struct outbox_end ends[VL_OUTBOX_LANES]; /* by number */
+	uint32_t n_lanes;                        /* when it was complete */
+	struct vl_time now;
+	size_t added;
+	bool empty; /* nothing to store */
 };
 
 struct vl_outbox {
@@ -46,38 +76,51 @@ struct vl_outbox {
 	uint32_t n_lanes;                           /* numbers given so far */
 	struct outbox_lane **by_catalogue;          /* by the index in vl_lanes; NULL where not met yet */
 
-	struct vl_sealer *sealer; /* NULL for a reader */
-	struct outbox_closed closed[VL_OUTBOX_CLOSED];
-	unsigned first_closed, n_closed;
-	size_t closed_bytes;
+	struct vl_txn *known; /* for looking up ids; at rest between rounds */
+	struct outbox_round rounds[2];
+	struct outbox_round *round;           /* between begin and commit; else NULL */
+	struct outbox_round *flying;          /* with the writer's thread; else NULL */
+	enum vl_err err;                      /* why this round can only fail */
+	struct vl_buf scratch;                /* an event with its new id in front */
 	struct vl_buf spare[VL_OUTBOX_SPARE]; /* empty ones, to be used again */
 	unsigned n_spare;
 
-	struct vl_txn *txn;
-	struct vl_buf scratch; /* an event with its new id in front */
-	struct vl_time now;    /* of this transaction */
+	struct vl_sealer *sealer;
+	struct outbox_writer *writer; /* NULL until the first submit */
+	int landed;                   /* an eventfd; -1 for a reader */
 
-	/* A guess at how full it is: measured now and then, and what was added since. */
-	size_t used, room, added, added_before; /* before: when this transaction began */
+	/* A guess at how full it is: measured now and then, and what was accepted since. */
+	size_t used, room, added;
 	bool measured;
 };
 
 /* NULL when out of memory or of numbers. `number` may be new or from a row. */
 struct outbox_lane *outbox_add_lane(struct vl_outbox *outbox, struct vl_bytes name, uint32_t number);
 
+/* Where a lane stands, on the disk and so far. */
+void outbox_set_chain(struct outbox_lane *lane, const struct vl_chain *chain);
+
+/* A number above `before`, and the hour's where that is later. */
+uint64_t outbox_new_epoch(const struct vl_outbox *outbox, uint64_t before);
+
+/* Make the round fail with `err`, unless it has failed already. */
+void outbox_fail(struct vl_outbox *outbox, enum vl_err err);
+
 /* Begin a lane's next batch; forget what is open. */
 void outbox_batch_open(struct vl_outbox *outbox, struct outbox_lane *lane);
 void outbox_batch_drop(struct vl_outbox *outbox, struct outbox_lane *lane);
 
-/* Close the lane's batch while more is to come: it is sealed beside that, and stored some time before the commit. */
-void outbox_batch_full(struct vl_outbox *outbox, struct outbox_lane *lane);
+/* Close the lane's batch, and have it sealed: by the sealer's thread while more is to come, or now. */
+void outbox_batch_close(struct vl_outbox *outbox, struct outbox_lane *lane, bool more);
 
-/* At the end: store all that was closed so, and after that each lane's last one; or forget all that was closed. */
-void outbox_batches_store(struct vl_outbox *outbox);
-void outbox_batch_last(struct vl_outbox *outbox, struct outbox_lane *lane);
-void outbox_batches_drop(struct vl_outbox *outbox);
+/* Have a closed batch back from the sealer; free it. */
+void outbox_batch_take(struct vl_outbox *outbox, struct outbox_closed *closed);
+void outbox_batch_free(struct vl_outbox *outbox, struct outbox_closed *closed);
 
-/* A number above `before`, and the hour's where that is later. */
-uint64_t outbox_new_epoch(const struct vl_outbox *outbox, uint64_t before);
+/* Forget a round and all in it. */
+void outbox_round_drop(struct vl_outbox *outbox, struct outbox_round *round);
+
+/* End the writer's thread. NULL is fine. */
+void outbox_writer_close(struct outbox_writer *writer);
 
 #endif

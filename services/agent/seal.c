@@ -10,9 +10,8 @@ struct vl_sealer {
 	bool running, closing;
 	pthread_mutex_t lock;
 	pthread_cond_t given, moved;
-	struct vl_seal *ring[VL_SEALER_ROOM];
-	unsigned first, count; /* those not taken back yet */
-	unsigned digested;     /* how many of them have their digest, from the oldest on */
+	struct vl_seal *first, *last; /* those not taken back */
+	struct vl_seal *undigested;   /* the oldest of them that has no digest */
 };
 
 static void make_digest(struct vl_seal *seal)
@@ -34,38 +33,35 @@ void vl_seal(const struct vl_signer *signer, struct vl_seal *seal)
 	seal->state = VL_SEAL_DONE;
 }
 
-static struct vl_seal *nth(struct vl_sealer *sealer, unsigned n)
+/* Both do a piece of work with the lock let go of meanwhile; false where there is none. */
+static bool digest_one(struct vl_sealer *sealer)
 {
-	return sealer->ring[(sealer->first + n) % VL_SEALER_ROOM];
-}
-
-/* The oldest that has a digest and nobody signs. */
-static struct vl_seal *unsigned_one(struct vl_sealer *sealer)
-{
-	for (unsigned i = 0; i < sealer->digested; i++)
-		if (nth(sealer, i)->state == VL_SEAL_DIGESTED)
-			return nth(sealer, i);
-	return NULL;
-}
-
-/* One piece of work, with the lock let go of meanwhile. False where there is none. */
-static bool work(struct vl_sealer *sealer)
-{
-	bool digest = sealer->digested < sealer->count;
-	struct vl_seal *seal = digest ? nth(sealer, sealer->digested) : unsigned_one(sealer);
+	struct vl_seal *seal = sealer->undigested;
 
 	if (seal == NULL)
 		return false;
-	if (!digest)
-		seal->state = VL_SEAL_SIGNING;
 	(void)pthread_mutex_unlock(&sealer->lock);
-	if (digest)
-		make_digest(seal);
-	else
-		make_signature(sealer->signer, seal);
+	make_digest(seal);
 	(void)pthread_mutex_lock(&sealer->lock);
-	seal->state = digest ? VL_SEAL_DIGESTED : VL_SEAL_DONE;
-	sealer->digested += digest;
+	seal->state = VL_SEAL_DIGESTED;
+	sealer->undigested = seal->next;
+	(void)pthread_cond_signal(&sealer->moved);
+	return true;
+}
+
+static bool sign_one(struct vl_sealer *sealer)
+{
+	struct vl_seal *seal = sealer->first;
+
+	while (seal != sealer->undigested && seal->state != VL_SEAL_DIGESTED)
+		seal = seal->next;
+	if (seal == sealer->undigested)
+		return false;
+	seal->state = VL_SEAL_SIGNING;
+	(void)pthread_mutex_unlock(&sealer->lock);
+	make_signature(sealer->signer, seal);
+	(void)pthread_mutex_lock(&sealer->lock);
+	seal->state = VL_SEAL_DONE;
 	(void)pthread_cond_signal(&sealer->moved);
 	return true;
 }
@@ -76,7 +72,7 @@ static void *run(void *context)
 
 	(void)pthread_mutex_lock(&sealer->lock);
 	while (!sealer->closing)
-		if (!work(sealer))
+		if (!digest_one(sealer) && !sign_one(sealer))
 			(void)pthread_cond_wait(&sealer->given, &sealer->lock);
 	(void)pthread_mutex_unlock(&sealer->lock);
 	return NULL;
@@ -114,43 +110,31 @@ void vl_sealer_close(struct vl_sealer *sealer)
 
 void vl_sealer_give(struct vl_sealer *sealer, struct vl_seal *seal)
 {
+	seal->state = VL_SEAL_GIVEN;
+	seal->next = NULL;
 	if (!sealer->running)
 		sealer->running = pthread_create(&sealer->thread, NULL, run, sealer) == 0;
 	(void)pthread_mutex_lock(&sealer->lock);
-	seal->state = VL_SEAL_GIVEN;
-	sealer->ring[(sealer->first + sealer->count++) % VL_SEALER_ROOM] = seal;
+	if (sealer->first == NULL)
+		sealer->first = seal;
+	else
+		sealer->last->next = seal;
+	sealer->last = seal;
+	if (sealer->undigested == NULL)
+		sealer->undigested = seal;
 	(void)pthread_cond_signal(&sealer->given);
 	(void)pthread_mutex_unlock(&sealer->lock);
-}
-
-bool vl_sealer_ready(struct vl_sealer *sealer)
-{
-	(void)pthread_mutex_lock(&sealer->lock);
-	bool ready = sealer->digested > 0;
-	(void)pthread_mutex_unlock(&sealer->lock);
-	return ready;
 }
 
 void vl_sealer_take(struct vl_sealer *sealer, struct vl_seal *oldest)
 {
 	(void)pthread_mutex_lock(&sealer->lock);
 	while (oldest->state != VL_SEAL_DONE) {
-		/* Instead of waiting: another's signature, or, where no thread could be had, all the work. */
-		struct vl_seal *seal = sealer->running ? unsigned_one(sealer) : NULL;
-		if (seal != NULL) {
-			seal->state = VL_SEAL_SIGNING;
-			(void)pthread_mutex_unlock(&sealer->lock);
-			make_signature(sealer->signer, seal);
-			(void)pthread_mutex_lock(&sealer->lock);
-			seal->state = VL_SEAL_DONE;
-		} else if (sealer->running) {
-			(void)pthread_cond_wait(&sealer->moved, &sealer->lock);
-		} else {
-			(void)work(sealer);
-		}
+		/* Sign another instead of waiting; and do all the work where no thread was to be had. */
+		if (sign_one(sealer) || (!sealer->running && digest_one(sealer)))
+			continue;
+		(void)pthread_cond_wait(&sealer->moved, &sealer->lock);
 	}
-	sealer->first = (sealer->first + 1) % VL_SEALER_ROOM;
-	sealer->count--;
-	sealer->digested--;
+	sealer->first = oldest->next;
 	(void)pthread_mutex_unlock(&sealer->lock);
 }

@@ -20,7 +20,8 @@ struct vl_seal {
 	struct vl_digest digest;
 	struct vl_signature signature;
 	enum vl_err err;
-	enum vl_seal_state state; /* the sealer's */
+	enum vl_seal_state state; /* the sealer's, as is the rest */
+	struct vl_seal *next;
 };
 
 /* Do it here and now. */
@@ -31,18 +32,13 @@ struct vl_sealer;
 /* The signer stays the caller's, and must outlive it. NULL when out of memory. */
 struct vl_sealer *vl_sealer_open(const struct vl_signer *signer);
 
-/* Waits for what was given. NULL is fine. */
+/* Everything given must have been taken back. NULL is fine. */
 void vl_sealer_close(struct vl_sealer *sealer);
 
-/* Have one sealed, after those given before. At most VL_SEALER_ROOM may be with it; it is sealed at once where no thread can be
- * had. */
-#define VL_SEALER_ROOM 64
+/* Have one sealed, after those given before. */
 void vl_sealer_give(struct vl_sealer *sealer, struct vl_seal *seal);
 
-/* Wait until this one, the oldest of those given, is sealed, and have it back. */
+/* Wait until this one, the oldest of those given and not taken back, is sealed, and have it back; from any thread. */
 void vl_sealer_take(struct vl_sealer *sealer, struct vl_seal *oldest);
-
-/* Whether the oldest has its digest, so that taking it back means hardly any waiting. */
-bool vl_sealer_ready(struct vl_sealer *sealer);
 
 #endif

@@ -12,7 +12,7 @@
 #include "bus/keys.h"
 #include "bus/sign.h"
 
-#define VL_RECORD_HEADERS 16
+#define VL_RECORD_HEADERS 64
 
 struct vl_header {
 	struct vl_bytes name, value; /* value.data is NULL for a null header value */

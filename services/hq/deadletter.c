@@ -154,11 +154,12 @@ void vl_undertaker_close(struct vl_undertaker *u)
 	free(u);
 }
 
-/* The record's own headers, then ours. The texts live in `text`. */
+/* The record's own headers, as many as leave room for a reader to see ours, then ours. The texts live in `text`. */
 static size_t make_headers(const struct vl_record *record, const char *reason, const char *detail,
-			   struct vl_header *headers, char text[3][32])
+			   struct vl_header headers[VL_RECORD_HEADERS], char text[3][32])
 {
-	size_t n = record->n_headers;
+	const size_t most = VL_RECORD_HEADERS - ERROR_HEADERS;
+	size_t n = record->n_headers < most ? record->n_headers : most;
 
 	memcpy(headers, record->headers, n * sizeof(*headers));
 	(void)snprintf(text[0], 32, "%" PRId32, record->partition);
@@ -183,7 +184,7 @@ static size_t make_headers(const struct vl_record *record, const char *reason, c
 
 static enum vl_err send_letter(struct vl_undertaker *u, uint64_t tag, struct vl_bytes value, struct vl_why *why)
 {
-	struct vl_header headers[VL_RECORD_HEADERS + ERROR_HEADERS];
+	struct vl_header headers[VL_RECORD_HEADERS];
 	const char *reason = (const char *)value.data, *detail = reason + strlen(reason) + 1;
 	size_t before = (size_t)(detail + strlen(detail) + 1 - reason);
 	struct vl_record record;

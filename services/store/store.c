@@ -141,6 +141,11 @@ enum vl_err vl_txn_refresh(struct vl_txn *txn)
 	return txn->err;
 }
 
+void vl_txn_rest(struct vl_txn *txn)
+{
+	mdb_txn_reset(txn->txn);
+}
+
 enum vl_err vl_txn_err(const struct vl_txn *txn)
 {
 	return txn->err;

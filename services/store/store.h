@@ -54,6 +54,9 @@ struct vl_txn *vl_txn_begin(struct vl_store *store, bool write, struct vl_why *w
 /* A read transaction sees the present again; its earlier values become invalid. */
 enum vl_err vl_txn_refresh(struct vl_txn *txn) VL_CHECKED;
 
+/* A read transaction lets its snapshot go, so that it keeps no page from reuse; until it is refreshed it must not be read. */
+void vl_txn_rest(struct vl_txn *txn);
+
 /* The first error, or ok. A key that is not there is no error. */
 enum vl_err vl_txn_err(const struct vl_txn *txn);
 

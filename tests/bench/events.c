@@ -10,7 +10,8 @@
 #include <time.h>
 
 #define SUBJECT "CN-SD-2026-0000000"
-#define SEAL 64
+#define NONCE 24
+#define SEAL 96
 
 static uint64_t next_random(uint64_t *state)
 {
@@ -33,7 +34,7 @@ static size_t find(const struct bench_events *events, const void *bytes, size_t 
 
 void bench_events_start(struct bench_events *events, uint64_t seed)
 {
-	uint8_t id[16], seal[SEAL], nonce[24], payload[BENCH_EVENT_MAX];
+	uint8_t id[16], seal[SEAL], nonce[NONCE], payload[BENCH_EVENT_MAX];
 	struct timespec now;
 
 	memset(id, 0x11, sizeof(id));
@@ -50,7 +51,6 @@ void bench_events_start(struct bench_events *events, uint64_t seed)
 	opened.persons = 2;
 	opened.host_country = "SD";
 	opened.place = "Khartoum";
-	opened.call = "12308-2026-0419-5521";
 	opened.personal_form_case = CONSULAR__CASE__V1__CASE_OPENED__PERSONAL_FORM_SEALED_PERSONAL;
 	opened.sealed_personal = &sealed;
 	Google__Protobuf__Any any = GOOGLE__PROTOBUF__ANY__INIT;
@@ -70,8 +70,17 @@ void bench_events_start(struct bench_events *events, uint64_t seed)
 	events->size = valise__v1__event__pack(&event, events->bytes);
 	events->id = find(events, id, sizeof(id));
 	events->seal = find(events, seal, sizeof(seal));
+	events->nonce = find(events, nonce, sizeof(nonce));
 	events->subject = find(events, SUBJECT, sizeof(SUBJECT) - 1) + sizeof("CN-SD-2026-") - 1;
 	events->random = seed * 7919 + (uint64_t)now.tv_nsec;
+}
+
+static void fill(struct bench_events *events, size_t at, size_t count)
+{
+	for (size_t i = 0; i < count; i += 8) {
+		uint64_t random = next_random(&events->random);
+		memcpy(events->bytes + at + i, &random, 8);
+	}
 }
 
 void bench_events_next(struct bench_events *events)
@@ -92,10 +101,8 @@ void bench_events_next(struct bench_events *events)
 	id[8] = (uint8_t)(0x80 | (id[8] & 0x3f));
 	(void)snprintf(number, sizeof(number), "%07u", (unsigned)(a % 100000));
 	memcpy(events->bytes + events->subject, number, 7);
-	for (size_t i = 0; i < SEAL; i += 8) {
-		uint64_t seal = next_random(&events->random);
-		memcpy(events->bytes + events->seal + i, &seal, 8);
-	}
+	fill(events, events->nonce, NONCE);
+	fill(events, events->seal, SEAL);
 }
 
 double bench_seconds(void)

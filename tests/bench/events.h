@@ -17,7 +17,7 @@
 struct bench_events {
 	uint8_t bytes[BENCH_EVENT_MAX]; /* the next event */
 	size_t size;
-	size_t id, subject, seal;
+	size_t id, subject, nonce, seal;
 	uint64_t random;
 };
 

@@ -171,6 +171,13 @@ static bool strike(void)
 	return hit;
 }
 
+static enum io_how how_now(void)
+{
+	if (io.fault.how != IO_STUCK)
+		return io.fault.how;
+	return io.failed == 1 ? IO_DONE : IO_NOTHING;
+}
+
 static ssize_t write_all(int fd, const char *name, const void *bytes, size_t count, off_t offset)
 {
 	ssize_t done = __real_pwrite(fd, bytes, count, offset);
@@ -184,10 +191,11 @@ static ssize_t failing_write(int fd, const char *name, const void *bytes, size_t
 {
 	if (!strike())
 		return write_all(fd, name, bytes, count, offset);
-	size_t done = io.fault.how == IO_NOTHING ? 0 : io.fault.how == IO_HALF ? count / 2 : count;
+	enum io_how how = how_now();
+	size_t done = how == IO_NOTHING ? 0 : how == IO_HALF ? count / 2 : count;
 	if (done > 0)
 		(void)write_all(fd, name, bytes, done, offset);
-	if (io.fault.how == IO_HALF)
+	if (how == IO_HALF)
 		return (ssize_t)done;
 	errno = io.fault.error;
 	return -1;
@@ -197,7 +205,7 @@ static int failing_sync(int fd, const char *name, int (*sync)(int fd))
 {
 	bool hit = strike();
 
-	if (hit && io.fault.how == IO_NOTHING) {
+	if (hit && how_now() == IO_NOTHING) {
 		errno = io.fault.error;
 		return -1;
 	}
@@ -339,8 +347,9 @@ int __wrap_rename(const char *from, const char *to)
 	if (name == NULL || lstat(from, &stat) != 0)
 		return __real_rename(from, to);
 	bool hit = strike();
-	int rc = hit && io.fault.how == IO_NOTHING ? 0 : __real_rename(from, to);
-	if (rc == 0 && !(hit && io.fault.how == IO_NOTHING)) {
+	bool nothing = hit && how_now() == IO_NOTHING;
+	int rc = nothing ? 0 : __real_rename(from, to);
+	if (rc == 0 && !nothing) {
 		struct io_event event = {.kind = IO_RENAME, .file = stat.st_ino};
 		(void)snprintf(event.name, sizeof(event.name), "%s", name);
 		note(event);

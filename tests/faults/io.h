@@ -20,6 +20,7 @@ enum io_how {
 	IO_NOTHING, /* nothing */
 	IO_DONE,    /* all of it: the data is there, and yet it failed (a write that could not be synced) */
 	IO_HALF,    /* half of it; a write then returns the half, as a full disk makes it, and not `error` */
+	IO_STUCK,   /* the first is done all the same; of those that fail after it nothing */
 	IO_HOWS,
 };
 

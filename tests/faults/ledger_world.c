@@ -1,6 +1,7 @@
 #include "ledger_world.h"
 
 #include "google/protobuf/timestamp.pb-c.h"
+#include "hq/history.h"
 #include "image.h"
 
 #include <sodium.h>
@@ -164,6 +165,7 @@ static void make_records(struct book *book)
 	for (size_t i = 0; i < book->n_records; i++) {
 		struct book_record *r = &book->records[i];
 		r->verdict = vl_record_verify(&r->record, book->ring, book->own, &r->verified, &r->why);
+		r->facts = r->verdict == VL_OK ? vl_facts_read(&r->verified.batch, book->own) : NULL;
 	}
 	vl_signer_close(cast.a.signer);
 	vl_signer_close(cast.b.signer);
@@ -201,19 +203,40 @@ void book_close(struct book *book)
 	book->store = NULL;
 }
 
-static void bring_record(struct book *book, const struct book_record *r)
+/* Judge the record now, as the verifier's threads do, in memory that lives until the commit. */
+static void judge_and_apply(struct book *book, const struct book_record *r)
+{
+	struct vl_verified verified = {0};
+	struct vl_why why = {0};
+	struct vl_arena *arena = vl_arena_open(0);
+	enum vl_err verdict =
+		arena == NULL ? VL_ERR_NOMEM : vl_record_verify(&r->record, book->ring, arena, &verified, &why);
+	struct vl_fact *facts = verdict == VL_OK ? vl_facts_read(&verified.batch, arena) : NULL;
+
+	if (verdict == VL_OK && facts == NULL)
+		verdict = VL_ERR_NOMEM;
+	book->arenas[book->n_arenas++] = arena;
+	vl_apply_record(book->applier, &r->record, verdict, &verified, facts, &why);
+}
+
+static void bring_record(struct book *book, const struct book_record *r, const struct vl_fact *facts)
 {
 	if (r->record.offset < book->from[r->record.partition])
 		return;
-	if (!book->verify) {
-		vl_apply_record(book->applier, &r->record, r->verdict, &r->verified, NULL, &r->why);
-		return;
-	}
-	struct vl_verified verified = {0};
+	if (book->verify)
+		judge_and_apply(book, r);
+	else
+		vl_apply_record(book->applier, &r->record, r->verdict, &r->verified, facts, &r->why);
+}
+
+static enum vl_err commit(struct book *book)
+{
 	struct vl_why why = {0};
-	vl_arena_reset(book->arena);
-	enum vl_err verdict = vl_record_verify(&r->record, book->ring, book->arena, &verified, &why);
-	vl_apply_record(book->applier, &r->record, verdict, &verified, NULL, &why);
+	enum vl_err err = vl_apply_commit(book->applier, &why);
+
+	while (book->n_arenas > 0)
+		vl_arena_close(book->arenas[--book->n_arenas]);
+	return err;
 }
 
 enum vl_err book_step(struct book *book, unsigned step)
@@ -225,10 +248,11 @@ enum vl_err book_step(struct book *book, unsigned step)
 		return err;
 	for (size_t i = 0; i < book->n_records; i++)
 		if (book->records[i].step == step)
-			bring_record(book, &book->records[i]);
-	return vl_apply_commit(book->applier, &why);
+			bring_record(book, &book->records[i], book->records[i].facts);
+	return commit(book);
 }
 
+/* Without the facts that a verifier would have read: either way must come to the same. */
 enum vl_err book_rest(struct book *book)
 {
 	enum vl_err err = VL_OK;
@@ -240,8 +264,8 @@ enum vl_err book_rest(struct book *book)
 		err = vl_apply_begin(book->applier, NULL);
 		if (err != VL_OK)
 			break;
-		bring_record(book, r);
-		err = vl_apply_commit(book->applier, NULL);
+		bring_record(book, r, NULL);
+		err = commit(book);
 	}
 	return err;
 }

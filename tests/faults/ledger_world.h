@@ -21,6 +21,7 @@ struct book_record {
 	struct vl_record record;
 	enum vl_err verdict;
 	struct vl_verified verified;
+	struct vl_fact *facts;
 	struct vl_why why;
 	unsigned step;
 };
@@ -34,6 +35,8 @@ struct book {
 	size_t size;
 	struct vl_ring *ring;
 	struct vl_arena *arena, *own;
+	struct vl_arena *arenas[BOOK_RECORDS]; /* of the records of the transaction under way */
+	size_t n_arenas;
 	struct book_record records[BOOK_RECORDS];
 	size_t n_records;
 	struct book_hash after[BOOK_STEPS + 1]; /* what the ledger holds after so many steps */

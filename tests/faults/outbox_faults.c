@@ -49,6 +49,21 @@ static void fresh(struct run *run)
 	box_restart(&run->box);
 }
 
+/* Do the steps from `from` on, one after the other or each while the one before is being committed. The one that failed. */
+static unsigned advance(struct run *run, unsigned from, bool flying, void (*done)(unsigned step), enum vl_err *err)
+{
+	if (flying)
+		return box_fly(&run->box, from, done, err);
+	for (unsigned s = from; s < BOX_STEPS; s++) {
+		*err = box_step(&run->box, s);
+		if (*err != VL_OK)
+			return s;
+		if (done != NULL)
+			done(s);
+	}
+	return BOX_STEPS;
+}
+
 /* -- crash images -- */
 
 static void check_image(void *context, const char *folder, uint64_t kept)
@@ -60,9 +75,13 @@ static void check_image(void *context, const char *folder, uint64_t kept)
 		fail_msg("after %u steps: %s", (unsigned)kept, run->box.wrong);
 }
 
-static void test_crash_at_any_write(void **state)
+static void mark_done(unsigned step)
 {
-	struct run *run = *state;
+	io_mark(step + 1);
+}
+
+static void crash_at_any_write(struct run *run, bool flying)
+{
 	struct io_record record = {0};
 	struct image_totals totals = {0};
 	struct image_limits limits = {
@@ -72,10 +91,8 @@ static void test_crash_at_any_write(void **state)
 	io_watch(run->live);
 	io_record(&record);
 	assert_int_equal(box_open(&run->box), VL_OK);
-	for (unsigned s = 0; s < BOX_STEPS; s++) {
-		assert_int_equal(box_step(&run->box, s), VL_OK);
-		io_mark(s + 1);
-	}
+	enum vl_err err;
+	assert_int_equal(advance(run, 0, flying, mark_done, &err), BOX_STEPS);
 	box_close(&run->box);
 	io_record(NULL);
 	io_watch(NULL);
@@ -88,11 +105,21 @@ static void test_crash_at_any_write(void **state)
 	io_lazy(true);
 	image_each(&record, run->image, &limits, check_image, run, &totals);
 	io_lazy(false);
-	print_message("outbox: %" PRIu64 " writes, %" PRIu64 " barriers, %" PRIu64 " crash images (and %" PRIu64
+	print_message("outbox%s: %" PRIu64 " writes, %" PRIu64 " barriers, %" PRIu64 " crash images (and %" PRIu64
 		      " the same again); VALISE_SEED=%" PRIu64 "\n",
-		      writes, syncs, totals.made, totals.repeated, limits.seed);
+		      flying ? ", in flight" : "", writes, syncs, totals.made, totals.repeated, limits.seed);
 	assert_true(totals.made > 100);
 	io_record_free(&record);
+}
+
+static void test_crash_at_any_write(void **state)
+{
+	crash_at_any_write(*state, false);
+}
+
+static void test_crash_at_any_write_in_flight(void **state)
+{
+	crash_at_any_write(*state, true);
 }
 
 /* A folder just made is not on the disk until the one above it is. */
@@ -130,8 +157,10 @@ static void restart(struct run *run, unsigned kept)
 
 /* One run of the scenario in which a call may fail. Whoever gets FULL goes on with the same process; anything else ends it.
  * Steps that failed are sent again when the fault is gone. */
-static void run_with_fault(struct run *run, const struct io_fault *fault, uint64_t told[VL_ERR_COUNT])
+static void run_with_fault(struct run *run, const struct io_fault *fault, bool flying, uint64_t told[VL_ERR_COUNT])
 {
+	unsigned tries = 0, failed = BOX_STEPS;
+
 	fresh(run);
 	io_fail(fault);
 	enum vl_err err = box_open(&run->box);
@@ -141,16 +170,17 @@ static void run_with_fault(struct run *run, const struct io_fault *fault, uint64
 		io_fail(NULL);
 		assert_int_equal(box_open(&run->box), VL_OK);
 	}
-	for (unsigned s = 0; s < BOX_STEPS; s++) {
-		for (unsigned tries = 0; (err = box_step(&run->box, s)) != VL_OK; tries++) {
-			told[err]++;
-			assert_true(tries < 3);
-			if (err == VL_ERR_FULL && tries == 0)
-				continue; /* there may be room now */
-			io_fail(NULL);
-			if (err != VL_ERR_FULL)
-				restart(run, s + 1);
-		}
+	for (unsigned s = 0; (s = advance(run, s, flying, NULL, &err)) < BOX_STEPS; failed = s) {
+		told[err]++;
+		tries = s == failed ? tries + 1 : 0;
+		assert_true(tries < 3);
+		if (err == VL_ERR_FULL && tries == 0)
+			continue; /* there may be room now, and nobody has to begin again */
+		if (tries == 1 && !fault->for_ever)
+			(void)box_wrong(&run->box, "goes no further after one failure");
+		io_fail(NULL);
+		if (err != VL_ERR_FULL)
+			restart(run, s + 1);
 	}
 	io_fail(NULL);
 	box_close(&run->box);
@@ -159,15 +189,14 @@ static void run_with_fault(struct run *run, const struct io_fault *fault, uint64
 			 fault->for_ever ? "for ever" : "once", run->box.wrong);
 }
 
-static void test_every_call_fails(void **state)
+static void every_call_fails(struct run *run, bool flying)
 {
-	struct run *run = *state;
 	uint64_t told[VL_ERR_COUNT] = {0}, runs = 0, calls;
 	struct io_fault none = {0};
 	static const int errors[] = {EIO, ENOSPC};
 
 	io_watch(run->live);
-	run_with_fault(run, &none, told);
+	run_with_fault(run, &none, flying, told);
 	fresh(run);
 	io_fail(NULL);
 	assert_int_equal(box_open(&run->box), VL_OK);
@@ -179,11 +208,23 @@ static void test_every_call_fails(void **state)
 		for (unsigned how = IO_NOTHING; how < IO_HOWS; how++)
 			for (unsigned ever = 0; ever < 2; ever++)
 				for (uint64_t n = 1; n <= calls; n++, runs++)
-					run_with_fault(run, &(struct io_fault){n, errors[e], how, ever == 1}, told);
-	print_message("outbox: each of %" PRIu64 " calls failed %u ways, %" PRIu64 " runs; told FULL %" PRIu64
+					run_with_fault(run, &(struct io_fault){n, errors[e], how, ever == 1}, flying,
+						       told);
+	print_message("outbox%s: each of %" PRIu64 " calls failed %u ways, %" PRIu64 " runs; told FULL %" PRIu64
 		      ", OUTCOME_UNKNOWN %" PRIu64 ", IO %" PRIu64 "\n",
-		      calls, 12U, runs, told[VL_ERR_FULL], told[VL_ERR_OUTCOME_UNKNOWN], told[VL_ERR_IO]);
+		      flying ? ", in flight" : "", calls, 2U * IO_HOWS * 2U, runs, told[VL_ERR_FULL],
+		      told[VL_ERR_OUTCOME_UNKNOWN], told[VL_ERR_IO]);
 	assert_true(told[VL_ERR_FULL] > 0 && told[VL_ERR_OUTCOME_UNKNOWN] > 0);
+}
+
+static void test_every_call_fails(void **state)
+{
+	every_call_fails(*state, false);
+}
+
+static void test_every_call_fails_in_flight(void **state)
+{
+	every_call_fails(*state, true);
 }
 
 /* -- memory that runs out -- */
@@ -195,7 +236,7 @@ static bool told_of_memory(enum vl_err err)
 }
 
 /* Allocation `nth` fails; where something goes wrong the process ends there and begins again with memory. */
-static void run_without_memory(struct run *run, uint64_t nth, bool for_ever)
+static void run_without_memory(struct run *run, uint64_t nth, bool for_ever, bool flying)
 {
 	fresh(run);
 	int64_t before = memory_live();
@@ -208,14 +249,13 @@ static void run_without_memory(struct run *run, uint64_t nth, bool for_ever)
 			fail_msg("allocation %" PRIu64 " of open: said '%s'", nth, vl_err_text(err));
 		assert_int_equal(box_open(&run->box), VL_OK);
 	}
-	for (unsigned s = 0; s < BOX_STEPS; s++)
-		while ((err = box_step(&run->box, s)) != VL_OK) {
-			failed = memory_failed();
-			memory_fail(0, false);
-			if (!told_of_memory(err) || failed == 0)
-				fail_msg("allocation %" PRIu64 " of step %u: said '%s'", nth, s, vl_err_text(err));
-			restart(run, s + 1);
-		}
+	for (unsigned s = 0; (s = advance(run, s, flying, NULL, &err)) < BOX_STEPS;) {
+		failed = memory_failed();
+		memory_fail(0, false);
+		if (!told_of_memory(err) || failed == 0)
+			fail_msg("allocation %" PRIu64 " of step %u: said '%s'", nth, s, vl_err_text(err));
+		restart(run, s + 1);
+	}
 	memory_fail(0, false);
 	box_close(&run->box);
 	if (run->box.wrong[0] != '\0' || !box_check(&run->box, BOX_STEPS, true))
@@ -240,9 +280,9 @@ static void test_every_allocation_fails(void **state)
 	box_close(&run->box);
 	uint64_t most = opening > steps ? opening : steps;
 	for (uint64_t n = 1; n <= most; n++)
-		for (unsigned ever = 0; ever < 2; ever++)
-			run_without_memory(run, n, ever == 1);
-	print_message("outbox: each of %" PRIu64 " allocations of open and %" PRIu64 " of the steps failed 2 ways\n",
+		for (unsigned way = 0; way < 4; way++)
+			run_without_memory(run, n, way % 2 == 1, way >= 2);
+	print_message("outbox: each of %" PRIu64 " allocations of open and %" PRIu64 " of the steps failed 4 ways\n",
 		      opening, steps);
 }
 
@@ -276,9 +316,7 @@ static void test_every_allocation_of_reopening_fails(void **state)
 		memory_fail(n, false);
 		assert_int_equal(box_open(&run->box), VL_OK);
 		memory_fail(0, false);
-		enum vl_err again = box_step(&run->box, 0);
-		box_close(&run->box);
-		if (again != VL_OK || run->box.wrong[0] != '\0' || !box_check(&run->box, BOX_STEPS, true))
+		if (!box_extend(&run->box))
 			fail_msg("allocation %" PRIu64 " of reopening: %s", n, run->box.wrong);
 	}
 	print_message("outbox: each of %" PRIu64 " allocations of reopening failed\n", n - 1);
@@ -421,8 +459,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_crash_at_any_write, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_crash_at_any_write_in_flight, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_new_folder_is_synced, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_every_call_fails, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_every_call_fails_in_flight, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_every_allocation_fails, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_every_allocation_of_reopening_fails, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_map_full_at_any_page, setup, teardown),

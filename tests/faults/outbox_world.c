@@ -231,6 +231,12 @@ static void hear_all(struct box *box, unsigned step, const struct answers *answe
 			hear(box, step, &box->events[step][i], &answers->accepted[i], doubtful);
 }
 
+static void put_ack(struct box *box, unsigned step)
+{
+	if (steps[step].ack != 0)
+		vl_outbox_ack(box->outbox, CASE_LANE, (struct vl_epoch){NOW}, (struct vl_seq){steps[step].ack});
+}
+
 enum vl_err box_step(struct box *box, unsigned step)
 {
 	struct answers answers = {0};
@@ -241,8 +247,7 @@ enum vl_err box_step(struct box *box, unsigned step)
 	if (err != VL_OK)
 		return err;
 	send_all(box, step, &answers);
-	if (steps[step].ack != 0)
-		vl_outbox_ack(box->outbox, CASE_LANE, (struct vl_epoch){NOW}, (struct vl_seq){steps[step].ack});
+	put_ack(box, step);
 	box->failed_early = vl_outbox_failed(box->outbox);
 	if (steps[step].abort) {
 		err = vl_outbox_failed(box->outbox) ? vl_outbox_commit(box->outbox, &why) : VL_OK;
@@ -255,6 +260,59 @@ enum vl_err box_step(struct box *box, unsigned step)
 	if (err == VL_OK)
 		see_batches(box, step);
 	return err;
+}
+
+/* Wait for a step that is being committed, and hear what became of it. */
+static enum vl_err land(struct box *box, unsigned step, const struct answers *answers, void (*done)(unsigned step))
+{
+	enum vl_err err = vl_outbox_land(box->outbox, NULL);
+
+	if (err == VL_OK || err == VL_ERR_OUTCOME_UNKNOWN)
+		hear_all(box, step, answers, err != VL_OK);
+	if (err == VL_OK && done != NULL)
+		done(step);
+	return err;
+}
+
+unsigned box_fly(struct box *box, unsigned from, void (*done)(unsigned step), enum vl_err *err)
+{
+	struct answers answers[2];
+	unsigned flying = BOX_STEPS;
+
+	for (unsigned s = from; s < BOX_STEPS; s++) {
+		struct answers *mine = &answers[s % 2];
+		*mine = (struct answers){0};
+		box->now.seconds++;
+		*err = vl_outbox_begin(box->outbox, NULL);
+		if (*err == VL_OK) {
+			send_all(box, s, mine);
+			put_ack(box, s);
+		}
+		enum vl_err landed = flying < BOX_STEPS ? land(box, flying, &answers[flying % 2], done) : VL_OK;
+		if (landed != VL_OK && *err == VL_OK && !vl_outbox_failed(box->outbox))
+			(void)box_wrong(box, "what was begun during a commit that failed does not fail");
+		if (landed != VL_OK) {
+			vl_outbox_abort(box->outbox);
+			*err = landed;
+			return flying;
+		}
+		flying = BOX_STEPS;
+		if (*err == VL_OK && steps[s].abort) {
+			vl_outbox_abort(box->outbox);
+			if (done != NULL)
+				done(s);
+			continue;
+		}
+		if (*err == VL_OK)
+			*err = vl_outbox_submit(box->outbox, NULL);
+		if (*err == VL_ERR_OUTCOME_UNKNOWN)
+			hear_all(box, s, mine, true); /* where no thread can be had it is a plain commit */
+		if (*err != VL_OK)
+			return s;
+		flying = s;
+	}
+	*err = flying < BOX_STEPS ? land(box, flying, &answers[flying % 2], done) : VL_OK;
+	return *err == VL_OK ? BOX_STEPS : flying;
 }
 
 /* -- asking for it -- */
@@ -381,7 +439,8 @@ static bool extend_store(struct box *box, const struct audit *before)
 		abort();
 	memcpy(said, box->promises, sizeof(box->promises));
 	memcpy(audit.key, vl_signer_public(box->signer)->bytes, 32);
-	forget_absent(box, before);
+	if (before != NULL)
+		forget_absent(box, before);
 	bool good = send_again(box) && box->wrong[0] == '\0';
 	box_close(box);
 	if (good && box_open(box) != VL_OK)
@@ -391,6 +450,14 @@ static bool extend_store(struct box *box, const struct audit *before)
 	box->n_promises = n_said;
 	free(said);
 	audit_free(&audit);
+	return good;
+}
+
+bool box_extend(struct box *box)
+{
+	bool good = extend_store(box, NULL);
+
+	box_close(box);
 	return good;
 }
 

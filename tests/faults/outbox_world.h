@@ -63,10 +63,17 @@ void box_close(struct box *box);
  * contradicts an earlier one, is `wrong`. */
 enum vl_err box_step(struct box *box, unsigned step);
 
+/* Do the steps from `from` on, each begun and filled while the one before is still being committed, as the keeper does. Calls
+ * `done` (NULL: nobody) after each that has landed well. Returns the step that failed, and *err why, or BOX_STEPS. */
+unsigned box_fly(struct box *box, unsigned from, void (*done)(unsigned step), enum vl_err *err);
+
 /* Look at the store as it is now, opened by nobody: every promise made before step `kept` is there once and unchanged, the
  * step under way wholly or not at all, nothing else; every batch ever to be seen is as it was; chains and signatures hold. Then,
  * where `extend`, send everything again and a new event to each lane: the answers must fit. False, and `wrong` says why. */
 bool box_check(struct box *box, unsigned kept, bool extend);
+
+/* Do only the last part of a check, with the box as it is open now and everything that was promised in it. Closes it. */
+bool box_extend(struct box *box);
 
 /* After a check: what was doubtful and is there counts as promised, the rest as never said. */
 void box_settle(struct box *box);

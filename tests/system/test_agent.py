@@ -161,7 +161,10 @@ def as_user(uid, path):
             line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             line.settimeout(30)
             line.connect(str(path))
-            line.sendall(len(request).to_bytes(4, "big") + request)
+            try:
+                line.sendall(len(request).to_bytes(4, "big") + request)
+            except BrokenPipeError:
+                pass  # turned away before it could ask; the answer is there all the same
             answer = line.recv(4096)
         except PermissionError:
             answer = b"denied"
@@ -187,6 +190,20 @@ def test_kernel_says_who_it_is(world, users, word):
             folder.chmod(folder.stat().st_mode | 0o111)
     assert as_user(NOBODY, mission.socket) == word
     assert mission.publish([case_opened("SD-1")]).answers[0]["event"] == (2 if word == "accepted" else 1)
+
+
+def test_one_connection_too_many_is_told_so(mission):
+    clients = [Client(mission.socket) for _ in range(128)]
+    assert clients[127].publish(Sender("CN-SD-EMB").event())[0].accepted.event == 1
+    with Client(mission.socket) as late:
+        assert "128 connections" in late.response().results[0].refused.reason
+        assert late.response() is None
+    result = mission.publish([case_opened("SD-1")], check=False)
+    assert (result.returncode, result.answers) == (1, [])
+    assert "128 connections" in result.stderr, result.stderr
+    clients.pop().socket.close()
+    wait_for("the room that this makes", lambda: mission.publish([case_opened("SD-2")], check=False).answers)
+    assert clients[0].publish(Sender("CN-SD-EMB").event())[0].WhichOneof("outcome") == "accepted"
 
 
 # -- the line is down --

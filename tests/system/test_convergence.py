@@ -76,15 +76,18 @@ def subject_of(dice, payload):
 
 
 def make_event(dice, sender, lane, seen):
+    known = seen.setdefault(lane, [])
+    if known and dice.random() < 0.1:
+        return dice.choice(known)  # told by two missions, or twice by one
     payload = fill(dice, message(dice.choice(event_types(lane)).full_name)())
     event = sender.event(subject_of(dice, payload), payload)
     event.occurred_at.FromSeconds(1682582400 + dice.randrange(-5000, 5000))
-    known = seen.setdefault((lane, event.subject), [])
-    if known and dice.random() < 0.3:
-        event.after = dice.choice(known)
-    if known and dice.random() < 0.05:
-        event.id = dice.choice(known)  # the same id under other words: one event all the same
-    known.append(event.id)
+    same = [other.id for other in known if other.subject == event.subject]
+    if same and dice.random() < 0.3:
+        event.after = dice.choice(same)
+    if same and dice.random() < 0.05:
+        event.id = dice.choice(same)  # an id that has been used before, for other words
+    known.append(event)
     return event
 
 

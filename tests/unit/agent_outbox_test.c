@@ -3,6 +3,8 @@
 
 #include "bus/chain.h"
 
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 /* Accept one event in a transaction under way. */
@@ -406,13 +408,14 @@ static void epochs_only_rise(void **state)
 static void reader_follows(void **state)
 {
 	struct world *world = *state;
-	int to_child[2], status;
+	int to_child[2], to_parent[2], status;
 	char byte;
 
 	world_open(world);
 	(void)accept_one(world, 1, CASE_TYPE, 10);
 	(void)accept_one(world, 2, CASE_TYPE, 10);
 	assert_int_equal(pipe(to_child), 0);
+	assert_int_equal(pipe(to_parent), 0);
 	pid_t pid = fork();
 	if (pid == 0) {
 		struct vl_outbox *outbox;
@@ -430,13 +433,16 @@ static void reader_follows(void **state)
 				seq = batch.seq;
 			}
 			vl_outbox_look_end(look);
-			if (round == 0 && (seen != 2 || read(to_child[0], &byte, 1) != 1))
+			if (round == 0 &&
+			    (seen != 2 || write(to_parent[1], "x", 1) != 1 || read(to_child[0], &byte, 1) != 1))
 				_exit(2);
 		}
 		bool right = seen == 3 && strcmp(vl_outbox_mission(outbox), "CN-SD-EMB") == 0;
 		vl_outbox_close(outbox);
 		_exit(right ? 0 : 3);
 	}
+	(void)close(to_parent[1]);
+	(void)!read(to_parent[0], &byte, 1);
 	(void)accept_one(world, 3, CASE_TYPE, 10);
 	(void)accept_one(world, 4, FLASH_TYPE, 10);
 	assert_int_equal(write(to_child[1], "x", 1), 1);
@@ -444,6 +450,7 @@ static void reader_follows(void **state)
 	assert_int_equal(status, 0);
 	(void)close(to_child[0]);
 	(void)close(to_child[1]);
+	(void)close(to_parent[0]);
 }
 
 static void reader_needs_an_outbox(void **state)
@@ -548,6 +555,86 @@ static void flash_still_fits(void **state)
 	vl_outbox_abort(world->outbox);
 }
 
+/* The next transaction is filled while the one before is stored: numbers run on, ids are known, everything is chained. */
+static void fills_one_while_another_flies(void **state)
+{
+	struct world *world = *state;
+	struct vl_outbox_options options = world_options(world);
+	uint64_t n = 0;
+
+	options.batch_bytes = 2000;
+	world_open_with(world, &options);
+	for (int round = 0; round < 50; round++) {
+		struct vl_accepted accepted;
+		assert_int_equal(vl_outbox_begin(world->outbox, NULL), VL_OK);
+		for (int i = 0; i < 30; i++) {
+			assert_int_equal(offer(world, ++n, i % 3 ? CASE_TYPE : FLASH_TYPE, 100, &accepted), VL_OK);
+			assert_false(accepted.duplicate);
+		}
+		/* Of this round, of the one that flies, and of one long on the disk. */
+		for (uint64_t back = 1; back < n; back += 29) {
+			assert_int_equal(offer(world, n - back, CASE_TYPE, 1, &accepted), VL_OK);
+			assert_true(accepted.duplicate);
+		}
+		assert_int_equal(vl_outbox_land(world->outbox, NULL), VL_OK);
+		assert_false(vl_outbox_flying(world->outbox));
+		assert_int_equal(offer(world, n - 40 > n ? 1 : n - 40, CASE_TYPE, 1, &accepted), VL_OK);
+		assert_true(accepted.duplicate || round == 0);
+		n += !accepted.duplicate;
+		if (round % 7 == 6)
+			assert_int_equal(vl_outbox_commit(world->outbox, NULL), VL_OK);
+		else
+			assert_int_equal(vl_outbox_submit(world->outbox, NULL), VL_OK);
+		if (round % 10 == 9) {
+			vl_outbox_abort(world->outbox);
+			assert_int_equal(vl_outbox_begin(world->outbox, NULL), VL_OK);
+			assert_int_equal(offer(world, 900000, CASE_TYPE, 100, &accepted), VL_OK);
+			assert_false(accepted.duplicate);
+			vl_outbox_abort(world->outbox);
+		}
+	}
+	assert_int_equal(vl_outbox_land(world->outbox, NULL), VL_OK);
+	assert_int_equal(audit(world).events, 1500);
+	world_reopen(world);
+	assert_int_equal(accept_one(world, 0, CASE_TYPE, 1).event.n, 1001);
+	assert_int_equal(audit(world).events, 1501);
+}
+
+/* The disk fails under the one that flies: it and the one begun meanwhile are gone, and nothing else. */
+static void what_flies_may_fail(void **state)
+{
+	struct world *world = *state;
+	struct rlimit before, now;
+	struct vl_accepted accepted;
+	struct vl_why why = {0};
+
+	(void)signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	world_open(world);
+	for (uint64_t n = 1; n <= 3; n++)
+		(void)accept_one(world, n, CASE_TYPE, 10);
+	now = before;
+	now.rlim_cur = 60000;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &now), 0);
+	assert_int_equal(vl_outbox_begin(world->outbox, NULL), VL_OK);
+	for (uint64_t n = 4; n <= 60; n++)
+		assert_int_equal(offer(world, n, CASE_TYPE, 5000, &accepted), VL_OK);
+	assert_int_equal(vl_outbox_submit(world->outbox, NULL), VL_OK);
+	assert_int_equal(vl_outbox_begin(world->outbox, NULL), VL_OK);
+	assert_int_equal(offer(world, 61, CASE_TYPE, 5000, &accepted), VL_OK);
+	assert_int_equal(accepted.event.n, 61);
+	assert_int_equal(vl_outbox_land(world->outbox, &why), VL_ERR_OUTCOME_UNKNOWN);
+	assert_true(why.text[0] != '\0');
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_true(vl_outbox_failed(world->outbox));
+	assert_int_equal(vl_outbox_commit(world->outbox, NULL), VL_ERR_OUTCOME_UNKNOWN);
+	world_reopen(world);
+	accepted = accept_one(world, 4, CASE_TYPE, 10);
+	assert_false(accepted.duplicate);
+	assert_int_equal(accepted.event.n, 4);
+	assert_int_equal(audit(world).events, 4);
+}
+
 /* Flip one byte of the last batch in the file: it must not be chained on, or sent. */
 static void sees_a_damaged_batch(void **state)
 {
@@ -637,6 +724,8 @@ int main(void)
 		TEST(reader_needs_an_outbox),
 		TEST(acks_are_kept_and_never_go_back),
 		TEST(flash_still_fits),
+		TEST(fills_one_while_another_flies),
+		TEST(what_flies_may_fail),
 		TEST(sees_a_damaged_batch),
 		TEST(random_work_keeps_its_promises),
 	};
