@@ -1,6 +1,5 @@
 #include "outbox_world.h"
 
-#include "base/text.h"
 #include "store/store.h"
 
 #define ALERT_TYPE "consular.alert.v1.AlertDrafted"

@@ -115,7 +115,8 @@ def test_file_is_named_in_the_error(mission, tmp_path):
 
 
 def test_every_line_bad(mission):
-    result = mission.publish([LINES[name][0] for name in ("broken_json", "unknown_type", "wrong_enum")] * 100, check=False)
+    lines = [LINES[name][0] for name in ("broken_json", "unknown_type", "wrong_enum")] * 100
+    result = mission.publish(lines, check=False)
     assert (result.returncode, result.answers) == (1, [])
     numbers = [int(number) for number in re.findall(r"cannot publish 'stdin:(\d+)'", result.stderr)]
     assert numbers == list(range(1, 301))
@@ -303,8 +304,8 @@ def cut_short(key):
 
 KEYS = {
     "group_readable": (mode(0o640), "permission|others|0600|mode"), "world_readable": (mode(0o604), "others|0600|mode"),
-    "linked": (linked, "symbolic link"), "of_another": (of_another, "CN-EG-EMB|another"), "cut": (cut_short, "line|digits"),
-    "missing": (os.unlink, "not there"),
+    "linked": (linked, "symbolic link"), "of_another": (of_another, "CN-EG-EMB|another"),
+    "cut": (cut_short, "line|digits"), "missing": (os.unlink, "not there"),
 }
 
 

@@ -1,4 +1,4 @@
-"""What is not authentic or cannot be read is never in a view, is kept byte for byte in the dead letters, and is counted."""
+"""What is not authentic or cannot be read is in no view; it is kept byte for byte in the dead letters, and counted."""
 
 import base64
 import signal

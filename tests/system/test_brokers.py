@@ -1,4 +1,4 @@
-"""The real Kafka under everything: it starts and stops by one command, and is set up so that nothing accepted gets lost."""
+"""The real Kafka under everything: one command starts and stops it, and it loses nothing that it has accepted."""
 
 import os
 import pathlib

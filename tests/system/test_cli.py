@@ -12,8 +12,8 @@ import pytest
 from confluent_kafka.admin import AdminClient
 
 import valise
-from valise import (ALERT, CASE, ENVIRONMENT, EVACUATION, NOWHERE, PROGRAMS, Sender, Wire, World, case_opened, event, rows,
-                    wait_for)
+from valise import (ALERT, CASE, ENVIRONMENT, EVACUATION, NOWHERE, PROGRAMS, Sender, Wire, World, case_opened, event,
+                    rows, wait_for)
 
 MISSION, OTHER = "CN-SD-EMB", "CN-EG-EMB"
 COMMANDS = ("publish", "tail", "verify", "mission", "view", "outbox", "deadletter", "topic", "key", "case", "alert",
@@ -64,10 +64,12 @@ def refused(place, code, *words, talk=""):
     ("tail", "LANE"), ("tail --keys", "needs a value"), ("tail --kesy x {lane}", "did you mean '--keys'"),
     ("tail -b {b} {lane}", "--keys"), ("verify --keys {keys} {lane}", "-b HOST:PORT"),
     ("tail -b {b} --keys {keys} -n 0 {lane}", "from 1"), ("tail -b {b} --keys {keys} --since soon {lane}", "a time is"),
-    ("tail -b {b} --keys {keys} -o xml {lane}", "table or json"), ("tail -f --until now -b {b} --keys {keys} {lane}", "--until"),
+    ("tail -b {b} --keys {keys} -o xml {lane}", "table or json"),
+    ("tail -f --until now -b {b} --keys {keys} {lane}", "--until"),
     ("tail -b {b} -X no.such=1 --keys {keys} {lane}", "no.such"), ("case show --views {views}", "KEY"),
     ("case show --views {views} a b", "one argument too many"), ("case ls", "--views"), ("outbox ls", "--outbox"),
-    ("key new", "--id"), ("topic apply -b {b}", "FILE"), ("deadletter show -b {b}", "TOPIC/PARTITION/OFFSET"), ("publish a b", "too many"),
+    ("key new", "--id"), ("topic apply -b {b}", "FILE"), ("deadletter show -b {b}", "TOPIC/PARTITION/OFFSET"),
+    ("publish a b", "too many"),
 ])
 def test_wrong_usage_is_2(place, words, talk):
     refused(place, 2, *words.replace("{lane}", CASE).split(), talk=talk)
@@ -131,8 +133,9 @@ def test_help_names_every_command():
 def on_terminal(*words, env=None):
     """What a command prints to a terminal."""
     ours, theirs = pty.openpty()
-    process = subprocess.Popen([str(word) for word in (PROGRAMS / "valise", *words)], stdin=subprocess.DEVNULL, stdout=theirs,
-                               stderr=subprocess.DEVNULL, env={**os.environ, **ENVIRONMENT, "TERM": "xterm", **(env or {})})
+    process = subprocess.Popen([str(word) for word in (PROGRAMS / "valise", *words)], stdin=subprocess.DEVNULL,
+                               stdout=theirs, stderr=subprocess.DEVNULL,
+                               env={**os.environ, **ENVIRONMENT, "TERM": "xterm", **(env or {})})
     os.close(theirs)
     said = b""
     try:
@@ -235,11 +238,12 @@ def test_tail_follows_and_leaves_no_trace(place, tmp_path):
     before = groups(place.kafka)
     out = tmp_path / "out"
     with open(out, "w") as file, open(tmp_path / "err", "w") as err:
-        process = valise.spawn("valise", "tail", *place.where, "-f", "-o", "json", "--mission", OTHER, EVACUATION, stdout=file,
-                               stderr=err)
+        process = valise.spawn("valise", "tail", *place.where, "-f", "-o", "json", "--mission", OTHER, EVACUATION,
+                               stdout=file, stderr=err)
     try:
         for number in range(3):
-            place.mission[OTHER].publish([event(EVACUATION + ".LegOpened", "LEG-1", {"leg": "LEG-1", "operation": "OP"})])
+            opened = event(EVACUATION + ".LegOpened", "LEG-1", {"leg": "LEG-1", "operation": "OP"})
+            place.mission[OTHER].publish([opened])
             wait_for("the line", lambda: len(out.read_text().splitlines()) == number + 1)
             assert groups(place.kafka) == before
     finally:
@@ -292,8 +296,7 @@ def test_views_ls_and_show(place):
 
 def test_digest(place):
     lines = place.hq.digest().splitlines()
-    assert [re.fullmatch(r"[0-9a-f]{64}  (\S+)", line).group(1) for line in sorted(lines, key=lambda line: line[66:])] == [
-        ALERT, CASE, EVACUATION]
+    assert sorted(re.fullmatch(r"[0-9a-f]{64}  (\S+)", line).group(1) for line in lines) == [ALERT, CASE, EVACUATION]
     assert place.hq.digest(CASE) == [line for line in lines if line.endswith(CASE)][0] + "\n"
 
 
@@ -319,7 +322,8 @@ def test_dead_letters(place):
         (topic, partition, offset, "unknown_key", len(place.forged_value))]
     raw = valise.valise("deadletter", "show", "--raw", "-b", place.kafka.bootstrap, origin, text=False)
     assert raw.stdout == place.forged_value
-    assert rows(valise.valise("deadletter", "ls", "-b", place.kafka.bootstrap, "--mission", "CN-YY-EMB", "-o", "json")) == []
+    none = valise.valise("deadletter", "ls", "-b", place.kafka.bootstrap, "--mission", "CN-YY-EMB", "-o", "json")
+    assert none.stdout == ""
 
 
 # -- brokers by other ways --

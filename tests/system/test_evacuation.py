@@ -1,4 +1,4 @@
-"""A ship as it sailed: 678 people, 668 nationals and 10 others. Told twice, by two missions at once, it is still 678."""
+"""A ship as it sailed: 678 people, 668 nationals and 10 others. Told twice, by two missions at once, it stays 678."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -67,8 +67,8 @@ def publish_everywhere(missions, events):
 def check(hq):
     leg = hq.show("evacuation", LEG)["row"]
     counts = {name: int(leg.get(name, 0)) for name in
-              ("boarded", "boardedNationals", "boardedForeign", "boardedUnknown", "aboard", "disembarked", "born", "died",
-               "offloaded")}
+              ("boarded", "boardedNationals", "boardedForeign", "boardedUnknown", "aboard", "disembarked", "born",
+               "died", "offloaded")}
     assert counts == {"boarded": 678, "boardedNationals": 668, "boardedForeign": 10, "boardedUnknown": 0, "aboard": 0,
                       "disembarked": 678, "born": 0, "died": 0, "offloaded": 0}
     assert leg["status"] == "LEG_STATUS_CLOSED"

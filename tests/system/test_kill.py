@@ -1,7 +1,8 @@
 """Keeper, link and headquarters are killed under load: nothing that was accepted is lost, nothing is there twice.
 
-The oracle is what `valise publish` has printed. Every line of the load has an id; all are answered in the end, as publish waits
-for an agent that comes back; and headquarters must then hold exactly these events, each once, under the number of its answer.
+The oracle is what `valise publish` has printed. Every line of the load has an id; all are answered in the end, as
+publish waits for an agent that comes back; and headquarters must then hold exactly these events, each once, under the
+number of its answer.
 
 Environment: VALISE_KILLS (how many, 15), VALISE_SEED (which, when; printed).
 """
@@ -48,7 +49,8 @@ class Load(threading.Thread):
     def publish(self, events):
         """One turn. Where no agent is there to begin with, again; one that goes away later is publish's own affair."""
         result = wait_for("an agent", lambda: self.attempt(events), 60)
-        if result.returncode != 0 or sorted(answer["line"] for answer in result.answers) != list(range(1, len(events) + 1)):
+        lines = sorted(answer["line"] for answer in result.answers)
+        if result.returncode != 0 or lines != list(range(1, len(events) + 1)):
             self.wrong.append((result.returncode, result.stderr))
         self.answers += result.answers
 
@@ -87,7 +89,7 @@ def places(answers):
 
 
 def held(hq, name):
-    """What headquarters holds of a mission: (id, (lane, epoch, event)) of every event in every history, repetitions too."""
+    """What headquarters holds of a mission: (id, (lane, epoch, event)) of all in every history, repetitions too."""
     found = []
     for number in range(SUBJECTS):
         case = hq.show("case", f"{name[3:5]}-{number}", check=False)
@@ -137,7 +139,8 @@ def test_nothing_lost_and_nothing_double(world):
         standing = hq.standing(name, CASE)
         assert (standing["verdict"], int(standing["events"]), int(standing["parked"])) == ("ok", len(accepted), 0)
     audit = valise.valise("verify", "-b", world.kafka.bootstrap, "--keys", world.keys, "-o", "json", CASE)
-    assert {row["mission"]: row["events"] for row in rows(audit)} == {load.mission.name: len(load.given) for load in loads}
+    assert {row["mission"]: row["events"] for row in rows(audit)} == {
+        load.mission.name: len(load.given) for load in loads}
     rebuilt = world.headquarters("rebuilt").start()
     for load in loads:
         rebuilt.wait_events(load.mission.name, CASE, len(load.given))

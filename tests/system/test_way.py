@@ -1,9 +1,9 @@
-"""The whole way, once: an officer's event goes in at a mission, a duty officer at headquarters reads what it changed."""
+"""The whole way, once: an officer's event goes in at a mission, and headquarters reads what it changed."""
 
 import json
 
 import valise
-from valise import ALERT, CASE, EVACUATION, case_opened, event
+from valise import CASE, EVACUATION, case_opened, event
 
 
 def test_event_reaches_the_views(world):

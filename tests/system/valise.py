@@ -1,7 +1,7 @@
 """What the system tests share: programs, missions, headquarters, and records made by hand.
 
-Records are made with PyNaCl and protobuf from the installed descriptor set, not with our own code, so that a mistake made on
-both sides of the wire does not pass.
+Records are made with PyNaCl and protobuf from the installed descriptor set, not with our own code, so that a mistake
+made on both sides of the wire does not pass.
 """
 
 import base64
@@ -394,8 +394,8 @@ class Client:
 
     def __init__(self, path):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.socket.settimeout(30)
         self.socket.connect(str(path))
+        self.socket.settimeout(30)
 
     def __enter__(self):
         return self
@@ -418,7 +418,9 @@ class Client:
     def response(self):
         """The next PublishResponse; None where the agent has hung up."""
         head = self._read(4)
-        return message("valise.v1.PublishResponse").FromString(self._read(struct.unpack(">I", head)[0])) if head else None
+        if not head:
+            return None
+        return message("valise.v1.PublishResponse").FromString(self._read(struct.unpack(">I", head)[0]))
 
     def _read(self, count):
         data = b""
