@@ -108,17 +108,8 @@ static void test_every_bit_may_turn(void **state)
 {
 	struct run *run = *state;
 	struct rot rot = {.sound = run->sound, .folder = run->folder, .judge = judge, .context = run};
-	size_t size = rot_size(&rot), n = faults_most(2500, size), *at;
-	uint64_t seed = faults_seed();
 
-	n = n < size ? n : size;
-	at = calloc(n, sizeof(*at));
-	assert_non_null(at);
-	for (size_t i = 0; i < n; i++)
-		at[i] = i * size / n + faults_next(&seed) % (size / n);
-	rot_flip(&rot, at, n, (unsigned)(seed % 8));
-	free(at);
-	print_message("outbox: %zu of %zu bytes with a bit turned; VALISE_SEED=%" PRIu64 "\n", n, size, faults_seed());
+	rot_bits(&rot, "outbox", faults_most(2500, SIZE_MAX), faults_seed());
 	rot_print(&rot, "outbox");
 	assert_int_equal(rot.counts[ROT_WRONG], 0);
 	assert_int_equal(rot.counts[ROT_HUNG], 0);

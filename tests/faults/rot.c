@@ -1,6 +1,6 @@
 #include "rot.h"
 
-#include "image.h"
+#include "faults.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -11,10 +11,13 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define HANG_SECONDS 10
+/* Of the processor's time; and of anybody's, for one that only waits. */
+#define HANG_BUSY 10
+#define HANG_IDLE 120
 
 /* Reports of memory errors in a child need no symbols: there may be many. */
 const char *__asan_default_options(void);
@@ -83,7 +86,8 @@ static void child(const struct rot *rot, struct told *told, const size_t *at, si
 		(void)signal(*s, SIG_DFL);
 	for (size_t i = told->done; i < n; i++) {
 		spoil(rot, at[i], cut, shift);
-		(void)alarm(HANG_SECONDS);
+		(void)setitimer(ITIMER_PROF, &(struct itimerval){.it_value = {HANG_BUSY, 0}}, NULL);
+		(void)alarm(HANG_IDLE);
 		told->verdicts[i] = (uint8_t)rot->judge(rot->context, rot->folder);
 		told->done = i + 1;
 	}
@@ -107,7 +111,7 @@ static void run(struct rot *rot, const size_t *at, size_t n, bool cut, unsigned 
 			abort();
 		if (told->done == n)
 			break;
-		bool hung = WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM;
+		bool hung = WIFSIGNALED(status) && (WTERMSIG(status) == SIGALRM || WTERMSIG(status) == SIGPROF);
 		told->verdicts[told->done++] = hung ? ROT_HUNG : ROT_DIED;
 	}
 	for (size_t i = 0; i < n; i++)
@@ -116,9 +120,26 @@ static void run(struct rot *rot, const size_t *at, size_t n, bool cut, unsigned 
 	(void)munmap(told, size);
 }
 
-void rot_flip(struct rot *rot, const size_t *offsets, size_t n, unsigned shift)
+void rot_bits(struct rot *rot, const char *what, size_t most, uint64_t seed)
 {
-	run(rot, offsets, n, false, shift);
+	const char *only = getenv("VALISE_AT");
+	size_t size = rot_size(rot), n = most < size ? most : size, at = 0;
+	size_t *offsets = calloc(n, sizeof(*offsets));
+	uint64_t state = seed;
+
+	if (offsets == NULL)
+		abort();
+	for (size_t i = 0; i < n; i++)
+		offsets[i] = i * size / n + faults_next(&state) % (size / n);
+	if (only != NULL) {
+		at = strtoull(only, NULL, 0);
+		for (unsigned shift = 0; shift < 8; shift++)
+			run(rot, &at, 1, false, shift);
+	} else {
+		run(rot, offsets, n, false, (unsigned)(state % 8));
+		printf("%s: %zu of %zu bytes with a bit turned; VALISE_SEED=%" PRIu64 "\n", what, n, size, seed);
+	}
+	free(offsets);
 }
 
 void rot_cut(struct rot *rot, const size_t *sizes, size_t n)

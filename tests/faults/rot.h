@@ -38,8 +38,9 @@ struct rot {
 /* The size of the store's file. */
 size_t rot_size(const struct rot *rot);
 
-/* Turn over one bit of the byte at each of `n` offsets (bit `offset % 8` of it, which a seed may shift). */
-void rot_flip(struct rot *rot, const size_t *offsets, size_t n, unsigned shift);
+/* Turn over one bit of `most` bytes, chosen by a seed and spread over the file, one at a time. With VALISE_AT=OFFSET in the
+ * environment each bit of that byte instead. */
+void rot_bits(struct rot *rot, const char *what, size_t most, uint64_t seed);
 
 /* Cut the file to each of `n` sizes. */
 void rot_cut(struct rot *rot, const size_t *sizes, size_t n);
