@@ -75,8 +75,10 @@ static enum vl_err load_chains(struct vl_outbox *outbox, struct vl_txn *txn, str
 			err = VL_ERR_NOMEM;
 			break;
 		}
-		if (good)
+		if (good) {
 			lane->chain = row.chain;
+			lane->freeing = true;
+		}
 		if (!good || !head_holds(txn, lane))
 			err = vl_fail(
 				why, VL_ERR_CORRUPT,

@@ -153,8 +153,15 @@ static void tidy_scratch(struct vl_outbox *outbox)
 		vl_buf_free(&outbox->scratch);
 }
 
+/* Whether the event is known by its id from now on. Receipts come for ever, and are not said again by id: a row for each of them
+ * would fill headquarters' own outbox. */
+static bool remembered(const struct vl_lane *lane, bool id_given)
+{
+	return id_given || strcmp(lane->name, VL_RECEIPT_LANE) != 0;
+}
+
 static enum vl_err put_event(struct vl_outbox *outbox, const struct vl_lane *known, struct vl_bytes event,
-			     struct vl_accepted *accepted)
+			     bool id_given, struct vl_accepted *accepted)
 {
 	struct outbox_lane *lane = meet_lane(outbox, known);
 	struct vl_bytes there, key = {accepted->id.bytes, sizeof(accepted->id.bytes)};
@@ -166,7 +173,8 @@ static enum vl_err put_event(struct vl_outbox *outbox, const struct vl_lane *kno
 	}
 	*accepted = (struct vl_accepted){accepted->id, lane->name, lane->chain.epoch, lane->chain.next_event, false};
 	row_pack_event(&(struct event_row){lane->number, accepted->epoch, accepted->event}, row);
-	if (vl_txn_insert(outbox->txn, EVENT, key, (struct vl_bytes){row, sizeof(row)}, &there))
+	if (!remembered(known, id_given) ||
+	    vl_txn_insert(outbox->txn, EVENT, key, (struct vl_bytes){row, sizeof(row)}, &there))
 		append(outbox, lane, event);
 	else if (!vl_outbox_failed(outbox))
 		return repeat_answer(outbox, there, accepted);
@@ -196,7 +204,7 @@ enum vl_err vl_outbox_accept(struct vl_outbox *outbox, struct vl_bytes bytes, st
 	if (event.id.size == 0)
 		err = give_id(outbox, &bytes, &accepted->id, why);
 	if (err == VL_OK)
-		err = put_event(outbox, lane, bytes, accepted);
+		err = put_event(outbox, lane, bytes, event.id.size > 0, accepted);
 	tidy_scratch(outbox);
 	return err;
 }
@@ -206,9 +214,11 @@ void vl_outbox_ack(struct vl_outbox *outbox, const char *lane, struct vl_epoch e
 	struct vl_epoch old_epoch;
 	struct vl_seq old_seq;
 
-	row_get_acked(outbox->txn, lane, &old_epoch, &old_seq);
-	if (epoch.n > old_epoch.n || (epoch.n == old_epoch.n && seq.n > old_seq.n))
-		row_put_acked(outbox->txn, lane, epoch, seq);
+	row_get_place(outbox->txn, ACKED, lane, &old_epoch, &old_seq);
+	if (row_later(epoch, seq, old_epoch, old_seq))
+		row_put_place(outbox->txn, ACKED, lane, epoch, seq);
+	if (strcmp(lane, VL_RECEIPT_LANE) == 0)
+		outbox_free_receipts(outbox, epoch, seq);
 }
 
 /* -- the end of a transaction -- */
@@ -221,7 +231,10 @@ static void end(struct vl_outbox *outbox, bool kept)
 		outbox->added = outbox->added_before;
 	for (uint32_t i = 0; i < outbox->n_lanes; i++) {
 		struct outbox_lane *lane = outbox->lanes[i];
-		if (lane == NULL || !lane->touched)
+		if (lane == NULL)
+			continue;
+		lane->freeing |= !kept;
+		if (!lane->touched)
 			continue;
 		lane->touched = false;
 		if (!kept) {

@@ -1,6 +1,6 @@
 /*
  * Inside the outbox: the struct that its parts share. outbox.c opens, outbox_accept.c takes events, outbox_batch.c makes
- * batches of them, outbox_look.c reads, outbox_rows.c knows the rows.
+ * batches of them, outbox_free.c lets go of them, outbox_look.c reads, outbox_rows.c knows the rows.
  */
 #ifndef VALISE_AGENT_OUTBOX_IN_H
 #define VALISE_AGENT_OUTBOX_IN_H
@@ -16,6 +16,7 @@ struct outbox_lane {
 	uint32_t number;
 	struct vl_chain chain, saved; /* as of now; as of the last commit */
 	bool touched;                 /* within this transaction */
+	bool freeing;                 /* there may be batches that are applied and still kept */
 	struct vl_buf batch;          /* the open batch: its head, then its events */
 	size_t prev_at;               /* in it */
 	uint32_t n_events;
@@ -76,6 +77,9 @@ void outbox_batch_full(struct vl_outbox *outbox, struct outbox_lane *lane);
 void outbox_batches_store(struct vl_outbox *outbox);
 void outbox_batch_last(struct vl_outbox *outbox, struct outbox_lane *lane);
 void outbox_batches_drop(struct vl_outbox *outbox);
+
+/* An ack on the lane of receipts, which nobody gives receipts for, frees. */
+void outbox_free_receipts(struct vl_outbox *outbox, struct vl_epoch epoch, struct vl_seq seq);
 
 /* A number above `before`, and the hour's where that is later. */
 uint64_t outbox_new_epoch(const struct vl_outbox *outbox, uint64_t before);

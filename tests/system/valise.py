@@ -184,6 +184,13 @@ class Mission:
 
     def batches(self):
         """What its outbox holds, as `valise outbox ls` tells it."""
+        return [row for row in self.listed() if "storedAt" in row]
+
+    def applied(self):
+        """How far headquarters has applied each lane, as the outbox knows it."""
+        return {row["lane"]: int(row["seq"]) for row in self.listed() if "storedAt" not in row}
+
+    def listed(self):
         return rows(valise("outbox", "ls", "--outbox", self.outbox, "-o", "json"))
 
 
