@@ -100,11 +100,12 @@ enum vl_outbox_fit {
 enum vl_outbox_fit vl_outbox_free(struct vl_outbox *outbox, const char *lane, struct vl_epoch epoch, struct vl_seq seq,
 				  const struct vl_digest *digest);
 
-/* Delete applied batches, at most this many in one transaction. */
+/* Delete applied batches, at most this many in one transaction. Call it in further ones while vl_outbox_freeing says so; then their
+ * room can be used. */
 #define VL_OUTBOX_FREE_STEP 256
 void vl_outbox_free_some(struct vl_outbox *outbox);
 
-/* Whether there may be more to delete. */
+/* Whether there may be more to do for vl_outbox_free_some. */
 bool vl_outbox_freeing(const struct vl_outbox *outbox);
 
 /* Note how far the topic of receipts was read. */

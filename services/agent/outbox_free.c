@@ -93,12 +93,16 @@ void vl_outbox_free_some(struct vl_outbox *outbox)
 		struct outbox_lane *lane = outbox->lanes[i];
 		if (lane == NULL || !lane->freeing)
 			continue;
+		unsigned before = left;
 		row_get_place(outbox->txn, APPLIED, lane->name, &epoch, &seq);
 		for (; left > 0 && free_first(outbox, lane, epoch, seq); left--)
 			outbox->measured = false;
 		if (left == 0)
 			return;
-		lane->freeing = false;
+		lane->freeing = left < before;
+		/* LMDB uses freed pages from the second transaction on: let this be the first. */
+		if (!lane->freeing && seq.n > 0)
+			row_put_place(outbox->txn, APPLIED, lane->name, epoch, seq);
 	}
 }
 
