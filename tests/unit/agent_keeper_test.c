@@ -13,6 +13,8 @@
 struct house {
 	struct world *world;
 	struct vl_keeper *keeper;
+	struct vl_ring *ring; /* of headquarters and the mission */
+	struct vl_signer *hq;
 	int listener;
 	uid_t users[1];
 	char path[300];
@@ -30,7 +32,7 @@ static int house_setup(void **state)
 	house->users[0] = geteuid();
 	(void)snprintf(house->path, sizeof(house->path), "%s/socket", house->world->folder.path);
 	assert_int_equal(vl_listen(house->path, false, &house->listener, NULL), VL_OK);
-	struct vl_keeper_options options = {house->world->outbox, house->listener, house->users, 1};
+	struct vl_keeper_options options = {house->world->outbox, house->listener, house->users, 1, house->ring};
 	assert_int_equal(vl_keeper_open(&options, &house->keeper, NULL), VL_OK);
 	*state = house;
 	return 0;
@@ -593,7 +595,7 @@ static void full_is_told_and_flash_is_taken(void **state)
 	world_close(house->world);
 	options.size = VL_OUTBOX_SIZE_MIN;
 	world_open_with(house->world, &options);
-	struct vl_keeper_options keeper = {house->world->outbox, house->listener, house->users, 1};
+	struct vl_keeper_options keeper = {house->world->outbox, house->listener, house->users, 1, house->ring};
 	assert_int_equal(vl_keeper_open(&keeper, &house->keeper, NULL), VL_OK);
 	Valise__V1__PublishResult *result;
 	Valise__V1__PublishResponse *response;
@@ -636,7 +638,7 @@ static void wakes_the_link_and_notes_its_acks(void **state)
 	vl_keeper_set_link(house->keeper, ends[0]);
 	ask_one(house, fd, 1, 1, CASE_TYPE, 10);
 	accepted(house, fd, 1, 1, false);
-	assert_int_equal(vl_pipe_receive(ends[1], &message), VL_OK);
+	assert_int_equal(vl_pipe_receive(ends[1], &message, NULL), VL_OK);
 	assert_int_equal(message.kind, VL_PIPE_COMMITTED);
 	message = (struct vl_pipe_message){VL_PIPE_ACKED, vl_lane_find(CASE_LANE, strlen(CASE_LANE)), {NOW}, {1}};
 	assert_int_equal(vl_pipe_send(ends[1], &message), VL_OK);
