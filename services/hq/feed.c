@@ -15,6 +15,14 @@
 #define POLL_MS 200
 #define LOOK_MS 60000 /* between looks for new partitions */
 #define RETRY_MS 1000
+#define DRAIN_MS 5
+
+/* Of a partition. */
+enum state {
+	READING,
+	LOST,    /* its next record is not there */
+	MISSING, /* nor is its topic; when it is there again, it is another one */
+};
 
 struct vl_feed {
 	struct vl_store *store;
@@ -23,9 +31,13 @@ struct vl_feed {
 	size_t n_pairs;
 	struct vl_consumer *consumer;
 	struct vl_position positions[MAX_PARTITIONS]; /* what is read, and the next offset of each */
-	bool stopped[MAX_PARTITIONS];
+	enum state states[MAX_PARTITIONS];
 	size_t n_positions;
 	size_t topics_missing;
+	int64_t find_at; /* when to look after what is lost */
+	pthread_mutex_t lock;
+	struct vl_position rewind; /* what the ledger is asked for */
+	bool asked;
 	pthread_t thread;
 	atomic_bool stop;
 	bool unreachable;
@@ -103,7 +115,7 @@ static enum vl_err assign(struct vl_feed *f)
 	size_t n = 0;
 
 	for (size_t i = 0; i < f->n_positions; i++)
-		if (!f->stopped[i])
+		if (f->states[i] == READING)
 			live[n++] = f->positions[i];
 	enum vl_err err = vl_consumer_assign(f->consumer, live, n, &why);
 	if (err != VL_OK)
@@ -111,16 +123,88 @@ static enum vl_err assign(struct vl_feed *f)
 	return err;
 }
 
-static void stop_partition(struct vl_feed *f, const struct vl_position *at, const struct vl_why *why)
+static void lose_partition(struct vl_feed *f, const struct vl_position *at, const struct vl_why *why)
 {
 	struct vl_position *position = find(f, at->topic, strlen(at->topic), at->partition);
 
-	if (position == NULL || f->stopped[position - f->positions])
+	if (position == NULL || f->states[position - f->positions] != READING)
 		return;
-	f->stopped[position - f->positions] = true;
-	vl_log_error("cannot read '%s' partition %d at offset %lld: %s; this partition is stopped, nothing is skipped",
-		     at->topic, (int)at->partition, (long long)position->offset, vl_why_text(why, VL_ERR_NOT_FOUND));
+	f->states[position - f->positions] = at->offset >= 0 ? LOST : MISSING;
+	f->find_at = 0;
+	vl_log_error("cannot read '%s' partition %d at offset %lld: %s; looking for what is there", at->topic,
+		     (int)at->partition, (long long)position->offset, vl_why_text(why, VL_ERR_NOT_FOUND));
 	(void)assign(f);
+}
+
+/* Have the ledger take this partition's records from `offset` on; false where we are to end. What was read before is applied
+ * first, as its offsets would count again afterwards. */
+static bool ask_rewind(struct vl_feed *f, const struct vl_position *position, int64_t offset)
+{
+	bool waiting = true;
+
+	while (!f->stop && !vl_verifier_idle(f->verifier))
+		(void)poll(NULL, 0, DRAIN_MS);
+	pthread_mutex_lock(&f->lock);
+	f->rewind = *position;
+	f->rewind.offset = offset;
+	f->asked = true;
+	pthread_mutex_unlock(&f->lock);
+	while (!f->stop && waiting) {
+		(void)poll(NULL, 0, DRAIN_MS);
+		pthread_mutex_lock(&f->lock);
+		waiting = f->asked;
+		pthread_mutex_unlock(&f->lock);
+	}
+	return !waiting;
+}
+
+enum vl_err vl_feed_rewind(struct vl_feed *f, struct vl_applier *applier, struct vl_why *why)
+{
+	enum vl_err err = VL_OK;
+
+	pthread_mutex_lock(&f->lock);
+	if (f->asked)
+		err = vl_apply_rewind(applier, f->rewind.topic, f->rewind.partition, f->rewind.offset, why);
+	f->asked &= err != VL_OK;
+	pthread_mutex_unlock(&f->lock);
+	return err;
+}
+
+/* False while it cannot be known, or there is nothing. */
+static bool find_partition(struct vl_feed *f, size_t i)
+{
+	struct vl_position *position = &f->positions[i];
+	int64_t first, end;
+
+	if (vl_consumer_range(f->consumer, position->topic, position->partition, ASK_MS, &first, &end, NULL) != VL_OK)
+		return false;
+	bool there = f->states[i] == LOST && position->offset >= first && position->offset <= end;
+	if (!there) {
+		if (!ask_rewind(f, position, first))
+			return false;
+		vl_log_error(
+			"'%s' partition %d no longer has offset %lld: what it has now begins at %lld and ends before "
+			"%lld; reading on from %lld, nothing is skipped; what is lost the missions send again",
+			position->topic, (int)position->partition, (long long)position->offset, (long long)first,
+			(long long)end, (long long)first);
+		position->offset = first;
+	}
+	f->states[i] = READING;
+	return true;
+}
+
+static void find_lost(struct vl_feed *f)
+{
+	size_t found = 0;
+
+	if (vl_monotonic_ms() < f->find_at)
+		return;
+	for (size_t i = 0; i < f->n_positions && !f->stop; i++)
+		if (f->states[i] != READING)
+			found += find_partition(f, i);
+	f->find_at = vl_monotonic_ms() + RETRY_MS;
+	if (found > 0)
+		(void)assign(f);
 }
 
 static void free_message(void *owner)
@@ -168,7 +252,7 @@ static void poll_once(struct vl_feed *f)
 	if (err == VL_OK)
 		take_message(f, message);
 	else if (err == VL_ERR_NOT_FOUND)
-		stop_partition(f, &at, &why);
+		lose_partition(f, &at, &why);
 	else if (err == VL_ERR_UNREACHABLE)
 		say_unreachable(f, true, &why);
 	else if (err != VL_ERR_TIMEOUT && err != VL_ERR_END) {
@@ -196,6 +280,7 @@ static void *feed(void *context)
 			if (added > 0 && assign(f) == VL_OK)
 				vl_log_info("reading %zu partitions", f->n_positions);
 		}
+		find_lost(f);
 		poll_once(f);
 	}
 	return NULL;
@@ -213,11 +298,13 @@ enum vl_err vl_feed_open(struct vl_store *store, struct vl_verifier *verifier, c
 	f->verifier = verifier;
 	f->pairs = pairs;
 	f->n_pairs = n_pairs;
+	pthread_mutex_init(&f->lock, NULL);
 	enum vl_err err = vl_consumer_open(pairs, n_pairs, &f->consumer, why);
 	if (err == VL_OK && pthread_create(&f->thread, NULL, feed, f) != 0)
 		err = vl_fail(why, VL_ERR_NOMEM, "cannot start a thread");
 	if (err != VL_OK) {
 		vl_consumer_close(f->consumer);
+		pthread_mutex_destroy(&f->lock);
 		free(f);
 		return err;
 	}
@@ -232,5 +319,6 @@ void vl_feed_close(struct vl_feed *f)
 	f->stop = true;
 	pthread_join(f->thread, NULL);
 	vl_consumer_close(f->consumer);
+	pthread_mutex_destroy(&f->lock);
 	free(f);
 }

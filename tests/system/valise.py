@@ -116,7 +116,7 @@ class Kafka:
 class Mission:
     """A mission's agent with its key and outbox."""
 
-    def __init__(self, world, name, properties=None, size="1G", users=None):
+    def __init__(self, world, name, properties=None, size="1G", users=None, resend=None):
         self.world = world
         self.name = name
         self.folder = world.folder / name
@@ -133,6 +133,7 @@ class Mission:
         self.config.write_text(
             f"[mission]\nid = {name}\nkey = {self.key}\n[outbox]\npath = {self.outbox}\nsize = {size}\n"
             f"[socket]\npath = {self.socket}\n" + (f"users = {users}\n" if users else "")
+            + (f"[keys]\npath = {world.keys}\n[receipts]\nresend = {resend}\n" if resend else "")
             + "[kafka]\n" + "".join(f"{key} = {value}\n" for key, value in kafka.items()))
 
     def spawn(self, config=None):
@@ -201,7 +202,7 @@ def line_of(event):
 
 
 class Headquarters:
-    def __init__(self, world, name="hq", kafka=None):
+    def __init__(self, world, name="hq", kafka=None, agent=None):
         self.folder = world.folder / name
         self.folder.mkdir()
         self.views = self.folder / "views"
@@ -209,7 +210,8 @@ class Headquarters:
         self.log = self.folder / "log"
         self.process = None
         self.config.write_text(f"[views]\npath = {self.views}\nsize = 4G\n[keys]\npath = {world.keys}\n"
-                               f"[kafka]\nbootstrap.servers = {(kafka or world.kafka).bootstrap}\n")
+                               + (f"[receipts]\nsocket = {agent.socket}\ninterval = 100\n" if agent else "")
+                               + f"[kafka]\nbootstrap.servers = {(kafka or world.kafka).bootstrap}\n")
 
     def start(self):
         with open(self.log, "ab") as log:
