@@ -27,9 +27,9 @@ struct vl_inbox {
 	struct vl_buf receipts; /* those that wait for a transaction */
 	int64_t due, not_before;
 	int32_t partition;
-	int64_t position; /* -1 while there is none to note */
-	enum vl_err told; /* what was wrong with a record, so that it is logged once */
-	bool alarmed[];   /* by lane */
+	int64_t position;        /* -1 while there is none to note */
+	bool told[VL_ERR_COUNT]; /* what was wrong with a record, so that each is logged once */
+	bool alarmed[];          /* by lane */
 };
 
 struct vl_inbox *vl_inbox_open(const struct vl_ring *ring, const char *mission)
@@ -110,12 +110,11 @@ static void read_event(struct vl_inbox *inbox, struct vl_bytes bytes)
 
 static void tell(struct vl_inbox *inbox, const struct vl_record *record, enum vl_err err, const struct vl_why *why)
 {
-	if (err != VL_OK && err != inbox->told)
+	if (err != VL_OK && !inbox->told[err])
 		vl_log_warning("a receipt is passed over: record %" PRId64 " of '" VL_RECEIPT_LANE
 			       "' is not good: %s; more of the kind are not logged",
 			       record->offset, vl_why_text(why, err));
-	if (err != VL_OK)
-		inbox->told = err;
+	inbox->told[err] = true;
 }
 
 static void wait_until(struct vl_inbox *inbox, int64_t at)
