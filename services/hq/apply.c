@@ -122,14 +122,19 @@ static void offset_key(struct vl_key *key, const char *topic, int32_t partition)
 	vl_key_u32(key, (uint32_t)partition);
 }
 
-int64_t vl_apply_offset(struct vl_txn *txn, const char *topic, int32_t partition)
+int64_t vl_apply_offset(struct vl_txn *txn, const char *topic, int32_t partition, struct vl_digest *last)
 {
 	struct vl_key key;
 	struct vl_bytes value;
 
 	offset_key(&key, topic, partition);
 	bool found = vl_txn_get(txn, VL_DB_OFFSET, vl_key_done(&key), &value);
-	return found && value.size == 40 ? (int64_t)vl_get_be64(value.data) : -1;
+	found = found && value.size == 40;
+	if (last != NULL)
+		*last = (struct vl_digest){0};
+	if (last != NULL && found)
+		memcpy(last->bytes, value.data + 8, sizeof(last->bytes));
+	return found ? (int64_t)vl_get_be64(value.data) : -1;
 }
 
 static void offset_put(struct vl_txn *txn, const char *topic, int32_t partition, int64_t next,
@@ -167,7 +172,7 @@ static bool take_offset(struct vl_applier *applier, const struct vl_record *reco
 	}
 	memcpy(topic, record->topic.data, record->topic.size);
 	topic[record->topic.size] = '\0';
-	if (record->offset < vl_apply_offset(applier->txn, topic, record->partition))
+	if (record->offset < vl_apply_offset(applier->txn, topic, record->partition, NULL))
 		return false;
 	offset_put(applier->txn, topic, record->partition, record->offset + 1, digest);
 	return true;

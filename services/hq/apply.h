@@ -52,7 +52,8 @@ enum vl_err vl_apply_rewind(struct vl_applier *applier, const char *topic, int32
 uint64_t vl_apply_events(const struct vl_applier *applier);
 uint64_t vl_apply_total(const struct vl_applier *applier);
 
-/* The next offset of a partition; -1 where it was never read. */
-int64_t vl_apply_offset(struct vl_txn *txn, const char *topic, int32_t partition);
+/* The next offset of a partition; -1 where it was never read. `last`, which may be NULL, is set to the digest of the record before
+ * it, all zero where that is not known. */
+int64_t vl_apply_offset(struct vl_txn *txn, const char *topic, int32_t partition, struct vl_digest *last);
 
 #endif

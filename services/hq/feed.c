@@ -32,6 +32,8 @@ struct vl_feed {
 	struct vl_consumer *consumer;
 	struct vl_position positions[MAX_PARTITIONS]; /* what is read, and the next offset of each */
 	enum state states[MAX_PARTITIONS];
+	struct vl_digest last[MAX_PARTITIONS]; /* of the record before, where `check` */
+	bool check[MAX_PARTITIONS];            /* read that one first, and see whether it still is the same */
 	size_t n_positions;
 	size_t topics_missing;
 	int64_t find_at; /* when to look after what is lost */
@@ -70,8 +72,11 @@ static enum vl_err add_partition(struct vl_feed *f, const char *topic, int32_t p
 		vl_txn_abort(txn);
 		return VL_ERR_FULL;
 	}
-	int64_t offset = vl_apply_offset(txn, topic, partition);
+	static const struct vl_digest unknown;
+	struct vl_digest *last = &f->last[f->n_positions];
+	int64_t offset = vl_apply_offset(txn, topic, partition, last);
 	vl_txn_abort(txn);
+	f->check[f->n_positions] = offset > 0 && !vl_digest_equal(last, &unknown);
 	struct vl_position *position = &f->positions[f->n_positions++];
 	*position = (struct vl_position){.partition = partition, .offset = offset >= 0 ? offset : VL_OFFSET_BEGINNING};
 	strcpy(position->topic, topic); /* a lane's name: far shorter than a topic may be */
@@ -115,8 +120,10 @@ static enum vl_err assign(struct vl_feed *f)
 	size_t n = 0;
 
 	for (size_t i = 0; i < f->n_positions; i++)
-		if (f->states[i] == READING)
-			live[n++] = f->positions[i];
+		if (f->states[i] == READING) {
+			live[n] = f->positions[i];
+			live[n++].offset -= f->check[i];
+		}
 	enum vl_err err = vl_consumer_assign(f->consumer, live, n, &why);
 	if (err != VL_OK)
 		vl_log_cannot("read", "the lanes", &why, err);
@@ -130,6 +137,7 @@ static void lose_partition(struct vl_feed *f, const struct vl_position *at, cons
 	if (position == NULL || f->states[position - f->positions] != READING)
 		return;
 	f->states[position - f->positions] = at->offset >= 0 ? LOST : MISSING;
+	f->check[position - f->positions] = false;
 	f->find_at = 0;
 	vl_log_error("cannot read '%s' partition %d at offset %lld: %s; looking for what is there", at->topic,
 		     (int)at->partition, (long long)position->offset, vl_why_text(why, VL_ERR_NOT_FOUND));
@@ -212,12 +220,34 @@ static void free_message(void *owner)
 	vl_message_free(owner);
 }
 
+/* At the start: a topic that was made anew may reach as far as the old one did. True where the record is only the one before the
+ * next, whatever it shows. */
+static bool check_last(struct vl_feed *f, size_t i, const struct vl_record *record)
+{
+	struct vl_position *position = &f->positions[i];
+	struct vl_digest digest = vl_batch_digest(record->value);
+	struct vl_why why = {0};
+
+	f->check[i] = false;
+	if (record->offset >= position->offset)
+		return false;
+	if (!vl_digest_equal(&digest, &f->last[i])) {
+		(void)vl_fail(&why, VL_ERR_NOT_FOUND,
+			      "the record before it is not the one that was read; was the topic made anew?");
+		struct vl_position at = *position;
+		at.offset = VL_OFFSET_END;
+		lose_partition(f, &at, &why);
+	}
+	return true;
+}
+
 static void take_message(struct vl_feed *f, struct vl_message *message)
 {
 	const struct vl_record *record = vl_message_record(message);
 	struct vl_position *position = find(f, (const char *)record->topic.data, record->topic.size, record->partition);
 
-	if (position == NULL) {
+	size_t i = position != NULL ? (size_t)(position - f->positions) : 0;
+	if (position == NULL || f->states[i] != READING || (f->check[i] && check_last(f, i, record))) {
 		vl_message_free(message);
 		return;
 	}

@@ -116,6 +116,25 @@ def test_what_kafka_loses_is_sent_again(place, lose):
     assert (standing["verdict"], int(standing["events"]), int(standing["parked"])) == ("ok", 27, 0)
 
 
+def test_a_new_topic_as_long_as_the_old_is_noticed(place):
+    th = place.mission("CN-TH-EMB", resend=86400).start()
+    place.hq.start()
+    publish(th, 0, 3)
+    place.hq.wait_events("CN-TH-EMB", CASE, 3)
+    empty(th)
+    place.hq.stop()
+    th.stop()
+    delete(place, CASE)
+    make_again(place)
+    th.start()
+    publish(th, 3, 10)
+    acked(th, 10)
+    place.hq.start()
+    place.hq.wait_events("CN-TH-EMB", CASE, 13)
+    assert "made anew" in place.hq.said()
+    empty(th)
+
+
 def test_a_receipt_of_anybody_else_frees_nothing(place):
     publish(place.sd, 0, 2)
     acked(place.sd, 2)

@@ -406,13 +406,14 @@ static void epochs_only_rise(void **state)
 static void reader_follows(void **state)
 {
 	struct world *world = *state;
-	int to_child[2], status;
+	int to_child[2], to_parent[2], status;
 	char byte;
 
 	world_open(world);
 	(void)accept_one(world, 1, CASE_TYPE, 10);
 	(void)accept_one(world, 2, CASE_TYPE, 10);
 	assert_int_equal(pipe(to_child), 0);
+	assert_int_equal(pipe(to_parent), 0);
 	pid_t pid = fork();
 	if (pid == 0) {
 		struct vl_outbox *outbox;
@@ -430,13 +431,17 @@ static void reader_follows(void **state)
 				seq = batch.seq;
 			}
 			vl_outbox_look_end(look);
-			if (round == 0 && (seen != 2 || read(to_child[0], &byte, 1) != 1))
+			if (round == 0 &&
+			    (seen != 2 || write(to_parent[1], "x", 1) != 1 || read(to_child[0], &byte, 1) != 1))
 				_exit(2);
 		}
 		bool right = seen == 3 && strcmp(vl_outbox_mission(outbox), "CN-SD-EMB") == 0;
 		vl_outbox_close(outbox);
 		_exit(right ? 0 : 3);
 	}
+	(void)close(to_parent[1]);
+	assert_int_equal(read(to_parent[0], &byte, 1), 1);
+	(void)close(to_parent[0]);
 	(void)accept_one(world, 3, CASE_TYPE, 10);
 	(void)accept_one(world, 4, FLASH_TYPE, 10);
 	assert_int_equal(write(to_child[1], "x", 1), 1);
