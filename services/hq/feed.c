@@ -43,6 +43,7 @@ struct vl_feed {
 	pthread_t thread;
 	atomic_bool stop;
 	bool unreachable;
+	bool renew; /* the consumer, so that it reads what is READING now */
 };
 
 static struct vl_position *find(struct vl_feed *f, const char *topic, size_t length, int32_t partition)
@@ -130,18 +131,32 @@ static enum vl_err assign(struct vl_feed *f)
 	return err;
 }
 
+/* A topic is missing as a whole, though librdkafka complains of each partition in turn. */
+static void mark_lost(struct vl_feed *f, const struct vl_position *position, bool missing)
+{
+	for (size_t i = 0; i < f->n_positions; i++) {
+		bool same = position == &f->positions[i] ||
+			    (missing && strcmp(f->positions[i].topic, position->topic) == 0);
+		if (!same)
+			continue;
+		f->states[i] = missing ? MISSING : LOST;
+		f->check[i] = false;
+	}
+}
+
+/* The consumer is made anew, and not only assigned: librdkafka 2.0.2 aborts when it is assigned again while a partition that is
+ * gone is still being stopped. */
 static void lose_partition(struct vl_feed *f, const struct vl_position *at, const struct vl_why *why)
 {
 	struct vl_position *position = find(f, at->topic, strlen(at->topic), at->partition);
 
 	if (position == NULL || f->states[position - f->positions] != READING)
 		return;
-	f->states[position - f->positions] = at->offset >= 0 ? LOST : MISSING;
-	f->check[position - f->positions] = false;
-	f->find_at = 0;
 	vl_log_error("cannot read '%s' partition %d at offset %lld: %s; looking for what is there", at->topic,
 		     (int)at->partition, (long long)position->offset, vl_why_text(why, VL_ERR_NOT_FOUND));
-	(void)assign(f);
+	mark_lost(f, position, at->offset < 0);
+	f->find_at = 0;
+	f->renew = true;
 }
 
 /* Have the ledger take this partition's records from `offset` on; false where we are to end. What was read before is applied
@@ -186,7 +201,8 @@ static bool find_partition(struct vl_feed *f, size_t i)
 
 	if (vl_consumer_range(f->consumer, position->topic, position->partition, ASK_MS, &first, &end, NULL) != VL_OK)
 		return false;
-	bool there = f->states[i] == LOST && position->offset >= first && position->offset <= end;
+	bool there =
+		position->offset < 0 || (f->states[i] == LOST && position->offset >= first && position->offset <= end);
 	if (!there) {
 		if (!ask_rewind(f, position, first))
 			return false;
@@ -211,8 +227,7 @@ static void find_lost(struct vl_feed *f)
 		if (f->states[i] != READING)
 			found += find_partition(f, i);
 	f->find_at = vl_monotonic_ms() + RETRY_MS;
-	if (found > 0)
-		(void)assign(f);
+	f->renew |= found > 0;
 }
 
 static void free_message(void *owner)
@@ -260,6 +275,11 @@ static bool open_consumer(struct vl_feed *f)
 {
 	struct vl_why why = {0};
 
+	if (f->renew) {
+		vl_consumer_close(f->consumer);
+		f->consumer = NULL;
+		f->renew = false;
+	}
 	if (f->consumer != NULL)
 		return true;
 	enum vl_err err = vl_consumer_open(f->pairs, f->n_pairs, &f->consumer, &why);
