@@ -318,6 +318,8 @@ static void sweep(struct vl_keeper *keeper)
 		if (client_stuck(client, now))
 			client_kill(client);
 		if ((client_dead(client) || (client_finished(client) && !more)) && !client_held(client)) {
+			/* A link that is just being forked holds the socket too: closing ours would not end the watch. */
+			(void)watch(keeper, EPOLL_CTL_DEL, client_fd(client), 0, NULL);
 			client_close(client);
 			continue;
 		}

@@ -93,6 +93,7 @@ struct cli_link *cli_link_open(const struct cli_link_options *options, enum vl_e
 		return NULL;
 	link->options = *options;
 	link->fd = -1;
+	link->oldest = link->newest = 1; /* the agent's 0 is about the connection */
 	link->arena = vl_arena_open(0);
 	if (link->arena != NULL)
 		*err = cli_link_again(link, why);
@@ -242,13 +243,17 @@ static enum vl_err take_response(struct cli_link *link, struct vl_bytes frame, s
 	enum vl_err err = vl_wire_check(&valise__v1__publish_response__descriptor, frame, true, NULL);
 
 	vl_arena_reset(link->arena);
-	if (err != VL_OK || link->oldest == link->newest)
+	if (err != VL_OK)
 		return vl_fail(why, VL_ERR_INVALID, "%s", other);
 	const Valise__V1__PublishResponse *response = (const Valise__V1__PublishResponse *)vl_wire_unpack(
 		&valise__v1__publish_response__descriptor, frame, link->arena);
 	if (response == NULL)
 		return VL_ERR_NOMEM;
-	if (response->tag != link->oldest || response->n_results != link->requests[link->oldest % REQUESTS].events)
+	if (response->tag == 0 && response->n_results == 1 && response->results[0]->refused != NULL &&
+	    response->results[0]->outcome_case == VALISE__V1__PUBLISH_RESULT__OUTCOME_REFUSED)
+		return vl_fail(why, VL_ERR_INVALID, "%s", response->results[0]->refused->reason);
+	if (link->oldest == link->newest || response->tag != link->oldest ||
+	    response->n_results != link->requests[link->oldest % REQUESTS].events)
 		return vl_fail(why, VL_ERR_INVALID, "%s", other);
 	link->oldest++;
 	for (size_t i = 0; err == VL_OK && i < response->n_results; i++)

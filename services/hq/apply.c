@@ -375,10 +375,12 @@ static bool try_parked(struct vl_applier *applier, struct arrival *a, const stru
 	return placed;
 }
 
-/* The first parked batch that may follow now: the next of a known chain, or the first of an epoch. */
+/* The first parked batch that may follow now: the next of a known chain, or the first of an epoch. Looks behind the key `found`, or
+ * from the beginning where that is empty. */
 static bool find_ready(struct vl_applier *applier, const struct arrival *a, struct vl_key *found,
 		       struct vl_bytes *stored)
 {
+	struct vl_key start = *found;
 	struct vl_key from = {0};
 	struct vl_bytes key;
 	struct vl_chain chain = {0};
@@ -387,7 +389,9 @@ static bool find_ready(struct vl_applier *applier, const struct arrival *a, stru
 
 	vl_key_text(&from, a->mission);
 	vl_key_text(&from, a->lane);
-	bool more = vl_cursor_seek(cursor, vl_key_done(&from), &key, stored);
+	if (start.size == 0)
+		start = from;
+	bool more = vl_cursor_seek(cursor, vl_key_done(&start), &key, stored);
 	while (more && !ready && vl_key_has_prefix(key, vl_key_done(&from))) {
 		struct vl_epoch epoch = {vl_get_be64(key.data + from.size)};
 		uint64_t seq = vl_get_be64(key.data + from.size + 8);
@@ -408,13 +412,17 @@ static bool find_ready(struct vl_applier *applier, const struct arrival *a, stru
 
 static void drain_parked(struct vl_applier *applier, struct arrival *a)
 {
-	struct vl_key key;
+	struct vl_key key = {0};
 	struct vl_bytes stored;
 
 	while (a->standing.parked > 0 && vl_txn_err(applier->txn) == VL_OK && find_ready(applier, a, &key, &stored)) {
 		uint64_t before = a->standing.parked;
-		if (!try_parked(applier, a, &key, stored) && a->standing.parked >= before)
-			break;
+		bool placed = try_parked(applier, a, &key, stored);
+		/* What still has to wait must not hold up what comes behind it; what was placed may let any other follow. */
+		if (!placed && a->standing.parked >= before)
+			vl_key_u8(&key, 0);
+		else
+			vl_key_reset(&key);
 	}
 }
 

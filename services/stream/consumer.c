@@ -223,6 +223,21 @@ enum vl_err vl_consumer_poll(struct vl_consumer *consumer, int timeout_ms, struc
 
 /* -- asking -- */
 
+/* While nothing is assigned nobody polls, and complaints wait until somebody wants to know why. */
+static enum vl_err blame(struct vl_consumer *consumer, struct vl_why *why)
+{
+	rd_kafka_topic_partition_list_t *assigned = NULL;
+
+	if (rd_kafka_assignment(consumer->rk, &assigned) == RD_KAFKA_RESP_ERR_NO_ERROR && assigned->cnt == 0) {
+		rd_kafka_message_t *none = rd_kafka_consumer_poll(consumer->rk, 0);
+		if (none != NULL)
+			rd_kafka_message_destroy(none);
+	}
+	if (assigned != NULL)
+		rd_kafka_topic_partition_list_destroy(assigned);
+	return consumer->handle.last[0] != '\0' ? vl_handle_unreachable(&consumer->handle, why) : VL_ERR_UNREACHABLE;
+}
+
 enum vl_err vl_consumer_partitions(struct vl_consumer *consumer, const char *topic, int timeout_ms, int32_t *count,
 				   struct vl_why *why)
 {
@@ -231,7 +246,7 @@ enum vl_err vl_consumer_partitions(struct vl_consumer *consumer, const char *top
 	*count = 0;
 	enum vl_err err = vl_handle_metadata(consumer->rk, topic, timeout_ms, &metadata, why);
 	if (err != VL_OK)
-		return err;
+		return err == VL_ERR_UNREACHABLE ? blame(consumer, why) : err;
 	*count = metadata->topics[0].partition_cnt;
 	rd_kafka_metadata_destroy(metadata);
 	return VL_OK;

@@ -79,6 +79,13 @@ def kill(victim, mission, hq):
     return True
 
 
+def all_alive(missions, hq):
+    """Nobody has died by himself."""
+    for mission in missions:
+        assert mission.process.poll() is None, mission.said()
+    return hq.alive()
+
+
 def places(answers):
     """id -> (lane, epoch, event), which every answer about it has to agree on."""
     found = {}
@@ -114,7 +121,7 @@ def test_nothing_lost_and_nothing_double(world):
         load = dice.choice(loads)
         until = load.turns + dice.randrange(1, 4)
         delay = dice.random() * 0.2
-        wait_for("the load to go on", lambda: load.turns >= until or load.wrong, 60)
+        wait_for("the load to go on", lambda: all_alive(missions, hq) and (load.turns >= until or load.wrong), 60)
         assert load.wrong == []
         threading.Event().wait(delay)  # anywhere within a turn
         victim = dice.choice(("keeper", "link", "headquarters", "agent, politely"))
