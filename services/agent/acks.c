@@ -1,7 +1,5 @@
 #include "agent/acks.h"
 
-#include "agent/pipe.h"
-
 #include <stdlib.h>
 
 struct vl_acks {
@@ -27,22 +25,15 @@ void vl_acks_close(struct vl_acks *acks)
 	free(acks);
 }
 
-enum vl_err vl_acks_take(struct vl_acks *acks, int link, int64_t now_ms)
+void vl_acks_take(struct vl_acks *acks, const struct vl_pipe_message *message, int64_t now_ms)
 {
-	struct vl_pipe_message message;
-	enum vl_err err;
+	size_t i = (size_t)(message->lane - vl_lanes);
 
-	while ((err = vl_pipe_receive(link, &message)) == VL_OK) {
-		if (message.kind != VL_PIPE_ACKED)
-			continue;
-		size_t i = (size_t)(message.lane - vl_lanes);
-		acks->lanes[i].epoch = message.epoch;
-		acks->lanes[i].seq = message.seq;
-		acks->lanes[i].news = true;
-		if (acks->since < 0)
-			acks->since = now_ms;
-	}
-	return err == VL_ERR_END ? VL_OK : err;
+	acks->lanes[i].epoch = message->epoch;
+	acks->lanes[i].seq = message->seq;
+	acks->lanes[i].news = true;
+	if (acks->since < 0)
+		acks->since = now_ms;
 }
 
 int64_t vl_acks_since(const struct vl_acks *acks)

@@ -5,6 +5,7 @@
 #define VALISE_AGENT_ACKS_H
 
 #include "agent/outbox.h"
+#include "agent/pipe.h"
 
 struct vl_acks;
 
@@ -12,8 +13,8 @@ struct vl_acks;
 struct vl_acks *vl_acks_open(void);
 void vl_acks_close(struct vl_acks *acks);
 
-/* Read what the link has sent by now. GONE where the link is no more. */
-enum vl_err vl_acks_take(struct vl_acks *acks, int link, int64_t now_ms) VL_CHECKED;
+/* One that the link has sent. */
+void vl_acks_take(struct vl_acks *acks, const struct vl_pipe_message *message, int64_t now_ms);
 
 /* When the oldest ack not noted yet came, or last could not be noted; -1 where there is none. */
 int64_t vl_acks_since(const struct vl_acks *acks);

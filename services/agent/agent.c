@@ -26,6 +26,7 @@ struct agent {
 	int signals, listener;
 	struct vl_child *link;
 	struct vl_signer *signer;
+	struct vl_ring *ring; /* NULL where no receipts are honoured */
 	struct vl_outbox *outbox;
 	struct vl_keeper *keeper;
 	bool stopping;
@@ -65,6 +66,14 @@ static enum vl_err told(const char *verb, const char *object, const struct vl_wh
 	return err;
 }
 
+static enum vl_err open_ring(struct agent *agent)
+{
+	const char *path = agent->config->keys;
+	struct vl_why why = {0};
+
+	return *path == '\0' ? VL_OK : told("use keys", path, &why, vl_ring_open(path, &agent->ring, &why));
+}
+
 static enum vl_err open_outbox(struct agent *agent)
 {
 	const struct vl_agent_config *config = agent->config;
@@ -94,7 +103,8 @@ static enum vl_err open_keeper(struct agent *agent)
 	enum vl_err err = vl_listen(config->socket, shared, &agent->listener, &why);
 	if (err != VL_OK)
 		return told("listen on", config->socket, &why, err);
-	struct vl_keeper_options options = {agent->outbox, agent->listener, config->users, config->n_users};
+	struct vl_keeper_options options = {agent->outbox, agent->listener, config->users, config->n_users,
+					    agent->ring};
 	err = vl_keeper_open(&options, &agent->keeper, &why);
 	return told("serve", config->socket, &why, err);
 }
@@ -113,7 +123,9 @@ static enum vl_err open_all(struct agent *agent, const char *path)
 	err = vl_key_load(agent->config->key, agent->config->mission, &agent->signer, &why);
 	if (told("use key", agent->config->key, &why, err) != VL_OK)
 		return err;
-	err = open_outbox(agent);
+	err = open_ring(agent);
+	if (err == VL_OK)
+		err = open_outbox(agent);
 	return err == VL_OK ? open_keeper(agent) : err;
 }
 
@@ -189,6 +201,7 @@ static void close_all(struct agent *agent)
 		(void)close(agent->listener);
 	}
 	vl_outbox_close(agent->outbox);
+	vl_ring_close(agent->ring);
 	vl_signer_close(agent->signer);
 	if (agent->signals >= 0)
 		(void)close(agent->signals);

@@ -19,6 +19,11 @@ const struct vl_conf_key vl_agent_keys[] = {
 	{"outbox", "path", VL_CONF_TEXT, AT(outbox), NULL, "folder of the outbox, on a local disk; made where missing"},
 	{"outbox", "size", VL_CONF_SIZE, AT(outbox_size), "8G",
 	 "the most the outbox may hold, 16M or more; taken from the disk as it fills"},
+	{"keys", "path", VL_CONF_TEXT, AT(keys), "",
+	 "folder with headquarters' public key, HQ.pub; without it no receipt is honoured and the outbox only grows"},
+	{"receipts", "resend", VL_CONF_COUNT, AT(resend), "600",
+	 "seconds that headquarters' receipt may take before a batch is sent again; 1 to 86400, twice as long each "
+	 "time"},
 	{"socket", "path", VL_CONF_TEXT, AT(socket), NULL, "Unix socket that the mission's programs publish to"},
 	{"socket", "users", VL_CONF_TEXTS, AT(users_text), "",
 	 "who may publish, names or uids; where none is given, only the user that the agent runs as"},
@@ -77,6 +82,8 @@ static enum vl_err check(const struct vl_agent_config *config, struct vl_why *wh
 			       "[socket] path: is longer than a socket's may be; give a shorter one");
 	if (config->outbox_size < VL_OUTBOX_SIZE_MIN)
 		return vl_fail(why, VL_ERR_CONFIG, "[outbox] size: is too small; give 16M or more");
+	if (config->resend < 1 || config->resend > 86400)
+		return vl_fail(why, VL_ERR_CONFIG, "[receipts] resend: give 1 to 86400 seconds");
 	if (config->batch_bytes < VL_OUTBOX_BATCH_MIN || config->batch_bytes > VL_BATCH_MAX)
 		return vl_fail(why, VL_ERR_CONFIG, "[batch] bytes: give 1k to 1000000");
 	return VL_OK;

@@ -15,7 +15,8 @@
 /* As read and found good. Texts belong to it. */
 struct vl_agent_config {
 	const char *mission, *key, *outbox, *socket, *users_text;
-	uint64_t outbox_size, batch_bytes;
+	const char *keys;
+	uint64_t outbox_size, batch_bytes, resend;
 	uid_t users[VL_AGENT_USERS];
 	size_t n_users;
 	const struct vl_conf_pair *kafka;

@@ -187,6 +187,17 @@ void vl_flight_set_aside(struct vl_flight *flight, size_t lane, int64_t now_ms)
 	set_aside(&flight->lanes[lane], now_ms);
 }
 
+bool vl_flight_go_back(struct vl_flight *flight, size_t index, struct vl_place place)
+{
+	struct lane *lane = &flight->lanes[index];
+
+	if (lane->first != NONE)
+		return false;
+	lane->sent = lane->acked = place;
+	lane->waiting = true;
+	return true;
+}
+
 void vl_flight_restart(struct vl_flight *flight)
 {
 	for (size_t i = 0; i < VL_FLIGHT_RECORDS; i++)

@@ -54,6 +54,10 @@ size_t vl_flight_refused(struct vl_flight *flight, size_t tag, int64_t now_ms);
 /* The same where it could not even be given to Kafka. */
 void vl_flight_set_aside(struct vl_flight *flight, size_t lane, int64_t now_ms);
 
+/* Go back to `place` and send again what follows it, although it was acked. False, and nothing changes, while something of the lane
+ * is in flight. */
+bool vl_flight_go_back(struct vl_flight *flight, size_t lane, struct vl_place place);
+
 /* Forget everything in flight: each lane goes on after what was acked. */
 void vl_flight_restart(struct vl_flight *flight);
 

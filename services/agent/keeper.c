@@ -3,6 +3,7 @@
 #include "agent/acks.h"
 #include "agent/answers.h"
 #include "agent/client.h"
+#include "agent/inbox.h"
 #include "agent/listen.h"
 #include "agent/pipe.h"
 #include "base/log.h"
@@ -18,8 +19,10 @@
 #define GATHER_REQUESTS 4096
 #define FLY_BYTES ((size_t)64 << 10)
 #define ACK_DELAY_MS 100
+#define FREE_DELAY_MS 100 /* between commits that free, while there is much to store: they cannot fly */
 #define TICK_MS 1000
 #define READS_A_TURN 4
+#define PACKETS_A_TURN 64
 
 /* What one commit takes along. */
 struct round {
@@ -43,7 +46,9 @@ struct vl_keeper {
 	struct vl_why why;
 
 	struct vl_acks *acks;
-	int64_t tick;
+	struct vl_inbox *inbox;
+	struct vl_buf record; /* as far as it has come from the link */
+	int64_t tick, freed;
 };
 
 /* -- open and close -- */
@@ -83,7 +88,8 @@ enum vl_err vl_keeper_open(const struct vl_keeper_options *options, struct vl_ke
 	keeper->flying = &keeper->rounds[1];
 	keeper->epoll = epoll_create1(EPOLL_CLOEXEC);
 	keeper->acks = vl_acks_open();
-	if (keeper->epoll < 0 || keeper->acks == NULL ||
+	keeper->inbox = vl_inbox_open(options->ring, vl_outbox_mission(options->outbox));
+	if (keeper->epoll < 0 || keeper->acks == NULL || keeper->inbox == NULL ||
 	    watch(keeper, EPOLL_CTL_ADD, options->listener, EPOLLIN, listener_mark(keeper)) != 0 ||
 	    watch(keeper, EPOLL_CTL_ADD, vl_outbox_fd(options->outbox), EPOLLIN, landed_mark(keeper)) != 0) {
 		enum vl_err err = vl_fail(why, VL_ERR_IO, "%s", strerror(errno));
@@ -104,6 +110,8 @@ void vl_keeper_close(struct vl_keeper *keeper)
 	if (keeper->epoll >= 0)
 		(void)close(keeper->epoll);
 	vl_acks_close(keeper->acks);
+	vl_inbox_close(keeper->inbox);
+	vl_buf_free(&keeper->record);
 	free(keeper);
 }
 
@@ -112,6 +120,7 @@ void vl_keeper_set_link(struct vl_keeper *keeper, int fd)
 	if (keeper->link >= 0)
 		(void)watch(keeper, EPOLL_CTL_DEL, keeper->link, 0, NULL);
 	keeper->link = fd;
+	vl_buf_free(&keeper->record);
 	if (fd >= 0)
 		(void)watch(keeper, EPOLL_CTL_ADD, fd, EPOLLIN, link_mark(keeper));
 }
@@ -323,9 +332,22 @@ static void sweep(struct vl_keeper *keeper)
 
 /* -- the link -- */
 
-static void take_acks(struct vl_keeper *keeper)
+static void hear_link(struct vl_keeper *keeper)
 {
-	if (keeper->link >= 0 && vl_acks_take(keeper->acks, keeper->link, vl_monotonic_ms()) != VL_OK)
+	struct vl_pipe_message message;
+	enum vl_err err = VL_OK;
+
+	for (int i = 0; keeper->link >= 0 && err == VL_OK && i < PACKETS_A_TURN; i++) {
+		int64_t now = vl_monotonic_ms();
+		err = vl_pipe_receive(keeper->link, &message, &keeper->record);
+		if (err == VL_OK && message.kind == VL_PIPE_ACKED)
+			vl_acks_take(keeper->acks, &message, now);
+		if (err != VL_OK || message.kind != VL_PIPE_RECORD)
+			continue;
+		vl_inbox_take(keeper->inbox, vl_buf_bytes(&keeper->record), now);
+		vl_buf_reset(&keeper->record);
+	}
+	if (err == VL_ERR_GONE)
 		vl_keeper_set_link(keeper, -1);
 }
 
@@ -345,7 +367,7 @@ static void on_ready(struct vl_keeper *keeper, const struct epoll_event *event)
 	if (event->data.ptr == listener_mark(keeper)) {
 		greet_all(keeper);
 	} else if (event->data.ptr == link_mark(keeper)) {
-		take_acks(keeper);
+		hear_link(keeper);
 	} else if (event->data.ptr != landed_mark(keeper)) {
 		struct client *client = event->data.ptr;
 		/* Gone, and what it had sent cannot or need not be read any more. */
@@ -380,6 +402,7 @@ static enum vl_err fail(struct vl_keeper *keeper, enum vl_err err, struct vl_why
 	answers_refuse(&keeper->flying->answers, &keeper->filling->answers, err, &keeper->why);
 	keeper->filling->bytes = keeper->flying->bytes = 0;
 	vl_acks_not_noted(keeper->acks, vl_monotonic_ms());
+	vl_inbox_not_noted(keeper->inbox, vl_monotonic_ms());
 	return err == VL_ERR_FULL ? VL_OK : vl_fail(why, err, "%s", vl_why_text(&keeper->why, err));
 }
 
@@ -402,19 +425,32 @@ static enum vl_err land(struct vl_keeper *keeper, struct vl_why *why)
 	return VL_OK;
 }
 
+static bool frees(const struct vl_keeper *keeper)
+{
+	int64_t now = vl_monotonic_ms(), due = vl_inbox_due(keeper->inbox, keeper->options.outbox);
+
+	return due >= 0 && now >= due && now - keeper->freed >= FREE_DELAY_MS;
+}
+
 /* Commit what was gathered: a little here and now, much on the outbox's thread while more is gathered. */
 static enum vl_err depart(struct vl_keeper *keeper, bool wait, struct vl_why *why)
 {
 	struct round *round = keeper->filling;
-	bool fly = !wait && round->bytes >= FLY_BYTES;
+	bool fly = !wait && round->bytes >= FLY_BYTES && !frees(keeper);
 	enum vl_err err = keeper->err;
 
 	if (err == VL_OK && keeper->in_txn) {
 		vl_acks_note(keeper->acks, keeper->options.outbox);
 		vl_acks_noted(keeper->acks);
+		if (!fly)
+			vl_inbox_note(keeper->inbox, keeper->options.outbox);
 		err = fly ? vl_outbox_submit(keeper->options.outbox, &keeper->why)
 			  : vl_outbox_commit(keeper->options.outbox, &keeper->why);
 		keeper->in_txn = false;
+		if (err == VL_OK && !fly) {
+			vl_inbox_noted(keeper->inbox);
+			keeper->freed = vl_monotonic_ms();
+		}
 	}
 	if (err != VL_OK)
 		return fail(keeper, err, why);
@@ -440,12 +476,13 @@ static enum vl_err commit(struct vl_keeper *keeper, bool wait, struct vl_why *wh
 	return err;
 }
 
-/* Acks wait for a commit that is made anyway, but not for ever. */
+/* What the link brought waits for a commit that is made anyway, but not for ever. */
 static void commit_acks(struct vl_keeper *keeper, int delay_ms)
 {
-	int64_t since = vl_acks_since(keeper->acks);
+	int64_t since = vl_acks_since(keeper->acks), due = vl_inbox_due(keeper->inbox, keeper->options.outbox);
+	int64_t now = vl_monotonic_ms();
 
-	if (since >= 0 && !keeper->in_txn && vl_monotonic_ms() - since >= delay_ms)
+	if (!keeper->in_txn && ((since >= 0 && now - since >= delay_ms) || (due >= 0 && now >= due)))
 		begin(keeper);
 }
 
@@ -454,6 +491,14 @@ static void wake_listener(struct vl_keeper *keeper)
 	if (keeper->deaf && vl_monotonic_ms() - keeper->tick >= TICK_MS &&
 	    watch(keeper, EPOLL_CTL_MOD, keeper->options.listener, EPOLLIN, listener_mark(keeper)) == 0)
 		keeper->deaf = false;
+}
+
+/* `wait`, or less where `at` comes first; -1 is never. */
+static int64_t sooner(int64_t wait, int64_t at)
+{
+	int64_t now = vl_monotonic_ms(), left = at > now ? at - now : 0;
+
+	return at >= 0 && (wait < 0 || left < wait) ? left : wait;
 }
 
 int vl_keeper_timeout(const struct vl_keeper *keeper)
@@ -465,12 +510,12 @@ int vl_keeper_timeout(const struct vl_keeper *keeper)
 	for (size_t i = 0; i < keeper->n_clients; i++)
 		if (client_partial(keeper->clients[i]))
 			wait = TICK_MS;
-	if (vl_acks_since(keeper->acks) >= 0) {
-		int64_t left = vl_acks_since(keeper->acks) + ACK_DELAY_MS - vl_monotonic_ms();
-		left = left > 0 ? left : 0;
-		wait = wait < 0 || left < wait ? left : wait;
-	}
-	return (int)wait;
+	/* Nothing of the link's is committed before that has landed, and landing is seen. */
+	if (vl_outbox_flying(keeper->options.outbox))
+		return (int)wait;
+	if (vl_acks_since(keeper->acks) >= 0)
+		wait = sooner(wait, vl_acks_since(keeper->acks) + ACK_DELAY_MS);
+	return (int)sooner(wait, vl_inbox_due(keeper->inbox, keeper->options.outbox));
 }
 
 enum vl_err vl_keeper_step(struct vl_keeper *keeper, struct vl_why *why)
@@ -487,7 +532,7 @@ enum vl_err vl_keeper_finish(struct vl_keeper *keeper, int wait_ms, struct vl_wh
 {
 	int64_t until = vl_monotonic_ms() + wait_ms;
 
-	take_acks(keeper);
+	hear_link(keeper);
 	commit_acks(keeper, 0);
 	enum vl_err err = commit(keeper, true, why);
 	sweep(keeper);

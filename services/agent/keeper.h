@@ -11,6 +11,7 @@
 #define VALISE_AGENT_KEEPER_H
 
 #include "agent/outbox.h"
+#include "bus/keys.h"
 
 #include <sys/types.h>
 
@@ -24,6 +25,7 @@ struct vl_keeper_options {
 	int listener; /* listening, non-blocking */
 	const uid_t *users;
 	size_t n_users;
+	const struct vl_ring *ring; /* of whose receipts are honoured; NULL: nobody's */
 };
 
 enum vl_err vl_keeper_open(const struct vl_keeper_options *options, struct vl_keeper **keeper,

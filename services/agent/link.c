@@ -1,8 +1,10 @@
 #include "agent/link.h"
 
 #include "agent/flight.h"
+#include "agent/intake.h"
 #include "agent/outbox.h"
 #include "agent/pipe.h"
+#include "agent/resend.h"
 #include "base/log.h"
 #include "stream/stream.h"
 
@@ -19,6 +21,7 @@
 #define REOPEN_MAX_MS 10000
 #define STALL_MS 120000            /* an ack outstanding for so long: a new producer */
 #define LAST_MS 1000               /* for what is in flight when we end */
+#define CHECK_MS 30000             /* between looks for receipts that do not come, at most */
 #define FRESH_MS 10000             /* a batch this young is read from memory, not from the disk */
 #define RECORD_EXTRA ((size_t)512) /* key and headers of one record, at most */
 
@@ -29,6 +32,9 @@ struct link {
 	struct vl_producer *producer; /* NULL while backing off */
 	struct vl_flight *flight;
 	struct vl_conf_pair *pairs; /* the default first, so that the configuration has the last word */
+	struct vl_intake *intake;   /* NULL where no receipts are honoured */
+	struct vl_resend *resends;
+	int64_t check_at;
 	int64_t reopen_at, reopen_ms, reported;
 	bool news;            /* acks that the keeper has not been told */
 	bool stopping;        /* the keeper says so, or is gone */
@@ -259,6 +265,45 @@ static enum vl_err pump(struct link *link, struct vl_why *why)
 	return err == VL_OK ? VL_OK : vl_fail(why, err, "the outbox cannot be read: %s", vl_err_text(err));
 }
 
+/* -- receipts -- */
+
+static bool check_lane(struct link *link, struct vl_outbox_look *look, size_t lane, int64_t now)
+{
+	struct vl_place acked, applied;
+	int64_t first = (int64_t)link->config->resend * 1000;
+
+	vl_outbox_acked(look, vl_lanes[lane].name, &acked.epoch, &acked.seq);
+	vl_outbox_applied(look, vl_lanes[lane].name, &applied.epoch, &applied.seq);
+	return vl_resend_due(&link->resends[lane], acked, applied, first, now) &&
+	       vl_flight_go_back(link->flight, lane, applied);
+}
+
+/* Send again what Kafka has acked and headquarters gives no receipt for. */
+static enum vl_err check_receipts(struct link *link, int64_t now, struct vl_why *why)
+{
+	int64_t often = (int64_t)link->config->resend * 250;
+
+	link->check_at = now + (often < CHECK_MS ? often : CHECK_MS);
+	struct vl_outbox_look *look = vl_outbox_look(link->outbox, why);
+	if (look == NULL)
+		return VL_ERR_IO;
+	for (size_t i = 0; i < vl_n_lanes; i++)
+		if (check_lane(link, look, i, now))
+			vl_log_warning("no receipt comes for what Kafka has of lane '%s': sending it again",
+				       vl_lanes[i].name);
+	enum vl_err err = vl_outbox_look_err(look);
+	vl_outbox_look_end(look);
+	return err;
+}
+
+static enum vl_err serve_receipts(struct link *link, int64_t now, struct vl_why *why)
+{
+	if (link->intake == NULL)
+		return VL_OK;
+	link->stopping |= vl_intake_step(link->intake, link->keeper, now) == VL_ERR_GONE;
+	return now >= link->check_at ? check_receipts(link, now, why) : VL_OK;
+}
+
 /* -- the loop -- */
 
 static void hear_keeper(struct link *link)
@@ -266,7 +311,7 @@ static void hear_keeper(struct link *link)
 	struct vl_pipe_message message;
 	enum vl_err err;
 
-	while ((err = vl_pipe_receive(link->keeper, &message)) == VL_OK) {
+	while ((err = vl_pipe_receive(link->keeper, &message, NULL)) == VL_OK) {
 		if (message.kind == VL_PIPE_STOP)
 			link->stopping = true;
 		else
@@ -282,8 +327,9 @@ static int64_t sooner(int64_t a, int64_t b)
 
 static void wait_for_work(struct link *link)
 {
+	short keeper_events = link->intake != NULL && vl_intake_waits(link->intake) ? POLLIN | POLLOUT : POLLIN;
 	struct pollfd fds[] = {
-		{.fd = link->keeper, .events = POLLIN},
+		{.fd = link->keeper, .events = keeper_events},
 		{.fd = link->signals, .events = POLLIN},
 		{.fd = link->producer != NULL ? vl_producer_fd(link->producer) : -1, .events = POLLIN},
 	};
@@ -291,6 +337,8 @@ static void wait_for_work(struct link *link)
 
 	if (link->producer == NULL)
 		wait = sooner(wait, link->reopen_at > now ? link->reopen_at - now : 0);
+	if (link->intake != NULL && vl_intake_more(link->intake))
+		wait = 0;
 	if (link->news)
 		wait = sooner(wait, link->reported + REPORT_MS > now ? link->reported + REPORT_MS - now : 0);
 	(void)poll(fds, sizeof(fds) / sizeof(fds[0]), (int)wait);
@@ -316,6 +364,8 @@ static enum vl_err go_round(struct link *link, struct vl_why *why)
 	if (link->news && now - link->reported >= REPORT_MS)
 		report(link, now);
 	if (err == VL_OK)
+		err = serve_receipts(link, now, why);
+	if (err == VL_OK)
 		wait_for_work(link);
 	return err;
 }
@@ -331,9 +381,13 @@ static enum vl_err start_lanes(struct link *link, struct vl_why *why)
 		vl_outbox_acked(look, vl_lanes[i].name, &acked.epoch, &acked.seq);
 		vl_flight_start(link->flight, i, acked);
 	}
+	int64_t position = vl_outbox_position(look, VL_RECEIPT_LANE, 0);
 	enum vl_err err = vl_outbox_look_err(look);
 	vl_outbox_look_end(look);
-	return err;
+	if (err != VL_OK || *link->config->keys == '\0')
+		return err;
+	link->intake = vl_intake_open(link->config, position);
+	return link->intake != NULL ? VL_OK : VL_ERR_NOMEM;
 }
 
 /* The outbox is there once the keeper has said its first word. */
@@ -370,7 +424,9 @@ enum vl_err vl_link_run(const struct vl_agent_config *config, int keeper, struct
 	link.flight = vl_flight_open(vl_lanes, vl_n_lanes);
 	link.told_of = calloc(vl_n_lanes + 1, sizeof(*link.told_of));
 	link.pairs = calloc(config->n_kafka + 1, sizeof(*link.pairs));
-	if (link.flight == NULL || link.told_of == NULL || link.pairs == NULL || link.signals < 0)
+	link.resends = calloc(vl_n_lanes + 1, sizeof(*link.resends));
+	if (link.flight == NULL || link.told_of == NULL || link.pairs == NULL || link.resends == NULL ||
+	    link.signals < 0)
 		goto out;
 	link.pairs[0] = unless_told;
 	memcpy(link.pairs + 1, config->kafka, config->n_kafka * sizeof(*link.pairs));
@@ -384,11 +440,13 @@ enum vl_err vl_link_run(const struct vl_agent_config *config, int keeper, struct
 		close_producer(&link, LAST_MS);
 	report(&link, vl_monotonic_ms());
 out:
+	vl_intake_close(link.intake);
 	vl_outbox_close(link.outbox);
 	if (link.signals >= 0)
 		(void)close(link.signals);
 	vl_flight_close(link.flight);
 	free(link.told_of);
 	free(link.pairs);
+	free(link.resends);
 	return err;
 }

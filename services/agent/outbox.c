@@ -83,8 +83,10 @@ static enum vl_err load_chains(struct vl_outbox *outbox, struct vl_txn *txn, str
 			err = VL_ERR_NOMEM;
 			break;
 		}
-		if (good)
+		if (good) {
 			outbox_set_chain(lane, &row.chain);
+			lane->freeing = true;
+		}
 		if (!good || !head_holds(txn, lane))
 			err = vl_fail(
 				why, VL_ERR_CORRUPT,

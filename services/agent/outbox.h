@@ -5,11 +5,13 @@
  * of every lane, and stores them with each chain's new head; what commit has returned ok for is on the disk and will
  * not be lost. Any number of readers look on: the link, which sends, and `valise outbox ls`.
  *
- * A batch is kept when Kafka has it, and when Kafka loses it again it can be sent again. Nothing is freed yet: what may free a
- * batch is headquarters' signed receipt alone, and receipts are a later change.
+ * A batch is kept when Kafka has it, and when Kafka loses it again it is sent again. What frees a batch is headquarters' signed
+ * receipt alone (proto/valise/receipt/v1): it has applied it. Its events' ids are kept, for ever. One lane is another matter:
+ * the receipts themselves, in the outbox of headquarters' own agent, are freed by Kafka's ack, and their ids are not kept; nobody
+ * gives a receipt for a receipt, and headquarters can always say it again.
  *
  * In LMDB: meta (format, mission, key id), chain (lane -> its head), batch ((lane, epoch, seq) -> signature and bytes),
- * event (id -> lane, epoch, number), acked (lane -> epoch, seq).
+ * event (id -> lane, epoch, number), acked and applied (lane -> epoch, seq), inbox (topic, partition -> next offset).
  */
 #ifndef VALISE_AGENT_OUTBOX_H
 #define VALISE_AGENT_OUTBOX_H
@@ -22,6 +24,7 @@
 
 #define VL_OUTBOX_SIZE_MIN ((size_t)16 << 20)
 #define VL_OUTBOX_BATCH_MIN ((size_t)1024)
+#define VL_RECEIPT_LANE "valise.receipt.v1"
 
 struct vl_outbox;
 
@@ -83,6 +86,34 @@ enum vl_err vl_outbox_accept(struct vl_outbox *outbox, struct vl_bytes event, st
 /* Note that Kafka has all of a lane's batches up to this one. Never goes back. */
 void vl_outbox_ack(struct vl_outbox *outbox, const char *lane, struct vl_epoch epoch, struct vl_seq seq);
 
+/* Freeing, below, is done within a transaction too, best right before its commit: it lands what flies, and its transaction is
+ * committed here and now where submit is asked. */
+
+/* How a receipt fits what is here. */
+enum vl_outbox_fit {
+	VL_OUTBOX_FREED, /* it is about a batch of ours: that one and all before it in the lane may go */
+	VL_OUTBOX_KNOWN, /* it says nothing new, or is about a batch from before this outbox */
+	VL_OUTBOX_AHEAD, /* we have never made that batch: this outbox is an old copy, or the receipt is wrong */
+	VL_OUTBOX_OTHER, /* our batch of that place is another one: the same */
+};
+
+/* Headquarters' signature on this was found good: everything of the lane up to this batch, whose digest this is, is applied. Only a
+ * batch of ours with that digest frees; as each batch has the digest of the one before in it, all before it are the same
+ * there and here. Frees nothing by itself: vl_outbox_free_some does. */
+enum vl_outbox_fit vl_outbox_free(struct vl_outbox *outbox, const char *lane, struct vl_epoch epoch, struct vl_seq seq,
+				  const struct vl_digest *digest);
+
+/* Delete applied batches, at most this many in one transaction. Call it in further ones while vl_outbox_freeing says so; then their
+ * room can be used. */
+#define VL_OUTBOX_FREE_STEP 256
+void vl_outbox_free_some(struct vl_outbox *outbox);
+
+/* Whether there may be more to do for vl_outbox_free_some. */
+bool vl_outbox_freeing(const struct vl_outbox *outbox);
+
+/* Note how far the topic of receipts was read. */
+void vl_outbox_set_position(struct vl_outbox *outbox, const char *topic, int32_t partition, int64_t offset);
+
 /* True once the transaction can only fail. */
 bool vl_outbox_failed(const struct vl_outbox *outbox);
 
@@ -104,8 +135,9 @@ int vl_outbox_fd(const struct vl_outbox *outbox);
 /* -- looking (a reader, or the writer between transactions) -- */
 
 enum vl_outbox_state {
-	VL_OUTBOX_STORED, /* on this disk */
-	VL_OUTBOX_SENT,   /* and Kafka has acked it */
+	VL_OUTBOX_STORED,  /* on this disk; it may be on its way, which only the link knows */
+	VL_OUTBOX_ACKED,   /* and Kafka has acked it */
+	VL_OUTBOX_APPLIED, /* and headquarters has applied it: about to be deleted */
 };
 
 /* One batch as it is kept. Points into the snapshot. */
@@ -141,6 +173,12 @@ bool vl_outbox_next(struct vl_outbox_look *look, const char *lane, struct vl_epo
 
 /* How far Kafka has acked a lane; zeros where nothing is. */
 void vl_outbox_acked(struct vl_outbox_look *look, const char *lane, struct vl_epoch *epoch, struct vl_seq *seq);
+
+/* The same for what headquarters has applied. */
+void vl_outbox_applied(struct vl_outbox_look *look, const char *lane, struct vl_epoch *epoch, struct vl_seq *seq);
+
+/* How far a partition of the topic of receipts was read: the next offset, -1 where it never was. */
+int64_t vl_outbox_position(struct vl_outbox_look *look, const char *topic, int32_t partition);
 
 /* The head of a lane's chain: its epoch, and the last batch in it (0 where that epoch has none yet). Zeros where nothing was
  * ever accepted. */

@@ -89,7 +89,9 @@ void outbox_fail(struct vl_outbox *outbox, enum vl_err err)
 
 bool vl_outbox_failed(const struct vl_outbox *outbox)
 {
-	return outbox->round != NULL && outbox->err != VL_OK;
+	if (outbox->round == NULL)
+		return false;
+	return outbox->err != VL_OK || (outbox->txn != NULL && vl_txn_err(outbox->txn) != VL_OK);
 }
 
 static struct outbox_lane *meet_lane(struct vl_outbox *outbox, const struct vl_lane *known)
@@ -186,8 +188,15 @@ static void tidy_scratch(struct vl_outbox *outbox)
 		vl_buf_free(&outbox->scratch);
 }
 
+/* Whether the event is known by its id from now on. Receipts come for ever, and are not said again by id: a row for each of them
+ * would fill headquarters' own outbox. */
+static bool remembered(const struct vl_lane *lane, bool id_given)
+{
+	return id_given || strcmp(lane->name, VL_RECEIPT_LANE) != 0;
+}
+
 static enum vl_err put_event(struct vl_outbox *outbox, const struct vl_lane *known, struct vl_bytes event,
-			     struct vl_accepted *accepted)
+			     bool id_given, struct vl_accepted *accepted)
 {
 	struct outbox_lane *lane = meet_lane(outbox, known);
 	uint8_t row[VL_EVENT_ROW];
@@ -198,7 +207,7 @@ static enum vl_err put_event(struct vl_outbox *outbox, const struct vl_lane *kno
 	}
 	*accepted = (struct vl_accepted){accepted->id, lane->name, lane->chain.epoch, lane->chain.next_event, false};
 	row_pack_event(&(struct event_row){lane->number, accepted->epoch, accepted->event}, row);
-	if (vl_ids_put(&outbox->round->ids, &accepted->id, row))
+	if (!remembered(known, id_given) || vl_ids_put(&outbox->round->ids, &accepted->id, row))
 		append(outbox, lane, event);
 	else
 		outbox_fail(outbox, VL_ERR_NOMEM);
@@ -227,7 +236,7 @@ enum vl_err vl_outbox_accept(struct vl_outbox *outbox, struct vl_bytes bytes, st
 	if (event.id.size == 0)
 		err = give_id(outbox, &bytes, &accepted->id, why);
 	if (err == VL_OK && outbox->err == VL_OK)
-		err = put_event(outbox, lane, bytes, accepted);
+		err = put_event(outbox, lane, bytes, event.id.size > 0, accepted);
 	tidy_scratch(outbox);
 	return err != VL_OK ? err : outbox->err;
 }
@@ -243,4 +252,6 @@ void vl_outbox_ack(struct vl_outbox *outbox, const char *name, struct vl_epoch e
 		end->acked_seq = seq;
 		outbox->round->empty = false;
 	}
+	if (strcmp(name, VL_RECEIPT_LANE) == 0)
+		outbox_free_receipts(outbox, epoch, seq);
 }

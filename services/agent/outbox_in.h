@@ -1,11 +1,14 @@
 /*
  * Inside the outbox: what its parts share. outbox.c opens, outbox_accept.c takes events, outbox_batch.c makes batches of them,
- * outbox_round.c stores, outbox_look.c reads, outbox_rows.c knows the rows.
+ * outbox_round.c stores, outbox_free.c lets go of what is applied, outbox_look.c reads, outbox_rows.c knows the rows.
  *
  * What is accepted between begin and commit is a round. There are two, so that one may be filled while the other is stored by the
  * writer's thread: numbers and chain run on from the one under way, and if that fails both are dropped. An id is looked for in
  * both, and then in the store by a read transaction that was refreshed when the round began; so the ids of the round
  * before must stay until the next refresh.
+ *
+ * Freeing reads and writes the store at once, in a transaction on the caller's thread that the round then goes into as well;
+ * so what flies must have landed, and such a round cannot fly.
  */
 #ifndef VALISE_AGENT_OUTBOX_IN_H
 #define VALISE_AGENT_OUTBOX_IN_H
@@ -27,6 +30,7 @@ struct outbox_lane {
 	struct vl_chain chain;     /* as of what was accepted; its digest is not used, but `tail` */
 	struct vl_chain committed; /* as of what is on the disk */
 	struct vl_digest tail;     /* the sealer's, while it has a batch of this lane */
+	bool freeing;              /* there may be batches that are applied and still kept */
 	struct vl_buf batch;       /* the open batch: its head, then its events */
 	size_t prev_at;            /* in it */
 	uint32_t n_events;
@@ -80,6 +84,7 @@ struct vl_outbox {
 	struct outbox_round rounds[2];
 	struct outbox_round *round;           /* between begin and commit; else NULL */
 	struct outbox_round *flying;          /* with the writer's thread; else NULL */
+	struct vl_txn *txn;                   /* the round's, where it frees; else NULL */
 	enum vl_err err;                      /* why this round can only fail */
 	struct vl_buf scratch;                /* an event with its new id in front */
 	struct vl_buf spare[VL_OUTBOX_SPARE]; /* empty ones, to be used again */
@@ -99,6 +104,14 @@ struct outbox_lane *outbox_add_lane(struct vl_outbox *outbox, struct vl_bytes na
 
 /* Where a lane stands, on the disk and so far. */
 void outbox_set_chain(struct outbox_lane *lane, const struct vl_chain *chain);
+
+/* End the transaction that frees, if there is one. What a transaction that was not kept has freed is there still: look for
+ * it again. */
+void outbox_free_abort(struct vl_outbox *outbox);
+void outbox_free_again(struct vl_outbox *outbox);
+
+/* An ack on the lane of receipts, which nobody gives receipts for, frees. */
+void outbox_free_receipts(struct vl_outbox *outbox, struct vl_epoch epoch, struct vl_seq seq);
 
 /* A number above `before`, and the hour's where that is later. */
 uint64_t outbox_new_epoch(const struct vl_outbox *outbox, uint64_t before);

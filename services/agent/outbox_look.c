@@ -9,8 +9,8 @@ struct vl_outbox_look {
 	enum vl_err err;
 	/* Whose acks are known, so that a walk over a lane reads them once. */
 	const char *acked_lane;
-	struct vl_epoch acked_epoch;
-	struct vl_seq acked_seq;
+	struct vl_epoch acked_epoch, applied_epoch;
+	struct vl_seq acked_seq, applied_seq;
 };
 
 struct vl_outbox_look *vl_outbox_look(struct vl_outbox *outbox, struct vl_why *why)
@@ -40,12 +40,16 @@ void vl_outbox_look_end(struct vl_outbox_look *look)
 static void judge_state(struct vl_outbox_look *look, struct vl_outbox_batch *batch)
 {
 	if (look->acked_lane == NULL || strcmp(look->acked_lane, batch->lane) != 0) {
-		row_get_acked(look->txn, batch->lane, &look->acked_epoch, &look->acked_seq);
+		row_get_place(look->txn, ACKED, batch->lane, &look->acked_epoch, &look->acked_seq);
+		row_get_place(look->txn, APPLIED, batch->lane, &look->applied_epoch, &look->applied_seq);
 		look->acked_lane = batch->lane;
 	}
-	bool sent = batch->epoch.n < look->acked_epoch.n ||
-		    (batch->epoch.n == look->acked_epoch.n && batch->seq.n <= look->acked_seq.n);
-	batch->state = sent ? VL_OUTBOX_SENT : VL_OUTBOX_STORED;
+	if (!row_later(batch->epoch, batch->seq, look->applied_epoch, look->applied_seq))
+		batch->state = VL_OUTBOX_APPLIED;
+	else if (!row_later(batch->epoch, batch->seq, look->acked_epoch, look->acked_seq))
+		batch->state = VL_OUTBOX_ACKED;
+	else
+		batch->state = VL_OUTBOX_STORED;
 }
 
 static bool take(struct vl_outbox_look *look, struct vl_bytes key, struct vl_bytes value, struct vl_outbox_batch *batch)
@@ -83,7 +87,17 @@ bool vl_outbox_next(struct vl_outbox_look *look, const char *lane, struct vl_epo
 
 void vl_outbox_acked(struct vl_outbox_look *look, const char *lane, struct vl_epoch *epoch, struct vl_seq *seq)
 {
-	row_get_acked(look->txn, lane, epoch, seq);
+	row_get_place(look->txn, ACKED, lane, epoch, seq);
+}
+
+void vl_outbox_applied(struct vl_outbox_look *look, const char *lane, struct vl_epoch *epoch, struct vl_seq *seq)
+{
+	row_get_place(look->txn, APPLIED, lane, epoch, seq);
+}
+
+int64_t vl_outbox_position(struct vl_outbox_look *look, const char *topic, int32_t partition)
+{
+	return row_get_position(look->txn, topic, partition);
 }
 
 void vl_outbox_head(struct vl_outbox_look *look, const char *lane, struct vl_epoch *epoch, struct vl_seq *seq)

@@ -53,15 +53,16 @@ static void put_end(struct vl_txn *txn, const struct outbox_lane *lane, struct o
 	}
 	if (!end->acked)
 		return;
-	row_get_acked(txn, lane->name, &epoch, &seq);
-	if (end->acked_epoch.n > epoch.n || (end->acked_epoch.n == epoch.n && end->acked_seq.n > seq.n))
-		row_put_acked(txn, lane->name, end->acked_epoch, end->acked_seq);
+	row_get_place(txn, ACKED, lane->name, &epoch, &seq);
+	if (row_later(end->acked_epoch, end->acked_seq, epoch, seq))
+		row_put_place(txn, ACKED, lane->name, end->acked_epoch, end->acked_seq);
 }
 
-static enum vl_err store(struct vl_outbox *outbox, struct outbox_round *round, struct vl_why *why)
+/* `txn` is the one that frees, or NULL. */
+static enum vl_err store(struct vl_outbox *outbox, struct outbox_round *round, struct vl_txn *txn, struct vl_why *why)
 {
-	struct vl_txn *txn = vl_txn_begin(outbox->store, true, why);
-
+	if (txn == NULL)
+		txn = vl_txn_begin(outbox->store, true, why);
 	if (txn == NULL)
 		return VL_ERR_IO;
 	for (struct outbox_closed *closed = round->first; closed != NULL; closed = closed->next) {
@@ -101,7 +102,7 @@ static void *run(void *context)
 		}
 		(void)pthread_mutex_unlock(&writer->lock);
 		struct vl_why why = {0};
-		enum vl_err err = store(writer->outbox, round, &why);
+		enum vl_err err = store(writer->outbox, round, NULL, &why);
 		(void)pthread_mutex_lock(&writer->lock);
 		writer->err = err;
 		writer->why = why;
@@ -214,7 +215,7 @@ enum vl_err vl_outbox_submit(struct vl_outbox *outbox, struct vl_why *why)
 {
 	if (outbox->writer == NULL)
 		outbox->writer = open_writer(outbox);
-	if (outbox->writer == NULL)
+	if (outbox->writer == NULL || outbox->txn != NULL)
 		return vl_outbox_commit(outbox, why);
 	complete(outbox, true);
 	if (outbox->err != VL_OK) {
@@ -289,8 +290,13 @@ enum vl_err vl_outbox_commit(struct vl_outbox *outbox, struct vl_why *why)
 		if (err != VL_OK)
 			(void)vl_fail(why, err, "%s", vl_err_text(err));
 	}
-	if (err == VL_OK && !round->empty)
-		err = store(outbox, round, why);
+	if (err == VL_OK && (!round->empty || outbox->txn != NULL)) {
+		struct vl_txn *txn = outbox->txn;
+		outbox->txn = NULL;
+		err = store(outbox, round, txn, why);
+		if (err != VL_OK)
+			outbox_free_again(outbox);
+	}
 	if (err != VL_OK) {
 		vl_outbox_abort(outbox);
 		return err;
@@ -308,6 +314,7 @@ void vl_outbox_abort(struct vl_outbox *outbox)
 	if (round == NULL)
 		return;
 	vl_txn_rest(outbox->known);
+	outbox_free_abort(outbox);
 	outbox->round = NULL;
 	roll_back(outbox, NULL, round);
 	outbox->err = VL_OK;

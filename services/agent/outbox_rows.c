@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-const char *const vl_outbox_dbs[] = {"meta", "chain", "batch", "event", "acked", NULL};
+const char *const vl_outbox_dbs[] = {"meta", "chain", "batch", "event", "acked", "applied", "inbox", NULL};
 
 /* A cursor over a row of fixed size; the sizes are the callers'. */
 static uint8_t *pack_u32(uint8_t *at, uint32_t n)
@@ -145,20 +145,55 @@ bool row_read_event(struct vl_bytes value, struct event_row *row)
 	return true;
 }
 
-void row_put_acked(struct vl_txn *txn, const char *lane, struct vl_epoch epoch, struct vl_seq seq)
+void row_put_place(struct vl_txn *txn, unsigned db, const char *lane, struct vl_epoch epoch, struct vl_seq seq)
 {
 	uint8_t bytes[16];
 
 	(void)pack_u64(pack_u64(bytes, epoch.n), seq.n);
-	vl_txn_put(txn, ACKED, row_text(lane), (struct vl_bytes){bytes, sizeof(bytes)});
+	vl_txn_put(txn, db, row_text(lane), (struct vl_bytes){bytes, sizeof(bytes)});
 }
 
-void row_get_acked(struct vl_txn *txn, const char *lane, struct vl_epoch *epoch, struct vl_seq *seq)
+void row_get_place(struct vl_txn *txn, unsigned db, const char *lane, struct vl_epoch *epoch, struct vl_seq *seq)
 {
 	struct vl_bytes value;
 
 	*epoch = (struct vl_epoch){0};
 	*seq = (struct vl_seq){0};
-	if (vl_txn_get(txn, ACKED, row_text(lane), &value) && value.size == 16)
+	if (vl_txn_get(txn, db, row_text(lane), &value) && value.size == 16)
 		(void)unpack_u64(unpack_u64(value.data, &epoch->n), &seq->n);
+}
+
+bool row_later(struct vl_epoch epoch, struct vl_seq seq, struct vl_epoch than_epoch, struct vl_seq than_seq)
+{
+	return epoch.n > than_epoch.n || (epoch.n == than_epoch.n && seq.n > than_seq.n);
+}
+
+static struct vl_key position_key(const char *topic, int32_t partition)
+{
+	struct vl_key key;
+
+	vl_key_reset(&key);
+	vl_key_text(&key, topic);
+	vl_key_u32(&key, (uint32_t)partition);
+	return key;
+}
+
+void row_put_position(struct vl_txn *txn, const char *topic, int32_t partition, int64_t offset)
+{
+	struct vl_key key = position_key(topic, partition);
+	uint8_t bytes[8];
+
+	vl_put_be64(bytes, (uint64_t)offset);
+	vl_txn_put(txn, INBOX, vl_key_done(&key), (struct vl_bytes){bytes, sizeof(bytes)});
+}
+
+int64_t row_get_position(struct vl_txn *txn, const char *topic, int32_t partition)
+{
+	struct vl_key key = position_key(topic, partition);
+	struct vl_bytes value;
+
+	if (!vl_txn_get(txn, INBOX, vl_key_done(&key), &value) || value.size != 8)
+		return -1;
+	int64_t offset = (int64_t)vl_get_be64(value.data);
+	return offset >= 0 ? offset : -1;
 }

@@ -7,6 +7,8 @@
  *          u64 first_event, u64 seconds, u32 nanos, then the batch's bytes
  *   EVENT  id[16] -> u32 lane number, u64 epoch, u64 event
  *   ACKED  lane text -> u64 epoch, u64 seq
+ *   APPLIED lane text -> u64 epoch, u64 seq
+ *   INBOX  topic text NUL, u32 partition -> u64 next offset
  *
  * A lane has a number of its own in each outbox, given at its first event, because a name in every EVENT row would
  * double that database.
@@ -18,7 +20,7 @@
 #include "bus/chain.h"
 #include "store/store.h"
 
-enum { META, CHAIN, BATCH, EVENT, ACKED };
+enum { META, CHAIN, BATCH, EVENT, ACKED, APPLIED, INBOX };
 extern const char *const vl_outbox_dbs[];
 
 #define VL_OUTBOX_FORMAT 1
@@ -42,7 +44,7 @@ struct vl_key row_batch_key(const char *lane, struct vl_epoch epoch, struct vl_s
 
 void row_put_chain(struct vl_txn *txn, const char *lane, const struct chain_row *row);
 void row_put_batch(struct vl_txn *txn, const struct vl_outbox_batch *batch);
-void row_put_acked(struct vl_txn *txn, const char *lane, struct vl_epoch epoch, struct vl_seq seq);
+void row_put_position(struct vl_txn *txn, const char *topic, int32_t partition, int64_t offset);
 void row_pack_event(const struct event_row *row, uint8_t bytes[VL_EVENT_ROW]);
 
 /* False where the row has another size than it should: damaged. */
@@ -50,7 +52,14 @@ bool row_read_chain(struct vl_bytes value, struct chain_row *row);
 bool row_read_event(struct vl_bytes value, struct event_row *row);
 bool row_read_batch(struct vl_bytes key, struct vl_bytes value, struct vl_outbox_batch *batch);
 
-/* Zeros where there is no row. */
-void row_get_acked(struct vl_txn *txn, const char *lane, struct vl_epoch *epoch, struct vl_seq *seq);
+/* How far a lane is ACKED or APPLIED. Zeros where there is no row. */
+void row_put_place(struct vl_txn *txn, unsigned db, const char *lane, struct vl_epoch epoch, struct vl_seq seq);
+void row_get_place(struct vl_txn *txn, unsigned db, const char *lane, struct vl_epoch *epoch, struct vl_seq *seq);
+
+/* Whether the first place is behind the second in a lane. */
+bool row_later(struct vl_epoch epoch, struct vl_seq seq, struct vl_epoch than_epoch, struct vl_seq than_seq);
+
+/* -1 where there is no row. */
+int64_t row_get_position(struct vl_txn *txn, const char *topic, int32_t partition);
 
 #endif

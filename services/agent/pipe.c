@@ -1,5 +1,7 @@
 #include "agent/pipe.h"
 
+#include "agent/relay.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -7,6 +9,9 @@
 /* u8 kind, u64 epoch, u64 seq, lane text */
 #define HEAD ((size_t)17)
 #define LANE_MAX ((size_t)249)
+
+/* Of a record, in one packet. */
+#define CHUNK ((size_t)16 << 10)
 
 enum vl_err vl_pipe_open(int ends[2], struct vl_why *why)
 {
@@ -30,9 +35,24 @@ enum vl_err vl_pipe_send(int fd, const struct vl_pipe_message *message)
 	return errno == EAGAIN || errno == ENOBUFS || errno == EINTR ? VL_ERR_BUSY : VL_ERR_GONE;
 }
 
+enum vl_err vl_pipe_send_record(int fd, struct vl_bytes record, size_t *at)
+{
+	uint8_t packet[1 + CHUNK];
+
+	do {
+		size_t left = record.size - *at, size = left < CHUNK ? left : CHUNK;
+		packet[0] = size == left ? VL_PIPE_RECORD : VL_PIPE_PART;
+		memcpy(packet + 1, record.data + *at, size);
+		if (send(fd, packet, 1 + size, MSG_NOSIGNAL) < 0)
+			return errno == EAGAIN || errno == ENOBUFS || errno == EINTR ? VL_ERR_BUSY : VL_ERR_GONE;
+		*at += size;
+	} while (*at < record.size);
+	return VL_OK;
+}
+
 static bool decode(const uint8_t *packet, size_t size, struct vl_pipe_message *message)
 {
-	if (size < HEAD)
+	if (size < HEAD || packet[0] == VL_PIPE_RECORD || packet[0] == VL_PIPE_PART)
 		return false;
 	message->epoch.n = vl_get_be64(packet + 1);
 	message->seq.n = vl_get_be64(packet + 9);
@@ -42,9 +62,24 @@ static bool decode(const uint8_t *packet, size_t size, struct vl_pipe_message *m
 	       (message->kind == VL_PIPE_ACKED && message->lane != NULL);
 }
 
-enum vl_err vl_pipe_receive(int fd, struct vl_pipe_message *message)
+/* One more piece of a record; true where it is the last and the whole is good. A record that grows too long fails, and its last
+ * piece ends it. */
+static bool collect(const uint8_t *packet, size_t size, struct vl_buf *record)
 {
-	uint8_t packet[HEAD + LANE_MAX];
+	bool last = packet[0] == VL_PIPE_RECORD;
+
+	if (record->size + size - 1 > VL_RELAY_MAX)
+		record->failed = true;
+	vl_buf_put(record, packet + 1, size - 1);
+	bool good = !vl_buf_failed(record);
+	if (last && !good)
+		vl_buf_free(record);
+	return last && good;
+}
+
+enum vl_err vl_pipe_receive(int fd, struct vl_pipe_message *message, struct vl_buf *record)
+{
+	uint8_t packet[1 + CHUNK];
 
 	for (;;) {
 		ssize_t got = recv(fd, packet, sizeof(packet), 0);
@@ -54,5 +89,10 @@ enum vl_err vl_pipe_receive(int fd, struct vl_pipe_message *message)
 			return errno == EAGAIN ? VL_ERR_END : VL_ERR_GONE;
 		if (got > 0 && decode(packet, (size_t)got, message))
 			return VL_OK;
+		bool piece = got > 0 && (packet[0] == VL_PIPE_RECORD || packet[0] == VL_PIPE_PART);
+		if (piece && record != NULL && collect(packet, (size_t)got, record)) {
+			message->kind = VL_PIPE_RECORD;
+			return VL_OK;
+		}
 	}
 }

@@ -1,10 +1,12 @@
 /*
  * What keeper and link say to each other, over a SOCK_SEQPACKET pair: one short message a packet. Neither waits for the other: a
- * wake-up that does not fit is one of many, and an ack is said again in the next one.
+ * wake-up that does not fit is one of many, and an ack is said again in the next one. A record that the link has read is more
+ * than a packet holds and comes in several.
  */
 #ifndef VALISE_AGENT_PIPE_H
 #define VALISE_AGENT_PIPE_H
 
+#include "base/buf.h"
 #include "bus/batch.h"
 #include "bus/types.h"
 
@@ -12,6 +14,8 @@ enum vl_pipe_kind {
 	VL_PIPE_COMMITTED = 1, /* keeper: the outbox is open, or has something new */
 	VL_PIPE_STOP,          /* keeper: end */
 	VL_PIPE_ACKED,         /* link: Kafka has all of `lane` up to (epoch, seq) */
+	VL_PIPE_RECORD,        /* link: a whole record (relay.h) */
+	VL_PIPE_PART,          /* inside: more of a record follows */
 };
 
 struct vl_pipe_message {
@@ -27,7 +31,12 @@ enum vl_err vl_pipe_open(int ends[2], struct vl_why *why) VL_CHECKED;
 /* ok, BUSY where the other end has much to read already, GONE where there is no other end. */
 enum vl_err vl_pipe_send(int fd, const struct vl_pipe_message *message) VL_CHECKED;
 
-/* ok, END where there is nothing more for now, GONE where there is no other end. A message of no known kind is passed over. */
-enum vl_err vl_pipe_receive(int fd, struct vl_pipe_message *message) VL_CHECKED;
+/* Send a record from byte `*at` on, which begins at 0 and moves. BUSY where some of it is left: call again. */
+enum vl_err vl_pipe_send_record(int fd, struct vl_bytes record, size_t *at) VL_CHECKED;
+
+/* ok, END where there is nothing more for now, GONE where there is no other end. A message of no known kind is passed over.
+ * With RECORD, `record` has its bytes until the next call, and keeps what has come of one in between; NULL takes none. One
+ * that is longer than VL_RELAY_MAX is passed over. */
+enum vl_err vl_pipe_receive(int fd, struct vl_pipe_message *message, struct vl_buf *record) VL_CHECKED;
 
 #endif

@@ -22,8 +22,10 @@ static const char *state_name(enum vl_outbox_state state)
 	switch (state) {
 	case VL_OUTBOX_STORED:
 		return "stored";
-	case VL_OUTBOX_SENT:
-		return "sent";
+	case VL_OUTBOX_ACKED:
+		return "acked";
+	case VL_OUTBOX_APPLIED:
+		return "applied";
 	}
 	return "unknown";
 }
@@ -53,6 +55,30 @@ static void put(struct listing *l, const struct vl_outbox_batch *b)
 	cli_table_put(l->table, state_name(b->state));
 }
 
+/* How far headquarters has applied a lane. Those batches are no longer here, so that is one line. */
+static void put_applied(struct listing *l, struct vl_outbox_look *look, const char *lane)
+{
+	struct vl_epoch epoch;
+	struct vl_seq seq;
+
+	vl_outbox_applied(look, lane, &epoch, &seq);
+	if (seq.n == 0)
+		return;
+	if (l->table == NULL) {
+		vl_buf_put_text(&l->out, "{\"lane\":");
+		vl_json_print_text(&l->out, lane, strlen(lane));
+		vl_buf_printf(&l->out, ",\"epoch\":\"%" PRIu64 "\",\"seq\":\"%" PRIu64 "\",\"state\":\"applied\"}\n",
+			      epoch.n, seq.n);
+		return;
+	}
+	cli_table_put(l->table, lane);
+	cli_table_printf(l->table, "%" PRIu64, epoch.n);
+	cli_table_printf(l->table, "to %" PRIu64, seq.n);
+	for (int i = 0; i < 4; i++)
+		cli_table_put(l->table, "");
+	cli_table_put(l->table, "applied");
+}
+
 /* Some more batches of a lane, after `*epoch` and `*seq`, which move on. False at its end, or on an error. */
 static bool put_some(struct listing *l, const char *lane, struct vl_epoch *epoch, struct vl_seq *seq, enum vl_err *err,
 		     struct vl_why *why)
@@ -65,6 +91,8 @@ static bool put_some(struct listing *l, const char *lane, struct vl_epoch *epoch
 		*err = VL_ERR_NOMEM;
 		return false;
 	}
+	if (epoch->n == 0 && seq->n == 0)
+		put_applied(l, look, lane);
 	for (size_t i = 0; i < LOOK_BATCHES && more; i++) {
 		more = vl_outbox_next(look, lane, *epoch, *seq, &batch);
 		if (!more)
@@ -129,8 +157,13 @@ const struct cli_verb cli_outbox_verbs[] = {
 		.name = "ls",
 		.args = "",
 		.about = "List what a mission's agent keeps: each batch, and whether it is stored (on this disk) or "
-			 "sent\n"
-			 "(Kafka has acknowledged it). Works while the agent runs and while it does not.",
+			 "acked\n"
+			 "(Kafka has acknowledged it). A batch that headquarters has applied is kept no longer: one "
+			 "line a "
+			 "lane\n"
+			 "says how far that is. What is on its way just now only the agent knows; it is listed as "
+			 "stored.\n"
+			 "Works while the agent runs and while it does not.",
 		.options = CLI_OPT_OUTBOX | CLI_OPT_OUTPUT,
 		.run = ls,
 	},

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "bus/chain.h"
+#include "hq/chains.h"
 #include "hq/deadletter.h"
 #include "hq/fold.h"
 #include "hq/ledger.h"
@@ -11,8 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHAIN_SIZE 48
-
 struct vl_applier {
 	struct vl_store *store;
 	struct vl_txn *txn;
@@ -20,6 +19,8 @@ struct vl_applier {
 	struct vl_arena *arena;
 	struct vl_buf packed, copy;
 	uint64_t events, total;
+	vl_apply_moved *moved; /* may be NULL */
+	void *context;
 };
 
 /* One good batch on its way in. */
@@ -96,6 +97,12 @@ void vl_apply_abort(struct vl_applier *applier)
 	applier->txn = NULL;
 }
 
+void vl_apply_watch(struct vl_applier *applier, vl_apply_moved *moved, void *context)
+{
+	applier->moved = moved;
+	applier->context = context;
+}
+
 uint64_t vl_apply_events(const struct vl_applier *applier)
 {
 	return applier->events;
@@ -115,22 +122,49 @@ static void offset_key(struct vl_key *key, const char *topic, int32_t partition)
 	vl_key_u32(key, (uint32_t)partition);
 }
 
-int64_t vl_apply_offset(struct vl_txn *txn, const char *topic, int32_t partition)
+int64_t vl_apply_offset(struct vl_txn *txn, const char *topic, int32_t partition, struct vl_digest *last)
 {
 	struct vl_key key;
 	struct vl_bytes value;
 
 	offset_key(&key, topic, partition);
 	bool found = vl_txn_get(txn, VL_DB_OFFSET, vl_key_done(&key), &value);
-	return found && value.size == 40 ? (int64_t)vl_get_be64(value.data) : -1;
+	found = found && value.size == 40;
+	if (last != NULL)
+		*last = (struct vl_digest){0};
+	if (last != NULL && found)
+		memcpy(last->bytes, value.data + 8, sizeof(last->bytes));
+	return found ? (int64_t)vl_get_be64(value.data) : -1;
+}
+
+static void offset_put(struct vl_txn *txn, const char *topic, int32_t partition, int64_t next,
+		       const struct vl_digest *digest)
+{
+	struct vl_key key;
+	uint8_t value[40];
+
+	vl_put_be64(value, (uint64_t)next);
+	memcpy(value + 8, digest->bytes, sizeof(digest->bytes));
+	offset_key(&key, topic, partition);
+	vl_txn_put(txn, VL_DB_OFFSET, vl_key_done(&key), (struct vl_bytes){value, sizeof(value)});
+}
+
+enum vl_err vl_apply_rewind(struct vl_applier *applier, const char *topic, int32_t partition, int64_t offset,
+			    struct vl_why *why)
+{
+	static const struct vl_digest none;
+	struct vl_txn *txn = vl_txn_begin(applier->store, true, why);
+
+	if (txn == NULL)
+		return VL_ERR_NOMEM;
+	offset_put(txn, topic, partition, offset, &none);
+	return vl_txn_commit(txn, why);
 }
 
 /* False where the record has been applied before. */
 static bool take_offset(struct vl_applier *applier, const struct vl_record *record, const struct vl_digest *digest)
 {
 	char topic[256];
-	struct vl_key key;
-	uint8_t value[40];
 
 	if (record->topic.size >= sizeof(topic)) {
 		vl_txn_fail(applier->txn, VL_ERR_BUG);
@@ -138,78 +172,13 @@ static bool take_offset(struct vl_applier *applier, const struct vl_record *reco
 	}
 	memcpy(topic, record->topic.data, record->topic.size);
 	topic[record->topic.size] = '\0';
-	if (record->offset < vl_apply_offset(applier->txn, topic, record->partition))
+	if (record->offset < vl_apply_offset(applier->txn, topic, record->partition, NULL))
 		return false;
-	vl_put_be64(value, (uint64_t)record->offset + 1);
-	memcpy(value + 8, digest->bytes, sizeof(digest->bytes));
-	offset_key(&key, topic, record->partition);
-	vl_txn_put(applier->txn, VL_DB_OFFSET, vl_key_done(&key), (struct vl_bytes){value, sizeof(value)});
+	offset_put(applier->txn, topic, record->partition, record->offset + 1, digest);
 	return true;
 }
 
 /* -- chains -- */
-
-static void chain_key(struct vl_key *key, const struct arrival *a, struct vl_epoch epoch)
-{
-	vl_key_reset(key);
-	vl_key_text(key, a->mission);
-	vl_key_text(key, a->lane);
-	vl_key_u64(key, epoch.n);
-}
-
-static struct vl_chain chain_unpack(struct vl_bytes value, struct vl_epoch epoch)
-{
-	struct vl_chain chain = {.epoch = epoch};
-
-	if (value.size == CHAIN_SIZE) {
-		chain.seq.n = vl_get_be64(value.data);
-		chain.next_event.n = vl_get_be64(value.data + 8);
-		memcpy(chain.digest.bytes, value.data + 16, sizeof(chain.digest.bytes));
-	}
-	return chain;
-}
-
-static bool chain_get(struct vl_applier *applier, const struct arrival *a, struct vl_epoch epoch,
-		      struct vl_chain *chain)
-{
-	struct vl_key key;
-	struct vl_bytes value;
-
-	chain_key(&key, a, epoch);
-	if (!vl_txn_get(applier->txn, VL_DB_CHAIN, vl_key_done(&key), &value))
-		return false;
-	*chain = chain_unpack(value, epoch);
-	return true;
-}
-
-static void chain_put(struct vl_applier *applier, const struct arrival *a, const struct vl_chain *chain)
-{
-	struct vl_key key;
-	uint8_t value[CHAIN_SIZE];
-
-	vl_put_be64(value, chain->seq.n);
-	vl_put_be64(value + 8, chain->next_event.n);
-	memcpy(value + 16, chain->digest.bytes, sizeof(chain->digest.bytes));
-	chain_key(&key, a, chain->epoch);
-	vl_txn_put(applier->txn, VL_DB_CHAIN, vl_key_done(&key), (struct vl_bytes){value, sizeof(value)});
-}
-
-/* The chain of the latest epoch there is; all zero where there is none. */
-static struct vl_chain newest_chain(struct vl_applier *applier, const struct arrival *a)
-{
-	struct vl_key from = {0};
-	struct vl_bytes key, value;
-	struct vl_chain chain = {0};
-	struct vl_cursor *cursor = vl_cursor_open(applier->txn, VL_DB_CHAIN);
-
-	vl_key_text(&from, a->mission);
-	vl_key_text(&from, a->lane);
-	for (bool more = vl_cursor_seek(cursor, vl_key_done(&from), &key, &value);
-	     more && vl_key_has_prefix(key, vl_key_done(&from)); more = vl_cursor_next(cursor, &key, &value))
-		chain = chain_unpack(value, (struct vl_epoch){vl_get_be64(key.data + key.size - 8)});
-	vl_cursor_close(cursor);
-	return chain;
-}
 
 /* Whether one of this sender's archived batches on this lane has that digest. Only a new epoch asks. */
 static bool digest_archived(struct vl_applier *applier, const struct arrival *a, const struct vl_digest *digest)
@@ -272,7 +241,7 @@ static void accept(struct vl_applier *applier, struct arrival *a, struct vl_chai
 	vl_archive_key(&key, a->mission, a->lane, head->epoch, head->seq);
 	vl_txn_put(applier->txn, VL_DB_ARCHIVE, vl_key_done(&key), vl_buf_bytes(&applier->packed));
 	vl_chain_advance(&chain, a->batch, a->digest);
-	chain_put(applier, a, &chain);
+	vl_chains_put(applier->txn, a->mission, a->lane, &chain);
 	a->standing.batches++;
 	a->standing.events += a->batch->n_events;
 	a->standing.epoch = head->epoch;
@@ -329,7 +298,7 @@ static enum vl_chain_step check_new_epoch(struct vl_applier *applier, const stru
 					  bool *rollback)
 {
 	const struct vl_batch_head *head = &a->batch->head;
-	struct vl_chain newest = newest_chain(applier, a);
+	struct vl_chain newest = vl_chains_newest(applier->txn, a->mission, a->lane);
 	bool first = newest.epoch.n == 0 && newest.seq.n == 0;
 	enum vl_chain_step step = vl_chain_check(&newest, a->batch);
 
@@ -348,7 +317,7 @@ static bool place_batch(struct vl_applier *applier, struct arrival *a)
 {
 	struct vl_chain chain;
 	bool rollback = false;
-	enum vl_chain_step step = chain_get(applier, a, a->batch->head.epoch, &chain)
+	enum vl_chain_step step = vl_chains_get(applier->txn, a->mission, a->lane, a->batch->head.epoch, &chain)
 					  ? vl_chain_check(&chain, a->batch)
 					  : check_new_epoch(applier, a, &chain, &rollback);
 
@@ -426,7 +395,7 @@ static bool find_ready(struct vl_applier *applier, const struct arrival *a, stru
 	while (more && !ready && vl_key_has_prefix(key, vl_key_done(&from))) {
 		struct vl_epoch epoch = {vl_get_be64(key.data + from.size)};
 		uint64_t seq = vl_get_be64(key.data + from.size + 8);
-		bool known = chain_get(applier, a, epoch, &chain);
+		bool known = vl_chains_get(applier->txn, a->mission, a->lane, epoch, &chain);
 		ready = known ? seq <= chain.seq.n + 1 : seq == 1;
 		vl_key_reset(found);
 		vl_key_bytes(found, key.data, key.size);
@@ -472,8 +441,11 @@ static void apply_batch(struct vl_applier *applier, const struct vl_record *reco
 	a.lane = vl_views[view]->lane;
 	memcpy(a.mission, head->mission.data, head->mission.size);
 	a.standing = vl_standing_get(applier->txn, a.mission, a.lane);
+	uint64_t before = a.standing.batches + a.standing.replayed;
 	if (place_batch(applier, &a))
 		drain_parked(applier, &a);
+	if (applier->moved != NULL && a.standing.batches + a.standing.replayed != before)
+		applier->moved(applier->context, a.mission, a.lane);
 	vl_standing_put(applier->txn, a.mission, a.lane, &a.standing);
 }
 

@@ -38,11 +38,22 @@ void vl_apply_record(struct vl_applier *applier, const struct vl_record *record,
 enum vl_err vl_apply_commit(struct vl_applier *applier, struct vl_why *why) VL_CHECKED;
 void vl_apply_abort(struct vl_applier *applier);
 
+/* Be told, within the transaction, of each (mission, lane) that was applied further or sent again what is applied. The names are
+ * valid during the call. */
+typedef void vl_apply_moved(void *context, const char *mission, const char *lane);
+void vl_apply_watch(struct vl_applier *applier, vl_apply_moved *moved, void *context);
+
+/* Between transactions: Kafka no longer has the next record of a partition, and `offset` is where it will be read on. What was
+ * read before may come again and is known by its place in the chain; what is missing is a gap that the senders fill. */
+enum vl_err vl_apply_rewind(struct vl_applier *applier, const char *topic, int32_t partition, int64_t offset,
+			    struct vl_why *why) VL_CHECKED;
+
 /* Events applied in this transaction so far, and since open. */
 uint64_t vl_apply_events(const struct vl_applier *applier);
 uint64_t vl_apply_total(const struct vl_applier *applier);
 
-/* The next offset of a partition; -1 where it was never read. */
-int64_t vl_apply_offset(struct vl_txn *txn, const char *topic, int32_t partition);
+/* The next offset of a partition; -1 where it was never read. `last`, which may be NULL, is set to the digest of the record before
+ * it, all zero where that is not known. */
+int64_t vl_apply_offset(struct vl_txn *txn, const char *topic, int32_t partition, struct vl_digest *last);
 
 #endif

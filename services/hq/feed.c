@@ -15,6 +15,14 @@
 #define POLL_MS 200
 #define LOOK_MS 60000 /* between looks for new partitions */
 #define RETRY_MS 1000
+#define DRAIN_MS 5
+
+/* Of a partition. */
+enum state {
+	READING,
+	LOST,    /* its next record is not there */
+	MISSING, /* nor is its topic; when it is there again, it is another one */
+};
 
 struct vl_feed {
 	struct vl_store *store;
@@ -23,12 +31,19 @@ struct vl_feed {
 	size_t n_pairs;
 	struct vl_consumer *consumer;
 	struct vl_position positions[MAX_PARTITIONS]; /* what is read, and the next offset of each */
-	bool stopped[MAX_PARTITIONS];
+	enum state states[MAX_PARTITIONS];
+	struct vl_digest last[MAX_PARTITIONS]; /* of the record before, where `check` */
+	bool check[MAX_PARTITIONS];            /* read that one first, and see whether it still is the same */
 	size_t n_positions;
 	size_t topics_missing;
+	int64_t find_at; /* when to look after what is lost */
+	pthread_mutex_t lock;
+	struct vl_position rewind; /* what the ledger is asked for */
+	bool asked;
 	pthread_t thread;
 	atomic_bool stop;
 	bool unreachable;
+	bool renew; /* the consumer, so that it reads what is READING now */
 };
 
 static struct vl_position *find(struct vl_feed *f, const char *topic, size_t length, int32_t partition)
@@ -58,8 +73,11 @@ static enum vl_err add_partition(struct vl_feed *f, const char *topic, int32_t p
 		vl_txn_abort(txn);
 		return VL_ERR_FULL;
 	}
-	int64_t offset = vl_apply_offset(txn, topic, partition);
+	static const struct vl_digest unknown;
+	struct vl_digest *last = &f->last[f->n_positions];
+	int64_t offset = vl_apply_offset(txn, topic, partition, last);
 	vl_txn_abort(txn);
+	f->check[f->n_positions] = offset > 0 && !vl_digest_equal(last, &unknown);
 	struct vl_position *position = &f->positions[f->n_positions++];
 	*position = (struct vl_position){.partition = partition, .offset = offset >= 0 ? offset : VL_OFFSET_BEGINNING};
 	strcpy(position->topic, topic); /* a lane's name: far shorter than a topic may be */
@@ -103,24 +121,113 @@ static enum vl_err assign(struct vl_feed *f)
 	size_t n = 0;
 
 	for (size_t i = 0; i < f->n_positions; i++)
-		if (!f->stopped[i])
-			live[n++] = f->positions[i];
+		if (f->states[i] == READING) {
+			live[n] = f->positions[i];
+			live[n++].offset -= f->check[i];
+		}
 	enum vl_err err = vl_consumer_assign(f->consumer, live, n, &why);
 	if (err != VL_OK)
 		vl_log_cannot("read", "the lanes", &why, err);
 	return err;
 }
 
-static void stop_partition(struct vl_feed *f, const struct vl_position *at, const struct vl_why *why)
+/* A topic is missing as a whole, though librdkafka complains of each partition in turn. */
+static void mark_lost(struct vl_feed *f, const struct vl_position *position, bool missing)
+{
+	for (size_t i = 0; i < f->n_positions; i++) {
+		bool same = position == &f->positions[i] ||
+			    (missing && strcmp(f->positions[i].topic, position->topic) == 0);
+		if (!same)
+			continue;
+		f->states[i] = missing ? MISSING : LOST;
+		f->check[i] = false;
+	}
+}
+
+/* The consumer is made anew, and not only assigned: librdkafka 2.0.2 aborts when it is assigned again while a partition that is
+ * gone is still being stopped. */
+static void lose_partition(struct vl_feed *f, const struct vl_position *at, const struct vl_why *why)
 {
 	struct vl_position *position = find(f, at->topic, strlen(at->topic), at->partition);
 
-	if (position == NULL || f->stopped[position - f->positions])
+	if (position == NULL || f->states[position - f->positions] != READING)
 		return;
-	f->stopped[position - f->positions] = true;
-	vl_log_error("cannot read '%s' partition %d at offset %lld: %s; this partition is stopped, nothing is skipped",
-		     at->topic, (int)at->partition, (long long)position->offset, vl_why_text(why, VL_ERR_NOT_FOUND));
-	(void)assign(f);
+	vl_log_error("cannot read '%s' partition %d at offset %lld: %s; looking for what is there", at->topic,
+		     (int)at->partition, (long long)position->offset, vl_why_text(why, VL_ERR_NOT_FOUND));
+	mark_lost(f, position, at->offset < 0);
+	f->find_at = 0;
+	f->renew = true;
+}
+
+/* Have the ledger take this partition's records from `offset` on; false where we are to end. What was read before is applied
+ * first, as its offsets would count again afterwards. */
+static bool ask_rewind(struct vl_feed *f, const struct vl_position *position, int64_t offset)
+{
+	bool waiting = true;
+
+	while (!f->stop && !vl_verifier_idle(f->verifier))
+		(void)poll(NULL, 0, DRAIN_MS);
+	pthread_mutex_lock(&f->lock);
+	f->rewind = *position;
+	f->rewind.offset = offset;
+	f->asked = true;
+	pthread_mutex_unlock(&f->lock);
+	while (!f->stop && waiting) {
+		(void)poll(NULL, 0, DRAIN_MS);
+		pthread_mutex_lock(&f->lock);
+		waiting = f->asked;
+		pthread_mutex_unlock(&f->lock);
+	}
+	return !waiting;
+}
+
+enum vl_err vl_feed_rewind(struct vl_feed *f, struct vl_applier *applier, struct vl_why *why)
+{
+	enum vl_err err = VL_OK;
+
+	pthread_mutex_lock(&f->lock);
+	if (f->asked)
+		err = vl_apply_rewind(applier, f->rewind.topic, f->rewind.partition, f->rewind.offset, why);
+	f->asked &= err != VL_OK;
+	pthread_mutex_unlock(&f->lock);
+	return err;
+}
+
+/* False while it cannot be known, or there is nothing. */
+static bool find_partition(struct vl_feed *f, size_t i)
+{
+	struct vl_position *position = &f->positions[i];
+	int64_t first, end;
+
+	if (vl_consumer_range(f->consumer, position->topic, position->partition, ASK_MS, &first, &end, NULL) != VL_OK)
+		return false;
+	bool there =
+		position->offset < 0 || (f->states[i] == LOST && position->offset >= first && position->offset <= end);
+	if (!there) {
+		if (!ask_rewind(f, position, first))
+			return false;
+		vl_log_error(
+			"'%s' partition %d no longer has offset %lld: what it has now begins at %lld and ends before "
+			"%lld; reading on from %lld, nothing is skipped; what is lost the missions send again",
+			position->topic, (int)position->partition, (long long)position->offset, (long long)first,
+			(long long)end, (long long)first);
+		position->offset = first;
+	}
+	f->states[i] = READING;
+	return true;
+}
+
+static void find_lost(struct vl_feed *f)
+{
+	size_t found = 0;
+
+	if (vl_monotonic_ms() < f->find_at)
+		return;
+	for (size_t i = 0; i < f->n_positions && !f->stop; i++)
+		if (f->states[i] != READING)
+			found += find_partition(f, i);
+	f->find_at = vl_monotonic_ms() + RETRY_MS;
+	f->renew |= found > 0;
 }
 
 static void free_message(void *owner)
@@ -128,12 +235,34 @@ static void free_message(void *owner)
 	vl_message_free(owner);
 }
 
+/* At the start: a topic that was made anew may reach as far as the old one did. True where the record is only the one before the
+ * next, whatever it shows. */
+static bool check_last(struct vl_feed *f, size_t i, const struct vl_record *record)
+{
+	struct vl_position *position = &f->positions[i];
+	struct vl_digest digest = vl_batch_digest(record->value);
+	struct vl_why why = {0};
+
+	f->check[i] = false;
+	if (record->offset >= position->offset)
+		return false;
+	if (!vl_digest_equal(&digest, &f->last[i])) {
+		(void)vl_fail(&why, VL_ERR_NOT_FOUND,
+			      "the record before it is not the one that was read; was the topic made anew?");
+		struct vl_position at = *position;
+		at.offset = VL_OFFSET_END;
+		lose_partition(f, &at, &why);
+	}
+	return true;
+}
+
 static void take_message(struct vl_feed *f, struct vl_message *message)
 {
 	const struct vl_record *record = vl_message_record(message);
 	struct vl_position *position = find(f, (const char *)record->topic.data, record->topic.size, record->partition);
 
-	if (position == NULL) {
+	size_t i = position != NULL ? (size_t)(position - f->positions) : 0;
+	if (position == NULL || f->states[i] != READING || (f->check[i] && check_last(f, i, record))) {
 		vl_message_free(message);
 		return;
 	}
@@ -146,6 +275,11 @@ static bool open_consumer(struct vl_feed *f)
 {
 	struct vl_why why = {0};
 
+	if (f->renew) {
+		vl_consumer_close(f->consumer);
+		f->consumer = NULL;
+		f->renew = false;
+	}
 	if (f->consumer != NULL)
 		return true;
 	enum vl_err err = vl_consumer_open(f->pairs, f->n_pairs, &f->consumer, &why);
@@ -168,7 +302,7 @@ static void poll_once(struct vl_feed *f)
 	if (err == VL_OK)
 		take_message(f, message);
 	else if (err == VL_ERR_NOT_FOUND)
-		stop_partition(f, &at, &why);
+		lose_partition(f, &at, &why);
 	else if (err == VL_ERR_UNREACHABLE)
 		say_unreachable(f, true, &why);
 	else if (err != VL_ERR_TIMEOUT && err != VL_ERR_END) {
@@ -196,6 +330,7 @@ static void *feed(void *context)
 			if (added > 0 && assign(f) == VL_OK)
 				vl_log_info("reading %zu partitions", f->n_positions);
 		}
+		find_lost(f);
 		poll_once(f);
 	}
 	return NULL;
@@ -213,11 +348,13 @@ enum vl_err vl_feed_open(struct vl_store *store, struct vl_verifier *verifier, c
 	f->verifier = verifier;
 	f->pairs = pairs;
 	f->n_pairs = n_pairs;
+	pthread_mutex_init(&f->lock, NULL);
 	enum vl_err err = vl_consumer_open(pairs, n_pairs, &f->consumer, why);
 	if (err == VL_OK && pthread_create(&f->thread, NULL, feed, f) != 0)
 		err = vl_fail(why, VL_ERR_NOMEM, "cannot start a thread");
 	if (err != VL_OK) {
 		vl_consumer_close(f->consumer);
+		pthread_mutex_destroy(&f->lock);
 		free(f);
 		return err;
 	}
@@ -232,5 +369,6 @@ void vl_feed_close(struct vl_feed *f)
 	f->stop = true;
 	pthread_join(f->thread, NULL);
 	vl_consumer_close(f->consumer);
+	pthread_mutex_destroy(&f->lock);
 	free(f);
 }

@@ -8,12 +8,14 @@
 #include "hq/feed.h"
 #include "hq/ledger.h"
 #include "hq/pump.h"
+#include "hq/receipts.h"
 #include "hq/verify.h"
 
 #include <stdio.h>
 
 #define IDLE_MS 100
 #define REAP_MS 60000
+#define ANSWER_MS 30000
 
 const struct vl_conf_key vl_hq_keys[] = {
 	{"views", "path", VL_CONF_TEXT, offsetof(struct vl_hq_settings, views), NULL, "folder of the views"},
@@ -23,6 +25,12 @@ const struct vl_conf_key vl_hq_keys[] = {
 	 "folder of the senders' public keys, <id>.pub; read again at SIGHUP"},
 	{"verify", "threads", VL_CONF_COUNT, offsetof(struct vl_hq_settings, threads), "2",
 	 "how many threads verify signatures"},
+	{"receipts", "socket", VL_CONF_TEXT, offsetof(struct vl_hq_settings, receipts), "",
+	 "socket of headquarters' own agent, whose id is HQ; without it no receipts are given and the missions' "
+	 "outboxes "
+	 "only grow"},
+	{"receipts", "interval", VL_CONF_COUNT, offsetof(struct vl_hq_settings, receipts_interval), "1000",
+	 "milliseconds between receipts, at least"},
 	{"kafka", "*", VL_CONF_ANY, 0, NULL, "any librdkafka property, such as bootstrap.servers"},
 	{NULL, NULL, VL_CONF_TEXT, 0, NULL, NULL},
 };
@@ -34,6 +42,7 @@ struct hq {
 	struct vl_applier *applier;
 	struct vl_undertaker *undertaker;
 	struct vl_feed *feed;
+	struct vl_receipts *receipts;
 	int64_t reap_at;
 };
 
@@ -43,6 +52,7 @@ static void hq_close(struct hq *hq)
 		vl_verifier_stop(hq->verifier);
 	vl_feed_close(hq->feed);
 	vl_verifier_close(hq->verifier);
+	vl_receipts_close(hq->receipts);
 	vl_undertaker_close(hq->undertaker);
 	vl_applier_close(hq->applier);
 	vl_store_close(hq->store);
@@ -63,6 +73,22 @@ static enum vl_err open_verifier(struct hq *hq, struct vl_why *why)
 	return err;
 }
 
+static enum vl_err open_receipts(struct hq *hq, struct vl_why *why)
+{
+	struct vl_receipts_options options = {
+		.store = hq->store,
+		.socket = hq->settings->receipts,
+		.interval_ms = (int64_t)(hq->settings->receipts_interval % 86400000),
+		.patience_ms = ANSWER_MS,
+		.clock = &vl_clock_system,
+	};
+	enum vl_err err = vl_receipts_open(&options, &hq->receipts, why);
+
+	if (err == VL_OK)
+		vl_apply_watch(hq->applier, vl_receipts_due, hq->receipts);
+	return err;
+}
+
 static enum vl_err hq_open(struct hq *hq, const struct vl_conf_pair *pairs, size_t n_pairs, struct vl_why *why)
 {
 	enum vl_err err = vl_ledger_open(hq->settings->views, hq->settings->size, false, &hq->store, why);
@@ -71,6 +97,8 @@ static enum vl_err hq_open(struct hq *hq, const struct vl_conf_pair *pairs, size
 		err = open_verifier(hq, why);
 	if (err == VL_OK)
 		err = vl_applier_open(hq->store, &hq->applier);
+	if (err == VL_OK)
+		err = open_receipts(hq, why);
 	if (err == VL_OK)
 		err = vl_undertaker_open(hq->store, pairs, n_pairs, &hq->undertaker, why);
 	if (err == VL_OK)
@@ -101,6 +129,9 @@ static enum vl_err work(struct hq *hq, struct vl_why *why)
 
 	if (err == VL_ERR_TIMEOUT)
 		err = VL_OK;
+	if (err == VL_OK)
+		err = vl_feed_rewind(hq->feed, hq->applier, why);
+	vl_receipts_work(hq->receipts, vl_monotonic_ms());
 	if (err == VL_OK)
 		err = vl_undertaker_work(hq->undertaker, why);
 	if (err == VL_OK && vl_monotonic_ms() >= hq->reap_at) {

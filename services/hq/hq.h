@@ -2,8 +2,10 @@
  * Headquarters: reads the lanes, verifies, and keeps the views.
  *
  *     Kafka --> feed --> verify (threads, in parallel) --> apply (one writer): views, chains, offsets in one transaction
+ *                                                            |
+ *     Kafka <-- headquarters' own agent <-- receipts <-------+ after each commit
  *
- * Continue with feed.h, verify.h, apply.h, fold.h and view.h, in that order.
+ * Continue with feed.h, verify.h, apply.h, fold.h, view.h and receipts.h, in that order.
  */
 #ifndef VALISE_HQ_HQ_H
 #define VALISE_HQ_HQ_H
@@ -14,10 +16,12 @@
 #include <stdatomic.h>
 
 struct vl_hq_settings {
-	const char *views; /* folder of the ledger */
-	uint64_t size;     /* of its map */
-	const char *keys;  /* folder of <id>.pub files */
-	uint64_t threads;  /* that verify */
+	const char *views;          /* folder of the ledger */
+	uint64_t size;              /* of its map */
+	const char *keys;           /* folder of <id>.pub files */
+	uint64_t threads;           /* that verify */
+	const char *receipts;       /* socket of headquarters' own agent, or "" */
+	uint64_t receipts_interval; /* ms */
 };
 
 /* The keys of headquarters' configuration file, for vl_conf_open. */

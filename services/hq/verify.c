@@ -160,6 +160,14 @@ bool vl_verifier_put(struct vl_verifier *v, const struct vl_record *record, void
 	return taken;
 }
 
+bool vl_verifier_idle(struct vl_verifier *v)
+{
+	pthread_mutex_lock(&v->lock);
+	bool idle = v->put == v->done;
+	pthread_mutex_unlock(&v->lock);
+	return idle;
+}
+
 static struct timespec deadline(int timeout_ms)
 {
 	struct timespec ts;

@@ -48,6 +48,9 @@ bool vl_verifier_put(struct vl_verifier *verifier, const struct vl_record *recor
 const struct vl_job *vl_verifier_next(struct vl_verifier *verifier, int timeout_ms);
 void vl_verifier_done(struct vl_verifier *verifier);
 
+/* Whether all that was put in is done with. */
+bool vl_verifier_idle(struct vl_verifier *verifier);
+
 /* Make put and next return at once from now on. */
 void vl_verifier_stop(struct vl_verifier *verifier);
 

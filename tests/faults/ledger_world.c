@@ -186,7 +186,7 @@ enum vl_err book_open(struct book *book)
 	if (err == VL_OK && txn == NULL)
 		err = VL_ERR_NOMEM;
 	for (int32_t p = 0; txn != NULL && p < 2; p++)
-		book->from[p] = vl_apply_offset(txn, LANE, p);
+		book->from[p] = vl_apply_offset(txn, LANE, p, NULL);
 	if (txn != NULL)
 		err = vl_txn_err(txn);
 	vl_txn_abort(txn);

@@ -60,7 +60,7 @@ def memory_holds(pid, needle):
 def sent(mission, count):
     """Kafka has all of its batches, and they hold so many events."""
     batches = mission.batches()
-    return sum(batch["events"] for batch in batches) == count and {batch["state"] for batch in batches} == {"sent"}
+    return sum(batch["events"] for batch in batches) == count and {batch["state"] for batch in batches} == {"acked"}
 
 
 # -- two processes --

@@ -305,12 +305,12 @@ def test_digest(place):
 
 def test_outbox_ls(place):
     mission = place.mission[MISSION]
-    wait_for("all sent", lambda: {batch["state"] for batch in mission.batches()} == {"sent"})
+    wait_for("all sent", lambda: {batch["state"] for batch in mission.batches()} == {"acked"})
     batches = [batch for batch in mission.batches() if batch["lane"] == CASE]
     assert [(int(batch["seq"]), int(batch["firstEvent"]), batch["events"]) for batch in batches] == [
         (number, number, 1) for number in range(1, 6)]
     table = valise.valise("outbox", "ls", "--outbox", mission.outbox).stdout
-    assert len(re.findall(rf"^{CASE} .* sent$", table, re.M)) == 5
+    assert len(re.findall(rf"^{CASE} .* acked$", table, re.M)) == 5
 
 
 def test_dead_letters(place):

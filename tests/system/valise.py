@@ -116,7 +116,7 @@ class Kafka:
 class Mission:
     """A mission's agent with its key and outbox."""
 
-    def __init__(self, world, name, properties=None, size="1G", users=None):
+    def __init__(self, world, name, properties=None, size="1G", users=None, resend=None):
         self.world = world
         self.name = name
         self.folder = world.folder / name
@@ -133,6 +133,7 @@ class Mission:
         self.config.write_text(
             f"[mission]\nid = {name}\nkey = {self.key}\n[outbox]\npath = {self.outbox}\nsize = {size}\n"
             f"[socket]\npath = {self.socket}\n" + (f"users = {users}\n" if users else "")
+            + (f"[keys]\npath = {world.keys}\n[receipts]\nresend = {resend}\n" if resend else "")
             + "[kafka]\n" + "".join(f"{key} = {value}\n" for key, value in kafka.items()))
 
     def spawn(self, config=None):
@@ -184,6 +185,13 @@ class Mission:
 
     def batches(self):
         """What its outbox holds, as `valise outbox ls` tells it."""
+        return [row for row in self.listed() if "storedAt" in row]
+
+    def applied(self):
+        """How far headquarters has applied each lane, as the outbox knows it."""
+        return {row["lane"]: int(row["seq"]) for row in self.listed() if "storedAt" not in row}
+
+    def listed(self):
         return rows(valise("outbox", "ls", "--outbox", self.outbox, "-o", "json"))
 
 
@@ -194,7 +202,7 @@ def line_of(event):
 
 
 class Headquarters:
-    def __init__(self, world, name="hq", kafka=None):
+    def __init__(self, world, name="hq", kafka=None, agent=None):
         self.folder = world.folder / name
         self.folder.mkdir()
         self.views = self.folder / "views"
@@ -202,7 +210,8 @@ class Headquarters:
         self.log = self.folder / "log"
         self.process = None
         self.config.write_text(f"[views]\npath = {self.views}\nsize = 4G\n[keys]\npath = {world.keys}\n"
-                               f"[kafka]\nbootstrap.servers = {(kafka or world.kafka).bootstrap}\n")
+                               + (f"[receipts]\nsocket = {agent.socket}\ninterval = 100\n" if agent else "")
+                               + f"[kafka]\nbootstrap.servers = {(kafka or world.kafka).bootstrap}\n")
 
     def start(self):
         with open(self.log, "ab") as log:

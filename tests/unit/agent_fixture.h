@@ -137,5 +137,6 @@ static inline struct vl_bytes world_event(struct vl_buf *buf, uint64_t n, const 
 
 #define CASE_TYPE "consular.case.v1.CaseOpened"
 #define FLASH_TYPE "consular.evacuation.v1.OperationOpened"
+#define RECEIPT_TYPE "valise.receipt.v1.Applied"
 
 #endif

@@ -2,6 +2,7 @@
 #include "bus_fixture.h"
 
 #include "agent/flight.h"
+#include "agent/resend.h"
 
 enum { LOW, HIGH, MIDDLE, LOW_TOO, LANES };
 static const struct vl_lane lanes[LANES] = {
@@ -222,6 +223,57 @@ static void window_shrinks_on_a_slow_line(void **state)
 	assert_true(vl_window_allows(&window, 900000));
 }
 
+static void goes_back_and_sends_again(void **state)
+{
+	size_t lane;
+
+	(void)state;
+	size_t first = send_on(LOW, 1, 10, 0), second = send_on(LOW, 2, 10, 0);
+	(void)vl_flight_acked(flight, first, 5);
+	assert_false(vl_flight_go_back(flight, LOW, (struct vl_place){{0}, {0}}));
+	(void)vl_flight_acked(flight, second, 5);
+	for (size_t i = 0; i < LANES; i++)
+		vl_flight_empty(flight, i);
+	assert_true(vl_flight_go_back(flight, LOW, (struct vl_place){{1}, {1}}));
+	assert_true(vl_flight_next(flight, 0, &lane));
+	assert_int_equal(lane, LOW);
+	assert_int_equal(vl_flight_sent_to(flight, LOW).seq.n, 1);
+	(void)vl_flight_acked(flight, send_on(LOW, 2, 10, 6), 7);
+	assert_int_equal(acked(LOW), 2);
+}
+
+static bool due(struct vl_resend *resend, uint64_t acked_seq, uint64_t applied_seq, int64_t now)
+{
+	return vl_resend_due(resend, (struct vl_place){{1}, {acked_seq}}, (struct vl_place){{1}, {applied_seq}}, 1000,
+			     now);
+}
+
+static void sends_again_ever_later_until_a_receipt_comes(void **state)
+{
+	struct vl_resend resend = {0};
+	int64_t now = 1, gap = 1000;
+
+	(void)state;
+	assert_false(due(&resend, 0, 0, now));
+	assert_false(due(&resend, 5, 5, now + 100000));
+	/* Something is missing from here on; what is acked meanwhile is no progress. */
+	assert_false(due(&resend, 6, 5, now += 200000));
+	for (int i = 0; i < 40; i++) {
+		assert_false(due(&resend, 7, 5, now + gap - 1));
+		assert_true(due(&resend, 7, 5, now += gap));
+		gap = gap * 2 < VL_RESEND_MAX_MS ? gap * 2 : VL_RESEND_MAX_MS;
+	}
+	assert_int_equal(gap, VL_RESEND_MAX_MS);
+	/* A receipt: the first interval again, also where it is not for all. */
+	assert_false(due(&resend, 9, 7, now));
+	assert_false(due(&resend, 9, 7, now + 999));
+	assert_true(due(&resend, 9, 7, now + 1000));
+	assert_false(due(&resend, 9, 9, now + 1001));
+	assert_false(due(&resend, 9, 9, now + 1000000));
+	assert_false(due(&resend, 10, 9, now + 1000000));
+	assert_true(due(&resend, 10, 9, now + 1001000));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -231,6 +283,8 @@ int main(void)
 		TEST(acks_count_in_order),
 		TEST(a_refused_lane_is_set_aside_and_goes_back),
 		TEST(restart_goes_back_to_the_acked),
+		TEST(goes_back_and_sends_again),
+		TEST(sends_again_ever_later_until_a_receipt_comes),
 		TEST(records_are_bounded),
 		TEST(window_grows_on_a_fast_line),
 		TEST(window_stays_where_it_is_enough),

@@ -1,5 +1,5 @@
 /* agent/keeper.h: what programs on the socket are told, whatever they send and however they go. */
-#include "agent_fixture.h"
+#include "agent_receipt.h"
 
 #include "agent/frame.h"
 #include "agent/keeper.h"
@@ -14,6 +14,7 @@
 struct house {
 	struct world *world;
 	struct vl_keeper *keeper;
+	struct vl_ring *ring;
 	int listener;
 	uid_t users[1];
 	char path[300];
@@ -31,7 +32,8 @@ static int house_setup(void **state)
 	house->users[0] = geteuid();
 	(void)snprintf(house->path, sizeof(house->path), "%s/socket", house->world->folder.path);
 	assert_int_equal(vl_listen(house->path, false, &house->listener, NULL), VL_OK);
-	struct vl_keeper_options options = {house->world->outbox, house->listener, house->users, 1};
+	house->ring = receipt_ring();
+	struct vl_keeper_options options = {house->world->outbox, house->listener, house->users, 1, house->ring};
 	assert_int_equal(vl_keeper_open(&options, &house->keeper, NULL), VL_OK);
 	*state = house;
 	return 0;
@@ -43,6 +45,7 @@ static int house_teardown(void **state)
 	void *world = house->world;
 
 	vl_keeper_close(house->keeper);
+	vl_ring_close(house->ring);
 	(void)close(house->listener);
 	(void)unlink(house->path);
 	(void)world_teardown(&world);
@@ -595,7 +598,7 @@ static void full_is_told_and_flash_is_taken(void **state)
 	world_close(house->world);
 	options.size = VL_OUTBOX_SIZE_MIN;
 	world_open_with(house->world, &options);
-	struct vl_keeper_options keeper = {house->world->outbox, house->listener, house->users, 1};
+	struct vl_keeper_options keeper = {house->world->outbox, house->listener, house->users, 1, house->ring};
 	assert_int_equal(vl_keeper_open(&keeper, &house->keeper, NULL), VL_OK);
 	Valise__V1__PublishResult *result;
 	Valise__V1__PublishResponse *response;
@@ -638,7 +641,7 @@ static void wakes_the_link_and_notes_its_acks(void **state)
 	vl_keeper_set_link(house->keeper, ends[0]);
 	ask_one(house, fd, 1, 1, CASE_TYPE, 10);
 	accepted(house, fd, 1, 1, false);
-	assert_int_equal(vl_pipe_receive(ends[1], &message), VL_OK);
+	assert_int_equal(vl_pipe_receive(ends[1], &message, NULL), VL_OK);
 	assert_int_equal(message.kind, VL_PIPE_COMMITTED);
 	message = (struct vl_pipe_message){VL_PIPE_ACKED, vl_lane_find(CASE_LANE, strlen(CASE_LANE)), {NOW}, {1}};
 	assert_int_equal(vl_pipe_send(ends[1], &message), VL_OK);
@@ -667,6 +670,40 @@ static void wakes_the_link_and_notes_its_acks(void **state)
 	accepted(house, fd, 3, 3, false);
 	vl_keeper_set_link(house->keeper, -1);
 	(void)close(ends[0]);
+	(void)close(fd);
+}
+
+static void receipts_from_the_link_free(void **state)
+{
+	struct house *house = *state;
+	struct vl_outbox_batch batch = {0};
+	int ends[2], fd = dial(house);
+	size_t at = 0;
+
+	assert_int_equal(vl_pipe_open(ends, NULL), VL_OK);
+	vl_keeper_set_link(house->keeper, ends[0]);
+	for (uint64_t n = 1; n <= 3; n++) {
+		ask_one(house, fd, n, n, CASE_TYPE, 10);
+		accepted(house, fd, n, n, false);
+	}
+	struct vl_outbox_look *look = vl_outbox_look(house->world->outbox, NULL);
+	assert_true(vl_outbox_next(look, CASE_LANE, (struct vl_epoch){NOW}, (struct vl_seq){1}, &batch));
+	struct vl_digest digest = batch.digest;
+	vl_outbox_look_end(look);
+	struct vl_buf relayed = receipt_relay(
+		&(struct receipt_made){.seq = 2, .digest = {digest.bytes, sizeof(digest.bytes)}, .filler = 100000});
+	assert_int_equal(vl_pipe_send_record(ends[1], vl_buf_bytes(&relayed), &at), VL_OK);
+	vl_buf_free(&relayed);
+	for (int i = 0; i < 4; i++)
+		step(house);
+	assert_int_equal(vl_keeper_timeout(house->keeper), -1);
+	assert_int_equal(stored(house), 1);
+	/* Known by their ids for ever. */
+	ask_one(house, fd, 4, 2, CASE_TYPE, 10);
+	accepted(house, fd, 4, 2, true);
+	vl_keeper_set_link(house->keeper, -1);
+	(void)close(ends[0]);
+	(void)close(ends[1]);
 	(void)close(fd);
 }
 
@@ -741,6 +778,7 @@ int main(void)
 		TEST(too_many_are_told),
 		TEST(full_is_told_and_flash_is_taken),
 		TEST(wakes_the_link_and_notes_its_acks),
+		TEST(receipts_from_the_link_free),
 		TEST(noise_does_no_harm),
 		TEST(socket_is_private_and_replaced),
 	};

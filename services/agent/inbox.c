@@ -1,0 +1,195 @@
+#include "agent/inbox.h"
+
+#include "agent/relay.h"
+#include "base/log.h"
+#include "bus/wire.h"
+#include "valise/receipt/v1/receipt.pb-c.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WAITING_BYTES ((size_t)64 << 10) /* receipts beyond this are let go: they are said again */
+#define POSITION_DELAY_MS 10000          /* a position alone is not worth a commit sooner */
+#define RETRY_MS 1000
+
+struct receipt {
+	size_t lane; /* in vl_lanes */
+	struct vl_epoch epoch;
+	struct vl_seq seq;
+	struct vl_digest digest;
+};
+
+struct vl_inbox {
+	const struct vl_ring *ring;
+	const char *mission;
+	struct vl_arena *arena;
+	struct vl_buf receipts; /* those that wait for a transaction */
+	int64_t due, not_before;
+	int32_t partition;
+	int64_t position;        /* -1 while there is none to note */
+	bool told[VL_ERR_COUNT]; /* what was wrong with a record, so that each is logged once */
+	bool alarmed[];          /* by lane */
+};
+
+struct vl_inbox *vl_inbox_open(const struct vl_ring *ring, const char *mission)
+{
+	struct vl_inbox *inbox = calloc(1, sizeof(*inbox) + vl_n_lanes * sizeof(inbox->alarmed[0]));
+
+	if (inbox == NULL)
+		return NULL;
+	inbox->ring = ring;
+	inbox->mission = mission;
+	inbox->due = inbox->position = -1;
+	inbox->arena = vl_arena_open(0);
+	if (inbox->arena == NULL) {
+		free(inbox);
+		return NULL;
+	}
+	return inbox;
+}
+
+void vl_inbox_close(struct vl_inbox *inbox)
+{
+	if (inbox == NULL)
+		return;
+	vl_arena_close(inbox->arena);
+	vl_buf_free(&inbox->receipts);
+	free(inbox);
+}
+
+/* -- reading -- */
+
+static bool is_text(struct vl_bytes bytes, const char *text)
+{
+	return bytes.size == strlen(text) && memcmp(bytes.data, text, bytes.size) == 0;
+}
+
+static enum vl_err verify(struct vl_inbox *inbox, const struct vl_record *record, struct vl_verified *verified,
+			  struct vl_why *why)
+{
+	enum vl_err err = vl_record_verify(record, inbox->ring, inbox->arena, verified, why);
+
+	if (err == VL_OK && verified->domain != VL_DOMAIN_BATCH)
+		return vl_fail(why, VL_ERR_DRILL, "it is of an exercise");
+	if (err == VL_OK && strcmp(verified->signer->mission, VL_HEADQUARTERS) != 0)
+		return vl_fail(why, VL_ERR_WRONG_MISSION, "its sender is not headquarters");
+	return err;
+}
+
+static void keep(struct vl_inbox *inbox, const Valise__Receipt__V1__Applied *applied)
+{
+	const struct vl_lane *lane = vl_lane_find(applied->lane, strlen(applied->lane));
+	struct receipt receipt = {.epoch = {applied->epoch}, .seq = {applied->seq}};
+
+	if (strcmp(applied->mission, inbox->mission) != 0 || lane == NULL ||
+	    applied->digest.len != sizeof(receipt.digest.bytes) || inbox->receipts.size > WAITING_BYTES)
+		return;
+	receipt.lane = (size_t)(lane - vl_lanes);
+	memcpy(receipt.digest.bytes, applied->digest.data, sizeof(receipt.digest.bytes));
+	vl_buf_put(&inbox->receipts, &receipt, sizeof(receipt));
+}
+
+/* An event of a type that a later headquarters has is passed over. */
+static void read_event(struct vl_inbox *inbox, struct vl_bytes bytes)
+{
+	const ProtobufCMessageDescriptor *type = &valise__receipt__v1__applied__descriptor;
+	struct vl_event event;
+	size_t length;
+
+	if (vl_event_read(bytes, &event, NULL) != VL_OK || !event.has_payload)
+		return;
+	const char *name = vl_type_name((const char *)event.type_url.data, event.type_url.size, &length);
+	if (!is_text((struct vl_bytes){(const uint8_t *)name, length}, type->name) ||
+	    vl_wire_check(type, event.payload, true, NULL) != VL_OK)
+		return;
+	const ProtobufCMessage *message = vl_wire_unpack(type, event.payload, inbox->arena);
+	if (message != NULL)
+		keep(inbox, (const Valise__Receipt__V1__Applied *)message);
+}
+
+static void tell(struct vl_inbox *inbox, const struct vl_record *record, enum vl_err err, const struct vl_why *why)
+{
+	if (err != VL_OK && !inbox->told[err])
+		vl_log_warning("a receipt is passed over: record %" PRId64 " of '" VL_RECEIPT_LANE
+			       "' is not good: %s; more of the kind are not logged",
+			       record->offset, vl_why_text(why, err));
+	inbox->told[err] = true;
+}
+
+static void wait_until(struct vl_inbox *inbox, int64_t at)
+{
+	if (at < inbox->not_before)
+		at = inbox->not_before;
+	if (inbox->due < 0 || at < inbox->due)
+		inbox->due = at;
+}
+
+void vl_inbox_take(struct vl_inbox *inbox, struct vl_bytes relayed, int64_t now_ms)
+{
+	struct vl_verified verified = {0};
+	struct vl_record record;
+	struct vl_why why = {0};
+
+	if (inbox->ring == NULL || vl_relay_unpack(relayed, &record) != VL_OK ||
+	    !is_text(record.topic, VL_RECEIPT_LANE) || record.partition != 0 || record.offset == INT64_MAX)
+		return;
+	vl_arena_reset(inbox->arena);
+	enum vl_err err = verify(inbox, &record, &verified, &why);
+	for (size_t i = 0; err == VL_OK && i < verified.batch.n_events; i++)
+		read_event(inbox, verified.batch.events[i]);
+	tell(inbox, &record, err, &why);
+	vl_arena_reset(inbox->arena);
+	inbox->partition = record.partition;
+	inbox->position = record.offset + 1;
+	wait_until(inbox, inbox->receipts.size > 0 ? now_ms : now_ms + POSITION_DELAY_MS);
+}
+
+/* -- noting -- */
+
+int64_t vl_inbox_due(const struct vl_inbox *inbox, const struct vl_outbox *outbox)
+{
+	return vl_outbox_freeing(outbox) ? inbox->not_before : inbox->due;
+}
+
+static void alarm_once(struct vl_inbox *inbox, const struct receipt *receipt, enum vl_outbox_fit fit)
+{
+	if (inbox->alarmed[receipt->lane] || fit == VL_OUTBOX_FREED || fit == VL_OUTBOX_KNOWN)
+		return;
+	inbox->alarmed[receipt->lane] = true;
+	vl_log_error(
+		"headquarters says it has applied batch %" PRIu64 " of epoch %" PRIu64 " on lane '%s', %s; nothing is "
+		"freed for it. Either this outbox was restored from an old copy, or that receipt is forged: tell "
+		"headquarters now",
+		receipt->seq.n, receipt->epoch.n, vl_lanes[receipt->lane].name,
+		fit == VL_OUTBOX_AHEAD ? "which this outbox has never made" : "and ours of that number is another");
+}
+
+void vl_inbox_note(struct vl_inbox *inbox, struct vl_outbox *outbox)
+{
+	struct receipt receipt;
+
+	for (size_t at = 0; at + sizeof(receipt) <= inbox->receipts.size; at += sizeof(receipt)) {
+		memcpy(&receipt, inbox->receipts.data + at, sizeof(receipt));
+		alarm_once(inbox, &receipt,
+			   vl_outbox_free(outbox, vl_lanes[receipt.lane].name, receipt.epoch, receipt.seq,
+					  &receipt.digest));
+	}
+	if (inbox->position >= 0)
+		vl_outbox_set_position(outbox, VL_RECEIPT_LANE, inbox->partition, inbox->position);
+	vl_outbox_free_some(outbox);
+}
+
+void vl_inbox_noted(struct vl_inbox *inbox)
+{
+	vl_buf_reset(&inbox->receipts);
+	inbox->due = inbox->position = -1;
+	inbox->not_before = 0;
+}
+
+void vl_inbox_not_noted(struct vl_inbox *inbox, int64_t now_ms)
+{
+	inbox->not_before = now_ms + RETRY_MS;
+	if (inbox->due >= 0)
+		inbox->due = inbox->not_before;
+}

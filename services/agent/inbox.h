@@ -1,0 +1,37 @@
+/*
+ * The inbox: what comes down to a mission, judged by the keeper before anything is done with it.
+ *
+ * The link hands each record of the topic of receipts over as it is (relay.h). Only what headquarters' key, as enrolled here, has
+ * signed is read; of that, only what is about this mission. A receipt that does not fit the outbox frees nothing, and is an
+ * alarm: the outbox was restored from a copy, or somebody has headquarters' key. How far the topic was read is kept with
+ * what it changed, in one transaction.
+ */
+#ifndef VALISE_AGENT_INBOX_H
+#define VALISE_AGENT_INBOX_H
+
+#include "agent/outbox.h"
+#include "bus/keys.h"
+
+/* Who signs receipts. */
+#define VL_HEADQUARTERS "HQ"
+
+struct vl_inbox;
+
+/* NULL when out of memory. Without a ring (NULL) nothing is honoured. Mission and ring stay the caller's. */
+struct vl_inbox *vl_inbox_open(const struct vl_ring *ring, const char *mission);
+void vl_inbox_close(struct vl_inbox *inbox);
+
+/* A record from the link, whatever its bytes are. */
+void vl_inbox_take(struct vl_inbox *inbox, struct vl_bytes relayed, int64_t now_ms);
+
+/* When a commit should be made for what was taken, or for what may be freed; -1 where there is nothing. */
+int64_t vl_inbox_due(const struct vl_inbox *inbox, const struct vl_outbox *outbox);
+
+/* Put what was taken into the outbox's transaction under way, and free. */
+void vl_inbox_note(struct vl_inbox *inbox, struct vl_outbox *outbox);
+
+/* That transaction is committed; or it was not, and what was taken waits anew. */
+void vl_inbox_noted(struct vl_inbox *inbox);
+void vl_inbox_not_noted(struct vl_inbox *inbox, int64_t now_ms);
+
+#endif

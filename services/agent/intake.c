@@ -1,0 +1,179 @@
+#include "agent/intake.h"
+
+#include "agent/pipe.h"
+#include "agent/relay.h"
+#include "base/log.h"
+#include "stream/stream.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define RECORDS_A_TURN 16
+#define REOPEN_MIN_MS 1000
+#define REOPEN_MAX_MS 60000
+
+/* Before the mission's own, which may say otherwise. */
+static const struct vl_conf_pair thin[] = {
+	{"queued.max.messages.kbytes", "256"},
+	{"fetch.wait.max.ms", "10000"},
+};
+#define N_THIN (sizeof(thin) / sizeof(thin[0]))
+
+struct vl_intake {
+	const struct vl_agent_config *config;
+	struct vl_consumer *consumer; /* NULL while backing off */
+	struct vl_position position;
+	int64_t reopen_at, reopen_ms;
+	struct vl_buf record; /* what the keeper has not taken yet */
+	size_t at;
+	bool more;
+	enum vl_err told;
+};
+
+struct vl_intake *vl_intake_open(const struct vl_agent_config *config, int64_t position)
+{
+	struct vl_intake *intake = calloc(1, sizeof(*intake));
+
+	if (intake == NULL)
+		return NULL;
+	intake->config = config;
+	intake->position.offset = position >= 0 ? position : VL_OFFSET_BEGINNING;
+	(void)snprintf(intake->position.topic, sizeof(intake->position.topic), "%s", VL_RECEIPT_LANE);
+	return intake;
+}
+
+static void close_consumer(struct vl_intake *intake, int64_t now_ms)
+{
+	vl_consumer_close(intake->consumer);
+	intake->consumer = NULL;
+	int64_t longer = intake->reopen_ms * 2;
+	intake->reopen_ms = longer < REOPEN_MIN_MS ? REOPEN_MIN_MS : longer < REOPEN_MAX_MS ? longer : REOPEN_MAX_MS;
+	intake->reopen_at = now_ms + intake->reopen_ms;
+}
+
+void vl_intake_close(struct vl_intake *intake)
+{
+	if (intake == NULL)
+		return;
+	vl_consumer_close(intake->consumer);
+	vl_buf_free(&intake->record);
+	free(intake);
+}
+
+bool vl_intake_waits(const struct vl_intake *intake)
+{
+	return intake->record.size > 0;
+}
+
+bool vl_intake_more(const struct vl_intake *intake)
+{
+	return intake->more && intake->record.size == 0;
+}
+
+static void trouble(struct vl_intake *intake, enum vl_err err, const struct vl_why *why)
+{
+	if (err != intake->told)
+		vl_log_warning("cannot read receipts: %s; the outbox keeps everything, trying on",
+			       vl_why_text(why, err));
+	intake->told = err;
+}
+
+static enum vl_err open_consumer(struct vl_intake *intake, struct vl_why *why)
+{
+	size_t n = intake->config->n_kafka;
+	struct vl_conf_pair *pairs = calloc(N_THIN + n, sizeof(*pairs));
+
+	if (pairs == NULL)
+		return VL_ERR_NOMEM;
+	for (size_t i = 0; i < N_THIN + n; i++)
+		pairs[i] = i < N_THIN ? thin[i] : intake->config->kafka[i - N_THIN];
+	enum vl_err err = vl_consumer_open(pairs, N_THIN + n, &intake->consumer, why);
+	if (err == VL_OK)
+		err = vl_consumer_assign(intake->consumer, &intake->position, 1, why);
+	free(pairs);
+	return err;
+}
+
+/* An offset that Kafka no longer has: receipts are kept for some time only, or the topic was made anew. What there is says all
+ * that was said before. */
+static void begin_anew(struct vl_intake *intake, const struct vl_position *at)
+{
+	if (at->offset < 0)
+		return;
+	vl_log_info("the topic of receipts no longer has offset %lld; reading what there is", (long long)at->offset);
+	intake->position.offset = VL_OFFSET_BEGINNING;
+}
+
+static void take(struct vl_intake *intake, struct vl_message *message)
+{
+	const struct vl_record *record = vl_message_record(message);
+
+	if (intake->told != VL_OK)
+		vl_log_info("reading receipts again");
+	intake->told = VL_OK;
+	intake->reopen_ms = 0;
+	intake->position.offset = record->offset + 1;
+	vl_relay_pack(record, &intake->record);
+	if (vl_buf_failed(&intake->record))
+		vl_buf_free(&intake->record);
+	vl_message_free(message);
+}
+
+/* The keeper has the record, or there was none. */
+static enum vl_err hand_over(struct vl_intake *intake, int keeper)
+{
+	if (intake->record.size == 0)
+		return VL_OK;
+	enum vl_err err = vl_pipe_send_record(keeper, vl_buf_bytes(&intake->record), &intake->at);
+	if (err != VL_OK)
+		return err;
+	vl_buf_free(&intake->record);
+	intake->at = 0;
+	return VL_OK;
+}
+
+/* One record, or one complaint. False where there is nothing more for now. */
+static bool read_one(struct vl_intake *intake, int64_t now_ms)
+{
+	struct vl_message *message;
+	struct vl_position at = {.offset = VL_OFFSET_END};
+	struct vl_why why = {0};
+	enum vl_err err = vl_consumer_poll(intake->consumer, 0, &message, &at, &why);
+
+	if (err == VL_OK) {
+		take(intake, message);
+		return true;
+	}
+	if (err == VL_ERR_END)
+		return true;
+	if (err == VL_ERR_TIMEOUT)
+		return false;
+	trouble(intake, err, &why);
+	if (err == VL_ERR_NOT_FOUND)
+		begin_anew(intake, &at);
+	if (err != VL_ERR_UNREACHABLE)
+		close_consumer(intake, now_ms);
+	return false;
+}
+
+enum vl_err vl_intake_step(struct vl_intake *intake, int keeper, int64_t now_ms)
+{
+	struct vl_why why = {0};
+	enum vl_err err = hand_over(intake, keeper);
+
+	if (err == VL_OK && intake->consumer == NULL && now_ms >= intake->reopen_at) {
+		enum vl_err opened = open_consumer(intake, &why);
+		if (opened != VL_OK) {
+			trouble(intake, opened, &why);
+			close_consumer(intake, now_ms);
+		}
+	}
+	intake->more = false;
+	for (int i = 0; err == VL_OK && intake->consumer != NULL && i < RECORDS_A_TURN; i++) {
+		intake->more = read_one(intake, now_ms);
+		if (!intake->more)
+			break;
+		err = hand_over(intake, keeper);
+	}
+	return err == VL_ERR_BUSY ? VL_OK : err;
+}

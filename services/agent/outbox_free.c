@@ -1,0 +1,156 @@
+#include "agent/outbox_in.h"
+
+#include <string.h>
+
+static struct outbox_lane *find(const struct vl_outbox *outbox, const char *name)
+{
+	const struct vl_lane *known = vl_lane_find(name, strlen(name));
+
+	return known != NULL ? outbox->by_catalogue[known - vl_lanes] : NULL;
+}
+
+/* The round's transaction; NULL, and the round has failed, where there can be none. */
+static struct vl_txn *writing(struct vl_outbox *outbox)
+{
+	if (outbox->txn != NULL)
+		return outbox->txn;
+	if (vl_outbox_land(outbox, NULL) != VL_OK || outbox->err != VL_OK)
+		return NULL;
+	outbox->txn = vl_txn_begin(outbox->store, true, NULL);
+	if (outbox->txn == NULL)
+		outbox_fail(outbox, VL_ERR_IO);
+	return outbox->txn;
+}
+
+void outbox_free_again(struct vl_outbox *outbox)
+{
+	for (uint32_t i = 0; i < outbox->n_lanes; i++)
+		if (outbox->lanes[i] != NULL)
+			outbox->lanes[i]->freeing = true;
+}
+
+void outbox_free_abort(struct vl_outbox *outbox)
+{
+	if (outbox->txn == NULL)
+		return;
+	vl_txn_abort(outbox->txn);
+	outbox->txn = NULL;
+	outbox_free_again(outbox);
+}
+
+static void note(struct vl_outbox *outbox, struct outbox_lane *lane, struct vl_epoch epoch, struct vl_seq seq)
+{
+	struct vl_epoch acked_epoch;
+	struct vl_seq acked_seq;
+
+	row_put_place(outbox->txn, APPLIED, lane->name, epoch, seq);
+	lane->freeing = true;
+	/* Its ack may have been lost with a link. */
+	row_get_place(outbox->txn, ACKED, lane->name, &acked_epoch, &acked_seq);
+	if (row_later(epoch, seq, acked_epoch, acked_seq))
+		row_put_place(outbox->txn, ACKED, lane->name, epoch, seq);
+}
+
+enum vl_outbox_fit vl_outbox_free(struct vl_outbox *outbox, const char *name, struct vl_epoch epoch, struct vl_seq seq,
+				  const struct vl_digest *digest)
+{
+	struct outbox_lane *lane = find(outbox, name);
+	struct vl_epoch applied_epoch;
+	struct vl_seq applied_seq;
+	struct vl_outbox_batch batch;
+	struct vl_bytes value;
+
+	if (writing(outbox) == NULL)
+		return VL_OUTBOX_KNOWN;
+	if (lane == NULL || row_later(epoch, seq, lane->committed.epoch, lane->committed.seq))
+		return VL_OUTBOX_AHEAD;
+	row_get_place(outbox->txn, APPLIED, lane->name, &applied_epoch, &applied_seq);
+	if (!row_later(epoch, seq, applied_epoch, applied_seq))
+		return VL_OUTBOX_KNOWN;
+	struct vl_key key = row_batch_key(lane->name, epoch, seq);
+	if (!vl_txn_get(outbox->txn, BATCH, vl_key_done(&key), &value))
+		return VL_OUTBOX_KNOWN;
+	if (!row_read_batch(vl_key_done(&key), value, &batch)) {
+		vl_txn_fail(outbox->txn, VL_ERR_CORRUPT);
+		return VL_OUTBOX_OTHER;
+	}
+	if (!vl_digest_equal(&batch.digest, digest))
+		return VL_OUTBOX_OTHER;
+	note(outbox, lane, epoch, seq);
+	return VL_OUTBOX_FREED;
+}
+
+/* The link says what is acked, and is not trusted: what is not there yet cannot be. */
+void outbox_free_receipts(struct vl_outbox *outbox, struct vl_epoch epoch, struct vl_seq seq)
+{
+	struct outbox_lane *lane = find(outbox, VL_RECEIPT_LANE);
+	struct vl_epoch applied_epoch;
+	struct vl_seq applied_seq;
+
+	if (writing(outbox) == NULL)
+		return;
+	if (lane == NULL || row_later(epoch, seq, lane->committed.epoch, lane->committed.seq))
+		return;
+	row_get_place(outbox->txn, APPLIED, lane->name, &applied_epoch, &applied_seq);
+	if (row_later(epoch, seq, applied_epoch, applied_seq))
+		note(outbox, lane, epoch, seq);
+}
+
+/* Delete the lane's first batch where it is applied. False where it is not, or there is none. */
+static bool free_first(struct vl_outbox *outbox, const struct outbox_lane *lane, struct vl_epoch epoch,
+		       struct vl_seq seq)
+{
+	struct vl_bytes prefix = {(const uint8_t *)lane->name, strlen(lane->name) + 1}, found, value;
+	struct vl_outbox_batch batch;
+	struct vl_key key;
+	struct vl_cursor *cursor = vl_cursor_open(outbox->txn, BATCH);
+
+	bool mine = vl_cursor_seek(cursor, prefix, &found, &value) && vl_key_has_prefix(found, prefix);
+	bool good = mine && row_read_batch(found, value, &batch);
+	bool due = good && !row_later(batch.epoch, batch.seq, epoch, seq);
+	if (due)
+		key = row_batch_key(lane->name, batch.epoch, batch.seq);
+	vl_cursor_close(cursor);
+	if (mine && !good)
+		vl_txn_fail(outbox->txn, VL_ERR_CORRUPT);
+	return due && vl_txn_delete(outbox->txn, BATCH, vl_key_done(&key));
+}
+
+void vl_outbox_free_some(struct vl_outbox *outbox)
+{
+	struct vl_epoch epoch;
+	struct vl_seq seq;
+	unsigned left = VL_OUTBOX_FREE_STEP;
+
+	if (!vl_outbox_freeing(outbox) || writing(outbox) == NULL)
+		return;
+	for (uint32_t i = 0; i < outbox->n_lanes; i++) {
+		struct outbox_lane *lane = outbox->lanes[i];
+		if (lane == NULL || !lane->freeing)
+			continue;
+		unsigned before = left;
+		row_get_place(outbox->txn, APPLIED, lane->name, &epoch, &seq);
+		for (; left > 0 && free_first(outbox, lane, epoch, seq); left--)
+			outbox->measured = false;
+		if (left == 0)
+			return;
+		lane->freeing = left < before;
+		/* LMDB uses freed pages from the second transaction on: let this be the first. */
+		if (!lane->freeing && seq.n > 0)
+			row_put_place(outbox->txn, APPLIED, lane->name, epoch, seq);
+	}
+}
+
+bool vl_outbox_freeing(const struct vl_outbox *outbox)
+{
+	for (uint32_t i = 0; i < outbox->n_lanes; i++)
+		if (outbox->lanes[i] != NULL && outbox->lanes[i]->freeing)
+			return true;
+	return false;
+}
+
+void vl_outbox_set_position(struct vl_outbox *outbox, const char *topic, int32_t partition, int64_t offset)
+{
+	if (writing(outbox) != NULL)
+		row_put_position(outbox->txn, topic, partition, offset);
+}

@@ -1,0 +1,18 @@
+/*
+ * One record of Kafka on its way from the link, which can read it, to the keeper, which can judge it: as bytes.
+ */
+#ifndef VALISE_AGENT_RELAY_H
+#define VALISE_AGENT_RELAY_H
+
+#include "bus/record.h"
+
+/* The most such bytes: a batch, its key and headers. */
+#define VL_RELAY_MAX (VL_BATCH_MAX + ((size_t)64 << 10))
+
+void vl_relay_pack(const struct vl_record *record, struct vl_buf *buf);
+
+/* The record again, pointing into `bytes`. MALFORMED where it is none; whatever the bytes are, nothing outside of them is
+ * read. */
+enum vl_err vl_relay_unpack(struct vl_bytes bytes, struct vl_record *record) VL_CHECKED;
+
+#endif

@@ -1,0 +1,24 @@
+#include "agent/resend.h"
+
+static bool later(struct vl_place a, struct vl_place b)
+{
+	return a.epoch.n > b.epoch.n || (a.epoch.n == b.epoch.n && a.seq.n > b.seq.n);
+}
+
+bool vl_resend_due(struct vl_resend *resend, struct vl_place acked, struct vl_place applied, int64_t first_ms,
+		   int64_t now_ms)
+{
+	if (!later(acked, applied)) {
+		*resend = (struct vl_resend){.applied = applied};
+		return false;
+	}
+	if (resend->since == 0 || later(applied, resend->applied)) {
+		*resend = (struct vl_resend){.since = now_ms, .wait = first_ms, .applied = applied};
+		return false;
+	}
+	if (now_ms - resend->since < resend->wait)
+		return false;
+	resend->since = now_ms;
+	resend->wait = resend->wait * 2 < VL_RESEND_MAX_MS ? resend->wait * 2 : VL_RESEND_MAX_MS;
+	return true;
+}

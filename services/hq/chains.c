@@ -1,0 +1,68 @@
+#include "hq/chains.h"
+
+#include "hq/ledger.h"
+
+#include <string.h>
+
+#define CHAIN_SIZE 48
+
+static void lane_key(struct vl_key *key, const char *mission, const char *lane)
+{
+	vl_key_reset(key);
+	vl_key_text(key, mission);
+	vl_key_text(key, lane);
+}
+
+static struct vl_chain unpack(struct vl_bytes value, struct vl_epoch epoch)
+{
+	struct vl_chain chain = {.epoch = epoch};
+
+	if (value.size == CHAIN_SIZE) {
+		chain.seq.n = vl_get_be64(value.data);
+		chain.next_event.n = vl_get_be64(value.data + 8);
+		memcpy(chain.digest.bytes, value.data + 16, sizeof(chain.digest.bytes));
+	}
+	return chain;
+}
+
+bool vl_chains_get(struct vl_txn *txn, const char *mission, const char *lane, struct vl_epoch epoch,
+		   struct vl_chain *chain)
+{
+	struct vl_key key;
+	struct vl_bytes value;
+
+	lane_key(&key, mission, lane);
+	vl_key_u64(&key, epoch.n);
+	if (!vl_txn_get(txn, VL_DB_CHAIN, vl_key_done(&key), &value))
+		return false;
+	*chain = unpack(value, epoch);
+	return true;
+}
+
+void vl_chains_put(struct vl_txn *txn, const char *mission, const char *lane, const struct vl_chain *chain)
+{
+	struct vl_key key;
+	uint8_t value[CHAIN_SIZE];
+
+	vl_put_be64(value, chain->seq.n);
+	vl_put_be64(value + 8, chain->next_event.n);
+	memcpy(value + 16, chain->digest.bytes, sizeof(chain->digest.bytes));
+	lane_key(&key, mission, lane);
+	vl_key_u64(&key, chain->epoch.n);
+	vl_txn_put(txn, VL_DB_CHAIN, vl_key_done(&key), (struct vl_bytes){value, sizeof(value)});
+}
+
+struct vl_chain vl_chains_newest(struct vl_txn *txn, const char *mission, const char *lane)
+{
+	struct vl_key from;
+	struct vl_bytes key, value;
+	struct vl_chain chain = {0};
+	struct vl_cursor *cursor = vl_cursor_open(txn, VL_DB_CHAIN);
+
+	lane_key(&from, mission, lane);
+	for (bool more = vl_cursor_seek(cursor, vl_key_done(&from), &key, &value);
+	     more && vl_key_has_prefix(key, vl_key_done(&from)); more = vl_cursor_next(cursor, &key, &value))
+		chain = unpack(value, (struct vl_epoch){vl_get_be64(key.data + key.size - 8)});
+	vl_cursor_close(cursor);
+	return chain;
+}

@@ -1,0 +1,18 @@
+/*
+ * The ledger's chains: how far each sender has come on each lane, epoch by epoch.
+ */
+#ifndef VALISE_HQ_CHAINS_H
+#define VALISE_HQ_CHAINS_H
+
+#include "bus/chain.h"
+#include "store/store.h"
+
+/* The chain of one epoch; false where there is none. */
+bool vl_chains_get(struct vl_txn *txn, const char *mission, const char *lane, struct vl_epoch epoch,
+		   struct vl_chain *chain);
+void vl_chains_put(struct vl_txn *txn, const char *mission, const char *lane, const struct vl_chain *chain);
+
+/* The chain of the latest epoch there is; all zero where there is none. */
+struct vl_chain vl_chains_newest(struct vl_txn *txn, const char *mission, const char *lane);
+
+#endif

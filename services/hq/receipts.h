@@ -1,0 +1,40 @@
+/*
+ * Receipts: headquarters tells the missions how far it has applied what they sent, so that their outboxes may let go of it.
+ *
+ * Headquarters has no key. It gives its receipts to an agent of its own, whose id is HQ, over that agent's socket, as any program
+ * gives its events; the agent signs, keeps and sends them. A receipt is due when its (mission, lane) was applied further,
+ * and when a batch came again, since that mission has not heard; at the start all are. It is said at most once in an
+ * interval, as of the last commit, and it is not said until the agent has accepted it. Nothing here ever waits: an agent that
+ * is away is tried again later.
+ */
+#ifndef VALISE_HQ_RECEIPTS_H
+#define VALISE_HQ_RECEIPTS_H
+
+#include "base/clock.h"
+#include "store/store.h"
+
+struct vl_receipts;
+
+/* Store, text and clock stay the caller's. */
+struct vl_receipts_options {
+	struct vl_store *store;
+	const char *socket;  /* of headquarters' own agent; "": no receipts are given */
+	int64_t interval_ms; /* between two requests to it */
+	int64_t patience_ms; /* for its answer; after an error, half of it at most until the next try */
+	const struct vl_clock *clock;
+};
+
+enum vl_err vl_receipts_open(const struct vl_receipts_options *options, struct vl_receipts **receipts,
+			     struct vl_why *why) VL_CHECKED;
+void vl_receipts_close(struct vl_receipts *receipts);
+
+/* This one is due (vl_apply_moved). */
+void vl_receipts_due(void *receipts, const char *mission, const char *lane);
+
+/* Send, receive, connect again, as far as that goes at once. Call often, between transactions. */
+void vl_receipts_work(struct vl_receipts *receipts, int64_t now_ms);
+
+/* Receipts that are due or on their way. */
+size_t vl_receipts_waiting(const struct vl_receipts *receipts);
+
+#endif

@@ -1,0 +1,168 @@
+"""Applied-receipts: an outbox lets go of what headquarters has applied, and of nothing else, whatever Kafka loses."""
+
+import hashlib
+import time
+
+import pytest
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient
+
+import valise
+from valise import ALERT, CASE, Sender, Wire, World, case_opened, message, wait_for
+
+RECEIPT = "valise.receipt.v1"
+
+
+@pytest.fixture
+def place(tmp_path, kafka):
+    """A mission, headquarters, and headquarters' own agent, in topics of their own."""
+    made = World(tmp_path, kafka)
+    made.admin = AdminClient({"bootstrap.servers": kafka.bootstrap, "log_level": 0})
+    made.own = made.mission("HQ", resend=2).start()
+    made.sd = made.mission("CN-SD-EMB", resend=2).start()
+    made.hq = made.headquarters(agent=made.own)
+    yield made
+    made.close()
+    for topic in (CASE, ALERT, RECEIPT):
+        delete(made, topic)
+    make_again(made)
+
+
+def delete(place, topic):
+    place.admin.delete_topics([topic], operation_timeout=30)[topic].result()
+    wait_for(f"the end of {topic}", lambda: topic not in place.admin.list_topics(timeout=10).topics)
+
+
+def make_again(place):
+    wait_for("the topics", lambda: valise.valise("topic", "apply", "-b", place.kafka.bootstrap, valise.TOPICS,
+                                                 check=False).returncode == 0)
+
+
+def truncate(place, topic):
+    """Delete every record; the offsets go on."""
+    parts = place.admin.list_topics(topic, timeout=10).topics[topic].partitions
+    asked = place.admin.delete_records([TopicPartition(topic, number, -1) for number in parts])
+    for future in asked.values():
+        future.result()
+
+
+def publish(mission, first, count):
+    """A batch for each event."""
+    for number in range(first, first + count):
+        mission.publish([case_opened(f"SD-{number}")])
+
+
+def empty(mission):
+    wait_for(f"receipts for all of {mission.name}", lambda: mission.batches() == [], 60)
+
+
+def acked(mission, count):
+    """Kafka has so many batches of it that headquarters has not applied."""
+    wait_for("Kafka's acks", lambda: [batch["state"] for batch in mission.batches()] == ["acked"] * count)
+
+
+def test_outbox_drains_and_goes_on(place):
+    publish(place.sd, 0, 20)
+    acked(place.sd, 20)
+    place.hq.start()
+    place.hq.wait_events("CN-SD-EMB", CASE, 20)
+    empty(place.sd)
+    assert place.sd.applied() == {CASE: 20}
+    assert f"{CASE} " in valise.valise("outbox", "ls", "--outbox", place.sd.outbox).stdout
+    # Known for ever by their ids, and numbers go on, also in a new process.
+    again = case_opened("SD-again")
+    first = place.sd.publish([again]).answers[0]
+    place.sd.stop()
+    place.sd.start()
+    second = place.sd.publish([again]).answers[0]
+    assert (second["event"], second.get("duplicate")) == (first["event"], True)
+    publish(place.sd, 30, 3)
+    place.hq.wait_events("CN-SD-EMB", CASE, 24)
+    empty(place.sd)
+    assert place.sd.applied() == {CASE: 24}
+    assert place.hq.standing("CN-SD-EMB", CASE)["verdict"] == "ok"
+    # Headquarters' own agent keeps no receipts.
+    empty(place.own)
+
+
+@pytest.mark.parametrize("lose", [delete, truncate])
+def test_what_kafka_loses_is_sent_again(place, lose):
+    place.hq.start()
+    publish(place.sd, 0, 10)
+    place.hq.wait_events("CN-SD-EMB", CASE, 10)
+    empty(place.sd)
+    place.hq.stop()
+    publish(place.sd, 10, 15)
+    acked(place.sd, 15)
+    unbroken = place.headquarters("unbroken").start()
+    unbroken.wait_events("CN-SD-EMB", CASE, 25)
+    digest = unbroken.digest()
+    unbroken.stop()
+
+    lose(place, CASE)
+    make_again(place)
+    place.hq.start()
+    place.hq.wait_events("CN-SD-EMB", CASE, 25, seconds=90)
+    assert place.hq.digest() == digest
+    empty(place.sd)
+    assert "no longer has offset" in place.hq.said() or lose is truncate
+    # All of it is lost again, while headquarters runs: nothing changes, and what is new arrives.
+    lose(place, CASE)
+    make_again(place)
+    publish(place.sd, 30, 2)
+    place.hq.wait_events("CN-SD-EMB", CASE, 27, seconds=90)
+    empty(place.sd)
+    standing = place.hq.standing("CN-SD-EMB", CASE)
+    assert (standing["verdict"], int(standing["events"]), int(standing["parked"])) == ("ok", 27, 0)
+
+
+def test_a_new_topic_as_long_as_the_old_is_noticed(place):
+    th = place.mission("CN-TH-EMB", resend=86400).start()
+    place.hq.start()
+    publish(th, 0, 3)
+    place.hq.wait_events("CN-TH-EMB", CASE, 3)
+    empty(th)
+    place.hq.stop()
+    th.stop()
+    delete(place, CASE)
+    make_again(place)
+    th.start()
+    publish(th, 3, 10)
+    acked(th, 10)
+    place.hq.start()
+    place.hq.wait_events("CN-TH-EMB", CASE, 13)
+    assert "made anew" in place.hq.said()
+    empty(th)
+
+
+def test_a_receipt_of_anybody_else_frees_nothing(place):
+    publish(place.sd, 0, 2)
+    acked(place.sd, 2)
+    wire = Wire(place.kafka.bootstrap)
+    last = place.sd.batches()[-1]
+    record = [record for record in wire.records(CASE)][-1]
+    digest = hashlib.blake2b(record.value(), digest_size=32).digest()
+    said = message("valise.receipt.v1.Applied")(mission="CN-SD-EMB", lane=CASE, epoch=int(last["epoch"]), seq=2,
+                                                digest=digest)
+    for name, key in (("HQ", b"\x21" * 32), ("CN-XX-EMB", b"\x22" * 32), ("CN-SD-EMB", b"\x23" * 32)):
+        sender = Sender(name, key)
+        value = sender.batch(sender.event(subject=f"CN-SD-EMB/{CASE}", payload=said), lane=RECEIPT)
+        wire.send(value, sender.headers(value), key=name, topic=RECEIPT)
+    wait_for("the link to read them", lambda: "is passed over" in place.sd.said())
+    time.sleep(1)
+    assert len(place.sd.batches()) == 2
+    # The same from headquarters' own agent, and they go.
+    answer = valise.Client(place.own.socket).publish(
+        Sender("HQ").event(subject=f"CN-SD-EMB/{CASE}", payload=said))
+    assert answer[0].WhichOneof("outcome") == "accepted"
+    empty(place.sd)
+
+
+def test_receipts_wait_for_the_agent(place):
+    place.own.stop()
+    place.hq.start()
+    publish(place.sd, 0, 5)
+    place.hq.wait_events("CN-SD-EMB", CASE, 5)
+    acked(place.sd, 5)
+    place.own.start()
+    empty(place.sd)

@@ -1,0 +1,254 @@
+/* agent/inbox.h, relay.h, pipe.h: what the link hands over frees only what headquarters has signed for, whatever it is. */
+#include "agent_receipt.h"
+
+#include "agent/inbox.h"
+#include "agent/pipe.h"
+
+struct desk {
+	struct world *world;
+	struct vl_ring *ring;
+	struct vl_inbox *inbox;
+	struct vl_digest digests[4]; /* of batches 1 to 3 */
+};
+
+static int desk_setup(void **state)
+{
+	struct desk *desk = calloc(1, sizeof(*desk));
+	struct vl_outbox_batch batch = {0};
+	struct vl_accepted accepted;
+	struct vl_buf event = {0};
+	void *world;
+
+	assert_non_null(desk);
+	assert_int_equal(world_setup(&world), 0);
+	desk->world = world;
+	world_open(desk->world);
+	for (uint64_t n = 1; n <= 3; n++) {
+		assert_int_equal(vl_outbox_begin(desk->world->outbox, NULL), VL_OK);
+		struct vl_bytes bytes = world_event(&event, n, CASE_TYPE, 10);
+		assert_int_equal(vl_outbox_accept(desk->world->outbox, bytes, &accepted, NULL), VL_OK);
+		assert_int_equal(vl_outbox_commit(desk->world->outbox, NULL), VL_OK);
+	}
+	vl_buf_free(&event);
+	struct vl_outbox_look *look = vl_outbox_look(desk->world->outbox, NULL);
+	while (vl_outbox_each(look, &batch))
+		desk->digests[batch.seq.n] = batch.digest;
+	vl_outbox_look_end(look);
+	desk->ring = receipt_ring();
+	desk->inbox = vl_inbox_open(desk->ring, "CN-SD-EMB");
+	assert_non_null(desk->inbox);
+	*state = desk;
+	return 0;
+}
+
+static int desk_teardown(void **state)
+{
+	struct desk *desk = *state;
+	void *world = desk->world;
+
+	vl_inbox_close(desk->inbox);
+	vl_ring_close(desk->ring);
+	(void)world_teardown(&world);
+	free(desk);
+	return 0;
+}
+
+static struct vl_bytes digest(const struct desk *desk, unsigned seq)
+{
+	return (struct vl_bytes){desk->digests[seq].bytes, sizeof(desk->digests[seq].bytes)};
+}
+
+static void note(struct desk *desk)
+{
+	assert_int_equal(vl_outbox_begin(desk->world->outbox, NULL), VL_OK);
+	vl_inbox_note(desk->inbox, desk->world->outbox);
+	assert_int_equal(vl_outbox_commit(desk->world->outbox, NULL), VL_OK);
+	vl_inbox_noted(desk->inbox);
+}
+
+static void bring(struct desk *desk, const struct receipt_made *made)
+{
+	struct vl_buf relayed = receipt_relay(made);
+	struct vl_bytes exact = fixture_exact(vl_buf_bytes(&relayed));
+
+	vl_inbox_take(desk->inbox, exact, 1000);
+	fixture_release(exact);
+	vl_buf_free(&relayed);
+	note(desk);
+}
+
+static unsigned kept(const struct desk *desk)
+{
+	struct vl_outbox_look *look = vl_outbox_look(desk->world->outbox, NULL);
+	struct vl_outbox_batch batch = {0};
+	unsigned n = 0;
+
+	while (vl_outbox_each(look, &batch))
+		n++;
+	vl_outbox_look_end(look);
+	return n;
+}
+
+static int64_t position(const struct desk *desk)
+{
+	struct vl_outbox_look *look = vl_outbox_look(desk->world->outbox, NULL);
+	int64_t offset = vl_outbox_position(look, VL_RECEIPT_LANE, 0);
+
+	vl_outbox_look_end(look);
+	return offset;
+}
+
+static void headquarters_receipt_frees(void **state)
+{
+	struct desk *desk = *state;
+
+	assert_int_equal(vl_inbox_due(desk->inbox, desk->world->outbox), -1);
+	bring(desk, &(struct receipt_made){.seq = 2, .digest = digest(desk, 2), .offset = 40});
+	assert_int_equal(kept(desk), 1);
+	assert_int_equal(position(desk), 41);
+	bring(desk, &(struct receipt_made){.seq = 2, .digest = digest(desk, 2), .offset = 41});
+	bring(desk, &(struct receipt_made){.seq = 3, .digest = digest(desk, 3), .offset = 42, .filler = 200000});
+	assert_int_equal(kept(desk), 0);
+	assert_int_equal(position(desk), 43);
+}
+
+static void nothing_else_frees(void **state)
+{
+	struct desk *desk = *state;
+	struct vl_bytes good = digest(desk, 3), shorter = {good.data, 31};
+
+	bring(desk, &(struct receipt_made){.seq = 3, .digest = good, .sender = OTHER, .key = OTHER_KEY});
+	bring(desk, &(struct receipt_made){.seq = 3, .digest = good, .sender = "CN-SD-EMB", .key = 1});
+	bring(desk, &(struct receipt_made){.seq = 3, .digest = good, .key = OTHER_KEY});
+	bring(desk, &(struct receipt_made){.seq = 3, .digest = good, .key = 77});
+	bring(desk, &(struct receipt_made){.seq = 3, .digest = good, .domain = VL_DOMAIN_DRILL});
+	bring(desk, &(struct receipt_made){.seq = 3, .digest = good, .mission = OTHER});
+	bring(desk, &(struct receipt_made){.seq = 3, .digest = good, .lane = "no.such.lane"});
+	bring(desk, &(struct receipt_made){.seq = 3, .digest = good, .lane = FLASH_LANE});
+	bring(desk, &(struct receipt_made){.seq = 3, .digest = good, .epoch = NOW + 1});
+	bring(desk, &(struct receipt_made){.seq = 3, .digest = shorter});
+	bring(desk, &(struct receipt_made){.seq = 3, .digest = digest(desk, 2)});
+	bring(desk, &(struct receipt_made){.seq = 4, .digest = good});
+	assert_int_equal(kept(desk), 3);
+	/* Each was read, all the same. */
+	bring(desk, &(struct receipt_made){.seq = 4, .digest = good, .offset = 7});
+	assert_int_equal(position(desk), 8);
+	bring(desk, &(struct receipt_made){.seq = 3, .digest = good});
+	assert_int_equal(kept(desk), 0);
+}
+
+static void without_keys_nothing_is_honoured(void **state)
+{
+	struct desk *desk = *state;
+
+	vl_inbox_close(desk->inbox);
+	desk->inbox = vl_inbox_open(NULL, "CN-SD-EMB");
+	bring(desk, &(struct receipt_made){.seq = 3, .digest = digest(desk, 3)});
+	assert_int_equal(kept(desk), 3);
+	assert_int_equal(position(desk), -1);
+}
+
+static void waits_anew_when_not_committed(void **state)
+{
+	struct desk *desk = *state;
+	struct vl_buf relayed = receipt_relay(&(struct receipt_made){.seq = 3, .digest = digest(desk, 3)});
+
+	vl_inbox_take(desk->inbox, vl_buf_bytes(&relayed), 1000);
+	vl_buf_free(&relayed);
+	assert_int_equal(vl_inbox_due(desk->inbox, desk->world->outbox), 1000);
+	assert_int_equal(vl_outbox_begin(desk->world->outbox, NULL), VL_OK);
+	vl_inbox_note(desk->inbox, desk->world->outbox);
+	vl_outbox_abort(desk->world->outbox);
+	vl_inbox_not_noted(desk->inbox, 1000);
+	assert_in_range(vl_inbox_due(desk->inbox, desk->world->outbox), 1001, 60000);
+	assert_int_equal(kept(desk), 3);
+	note(desk);
+	assert_int_equal(kept(desk), 0);
+}
+
+/* Every single changed byte, and random ones: nothing is freed, nothing is read beyond the end. */
+static void damaged_records_free_nothing(void **state)
+{
+	struct desk *desk = *state;
+	uint64_t seed = fixture_seed();
+	struct vl_buf relayed = receipt_relay(&(struct receipt_made){.seq = 3, .digest = digest(desk, 3), .offset = 5});
+
+	for (size_t i = 0; i < relayed.size + 500; i++) {
+		size_t size = i < relayed.size ? relayed.size : fixture_next(&seed) % relayed.size;
+		struct vl_bytes exact = fixture_exact((struct vl_bytes){relayed.data, size});
+		uint8_t *bytes = (uint8_t *)(uintptr_t)exact.data;
+		if (i < relayed.size)
+			bytes[i] ^=
+				"\x01\x02\x04\x08\x10\x40"[fixture_next(&seed) % 6]; /* a key's id may be in capitals */
+		else if (fixture_next(&seed) % 2)
+			fixture_fill(&seed, bytes, size);
+		struct vl_record record;
+		bool changed = vl_relay_unpack(exact, &record) != VL_OK || record.offset == 5;
+		vl_inbox_take(desk->inbox, exact, 1000);
+		fixture_release(exact);
+		/* The offset, and the partition, are the link's word alone. */
+		if (changed)
+			note(desk);
+		else
+			vl_inbox_noted(desk->inbox);
+	}
+	vl_buf_free(&relayed);
+	assert_int_equal(kept(desk), 3);
+}
+
+static void long_records_pass_the_pipe_in_pieces(void **state)
+{
+	struct vl_pipe_message message;
+	struct vl_buf sent = {0}, got = {0};
+	uint64_t seed = fixture_seed();
+	size_t at, sizes[] = {1, 16384, 16385, 300000, VL_RELAY_MAX, VL_RELAY_MAX + 1, 10};
+	int ends[2];
+
+	(void)state;
+	assert_int_equal(vl_pipe_open(ends, NULL), VL_OK);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		enum vl_err put = VL_ERR_BUSY, err = VL_ERR_END;
+		vl_buf_reset(&sent);
+		fixture_fill(&seed, vl_buf_add(&sent, sizes[i]), sizes[i]);
+		for (at = 0; put == VL_ERR_BUSY || err == VL_OK;) {
+			if (put == VL_ERR_BUSY)
+				put = vl_pipe_send_record(ends[1], vl_buf_bytes(&sent), &at);
+			err = vl_pipe_receive(ends[0], &message, &got);
+			if (err == VL_OK)
+				break;
+			assert_int_equal(err, VL_ERR_END);
+			if (put == VL_OK)
+				break;
+		}
+		assert_int_equal(put, VL_OK);
+		assert_int_equal(err, sizes[i] > VL_RELAY_MAX ? VL_ERR_END : VL_OK);
+		if (err == VL_OK) {
+			assert_int_equal(message.kind, VL_PIPE_RECORD);
+			assert_int_equal(got.size, sizes[i]);
+			assert_memory_equal(got.data, sent.data, got.size);
+			vl_buf_reset(&got);
+		}
+	}
+	/* Other messages pass between the pieces, and one who wants no records gets none. */
+	at = 0;
+	assert_int_equal(vl_pipe_send_record(ends[1], BYTES("record"), &at), VL_OK);
+	assert_int_equal(vl_pipe_send(ends[1], &(struct vl_pipe_message){.kind = VL_PIPE_STOP}), VL_OK);
+	assert_int_equal(vl_pipe_receive(ends[0], &message, NULL), VL_OK);
+	assert_int_equal(message.kind, VL_PIPE_STOP);
+	(void)close(ends[0]);
+	(void)close(ends[1]);
+	vl_buf_free(&sent);
+	vl_buf_free(&got);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, desk_setup, desk_teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(headquarters_receipt_frees),       TEST(nothing_else_frees),
+		TEST(without_keys_nothing_is_honoured), TEST(waits_anew_when_not_committed),
+		TEST(damaged_records_free_nothing),     cmocka_unit_test(long_records_pass_the_pipe_in_pieces),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
