@@ -16,7 +16,7 @@ import subprocess
 import time
 
 import nacl.signing
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
@@ -357,6 +357,16 @@ class Sender:
         return [("content-type", CONTENT_TYPE), ("vl-sig", self.signature(value))]
 
 
+def watermarks(consumer, topic, partition):
+    """The first offset and the one after the last; None while brokers that were just started still choose a leader."""
+    try:
+        return consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)
+    except KafkaException as failure:
+        if failure.args[0].retriable() or failure.args[0].code() == KafkaError.NOT_LEADER_FOR_PARTITION:
+            return None
+        raise
+
+
 class Wire:
     """Puts records into Kafka as they are, and reads a topic back."""
 
@@ -385,7 +395,7 @@ class Wire:
                              "fetch.message.max.bytes": 4000000, "log_level": 0})
         found = []
         for number in consumer.list_topics(topic, timeout=10).topics[topic].partitions:
-            low, high = consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=10)
+            low, high = wait_for(f"a leader of {topic} {number}", lambda: watermarks(consumer, topic, number))
             consumer.assign([TopicPartition(topic, number, low)])
             for _ in range(high - low):
                 record = consumer.poll(10)
