@@ -33,8 +33,7 @@ static int usage(FILE *to, int status)
 			  "Verifies what the missions sent and keeps the views of cases, alerts and evacuations.\n\n"
 			  "  -c, --config FILE  the configuration\n"
 			  "      --check        only check the configuration\n"
-			  "      --keys-help    print the configuration's keys\n"
-			  "  -h, --help         print this\n"
+			  "  -h, --help         print this, and every key of the configuration\n"
 			  "      --version      print the version\n");
 	return status;
 }
@@ -63,8 +62,7 @@ static int run(const char *path, int check)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, 'k'},
-		{"keys-help", no_argument, NULL, 'K'},    {"help", no_argument, NULL, 'h'},
+		{"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, 'k'},    {"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'V'},      {NULL, 0, NULL, 0}};
 	const char *config = NULL;
 	int check = 0;
@@ -77,11 +75,11 @@ int main(int argc, char **argv)
 		case 'k':
 			check = 1;
 			break;
-		case 'K':
+		case 'h':
+			(void)usage(stdout, 0);
+			putchar('\n');
 			vl_conf_print_help(vl_hq_keys);
 			return 0;
-		case 'h':
-			return usage(stdout, 0);
 		case 'V':
 			puts("valise-hq " VALISE_VERSION);
 			return 0;

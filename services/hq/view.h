@@ -15,7 +15,8 @@
  * - Facts are never refused for what they say. A rule that the facts break becomes a Violation in the row, worked out in
  *   `finish` (or `step`) from the whole set.
  *
- * Rows and facts are protobuf-c structs in the fold's arena: never freed by hand, valid until the function returns.
+ * Rows and facts are protobuf-c structs in the fold's arena: never freed by hand, valid until the entity is folded and packed, so
+ * that a row may keep pointers into its facts.
  * Out of memory sticks in the arena and the engine gives up the whole transaction, so a view only has to survive a NULL.
  */
 #ifndef VALISE_HQ_VIEW_H
@@ -41,7 +42,7 @@ struct vl_fact {
 struct vl_touch;
 struct vl_fold;
 
-/* Say that the fact at hand belongs to entity (kind, key). `kind` is an index into the view's kinds. An empty key is
+/* Say that the fact at hand belongs to entity (kind, key), which is copied. `kind` is an index into the view's kinds. An empty key is
  * ignored; a key of more than 128 bytes is shortened by its digest (the same wherever a key is named). */
 void vl_touch(struct vl_touch *touch, unsigned kind, const char *key);
 
