@@ -32,10 +32,16 @@ MOST_FUNCTION = 80
 
 
 def tracked():
-    out = subprocess.run(["git", "-C", TOP, "ls-files", "-co", "--exclude-standard"], capture_output=True, text=True)
-    if out.returncode == 0:
-        return [TOP / line for line in out.stdout.splitlines() if (TOP / line).is_file()]
-    return [path for path in TOP.rglob("*") if path.is_file()]
+    """The files of the tree: git's, or, where there is no git, all but what is built."""
+    try:
+        out = subprocess.run(["git", "-C", TOP, "ls-files", "-co", "--exclude-standard"], capture_output=True, text=True)
+        lines = out.stdout.splitlines() if out.returncode == 0 else []
+    except FileNotFoundError:
+        lines = []
+    if lines:
+        return [TOP / line for line in lines if (TOP / line).is_file()]
+    return [path for path in TOP.rglob("*") if path.is_file() and "__pycache__" not in path.parts
+            and not path.relative_to(TOP).parts[0].startswith(("build", ".git"))]
 
 
 def functions(text):

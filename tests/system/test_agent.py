@@ -184,6 +184,8 @@ def as_user(uid, path):
 @pytest.mark.parametrize("users, word", [(None, "denied"), ("root", "denied"),
                                          ("root, 1", "refused"), (f"root, {NOBODY}", "accepted")])
 def test_kernel_says_who_it_is(world, users, word):
+    if not os.stat("/").st_mode & 0o001:
+        pytest.skip("nobody else gets past / on this machine")
     mission = world.mission("CN-SD-EMB", users=users).start()
     for folder in (world.folder, *world.folder.parents, mission.folder):
         if folder != pathlib.Path("/"):
