@@ -4,7 +4,6 @@
 #include "hq/history.h"
 #include "hq/views.h"
 
-#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -200,8 +199,10 @@ void vl_fold_add_event(struct vl_fold *fold, size_t view, const char *mission, c
 	if (read == NULL)
 		read = make_fact(fold, mission, place, event);
 	if (read != NULL && read->payload != NULL) {
-		uint8_t *check = claim.place.check;
-		crypto_generichash(check, sizeof(claim.place.check), event.data, event.size, NULL, 0);
+		if (read->check != NULL)
+			memcpy(claim.place.check, read->check, VL_CHECK_SIZE);
+		else
+			vl_event_sum(event, claim.place.check);
 		*outcome = enter_claim(fold, read->id, mission, &claim);
 		if (*outcome == VL_FOLD_NEW)
 			file_fact(fold, read, &claim.place, false);

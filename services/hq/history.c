@@ -90,11 +90,14 @@ struct vl_fact *vl_facts_read(const struct vl_batch *batch, struct vl_arena *are
 	const struct vl_batch_head *head = &batch->head;
 	struct vl_fact *facts = vl_arena_alloc(arena, batch->n_events * sizeof(*facts));
 	const char *mission = vl_arena_text(arena, head->mission.data, head->mission.size);
+	uint8_t(*checks)[VL_CHECK_SIZE] = vl_arena_alloc(arena, batch->n_events * sizeof(*checks));
 
-	for (size_t i = 0; facts != NULL && mission != NULL && i < batch->n_events; i++) {
+	for (size_t i = 0; facts != NULL && mission != NULL && checks != NULL && i < batch->n_events; i++) {
 		struct vl_place place = {.epoch = head->epoch, .event = {head->first_event.n + i}};
 		if (!vl_fact_read(batch->events[i], mission, &place, false, arena, &facts[i]))
 			facts[i].payload = NULL;
+		vl_event_sum(batch->events[i], checks[i]);
+		facts[i].check = checks[i];
 	}
 	return vl_arena_failed(arena) ? NULL : facts;
 }

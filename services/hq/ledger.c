@@ -206,13 +206,18 @@ enum vl_err vl_archive_batch(struct vl_txn *txn, const char *mission, const char
 	return VL_OK;
 }
 
+void vl_event_sum(struct vl_bytes event, uint8_t check[VL_CHECK_SIZE])
+{
+	(void)crypto_generichash(check, VL_CHECK_SIZE, event.data, event.size, NULL, 0);
+}
+
 enum vl_err vl_place_event(struct vl_bytes batch, const struct vl_place *place, struct vl_bytes *event)
 {
 	if (batch.size < place->offset || batch.size - place->offset < place->size)
 		return VL_ERR_CORRUPT;
 	uint8_t check[sizeof(place->check)];
 	*event = (struct vl_bytes){batch.data + place->offset, place->size};
-	(void)crypto_generichash(check, sizeof(check), event->data, event->size, NULL, 0);
+	vl_event_sum(*event, check);
 	return memcmp(check, place->check, sizeof(check)) == 0 ? VL_OK : VL_ERR_CORRUPT;
 }
 

@@ -49,13 +49,18 @@ static inline unsigned vl_view_db(size_t view, enum vl_view_db db)
 enum vl_err vl_ledger_open(const char *path, size_t size, bool read_only, struct vl_store **store,
 			   struct vl_why *why) VL_CHECKED;
 
+#define VL_CHECK_SIZE 8
+
+/* What a place keeps of its event's bytes. */
+void vl_event_sum(struct vl_bytes event, uint8_t check[VL_CHECK_SIZE]);
+
 /* The place of one event in the archive. */
 struct vl_place {
 	struct vl_epoch epoch;
 	struct vl_seq seq;
 	struct vl_event_no event;
-	uint32_t offset, size; /* within the batch's bytes */
-	uint8_t check[8];      /* BLAKE2b of the event's bytes, this short: LMDB has no checksums */
+	uint32_t offset, size;        /* within the batch's bytes */
+	uint8_t check[VL_CHECK_SIZE]; /* BLAKE2b of the event's bytes, this short: LMDB has no checksums */
 };
 
 /* A record as it was received, packed for the archive and the like. `digest` is all zero where there was no value. */
