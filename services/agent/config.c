@@ -27,7 +27,7 @@ const struct vl_conf_key vl_agent_keys[] = {
 	{"socket", "path", VL_CONF_TEXT, AT(socket), NULL, "Unix socket that the mission's programs publish to"},
 	{"socket", "users", VL_CONF_TEXTS, AT(users_text), "",
 	 "who may publish, names or uids; where none is given, only the user that the agent runs as"},
-	{"batch", "bytes", VL_CONF_SIZE, AT(batch_bytes), "64k",
+	{"batch", "bytes", VL_CONF_SIZE, AT(batch_bytes), "256k",
 	 "the most bytes of one batch that several events share, 1k to 1000000; a bigger event travels alone. Small "
 	 "batches let an urgent one pass sooner on a thin line"},
 	{"kafka", "*", VL_CONF_ANY, 0, NULL,

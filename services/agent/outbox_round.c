@@ -65,11 +65,12 @@ static enum vl_err store(struct vl_outbox *outbox, struct outbox_round *round, s
 		txn = vl_txn_begin(outbox->store, true, why);
 	if (txn == NULL)
 		return VL_ERR_IO;
+	/* The ids first: the last batches are still being sealed. */
+	put_ids(txn, &round->ids);
 	for (struct outbox_closed *closed = round->first; closed != NULL; closed = closed->next) {
 		outbox_batch_take(outbox, closed);
 		put_batch(outbox, txn, round, closed);
 	}
-	put_ids(txn, &round->ids);
 	for (uint32_t i = 0; i < round->n_lanes; i++)
 		if (outbox->lanes[i] != NULL)
 			put_end(txn, outbox->lanes[i], &round->ends[i]);

@@ -5,6 +5,9 @@
  *       CLIENTS threads, each on a connection of its own, give EVENTS events to an agent, A_REQUEST to a request and DEPTH
  *       requests ahead of the answers; then wait until Kafka has acked all that is in OUTBOX (`-`: do not wait). Prints
  *       the events, the seconds to the last answer and the seconds to the last ack.
+ *   publish_bench free SOCKET OUTBOX
+ *       Publish the receipt that headquarters would, that it has applied all that Kafka has acked, through headquarters' agent at
+ *       SOCKET; then wait until OUTBOX is empty.
  *   publish_bench count BROKERS KEYS
  *       Read lane consular.case.v1 from its beginning, verify every record, and print how many different events there are,
  *       how many records, and how many of these were sent again.
@@ -17,6 +20,8 @@
 #include "bus/wire.h"
 #include "events.h"
 #include "stream/stream.h"
+#include "valise/receipt/v1/receipt.pb-c.h"
+#include "valise/v1/batch.pb-c.h"
 
 #include <pthread.h>
 #include <sodium.h>
@@ -75,17 +80,27 @@ static void receive_all(int fd, uint8_t *bytes, size_t count)
 		die("receive", "the agent is gone");
 }
 
-static void ask(int fd, struct bench_events *events, unsigned long count, struct vl_buf *request)
+static void begin_request(struct vl_buf *request)
 {
 	vl_buf_reset(request);
 	(void)vl_buf_add(request, 4);
 	vl_wire_put_varint(request, 1, 1);
+}
+
+static void send_request(int fd, struct vl_buf *request)
+{
+	vl_put_be32(request->data, (uint32_t)(request->size - 4));
+	send_all(fd, request->data, request->size);
+}
+
+static void ask(int fd, struct bench_events *events, unsigned long count, struct vl_buf *request)
+{
+	begin_request(request);
 	for (unsigned long i = 0; i < count; i++) {
 		bench_events_next(events);
 		vl_wire_put_bytes(request, 2, events->bytes, events->size);
 	}
-	vl_put_be32(request->data, (uint32_t)(request->size - 4));
-	send_all(fd, request->data, request->size);
+	send_request(fd, request);
 }
 
 /* Read one response, in which every event must be accepted as new. */
@@ -183,6 +198,73 @@ static int load(char **args)
 	return 0;
 }
 
+/* -- free -- */
+
+static void put_receipt(struct vl_buf *request, const struct vl_outbox_batch *last)
+{
+	Valise__Receipt__V1__Applied applied = VALISE__RECEIPT__V1__APPLIED__INIT;
+	Google__Protobuf__Timestamp occurred_at = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+	Google__Protobuf__Any any = GOOGLE__PROTOBUF__ANY__INIT;
+	Valise__V1__Event event = VALISE__V1__EVENT__INIT;
+	struct vl_digest digest = last->digest;
+	uint8_t payload[512];
+	struct vl_buf bytes = {0};
+
+	applied.mission = (char *)BENCH_MISSION;
+	applied.lane = (char *)BENCH_LANE;
+	applied.epoch = last->epoch.n;
+	applied.seq = last->seq.n;
+	applied.digest = (ProtobufCBinaryData){sizeof(digest.bytes), digest.bytes};
+	any.type_url = (char *)"type.googleapis.com/valise.receipt.v1.Applied";
+	any.value = (ProtobufCBinaryData){valise__receipt__v1__applied__pack(&applied, payload), payload};
+	occurred_at.seconds = vl_clock_now(&vl_clock_system).seconds;
+	event.occurred_at = &occurred_at;
+	event.subject = (char *)BENCH_MISSION;
+	event.payload = &any;
+	vl_wire_pack(&event.base, &bytes);
+	vl_wire_put_bytes(request, 2, bytes.data, bytes.size);
+	vl_buf_free(&bytes);
+}
+
+/* The last batch in the outbox, written as its receipt; false where the outbox is empty. */
+static bool put_last(struct vl_outbox *outbox, struct vl_buf *request)
+{
+	struct vl_outbox_batch batch = {0}, last = {0};
+	struct vl_why why = {0};
+	struct vl_outbox_look *look = vl_outbox_look(outbox, &why);
+
+	if (look == NULL)
+		die("look into the outbox", why.text);
+	while (vl_outbox_each(look, &batch))
+		last = batch;
+	begin_request(request);
+	if (last.lane != NULL)
+		put_receipt(request, &last);
+	vl_outbox_look_end(look);
+	return last.lane != NULL;
+}
+
+static int free_all(char **args)
+{
+	struct vl_buf request = {0}, response = {0};
+	struct vl_outbox *outbox;
+	struct vl_why why = {0};
+	int fd = dial(args[0]);
+
+	need("open the outbox", vl_outbox_open_reader(args[1], &outbox, &why), &why);
+	if (put_last(outbox, &request)) {
+		send_request(fd, &request);
+		(void)hear(fd, &response);
+	}
+	while (put_last(outbox, &request))
+		(void)usleep(20000);
+	vl_outbox_close(outbox);
+	vl_buf_free(&request);
+	vl_buf_free(&response);
+	(void)close(fd);
+	return 0;
+}
+
 /* -- count -- */
 
 /* Batches may have been sent twice: each place in the chain counts once. Kafka keeps a sender's order, and what is sent again is
@@ -268,10 +350,12 @@ int main(int argc, char **argv)
 		return 1;
 	if (argc == 8 && strcmp(argv[1], "load") == 0)
 		return load(argv + 2);
+	if (argc == 4 && strcmp(argv[1], "free") == 0)
+		return free_all(argv + 2);
 	if (argc == 4 && strcmp(argv[1], "count") == 0)
 		return count(argv + 2);
 	if (argc == 4 && strcmp(argv[1], "topic") == 0)
 		return make_topic(argv + 2);
-	(void)fprintf(stderr, "usage: publish_bench load|count|topic ...; see tests/bench/publish.c\n");
+	(void)fprintf(stderr, "usage: publish_bench load|free|count|topic ...; see tests/bench/publish.c\n");
 	return 2;
 }

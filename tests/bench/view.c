@@ -383,8 +383,8 @@ int main(int argc, char **argv)
 		vl_store_close(store);
 		(void)snprintf(dir, sizeof(dir), "%s/peer-%zu", argv[2], i);
 		b[i] = (double)n_events / peer(dir);
-		(void)fprintf(stderr, "round %zu: ours %.0f events/s (%zu commits), peer %.0f events/s\n",
-			      i + 1, a[i], commits, b[i]);
+		(void)fprintf(stderr, "round %zu: ours %.0f events/s (%zu commits), peer %.0f events/s\n", i + 1, a[i],
+			      commits, b[i]);
 	}
 	qsort(a, rounds, sizeof(*a), compare);
 	qsort(b, rounds, sizeof(*b), compare);
