@@ -285,17 +285,3 @@ enum vl_err vl_consumer_offset_at(struct vl_consumer *consumer, const char *topi
 		ms = 0; /* nothing is older; below zero the protocol means something else */
 	return list_offset(consumer, topic, partition, ms, timeout_ms, offset, why);
 }
-
-enum vl_err vl_consumer_cluster_id(struct vl_consumer *consumer, int timeout_ms, char id[64], struct vl_why *why)
-{
-	char *text = rd_kafka_clusterid(consumer->rk, timeout_ms);
-
-	id[0] = '\0';
-	if (text == NULL)
-		return vl_fail(why, VL_ERR_UNREACHABLE, "no broker told the cluster's id within %d ms", timeout_ms);
-	size_t length = strlen(text);
-	if (length < 64)
-		memcpy(id, text, length + 1);
-	rd_kafka_mem_free(consumer->rk, text);
-	return length < 64 ? VL_OK : vl_fail(why, VL_ERR_TOO_LARGE, "the cluster's id has %zu characters", length);
-}

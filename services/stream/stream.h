@@ -102,10 +102,6 @@ enum vl_err vl_consumer_range(struct vl_consumer *consumer, const char *topic, i
 enum vl_err vl_consumer_offset_at(struct vl_consumer *consumer, const char *topic, int32_t partition, int64_t ms,
                                   int timeout_ms, int64_t *offset, struct vl_why *why) VL_CHECKED;
 
-/* The cluster's own id, at most 63 characters and a NUL. */
-enum vl_err vl_consumer_cluster_id(struct vl_consumer *consumer, int timeout_ms, char id[64],
-                                   struct vl_why *why) VL_CHECKED;
-
 /* -- topics -- */
 
 struct vl_admin;

@@ -336,7 +336,6 @@ static void questions_are_answered(void **state)
 	struct vl_why why = {0};
 	int32_t count;
 	int64_t first, end;
-	char id[64];
 
 	mock_topic(mock, TOPIC, 3);
 	mock_topic(mock, "valise.pulse.v1", 1);
@@ -350,8 +349,6 @@ static void questions_are_answered(void **state)
 	assert_int_equal(first, 0);
 	assert_int_equal(end, 0);
 	assert_int_equal(vl_consumer_range(consumer, TOPIC, 3, 5000, &first, &end, &why), VL_ERR_NOT_FOUND);
-	assert_int_equal(vl_consumer_cluster_id(consumer, 5000, id, &why), VL_OK);
-	assert_true(strlen(id) > 0);
 	vl_consumer_close(consumer);
 }
 
@@ -361,7 +358,6 @@ static void questions_end_in_time(void **state)
 	struct vl_consumer *consumer = open_consumer(mock);
 	int32_t count;
 	int64_t first, end, before;
-	char id[64];
 
 	mock_topic(mock, TOPIC, 1);
 	assert_int_equal(vl_consumer_partitions(consumer, TOPIC, 5000, &count, NULL), VL_OK);
@@ -379,7 +375,6 @@ static void questions_end_in_time(void **state)
 	before = vl_monotonic_ms();
 	assert_int_equal(vl_consumer_partitions(consumer, TOPIC, 300, &count, NULL), VL_ERR_UNREACHABLE);
 	assert_int_equal(vl_consumer_range(consumer, TOPIC, 0, 300, &first, &end, NULL), VL_ERR_UNREACHABLE);
-	assert_int_equal(vl_consumer_cluster_id(consumer, 300, id, NULL), VL_ERR_UNREACHABLE);
 	assert_true(vl_monotonic_ms() - before < 3000);
 	vl_consumer_close(consumer);
 }
