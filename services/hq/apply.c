@@ -6,6 +6,7 @@
 #include "hq/deadletter.h"
 #include "hq/fold.h"
 #include "hq/ledger.h"
+#include "hq/parked.h"
 #include "hq/standing.h"
 #include "hq/views.h"
 
@@ -18,6 +19,7 @@ struct vl_applier {
 	struct vl_fold *fold;
 	struct vl_arena *arena;
 	struct vl_buf packed, copy;
+	struct vl_parked_bounds bounds;
 	uint64_t events, total;
 	vl_apply_moved *moved; /* may be NULL */
 	void *context;
@@ -43,6 +45,7 @@ enum vl_err vl_applier_open(struct vl_store *store, struct vl_applier **opened)
 	if (applier == NULL)
 		return VL_ERR_NOMEM;
 	applier->store = store;
+	applier->bounds = VL_PARKED_BOUNDS;
 	applier->fold = vl_fold_open();
 	applier->arena = vl_arena_open(0);
 	if (applier->fold == NULL || applier->arena == NULL) {
@@ -101,6 +104,11 @@ void vl_apply_watch(struct vl_applier *applier, vl_apply_moved *moved, void *con
 {
 	applier->moved = moved;
 	applier->context = context;
+}
+
+void vl_apply_bound(struct vl_applier *applier, const struct vl_parked_bounds *bounds)
+{
+	applier->bounds = *bounds;
 }
 
 uint64_t vl_apply_events(const struct vl_applier *applier)
@@ -229,17 +237,24 @@ static void add_events(struct vl_applier *applier, struct arrival *a)
 	}
 }
 
+/* As it is stored; valid until the next. */
+static struct vl_bytes pack(struct vl_applier *applier, const struct arrival *a)
+{
+	vl_buf_reset(&applier->packed);
+	vl_record_pack(&applier->packed, a->record, a->digest);
+	if (vl_buf_failed(&applier->packed))
+		vl_txn_fail(applier->txn, VL_ERR_NOMEM);
+	return vl_buf_bytes(&applier->packed);
+}
+
 static void accept(struct vl_applier *applier, struct arrival *a, struct vl_chain chain)
 {
 	const struct vl_batch_head *head = &a->batch->head;
 	struct vl_key key;
 
-	vl_buf_reset(&applier->packed);
-	vl_record_pack(&applier->packed, a->record, a->digest);
-	if (vl_buf_failed(&applier->packed))
-		vl_txn_fail(applier->txn, VL_ERR_NOMEM);
+	struct vl_bytes packed = pack(applier, a);
 	vl_archive_key(&key, a->mission, a->lane, head->epoch, head->seq);
-	vl_txn_put(applier->txn, VL_DB_ARCHIVE, vl_key_done(&key), vl_buf_bytes(&applier->packed));
+	vl_txn_put(applier->txn, VL_DB_ARCHIVE, vl_key_done(&key), packed);
 	vl_chain_advance(&chain, a->batch, a->digest);
 	vl_chains_put(applier->txn, a->mission, a->lane, &chain);
 	a->standing.batches++;
@@ -253,26 +268,22 @@ static void accept(struct vl_applier *applier, struct arrival *a, struct vl_chai
 	add_events(applier, a);
 }
 
-/* Keep a record under its place and digest; false where it is there already. */
-static bool keep(struct vl_applier *applier, const struct arrival *a, enum vl_ledger_db db)
+/* Keep a record as evidence under its place and digest; false where it is there already. */
+static bool keep_evidence(struct vl_applier *applier, const struct arrival *a)
 {
 	struct vl_key key;
 
 	vl_archive_key(&key, a->mission, a->lane, a->batch->head.epoch, a->batch->head.seq);
 	vl_key_bytes(&key, a->digest->bytes, sizeof(a->digest->bytes));
-	if (vl_txn_get(applier->txn, db, vl_key_done(&key), NULL))
+	if (vl_txn_get(applier->txn, VL_DB_EVIDENCE, vl_key_done(&key), NULL))
 		return false;
-	vl_buf_reset(&applier->packed);
-	vl_record_pack(&applier->packed, a->record, a->digest);
-	if (vl_buf_failed(&applier->packed))
-		vl_txn_fail(applier->txn, VL_ERR_NOMEM);
-	vl_txn_put(applier->txn, db, vl_key_done(&key), vl_buf_bytes(&applier->packed));
+	vl_txn_put(applier->txn, VL_DB_EVIDENCE, vl_key_done(&key), pack(applier, a));
 	return true;
 }
 
 static void contradict(struct vl_applier *applier, struct arrival *a)
 {
-	if (keep(applier, a, VL_DB_EVIDENCE))
+	if (keep_evidence(applier, a))
 		a->standing.forks++;
 	else
 		a->standing.replayed++;
@@ -312,6 +323,24 @@ static enum vl_chain_step check_new_epoch(struct vl_applier *applier, const stru
 	return *rollback ? VL_CHAIN_NEXT : VL_CHAIN_AHEAD;
 }
 
+static void park(struct vl_applier *applier, struct arrival *a)
+{
+	const struct vl_parked_place place = {a->mission, a->lane, a->batch->head.epoch, a->batch->head.seq};
+
+	switch (vl_parked_put(applier->txn, &applier->bounds, &place, a->digest, a->standing.parked,
+			      pack(applier, a))) {
+	case VL_PARKED_KEPT:
+		a->standing.parked++;
+		break;
+	case VL_PARKED_THERE:
+		a->standing.replayed++;
+		break;
+	case VL_PARKED_FULL:
+		a->standing.dropped++;
+		break;
+	}
+}
+
 /* True where the batch was applied, so that what waited for it may follow. */
 static bool place_batch(struct vl_applier *applier, struct arrival *a)
 {
@@ -333,10 +362,7 @@ static bool place_batch(struct vl_applier *applier, struct arrival *a)
 		contradict(applier, a);
 		break;
 	case VL_CHAIN_AHEAD:
-		if (keep(applier, a, VL_DB_PARKED))
-			a->standing.parked++;
-		else
-			a->standing.replayed++;
+		park(applier, a);
 		break;
 	}
 	return false;
@@ -364,7 +390,7 @@ static bool try_parked(struct vl_applier *applier, struct arrival *a, const stru
 		vl_txn_fail(applier->txn, err == VL_ERR_NOMEM ? err : VL_ERR_CORRUPT);
 		return false;
 	}
-	(void)vl_txn_delete(applier->txn, VL_DB_PARKED, vl_key_done(key));
+	vl_parked_take(applier->txn, a->mission, a->lane, key, applier->copy.size);
 	next.record = &record;
 	next.batch = &batch;
 	next.digest = &digest;
@@ -375,47 +401,13 @@ static bool try_parked(struct vl_applier *applier, struct arrival *a, const stru
 	return placed;
 }
 
-/* The first parked batch that may follow now: the next of a known chain, or the first of an epoch. Looks behind the key `found`, or
- * from the beginning where that is empty. */
-static bool find_ready(struct vl_applier *applier, const struct arrival *a, struct vl_key *found,
-		       struct vl_bytes *stored)
-{
-	struct vl_key start = *found;
-	struct vl_key from = {0};
-	struct vl_bytes key;
-	struct vl_chain chain = {0};
-	struct vl_cursor *cursor = vl_cursor_open(applier->txn, VL_DB_PARKED);
-	bool ready = false;
-
-	vl_key_text(&from, a->mission);
-	vl_key_text(&from, a->lane);
-	if (start.size == 0)
-		start = from;
-	bool more = vl_cursor_seek(cursor, vl_key_done(&start), &key, stored);
-	while (more && !ready && vl_key_has_prefix(key, vl_key_done(&from))) {
-		struct vl_epoch epoch = {vl_get_be64(key.data + from.size)};
-		uint64_t seq = vl_get_be64(key.data + from.size + 8);
-		bool known = vl_chains_get(applier->txn, a->mission, a->lane, epoch, &chain);
-		ready = known ? seq <= chain.seq.n + 1 : seq == 1;
-		vl_key_reset(found);
-		vl_key_bytes(found, key.data, key.size);
-		if (ready)
-			break;
-		/* Nothing else of this epoch can be ready either: its keys come in order of seq. */
-		struct vl_key beyond = from;
-		vl_key_u64(&beyond, epoch.n + 1);
-		more = epoch.n != UINT64_MAX && vl_cursor_seek(cursor, vl_key_done(&beyond), &key, stored);
-	}
-	vl_cursor_close(cursor);
-	return ready;
-}
-
 static void drain_parked(struct vl_applier *applier, struct arrival *a)
 {
 	struct vl_key key = {0};
 	struct vl_bytes stored;
 
-	while (a->standing.parked > 0 && vl_txn_err(applier->txn) == VL_OK && find_ready(applier, a, &key, &stored)) {
+	while (a->standing.parked > 0 && vl_txn_err(applier->txn) == VL_OK &&
+	       vl_parked_ready(applier->txn, a->mission, a->lane, &key, &stored)) {
 		uint64_t before = a->standing.parked;
 		bool placed = try_parked(applier, a, &key, stored);
 		/* What still has to wait must not hold up what comes behind it; what was placed may let any other follow. */
@@ -444,6 +436,8 @@ static void apply_batch(struct vl_applier *applier, const struct vl_record *reco
 	uint64_t before = a.standing.batches + a.standing.replayed;
 	if (place_batch(applier, &a))
 		drain_parked(applier, &a);
+	if (a.standing.dropped > 0 && vl_parked_settle(applier->txn, a.mission, a.lane))
+		a.standing.dropped = 0;
 	if (applier->moved != NULL && a.standing.batches + a.standing.replayed != before)
 		applier->moved(applier->context, a.mission, a.lane);
 	vl_standing_put(applier->txn, a.mission, a.lane, &a.standing);

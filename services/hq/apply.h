@@ -3,7 +3,7 @@
  *
  * Records come in the order of their partition, already judged (bus/record.h). A good batch that follows its chain goes into the
  * archive and its events into the views; one that comes again is dropped and counted; one that comes too early is parked until
- * what is missing has come; one that contradicts the chain is kept as evidence. What is not authentic or cannot be read goes to
+ * what is missing has come, within bounds (parked.h); one that contradicts the chain is kept as evidence. What is not authentic or cannot be read goes to
  * the dead letters. All of it, with the offset it came from, is one transaction: after a crash the same records come again
  * and change nothing.
  *
@@ -15,6 +15,7 @@
 #define VALISE_HQ_APPLY_H
 
 #include "bus/record.h"
+#include "hq/parked.h"
 #include "hq/view.h"
 #include "store/store.h"
 
@@ -47,6 +48,9 @@ void vl_apply_watch(struct vl_applier *applier, vl_apply_moved *moved, void *con
  * read before may come again and is known by its place in the chain; what is missing is a gap that the senders fill. */
 enum vl_err vl_apply_rewind(struct vl_applier *applier, const char *topic, int32_t partition, int64_t offset,
 			    struct vl_why *why) VL_CHECKED;
+
+/* The bounds of what may wait behind gaps; VL_PARKED_BOUNDS until then. */
+void vl_apply_bound(struct vl_applier *applier, const struct vl_parked_bounds *bounds);
 
 /* Events applied in this transaction so far, and since open. */
 uint64_t vl_apply_events(const struct vl_applier *applier);

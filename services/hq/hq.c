@@ -5,6 +5,7 @@
 #include "bus/keys.h"
 #include "hq/apply.h"
 #include "hq/deadletter.h"
+#include "hq/directives.h"
 #include "hq/feed.h"
 #include "hq/ledger.h"
 #include "hq/pump.h"
@@ -16,6 +17,7 @@
 #define IDLE_MS 100
 #define REAP_MS 60000
 #define ANSWER_MS 30000
+#define PARKED_SHARE 8 /* of the views' room what waits behind gaps may take one part in so many */
 
 const struct vl_conf_key vl_hq_keys[] = {
 	{"views", "path", VL_CONF_TEXT, offsetof(struct vl_hq_settings, views), NULL, "folder of the views"},
@@ -31,6 +33,9 @@ const struct vl_conf_key vl_hq_keys[] = {
 	 "only grow"},
 	{"receipts", "interval", VL_CONF_COUNT, offsetof(struct vl_hq_settings, receipts_interval), "1000",
 	 "milliseconds between receipts, at least"},
+	{"directives", "after", VL_CONF_COUNT, offsetof(struct vl_hq_settings, directives_after), "5",
+	 "seconds that a gap may stand before its mission is asked, through the same agent, to send again; asked on "
+	 "with doubling pauses, 10 minutes at most"},
 	{"kafka", "*", VL_CONF_ANY, 0, NULL, "any librdkafka property, such as bootstrap.servers"},
 	{NULL, NULL, VL_CONF_TEXT, 0, NULL, NULL},
 };
@@ -43,6 +48,7 @@ struct hq {
 	struct vl_undertaker *undertaker;
 	struct vl_feed *feed;
 	struct vl_receipts *receipts;
+	struct vl_directives *directives;
 	int64_t reap_at;
 };
 
@@ -52,6 +58,7 @@ static void hq_close(struct hq *hq)
 		vl_verifier_stop(hq->verifier);
 	vl_feed_close(hq->feed);
 	vl_verifier_close(hq->verifier);
+	vl_directives_close(hq->directives);
 	vl_receipts_close(hq->receipts);
 	vl_undertaker_close(hq->undertaker);
 	vl_applier_close(hq->applier);
@@ -89,6 +96,31 @@ static enum vl_err open_receipts(struct hq *hq, struct vl_why *why)
 	return err;
 }
 
+static enum vl_err open_directives(struct hq *hq, struct vl_why *why)
+{
+	struct vl_directives_options options = {
+		.store = hq->store,
+		.socket = hq->settings->receipts,
+		.after_ms = (int64_t)(hq->settings->directives_after % 86400) * 1000,
+		.patience_ms = ANSWER_MS,
+		.clock = &vl_clock_system,
+	};
+
+	return vl_directives_open(&options, &hq->directives, why);
+}
+
+static enum vl_err open_applier(struct hq *hq)
+{
+	struct vl_parked_bounds bounds = VL_PARKED_BOUNDS;
+	enum vl_err err = vl_applier_open(hq->store, &hq->applier);
+
+	if (bounds.all > hq->settings->size / PARKED_SHARE)
+		bounds.all = hq->settings->size / PARKED_SHARE;
+	if (err == VL_OK)
+		vl_apply_bound(hq->applier, &bounds);
+	return err;
+}
+
 static enum vl_err hq_open(struct hq *hq, const struct vl_conf_pair *pairs, size_t n_pairs, struct vl_why *why)
 {
 	enum vl_err err = vl_ledger_open(hq->settings->views, hq->settings->size, false, &hq->store, why);
@@ -96,9 +128,11 @@ static enum vl_err hq_open(struct hq *hq, const struct vl_conf_pair *pairs, size
 	if (err == VL_OK)
 		err = open_verifier(hq, why);
 	if (err == VL_OK)
-		err = vl_applier_open(hq->store, &hq->applier);
+		err = open_applier(hq);
 	if (err == VL_OK)
 		err = open_receipts(hq, why);
+	if (err == VL_OK)
+		err = open_directives(hq, why);
 	if (err == VL_OK)
 		err = vl_undertaker_open(hq->store, pairs, n_pairs, &hq->undertaker, why);
 	if (err == VL_OK)
@@ -132,6 +166,7 @@ static enum vl_err work(struct hq *hq, struct vl_why *why)
 	if (err == VL_OK)
 		err = vl_feed_rewind(hq->feed, hq->applier, why);
 	vl_receipts_work(hq->receipts, vl_monotonic_ms());
+	vl_directives_work(hq->directives, vl_monotonic_ms());
 	if (err == VL_OK)
 		err = vl_undertaker_work(hq->undertaker, why);
 	if (err == VL_OK && vl_monotonic_ms() >= hq->reap_at) {

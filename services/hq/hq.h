@@ -4,8 +4,9 @@
  *     Kafka --> feed --> verify (threads, in parallel) --> apply (one writer): views, chains, offsets in one transaction
  *                                                            |
  *     Kafka <-- headquarters' own agent <-- receipts <-------+ after each commit
+ *                                           directives <-----+ while a gap stands
  *
- * Continue with feed.h, verify.h, apply.h, fold.h, view.h and receipts.h, in that order.
+ * Continue with feed.h, verify.h, apply.h, fold.h, view.h, receipts.h and directives.h, in that order.
  */
 #ifndef VALISE_HQ_HQ_H
 #define VALISE_HQ_HQ_H
@@ -22,6 +23,7 @@ struct vl_hq_settings {
 	uint64_t threads;           /* that verify */
 	const char *receipts;       /* socket of headquarters' own agent, or "" */
 	uint64_t receipts_interval; /* ms */
+	uint64_t directives_after;  /* s */
 };
 
 /* The keys of headquarters' configuration file, for vl_conf_open. */

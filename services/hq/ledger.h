@@ -1,7 +1,7 @@
 /*
  * The ledger: headquarters' store, and what lies where in it.
  *
- *     meta      name                                  -> value           format, cluster
+ *     meta      name                                  -> value           format, bytes parked in all
  *     offset    topic, partition                      -> next offset, digest of the last record
  *     chain     mission, lane, epoch                  -> seq, next event, digest
  *     standing  mission, lane                         -> counters and verdict (standing.h)
@@ -10,6 +10,7 @@
  *     evidence  mission, lane, epoch, seq, digest     -> record that contradicts the chain
  *     dead      topic, partition, offset              -> record for the dead letters, until Kafka has it
  *     reasons   name of a reason                      -> how many records were refused for it
+ *     waiting   mission, lane                         -> bytes parked; the furthest place that was not kept (parked.h)
  * and for each view (index i of vl_views):
  *     event     event id, mission                     -> its place; de-duplication is for ever
  *     history   kind, entity, mission, epoch, event   -> where the event lies in the archive
@@ -35,6 +36,7 @@ enum vl_ledger_db {
 	VL_DB_EVIDENCE,
 	VL_DB_DEAD,
 	VL_DB_REASONS,
+	VL_DB_WAITING,
 	VL_DB_VIEWS, /* the first of the views' own */
 };
 

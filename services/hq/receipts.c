@@ -1,28 +1,14 @@
 #include "hq/receipts.h"
 
-#include "base/arena.h"
 #include "base/hash.h"
-#include "base/log.h"
-#include "bus/wire.h"
 #include "hq/chains.h"
+#include "hq/mailbox.h"
 #include "hq/standing.h"
 #include "valise/receipt/v1/receipt.pb-c.h"
-#include "valise/v1/agent.pb-c.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
-
-#define MOST 512 /* receipts in one request */
-#define FRAME_HEAD 4
-#define FRAME_MAX ((size_t)1 << 20)
-#define READ_SIZE ((size_t)16 << 10)
-#define BACK_OFF_MIN_MS 100
-#define URL "type.googleapis.com/valise.receipt.v1.Applied"
 
 /* One (mission, lane). */
 struct entry {
@@ -38,15 +24,9 @@ struct vl_receipts {
 	struct entry *entries;
 	struct entry *first, **last; /* due, in the order they became so */
 	size_t n_due;
-	struct entry *sent[MOST]; /* in the request under way, in its order */
-	size_t n_sent;
-	int fd;
-	struct vl_buf out, in, event, payload;
-	size_t out_at;
-	uint64_t tag;
-	int64_t next_at, asked_at, back_off_ms;
-	struct vl_arena *arena;
-	bool told;
+	struct entry *sent[VL_MAILBOX_MOST]; /* in the request under way, in its order */
+	struct vl_mailbox *mailbox;
+	int64_t next_at;
 };
 
 /* -- what is due -- */
@@ -121,26 +101,35 @@ static void due_at_start(void *context, const char *mission, const char *lane, c
 
 size_t vl_receipts_waiting(const struct vl_receipts *r)
 {
-	return r->n_due + r->n_sent;
+	return r->n_due + vl_mailbox_under_way(r->mailbox);
 }
 
 /* -- open and close -- */
 
+/* What was not accepted is due again. */
+static void on_answered(void *context, size_t index, bool accepted)
+{
+	struct vl_receipts *r = context;
+
+	if (!accepted)
+		put_due(r, r->sent[index]);
+}
+
 enum vl_err vl_receipts_open(const struct vl_receipts_options *options, struct vl_receipts **opened, struct vl_why *why)
 {
 	struct vl_receipts *r = calloc(1, sizeof(*r));
+	struct vl_mailbox_options mailbox = {options->socket, "receipts",  options->patience_ms,
+					     options->clock,  on_answered, r};
 
 	*opened = NULL;
 	if (r == NULL)
 		return VL_ERR_NOMEM;
 	r->options = *options;
-	r->fd = -1;
 	r->last = &r->first;
-	r->arena = vl_arena_open(0);
-	struct vl_txn *txn = vl_txn_begin(options->store, false, why);
-	enum vl_err err = r->arena != NULL && txn != NULL ? VL_OK : VL_ERR_NOMEM;
-	if (strlen(options->socket) >= sizeof(((struct sockaddr_un *)0)->sun_path))
-		err = vl_fail(why, VL_ERR_CONFIG, "[receipts] socket: is longer than a socket's path may be");
+	enum vl_err err = vl_mailbox_open(&mailbox, &r->mailbox, why);
+	struct vl_txn *txn = err == VL_OK ? vl_txn_begin(options->store, false, why) : NULL;
+	if (err == VL_OK && txn == NULL)
+		err = VL_ERR_NOMEM;
 	if (err == VL_OK)
 		vl_standing_each(txn, due_at_start, r);
 	vl_txn_abort(txn);
@@ -157,83 +146,19 @@ void vl_receipts_close(struct vl_receipts *r)
 
 	if (r == NULL)
 		return;
-	if (r->fd >= 0)
-		(void)close(r->fd);
 	HASH_ITER (hh, r->entries, entry, next) {
 		HASH_DEL(r->entries, entry);
 		free(entry);
 	}
-	vl_buf_free(&r->out);
-	vl_buf_free(&r->in);
-	vl_buf_free(&r->event);
-	vl_buf_free(&r->payload);
-	vl_arena_close(r->arena);
+	vl_mailbox_close(r->mailbox);
 	free(r);
-}
-
-/* -- the connection -- */
-
-static void try_later(struct vl_receipts *r, int64_t now)
-{
-	int64_t longest = r->options.patience_ms / 2;
-
-	r->back_off_ms = r->back_off_ms == 0 ? BACK_OFF_MIN_MS : r->back_off_ms * 2;
-	if (r->back_off_ms > longest)
-		r->back_off_ms = longest;
-	r->next_at = now + r->back_off_ms;
-}
-
-static void trouble(struct vl_receipts *r, const char *reason)
-{
-	if (!r->told)
-		vl_log_warning("cannot give receipts to the agent at '%.100s': %s; trying on, and the missions keep "
-			       "what they have sent",
-			       r->options.socket, reason);
-	r->told = true;
-}
-
-/* What was on its way may or may not have been taken: it is due again. */
-static void lose(struct vl_receipts *r, const char *reason, int64_t now)
-{
-	trouble(r, reason);
-	(void)close(r->fd);
-	r->fd = -1;
-	for (size_t i = 0; i < r->n_sent; i++)
-		put_due(r, r->sent[i]);
-	r->n_sent = 0;
-	vl_buf_reset(&r->out);
-	vl_buf_reset(&r->in);
-	r->out_at = 0;
-	try_later(r, now);
-}
-
-static bool connected(struct vl_receipts *r, int64_t now)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-
-	if (r->fd >= 0)
-		return true;
-	(void)stpcpy(address.sun_path, r->options.socket);
-	r->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (r->fd >= 0 && connect(r->fd, (struct sockaddr *)&address, sizeof(address)) == 0)
-		return true;
-	trouble(r, strerror(errno));
-	if (r->fd >= 0)
-		(void)close(r->fd);
-	r->fd = -1;
-	try_later(r, now);
-	return false;
 }
 
 /* -- asking -- */
 
-static void pack_event(struct vl_receipts *r, const struct entry *entry, const struct vl_chain *chain)
+static void put_receipt(struct vl_receipts *r, const struct entry *entry, const struct vl_chain *chain)
 {
-	struct vl_time now = vl_clock_now(r->options.clock);
 	Valise__Receipt__V1__Applied applied = VALISE__RECEIPT__V1__APPLIED__INIT;
-	Google__Protobuf__Timestamp time = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
-	Google__Protobuf__Any any = GOOGLE__PROTOBUF__ANY__INIT;
-	Valise__V1__Event event = VALISE__V1__EVENT__INIT;
 	char subject[VL_MISSION_MAX + 1 + 256];
 
 	applied.mission = (char *)entry->mission;
@@ -241,153 +166,35 @@ static void pack_event(struct vl_receipts *r, const struct entry *entry, const s
 	applied.epoch = chain->epoch.n;
 	applied.seq = chain->seq.n;
 	applied.digest = (ProtobufCBinaryData){sizeof(chain->digest.bytes), (uint8_t *)chain->digest.bytes};
-	vl_buf_reset(&r->payload);
-	vl_wire_pack(&applied.base, &r->payload);
 	(void)snprintf(subject, sizeof(subject), "%s/%s", entry->mission, applied.lane);
-	time.seconds = now.seconds;
-	time.nanos = now.nanos;
-	any.type_url = (char *)URL;
-	any.value = (ProtobufCBinaryData){r->payload.size, r->payload.data};
-	event.occurred_at = &time;
-	event.subject = subject;
-	event.payload = &any;
-	event.actor = (char *)"headquarters";
-	vl_buf_reset(&r->event);
-	vl_wire_pack(&event.base, &r->event);
-	vl_wire_put_bytes(&r->out, 2, r->event.data, r->event.size);
+	vl_mailbox_put(r->mailbox, subject, &applied.base);
 }
 
-/* As much as is due, as of the last commit, in one request. */
-static void ask(struct vl_receipts *r, struct vl_txn *txn, int64_t now)
+/* As much as is due, as of the last commit. */
+static void put_receipts(struct vl_receipts *r, struct vl_txn *txn)
 {
-	size_t most = r->n_due < MOST ? r->n_due : MOST;
+	size_t most = r->n_due < VL_MAILBOX_MOST ? r->n_due : VL_MAILBOX_MOST, n = 0;
 
-	vl_buf_reset(&r->out);
-	r->out_at = 0;
-	(void)vl_buf_add(&r->out, FRAME_HEAD);
-	vl_wire_put_varint(&r->out, 1, ++r->tag);
 	for (size_t i = 0; i < most; i++) {
 		struct entry *entry = take_due(r);
 		struct vl_chain chain = vl_chains_newest(txn, entry->mission, lane_of(entry));
 		if (chain.seq.n == 0)
 			continue;
-		pack_event(r, entry, &chain);
-		r->sent[r->n_sent++] = entry;
-	}
-	r->next_at = now + r->options.interval_ms;
-	r->asked_at = now;
-	if (r->n_sent == 0) {
-		vl_buf_reset(&r->out);
-		return;
-	}
-	if (vl_buf_failed(&r->out) || vl_buf_failed(&r->event) || vl_buf_failed(&r->payload))
-		lose(r, vl_err_text(VL_ERR_NOMEM), now);
-	else
-		vl_put_be32(r->out.data, (uint32_t)(r->out.size - FRAME_HEAD));
-}
-
-static void send_out(struct vl_receipts *r, int64_t now)
-{
-	while (r->fd >= 0 && r->out_at < r->out.size) {
-		ssize_t n = send(r->fd, r->out.data + r->out_at, r->out.size - r->out_at, MSG_NOSIGNAL | MSG_DONTWAIT);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno != EAGAIN)
-			lose(r, strerror(errno), now);
-		if (n < 0)
-			return;
-		r->out_at += (size_t)n;
-	}
-}
-
-/* -- the answer -- */
-
-/* Each receipt that was not accepted is due again. */
-static void take_results(struct vl_receipts *r, const Valise__V1__PublishResponse *response, int64_t now)
-{
-	const char *refused = NULL;
-
-	for (size_t i = 0; i < r->n_sent; i++) {
-		const Valise__V1__PublishResult *result = response->results[i];
-		if (result->outcome_case == VALISE__V1__PUBLISH_RESULT__OUTCOME_ACCEPTED)
-			continue;
-		refused = result->outcome_case == VALISE__V1__PUBLISH_RESULT__OUTCOME_REFUSED ? result->refused->reason
-											      : "no answer";
-		put_due(r, r->sent[i]);
-	}
-	r->n_sent = 0;
-	if (refused != NULL) {
-		trouble(r, refused);
-		try_later(r, now);
-		return;
-	}
-	if (r->told)
-		vl_log_info("receipts are given again");
-	r->told = false;
-	r->back_off_ms = 0;
-}
-
-static bool take_frame(struct vl_receipts *r, struct vl_bytes frame, int64_t now)
-{
-	const ProtobufCMessageDescriptor *type = &valise__v1__publish_response__descriptor;
-
-	vl_arena_reset(r->arena);
-	if (r->n_sent == 0 || vl_wire_check(type, frame, true, NULL) != VL_OK)
-		return false;
-	const Valise__V1__PublishResponse *response =
-		(const Valise__V1__PublishResponse *)vl_wire_unpack(type, frame, r->arena);
-	if (response == NULL || response->tag != r->tag || response->n_results != r->n_sent)
-		return false;
-	take_results(r, response, now);
-	return true;
-}
-
-static void take_frames(struct vl_receipts *r, int64_t now)
-{
-	if (r->in.size < FRAME_HEAD)
-		return;
-	size_t size = vl_get_be32(r->in.data);
-	if (size <= FRAME_MAX && r->in.size - FRAME_HEAD < size)
-		return;
-	/* One request, one answer, and nothing behind it. */
-	if (size > FRAME_MAX || r->in.size - FRAME_HEAD != size ||
-	    !take_frame(r, (struct vl_bytes){r->in.data + FRAME_HEAD, size}, now))
-		lose(r, "its answer fits no request; is it valise-agent, and does it let us in?", now);
-	else
-		vl_buf_reset(&r->in);
-}
-
-static void receive(struct vl_receipts *r, int64_t now)
-{
-	while (r->fd >= 0) {
-		uint8_t *to = vl_buf_add(&r->in, READ_SIZE);
-		ssize_t n = to != NULL ? recv(r->fd, to, READ_SIZE, MSG_DONTWAIT) : -1;
-		int code = to != NULL ? errno : ENOMEM;
-		if (to != NULL)
-			r->in.size -= READ_SIZE - (size_t)(n > 0 ? n : 0);
-		if (n == 0)
-			lose(r, "it closed the connection", now);
-		else if (n < 0 && code != EAGAIN && code != EINTR)
-			lose(r, strerror(code), now);
-		else if (n < 0)
-			return;
-		else
-			take_frames(r, now);
+		put_receipt(r, entry, &chain);
+		r->sent[n++] = entry;
 	}
 }
 
 void vl_receipts_work(struct vl_receipts *r, int64_t now)
 {
-	if (*r->options.socket == '\0')
+	vl_mailbox_work(r->mailbox, now);
+	if (r->n_due == 0 || now < r->next_at || !vl_mailbox_begin(r->mailbox, now))
 		return;
-	receive(r, now);
-	if (r->n_sent > 0 && now - r->asked_at > r->options.patience_ms)
-		lose(r, "it does not answer", now);
-	if (r->n_sent == 0 && r->n_due > 0 && now >= r->next_at && connected(r, now)) {
-		struct vl_txn *txn = vl_txn_begin(r->options.store, false, NULL);
-		if (txn != NULL)
-			ask(r, txn, now);
-		vl_txn_abort(txn);
+	struct vl_txn *txn = vl_txn_begin(r->options.store, false, NULL);
+	if (txn != NULL) {
+		put_receipts(r, txn);
+		r->next_at = now + r->options.interval_ms;
 	}
-	send_out(r, now);
+	vl_txn_abort(txn);
+	vl_mailbox_send(r->mailbox, now);
 }

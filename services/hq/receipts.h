@@ -1,11 +1,9 @@
 /*
  * Receipts: headquarters tells the missions how far it has applied what they sent, so that their outboxes may let go of it.
  *
- * Headquarters has no key. It gives its receipts to an agent of its own, whose id is HQ, over that agent's socket, as any program
- * gives its events; the agent signs, keeps and sends them. A receipt is due when its (mission, lane) was applied further,
- * and when a batch came again, since that mission has not heard; at the start all are. It is said at most once in an
- * interval, as of the last commit, and it is not said until the agent has accepted it. Nothing here ever waits: an agent that
- * is away is tried again later.
+ * Headquarters gives its receipts to an agent of its own, which signs and sends them (mailbox.h). A receipt is due when its
+ * (mission, lane) was applied further, and when a batch came again, since that mission has not heard; at the start all are.
+ * It is said at most once in an interval, as of the last commit, and it is not said until the agent has accepted it.
  */
 #ifndef VALISE_HQ_RECEIPTS_H
 #define VALISE_HQ_RECEIPTS_H

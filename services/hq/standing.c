@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#define NUMBERS 13
+#define NUMBERS 14
 
 enum vl_verdict vl_standing_verdict(const struct vl_standing *standing)
 {
@@ -12,7 +12,7 @@ enum vl_verdict vl_standing_verdict(const struct vl_standing *standing)
 		return VL_VERDICT_FORK;
 	if (standing->rollbacks > 0)
 		return VL_VERDICT_ROLLBACK;
-	return standing->parked > 0 ? VL_VERDICT_GAP : VL_VERDICT_OK;
+	return standing->parked > 0 || standing->dropped > 0 ? VL_VERDICT_GAP : VL_VERDICT_OK;
 }
 
 const char *vl_verdict_name(enum vl_verdict verdict)
@@ -59,6 +59,7 @@ static struct vl_standing unpack(struct vl_bytes value)
 	s.next_event.n = n[10];
 	s.applied_ms = (int64_t)n[11];
 	s.signed_at = vl_time_from_ms((int64_t)n[12]);
+	s.dropped = n[13];
 	return s;
 }
 
@@ -85,7 +86,8 @@ void vl_standing_put(struct vl_txn *txn, const char *mission, const char *lane, 
 				     s->seq.n,
 				     s->next_event.n,
 				     (uint64_t)s->applied_ms,
-				     (uint64_t)vl_time_ms(s->signed_at)};
+				     (uint64_t)vl_time_ms(s->signed_at),
+				     s->dropped};
 	uint8_t value[sizeof(n)];
 	struct vl_key key;
 

@@ -21,6 +21,7 @@ struct vl_standing {
 	uint64_t unread;           /* events of unknown type or with a malformed payload: archived, not in a view */
 	uint64_t forks, rollbacks; /* batches kept as evidence; epochs begun without memory */
 	uint64_t parked;           /* batches that wait behind a gap, now */
+	uint64_t dropped;          /* and those for which there was no room there, until they have come again */
 	struct vl_epoch epoch;     /* of the last batch applied */
 	struct vl_seq seq;
 	struct vl_event_no next_event;

@@ -1,12 +1,10 @@
 /* hq/receipts.h: what a fake agent on a socket is told, and when it is told again. */
 #include "hq_world.h"
 
+#include "hq_fake_agent.h"
+
 #include "hq/receipts.h"
 #include "valise/receipt/v1/receipt.pb-c.h"
-#include "valise/v1/agent.pb-c.h"
-
-#include <sys/socket.h>
-#include <sys/un.h>
 
 #define INTERVAL 1000
 #define PATIENCE 30000
@@ -16,8 +14,7 @@ struct office {
 	struct sender sd, eg;
 	struct vl_receipts *receipts;
 	struct vl_clock clock;
-	char path[100];
-	int listener, fd; /* the fake agent's */
+	struct fake_agent agent;
 	int64_t now;
 	uint64_t ids;
 };
@@ -28,20 +25,9 @@ static struct vl_time hour(void *context)
 	return (struct vl_time){1700000000, 0};
 }
 
-static int listen_at(const char *path)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
-
-	(void)stpcpy(address.sun_path, path);
-	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	assert_int_equal(listen(fd, 5), 0);
-	return fd;
-}
-
 static void open_receipts(struct office *o)
 {
-	struct vl_receipts_options options = {o->world.store, o->path, INTERVAL, PATIENCE, &o->clock};
+	struct vl_receipts_options options = {o->world.store, o->agent.path, INTERVAL, PATIENCE, &o->clock};
 
 	assert_int_equal(vl_receipts_open(&options, &o->receipts, NULL), VL_OK);
 	vl_apply_watch(o->world.applier, vl_receipts_due, o->receipts);
@@ -56,10 +42,9 @@ static int setup(void **state)
 	o->eg = sender_new("CN-EG-EMB", 2);
 	struct sender both[] = {o->sd, o->eg};
 	world_open(&o->world, both, 2);
-	(void)snprintf(o->path, sizeof(o->path), "%s/s", o->world.dir);
+	(void)snprintf(o->agent.path, sizeof(o->agent.path), "%s/s", o->world.dir);
 	o->clock.now = hour;
-	o->listener = listen_at(o->path);
-	o->fd = -1;
+	fake_open(&o->agent);
 	o->now = 1000000;
 	open_receipts(o);
 	*state = o;
@@ -71,10 +56,7 @@ static int teardown(void **state)
 	struct office *o = *state;
 
 	vl_receipts_close(o->receipts);
-	if (o->fd >= 0)
-		(void)close(o->fd);
-	if (o->listener >= 0)
-		(void)close(o->listener);
+	fake_close(&o->agent);
 	vl_signer_close(o->sd.signer);
 	vl_signer_close(o->eg.signer);
 	world_close(&o->world);
@@ -93,54 +75,6 @@ static void apply(struct office *o, struct sender *sender)
 
 	bring(&o->world, sent);
 	sent_free(sent);
-}
-
-/* What has come to the fake agent by now; false where nothing has. The caller frees it. */
-static Valise__V1__PublishRequest *heard(struct office *o)
-{
-	uint8_t head[4], body[65536];
-
-	if (o->fd < 0)
-		o->fd = accept(o->listener, NULL, NULL);
-	if (o->fd < 0 || recv(o->fd, head, 4, MSG_DONTWAIT) != 4)
-		return NULL;
-	size_t size = vl_get_be32(head);
-	assert_in_range(size, 1, sizeof(body));
-	assert_int_equal(recv(o->fd, body, size, MSG_DONTWAIT), size);
-	Valise__V1__PublishRequest *request = valise__v1__publish_request__unpack(NULL, size, body);
-	assert_non_null(request);
-	return request;
-}
-
-#define FREE(request) valise__v1__publish_request__free_unpacked(request, NULL)
-
-/* Answer a request; the events of the bits in `refused` with no. */
-static void answer(struct office *o, const Valise__V1__PublishRequest *request, unsigned refused)
-{
-	struct vl_buf out = {0};
-
-	(void)vl_buf_add(&out, 4);
-	vl_wire_put_varint(&out, 1, request->tag);
-	for (size_t i = 0; i < request->n_events; i++) {
-		Valise__V1__PublishResult result = VALISE__V1__PUBLISH_RESULT__INIT;
-		Valise__V1__Accepted accepted = VALISE__V1__ACCEPTED__INIT;
-		Valise__V1__Refused no = VALISE__V1__REFUSED__INIT;
-		struct vl_buf packed = {0};
-		no.reason = (char *)"full";
-		if (refused >> i & 1) {
-			result.outcome_case = VALISE__V1__PUBLISH_RESULT__OUTCOME_REFUSED;
-			result.refused = &no;
-		} else {
-			result.outcome_case = VALISE__V1__PUBLISH_RESULT__OUTCOME_ACCEPTED;
-			result.accepted = &accepted;
-		}
-		vl_wire_pack(&result.base, &packed);
-		vl_wire_put_bytes(&out, 2, packed.data, packed.size);
-		vl_buf_free(&packed);
-	}
-	vl_put_be32(out.data, (uint32_t)(out.size - 4));
-	assert_int_equal(send(o->fd, out.data, out.size, MSG_NOSIGNAL), out.size);
-	vl_buf_free(&out);
 }
 
 static void expect(const Valise__V1__Event *event, const struct sender *sender)
@@ -167,11 +101,11 @@ static void expect(const Valise__V1__Event *event, const struct sender *sender)
 static void expect_one(struct office *o, const struct sender *sender, unsigned refused)
 {
 	work(o);
-	Valise__V1__PublishRequest *request = heard(o);
+	Valise__V1__PublishRequest *request = fake_heard(&o->agent);
 	assert_non_null(request);
 	assert_int_equal(request->n_events, 1);
 	expect(request->events[0], sender);
-	answer(o, request, refused);
+	fake_answer(&o->agent, request, refused);
 	FREE(request);
 	work(o);
 }
@@ -179,7 +113,7 @@ static void expect_one(struct office *o, const struct sender *sender, unsigned r
 static void expect_silence(struct office *o)
 {
 	work(o);
-	assert_null(heard(o));
+	assert_null(fake_heard(&o->agent));
 }
 
 static void says_how_far_and_not_too_often(void **state)
@@ -199,12 +133,12 @@ static void says_how_far_and_not_too_often(void **state)
 	expect_silence(o);
 	o->now++;
 	work(o);
-	Valise__V1__PublishRequest *request = heard(o);
+	Valise__V1__PublishRequest *request = fake_heard(&o->agent);
 	assert_non_null(request);
 	assert_int_equal(request->n_events, 2);
 	expect(request->events[0], &o->sd);
 	expect(request->events[1], &o->eg);
-	answer(o, request, 0);
+	fake_answer(&o->agent, request, 0);
 	FREE(request);
 	o->now += INTERVAL;
 	expect_silence(o);
@@ -251,9 +185,9 @@ static void says_again_what_was_refused(void **state)
 	apply(o, &o->sd);
 	apply(o, &o->eg);
 	work(o);
-	Valise__V1__PublishRequest *request = heard(o);
+	Valise__V1__PublishRequest *request = fake_heard(&o->agent);
 	assert_non_null(request);
-	answer(o, request, 2);
+	fake_answer(&o->agent, request, 2);
 	FREE(request);
 	expect_silence(o);
 	assert_int_equal(vl_receipts_waiting(o->receipts), 1);
@@ -274,20 +208,20 @@ static void says_again_when_the_agent_goes(void **state)
 		apply(o, &o->sd);
 		o->now += PATIENCE;
 		work(o);
-		Valise__V1__PublishRequest *request = heard(o);
+		Valise__V1__PublishRequest *request = fake_heard(&o->agent);
 		assert_non_null(request);
 		FREE(request);
 		/* It goes, it says what is no answer, or it says nothing. */
 		if (how == 0)
-			(void)close(o->fd);
+			(void)close(o->agent.fd);
 		else if (how == 1)
-			assert_int_equal(send(o->fd, "\0\0\0\1\xff", 5, MSG_NOSIGNAL), 5);
+			assert_int_equal(send(o->agent.fd, "\0\0\0\1\xff", 5, MSG_NOSIGNAL), 5);
 		else
 			o->now += PATIENCE + 1;
 		work(o);
 		if (how != 0)
-			(void)close(o->fd);
-		o->fd = -1;
+			(void)close(o->agent.fd);
+		o->agent.fd = -1;
 		expect_silence(o);
 		assert_int_equal(vl_receipts_waiting(o->receipts), 1);
 		o->now += PATIENCE;
@@ -300,16 +234,16 @@ static void waits_for_an_agent_that_is_not_there(void **state)
 {
 	struct office *o = *state;
 
-	(void)close(o->listener);
-	o->listener = -1;
-	assert_int_equal(unlink(o->path), 0);
+	(void)close(o->agent.listener);
+	o->agent.listener = -1;
+	assert_int_equal(unlink(o->agent.path), 0);
 	apply(o, &o->sd);
 	for (int i = 0; i < 20; i++) {
 		work(o);
 		o->now += 50;
 	}
 	assert_int_equal(vl_receipts_waiting(o->receipts), 1);
-	o->listener = listen_at(o->path);
+	fake_open(&o->agent);
 	o->now += PATIENCE;
 	expect_one(o, &o->sd, 0);
 }
@@ -319,7 +253,7 @@ static void without_a_socket_nothing_is_said(void **state)
 	struct office *o = *state;
 
 	vl_receipts_close(o->receipts);
-	o->path[0] = '\0';
+	o->agent.path[0] = '\0';
 	open_receipts(o);
 	apply(o, &o->sd);
 	expect_silence(o);

@@ -1,0 +1,246 @@
+#include "hq/parked.h"
+
+#include "base/text.h"
+#include "hq/chains.h"
+
+#include <string.h>
+
+#define ROW_SIZE 24
+#define ALL "parked"
+
+/* Of one (mission, lane) in the database `waiting`. */
+struct row {
+	uint64_t bytes;        /* of what is parked */
+	struct vl_epoch epoch; /* the furthest place that was not kept; zeros where there is none */
+	struct vl_seq seq;
+};
+
+static bool later(struct vl_epoch epoch, struct vl_seq seq, struct vl_epoch than_epoch, struct vl_seq than_seq)
+{
+	return epoch.n > than_epoch.n || (epoch.n == than_epoch.n && seq.n > than_seq.n);
+}
+
+static struct vl_key lane_key(const char *mission, const char *lane)
+{
+	struct vl_key key;
+
+	vl_key_reset(&key);
+	vl_key_text(&key, mission);
+	vl_key_text(&key, lane);
+	return key;
+}
+
+/* -- how much there is -- */
+
+static struct row row_get(struct vl_txn *txn, const char *mission, const char *lane)
+{
+	struct vl_key key = lane_key(mission, lane);
+	struct row row = {0};
+	struct vl_bytes value;
+
+	if (!vl_txn_get(txn, VL_DB_WAITING, vl_key_done(&key), &value) || value.size != ROW_SIZE)
+		return row;
+	row.bytes = vl_get_be64(value.data);
+	row.epoch.n = vl_get_be64(value.data + 8);
+	row.seq.n = vl_get_be64(value.data + 16);
+	return row;
+}
+
+/* There are rows of lanes with a gap only. */
+static void row_put(struct vl_txn *txn, const char *mission, const char *lane, const struct row *row)
+{
+	struct vl_key key = lane_key(mission, lane);
+	uint8_t value[ROW_SIZE];
+
+	vl_put_be64(value, row->bytes);
+	vl_put_be64(value + 8, row->epoch.n);
+	vl_put_be64(value + 16, row->seq.n);
+	if (row->bytes == 0 && row->seq.n == 0)
+		(void)vl_txn_delete(txn, VL_DB_WAITING, vl_key_done(&key));
+	else
+		vl_txn_put(txn, VL_DB_WAITING, vl_key_done(&key), (struct vl_bytes){value, sizeof(value)});
+}
+
+static uint64_t all_get(struct vl_txn *txn)
+{
+	struct vl_key key = {0};
+	struct vl_bytes value;
+
+	vl_key_text(&key, ALL);
+	return vl_txn_get(txn, VL_DB_META, vl_key_done(&key), &value) && value.size == 8 ? vl_get_be64(value.data) : 0;
+}
+
+static void all_put(struct vl_txn *txn, uint64_t bytes)
+{
+	struct vl_key key = {0};
+	uint8_t value[8];
+
+	vl_key_text(&key, ALL);
+	vl_put_be64(value, bytes);
+	vl_txn_put(txn, VL_DB_META, vl_key_done(&key), (struct vl_bytes){value, sizeof(value)});
+}
+
+/* -- in and out -- */
+
+enum vl_parked_outcome vl_parked_put(struct vl_txn *txn, const struct vl_parked_bounds *bounds,
+				     const struct vl_parked_place *place, const struct vl_digest *digest,
+				     uint64_t waiting, struct vl_bytes packed)
+{
+	struct row row = row_get(txn, place->mission, place->lane);
+	uint64_t all = all_get(txn);
+	struct vl_key key;
+
+	vl_archive_key(&key, place->mission, place->lane, place->epoch, place->seq);
+	vl_key_bytes(&key, digest->bytes, sizeof(digest->bytes));
+	if (vl_txn_get(txn, VL_DB_PARKED, vl_key_done(&key), NULL))
+		return VL_PARKED_THERE;
+	bool full = waiting >= bounds->batches || row.bytes + packed.size > bounds->bytes ||
+		    all + packed.size > bounds->all;
+	if (full && later(place->epoch, place->seq, row.epoch, row.seq)) {
+		row.epoch = place->epoch;
+		row.seq = place->seq;
+	}
+	if (!full) {
+		vl_txn_put(txn, VL_DB_PARKED, vl_key_done(&key), packed);
+		row.bytes += packed.size;
+		all_put(txn, all + packed.size);
+	}
+	row_put(txn, place->mission, place->lane, &row);
+	return full ? VL_PARKED_FULL : VL_PARKED_KEPT;
+}
+
+void vl_parked_take(struct vl_txn *txn, const char *mission, const char *lane, const struct vl_key *key, size_t size)
+{
+	struct row row = row_get(txn, mission, lane);
+	uint64_t all = all_get(txn);
+
+	if (!vl_txn_delete(txn, VL_DB_PARKED, vl_key_done(key)))
+		return;
+	row.bytes -= row.bytes < size ? row.bytes : size;
+	row_put(txn, mission, lane, &row);
+	all_put(txn, all - (all < size ? all : size));
+}
+
+bool vl_parked_settle(struct vl_txn *txn, const char *mission, const char *lane)
+{
+	struct row row = row_get(txn, mission, lane);
+	struct vl_chain newest = vl_chains_newest(txn, mission, lane);
+
+	if (later(row.epoch, row.seq, newest.epoch, newest.seq))
+		return false;
+	row.epoch.n = row.seq.n = 0;
+	row_put(txn, mission, lane, &row);
+	return true;
+}
+
+/* -- what may follow -- */
+
+/* The place in a key that begins with `from`. */
+static void read_place(struct vl_bytes key, const struct vl_key *from, struct vl_epoch *epoch, struct vl_seq *seq)
+{
+	epoch->n = vl_get_be64(key.data + from->size);
+	seq->n = vl_get_be64(key.data + from->size + 8);
+}
+
+/* On to the first one of a later epoch. */
+static bool next_epoch(struct vl_cursor *cursor, const struct vl_key *from, struct vl_epoch epoch, struct vl_bytes *key,
+		       struct vl_bytes *stored)
+{
+	struct vl_key beyond = *from;
+
+	vl_key_u64(&beyond, epoch.n + 1);
+	return epoch.n != UINT64_MAX && vl_cursor_seek(cursor, vl_key_done(&beyond), key, stored);
+}
+
+bool vl_parked_ready(struct vl_txn *txn, const char *mission, const char *lane, struct vl_key *found,
+		     struct vl_bytes *stored)
+{
+	struct vl_key from = lane_key(mission, lane), start = found->size > 0 ? *found : from;
+	struct vl_cursor *cursor = vl_cursor_open(txn, VL_DB_PARKED);
+	struct vl_chain chain;
+	struct vl_bytes key;
+	bool ready = false;
+
+	bool more = vl_cursor_seek(cursor, vl_key_done(&start), &key, stored);
+	while (more && vl_key_has_prefix(key, vl_key_done(&from))) {
+		struct vl_epoch epoch;
+		struct vl_seq seq;
+		read_place(key, &from, &epoch, &seq);
+		bool known = vl_chains_get(txn, mission, lane, epoch, &chain);
+		ready = known ? seq.n <= chain.seq.n + 1 : seq.n == 1;
+		vl_key_reset(found);
+		vl_key_bytes(found, key.data, key.size);
+		if (ready)
+			break;
+		/* Nothing else of this epoch can be ready either: its keys come in order of seq. */
+		more = next_epoch(cursor, &from, epoch, &key, stored);
+	}
+	vl_cursor_close(cursor);
+	return ready;
+}
+
+/* -- what is missing -- */
+
+/* The first that waits in the latest epoch of any, and in epoch `own` (0 where none does). False where nothing waits. */
+static bool find_first(struct vl_txn *txn, const struct vl_key *from, struct vl_epoch own, struct vl_epoch *epoch,
+		       struct vl_seq *seq, struct vl_seq *own_seq)
+{
+	struct vl_cursor *cursor = vl_cursor_open(txn, VL_DB_PARKED);
+	struct vl_bytes key, stored;
+	bool found = false;
+
+	own_seq->n = 0;
+	bool more = vl_cursor_seek(cursor, vl_key_done(from), &key, &stored);
+	while (more && vl_key_has_prefix(key, vl_key_done(from))) {
+		read_place(key, from, epoch, seq);
+		found = true;
+		if (epoch->n == own.n)
+			*own_seq = *seq;
+		more = next_epoch(cursor, from, *epoch, &key, &stored);
+	}
+	vl_cursor_close(cursor);
+	return found;
+}
+
+bool vl_parked_gap(struct vl_txn *txn, const char *mission, const char *lane, struct vl_gap *gap)
+{
+	struct row row = row_get(txn, mission, lane);
+	struct vl_chain newest = vl_chains_newest(txn, mission, lane), chain = {0};
+	struct vl_key from = lane_key(mission, lane);
+	struct vl_epoch epoch;
+	struct vl_seq first, own;
+
+	bool waits = find_first(txn, &from, newest.epoch, &epoch, &first, &own);
+	bool dropped = later(row.epoch, row.seq, newest.epoch, newest.seq);
+	*gap = (struct vl_gap){newest.epoch, {newest.seq.n + 1}, {0}};
+	if (dropped && (!waits || epoch.n < newest.epoch.n)) {
+		gap->to.n = row.epoch.n == newest.epoch.n ? row.seq.n : 0;
+		return true;
+	}
+	if (!waits)
+		return false;
+	/* Before an epoch that has not begun the end of the one before may be missing too, and comes first: what is asked for always
+	 * begins with what can be applied at once, so that it needs no room to wait in. */
+	if (vl_chains_get(txn, mission, lane, epoch, &chain))
+		*gap = (struct vl_gap){epoch, {chain.seq.n + 1}, {first.n - 1}};
+	else
+		gap->to.n = own.n > 0 ? own.n - 1 : 0;
+	return true;
+}
+
+void vl_parked_each_gap(struct vl_txn *txn,
+			void (*each)(void *context, const char *mission, const char *lane, const struct vl_gap *gap),
+			void *context)
+{
+	struct vl_cursor *cursor = vl_cursor_open(txn, VL_DB_WAITING);
+	struct vl_bytes key, value;
+	struct vl_gap gap;
+
+	for (bool more = vl_cursor_seek(cursor, (struct vl_bytes){0}, &key, &value); more;
+	     more = vl_cursor_next(cursor, &key, &value)) {
+		const char *mission = (const char *)key.data, *lane = mission + strlen(mission) + 1;
+		if (vl_parked_gap(txn, mission, lane, &gap))
+			each(context, mission, lane, &gap);
+	}
+	vl_cursor_close(cursor);
+}

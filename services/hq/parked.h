@@ -1,0 +1,64 @@
+/*
+ * What waits behind a gap: batches that came before the ones they follow, so many at most; and what is missing.
+ *
+ * A batch beyond the bounds is not kept, as its mission keeps it until the receipt. Of those only the furthest place is remembered,
+ * so that they are missed until the chain has come that far: nothing is ever skipped. One mission's flood fills its own
+ * bounds and no other's; all together cannot fill the disk.
+ */
+#ifndef VALISE_HQ_PARKED_H
+#define VALISE_HQ_PARKED_H
+
+#include "hq/ledger.h"
+
+/* The most that may wait: batches and bytes of one (mission, lane), and bytes of all together. */
+struct vl_parked_bounds {
+	uint64_t batches, bytes, all;
+};
+
+#define VL_PARKED_BOUNDS ((struct vl_parked_bounds){1000, (uint64_t)64 << 20, (uint64_t)1 << 30})
+
+/* Whose batch, and its place. */
+struct vl_parked_place {
+	const char *mission, *lane;
+	struct vl_epoch epoch;
+	struct vl_seq seq;
+};
+
+enum vl_parked_outcome {
+	VL_PARKED_KEPT,
+	VL_PARKED_THERE, /* it waits already */
+	VL_PARKED_FULL,  /* it would be beyond the bounds; its place is remembered */
+};
+
+/* Keep a record, packed (ledger.h), at its place. `waiting` is how many wait there already. */
+enum vl_parked_outcome vl_parked_put(struct vl_txn *txn, const struct vl_parked_bounds *bounds,
+				     const struct vl_parked_place *place, const struct vl_digest *digest,
+				     uint64_t waiting, struct vl_bytes packed);
+
+/* The first parked batch that may follow now: the next of a known chain, or the first of an epoch. Looks behind the key `found`, or
+ * from the beginning where that is empty, and leaves its key there. `stored` is valid until the next write. */
+bool vl_parked_ready(struct vl_txn *txn, const char *mission, const char *lane, struct vl_key *found,
+		     struct vl_bytes *stored);
+
+/* Take out the one at `key`, of `size` bytes as stored. */
+void vl_parked_take(struct vl_txn *txn, const char *mission, const char *lane, const struct vl_key *key, size_t size);
+
+/* Forget what was not kept once the newest chain has come that far. True where nothing of it is missing any more. */
+bool vl_parked_settle(struct vl_txn *txn, const char *mission, const char *lane);
+
+/* What is missing. `to` 0: and all that follows on the lane. Epoch 0 where nothing has come yet: from the very first on. */
+struct vl_gap {
+	struct vl_epoch epoch;
+	struct vl_seq from, to;
+};
+
+/* The gap that stands on (mission, lane) as of this transaction; false where nothing is missing. Where there are several it is that
+ * of the newest epoch, since an older one may never close. */
+bool vl_parked_gap(struct vl_txn *txn, const char *mission, const char *lane, struct vl_gap *gap);
+
+/* Call `each` for every (mission, lane) with a gap, by mission and lane. The names are valid during the call. */
+void vl_parked_each_gap(struct vl_txn *txn,
+			void (*each)(void *context, const char *mission, const char *lane, const struct vl_gap *gap),
+			void *context);
+
+#endif

@@ -1,0 +1,261 @@
+/* hq/directives.h: a gap is asked for with the right numbers, less and less often, and forgotten when it closes. */
+#include "hq_world.h"
+
+#include "hq_fake_agent.h"
+
+#include "hq/directives.h"
+#include "valise/directive/v1/directive.pb-c.h"
+
+#define AFTER 5000
+#define PATIENCE 30000
+#define BATCHES 12
+
+struct office {
+	struct world world;
+	struct sender sd, eg;
+	struct sent *sent[BATCHES + 1];
+	struct vl_directives *directives;
+	struct vl_clock clock;
+	struct fake_agent agent;
+	int64_t now;
+};
+
+static struct vl_time hour(void *context)
+{
+	(void)context;
+	return (struct vl_time){1700000000, 0};
+}
+
+static void open_directives(struct office *o)
+{
+	struct vl_directives_options options = {o->world.store, o->agent.path, AFTER, PATIENCE, &o->clock};
+
+	assert_int_equal(vl_directives_open(&options, &o->directives, NULL), VL_OK);
+}
+
+static int setup(void **state)
+{
+	struct office *o = calloc(1, sizeof(*o));
+
+	assert_non_null(o);
+	o->sd = sender_new("CN-SD-EMB", 1);
+	o->eg = sender_new("CN-EG-EMB", 2);
+	struct sender both[] = {o->sd, o->eg};
+	world_open(&o->world, both, 2);
+	for (unsigned i = 1; i <= BATCHES; i++)
+		o->sent[i] = open_case(&o->sd, i, "SD-1", 1);
+	(void)snprintf(o->agent.path, sizeof(o->agent.path), "%s/s", o->world.dir);
+	o->clock.now = hour;
+	fake_open(&o->agent);
+	o->now = 1000000;
+	open_directives(o);
+	*state = o;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct office *o = *state;
+
+	vl_directives_close(o->directives);
+	fake_close(&o->agent);
+	for (unsigned i = 1; i <= BATCHES; i++)
+		sent_free(o->sent[i]);
+	vl_signer_close(o->sd.signer);
+	vl_signer_close(o->eg.signer);
+	world_close(&o->world);
+	free(o);
+	return 0;
+}
+
+static void bring_range(struct office *o, unsigned from, unsigned to)
+{
+	for (unsigned i = from; i <= to; i++)
+		bring(&o->world, o->sent[i]);
+}
+
+static void expect_silence(struct office *o, int64_t during)
+{
+	for (int64_t until = o->now + during; o->now < until; o->now += VL_DIRECTIVES_LOOK_MS) {
+		vl_directives_work(o->directives, o->now);
+		assert_null(fake_heard(&o->agent));
+	}
+}
+
+static void expect_resend(const Valise__V1__Event *event, const char *mission, uint64_t from, uint64_t to)
+{
+	char subject[80];
+
+	(void)snprintf(subject, sizeof(subject), "%s/" LANE, mission);
+	assert_string_equal(event->subject, subject);
+	assert_int_equal(event->id.len, 0);
+	assert_string_equal(event->payload->type_url, TYPE_PREFIX "valise.directive.v1.Resend");
+	Valise__Directive__V1__Resend *resend =
+		valise__directive__v1__resend__unpack(NULL, event->payload->value.len, event->payload->value.data);
+	assert_non_null(resend);
+	assert_string_equal(resend->mission, mission);
+	assert_string_equal(resend->lane, LANE);
+	assert_int_equal(resend->epoch, from == 1 ? 0 : 1000);
+	assert_int_equal(resend->from_seq, from);
+	assert_int_equal(resend->to_seq, to);
+	valise__directive__v1__resend__free_unpacked(resend, NULL);
+}
+
+/* The next request, now, is one directive. */
+static void expect_one(struct office *o, uint64_t from, uint64_t to, unsigned refused)
+{
+	vl_directives_work(o->directives, o->now);
+	Valise__V1__PublishRequest *request = fake_heard(&o->agent);
+	assert_non_null(request);
+	assert_int_equal(request->n_events, 1);
+	expect_resend(request->events[0], "CN-SD-EMB", from, to);
+	fake_answer(&o->agent, request, refused);
+	FREE(request);
+	vl_directives_work(o->directives, o->now);
+	assert_null(fake_heard(&o->agent));
+}
+
+static void a_gap_that_stands_is_asked_for_less_and_less_often(void **state)
+{
+	struct office *o = *state;
+	int64_t pause = AFTER;
+
+	bring_range(o, 1, 3);
+	expect_silence(o, AFTER * 3);
+	bring_range(o, 6, 7);
+	for (int i = 0; i < 12; i++) {
+		expect_silence(o, pause);
+		expect_one(o, 4, 5, 0);
+		pause = pause * 2 < VL_DIRECTIVES_MAX_MS ? pause * 2 : VL_DIRECTIVES_MAX_MS;
+	}
+	assert_int_equal(pause, VL_DIRECTIVES_MAX_MS);
+	bring_range(o, 4, 5);
+	expect_silence(o, pause * 3);
+	/* A new gap begins anew. */
+	bring_range(o, 9, 9);
+	expect_silence(o, AFTER);
+	expect_one(o, 8, 8, 0);
+}
+
+static void a_gap_that_moves_has_its_time_again(void **state)
+{
+	struct office *o = *state;
+
+	bring_range(o, 7, 8);
+	expect_silence(o, AFTER);
+	expect_one(o, 1, 0, 0);
+	/* One at a time, each well before the pause is over: nothing is asked for. */
+	for (unsigned i = 1; i <= 4; i++) {
+		expect_silence(o, AFTER);
+		bring_range(o, i, i);
+	}
+	expect_silence(o, 2 * AFTER);
+	expect_one(o, 5, 6, 0);
+	bring_range(o, 5, 6);
+	expect_silence(o, 10 * AFTER);
+}
+
+static void a_gap_that_closes_soon_is_not_asked_for(void **state)
+{
+	struct office *o = *state;
+
+	bring_range(o, 2, 3);
+	expect_silence(o, AFTER - VL_DIRECTIVES_LOOK_MS);
+	bring_range(o, 1, 1);
+	expect_silence(o, 10 * AFTER);
+}
+
+static void what_had_no_room_is_asked_for_after_the_gap(void **state)
+{
+	struct office *o = *state;
+
+	vl_apply_bound(o->world.applier, &(struct vl_parked_bounds){2, 1 << 20, 1 << 20});
+	bring_range(o, 1, 2);
+	bring_range(o, 4, 11);
+	expect_silence(o, AFTER);
+	expect_one(o, 3, 3, 0);
+	bring_range(o, 3, 3);
+	expect_silence(o, 2 * AFTER + VL_DIRECTIVES_LOOK_MS); /* since it was seen to have moved */
+	expect_one(o, 6, 11, 0);
+	bring_range(o, 6, 11);
+	expect_silence(o, 10 * AFTER);
+	assert_int_equal(world_standing(&o->world, "CN-SD-EMB").batches, 11);
+	assert_int_equal(world_standing(&o->world, "CN-SD-EMB").dropped, 0);
+}
+
+static void gaps_that_stand_at_the_start_are_asked_for(void **state)
+{
+	struct office *o = *state;
+	struct sender ahead = o->eg;
+
+	ahead.seq = 2;
+	struct sent *sent = open_case(&ahead, 100, "EG-1", 1);
+	bring(&o->world, sent);
+	bring_range(o, 3, 4);
+	expect_silence(o, AFTER);
+	vl_directives_close(o->directives);
+	open_directives(o);
+	expect_silence(o, AFTER);
+	vl_directives_work(o->directives, o->now);
+	Valise__V1__PublishRequest *request = fake_heard(&o->agent);
+	assert_non_null(request);
+	assert_int_equal(request->n_events, 2);
+	expect_resend(request->events[0], "CN-EG-EMB", 1, 0);
+	expect_resend(request->events[1], "CN-SD-EMB", 1, 0);
+	fake_answer(&o->agent, request, 0);
+	FREE(request);
+	expect_silence(o, AFTER);
+	sent_free(sent);
+}
+
+/* It is asked for as soon as the agent takes it, with the numbers of then. */
+static void an_agent_that_refuses_or_goes_is_asked_again(void **state)
+{
+	struct office *o = *state;
+
+	bring_range(o, 4, 4);
+	expect_silence(o, AFTER);
+	expect_one(o, 1, 0, 1);
+	o->now += PATIENCE;
+	vl_directives_work(o->directives, o->now);
+	Valise__V1__PublishRequest *request = fake_heard(&o->agent);
+	assert_non_null(request);
+	FREE(request);
+	(void)close(o->agent.fd);
+	o->agent.fd = -1;
+	vl_directives_work(o->directives, o->now);
+	assert_null(fake_heard(&o->agent));
+	/* It closes while nobody has answered for it. */
+	bring_range(o, 1, 3);
+	expect_silence(o, 10 * PATIENCE);
+	bring_range(o, 6, 6);
+	expect_silence(o, AFTER);
+	expect_one(o, 5, 5, 0);
+}
+
+static void without_an_agent_nothing_is_asked_for(void **state)
+{
+	struct office *o = *state;
+
+	vl_directives_close(o->directives);
+	o->agent.path[0] = '\0';
+	open_directives(o);
+	bring_range(o, 4, 4);
+	expect_silence(o, 10 * AFTER);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(a_gap_that_stands_is_asked_for_less_and_less_often),
+		TEST(a_gap_that_moves_has_its_time_again),
+		TEST(a_gap_that_closes_soon_is_not_asked_for),
+		TEST(what_had_no_room_is_asked_for_after_the_gap),
+		TEST(gaps_that_stand_at_the_start_are_asked_for),
+		TEST(an_agent_that_refuses_or_goes_is_asked_again),
+		TEST(without_an_agent_nothing_is_asked_for),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
