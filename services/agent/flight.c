@@ -17,6 +17,9 @@ struct record {
 	size_t next; /* of the same lane, or the next free one */
 };
 
+/* Of a stretch that is sent again. */
+enum again { NOT_AGAIN, WAITS, UNDER_WAY };
+
 struct lane {
 	enum vl_precedence precedence;
 	struct vl_place sent, acked;
@@ -24,6 +27,9 @@ struct lane {
 	bool waiting, news;
 	bool rewinding; /* refused: it goes back to `acked` once nothing of it is in flight */
 	bool broken;    /* what follows the refused one does not count as acked */
+	enum again again;
+	struct vl_place again_after, again_to; /* the stretch */
+	struct vl_place resume;                /* where the lane was before it */
 	int64_t aside_until, aside_ms;
 	uint64_t turn; /* when it was last served */
 };
@@ -55,6 +61,11 @@ void vl_flight_close(struct vl_flight *flight)
 	free(flight);
 }
 
+static bool later(struct vl_place a, struct vl_place b)
+{
+	return a.epoch.n > b.epoch.n || (a.epoch.n == b.epoch.n && a.seq.n > b.seq.n);
+}
+
 void vl_flight_start(struct vl_flight *flight, size_t lane, struct vl_place acked)
 {
 	flight->lanes[lane].sent = flight->lanes[lane].acked = acked;
@@ -73,7 +84,7 @@ void vl_flight_empty(struct vl_flight *flight, size_t lane)
 
 static bool has_turn(const struct lane *lane, int64_t now_ms)
 {
-	return lane->waiting && !lane->rewinding && now_ms >= lane->aside_until;
+	return lane->waiting && !lane->rewinding && lane->again != WAITS && now_ms >= lane->aside_until;
 }
 
 bool vl_flight_next(const struct vl_flight *flight, int64_t now_ms, size_t *next)
@@ -119,9 +130,29 @@ size_t vl_flight_sent(struct vl_flight *flight, size_t index, struct vl_place pl
 		flight->records[lane->last].next = tag;
 	lane->last = tag;
 	lane->sent = place;
+	if (lane->again == UNDER_WAY && !later(lane->again_to, place)) {
+		lane->again = NOT_AGAIN;
+		if (later(lane->resume, place))
+			lane->sent = lane->resume;
+	}
 	lane->turn = ++flight->turn;
 	vl_window_sent(&flight->window, bytes);
 	return tag;
+}
+
+/* What is sent again was acked once: where nothing is in flight, `sent` is as far as that goes. */
+static void begin_again(struct lane *lane)
+{
+	if (lane->again != WAITS || lane->first != NONE)
+		return;
+	lane->again = later(lane->sent, lane->again_after) ? UNDER_WAY : NOT_AGAIN;
+	if (lane->again == NOT_AGAIN)
+		return;
+	lane->resume = lane->sent;
+	if (later(lane->again_to, lane->sent))
+		lane->again_to = lane->sent;
+	lane->sent = lane->again_after;
+	lane->waiting = true;
 }
 
 /* A lane's records leave in order, however they were answered. */
@@ -132,8 +163,9 @@ static void settle(struct vl_flight *flight, struct lane *lane)
 		struct record *record = &flight->records[tag];
 		lane->broken |= record->fate == REFUSED;
 		if (!lane->broken) {
-			lane->acked = record->place;
-			lane->news = true;
+			lane->news |= later(record->place, lane->acked);
+			if (later(record->place, lane->acked))
+				lane->acked = record->place;
 			if (!lane->rewinding)
 				lane->aside_ms = 0;
 		}
@@ -144,9 +176,11 @@ static void settle(struct vl_flight *flight, struct lane *lane)
 	}
 	if (lane->rewinding && lane->first == NONE) {
 		lane->rewinding = lane->broken = false;
+		lane->again = NOT_AGAIN;
 		lane->sent = lane->acked;
 		lane->waiting = true;
 	}
+	begin_again(lane);
 }
 
 size_t vl_flight_acked(struct vl_flight *flight, size_t tag, int64_t now_ms)
@@ -194,7 +228,21 @@ bool vl_flight_go_back(struct vl_flight *flight, size_t index, struct vl_place p
 	if (lane->first != NONE)
 		return false;
 	lane->sent = lane->acked = place;
+	lane->again = NOT_AGAIN;
 	lane->waiting = true;
+	return true;
+}
+
+bool vl_flight_send_again(struct vl_flight *flight, size_t index, struct vl_place after, struct vl_place to)
+{
+	struct lane *lane = &flight->lanes[index];
+
+	if (lane->again != NOT_AGAIN || !later(lane->sent, after))
+		return false;
+	lane->again = WAITS;
+	lane->again_after = after;
+	lane->again_to = to;
+	begin_again(lane);
 	return true;
 }
 
@@ -210,6 +258,7 @@ void vl_flight_restart(struct vl_flight *flight)
 		lane->first = lane->last = NONE;
 		lane->sent = lane->acked;
 		lane->rewinding = lane->broken = false;
+		lane->again = NOT_AGAIN;
 		lane->waiting = true;
 	}
 }

@@ -58,6 +58,11 @@ void vl_flight_set_aside(struct vl_flight *flight, size_t lane, int64_t now_ms);
  * is in flight. */
 bool vl_flight_go_back(struct vl_flight *flight, size_t lane, struct vl_place place);
 
+/* Send again what follows `after` up to and including `to`, once nothing of the lane is in flight, and then go on where it was.
+ * False, and nothing changes, where none of it was sent yet, or such a stretch is under way. A refusal, a restart or going
+ * back ends it early. */
+bool vl_flight_send_again(struct vl_flight *flight, size_t lane, struct vl_place after, struct vl_place to);
+
 /* Forget everything in flight: each lane goes on after what was acked. */
 void vl_flight_restart(struct vl_flight *flight);
 

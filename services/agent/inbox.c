@@ -3,6 +3,7 @@
 #include "agent/relay.h"
 #include "base/log.h"
 #include "bus/wire.h"
+#include "valise/directive/v1/directive.pb-c.h"
 #include "valise/receipt/v1/receipt.pb-c.h"
 
 #include <inttypes.h>
@@ -20,27 +21,50 @@ struct receipt {
 	struct vl_digest digest;
 };
 
+enum { RECEIPTS, DIRECTIVES, TOPICS };
+static const char *const topics[TOPICS] = {VL_RECEIPT_LANE, VL_DIRECTIVE_LANE};
+
+/* How far one of them was read. */
+struct reading {
+	int32_t partition;
+	int64_t position;        /* -1 while there is none to note */
+	bool told[VL_ERR_COUNT]; /* what was wrong with a record, so that each is logged once */
+};
+
+struct wish {
+	struct vl_epoch epoch;
+	struct vl_seq from, to; /* from: 0 while there is none */
+};
+
+/* What is known of one of our own. */
+struct lane {
+	bool alarmed;
+	struct wish wish;
+};
+
 struct vl_inbox {
 	const struct vl_ring *ring;
 	const char *mission;
 	struct vl_arena *arena;
 	struct vl_buf receipts; /* those that wait for a transaction */
 	int64_t due, not_before;
-	int32_t partition;
-	int64_t position;        /* -1 while there is none to note */
-	bool told[VL_ERR_COUNT]; /* what was wrong with a record, so that each is logged once */
-	bool alarmed[];          /* by lane */
+	struct reading readings[TOPICS];
+	struct vl_epoch directed_epoch; /* of the last batch of directives, while this process runs */
+	struct vl_seq directed_seq;
+	struct lane lanes[]; /* by index in vl_lanes */
 };
 
 struct vl_inbox *vl_inbox_open(const struct vl_ring *ring, const char *mission)
 {
-	struct vl_inbox *inbox = calloc(1, sizeof(*inbox) + vl_n_lanes * sizeof(inbox->alarmed[0]));
+	struct vl_inbox *inbox = calloc(1, sizeof(*inbox) + vl_n_lanes * sizeof(inbox->lanes[0]));
 
 	if (inbox == NULL)
 		return NULL;
 	inbox->ring = ring;
 	inbox->mission = mission;
-	inbox->due = inbox->position = -1;
+	inbox->due = -1;
+	for (size_t t = 0; t < TOPICS; t++)
+		inbox->readings[t].position = -1;
 	inbox->arena = vl_arena_open(0);
 	if (inbox->arena == NULL) {
 		free(inbox);
@@ -77,7 +101,7 @@ static enum vl_err verify(struct vl_inbox *inbox, const struct vl_record *record
 	return err;
 }
 
-static void keep(struct vl_inbox *inbox, const Valise__Receipt__V1__Applied *applied)
+static void keep_receipt(struct vl_inbox *inbox, const Valise__Receipt__V1__Applied *applied)
 {
 	const struct vl_lane *lane = vl_lane_find(applied->lane, strlen(applied->lane));
 	struct receipt receipt = {.epoch = {applied->epoch}, .seq = {applied->seq}};
@@ -90,31 +114,80 @@ static void keep(struct vl_inbox *inbox, const Valise__Receipt__V1__Applied *app
 	vl_buf_put(&inbox->receipts, &receipt, sizeof(receipt));
 }
 
-/* An event of a type that a later headquarters has is passed over. */
-static void read_event(struct vl_inbox *inbox, struct vl_bytes bytes)
+static void keep_wish(struct vl_inbox *inbox, const Valise__Directive__V1__Resend *resend)
 {
-	const ProtobufCMessageDescriptor *type = &valise__receipt__v1__applied__descriptor;
+	const struct vl_lane *lane = vl_lane_find(resend->lane, strlen(resend->lane));
+
+	if (strcmp(resend->mission, inbox->mission) != 0 || lane == NULL || resend->from_seq == 0 ||
+	    (resend->to_seq != 0 && resend->to_seq < resend->from_seq))
+		return;
+	inbox->lanes[lane - vl_lanes].wish = (struct wish){{resend->epoch}, {resend->from_seq}, {resend->to_seq}};
+}
+
+/* The payload of an event, where it is of this type; NULL for what a later headquarters says here. */
+static const ProtobufCMessage *read_event(struct vl_inbox *inbox, struct vl_bytes bytes,
+					  const ProtobufCMessageDescriptor *type)
+{
 	struct vl_event event;
 	size_t length;
 
 	if (vl_event_read(bytes, &event, NULL) != VL_OK || !event.has_payload)
-		return;
+		return NULL;
 	const char *name = vl_type_name((const char *)event.type_url.data, event.type_url.size, &length);
 	if (!is_text((struct vl_bytes){(const uint8_t *)name, length}, type->name) ||
 	    vl_wire_check(type, event.payload, true, NULL) != VL_OK)
-		return;
-	const ProtobufCMessage *message = vl_wire_unpack(type, event.payload, inbox->arena);
-	if (message != NULL)
-		keep(inbox, (const Valise__Receipt__V1__Applied *)message);
+		return NULL;
+	return vl_wire_unpack(type, event.payload, inbox->arena);
 }
 
-static void tell(struct vl_inbox *inbox, const struct vl_record *record, enum vl_err err, const struct vl_why *why)
+/* Later than every batch of directives that was read before it. */
+static bool is_new(struct vl_inbox *inbox, const struct vl_batch_head *head)
 {
-	if (err != VL_OK && !inbox->told[err])
-		vl_log_warning("a receipt is passed over: record %" PRId64 " of '" VL_RECEIPT_LANE
-			       "' is not good: %s; more of the kind are not logged",
-			       record->offset, vl_why_text(why, err));
-	inbox->told[err] = true;
+	bool later = head->epoch.n > inbox->directed_epoch.n ||
+		     (head->epoch.n == inbox->directed_epoch.n && head->seq.n > inbox->directed_seq.n);
+
+	if (later) {
+		inbox->directed_epoch = head->epoch;
+		inbox->directed_seq = head->seq;
+	}
+	return later;
+}
+
+static void read_batch(struct vl_inbox *inbox, size_t topic, const struct vl_batch *batch)
+{
+	const ProtobufCMessageDescriptor *type = topic == RECEIPTS ? &valise__receipt__v1__applied__descriptor
+								   : &valise__directive__v1__resend__descriptor;
+
+	if (topic == DIRECTIVES && !is_new(inbox, &batch->head))
+		return;
+	for (size_t i = 0; i < batch->n_events; i++) {
+		const ProtobufCMessage *message = read_event(inbox, batch->events[i], type);
+		if (message != NULL && topic == RECEIPTS)
+			keep_receipt(inbox, (const Valise__Receipt__V1__Applied *)message);
+		else if (message != NULL)
+			keep_wish(inbox, (const Valise__Directive__V1__Resend *)message);
+	}
+}
+
+static void tell(struct vl_inbox *inbox, size_t topic, int64_t offset, enum vl_err err, const struct vl_why *why)
+{
+	bool *told = &inbox->readings[topic].told[err];
+
+	if (err != VL_OK && !*told)
+		vl_log_warning("a %s is passed over: record %" PRId64
+			       " of '%s' is not good: %s; more of the kind are not logged",
+			       topic == RECEIPTS ? "receipt" : "directive", offset, topics[topic],
+			       vl_why_text(why, err));
+	*told = true;
+}
+
+static size_t topic_of(const struct vl_record *record)
+{
+	size_t topic = 0;
+
+	while (topic < TOPICS && !is_text(record->topic, topics[topic]))
+		topic++;
+	return topic;
 }
 
 static void wait_until(struct vl_inbox *inbox, int64_t at)
@@ -131,18 +204,34 @@ void vl_inbox_take(struct vl_inbox *inbox, struct vl_bytes relayed, int64_t now_
 	struct vl_record record;
 	struct vl_why why = {0};
 
-	if (inbox->ring == NULL || vl_relay_unpack(relayed, &record) != VL_OK ||
-	    !is_text(record.topic, VL_RECEIPT_LANE) || record.partition != 0 || record.offset == INT64_MAX)
+	if (inbox->ring == NULL || vl_relay_unpack(relayed, &record) != VL_OK || record.partition != 0 ||
+	    record.offset == INT64_MAX)
+		return;
+	size_t topic = topic_of(&record);
+	if (topic == TOPICS)
 		return;
 	vl_arena_reset(inbox->arena);
 	enum vl_err err = verify(inbox, &record, &verified, &why);
-	for (size_t i = 0; err == VL_OK && i < verified.batch.n_events; i++)
-		read_event(inbox, verified.batch.events[i]);
-	tell(inbox, &record, err, &why);
+	if (err == VL_OK)
+		read_batch(inbox, topic, &verified.batch);
+	tell(inbox, topic, record.offset, err, &why);
 	vl_arena_reset(inbox->arena);
-	inbox->partition = record.partition;
-	inbox->position = record.offset + 1;
+	inbox->readings[topic].partition = record.partition;
+	inbox->readings[topic].position = record.offset + 1;
 	wait_until(inbox, inbox->receipts.size > 0 ? now_ms : now_ms + POSITION_DELAY_MS);
+}
+
+bool vl_inbox_wish(struct vl_inbox *inbox, struct vl_pipe_message *resend)
+{
+	for (size_t i = 0; i < vl_n_lanes; i++) {
+		struct wish wish = inbox->lanes[i].wish;
+		if (wish.from.n == 0)
+			continue;
+		*resend = (struct vl_pipe_message){VL_PIPE_RESEND, &vl_lanes[i], wish.epoch, wish.from, wish.to};
+		inbox->lanes[i].wish = (struct wish){0};
+		return true;
+	}
+	return false;
 }
 
 /* -- noting -- */
@@ -154,9 +243,9 @@ int64_t vl_inbox_due(const struct vl_inbox *inbox, const struct vl_outbox *outbo
 
 static void alarm_once(struct vl_inbox *inbox, const struct receipt *receipt, enum vl_outbox_fit fit)
 {
-	if (inbox->alarmed[receipt->lane] || fit == VL_OUTBOX_FREED || fit == VL_OUTBOX_KNOWN)
+	if (inbox->lanes[receipt->lane].alarmed || fit == VL_OUTBOX_FREED || fit == VL_OUTBOX_KNOWN)
 		return;
-	inbox->alarmed[receipt->lane] = true;
+	inbox->lanes[receipt->lane].alarmed = true;
 	vl_log_error(
 		"headquarters says it has applied batch %" PRIu64 " of epoch %" PRIu64 " on lane '%s', %s; nothing is "
 		"freed for it. Either this outbox was restored from an old copy, or that receipt is forged: tell "
@@ -175,15 +264,19 @@ void vl_inbox_note(struct vl_inbox *inbox, struct vl_outbox *outbox)
 			   vl_outbox_free(outbox, vl_lanes[receipt.lane].name, receipt.epoch, receipt.seq,
 					  &receipt.digest));
 	}
-	if (inbox->position >= 0)
-		vl_outbox_set_position(outbox, VL_RECEIPT_LANE, inbox->partition, inbox->position);
+	for (size_t t = 0; t < TOPICS; t++)
+		if (inbox->readings[t].position >= 0)
+			vl_outbox_set_position(outbox, topics[t], inbox->readings[t].partition,
+					       inbox->readings[t].position);
 	vl_outbox_free_some(outbox);
 }
 
 void vl_inbox_noted(struct vl_inbox *inbox)
 {
 	vl_buf_reset(&inbox->receipts);
-	inbox->due = inbox->position = -1;
+	inbox->due = -1;
+	for (size_t t = 0; t < TOPICS; t++)
+		inbox->readings[t].position = -1;
 	inbox->not_before = 0;
 }
 

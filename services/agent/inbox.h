@@ -1,18 +1,20 @@
 /*
  * The inbox: what comes down to a mission, judged by the keeper before anything is done with it.
  *
- * The link hands each record of the topic of receipts over as it is (relay.h). Only what headquarters' key, as enrolled here, has
- * signed is read; of that, only what is about this mission. A receipt that does not fit the outbox frees nothing, and is an
- * alarm: the outbox was restored from a copy, or somebody has headquarters' key. How far the topic was read is kept with
- * what it changed, in one transaction.
+ * The link hands each record of the topics of receipts and directives over as it is (relay.h). Only what headquarters' key, as
+ * enrolled here, has signed is read; of that, only what is about this mission. A receipt that does not fit the outbox frees
+ * nothing, and is an alarm: the outbox was restored from a copy, or somebody has headquarters' key. A directive that was given
+ * before one that has been read, such as a record that somebody has put there again, says nothing. How far the topics were
+ * read is kept with what they changed, in one transaction.
  */
 #ifndef VALISE_AGENT_INBOX_H
 #define VALISE_AGENT_INBOX_H
 
 #include "agent/outbox.h"
+#include "agent/pipe.h"
 #include "bus/keys.h"
 
-/* Who signs receipts. */
+/* Who signs receipts and directives. */
 #define VL_HEADQUARTERS "HQ"
 
 struct vl_inbox;
@@ -23,6 +25,10 @@ void vl_inbox_close(struct vl_inbox *inbox);
 
 /* A record from the link, whatever its bytes are. */
 void vl_inbox_take(struct vl_inbox *inbox, struct vl_bytes relayed, int64_t now_ms);
+
+/* The next wish of headquarters', as a RESEND for the link; false where there is none. A wish not yet taken is replaced by a newer
+ * one for the same lane. */
+bool vl_inbox_wish(struct vl_inbox *inbox, struct vl_pipe_message *resend);
 
 /* When a commit should be made for what was taken, or for what may be freed; -1 where there is nothing. */
 int64_t vl_inbox_due(const struct vl_inbox *inbox, const struct vl_outbox *outbox);

@@ -7,10 +7,12 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define RECORDS_A_TURN 16
 #define REOPEN_MIN_MS 1000
 #define REOPEN_MAX_MS 60000
+#define REST_MAX_MS 600000 /* a new consumer is a new connection */
 
 /* Before the mission's own, which may say otherwise. */
 static const struct vl_conf_pair thin[] = {
@@ -19,10 +21,19 @@ static const struct vl_conf_pair thin[] = {
 };
 #define N_THIN (sizeof(thin) / sizeof(thin[0]))
 
+const char *const vl_intake_topics[VL_INTAKE_TOPICS] = {VL_RECEIPT_LANE, VL_DIRECTIVE_LANE};
+static const int64_t first_time[VL_INTAKE_TOPICS] = {VL_OFFSET_BEGINNING, VL_OFFSET_END};
+
+/* One topic. */
+struct source {
+	struct vl_position position;
+	int64_t rest_until, rest_ms; /* it is not there; 0: it is read */
+};
+
 struct vl_intake {
 	const struct vl_agent_config *config;
 	struct vl_consumer *consumer; /* NULL while backing off */
-	struct vl_position position;
+	struct source sources[VL_INTAKE_TOPICS];
 	int64_t reopen_at, reopen_ms;
 	struct vl_buf record; /* what the keeper has not taken yet */
 	size_t at;
@@ -30,15 +41,18 @@ struct vl_intake {
 	enum vl_err told;
 };
 
-struct vl_intake *vl_intake_open(const struct vl_agent_config *config, int64_t position)
+struct vl_intake *vl_intake_open(const struct vl_agent_config *config, const int64_t positions[VL_INTAKE_TOPICS])
 {
 	struct vl_intake *intake = calloc(1, sizeof(*intake));
 
 	if (intake == NULL)
 		return NULL;
 	intake->config = config;
-	intake->position.offset = position >= 0 ? position : VL_OFFSET_BEGINNING;
-	(void)snprintf(intake->position.topic, sizeof(intake->position.topic), "%s", VL_RECEIPT_LANE);
+	for (size_t i = 0; i < VL_INTAKE_TOPICS; i++) {
+		struct vl_position *position = &intake->sources[i].position;
+		position->offset = positions[i] >= 0 ? positions[i] : first_time[i];
+		(void)snprintf(position->topic, sizeof(position->topic), "%s", vl_intake_topics[i]);
+	}
 	return intake;
 }
 
@@ -73,9 +87,28 @@ bool vl_intake_more(const struct vl_intake *intake)
 static void trouble(struct vl_intake *intake, enum vl_err err, const struct vl_why *why)
 {
 	if (err != intake->told)
-		vl_log_warning("cannot read receipts: %s; the outbox keeps everything, trying on",
+		vl_log_warning("cannot read what headquarters says: %s; the outbox keeps everything, trying on",
 			       vl_why_text(why, err));
 	intake->told = err;
+}
+
+static struct source *find(struct vl_intake *intake, const char *topic, size_t length)
+{
+	for (size_t i = 0; i < VL_INTAKE_TOPICS; i++)
+		if (strlen(vl_intake_topics[i]) == length && memcmp(vl_intake_topics[i], topic, length) == 0)
+			return &intake->sources[i];
+	return NULL;
+}
+
+static enum vl_err assign(struct vl_intake *intake, struct vl_why *why)
+{
+	struct vl_position positions[VL_INTAKE_TOPICS];
+	size_t count = 0;
+
+	for (size_t i = 0; i < VL_INTAKE_TOPICS; i++)
+		if (intake->sources[i].rest_until == 0)
+			positions[count++] = intake->sources[i].position;
+	return vl_consumer_assign(intake->consumer, positions, count, why);
 }
 
 static enum vl_err open_consumer(struct vl_intake *intake, struct vl_why *why)
@@ -89,19 +122,43 @@ static enum vl_err open_consumer(struct vl_intake *intake, struct vl_why *why)
 		pairs[i] = i < N_THIN ? thin[i] : intake->config->kafka[i - N_THIN];
 	enum vl_err err = vl_consumer_open(pairs, N_THIN + n, &intake->consumer, why);
 	if (err == VL_OK)
-		err = vl_consumer_assign(intake->consumer, &intake->position, 1, why);
+		err = assign(intake, why);
 	free(pairs);
 	return err;
 }
 
-/* An offset that Kafka no longer has: receipts are kept for some time only, or the topic was made anew. What there is says all
- * that was said before. */
-static void begin_anew(struct vl_intake *intake, const struct vl_position *at)
+/* A topic that is not there rests. An offset that Kafka no longer has: a topic's oldest records go after some time, or it was made
+ * anew; the first time's place is as good. */
+static void miss(struct vl_intake *intake, const struct vl_position *at, int64_t now_ms)
 {
-	if (at->offset < 0)
+	struct source *source = find(intake, at->topic, strlen(at->topic));
+
+	if (source == NULL)
 		return;
-	vl_log_info("the topic of receipts no longer has offset %lld; reading what there is", (long long)at->offset);
-	intake->position.offset = VL_OFFSET_BEGINNING;
+	if (at->offset < 0) {
+		int64_t longer = source->rest_ms * 2;
+		source->rest_ms = longer < REOPEN_MIN_MS ? REOPEN_MIN_MS : longer < REST_MAX_MS ? longer : REST_MAX_MS;
+		source->rest_until = now_ms + source->rest_ms;
+		intake->reopen_ms = 0; /* for the other's sake */
+		return;
+	}
+	vl_log_info("'%s' no longer has offset %lld; reading what there is", at->topic, (long long)at->offset);
+	source->position.offset = first_time[source - intake->sources];
+}
+
+/* Whether a topic has rested long enough; then the consumer is to be made anew, with it. */
+static bool wake(struct vl_intake *intake, int64_t now_ms)
+{
+	bool woken = false;
+
+	for (size_t i = 0; i < VL_INTAKE_TOPICS; i++) {
+		struct source *source = &intake->sources[i];
+		if (source->rest_until == 0 || now_ms < source->rest_until)
+			continue;
+		source->rest_until = 0;
+		woken = true;
+	}
+	return woken;
 }
 
 static void take(struct vl_intake *intake, struct vl_message *message)
@@ -109,10 +166,14 @@ static void take(struct vl_intake *intake, struct vl_message *message)
 	const struct vl_record *record = vl_message_record(message);
 
 	if (intake->told != VL_OK)
-		vl_log_info("reading receipts again");
+		vl_log_info("reading what headquarters says again");
 	intake->told = VL_OK;
 	intake->reopen_ms = 0;
-	intake->position.offset = record->offset + 1;
+	struct source *source = find(intake, (const char *)record->topic.data, record->topic.size);
+	if (source != NULL) {
+		source->position.offset = record->offset + 1;
+		source->rest_ms = 0;
+	}
 	vl_relay_pack(record, &intake->record);
 	if (vl_buf_failed(&intake->record))
 		vl_buf_free(&intake->record);
@@ -150,7 +211,7 @@ static bool read_one(struct vl_intake *intake, int64_t now_ms)
 		return false;
 	trouble(intake, err, &why);
 	if (err == VL_ERR_NOT_FOUND)
-		begin_anew(intake, &at);
+		miss(intake, &at, now_ms);
 	if (err != VL_ERR_UNREACHABLE)
 		close_consumer(intake, now_ms);
 	return false;
@@ -161,6 +222,10 @@ enum vl_err vl_intake_step(struct vl_intake *intake, int keeper, int64_t now_ms)
 	struct vl_why why = {0};
 	enum vl_err err = hand_over(intake, keeper);
 
+	if (wake(intake, now_ms)) {
+		vl_consumer_close(intake->consumer);
+		intake->consumer = NULL;
+	}
 	if (err == VL_OK && intake->consumer == NULL && now_ms >= intake->reopen_at) {
 		enum vl_err opened = open_consumer(intake, &why);
 		if (opened != VL_OK) {

@@ -332,6 +332,15 @@ static void sweep(struct vl_keeper *keeper)
 
 /* -- the link -- */
 
+/* What headquarters asks for again is the link's to find. One that does not fit its pipe now is asked for again later. */
+static void pass_wishes(struct vl_keeper *keeper)
+{
+	struct vl_pipe_message resend;
+
+	while (vl_inbox_wish(keeper->inbox, &resend))
+		(void)!vl_pipe_send(keeper->link, &resend);
+}
+
 static void hear_link(struct vl_keeper *keeper)
 {
 	struct vl_pipe_message message;
@@ -346,6 +355,7 @@ static void hear_link(struct vl_keeper *keeper)
 			continue;
 		vl_inbox_take(keeper->inbox, vl_buf_bytes(&keeper->record), now);
 		vl_buf_reset(&keeper->record);
+		pass_wishes(keeper);
 	}
 	if (err == VL_ERR_GONE)
 		vl_keeper_set_link(keeper, -1);

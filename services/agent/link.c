@@ -5,6 +5,7 @@
 #include "agent/outbox.h"
 #include "agent/pipe.h"
 #include "agent/resend.h"
+#include "agent/wishes.h"
 #include "base/log.h"
 #include "stream/stream.h"
 
@@ -34,6 +35,7 @@ struct link {
 	struct vl_conf_pair *pairs; /* the default first, so that the configuration has the last word */
 	struct vl_intake *intake;   /* NULL where no receipts are honoured */
 	struct vl_resend *resends;
+	struct vl_resend_asked *asked;
 	int64_t check_at;
 	int64_t reopen_at, reopen_ms, reported;
 	bool news;            /* acks that the keeper has not been told */
@@ -117,7 +119,8 @@ static void report(struct link *link, int64_t now)
 		struct vl_place place = vl_flight_acked_to(link->flight, i, &moved);
 		if (!moved)
 			continue;
-		struct vl_pipe_message message = {VL_PIPE_ACKED, &vl_lanes[i], place.epoch, place.seq};
+		struct vl_pipe_message message = {
+			.kind = VL_PIPE_ACKED, .lane = &vl_lanes[i], .epoch = place.epoch, .seq = place.seq};
 		enum vl_err err = vl_pipe_send(link->keeper, &message);
 		if (err == VL_ERR_BUSY) {
 			vl_flight_not_told(link->flight, i);
@@ -314,6 +317,8 @@ static void hear_keeper(struct link *link)
 	while ((err = vl_pipe_receive(link->keeper, &message, NULL)) == VL_OK) {
 		if (message.kind == VL_PIPE_STOP)
 			link->stopping = true;
+		else if (message.kind == VL_PIPE_RESEND && link->outbox != NULL)
+			(void)vl_wishes_take(link->asked, link->outbox, link->flight, &message, vl_monotonic_ms());
 		else
 			vl_flight_wake(link->flight);
 	}
@@ -381,12 +386,14 @@ static enum vl_err start_lanes(struct link *link, struct vl_why *why)
 		vl_outbox_acked(look, vl_lanes[i].name, &acked.epoch, &acked.seq);
 		vl_flight_start(link->flight, i, acked);
 	}
-	int64_t position = vl_outbox_position(look, VL_RECEIPT_LANE, 0);
+	int64_t positions[VL_INTAKE_TOPICS];
+	for (size_t i = 0; i < VL_INTAKE_TOPICS; i++)
+		positions[i] = vl_outbox_position(look, vl_intake_topics[i], 0);
 	enum vl_err err = vl_outbox_look_err(look);
 	vl_outbox_look_end(look);
 	if (err != VL_OK || *link->config->keys == '\0')
 		return err;
-	link->intake = vl_intake_open(link->config, position);
+	link->intake = vl_intake_open(link->config, positions);
 	return link->intake != NULL ? VL_OK : VL_ERR_NOMEM;
 }
 
@@ -425,8 +432,9 @@ enum vl_err vl_link_run(const struct vl_agent_config *config, int keeper, struct
 	link.told_of = calloc(vl_n_lanes + 1, sizeof(*link.told_of));
 	link.pairs = calloc(config->n_kafka + 1, sizeof(*link.pairs));
 	link.resends = calloc(vl_n_lanes + 1, sizeof(*link.resends));
+	link.asked = calloc(vl_n_lanes + 1, sizeof(*link.asked));
 	if (link.flight == NULL || link.told_of == NULL || link.pairs == NULL || link.resends == NULL ||
-	    link.signals < 0)
+	    link.asked == NULL || link.signals < 0)
 		goto out;
 	link.pairs[0] = unless_told;
 	memcpy(link.pairs + 1, config->kafka, config->n_kafka * sizeof(*link.pairs));
@@ -448,5 +456,6 @@ out:
 	free(link.told_of);
 	free(link.pairs);
 	free(link.resends);
+	free(link.asked);
 	return err;
 }

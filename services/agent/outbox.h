@@ -6,9 +6,9 @@
  * not be lost. Any number of readers look on: the link, which sends, and `valise outbox ls`.
  *
  * A batch is kept when Kafka has it, and when Kafka loses it again it is sent again. What frees a batch is headquarters' signed
- * receipt alone (proto/valise/receipt/v1): it has applied it. Its events' ids are kept, for ever. One lane is another matter:
- * the receipts themselves, in the outbox of headquarters' own agent, are freed by Kafka's ack, and their ids are not kept; nobody
- * gives a receipt for a receipt, and headquarters can always say it again.
+ * receipt alone (proto/valise/receipt/v1): it has applied it. Its events' ids are kept, for ever. Two lanes are another matter:
+ * receipts and directives, in the outbox of headquarters' own agent, are freed by Kafka's ack, and their ids are not kept; nobody
+ * gives a receipt for them, and headquarters can always say them again.
  *
  * In LMDB: meta (format, mission, key id), chain (lane -> its head), batch ((lane, epoch, seq) -> signature and bytes),
  * event (id -> lane, epoch, number), acked and applied (lane -> epoch, seq), inbox (topic, partition -> next offset).
@@ -25,6 +25,7 @@
 #define VL_OUTBOX_SIZE_MIN ((size_t)16 << 20)
 #define VL_OUTBOX_BATCH_MIN ((size_t)1024)
 #define VL_RECEIPT_LANE "valise.receipt.v1"
+#define VL_DIRECTIVE_LANE "valise.directive.v1"
 
 struct vl_outbox;
 
@@ -111,7 +112,7 @@ void vl_outbox_free_some(struct vl_outbox *outbox);
 /* Whether there may be more to do for vl_outbox_free_some. */
 bool vl_outbox_freeing(const struct vl_outbox *outbox);
 
-/* Note how far the topic of receipts was read. */
+/* Note how far a topic that comes down was read. */
 void vl_outbox_set_position(struct vl_outbox *outbox, const char *topic, int32_t partition, int64_t offset);
 
 /* True once the transaction can only fail. */
@@ -177,7 +178,7 @@ void vl_outbox_acked(struct vl_outbox_look *look, const char *lane, struct vl_ep
 /* The same for what headquarters has applied. */
 void vl_outbox_applied(struct vl_outbox_look *look, const char *lane, struct vl_epoch *epoch, struct vl_seq *seq);
 
-/* How far a partition of the topic of receipts was read: the next offset, -1 where it never was. */
+/* How far a partition of a topic that comes down was read: the next offset, -1 where it never was. */
 int64_t vl_outbox_position(struct vl_outbox_look *look, const char *topic, int32_t partition);
 
 /* The head of a lane's chain: its epoch, and the last batch in it (0 where that epoch has none yet). Zeros where nothing was

@@ -188,11 +188,11 @@ static void tidy_scratch(struct vl_outbox *outbox)
 		vl_buf_free(&outbox->scratch);
 }
 
-/* Whether the event is known by its id from now on. Receipts come for ever, and are not said again by id: a row for each of them
+/* Whether the event is known by its id from now on. Receipts come for ever, and are not said again by id: a row for each
  * would fill headquarters' own outbox. */
 static bool remembered(const struct vl_lane *lane, bool id_given)
 {
-	return id_given || strcmp(lane->name, VL_RECEIPT_LANE) != 0;
+	return id_given || !outbox_unreceipted(lane->name);
 }
 
 static enum vl_err put_event(struct vl_outbox *outbox, const struct vl_lane *known, struct vl_bytes event,
@@ -252,6 +252,6 @@ void vl_outbox_ack(struct vl_outbox *outbox, const char *name, struct vl_epoch e
 		end->acked_seq = seq;
 		outbox->round->empty = false;
 	}
-	if (strcmp(name, VL_RECEIPT_LANE) == 0)
-		outbox_free_receipts(outbox, epoch, seq);
+	if (outbox_unreceipted(name))
+		outbox_free_acked(outbox, name, epoch, seq);
 }

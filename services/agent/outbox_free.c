@@ -80,10 +80,15 @@ enum vl_outbox_fit vl_outbox_free(struct vl_outbox *outbox, const char *name, st
 	return VL_OUTBOX_FREED;
 }
 
-/* The link says what is acked, and is not trusted: what is not there yet cannot be. */
-void outbox_free_receipts(struct vl_outbox *outbox, struct vl_epoch epoch, struct vl_seq seq)
+bool outbox_unreceipted(const char *lane)
 {
-	struct outbox_lane *lane = find(outbox, VL_RECEIPT_LANE);
+	return strcmp(lane, VL_RECEIPT_LANE) == 0 || strcmp(lane, VL_DIRECTIVE_LANE) == 0;
+}
+
+/* The link says what is acked, and is not trusted: what is not there yet cannot be. */
+void outbox_free_acked(struct vl_outbox *outbox, const char *name, struct vl_epoch epoch, struct vl_seq seq)
+{
+	struct outbox_lane *lane = find(outbox, name);
 	struct vl_epoch applied_epoch;
 	struct vl_seq applied_seq;
 

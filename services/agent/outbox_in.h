@@ -110,8 +110,9 @@ void outbox_set_chain(struct outbox_lane *lane, const struct vl_chain *chain);
 void outbox_free_abort(struct vl_outbox *outbox);
 void outbox_free_again(struct vl_outbox *outbox);
 
-/* An ack on the lane of receipts, which nobody gives receipts for, frees. */
-void outbox_free_receipts(struct vl_outbox *outbox, struct vl_epoch epoch, struct vl_seq seq);
+/* A lane that nobody gives receipts for: an ack on it frees. */
+bool outbox_unreceipted(const char *lane);
+void outbox_free_acked(struct vl_outbox *outbox, const char *lane, struct vl_epoch epoch, struct vl_seq seq);
 
 /* A number above `before`, and the hour's where that is later. */
 uint64_t outbox_new_epoch(const struct vl_outbox *outbox, uint64_t before);

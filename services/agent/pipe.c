@@ -6,8 +6,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* u8 kind, u64 epoch, u64 seq, lane text */
-#define HEAD ((size_t)17)
+/* u8 kind, u64 epoch, u64 seq, u64 to, lane text */
+#define HEAD ((size_t)25)
 #define LANE_MAX ((size_t)249)
 
 /* Of a record, in one packet. */
@@ -28,6 +28,7 @@ enum vl_err vl_pipe_send(int fd, const struct vl_pipe_message *message)
 	packet[0] = (uint8_t)message->kind;
 	vl_put_be64(packet + 1, message->epoch.n);
 	vl_put_be64(packet + 9, message->seq.n);
+	vl_put_be64(packet + 17, message->to.n);
 	if (lane > 0)
 		memcpy(packet + HEAD, message->lane->name, lane);
 	if (send(fd, packet, HEAD + lane, MSG_NOSIGNAL) >= 0)
@@ -56,10 +57,11 @@ static bool decode(const uint8_t *packet, size_t size, struct vl_pipe_message *m
 		return false;
 	message->epoch.n = vl_get_be64(packet + 1);
 	message->seq.n = vl_get_be64(packet + 9);
+	message->to.n = vl_get_be64(packet + 17);
 	message->lane = vl_lane_find((const char *)packet + HEAD, size - HEAD);
 	message->kind = packet[0];
 	return message->kind == VL_PIPE_COMMITTED || message->kind == VL_PIPE_STOP ||
-	       (message->kind == VL_PIPE_ACKED && message->lane != NULL);
+	       ((message->kind == VL_PIPE_ACKED || message->kind == VL_PIPE_RESEND) && message->lane != NULL);
 }
 
 /* One more piece of a record; true where it is the last and the whole is good. A record that grows too long fails, and its last

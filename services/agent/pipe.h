@@ -16,13 +16,15 @@ enum vl_pipe_kind {
 	VL_PIPE_ACKED,         /* link: Kafka has all of `lane` up to (epoch, seq) */
 	VL_PIPE_RECORD,        /* link: a whole record (relay.h) */
 	VL_PIPE_PART,          /* inside: more of a record follows */
+	VL_PIPE_RESEND,        /* keeper: send again from (epoch, seq) of `lane` up to `to`; 0: and all that follows */
 };
 
 struct vl_pipe_message {
 	enum vl_pipe_kind kind;
-	const struct vl_lane *lane; /* ACKED only */
+	const struct vl_lane *lane; /* ACKED and RESEND only */
 	struct vl_epoch epoch;
 	struct vl_seq seq;
+	struct vl_seq to; /* RESEND only */
 };
 
 /* Both ends, non-blocking and close-on-exec: [0] the keeper's, [1] the link's. */

@@ -22,3 +22,18 @@ bool vl_resend_due(struct vl_resend *resend, struct vl_place acked, struct vl_pl
 	resend->wait = resend->wait * 2 < VL_RESEND_MAX_MS ? resend->wait * 2 : VL_RESEND_MAX_MS;
 	return true;
 }
+
+bool vl_resend_granted(struct vl_resend_asked *asked, struct vl_place applied, int64_t now_ms)
+{
+	if (later(applied, asked->applied))
+		asked->wait = VL_RESEND_ASKED_MIN_MS;
+	if (asked->last != 0 && now_ms - asked->last < asked->wait)
+		return false;
+	int64_t longer = asked->wait * 2;
+	asked->wait = longer < VL_RESEND_ASKED_MIN_MS   ? VL_RESEND_ASKED_MIN_MS
+		      : longer < VL_RESEND_ASKED_MAX_MS ? longer
+							: VL_RESEND_ASKED_MAX_MS;
+	asked->last = now_ms;
+	asked->applied = applied;
+	return true;
+}

@@ -643,7 +643,8 @@ static void wakes_the_link_and_notes_its_acks(void **state)
 	accepted(house, fd, 1, 1, false);
 	assert_int_equal(vl_pipe_receive(ends[1], &message, NULL), VL_OK);
 	assert_int_equal(message.kind, VL_PIPE_COMMITTED);
-	message = (struct vl_pipe_message){VL_PIPE_ACKED, vl_lane_find(CASE_LANE, strlen(CASE_LANE)), {NOW}, {1}};
+	message = (struct vl_pipe_message){
+		.kind = VL_PIPE_ACKED, .lane = vl_lane_find(CASE_LANE, strlen(CASE_LANE)), .epoch = {NOW}, .seq = {1}};
 	assert_int_equal(vl_pipe_send(ends[1], &message), VL_OK);
 	step(house);
 	assert_in_range(vl_keeper_timeout(house->keeper), 1, 500);

@@ -1,5 +1,6 @@
 /*
- * Receipts for the agent's tests: a ring with headquarters and two missions, and records as the link would bring them.
+ * Receipts and directives for the agent's tests: a ring with headquarters and two missions, and records as the link would bring
+ * them.
  */
 #ifndef VALISE_TESTS_AGENT_RECEIPT_H
 #define VALISE_TESTS_AGENT_RECEIPT_H
@@ -8,6 +9,7 @@
 
 #include "agent/relay.h"
 #include "bus/keys.h"
+#include "valise/directive/v1/directive.pb-c.h"
 #include "valise/receipt/v1/receipt.pb-c.h"
 
 #define HQ_KEY 9
@@ -48,12 +50,13 @@ struct receipt_made {
 	uint64_t epoch, seq;
 	struct vl_bytes digest;
 	size_t filler; /* another event of about this many bytes */
+	bool resend;   /* it is a directive, to send again from seq to `to` */
+	uint64_t to;
+	uint64_t batch; /* headquarters' own number of it; 1 where it is 0 */
 };
 
-static inline void receipt_put_event(struct vl_buf *batch, const struct receipt_made *made)
+static inline void receipt_pack(struct vl_buf *payload, const struct receipt_made *made)
 {
-	struct fixture_event event = fixture_event();
-	struct vl_buf payload = {0}, bytes = {0};
 	Valise__Receipt__V1__Applied applied = VALISE__RECEIPT__V1__APPLIED__INIT;
 
 	applied.mission = (char *)(made->mission != NULL ? made->mission : "CN-SD-EMB");
@@ -61,8 +64,32 @@ static inline void receipt_put_event(struct vl_buf *batch, const struct receipt_
 	applied.epoch = made->epoch != 0 ? made->epoch : NOW;
 	applied.seq = made->seq;
 	applied.digest = (ProtobufCBinaryData){made->digest.size, (uint8_t *)(uintptr_t)made->digest.data};
-	vl_wire_pack(&applied.base, &payload);
-	event.url = fixture_text("type.googleapis.com/" RECEIPT_TYPE);
+	vl_wire_pack(&applied.base, payload);
+}
+
+static inline void directive_pack(struct vl_buf *payload, const struct receipt_made *made)
+{
+	Valise__Directive__V1__Resend resend = VALISE__DIRECTIVE__V1__RESEND__INIT;
+
+	resend.mission = (char *)(made->mission != NULL ? made->mission : "CN-SD-EMB");
+	resend.lane = (char *)(made->lane != NULL ? made->lane : CASE_LANE);
+	resend.epoch = made->epoch != 0 ? made->epoch : NOW;
+	resend.from_seq = made->seq;
+	resend.to_seq = made->to;
+	vl_wire_pack(&resend.base, payload);
+}
+
+static inline void receipt_put_event(struct vl_buf *batch, const struct receipt_made *made)
+{
+	struct fixture_event event = fixture_event();
+	struct vl_buf payload = {0}, bytes = {0};
+
+	if (made->resend)
+		directive_pack(&payload, made);
+	else
+		receipt_pack(&payload, made);
+	event.url = fixture_text(made->resend ? "type.googleapis.com/valise.directive.v1.Resend"
+					      : "type.googleapis.com/" RECEIPT_TYPE);
 	event.payload = vl_buf_bytes(&payload);
 	fixture_put_event(&bytes, &event);
 	vl_batch_put_event(batch, vl_buf_bytes(&bytes));
@@ -75,10 +102,11 @@ static inline struct vl_buf receipt_relay(const struct receipt_made *made)
 {
 	const char *sender = made->sender != NULL ? made->sender : "HQ";
 	struct vl_signer *signer = world_signer(made->key != 0 ? made->key : HQ_KEY);
+	const char *topic = made->resend ? VL_DIRECTIVE_LANE : VL_RECEIPT_LANE;
 	struct vl_batch_head head = {.mission = fixture_text(sender),
-				     .lane = fixture_text(VL_RECEIPT_LANE),
+				     .lane = fixture_text(topic),
 				     .epoch = {1},
-				     .seq = {1},
+				     .seq = {made->batch != 0 ? made->batch : 1},
 				     .first_event = {1},
 				     .signed_at = {NOW, 0}};
 	struct vl_buf value = {0}, relayed = {0}, filler = {0};
@@ -94,7 +122,7 @@ static inline struct vl_buf receipt_relay(const struct receipt_made *made)
 	assert_int_equal(vl_sign(signer, made->domain, &digest, &signature), VL_OK);
 	vl_sig_format(&id, &signature, sig);
 	struct vl_record record = {
-		.topic = fixture_text(VL_RECEIPT_LANE),
+		.topic = fixture_text(topic),
 		.offset = made->offset,
 		.key = fixture_text(sender),
 		.value = vl_buf_bytes(&value),

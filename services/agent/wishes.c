@@ -1,0 +1,53 @@
+#include "agent/wishes.h"
+
+#include "base/log.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static bool later(struct vl_place a, struct vl_place b)
+{
+	return a.epoch.n > b.epoch.n || (a.epoch.n == b.epoch.n && a.seq.n > b.seq.n);
+}
+
+static void tell(const struct vl_pipe_message *resend, bool gone)
+{
+	char what[80];
+
+	if (resend->to.n == 0)
+		(void)snprintf(what, sizeof(what), "batch %" PRIu64 " and all that follow", resend->seq.n);
+	else
+		(void)snprintf(what, sizeof(what), "batches %" PRIu64 " to %" PRIu64, resend->seq.n, resend->to.n);
+	if (gone)
+		vl_log_warning("headquarters asks for %s of epoch %" PRIu64
+			       " on lane '%s', which it has said it had applied, and which are gone from here; if it "
+			       "asks on, it has lost them: rebuild its views",
+			       what, resend->epoch.n, resend->lane->name);
+	else
+		vl_log_info("headquarters asks for %s of epoch %" PRIu64 " on lane '%s': sending them again", what,
+			    resend->epoch.n, resend->lane->name);
+}
+
+bool vl_wishes_take(struct vl_resend_asked *asked, struct vl_outbox *outbox, struct vl_flight *flight,
+		    const struct vl_pipe_message *resend, int64_t now_ms)
+{
+	static const struct vl_place end = {{UINT64_MAX}, {UINT64_MAX}};
+	size_t lane = (size_t)(resend->lane - vl_lanes);
+	struct vl_place applied, after = {resend->epoch, {resend->seq.n - 1}}, to = {resend->epoch, resend->to};
+	struct vl_outbox_look *look = resend->seq.n > 0 ? vl_outbox_look(outbox, NULL) : NULL;
+
+	if (look == NULL)
+		return false;
+	vl_outbox_applied(look, resend->lane->name, &applied.epoch, &applied.seq);
+	vl_outbox_look_end(look);
+	if (resend->to.n == 0)
+		to = end;
+	if (later(applied, after))
+		after = applied;
+	if (!vl_resend_granted(&asked[lane], applied, now_ms))
+		return false;
+	bool gone = !later(to, after), again = !gone && vl_flight_send_again(flight, lane, after, to);
+	if (gone || again)
+		tell(resend, gone);
+	return again;
+}
