@@ -39,10 +39,10 @@ static void put_standing_json(struct vl_buf *out, const char *mission, const cha
 	vl_buf_printf(out,
 		      ",\"verdict\":\"%s\",\"batches\":%" PRIu64 ",\"events\":%" PRIu64 ",\"replayed\":%" PRIu64
 		      ",\"repeated\":%" PRIu64 ",\"unread\":%" PRIu64 ",\"forks\":%" PRIu64 ",\"rollbacks\":%" PRIu64
-		      ",\"parked\":%" PRIu64 ",\"epoch\":\"%" PRIu64 "\",\"seq\":\"%" PRIu64
+		      ",\"parked\":%" PRIu64 ",\"dropped\":%" PRIu64 ",\"epoch\":\"%" PRIu64 "\",\"seq\":\"%" PRIu64
 		      "\",\"nextEvent\":\"%" PRIu64 "\"",
 		      vl_verdict_name(vl_standing_verdict(s)), s->batches, s->events, s->replayed, s->repeated,
-		      s->unread, s->forks, s->rollbacks, s->parked, s->epoch.n, s->seq.n, s->next_event.n);
+		      s->unread, s->forks, s->rollbacks, s->parked, s->dropped, s->epoch.n, s->seq.n, s->next_event.n);
 	if (s->batches > 0)
 		vl_buf_printf(out, ",\"applied\":\"%s\",\"signedAt\":\"%s\"",
 			      vl_time_format(vl_time_from_ms(s->applied_ms), applied),

@@ -202,7 +202,7 @@ def line_of(event):
 
 
 class Headquarters:
-    def __init__(self, world, name="hq", kafka=None, agent=None):
+    def __init__(self, world, name="hq", kafka=None, agent=None, after=None):
         self.folder = world.folder / name
         self.folder.mkdir()
         self.views = self.folder / "views"
@@ -211,6 +211,7 @@ class Headquarters:
         self.process = None
         self.config.write_text(f"[views]\npath = {self.views}\nsize = 4G\n[keys]\npath = {world.keys}\n"
                                + (f"[receipts]\nsocket = {agent.socket}\ninterval = 100\n" if agent else "")
+                               + (f"[directives]\nafter = {after}\n" if after else "")
                                + f"[kafka]\nbootstrap.servers = {(kafka or world.kafka).bootstrap}\n")
 
     def start(self):
