@@ -20,7 +20,8 @@ const struct vl_conf_key vl_agent_keys[] = {
 	{"outbox", "size", VL_CONF_SIZE, AT(outbox_size), "8G",
 	 "the most the outbox may hold, 16M or more; taken from the disk as it fills"},
 	{"keys", "path", VL_CONF_TEXT, AT(keys), "",
-	 "folder with headquarters' public key, HQ.pub; without it no receipt is honoured and the outbox only grows"},
+	 "folder with headquarters' public key, HQ.pub; without it no receipt or directive is honoured and the outbox "
+	 "only grows"},
 	{"receipts", "resend", VL_CONF_COUNT, AT(resend), "600",
 	 "seconds that headquarters' receipt may take before a batch is sent again; 1 to 86400, twice as long each "
 	 "time"},

@@ -25,7 +25,7 @@ struct vl_keeper_options {
 	int listener; /* listening, non-blocking */
 	const uid_t *users;
 	size_t n_users;
-	const struct vl_ring *ring; /* of whose receipts are honoured; NULL: nobody's */
+	const struct vl_ring *ring; /* of whose receipts and directives are honoured; NULL: nobody's */
 };
 
 enum vl_err vl_keeper_open(const struct vl_keeper_options *options, struct vl_keeper **keeper,

@@ -3,8 +3,8 @@
  *
  * What is in flight is a small window over the outbox; nothing else is held. Whatever fails, the answer is the same: a new
  * producer, and on from what was acked. Sending twice is harmless; headquarters knows each batch by its place. That is also what
- * happens where Kafka has acked and headquarters' receipt does not come (resend.h). Receipts are read here and judged by the
- * keeper (intake.h, inbox.h).
+ * happens where Kafka has acked and headquarters' receipt does not come (resend.h), or headquarters asks (wishes.h). Receipts and
+ * directives are read here and judged by the keeper (intake.h, inbox.h).
  */
 #ifndef VALISE_AGENT_LINK_H
 #define VALISE_AGENT_LINK_H

@@ -1,5 +1,7 @@
 """Directives: what is missing is asked for and sent again; nothing is skipped, nobody else waits, and replays change nothing."""
 
+import time
+
 import pytest
 from confluent_kafka.admin import AdminClient
 
@@ -27,12 +29,20 @@ def place(tmp_path, kafka):
         make_anew(made, topic)
 
 
-def make_anew(place, topic):
+def delete(place, topic):
     admin = AdminClient({"bootstrap.servers": place.kafka.bootstrap, "log_level": 0})
     admin.delete_topics([topic], operation_timeout=30)[topic].result()
     wait_for(f"the end of {topic}", lambda: topic not in admin.list_topics(timeout=10).topics)
+
+
+def make(place):
     wait_for("the topics", lambda: valise.valise("topic", "apply", "-b", place.kafka.bootstrap, valise.TOPICS,
                                                  check=False).returncode == 0)
+
+
+def make_anew(place, topic):
+    delete(place, topic)
+    make(place)
 
 
 def publish(mission, first, count):
@@ -203,3 +213,26 @@ def test_a_flood_behind_a_gap_is_bounded_and_comes_in_the_end(place):
     place.hq.wait_events(SD, CASE, 4)
     empty(place.sd)
     assert len(wishes(place, EG)) == asked
+
+
+def test_without_a_topic_of_directives_receipts_come_and_later_both(place):
+    place.sd.stop()
+    delete(place, DIRECTIVE)
+    place.hq.start()
+    place.sd.start()
+    publish(place.sd, 1, 5)
+    empty(place.sd)
+    make(place)
+    client = valise.Client(place.own.socket)
+    wish = message("valise.directive.v1.Resend")(mission=SD, lane=CASE, epoch=int(place.hq.standing(SD, CASE)["epoch"]),
+                                                 from_seq=2, to_seq=3)
+
+    def heard():
+        client.publish(Sender("HQ").event(subject=f"{SD}/{CASE}", payload=wish))
+        time.sleep(1)
+        return "which are gone from here" in place.sd.said()
+
+    wait_for("a directive to be heard", heard, 90)
+    publish(place.sd, 6, 1)
+    empty(place.sd)
+    assert int(place.hq.standing(SD, CASE)["replayed"]) == 0

@@ -708,6 +708,32 @@ static void receipts_from_the_link_free(void **state)
 	(void)close(fd);
 }
 
+static void directives_from_the_link_come_back_as_wishes(void **state)
+{
+	struct house *house = *state;
+	struct vl_pipe_message message;
+	int ends[2];
+
+	assert_int_equal(vl_pipe_open(ends, NULL), VL_OK);
+	vl_keeper_set_link(house->keeper, ends[0]);
+	for (uint64_t n = 1; n <= 2; n++) {
+		struct vl_buf relayed = receipt_relay(&(struct receipt_made){
+			.resend = true, .seq = 2, .to = 3, .batch = n, .mission = n == 1 ? OTHER : "CN-SD-EMB"});
+		size_t at = 0;
+		assert_int_equal(vl_pipe_send_record(ends[1], vl_buf_bytes(&relayed), &at), VL_OK);
+		vl_buf_free(&relayed);
+		step(house);
+	}
+	assert_int_equal(vl_pipe_receive(ends[1], &message, NULL), VL_OK);
+	assert_int_equal(message.kind, VL_PIPE_RESEND);
+	assert_int_equal(message.seq.n, 2);
+	assert_int_equal(message.to.n, 3);
+	assert_int_equal(vl_pipe_receive(ends[1], &message, NULL), VL_ERR_END);
+	vl_keeper_set_link(house->keeper, -1);
+	(void)close(ends[0]);
+	(void)close(ends[1]);
+}
+
 /* Random bytes, whole or cut, from several programs at once: no crash, and a well-behaved one is served. */
 static void noise_does_no_harm(void **state)
 {
@@ -780,6 +806,7 @@ int main(void)
 		TEST(full_is_told_and_flash_is_taken),
 		TEST(wakes_the_link_and_notes_its_acks),
 		TEST(receipts_from_the_link_free),
+		TEST(directives_from_the_link_come_back_as_wishes),
 		TEST(noise_does_no_harm),
 		TEST(socket_is_private_and_replaced),
 	};
