@@ -28,6 +28,7 @@ struct agent {
 	struct vl_signer *signer;
 	struct vl_ring *ring; /* NULL where no receipts are honoured */
 	struct vl_outbox *outbox;
+	struct vl_pulse *pulse;
 	struct vl_keeper *keeper;
 	bool stopping;
 };
@@ -103,8 +104,12 @@ static enum vl_err open_keeper(struct agent *agent)
 	enum vl_err err = vl_listen(config->socket, shared, &agent->listener, &why);
 	if (err != VL_OK)
 		return told("listen on", config->socket, &why, err);
-	struct vl_keeper_options options = {agent->outbox, agent->listener, config->users, config->n_users,
-					    agent->ring};
+	struct vl_pulse_options pulse = {config->pulse, &vl_clock_system, VALISE_VERSION};
+	agent->pulse = vl_pulse_open(&pulse);
+	if (agent->pulse == NULL)
+		return told("serve", config->socket, NULL, VL_ERR_NOMEM);
+	struct vl_keeper_options options = {agent->outbox,   agent->listener, config->users,
+					    config->n_users, agent->ring,     agent->pulse};
 	err = vl_keeper_open(&options, &agent->keeper, &why);
 	return told("serve", config->socket, &why, err);
 }
@@ -195,6 +200,7 @@ static enum vl_err wind_up(struct agent *agent, enum vl_err err, struct vl_why *
 static void close_all(struct agent *agent)
 {
 	vl_keeper_close(agent->keeper);
+	vl_pulse_close(agent->pulse);
 	vl_child_close(agent->link, LINK_STOP_MS);
 	if (agent->listener >= 0) {
 		(void)unlink(agent->config->socket);

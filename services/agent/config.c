@@ -31,6 +31,10 @@ const struct vl_conf_key vl_agent_keys[] = {
 	{"batch", "bytes", VL_CONF_SIZE, AT(batch_bytes), "256k",
 	 "the most bytes of one batch that several events share, 1k to 1000000; a bigger event travels alone. Small "
 	 "batches let an urgent one pass sooner on a thin line"},
+	{"pulse", "every", VL_CONF_COUNT, AT(pulse), "60",
+	 "seconds between two heartbeats, by which headquarters sees that this mission is there and that nothing it "
+	 "sent is "
+	 "missing; 0 sends none, 86400 is the most"},
 	{"kafka", "*", VL_CONF_ANY, 0, NULL,
 	 "any property of librdkafka, such as bootstrap.servers = kafka.example.org:9093 (required)"},
 	{NULL, NULL, VL_CONF_TEXT, 0, NULL, NULL},
@@ -85,6 +89,8 @@ static enum vl_err check(const struct vl_agent_config *config, struct vl_why *wh
 		return vl_fail(why, VL_ERR_CONFIG, "[outbox] size: is too small; give 16M or more");
 	if (config->resend < 1 || config->resend > 86400)
 		return vl_fail(why, VL_ERR_CONFIG, "[receipts] resend: give 1 to 86400 seconds");
+	if (config->pulse > 86400)
+		return vl_fail(why, VL_ERR_CONFIG, "[pulse] every: give 0 to 86400 seconds");
 	if (config->batch_bytes < VL_OUTBOX_BATCH_MIN || config->batch_bytes > VL_BATCH_MAX)
 		return vl_fail(why, VL_ERR_CONFIG, "[batch] bytes: give 1k to 1000000");
 	return VL_OK;

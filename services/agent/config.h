@@ -16,7 +16,7 @@
 struct vl_agent_config {
 	const char *mission, *key, *outbox, *socket, *users_text;
 	const char *keys;
-	uint64_t outbox_size, batch_bytes, resend;
+	uint64_t outbox_size, batch_bytes, resend, pulse;
 	uid_t users[VL_AGENT_USERS];
 	size_t n_users;
 	const struct vl_conf_pair *kafka;

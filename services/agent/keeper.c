@@ -351,6 +351,8 @@ static void hear_link(struct vl_keeper *keeper)
 		err = vl_pipe_receive(keeper->link, &message, &keeper->record);
 		if (err == VL_OK && message.kind == VL_PIPE_ACKED)
 			vl_acks_take(keeper->acks, &message, now);
+		if (err == VL_OK && message.kind == VL_PIPE_CLOCK && keeper->options.pulse != NULL)
+			vl_pulse_clock(keeper->options.pulse, message.ahead_ms);
 		if (err != VL_OK || message.kind != VL_PIPE_RECORD)
 			continue;
 		vl_inbox_take(keeper->inbox, vl_buf_bytes(&keeper->record), now);
@@ -496,6 +498,20 @@ static void commit_acks(struct vl_keeper *keeper, int delay_ms)
 		begin(keeper);
 }
 
+/* One that finds no room is one of many. */
+static void beat(struct vl_keeper *keeper)
+{
+	struct vl_pulse *pulse = keeper->options.pulse;
+	struct vl_buf event = {0};
+
+	if (pulse != NULL && vl_pulse_make(pulse, keeper->options.outbox, vl_monotonic_ms(), &event)) {
+		begin(keeper);
+		if (!failed(keeper))
+			(void)!vl_outbox_accept_pulse(keeper->options.outbox, vl_buf_bytes(&event), NULL);
+	}
+	vl_buf_free(&event);
+}
+
 static void wake_listener(struct vl_keeper *keeper)
 {
 	if (keeper->deaf && vl_monotonic_ms() - keeper->tick >= TICK_MS &&
@@ -523,6 +539,8 @@ int vl_keeper_timeout(const struct vl_keeper *keeper)
 	/* Nothing of the link's is committed before that has landed, and landing is seen. */
 	if (vl_outbox_flying(keeper->options.outbox))
 		return (int)wait;
+	if (keeper->options.pulse != NULL)
+		wait = sooner(wait, vl_pulse_due(keeper->options.pulse));
 	if (vl_acks_since(keeper->acks) >= 0)
 		wait = sooner(wait, vl_acks_since(keeper->acks) + ACK_DELAY_MS);
 	return (int)sooner(wait, vl_inbox_due(keeper->inbox, keeper->options.outbox));
@@ -531,6 +549,7 @@ int vl_keeper_timeout(const struct vl_keeper *keeper)
 enum vl_err vl_keeper_step(struct vl_keeper *keeper, struct vl_why *why)
 {
 	gather(keeper);
+	beat(keeper);
 	commit_acks(keeper, ACK_DELAY_MS);
 	enum vl_err err = commit(keeper, false, why);
 	sweep(keeper);

@@ -11,6 +11,7 @@
 #define VALISE_AGENT_KEEPER_H
 
 #include "agent/outbox.h"
+#include "agent/pulse.h"
 #include "bus/keys.h"
 
 #include <sys/types.h>
@@ -26,6 +27,7 @@ struct vl_keeper_options {
 	const uid_t *users;
 	size_t n_users;
 	const struct vl_ring *ring; /* of whose receipts and directives are honoured; NULL: nobody's */
+	struct vl_pulse *pulse;     /* NULL: none is sent */
 };
 
 enum vl_err vl_keeper_open(const struct vl_keeper_options *options, struct vl_keeper **keeper,

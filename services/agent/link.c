@@ -38,6 +38,8 @@ struct link {
 	struct vl_resend_asked *asked;
 	int64_t check_at;
 	int64_t reopen_at, reopen_ms, reported;
+	bool clock_known;     /* and not told yet */
+	int64_t ahead_ms;     /* the broker's clock before ours */
 	bool news;            /* acks that the keeper has not been told */
 	bool stopping;        /* the keeper says so, or is gone */
 	bool closing;         /* what is told of records now is not about Kafka */
@@ -89,6 +91,17 @@ static void explain_refusal(enum vl_err err, struct vl_why *why)
 		(void)vl_fail(why, err, "Kafka does not let this agent write to that topic; grant it");
 }
 
+/* What the answer took makes it less than it is: the greatest is the nearest. */
+static void note_clock(struct link *link)
+{
+	int64_t appended = vl_producer_appended_ms(link->producer);
+	int64_t ahead = appended - vl_time_ms(vl_clock_now(&vl_clock_system));
+
+	if (appended >= 0 && (!link->clock_known || ahead > link->ahead_ms))
+		link->ahead_ms = ahead;
+	link->clock_known |= appended >= 0;
+}
+
 static void on_acked(void *context, uint64_t tag, enum vl_err err, int32_t partition, int64_t offset)
 {
 	struct link *link = context;
@@ -98,6 +111,7 @@ static void on_acked(void *context, uint64_t tag, enum vl_err err, int32_t parti
 	if (err == VL_OK) {
 		all_well(link, vl_flight_acked(link->flight, (size_t)tag, now));
 		link->news = true;
+		note_clock(link);
 	} else if (is_refusal(err)) {
 		size_t lane = vl_flight_refused(link->flight, (size_t)tag, now);
 		struct vl_why why = {0};
@@ -128,6 +142,9 @@ static void report(struct link *link, int64_t now)
 		}
 		link->stopping |= err == VL_ERR_GONE;
 	}
+	struct vl_pipe_message clock = {.kind = VL_PIPE_CLOCK, .ahead_ms = link->ahead_ms};
+	if (link->clock_known && vl_pipe_send(link->keeper, &clock) == VL_OK)
+		link->clock_known = false;
 }
 
 /* -- the producer -- */

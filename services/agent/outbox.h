@@ -6,9 +6,9 @@
  * not be lost. Any number of readers look on: the link, which sends, and `valise outbox ls`.
  *
  * A batch is kept when Kafka has it, and when Kafka loses it again it is sent again. What frees a batch is headquarters' signed
- * receipt alone (proto/valise/receipt/v1): it has applied it. Its events' ids are kept, for ever. Two lanes are another matter:
- * receipts and directives, in the outbox of headquarters' own agent, are freed by Kafka's ack, and their ids are not kept; nobody
- * gives a receipt for them, and headquarters can always say them again.
+ * receipt alone (proto/valise/receipt/v1): it has applied it. Its events' ids are kept, for ever. Three lanes are another matter:
+ * the agent's own pulses, and the receipts and directives in the outbox of headquarters' own agent, are freed by Kafka's ack, and
+ * their ids are not kept; nobody gives a receipt for them, and what they say can always be said again.
  *
  * In LMDB: meta (format, mission, key id), chain (lane -> its head), batch ((lane, epoch, seq) -> signature and bytes),
  * event (id -> lane, epoch, number), acked and applied (lane -> epoch, seq), inbox (topic, partition -> next offset).
@@ -26,6 +26,7 @@
 #define VL_OUTBOX_BATCH_MIN ((size_t)1024)
 #define VL_RECEIPT_LANE "valise.receipt.v1"
 #define VL_DIRECTIVE_LANE "valise.directive.v1"
+#define VL_PULSE_LANE "valise.pulse.v1"
 
 struct vl_outbox;
 
@@ -83,6 +84,9 @@ enum vl_err vl_outbox_begin(struct vl_outbox *outbox, struct vl_why *why) VL_CHE
  * FLASH, to 97 %; the rest is kept for acks and for freeing. */
 enum vl_err vl_outbox_accept(struct vl_outbox *outbox, struct vl_bytes event, struct vl_accepted *accepted,
 			     struct vl_why *why) VL_CHECKED;
+
+/* The same for a pulse, which is the agent's own to give: vl_outbox_accept refuses one. */
+enum vl_err vl_outbox_accept_pulse(struct vl_outbox *outbox, struct vl_bytes event, struct vl_why *why) VL_CHECKED;
 
 /* Note that Kafka has all of a lane's batches up to this one. Never goes back. */
 void vl_outbox_ack(struct vl_outbox *outbox, const char *lane, struct vl_epoch epoch, struct vl_seq seq);
@@ -182,8 +186,12 @@ void vl_outbox_applied(struct vl_outbox_look *look, const char *lane, struct vl_
 int64_t vl_outbox_position(struct vl_outbox_look *look, const char *topic, int32_t partition);
 
 /* The head of a lane's chain: its epoch, and the last batch in it (0 where that epoch has none yet). Zeros where nothing was
- * ever accepted. */
-void vl_outbox_head(struct vl_outbox_look *look, const char *lane, struct vl_epoch *epoch, struct vl_seq *seq);
+ * ever accepted. `digest`, which may be NULL, is the last batch's, of whichever epoch. */
+void vl_outbox_head(struct vl_outbox_look *look, const char *lane, struct vl_epoch *epoch, struct vl_seq *seq,
+		    struct vl_digest *digest);
+
+/* How many batches are kept. */
+uint64_t vl_outbox_count(struct vl_outbox_look *look);
 
 /* ok, or what stopped the last call: CORRUPT, IO. */
 enum vl_err vl_outbox_look_err(const struct vl_outbox_look *look);

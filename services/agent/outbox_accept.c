@@ -188,8 +188,8 @@ static void tidy_scratch(struct vl_outbox *outbox)
 		vl_buf_free(&outbox->scratch);
 }
 
-/* Whether the event is known by its id from now on. Receipts come for ever, and are not said again by id: a row for each
- * would fill headquarters' own outbox. */
+/* Whether the event is known by its id from now on. Receipts and pulses come for ever, and are not said again by id: a row for each
+ * of them would fill the outbox. */
 static bool remembered(const struct vl_lane *lane, bool id_given)
 {
 	return id_given || !outbox_unreceipted(lane->name);
@@ -214,8 +214,8 @@ static enum vl_err put_event(struct vl_outbox *outbox, const struct vl_lane *kno
 	return outbox->err;
 }
 
-enum vl_err vl_outbox_accept(struct vl_outbox *outbox, struct vl_bytes bytes, struct vl_accepted *accepted,
-			     struct vl_why *why)
+static enum vl_err accept(struct vl_outbox *outbox, struct vl_bytes bytes, bool own, struct vl_accepted *accepted,
+			  struct vl_why *why)
 {
 	struct vl_event event;
 	const struct vl_lane *lane;
@@ -226,6 +226,9 @@ enum vl_err vl_outbox_accept(struct vl_outbox *outbox, struct vl_bytes bytes, st
 	enum vl_err err = vl_event_check(bytes, &event, &lane, why);
 	if (err != VL_OK)
 		return err;
+	if ((strcmp(lane->name, VL_PULSE_LANE) == 0) != own)
+		return vl_fail(why, VL_ERR_INVALID,
+			       "payload: a pulse is the agent's own to give; leave it to the agent");
 	if (event.id.size == sizeof(accepted->id.bytes)) {
 		memcpy(accepted->id.bytes, event.id.data, event.id.size);
 		if (find_id(outbox, &accepted->id, &row))
@@ -239,6 +242,19 @@ enum vl_err vl_outbox_accept(struct vl_outbox *outbox, struct vl_bytes bytes, st
 		err = put_event(outbox, lane, bytes, event.id.size > 0, accepted);
 	tidy_scratch(outbox);
 	return err != VL_OK ? err : outbox->err;
+}
+
+enum vl_err vl_outbox_accept(struct vl_outbox *outbox, struct vl_bytes event, struct vl_accepted *accepted,
+			     struct vl_why *why)
+{
+	return accept(outbox, event, false, accepted, why);
+}
+
+enum vl_err vl_outbox_accept_pulse(struct vl_outbox *outbox, struct vl_bytes event, struct vl_why *why)
+{
+	struct vl_accepted accepted;
+
+	return accept(outbox, event, true, &accepted, why);
 }
 
 void vl_outbox_ack(struct vl_outbox *outbox, const char *name, struct vl_epoch epoch, struct vl_seq seq)

@@ -82,7 +82,8 @@ enum vl_outbox_fit vl_outbox_free(struct vl_outbox *outbox, const char *name, st
 
 bool outbox_unreceipted(const char *lane)
 {
-	return strcmp(lane, VL_RECEIPT_LANE) == 0 || strcmp(lane, VL_DIRECTIVE_LANE) == 0;
+	return strcmp(lane, VL_RECEIPT_LANE) == 0 || strcmp(lane, VL_DIRECTIVE_LANE) == 0 ||
+	       strcmp(lane, VL_PULSE_LANE) == 0;
 }
 
 /* The link says what is acked, and is not trusted: what is not there yet cannot be. */

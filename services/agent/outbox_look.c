@@ -100,7 +100,8 @@ int64_t vl_outbox_position(struct vl_outbox_look *look, const char *topic, int32
 	return row_get_position(look->txn, topic, partition);
 }
 
-void vl_outbox_head(struct vl_outbox_look *look, const char *lane, struct vl_epoch *epoch, struct vl_seq *seq)
+void vl_outbox_head(struct vl_outbox_look *look, const char *lane, struct vl_epoch *epoch, struct vl_seq *seq,
+		    struct vl_digest *digest)
 {
 	struct chain_row row = {0};
 	struct vl_bytes value;
@@ -109,6 +110,13 @@ void vl_outbox_head(struct vl_outbox_look *look, const char *lane, struct vl_epo
 		look->err = VL_ERR_CORRUPT;
 	*epoch = row.chain.epoch;
 	*seq = row.chain.seq;
+	if (digest != NULL)
+		*digest = row.chain.digest;
+}
+
+uint64_t vl_outbox_count(struct vl_outbox_look *look)
+{
+	return vl_txn_count(look->txn, BATCH);
 }
 
 enum vl_err vl_outbox_look_err(const struct vl_outbox_look *look)

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* u8 kind, u64 epoch, u64 seq, u64 to, lane text */
+/* u8 kind, u64 epoch, u64 seq (of a clock: how far it is ahead), u64 to, lane text */
 #define HEAD ((size_t)25)
 #define LANE_MAX ((size_t)249)
 
@@ -27,7 +27,7 @@ enum vl_err vl_pipe_send(int fd, const struct vl_pipe_message *message)
 
 	packet[0] = (uint8_t)message->kind;
 	vl_put_be64(packet + 1, message->epoch.n);
-	vl_put_be64(packet + 9, message->seq.n);
+	vl_put_be64(packet + 9, message->kind == VL_PIPE_CLOCK ? (uint64_t)message->ahead_ms : message->seq.n);
 	vl_put_be64(packet + 17, message->to.n);
 	if (lane > 0)
 		memcpy(packet + HEAD, message->lane->name, lane);
@@ -57,10 +57,11 @@ static bool decode(const uint8_t *packet, size_t size, struct vl_pipe_message *m
 		return false;
 	message->epoch.n = vl_get_be64(packet + 1);
 	message->seq.n = vl_get_be64(packet + 9);
+	message->ahead_ms = (int64_t)message->seq.n;
 	message->to.n = vl_get_be64(packet + 17);
 	message->lane = vl_lane_find((const char *)packet + HEAD, size - HEAD);
 	message->kind = packet[0];
-	return message->kind == VL_PIPE_COMMITTED || message->kind == VL_PIPE_STOP ||
+	return message->kind == VL_PIPE_COMMITTED || message->kind == VL_PIPE_STOP || message->kind == VL_PIPE_CLOCK ||
 	       ((message->kind == VL_PIPE_ACKED || message->kind == VL_PIPE_RESEND) && message->lane != NULL);
 }
 

@@ -42,6 +42,7 @@ struct vl_producer {
 	struct vl_producer_options options;
 	struct sent all; /* a ring, oldest first */
 	size_t records, bytes;
+	int64_t appended_ms; /* of the record that is being told; -1 where not known */
 	int fd;
 	bool closing;
 };
@@ -65,7 +66,11 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void 
 {
 	struct vl_producer *producer = opaque;
 
+	rd_kafka_timestamp_type_t type;
+	int64_t at = rd_kafka_message_timestamp(message, &type);
+
 	(void)rk;
+	producer->appended_ms = type == RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME ? at : -1;
 	tell(producer, message->_private, vl_handle_err(message->err), message->partition, message->offset);
 }
 
@@ -271,6 +276,11 @@ enum vl_err vl_producer_poll(struct vl_producer *producer, int timeout_ms, struc
 	if (producer->records > 0 && atomic_load(&producer->handle.unreachable))
 		return vl_handle_unreachable(&producer->handle, why);
 	return VL_OK;
+}
+
+int64_t vl_producer_appended_ms(const struct vl_producer *producer)
+{
+	return producer->appended_ms;
 }
 
 void vl_producer_in_flight(const struct vl_producer *producer, size_t *records, size_t *bytes)

@@ -49,6 +49,9 @@ enum vl_err vl_producer_send(struct vl_producer *producer, const char *topic, st
  * trying by itself). */
 enum vl_err vl_producer_poll(struct vl_producer *producer, int timeout_ms, struct vl_why *why) VL_CHECKED;
 
+/* Within `acked`, ok: when the broker appended that record, by its own clock; -1 where the topic does not keep that hour. */
+int64_t vl_producer_appended_ms(const struct vl_producer *producer);
+
 /* Records and bytes given to send and not yet told to `acked`. */
 void vl_producer_in_flight(const struct vl_producer *producer, size_t *records, size_t *bytes);
 

@@ -333,7 +333,7 @@ static bool read_all(struct box *box, struct audit *audit)
 	for (size_t i = 0; good && i < audit->n_chains; i++) {
 		struct vl_epoch epoch;
 		struct vl_seq seq;
-		vl_outbox_head(look, audit->chains[i].lane, &epoch, &seq);
+		vl_outbox_head(look, audit->chains[i].lane, &epoch, &seq, NULL);
 		if (epoch.n != audit->chains[i].epoch || seq.n != audit->chains[i].seq)
 			good = box_wrong(box, "the head of %s is not its last batch", audit->chains[i].lane);
 	}

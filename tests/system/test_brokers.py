@@ -92,7 +92,7 @@ def test_topics_are_as_the_catalogue_says(cluster):
     for name in NAMES:
         said = settings(cluster, ResourceType.TOPIC, name)
         assert said["message.timestamp.type"] == "LogAppendTime", name
-        kept = "2592000000" if name == "valise.receipt.v1" else "-1"
+        kept = "2592000000" if name in ("valise.receipt.v1", "valise.pulse.v1") else "-1"
         assert (said["retention.ms"], said["retention.bytes"]) == (kept, "-1"), name
         assert said["compression.type"] == "producer", name
         assert said["unclean.leader.election.enable"] == "false", name

@@ -33,7 +33,7 @@ static int house_setup(void **state)
 	(void)snprintf(house->path, sizeof(house->path), "%s/socket", house->world->folder.path);
 	assert_int_equal(vl_listen(house->path, false, &house->listener, NULL), VL_OK);
 	house->ring = receipt_ring();
-	struct vl_keeper_options options = {house->world->outbox, house->listener, house->users, 1, house->ring};
+	struct vl_keeper_options options = {house->world->outbox, house->listener, house->users, 1, house->ring, NULL};
 	assert_int_equal(vl_keeper_open(&options, &house->keeper, NULL), VL_OK);
 	*state = house;
 	return 0;
@@ -598,7 +598,7 @@ static void full_is_told_and_flash_is_taken(void **state)
 	world_close(house->world);
 	options.size = VL_OUTBOX_SIZE_MIN;
 	world_open_with(house->world, &options);
-	struct vl_keeper_options keeper = {house->world->outbox, house->listener, house->users, 1, house->ring};
+	struct vl_keeper_options keeper = {house->world->outbox, house->listener, house->users, 1, house->ring, NULL};
 	assert_int_equal(vl_keeper_open(&keeper, &house->keeper, NULL), VL_OK);
 	Valise__V1__PublishResult *result;
 	Valise__V1__PublishResponse *response;

@@ -502,7 +502,7 @@ static void acks_are_kept_and_never_go_back(void **state)
 	assert_int_equal(seq.n, 2);
 	vl_outbox_acked(look, FLASH_LANE, &epoch, &seq);
 	assert_int_equal(epoch.n + seq.n, 0);
-	vl_outbox_head(look, CASE_LANE, &epoch, &seq);
+	vl_outbox_head(look, CASE_LANE, &epoch, &seq, NULL);
 	assert_int_equal(epoch.n, NOW);
 	assert_int_equal(seq.n, 3);
 	vl_outbox_look_end(look);
