@@ -26,7 +26,6 @@
 #define VL_OUTBOX_BATCH_MIN ((size_t)1024)
 #define VL_RECEIPT_LANE "valise.receipt.v1"
 #define VL_DIRECTIVE_LANE "valise.directive.v1"
-#define VL_PULSE_LANE "valise.pulse.v1"
 
 struct vl_outbox;
 

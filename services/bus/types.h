@@ -8,6 +8,9 @@
 #include <protobuf-c/protobuf-c.h>
 #include <stddef.h>
 
+/* The lane of heartbeats (proto/valise/pulse/v1). */
+#define VL_PULSE_LANE "valise.pulse.v1"
+
 /* Most urgent first. */
 enum vl_precedence { VL_FLASH, VL_IMMEDIATE, VL_PRIORITY, VL_ROUTINE, VL_PRECEDENCES };
 

@@ -2,11 +2,13 @@
 
 #include "base/text.h"
 #include "bus/chain.h"
+#include "bus/types.h"
 #include "hq/chains.h"
 #include "hq/deadletter.h"
 #include "hq/fold.h"
 #include "hq/ledger.h"
 #include "hq/parked.h"
+#include "hq/pulse.h"
 #include "hq/standing.h"
 #include "hq/views.h"
 
@@ -425,8 +427,16 @@ static void apply_batch(struct vl_applier *applier, const struct vl_record *reco
 	struct arrival a = {.record = record, .batch = &verified->batch, .digest = &verified->digest, .facts = facts};
 	int view = vl_view_of_lane((const char *)head->lane.data, head->lane.size);
 
-	if (view < 0 || head->mission.size > VL_MISSION_MAX) {
+	bool pulse = head->lane.size == strlen(VL_PULSE_LANE) &&
+		     memcmp(head->lane.data, VL_PULSE_LANE, head->lane.size) == 0;
+
+	if ((view < 0 && !pulse) || head->mission.size > VL_MISSION_MAX) {
 		vl_deadletter_bury(applier->txn, record, &verified->digest, VL_ERR_WRONG_LANE, NULL);
+		return;
+	}
+	if (pulse) {
+		vl_arena_reset(applier->arena);
+		vl_pulse_apply(applier->txn, applier->arena, record, verified);
 		return;
 	}
 	a.view = (size_t)view;

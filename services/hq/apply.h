@@ -9,7 +9,7 @@
  *
  * A chain is kept for each (mission, lane, epoch). An epoch that begins without the digest of the one before (a lost or restored
  * outbox) is applied all the same, since its events are authentic, and the standing says `rollback`. A fork keeps the
- * branch that came first; the other is evidence, and the standing says `fork`.
+ * branch that came first; the other is evidence, and the standing says `fork`. Pulses are another matter: pulse.h.
  */
 #ifndef VALISE_HQ_APPLY_H
 #define VALISE_HQ_APPLY_H

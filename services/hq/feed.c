@@ -1,6 +1,7 @@
 #include "hq/feed.h"
 
 #include "base/log.h"
+#include "bus/types.h"
 #include "hq/apply.h"
 #include "hq/views.h"
 
@@ -10,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_PARTITIONS 256
+#define MAX_PARTITIONS VL_FEED_PARTITIONS
 #define ASK_MS 3000
 #define POLL_MS 200
 #define LOOK_MS 60000 /* between looks for new partitions */
@@ -40,6 +41,9 @@ struct vl_feed {
 	pthread_mutex_t lock;
 	struct vl_position rewind; /* what the ledger is asked for */
 	bool asked;
+	bool ends_asked, ends_told;
+	struct vl_position ends[MAX_PARTITIONS];
+	size_t n_ends;
 	pthread_t thread;
 	atomic_bool stop;
 	bool unreachable;
@@ -84,6 +88,17 @@ static enum vl_err add_partition(struct vl_feed *f, const char *topic, int32_t p
 	return VL_OK;
 }
 
+/* The i-th lane that is read; NULL behind the last. */
+static const char *lane_read(size_t i)
+{
+	static const char *const others[] = {VL_PULSE_LANE};
+	size_t views = vl_views_count();
+
+	if (i < views)
+		return vl_views[i]->lane;
+	return i - views < sizeof(others) / sizeof(others[0]) ? others[i - views] : NULL;
+}
+
 /* Look at what topics and partitions there are. *added says how many are new. */
 static enum vl_err look(struct vl_feed *f, size_t *added)
 {
@@ -91,8 +106,8 @@ static enum vl_err look(struct vl_feed *f, size_t *added)
 	size_t missing = 0, before = f->n_positions;
 	enum vl_err err = VL_OK;
 
-	for (size_t v = 0; vl_views[v] != NULL && err == VL_OK && !f->stop; v++) {
-		const char *topic = vl_views[v]->lane;
+	for (size_t v = 0; lane_read(v) != NULL && err == VL_OK && !f->stop; v++) {
+		const char *topic = lane_read(v);
 		int32_t count = 0;
 		err = vl_consumer_partitions(f->consumer, topic, ASK_MS, &count, &why);
 		if (err == VL_ERR_NOT_FOUND) {
@@ -270,6 +285,74 @@ static void take_message(struct vl_feed *f, struct vl_message *message)
 	(void)vl_verifier_put(f->verifier, record, free_message, message);
 }
 
+/* -- where the lanes end -- */
+
+/* Append the ends of a lane's partitions; takes them back where one is not read, is read beyond its end, or cannot be asked. */
+static enum vl_err ask_lane(struct vl_feed *f, const char *lane, struct vl_position *ends, size_t *n)
+{
+	size_t before = *n;
+	int32_t count = 0;
+	enum vl_err err = vl_consumer_partitions(f->consumer, lane, ASK_MS, &count, NULL);
+
+	for (int32_t p = 0; err == VL_OK && p < count; p++) {
+		const struct vl_position *position = find(f, lane, strlen(lane), p);
+		int64_t first, end;
+		if (position == NULL || f->states[position - f->positions] != READING)
+			err = VL_ERR_NOT_FOUND;
+		else
+			err = vl_consumer_range(f->consumer, lane, p, ASK_MS, &first, &end, NULL);
+		if (err == VL_OK && position->offset > end)
+			err = VL_ERR_NOT_FOUND;
+		if (err != VL_OK)
+			break;
+		ends[*n] = *position;
+		ends[(*n)++].offset = end > first ? end : 0;
+	}
+	if (err != VL_OK)
+		*n = before;
+	return err;
+}
+
+static void survey(struct vl_feed *f)
+{
+	struct vl_position ends[MAX_PARTITIONS];
+	size_t n = 0;
+
+	pthread_mutex_lock(&f->lock);
+	bool asked = f->ends_asked;
+	f->ends_asked = false;
+	pthread_mutex_unlock(&f->lock);
+	if (!asked)
+		return;
+	for (size_t v = 0; vl_views[v] != NULL && !f->stop; v++)
+		if (ask_lane(f, vl_views[v]->lane, ends, &n) == VL_ERR_UNREACHABLE)
+			break;
+	pthread_mutex_lock(&f->lock);
+	memcpy(f->ends, ends, n * sizeof(ends[0]));
+	f->n_ends = n;
+	f->ends_told = true;
+	pthread_mutex_unlock(&f->lock);
+}
+
+void vl_feed_ask_ends(struct vl_feed *f)
+{
+	pthread_mutex_lock(&f->lock);
+	f->ends_asked = true;
+	f->ends_told = false;
+	pthread_mutex_unlock(&f->lock);
+}
+
+bool vl_feed_ends(struct vl_feed *f, struct vl_position *ends, size_t *count)
+{
+	pthread_mutex_lock(&f->lock);
+	bool told = f->ends_told;
+	f->ends_told = false;
+	*count = told ? f->n_ends : 0;
+	memcpy(ends, f->ends, *count * sizeof(*ends));
+	pthread_mutex_unlock(&f->lock);
+	return told;
+}
+
 /* A consumer that died is replaced; reading goes on from the positions. */
 static bool open_consumer(struct vl_feed *f)
 {
@@ -331,6 +414,7 @@ static void *feed(void *context)
 				vl_log_info("reading %zu partitions", f->n_positions);
 		}
 		find_lost(f);
+		survey(f);
 		poll_once(f);
 	}
 	return NULL;

@@ -8,6 +8,7 @@
 #include "hq/directives.h"
 #include "hq/feed.h"
 #include "hq/ledger.h"
+#include "hq/pulse_tail.h"
 #include "hq/pump.h"
 #include "hq/receipts.h"
 #include "hq/verify.h"
@@ -18,6 +19,8 @@
 #define REAP_MS 60000
 #define ANSWER_MS 30000
 #define PARKED_SHARE 8 /* of the views' room what waits behind gaps may take one part in so many */
+#define TAILS_MS 2000  /* between looks for cut tails */
+#define JUDGE_MS 60000 /* for headquarters to read on to where a lane ended */
 
 const struct vl_conf_key vl_hq_keys[] = {
 	{"views", "path", VL_CONF_TEXT, offsetof(struct vl_hq_settings, views), NULL, "folder of the views"},
@@ -49,6 +52,11 @@ struct hq {
 	struct vl_feed *feed;
 	struct vl_receipts *receipts;
 	struct vl_directives *directives;
+	struct vl_tails *tails;
+	struct vl_position ends[VL_FEED_PARTITIONS]; /* where the suspect lanes ended */
+	size_t n_ends;
+	bool ends_asked, ends_told;
+	int64_t tails_at, judge_by;
 	int64_t reap_at;
 };
 
@@ -60,6 +68,7 @@ static void hq_close(struct hq *hq)
 	vl_verifier_close(hq->verifier);
 	vl_directives_close(hq->directives);
 	vl_receipts_close(hq->receipts);
+	vl_tails_close(hq->tails);
 	vl_undertaker_close(hq->undertaker);
 	vl_applier_close(hq->applier);
 	vl_store_close(hq->store);
@@ -131,6 +140,8 @@ static enum vl_err hq_open(struct hq *hq, const struct vl_conf_pair *pairs, size
 		err = open_applier(hq);
 	if (err == VL_OK)
 		err = open_receipts(hq, why);
+	if (err == VL_OK && (hq->tails = vl_tails_open(hq->store)) == NULL)
+		err = VL_ERR_NOMEM;
 	if (err == VL_OK)
 		err = open_directives(hq, why);
 	if (err == VL_OK)
@@ -157,6 +168,30 @@ static void reload_keys(struct hq *hq)
 	}
 }
 
+/* Look for suspect tails, have the feed ask where their lanes end, and judge them when that far is applied. */
+static enum vl_err watch_tails(struct hq *hq, int64_t now, struct vl_why *why)
+{
+	bool done = false;
+	enum vl_err err = VL_OK;
+
+	if (!hq->ends_asked && now >= hq->tails_at) {
+		hq->tails_at = now + TAILS_MS;
+		hq->judge_by = now + JUDGE_MS;
+		hq->ends_told = false;
+		hq->ends_asked = vl_tails_suspect(hq->tails);
+		if (hq->ends_asked)
+			vl_feed_ask_ends(hq->feed);
+	}
+	if (!hq->ends_asked)
+		return VL_OK;
+	if (!hq->ends_told)
+		hq->ends_told = vl_feed_ends(hq->feed, hq->ends, &hq->n_ends);
+	if (hq->ends_told)
+		err = vl_tails_judge(hq->tails, hq->ends, hq->n_ends, &done, why);
+	hq->ends_asked = !done && now < hq->judge_by;
+	return err;
+}
+
 static enum vl_err work(struct hq *hq, struct vl_why *why)
 {
 	enum vl_err err = vl_pump(hq->verifier, hq->applier, IDLE_MS, why);
@@ -165,6 +200,8 @@ static enum vl_err work(struct hq *hq, struct vl_why *why)
 		err = VL_OK;
 	if (err == VL_OK)
 		err = vl_feed_rewind(hq->feed, hq->applier, why);
+	if (err == VL_OK)
+		err = watch_tails(hq, vl_monotonic_ms(), why);
 	vl_receipts_work(hq->receipts, vl_monotonic_ms());
 	vl_directives_work(hq->directives, vl_monotonic_ms());
 	if (err == VL_OK)

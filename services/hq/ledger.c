@@ -10,8 +10,8 @@
 
 #define FORMAT 3
 
-static const char *const common[] = {"meta",   "offset",   "chain", "standing", "archive",
-				     "parked", "evidence", "dead",  "reasons",  "waiting"};
+static const char *const common[] = {"meta",     "offset", "chain",   "standing", "archive", "parked",
+				     "evidence", "dead",   "reasons", "waiting",  "pulse",   "missing"};
 static const char *const of_view[] = {"event", "history", "row", "tally"};
 
 _Static_assert(sizeof(common) / sizeof(common[0]) == VL_DB_VIEWS, "a name for each database");

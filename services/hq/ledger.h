@@ -11,6 +11,8 @@
  *     dead      topic, partition, offset              -> record for the dead letters, until Kafka has it
  *     reasons   name of a reason                      -> how many records were refused for it
  *     waiting   mission, lane                         -> bytes parked; the furthest place that was not kept (parked.h)
+ *     pulse     mission                               -> its newest pulse, a record as received
+ *     missing   mission, lane                         -> epoch, seq that Kafka had and headquarters did not find
  * and for each view (index i of vl_views):
  *     event     event id, mission                     -> its place; de-duplication is for ever
  *     history   kind, entity, mission, epoch, event   -> where the event lies in the archive
@@ -37,6 +39,8 @@ enum vl_ledger_db {
 	VL_DB_DEAD,
 	VL_DB_REASONS,
 	VL_DB_WAITING,
+	VL_DB_PULSE,
+	VL_DB_MISSING,
 	VL_DB_VIEWS, /* the first of the views' own */
 };
 

@@ -1,6 +1,7 @@
 #include "hq/receipts.h"
 
 #include "base/hash.h"
+#include "bus/types.h"
 #include "hq/chains.h"
 #include "hq/mailbox.h"
 #include "hq/standing.h"
@@ -95,7 +96,7 @@ void vl_receipts_due(void *receipts, const char *mission, const char *lane)
 
 static void due_at_start(void *context, const char *mission, const char *lane, const struct vl_standing *standing)
 {
-	if (standing->batches > 0)
+	if (standing->batches > 0 && strcmp(lane, VL_PULSE_LANE) != 0)
 		vl_receipts_due(context, mission, lane);
 }
 

@@ -24,6 +24,8 @@ const char *vl_verdict_name(enum vl_verdict verdict)
 		return "rollback";
 	case VL_VERDICT_GAP:
 		return "gap";
+	case VL_VERDICT_SILENT:
+		return "silent";
 	case VL_VERDICT_OK:
 		break;
 	}

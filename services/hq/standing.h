@@ -10,7 +10,8 @@
 enum vl_verdict {
 	VL_VERDICT_FORK,     /* two batches for one place, both signed; both are kept */
 	VL_VERDICT_ROLLBACK, /* an epoch began that does not know the end of the one before */
-	VL_VERDICT_GAP,      /* something is missing; what follows waits */
+	VL_VERDICT_GAP,      /* something is missing: what follows waits, or a pulse says that it was sent */
+	VL_VERDICT_SILENT,   /* the mission's pulses no longer come */
 	VL_VERDICT_OK,
 };
 
@@ -29,9 +30,10 @@ struct vl_standing {
 	struct vl_time signed_at; /* the mission's own */
 };
 
+/* By what came; what did not come, the pulses tell (pulse_board.h). */
 enum vl_verdict vl_standing_verdict(const struct vl_standing *standing);
 
-/* "ok", "gap", "fork", "rollback"; static. */
+/* "ok", "gap", "fork", "rollback", "silent"; static. */
 const char *vl_verdict_name(enum vl_verdict verdict);
 
 /* The standing of (mission, lane); all zero where there is none. */

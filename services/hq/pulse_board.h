@@ -1,0 +1,48 @@
+/*
+ * The board: what is to be said of each mission, by what came (standing.h) and by what its pulses say should have come.
+ *
+ * Nothing here is written down: it is worked out of one snapshot of the ledger. A lane is a `gap` too where what Kafka had of it is
+ * missing (pulse_tail.h), and a `fork` too where the mission's pulse names another batch for a place than the one applied there.
+ * A mission is `silent` when three of its intervals went by without a word of it, by the broker's clock and as far as headquarters
+ * has read the lane of pulses: what others have said since is the measure, so that a headquarters that was away, is behind or is
+ * cut off takes nobody for silent. A mission that never sent a pulse is never silent.
+ */
+#ifndef VALISE_HQ_PULSE_BOARD_H
+#define VALISE_HQ_PULSE_BOARD_H
+
+#include "hq/pulse.h"
+#include "hq/standing.h"
+
+#define VL_BOARD_INTERVALS 3
+
+/* Batches `from` to `to` of an epoch; `to` is 0 where none are known to be missing. */
+struct vl_missing {
+	struct vl_epoch epoch;
+	struct vl_seq from, to;
+};
+
+struct vl_lane_state {
+	const char *lane;
+	struct vl_standing standing;
+	enum vl_verdict verdict;
+	struct vl_missing missing;
+};
+
+struct vl_mission_state {
+	const char *mission;
+	enum vl_verdict verdict; /* the worst */
+	int64_t heard_ms;        /* the broker's time of the newest pulse or batch applied; 0 where there is none */
+	bool overdue; /* three intervals went by on our own clock: true of all where headquarters hears nothing */
+	const struct vl_pulse_kept *pulse; /* NULL where it never sent one */
+	const struct vl_lane_state *lanes; /* by name, that of pulses among them */
+	size_t n_lanes;
+};
+
+/* Call `each` for every mission heard of, by id; what it is given is valid during the call. `now` is our own clock. */
+enum vl_err vl_board_each(struct vl_txn *txn, struct vl_time now,
+			  void (*each)(void *context, const struct vl_mission_state *state), void *context) VL_CHECKED;
+
+/* Whether headquarters hears nothing itself: there are missions that send pulses, and all are overdue. */
+bool vl_board_deaf(struct vl_txn *txn, struct vl_time now);
+
+#endif
