@@ -106,6 +106,8 @@ class Boards:
     def check_carried(self):
         applied = {}
         for item in self.read("missions"):
+            if item["lane"].startswith("valise."):
+                continue
             applied[item["mission"]] = applied.get(item["mission"], 0) + number(item, "events")
             whole = item["verdict"] == "ok" and not item["unread"] and not item["parked"]
             expect(f"{item['mission']} {item['lane']}: {item['verdict']}, or something is unread or parked", whole)

@@ -1,9 +1,11 @@
+#include "hq/deadletter.h"
 #include "base/buf.h"
 #include "base/text.h"
 #include "bus/json.h"
 #include "cli/cli.h"
 #include "cli/scan.h"
 #include "cli/table.h"
+#include "cli/views.h"
 
 #include <inttypes.h>
 #include <sodium.h>
@@ -411,6 +413,50 @@ static int show(const struct cli_options *options)
 	return code;
 }
 
+/* -- reasons -- */
+
+struct reasons {
+	struct cli_table *table; /* NULL for JSON */
+	struct vl_buf out;
+};
+
+static void put_reason(void *context, const char *reason, uint64_t count)
+{
+	struct reasons *r = context;
+
+	if (r->table == NULL) {
+		vl_buf_printf(&r->out, "{\"reason\":\"%s\",\"count\":%" PRIu64 "}\n", reason, count);
+		return;
+	}
+	cli_table_put(r->table, reason);
+	cli_table_printf(r->table, "%" PRIu64, count);
+}
+
+static int reasons(const struct cli_options *options)
+{
+	static const char *const titles[] = {"REASON", "RECORDS"};
+	struct reasons r = {.table = options->json ? NULL : cli_table_open(titles, 2)};
+	struct cli_views views = {0};
+	struct vl_why why = {0};
+
+	enum vl_err err = options->json || r.table != NULL ? VL_OK : VL_ERR_NOMEM;
+	if (err == VL_OK)
+		err = cli_views_open(options, &views, &why);
+	if (err == VL_OK) {
+		vl_deadletter_each_reason(views.txn, put_reason, &r);
+		err = vl_txn_err(views.txn);
+	}
+	cli_views_close(&views);
+	if (err == VL_OK && r.table != NULL)
+		cli_table_print(r.table, cli_bold(), &r.out);
+	int code = err == VL_OK ? CLI_OK : cli_cannot("count", "dead letters", &why, err);
+	if (err == VL_OK)
+		cli_views_print(&r.out);
+	vl_buf_free(&r.out);
+	cli_table_close(r.table);
+	return code;
+}
+
 const struct cli_verb cli_deadletter_verbs[] = {
 	{
 		.name = "ls",
@@ -432,6 +478,13 @@ const struct cli_verb cli_deadletter_verbs[] = {
 		.min_args = 1,
 		.max_args = 1,
 		.run = show,
+	},
+	{
+		.name = "reasons",
+		.args = "",
+		.about = "How many records headquarters has refused since its views began, by reason.",
+		.options = CLI_OPT_VIEWS | CLI_OPT_OUTPUT,
+		.run = reasons,
 	},
 	{0},
 };

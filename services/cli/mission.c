@@ -2,7 +2,7 @@
 #include "bus/json.h"
 #include "cli/table.h"
 #include "cli/views.h"
-#include "hq/standing.h"
+#include "hq/pulse_board.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -10,82 +10,267 @@
 
 struct listing {
 	const struct cli_options *options;
+	const char *only;        /* this mission's lines; NULL for all */
 	struct cli_table *table; /* NULL for JSON */
-	struct vl_buf out;
+	struct vl_buf out, cell;
+	size_t shown;
+	bool deaf;
 };
 
-static void put_standing(struct listing *l, const char *mission, const char *lane, const struct vl_standing *s)
+/* -- words -- */
+
+static void put_instant(struct cli_table *table, int64_t ms)
 {
-	const uint64_t numbers[] = {s->batches, s->events, s->replayed, s->repeated, s->unread, s->parked};
 	char time[VL_TIME_TEXT];
 
+	cli_table_put(table, ms > 0 ? vl_time_format(vl_time_from_ms(ms), time) : "");
+}
+
+static void put_age(struct cli_table *table, uint64_t seconds)
+{
+	static const struct {
+		uint64_t below, unit;
+		char letter;
+	} steps[] = {{120, 1, 's'}, {7200, 60, 'm'}, {172800, 3600, 'h'}, {UINT64_MAX, 86400, 'd'}};
+	size_t i = 0;
+
+	while (seconds >= steps[i].below && i < 3)
+		i++;
+	cli_table_printf(table, "%" PRIu64 "%c", seconds / steps[i].unit, steps[i].letter);
+}
+
+static void put_missing(struct vl_buf *out, const struct vl_missing *missing)
+{
+	if (missing->to.n > 0)
+		vl_buf_printf(out, "%" PRIu64 "/%" PRIu64 "-%" PRIu64, missing->epoch.n, missing->from.n,
+			      missing->to.n);
+}
+
+static void put_missing_json(struct vl_buf *out, const struct vl_missing *missing)
+{
+	if (missing->to.n > 0)
+		vl_buf_printf(
+			out, ",\"missing\":{\"epoch\":\"%" PRIu64 "\",\"from\":\"%" PRIu64 "\",\"to\":\"%" PRIu64 "\"}",
+			missing->epoch.n, missing->from.n, missing->to.n);
+}
+
+static void put_instant_json(struct vl_buf *out, const char *name, int64_t ms)
+{
+	char time[VL_TIME_TEXT];
+
+	if (ms > 0)
+		vl_buf_printf(out, ",\"%s\":\"%s\"", name, vl_time_format(vl_time_from_ms(ms), time));
+}
+
+static void put_named(struct vl_buf *out, const char *before, const char *text)
+{
+	vl_buf_put_text(out, before);
+	vl_json_print_text(out, text, strlen(text));
+}
+
+/* -- ls: a line a mission -- */
+
+/* "consular.case.v1 gap 1700000000/3-5, ..." */
+static void put_troubles(struct listing *l, const struct vl_mission_state *m)
+{
+	vl_buf_reset(&l->cell);
+	for (size_t i = 0; i < m->n_lanes; i++) {
+		const struct vl_lane_state *lane = &m->lanes[i];
+		if (lane->verdict == VL_VERDICT_OK || lane->verdict == VL_VERDICT_SILENT)
+			continue;
+		vl_buf_printf(&l->cell, "%s%s %s", l->cell.size > 0 ? ", " : "", lane->lane,
+			      vl_verdict_name(lane->verdict));
+		if (lane->missing.to.n > 0)
+			vl_buf_put_text(&l->cell, " ");
+		put_missing(&l->cell, &lane->missing);
+	}
+	cli_table_put_bytes(l->table, vl_buf_bytes(&l->cell));
+}
+
+static void put_mission(struct listing *l, const struct vl_mission_state *m)
+{
+	const Valise__Pulse__V1__Pulse *said = m->pulse != NULL ? m->pulse->said : NULL;
+
+	cli_table_put(l->table, m->mission);
+	cli_table_put(l->table, vl_verdict_name(m->verdict));
+	put_instant(l->table, m->heard_ms);
+	if (said == NULL) {
+		for (int i = 0; i < 4; i++)
+			cli_table_put(l->table, "");
+	} else {
+		cli_table_printf(l->table, "%" PRIu64, said->waiting_batches);
+		if (said->waiting_batches > 0)
+			put_age(l->table, said->oldest_seconds);
+		else
+			cli_table_put(l->table, "");
+		if (said->clock_offset != NULL)
+			cli_table_printf(l->table, "%+" PRId64 " ms", said->clock_offset->milliseconds);
+		else
+			cli_table_put(l->table, "");
+		cli_table_put(l->table, said->version);
+	}
+	put_troubles(l, m);
+}
+
+static void put_pulse_json(struct vl_buf *out, const struct vl_pulse_kept *pulse)
+{
+	const Valise__Pulse__V1__Pulse *said = pulse->said;
+
+	put_instant_json(out, "pulse", pulse->at_ms);
+	vl_buf_printf(out, ",\"waiting\":%" PRIu64 ",\"oldestSeconds\":%" PRIu64 ",\"intervalSeconds\":%" PRIu32,
+		      said->waiting_batches, said->oldest_seconds, said->interval_seconds);
+	if (said->clock_offset != NULL)
+		vl_buf_printf(out, ",\"clockOffsetMs\":%" PRId64, said->clock_offset->milliseconds);
+	put_named(out, ",\"version\":", said->version);
+}
+
+static void put_mission_json(struct listing *l, const struct vl_mission_state *m)
+{
+	struct vl_buf *out = &l->out;
+	const char *comma = "";
+
+	put_named(out, "{\"mission\":", m->mission);
+	vl_buf_printf(out, ",\"verdict\":\"%s\",\"lanes\":[", vl_verdict_name(m->verdict));
+	for (size_t i = 0; i < m->n_lanes; i++) {
+		const struct vl_lane_state *lane = &m->lanes[i];
+		if (lane->verdict == VL_VERDICT_OK)
+			continue;
+		vl_buf_put_text(out, comma);
+		put_named(out, "{\"lane\":", lane->lane);
+		vl_buf_printf(out, ",\"verdict\":\"%s\"", vl_verdict_name(lane->verdict));
+		put_missing_json(out, &lane->missing);
+		vl_buf_put_text(out, "}");
+		comma = ",";
+	}
+	vl_buf_put_text(out, "]");
+	put_instant_json(out, "heard", m->heard_ms);
+	if (m->pulse != NULL)
+		put_pulse_json(out, m->pulse);
+	if (l->deaf)
+		vl_buf_put_text(out, ",\"deaf\":true");
+	vl_buf_put_text(out, "}\n");
+}
+
+/* -- show: a line a lane -- */
+
+static void put_lane(struct listing *l, const char *mission, const struct vl_lane_state *lane)
+{
+	const struct vl_standing *s = &lane->standing;
+	const uint64_t numbers[] = {s->batches, s->events, s->replayed, s->repeated, s->unread, s->parked};
+
 	cli_table_put(l->table, mission);
-	cli_table_put(l->table, lane);
-	cli_table_put(l->table, vl_verdict_name(vl_standing_verdict(s)));
+	cli_table_put(l->table, lane->lane);
+	cli_table_put(l->table, vl_verdict_name(lane->verdict));
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		cli_table_printf(l->table, "%" PRIu64, numbers[i]);
 	cli_table_printf(l->table, "%" PRIu64 "/%" PRIu64, s->epoch.n, s->seq.n);
-	cli_table_put(l->table, s->batches > 0 ? vl_time_format(vl_time_from_ms(s->applied_ms), time) : "");
+	put_instant(l->table, s->batches > 0 ? s->applied_ms : 0);
+	vl_buf_reset(&l->cell);
+	put_missing(&l->cell, &lane->missing);
+	cli_table_put_bytes(l->table, vl_buf_bytes(&l->cell));
 }
 
-static void put_standing_json(struct vl_buf *out, const char *mission, const char *lane, const struct vl_standing *s)
+static void put_lane_json(struct vl_buf *out, const char *mission, const struct vl_lane_state *lane)
 {
-	char applied[VL_TIME_TEXT], signed_at[VL_TIME_TEXT];
+	const struct vl_standing *s = &lane->standing;
+	char signed_at[VL_TIME_TEXT];
 
-	vl_buf_put_text(out, "{\"mission\":");
-	vl_json_print_text(out, mission, strlen(mission));
-	vl_buf_put_text(out, ",\"lane\":");
-	vl_json_print_text(out, lane, strlen(lane));
+	put_named(out, "{\"mission\":", mission);
+	put_named(out, ",\"lane\":", lane->lane);
 	vl_buf_printf(out,
 		      ",\"verdict\":\"%s\",\"batches\":%" PRIu64 ",\"events\":%" PRIu64 ",\"replayed\":%" PRIu64
 		      ",\"repeated\":%" PRIu64 ",\"unread\":%" PRIu64 ",\"forks\":%" PRIu64 ",\"rollbacks\":%" PRIu64
 		      ",\"parked\":%" PRIu64 ",\"dropped\":%" PRIu64 ",\"epoch\":\"%" PRIu64 "\",\"seq\":\"%" PRIu64
 		      "\",\"nextEvent\":\"%" PRIu64 "\"",
-		      vl_verdict_name(vl_standing_verdict(s)), s->batches, s->events, s->replayed, s->repeated,
-		      s->unread, s->forks, s->rollbacks, s->parked, s->dropped, s->epoch.n, s->seq.n, s->next_event.n);
-	if (s->batches > 0)
-		vl_buf_printf(out, ",\"applied\":\"%s\",\"signedAt\":\"%s\"",
-			      vl_time_format(vl_time_from_ms(s->applied_ms), applied),
-			      vl_time_format(s->signed_at, signed_at));
+		      vl_verdict_name(lane->verdict), s->batches, s->events, s->replayed, s->repeated, s->unread,
+		      s->forks, s->rollbacks, s->parked, s->dropped, s->epoch.n, s->seq.n, s->next_event.n);
+	if (s->batches > 0) {
+		put_instant_json(out, "applied", s->applied_ms);
+		vl_buf_printf(out, ",\"signedAt\":\"%s\"", vl_time_format(s->signed_at, signed_at));
+	}
+	put_missing_json(out, &lane->missing);
 	vl_buf_put_text(out, "}\n");
 }
 
-static void put(void *context, const char *mission, const char *lane, const struct vl_standing *standing)
+/* -- both -- */
+
+static bool is_show(const struct listing *l)
+{
+	return strcmp(l->options->verb, "show") == 0;
+}
+
+static void put(void *context, const struct vl_mission_state *m)
 {
 	struct listing *l = context;
 
-	if (l->options->mission != NULL && strcmp(l->options->mission, mission) != 0)
+	if (l->only != NULL && strcmp(l->only, m->mission) != 0)
 		return;
-	if (l->table != NULL)
-		put_standing(l, mission, lane, standing);
-	else
-		put_standing_json(&l->out, mission, lane, standing);
+	l->shown++;
+	if (!is_show(l) && l->table != NULL)
+		put_mission(l, m);
+	else if (!is_show(l))
+		put_mission_json(l, m);
+	for (size_t i = 0; is_show(l) && i < m->n_lanes; i++) {
+		if (l->table != NULL)
+			put_lane(l, m->mission, &m->lanes[i]);
+		else
+			put_lane_json(&l->out, m->mission, &m->lanes[i]);
+	}
 }
 
-static int ls(const struct cli_options *options)
+static struct cli_table *open_table(bool show)
 {
-	static const char *const titles[] = {"MISSION",  "LANE",   "VERDICT", "BATCHES",     "EVENTS", "REPLAYED",
-					     "REPEATED", "UNREAD", "PARKED",  "EPOCH/BATCH", "LAST"};
-	struct listing l = {.options = options};
-	struct cli_views views = {0};
-	struct vl_why why = {0};
+	static const char *const missions[] = {"MISSION", "VERDICT", "HEARD",   "WAITING",
+					       "OLDEST",  "CLOCK",   "VERSION", "LANES"};
+	static const char *const lanes[] = {"MISSION",  "LANE",   "VERDICT", "BATCHES",     "EVENTS", "REPLAYED",
+					    "REPEATED", "UNREAD", "PARKED",  "EPOCH/BATCH", "LAST",   "MISSING"};
 
-	enum vl_err err = cli_views_open(options, &views, &why);
-	if (err == VL_OK && !options->json)
-		l.table = cli_table_open(titles, sizeof(titles) / sizeof(titles[0]));
-	if (err == VL_OK && !options->json && l.table == NULL)
-		err = VL_ERR_NOMEM;
+	return show ? cli_table_open(lanes, sizeof(lanes) / sizeof(lanes[0]))
+		    : cli_table_open(missions, sizeof(missions) / sizeof(missions[0]));
+}
+
+static enum vl_err gather(struct listing *l, struct vl_why *why)
+{
+	struct vl_time now = vl_clock_now(&vl_clock_system);
+	struct cli_views views;
+	enum vl_err err = cli_views_open(l->options, &views, why);
+
 	if (err == VL_OK) {
-		vl_standing_each(views.txn, put, &l);
-		err = vl_txn_err(views.txn);
+		l->deaf = vl_board_deaf(views.txn, now);
+		err = vl_board_each(views.txn, now, put, l);
 	}
 	cli_views_close(&views);
+	if (err == VL_OK && l->only != NULL && is_show(l) && l->shown == 0)
+		err = vl_fail(why, VL_ERR_NOT_FOUND, "headquarters has heard nothing of a mission of that id");
+	return err;
+}
+
+static int run(const struct cli_options *options)
+{
+	struct listing l = {.options = options, .only = options->mission};
+	struct vl_why why = {0};
+	enum vl_err err = VL_OK;
+
+	if (options->n_args > 0)
+		l.only = options->args[0];
+	if (!options->json && (l.table = open_table(is_show(&l))) == NULL)
+		err = VL_ERR_NOMEM;
+	if (err == VL_OK)
+		err = gather(&l, &why);
 	if (err == VL_OK && l.table != NULL)
 		cli_table_print(l.table, cli_bold(), &l.out);
-	int code = err == VL_OK ? CLI_OK : cli_cannot("list", options->command, &why, err);
+	if (err == VL_OK && (vl_buf_failed(&l.out) || (l.table != NULL && !cli_table_whole(l.table))))
+		err = VL_ERR_NOMEM;
+	int code = err == VL_OK ? CLI_OK : cli_cannot(is_show(&l) ? "show" : "list", "missions", &why, err);
 	if (err == VL_OK)
 		cli_views_print(&l.out);
+	if (err == VL_OK && l.deaf)
+		(void)fputs(
+			"valise: headquarters hears nothing itself: no pulse comes in time from anybody; who is silent "
+			"cannot be told\n",
+			stderr);
 	vl_buf_free(&l.out);
+	vl_buf_free(&l.cell);
 	cli_table_close(l.table);
 	return code;
 }
@@ -94,13 +279,40 @@ const struct cli_verb cli_mission_verbs[] = {
 	{
 		.name = "ls",
 		.args = "",
-		.about = "How headquarters stands with each mission on each lane: ok, gap (something is missing and "
-			 "what\n"
-			 "follows waits), rollback (an epoch began that does not know of the one before) or fork (two\n"
-			 "signed batches for one place). REPLAYED batches and REPEATED events came again and changed\n"
-			 "nothing; UNREAD events are archived but of a type that this headquarters does not know.",
+		.about = "How headquarters stands with each mission, a line each: the worst verdict of its lanes, when "
+			 "it "
+			 "was\n"
+			 "last heard of (the broker's clock), and as its newest pulse says: batches that wait in its "
+			 "outbox "
+			 "for a\n"
+			 "receipt, the age of the oldest, how far the broker's clock is ahead of its own, its agent's "
+			 "version "
+			 "(a\n"
+			 "mission that never sent a pulse: -). LANES names those that are not ok, and what is missing "
+			 "(EPOCH/FROM-TO).\n"
+			 "Verdicts, worst first: fork (two signed batches for one place), rollback (an epoch began "
+			 "that does "
+			 "not\n"
+			 "know of the one before), gap (batches are missing: others wait behind them, or a pulse says "
+			 "that "
+			 "Kafka had\n"
+			 "them), silent (three intervals without a word, while others are heard), ok.",
 		.options = CLI_OPT_VIEWS | CLI_OPT_OUTPUT | CLI_OPT_MISSION,
-		.run = ls,
+		.run = run,
+	},
+	{
+		.name = "show",
+		.args = "[MISSION]",
+		.about = "The lanes of one mission, or of all: verdict and counts. REPLAYED batches and REPEATED "
+			 "events came\n"
+			 "again and changed nothing; UNREAD events are archived but of a type that this headquarters "
+			 "does "
+			 "not\n"
+			 "know; PARKED batches wait behind a gap. MISSING is EPOCH/FROM-TO of the first batches that "
+			 "are.",
+		.options = CLI_OPT_VIEWS | CLI_OPT_OUTPUT,
+		.max_args = 1,
+		.run = run,
 	},
 	{0},
 };

@@ -275,9 +275,19 @@ def test_verify_of_good_lanes(place):
 
 def test_mission_ls(place):
     table = valise.valise("mission", "ls", "--views", place.hq.views).stdout
-    assert re.search(rf"^{MISSION} +{CASE} +ok +5 +5 ", table, re.M)
+    assert re.search(rf"^{MISSION} +ok +2\S+Z +- +- +- +- +-?$", table, re.M), table
     only = rows(valise.valise("mission", "ls", "--views", place.hq.views, "--mission", OTHER, "-o", "json"))
-    assert {row["mission"] for row in only} == {OTHER}
+    assert [(row["mission"], row["verdict"], row["lanes"]) for row in only] == [(OTHER, "ok", [])]
+
+
+def test_mission_show(place):
+    table = valise.valise("mission", "show", MISSION, "--views", place.hq.views).stdout
+    assert re.search(rf"^{MISSION} +{CASE} +ok +5 +5 ", table, re.M)
+    assert OTHER not in table
+    every = rows(valise.valise("mission", "show", "--views", place.hq.views, "-o", "json"))
+    assert {row["mission"] for row in every} == {MISSION, OTHER}
+    nobody = valise.valise("mission", "show", "CN-XX-EMB", "--views", place.hq.views, check=False)
+    assert (nobody.returncode, nobody.stdout) == (3, "")
 
 
 def test_views_ls_and_show(place):

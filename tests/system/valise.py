@@ -116,7 +116,7 @@ class Kafka:
 class Mission:
     """A mission's agent with its key and outbox."""
 
-    def __init__(self, world, name, properties=None, size="1G", users=None, resend=None):
+    def __init__(self, world, name, properties=None, size="1G", users=None, resend=None, pulse=0):
         self.world = world
         self.name = name
         self.folder = world.folder / name
@@ -134,6 +134,7 @@ class Mission:
             f"[mission]\nid = {name}\nkey = {self.key}\n[outbox]\npath = {self.outbox}\nsize = {size}\n"
             f"[socket]\npath = {self.socket}\n" + (f"users = {users}\n" if users else "")
             + (f"[keys]\npath = {world.keys}\n[receipts]\nresend = {resend}\n" if resend else "")
+            + f"[pulse]\nevery = {pulse}\n"
             + "[kafka]\n" + "".join(f"{key} = {value}\n" for key, value in kafka.items()))
 
     def spawn(self, config=None):
@@ -238,8 +239,11 @@ class Headquarters:
         self.process.wait()
 
     def standings(self):
-        listed = rows(valise("mission", "ls", "--views", self.views, "-o", "json"))
+        listed = rows(valise("mission", "show", "--views", self.views, "-o", "json"))
         return {(row["mission"], row["lane"]): row for row in listed}
+
+    def missions(self):
+        return {row["mission"]: row for row in rows(valise("mission", "ls", "--views", self.views, "-o", "json"))}
 
     def standing(self, mission, lane):
         return self.standings().get((mission, lane), {})
