@@ -55,6 +55,7 @@ struct world {
 	struct vl_applier *applier;
 	struct vl_arena *arena;
 	int64_t offset;
+	int64_t later_ms; /* of the broker's clock */
 };
 
 static inline struct sender sender_new(const char *id, unsigned n)
@@ -156,13 +157,13 @@ static inline void put_event(struct vl_buf *out, uint64_t id, const char *subjec
 	vl_buf_free(&packed);
 }
 
-/* Sign what is in `s` next: a batch of these events. The sender's chain moves on. */
-static inline struct sent *sign_batch(struct sender *s, const struct vl_buf *events, size_t n)
+/* Sign what is in `s` next: a batch of these events. The sender's chain moves on. `lane` is static text. */
+static inline struct sent *sign_batch_on(struct sender *s, const char *lane, const struct vl_buf *events, size_t n)
 {
 	struct sent *sent = calloc(1, sizeof(*sent));
 	struct vl_batch_head head = {
 		.mission = {(const uint8_t *)s->id, strlen(s->id)},
-		.lane = {(const uint8_t *)LANE, strlen(LANE)},
+		.lane = {(const uint8_t *)lane, strlen(lane)},
 		.epoch = s->epoch,
 		.seq = {++s->seq},
 		.first_event = {s->next_event},
@@ -183,7 +184,7 @@ static inline struct sent *sign_batch(struct sender *s, const struct vl_buf *eve
 	vl_sig_format(&id, &signature, sent->sig);
 	(void)snprintf(sent->key, sizeof(sent->key), "%s", s->id);
 	sent->record = (struct vl_record){
-		.topic = {(const uint8_t *)LANE, strlen(LANE)},
+		.topic = {(const uint8_t *)lane, strlen(lane)},
 		.key = {(const uint8_t *)sent->key, strlen(sent->key)},
 		.value = vl_buf_bytes(&sent->value),
 		.n_headers = 2,
@@ -192,6 +193,11 @@ static inline struct sent *sign_batch(struct sender *s, const struct vl_buf *eve
 			     {(const uint8_t *)sent->sig, strlen(sent->sig)}}},
 	};
 	return sent;
+}
+
+static inline struct sent *sign_batch(struct sender *s, const struct vl_buf *events, size_t n)
+{
+	return sign_batch_on(s, LANE, events, n);
 }
 
 static inline void sent_free(struct sent *sent)
@@ -221,7 +227,7 @@ static inline void bring_within(struct world *w, const struct sent *sent)
 	struct vl_record record = sent->record;
 
 	record.offset = w->offset++;
-	record.timestamp_ms = 1700000000000 + record.offset;
+	record.timestamp_ms = 1700000000000 + w->later_ms + record.offset;
 	vl_arena_reset(w->arena);
 	enum vl_err verdict = vl_record_verify(&record, w->ring, w->arena, &verified, &why);
 	vl_apply_record(w->applier, &record, verdict, &verified, NULL, &why);
