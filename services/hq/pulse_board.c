@@ -198,8 +198,12 @@ static void tell(struct board *b)
 	}
 	qsort(b->lanes, b->n_lanes, sizeof(b->lanes[0]), by_name);
 	state.n_lanes = b->n_lanes;
-	for (size_t i = 0; i < b->n_lanes; i++)
+	for (size_t i = 0; i < b->n_lanes; i++) {
 		state.verdict = worse(state.verdict, b->lanes[i].verdict);
+		/* Behind a fork no number says which batch is meant. */
+		if (b->lanes[i].verdict != VL_VERDICT_GAP)
+			b->lanes[i].missing = (struct vl_missing){0};
+	}
 	b->each(b->context, &state);
 }
 

@@ -15,7 +15,7 @@
 
 #define VL_BOARD_INTERVALS 3
 
-/* Batches `from` to `to` of an epoch; `to` is 0 where none are known to be missing. */
+/* Of a gap: batches `from` to `to` of an epoch, the first that are missing; else zeros. */
 struct vl_missing {
 	struct vl_epoch epoch;
 	struct vl_seq from, to;
