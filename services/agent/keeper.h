@@ -5,7 +5,7 @@
  * vl_keeper_step, which does one round: read what the clients have sent by now, at most 1 MB of events or 20 ms; commit; answer;
  * wake the link. A small commit is made here and now. A bigger one is made on the outbox's thread while the next one's events are
  * read, checked and put together; its answers go out when it has landed. So a commit carries one event when there is one and
- * thousands when there are thousands, and nobody waits for a timer.
+ * thousands when there are thousands, and nobody waits for a timer. Now and then it says itself how the agent stands (pulse.h).
  */
 #ifndef VALISE_AGENT_KEEPER_H
 #define VALISE_AGENT_KEEPER_H

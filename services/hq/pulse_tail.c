@@ -1,11 +1,13 @@
 #include "hq/pulse_tail.h"
 
+#include "base/log.h"
 #include "hq/apply.h"
 #include "hq/chains.h"
 #include "hq/pulse.h"
 #include "hq/standing.h"
 #include "hq/views.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -135,18 +137,29 @@ static void note_missing(struct vl_txn *txn, const struct suspect *s)
 	vl_txn_put(txn, VL_DB_MISSING, vl_key_done(&key), (struct vl_bytes){value, sizeof(value)});
 }
 
+static void tell(const struct suspect *suspects, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (suspects[i].missing)
+			vl_log_warning("%s says that Kafka has had its batches to %" PRIu64 " of epoch %" PRIu64
+				       " on '%s', and they are not there; waiting for it to send them again",
+				       suspects[i].mission, suspects[i].seq.n, suspects[i].epoch.n, suspects[i].lane);
+}
+
 static enum vl_err note_all(struct vl_tails *tails, struct suspect *suspects, size_t n, struct vl_why *why)
 {
 	struct vl_txn *txn = vl_txn_begin(tails->store, true, why);
 
 	if (txn == NULL)
 		return VL_ERR_NOMEM;
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++)
 		if (suspects[i].missing)
 			note_missing(txn, &suspects[i]);
-		suspects[i].missing = false;
-	}
 	enum vl_err err = vl_txn_commit(txn, why);
+	if (err == VL_OK)
+		tell(suspects, n);
+	for (size_t i = 0; i < n; i++)
+		suspects[i].missing = false;
 	/* No room: it is looked at again. */
 	return err == VL_ERR_FULL ? VL_OK : err;
 }

@@ -409,6 +409,22 @@ static void nobody_is_silent_to_a_deaf_headquarters(void **state)
 	sent_free(sent);
 }
 
+/* One partition of the lane of pulses may be read before another: each measures its own missions. */
+static void a_partition_read_late_makes_nobody_silent(void **state)
+{
+	struct place *p = *state;
+
+	bring_beat(&p->world, &p->sd_beat, NULL, 0);
+	for (unsigned partition = 1; partition < 2; partition--) {
+		pass(p, 86400);
+		struct sent *sent = beat(&p->eg_beat, NULL, 0);
+		sent->record.partition = (int32_t)partition;
+		bring(&p->world, sent);
+		sent_free(sent);
+		assert_verdict(&p->world, "CN-SD-EMB", NULL, partition == 1 ? VL_VERDICT_OK : VL_VERDICT_SILENT);
+	}
+}
+
 static void who_never_sent_a_pulse_is_not_silent(void **state)
 {
 	struct place *p = *state;
@@ -460,6 +476,7 @@ int main(void)
 		TEST(only_what_it_reads_and_kafka_had),
 		TEST(three_intervals_without_a_word_are_silence),
 		TEST(nobody_is_silent_to_a_deaf_headquarters),
+		TEST(a_partition_read_late_makes_nobody_silent),
 		TEST(who_never_sent_a_pulse_is_not_silent),
 		TEST(a_pulse_that_names_another_batch_is_a_fork),
 	};
