@@ -342,6 +342,24 @@ static void a_lane_that_never_came_is_missing(void **state)
 	free_three(sent);
 }
 
+/* What a fork holds up is there, as evidence. */
+static void what_lies_behind_a_fork_is_not_missing(void **state)
+{
+	struct place *p = *state;
+	struct sender thief = p->sd;
+	struct sent *forged = open_case(&thief, 66, "SD-6", 100);
+	struct sent *sent[3];
+
+	bring(&p->world, forged);
+	send_three(p, sent, 3);
+	struct vl_tails *tails = vl_tails_open(p->world.store);
+	assert_false(vl_tails_suspect(tails));
+	vl_tails_close(tails);
+	assert_verdict(&p->world, "CN-SD-EMB", LANE, VL_VERDICT_FORK);
+	sent_free(forged);
+	free_three(sent);
+}
+
 /* Of lanes that headquarters does not read, and of what Kafka has not acked, nothing is said. */
 static void only_what_it_reads_and_kafka_had(void **state)
 {
@@ -473,6 +491,7 @@ int main(void)
 		TEST(what_comes_meanwhile_is_not_missing),
 		TEST(no_tail_is_judged_in_the_dark),
 		TEST(a_lane_that_never_came_is_missing),
+		TEST(what_lies_behind_a_fork_is_not_missing),
 		TEST(only_what_it_reads_and_kafka_had),
 		TEST(three_intervals_without_a_word_are_silence),
 		TEST(nobody_is_silent_to_a_deaf_headquarters),
