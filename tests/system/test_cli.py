@@ -330,6 +330,10 @@ def test_dead_letters(place):
     only = rows(valise.valise("deadletter", "ls", "-b", place.kafka.bootstrap, "--mission", "CN-XX-EMB", "-o", "json"))
     assert [(row["topic"], row["partition"], row["offset"], row["reason"], row["valueSize"]) for row in only] == [
         (topic, partition, offset, "unknown_key", len(place.forged_value))]
+    counted = rows(valise.valise("deadletter", "reasons", "--views", place.hq.views, "-o", "json"))
+    assert counted == [{"reason": only[0]["reason"], "count": 1}]
+    assert re.search(rf"^{only[0]['reason']} +1$",
+                     valise.valise("deadletter", "reasons", "--views", place.hq.views).stdout, re.M)
     raw = valise.valise("deadletter", "show", "--raw", "-b", place.kafka.bootstrap, origin, text=False)
     assert raw.stdout == place.forged_value
     none = valise.valise("deadletter", "ls", "-b", place.kafka.bootstrap, "--mission", "CN-YY-EMB", "-o", "json")
