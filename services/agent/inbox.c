@@ -227,7 +227,11 @@ bool vl_inbox_wish(struct vl_inbox *inbox, struct vl_pipe_message *resend)
 		struct wish wish = inbox->lanes[i].wish;
 		if (wish.from.n == 0)
 			continue;
-		*resend = (struct vl_pipe_message){VL_PIPE_RESEND, &vl_lanes[i], wish.epoch, wish.from, wish.to};
+		*resend = (struct vl_pipe_message){.kind = VL_PIPE_RESEND,
+						   .lane = &vl_lanes[i],
+						   .epoch = wish.epoch,
+						   .seq = wish.from,
+						   .to = wish.to};
 		inbox->lanes[i].wish = (struct wish){0};
 		return true;
 	}

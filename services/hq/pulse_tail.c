@@ -59,12 +59,14 @@ static bool is_applied(struct vl_txn *txn, const char *mission, const char *lane
 	return vl_chains_get(txn, mission, lane, epoch, &chain) && chain.seq.n >= seq.n;
 }
 
-/* What waits behind a gap will tell more when it has been applied; what lies behind a fork is not missing but evidence. */
+/* What waits behind a gap will tell more when it is applied, what found no room there is asked for already, and what lies behind a fork
+ * is not missing but evidence. */
 static bool is_missing(struct vl_txn *txn, const struct suspect *s)
 {
 	struct vl_standing standing = vl_standing_get(txn, s->mission, s->lane);
 
-	return standing.parked == 0 && standing.forks == 0 && !is_applied(txn, s->mission, s->lane, s->epoch, s->seq);
+	return standing.parked == 0 && standing.dropped == 0 && standing.forks == 0 &&
+	       !is_applied(txn, s->mission, s->lane, s->epoch, s->seq);
 }
 
 /* It has been found already. */

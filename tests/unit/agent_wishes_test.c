@@ -115,7 +115,8 @@ static const char *sends(struct desk *desk)
 
 static bool wish_for(struct desk *desk, uint64_t epoch, uint64_t from, uint64_t to)
 {
-	struct vl_pipe_message resend = {VL_PIPE_RESEND, &vl_lanes[desk->lane], {epoch}, {from}, {to}};
+	struct vl_pipe_message resend = {
+		.kind = VL_PIPE_RESEND, .lane = &vl_lanes[desk->lane], .epoch = {epoch}, .seq = {from}, .to = {to}};
 
 	desk->now += VL_RESEND_ASKED_MAX_MS;
 	return vl_wishes_take(desk->asked, desk->world->outbox, desk->flight, &resend, desk->now);
@@ -311,7 +312,8 @@ static void what_is_applied_is_not_sent_again(void **state)
 static void asking_often_does_not_send_often(void **state)
 {
 	struct desk *desk = *state;
-	struct vl_pipe_message resend = {VL_PIPE_RESEND, &vl_lanes[desk->lane], {NOW}, {5}, {5}};
+	struct vl_pipe_message resend = {
+		.kind = VL_PIPE_RESEND, .lane = &vl_lanes[desk->lane], .epoch = {NOW}, .seq = {5}, .to = {5}};
 	unsigned sent = 0;
 
 	(void)sends(desk);
@@ -329,7 +331,12 @@ static void asking_often_does_not_send_often(void **state)
 static void a_wish_passes_the_pipe(void **state)
 {
 	struct desk *desk = *state;
-	struct vl_pipe_message sent = {VL_PIPE_RESEND, &vl_lanes[desk->lane], {NOW}, {5}, {77}}, got;
+	struct vl_pipe_message sent = {.kind = VL_PIPE_RESEND,
+				       .lane = &vl_lanes[desk->lane],
+				       .epoch = {NOW},
+				       .seq = {5},
+				       .to = {77}},
+			       got;
 	int ends[2];
 
 	assert_int_equal(vl_pipe_open(ends, NULL), VL_OK);
