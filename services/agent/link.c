@@ -105,8 +105,8 @@ static void on_acked(void *context, uint64_t tag, enum vl_err err, int32_t parti
 		explain_refusal(err, &why);
 		lane_trouble(link, lane, err, &why);
 	} else if (!link->closing && link->broken == VL_OK) {
+		/* Why is said by the poll that is under way. */
 		link->broken = err;
-		trouble(link, err, NULL);
 	}
 }
 
@@ -183,9 +183,9 @@ static void serve_producer(struct link *link, int64_t now)
 	enum vl_err err = vl_producer_poll(link->producer, 0, &why);
 	if (err == VL_ERR_UNREACHABLE) {
 		trouble(link, err, &why);
-	} else if (err != VL_OK && link->broken == VL_OK) {
-		link->broken = err;
-		trouble(link, err, &why);
+	} else if (err != VL_OK || link->broken != VL_OK) {
+		link->broken = err != VL_OK ? err : link->broken;
+		trouble(link, link->broken, &why);
 	}
 	if (vl_flight_age(link->flight, now, &oldest) > 0 && oldest > STALL_MS)
 		link->broken = VL_ERR_TIMEOUT;
