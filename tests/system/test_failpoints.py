@@ -44,24 +44,32 @@ def died(process, point):
     assert code == -9, f"{point}: {code}"
 
 
-def die_in_keeper(mission, point, how, call):
+def dawdle(load):
+    """It only waits there: long enough for that to happen."""
+    until = load.turns + 3
+    wait_for("the load to go on", lambda: load.turns >= until or load.wrong, 60)
+
+
+def die_in_keeper(mission, load, point, how, call):
     arm(mission, point, how, call)
     mission.process = mission.spawn()
     died(mission.process, point)
     disarm(mission)
 
 
-def die_in_link(mission, point, how, call):
+def die_in_link(mission, load, point, how, call):
     words = {"kill": "the link died of signal 9", "fail": "the handle is dead"}.get(how)
     before = mission.said().count(words) if words else 0
     arm(mission, point, how, call)
     mission.start()
     if words:
         wait_for(f"the end at {point}", lambda: mission.said().count(words) > before, 60)
+    else:
+        dawdle(load)
     disarm(mission)
 
 
-def die_in_headquarters(hq, point, how, call):
+def die_in_headquarters(hq, load, point, how, call):
     arm(hq, point, how, call)
     if how == "kill":
         hq.spawn()
@@ -71,6 +79,8 @@ def die_in_headquarters(hq, point, how, call):
         hq.start()
         if how == "fail":
             wait_for(f"the end at {point}", lambda: hq.said().count("a test says so") > before, 60)
+        else:
+            dawdle(load)
     disarm(hq)
 
 
@@ -86,7 +96,7 @@ def test_death_at_each_place(world):
             + [(die_in_headquarters, hq, place) for place in HQ]) * DEATHS
     dice.shuffle(ways)
     for die, part, (point, how, last) in ways:
-        die(part, point, how, dice.randint(1, last))
+        die(part, load, point, how, dice.randint(1, last))
         assert load.wrong == []
     load.finish()
     print(f"{len(ways)} deaths, {len(load.given)} events")

@@ -221,9 +221,9 @@ class Headquarters:
             self.process = spawn("valise-hq", "--config", self.config, stderr=log, env=self.environment)
 
     def start(self):
+        before = self.said().count("valise-hq: ready:")
         self.spawn()
-        wait_for("the views", lambda: self.alive() and valise("mission", "ls", "--views", self.views,
-                                                              check=False).returncode == 0)
+        wait_for("headquarters", lambda: self.alive() and self.said().count("valise-hq: ready:") > before)
         return self
 
     def alive(self):
