@@ -4,7 +4,7 @@ The mission's agent runs on a clock of its own (tests/faults/shift.c); an hour o
 take. Every midnight the agent ends, politely or not, and another one starts, with nobody to send to. Then
 Kafka and headquarters come up.
 
-Environment: VALISE_DAYS_EVENTS (how many, 25000 each way), VALISE_SEED (which, and how the agents end; printed).
+Environment: VALISE_DAYS_EVENTS (how many, 17000 on each clock), VALISE_SEED (which, and how the agents end; printed).
 """
 
 import os
@@ -18,7 +18,7 @@ import oracle
 import valise
 from valise import CASE, wait_for
 
-EVENTS = int(os.environ.get("VALISE_DAYS_EVENTS", 25000))
+EVENTS = int(os.environ.get("VALISE_DAYS_EVENTS", 17000))
 YEAR = 365 * 86400
 HOURS = 7 * 24
 MISSION = "CN-SD-EMB"
