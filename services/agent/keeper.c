@@ -6,6 +6,7 @@
 #include "agent/inbox.h"
 #include "agent/listen.h"
 #include "agent/pipe.h"
+#include "base/failpoint.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -420,6 +421,7 @@ static enum vl_err fail(struct vl_keeper *keeper, enum vl_err err, struct vl_why
 
 static void arrive(struct vl_keeper *keeper, struct round *round)
 {
+	(void)vl_failpoint("keeper.before-answer");
 	answers_release(&round->answers);
 	round->bytes = 0;
 	wake_link(keeper);

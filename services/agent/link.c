@@ -6,6 +6,7 @@
 #include "agent/pipe.h"
 #include "agent/resend.h"
 #include "agent/wishes.h"
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "stream/stream.h"
 
@@ -118,8 +119,8 @@ static void on_acked(void *context, uint64_t tag, enum vl_err err, int32_t parti
 		explain_refusal(err, &why);
 		lane_trouble(link, lane, err, &why);
 	} else if (!link->closing && link->broken == VL_OK) {
+		/* Why is said by the poll that is under way. */
 		link->broken = err;
-		trouble(link, err, NULL);
 	}
 }
 
@@ -135,7 +136,9 @@ static void report(struct link *link, int64_t now)
 			continue;
 		struct vl_pipe_message message = {
 			.kind = VL_PIPE_ACKED, .lane = &vl_lanes[i], .epoch = place.epoch, .seq = place.seq};
+		(void)vl_failpoint("link.before-told");
 		enum vl_err err = vl_pipe_send(link->keeper, &message);
+		(void)vl_failpoint("link.after-told");
 		if (err == VL_ERR_BUSY) {
 			vl_flight_not_told(link->flight, i);
 			link->news = true;
@@ -197,9 +200,9 @@ static void serve_producer(struct link *link, int64_t now)
 	enum vl_err err = vl_producer_poll(link->producer, 0, &why);
 	if (err == VL_ERR_UNREACHABLE) {
 		trouble(link, err, &why);
-	} else if (err != VL_OK && link->broken == VL_OK) {
-		link->broken = err;
-		trouble(link, err, &why);
+	} else if (err != VL_OK || link->broken != VL_OK) {
+		link->broken = err != VL_OK ? err : link->broken;
+		trouble(link, link->broken, &why);
 	}
 	if (vl_flight_age(link->flight, now, &oldest) > 0 && oldest > STALL_MS)
 		link->broken = VL_ERR_TIMEOUT;
@@ -254,7 +257,8 @@ static bool send_next(struct link *link, struct vl_outbox_look *look, size_t lan
 	}
 	/* Noted before it is sent, as its ack may come from within. */
 	size_t tag = vl_flight_sent(link->flight, lane, (struct vl_place){batch.epoch, batch.seq}, bytes, now);
-	enum vl_err err = send_batch(link, &batch, tag, &why);
+	enum vl_err err = vl_failpoint("link.send") ? VL_ERR_GONE : send_batch(link, &batch, tag, &why);
+	(void)vl_failpoint("link.after-send");
 	if (err == VL_OK)
 		return true;
 	(void)vl_flight_refused(link->flight, tag, now);

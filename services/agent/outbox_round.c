@@ -1,5 +1,7 @@
 #include "agent/outbox_in.h"
 
+#include "base/failpoint.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,7 +76,11 @@ static enum vl_err store(struct vl_outbox *outbox, struct outbox_round *round, s
 	for (uint32_t i = 0; i < round->n_lanes; i++)
 		if (outbox->lanes[i] != NULL)
 			put_end(txn, outbox->lanes[i], &round->ends[i]);
-	return vl_txn_commit(txn, why);
+	(void)vl_failpoint("keeper.before-commit");
+	enum vl_err err = vl_txn_commit(txn, why);
+	if (err == VL_OK)
+		(void)vl_failpoint("keeper.after-commit");
+	return err;
 }
 
 /* -- the writer's thread -- */

@@ -1,5 +1,6 @@
 #include "hq/feed.h"
 
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "bus/types.h"
 #include "hq/apply.h"
@@ -281,6 +282,7 @@ static void take_message(struct vl_feed *f, struct vl_message *message)
 		vl_message_free(message);
 		return;
 	}
+	(void)vl_failpoint("hq.after-fetch");
 	position->offset = record->offset + 1;
 	(void)vl_verifier_put(f->verifier, record, free_message, message);
 }
@@ -380,6 +382,10 @@ static void poll_once(struct vl_feed *f)
 	struct vl_why why = {0};
 	enum vl_err err = vl_consumer_poll(f->consumer, POLL_MS, &message, &at, &why);
 
+	if (err == VL_OK && vl_failpoint("hq.fetch")) {
+		vl_message_free(message);
+		err = vl_fail(&why, VL_ERR_GONE, "a test says so");
+	}
 	if (err == VL_OK || err == VL_ERR_END)
 		say_unreachable(f, false, NULL);
 	if (err == VL_OK)

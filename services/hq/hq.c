@@ -219,6 +219,8 @@ enum vl_err vl_hq_run(const struct vl_hq_settings *settings, const struct vl_con
 	struct hq hq = {.settings = settings};
 	enum vl_err err = hq_open(&hq, pairs, n_pairs, why);
 
+	if (err == VL_OK)
+		vl_log_info("ready: the views are open in %s", settings->views);
 	while (err == VL_OK && !signals->stop) {
 		if (atomic_exchange(&signals->reload, false))
 			reload_keys(&hq);

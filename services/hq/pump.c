@@ -1,6 +1,7 @@
 #include "hq/pump.h"
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 
 #define MOST_EVENTS 50000
 #define MOST_BYTES ((size_t)32 << 20)
@@ -12,6 +13,7 @@ enum vl_err vl_pump(struct vl_verifier *verifier, struct vl_applier *applier, in
 	if (job == NULL)
 		return VL_ERR_TIMEOUT;
 
+	(void)vl_failpoint("hq.after-verify");
 	int64_t until = vl_monotonic_ms() + MOST_MS;
 	size_t bytes = 0;
 	enum vl_err err = vl_apply_begin(applier, why);
@@ -19,12 +21,15 @@ enum vl_err vl_pump(struct vl_verifier *verifier, struct vl_applier *applier, in
 		return err;
 	for (unsigned records = 1; job != NULL; records++) {
 		vl_apply_record(applier, job->record, job->verdict, &job->verified, job->facts, &job->why);
+		(void)vl_failpoint("hq.mid-apply");
 		bytes += job->record->value.size;
 		bool room = records < VL_VERIFIER_TAKE && vl_apply_events(applier) < MOST_EVENTS &&
 			    bytes < MOST_BYTES && vl_monotonic_ms() < until;
 		job = room ? vl_verifier_next(verifier, 0) : NULL;
 	}
+	(void)vl_failpoint("hq.before-commit");
 	err = vl_apply_commit(applier, why);
+	(void)vl_failpoint("hq.after-commit");
 	vl_verifier_done(verifier);
 	return err;
 }

@@ -66,10 +66,10 @@ def rows(result):
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 
-def spawn(program, *arguments, **options):
+def spawn(program, *arguments, env=None, **options):
     """A program of ours that goes on running."""
     return subprocess.Popen([str(word) for word in (PROGRAMS / program, *arguments)], stdin=subprocess.DEVNULL,
-                            env={**os.environ, **ENVIRONMENT}, **options)
+                            env={**os.environ, **ENVIRONMENT, **(env or {})}, **options)
 
 
 def wait_for(what, condition, seconds=30):
@@ -127,6 +127,7 @@ class Mission:
         self.config = self.folder / "agent.conf"
         self.log = self.folder / "log"
         self.process = None
+        self.environment = {}  # what its agent gets besides
         valise("key", "new", "--id", name, "--out", self.folder)
         (world.keys / f"{name}.pub").write_bytes((self.folder / f"{name}.pub").read_bytes())
         kafka = {"bootstrap.servers": world.kafka.bootstrap, **(properties or {})}
@@ -139,7 +140,7 @@ class Mission:
 
     def spawn(self, config=None):
         with open(self.log, "ab") as log:
-            return spawn("valise-agent", "--config", config or self.config, stderr=log)
+            return spawn("valise-agent", "--config", config or self.config, stderr=log, env=self.environment)
 
     def refused(self, config=None):
         """What an agent says that does not start."""
@@ -210,16 +211,20 @@ class Headquarters:
         self.config = self.folder / "hq.conf"
         self.log = self.folder / "log"
         self.process = None
+        self.environment = {}
         self.config.write_text(f"[views]\npath = {self.views}\nsize = 4G\n[keys]\npath = {world.keys}\n"
                                + (f"[receipts]\nsocket = {agent.socket}\ninterval = 100\n" if agent else "")
                                + (f"[directives]\nafter = {after}\n" if after else "")
                                + f"[kafka]\nbootstrap.servers = {(kafka or world.kafka).bootstrap}\n")
 
-    def start(self):
+    def spawn(self):
         with open(self.log, "ab") as log:
-            self.process = spawn("valise-hq", "--config", self.config, stderr=log)
-        wait_for("the views", lambda: self.alive() and valise("mission", "ls", "--views", self.views,
-                                                              check=False).returncode == 0)
+            self.process = spawn("valise-hq", "--config", self.config, stderr=log, env=self.environment)
+
+    def start(self):
+        before = self.said().count("valise-hq: ready:")
+        self.spawn()
+        wait_for("headquarters", lambda: self.alive() and self.said().count("valise-hq: ready:") > before)
         return self
 
     def alive(self):
