@@ -246,7 +246,7 @@ static void put(struct line *line, size_t lane, unsigned count)
 	assert_int_equal(vl_outbox_commit(outbox, NULL), VL_OK);
 	vl_buf_free(&buf);
 	struct vl_outbox_look *look = vl_outbox_look(outbox, NULL);
-	vl_outbox_head(look, lanes[lane], &epoch, &seq);
+	vl_outbox_head(look, lanes[lane], &epoch, &seq, NULL);
 	vl_outbox_look_end(look);
 	line->put[lane] = seq.n;
 	assert_true(seq.n <= MOST);
