@@ -29,8 +29,8 @@ const struct vl_conf_key vl_agent_keys[] = {
 	{"socket", "users", VL_CONF_TEXTS, AT(users_text), "",
 	 "who may publish, names or uids; where none is given, only the user that the agent runs as"},
 	{"batch", "bytes", VL_CONF_SIZE, AT(batch_bytes), "256k",
-	 "the most bytes of one batch that several events share, 1k to 1000000; a bigger event travels alone. Small "
-	 "batches let an urgent one pass sooner on a thin line"},
+	 "the most bytes of one batch that several events share, 1k to 1000000; a bigger event travels alone. On "
+	 "a thin line batches are smaller: what it carries in two seconds, 16k or more"},
 	{"pulse", "every", VL_CONF_COUNT, AT(pulse), "60",
 	 "seconds between two heartbeats, by which headquarters sees that this mission is there and that nothing it "
 	 "sent is "

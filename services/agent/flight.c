@@ -22,6 +22,7 @@ enum again { NOT_AGAIN, WAITS, UNDER_WAY };
 
 struct lane {
 	enum vl_precedence precedence;
+	enum vl_class class;
 	struct vl_place sent, acked;
 	size_t first, last; /* its records in flight, in order */
 	bool waiting, news;
@@ -35,9 +36,9 @@ struct lane {
 };
 
 struct vl_flight {
-	struct vl_window window;
+	struct vl_window windows[VL_CLASSES];
+	uint64_t turns[VL_CLASSES];
 	size_t n_records, free;
-	uint64_t turn;
 	struct record records[VL_FLIGHT_RECORDS];
 	size_t n_lanes;
 	struct lane lanes[];
@@ -50,9 +51,16 @@ struct vl_flight *vl_flight_open(const struct vl_lane *lanes, size_t n_lanes)
 	if (flight == NULL)
 		return NULL;
 	flight->n_lanes = n_lanes;
-	for (size_t i = 0; i < n_lanes; i++)
-		flight->lanes[i].precedence = lanes[i].precedence;
-	vl_flight_restart(flight);
+	for (size_t i = 0; i < n_lanes; i++) {
+		struct lane *lane = &flight->lanes[i];
+		lane->precedence = lanes[i].precedence;
+		lane->class = lane->precedence <= VL_IMMEDIATE ? VL_URGENT : VL_BULK;
+		lane->first = lane->last = NONE;
+	}
+	for (size_t i = 0; i < VL_FLIGHT_RECORDS; i++)
+		flight->records[i].next = i + 1 < VL_FLIGHT_RECORDS ? i + 1 : NONE;
+	vl_flight_restart(flight, VL_URGENT);
+	vl_flight_restart(flight, VL_BULK);
 	return flight;
 }
 
@@ -82,19 +90,24 @@ void vl_flight_empty(struct vl_flight *flight, size_t lane)
 	flight->lanes[lane].waiting = false;
 }
 
+enum vl_class vl_flight_class(const struct vl_flight *flight, size_t lane)
+{
+	return flight->lanes[lane].class;
+}
+
 static bool has_turn(const struct lane *lane, int64_t now_ms)
 {
 	return lane->waiting && !lane->rewinding && lane->again != WAITS && now_ms >= lane->aside_until;
 }
 
-bool vl_flight_next(const struct vl_flight *flight, int64_t now_ms, size_t *next)
+bool vl_flight_next(const struct vl_flight *flight, enum vl_class class, int64_t now_ms, size_t *next)
 {
-	bool fair = flight->turn % FAIR_TURN == FAIR_TURN - 1;
+	bool fair = flight->turns[class] % FAIR_TURN == FAIR_TURN - 1;
 	const struct lane *best = NULL;
 
 	for (size_t i = 0; i < flight->n_lanes; i++) {
 		const struct lane *lane = &flight->lanes[i];
-		if (!has_turn(lane, now_ms))
+		if (lane->class != class || !has_turn(lane, now_ms))
 			continue;
 		if (best == NULL || (!fair && lane->precedence < best->precedence) ||
 		    ((fair || lane->precedence == best->precedence) && lane->turn < best->turn)) {
@@ -110,9 +123,16 @@ struct vl_place vl_flight_sent_to(const struct vl_flight *flight, size_t lane)
 	return flight->lanes[lane].sent;
 }
 
-bool vl_flight_allows(struct vl_flight *flight, size_t bytes)
+static struct vl_window *window_of(struct vl_flight *flight, size_t lane)
 {
-	return flight->n_records < VL_FLIGHT_RECORDS && vl_window_allows(&flight->window, bytes);
+	return &flight->windows[flight->lanes[lane].class];
+}
+
+bool vl_flight_allows(struct vl_flight *flight, size_t lane, size_t bytes)
+{
+	size_t kept = flight->lanes[lane].class == VL_URGENT ? 0 : VL_FLIGHT_URGENT;
+
+	return flight->n_records + kept < VL_FLIGHT_RECORDS && vl_window_allows(window_of(flight, lane), bytes);
 }
 
 size_t vl_flight_sent(struct vl_flight *flight, size_t index, struct vl_place place, size_t bytes, int64_t now_ms)
@@ -135,9 +155,20 @@ size_t vl_flight_sent(struct vl_flight *flight, size_t index, struct vl_place pl
 		if (later(lane->resume, place))
 			lane->sent = lane->resume;
 	}
-	lane->turn = ++flight->turn;
-	vl_window_sent(&flight->window, bytes);
+	lane->turn = ++flight->turns[lane->class];
+	vl_window_sent(window_of(flight, index), bytes);
 	return tag;
+}
+
+static void take_first(struct vl_flight *flight, struct lane *lane)
+{
+	struct record *record = &flight->records[lane->first];
+	size_t next = record->next;
+
+	record->next = flight->free;
+	flight->free = lane->first;
+	flight->n_records--;
+	lane->first = next;
 }
 
 /* What is sent again was acked once: where nothing is in flight, `sent` is as far as that goes. */
@@ -159,8 +190,7 @@ static void begin_again(struct lane *lane)
 static void settle(struct vl_flight *flight, struct lane *lane)
 {
 	while (lane->first != NONE && flight->records[lane->first].fate != IN_FLIGHT) {
-		size_t tag = lane->first;
-		struct record *record = &flight->records[tag];
+		const struct record *record = &flight->records[lane->first];
 		lane->broken |= record->fate == REFUSED;
 		if (!lane->broken) {
 			lane->news |= later(record->place, lane->acked);
@@ -169,10 +199,7 @@ static void settle(struct vl_flight *flight, struct lane *lane)
 			if (!lane->rewinding)
 				lane->aside_ms = 0;
 		}
-		lane->first = record->next;
-		record->next = flight->free;
-		flight->free = tag;
-		flight->n_records--;
+		take_first(flight, lane);
 	}
 	if (lane->rewinding && lane->first == NONE) {
 		lane->rewinding = lane->broken = false;
@@ -189,7 +216,7 @@ size_t vl_flight_acked(struct vl_flight *flight, size_t tag, int64_t now_ms)
 	size_t lane = record->lane;
 
 	record->fate = ACKED;
-	vl_window_acked(&flight->window, record->bytes, now_ms - record->sent_ms);
+	vl_window_acked(window_of(flight, lane), record->bytes, now_ms - record->sent_ms);
 	settle(flight, &flight->lanes[lane]);
 	return lane;
 }
@@ -209,7 +236,7 @@ size_t vl_flight_refused(struct vl_flight *flight, size_t tag, int64_t now_ms)
 	size_t lane = record->lane;
 
 	record->fate = REFUSED;
-	vl_window_acked(&flight->window, record->bytes, INT64_MAX);
+	vl_window_acked(window_of(flight, lane), record->bytes, INT64_MAX);
 	set_aside(&flight->lanes[lane], now_ms);
 	flight->lanes[lane].rewinding = true;
 	settle(flight, &flight->lanes[lane]);
@@ -246,21 +273,25 @@ bool vl_flight_send_again(struct vl_flight *flight, size_t index, struct vl_plac
 	return true;
 }
 
-void vl_flight_restart(struct vl_flight *flight)
+void vl_flight_restart(struct vl_flight *flight, enum vl_class class)
 {
-	for (size_t i = 0; i < VL_FLIGHT_RECORDS; i++)
-		flight->records[i].next = i + 1 < VL_FLIGHT_RECORDS ? i + 1 : NONE;
-	flight->free = 0;
-	flight->n_records = 0;
-	flight->window = vl_window_start();
+	flight->windows[class] = vl_window_start();
 	for (size_t i = 0; i < flight->n_lanes; i++) {
 		struct lane *lane = &flight->lanes[i];
-		lane->first = lane->last = NONE;
+		if (lane->class != class)
+			continue;
+		while (lane->first != NONE)
+			take_first(flight, lane);
 		lane->sent = lane->acked;
 		lane->rewinding = lane->broken = false;
 		lane->again = NOT_AGAIN;
 		lane->waiting = true;
 	}
+}
+
+void vl_flight_line(struct vl_flight *flight, enum vl_class class, uint64_t rate)
+{
+	vl_window_line(&flight->windows[class], rate);
 }
 
 struct vl_place vl_flight_acked_to(struct vl_flight *flight, size_t lane, bool *news)
@@ -275,16 +306,19 @@ void vl_flight_not_told(struct vl_flight *flight, size_t lane)
 	flight->lanes[lane].news = true;
 }
 
-size_t vl_flight_age(struct vl_flight *flight, int64_t now_ms, int64_t *oldest_ms)
+size_t vl_flight_age(struct vl_flight *flight, enum vl_class class, int64_t now_ms, int64_t *oldest_ms)
 {
+	struct vl_window *window = &flight->windows[class];
+
 	*oldest_ms = 0;
 	for (size_t i = 0; i < flight->n_lanes; i++) {
 		size_t first = flight->lanes[i].first;
-		if (first != NONE && now_ms - flight->records[first].sent_ms > *oldest_ms)
+		if (flight->lanes[i].class == class && first != NONE &&
+		    now_ms - flight->records[first].sent_ms > *oldest_ms)
 			*oldest_ms = now_ms - flight->records[first].sent_ms;
 	}
-	vl_window_age(&flight->window, *oldest_ms, now_ms);
-	return flight->n_records;
+	vl_window_age(window, *oldest_ms, now_ms);
+	return window->in_flight;
 }
 
 int64_t vl_flight_wait(const struct vl_flight *flight, int64_t now_ms)
@@ -299,7 +333,7 @@ int64_t vl_flight_wait(const struct vl_flight *flight, int64_t now_ms)
 	return wait;
 }
 
-size_t vl_flight_window(const struct vl_flight *flight)
+size_t vl_flight_window(const struct vl_flight *flight, enum vl_class class)
 {
-	return flight->window.size;
+	return flight->windows[class].size;
 }

@@ -1,6 +1,9 @@
 /*
  * What the link has given to Kafka and not heard of yet, and how far each lane has come; and which lane is next.
  *
+ * Lanes travel in two classes, each with connections and a window of its own, so that no urgent record waits behind the bytes of
+ * another.
+ *
  * Pure: places, counts and hours; no Kafka, no outbox. Lanes are numbered as in vl_lanes.
  */
 #ifndef VALISE_AGENT_FLIGHT_H
@@ -11,12 +14,17 @@
 #include "bus/types.h"
 
 #define VL_FLIGHT_RECORDS ((size_t)1024)
+#define VL_FLIGHT_URGENT ((size_t)128) /* of them for urgent ones only */
 
 /* A batch's place in its lane. */
 struct vl_place {
 	struct vl_epoch epoch;
 	struct vl_seq seq;
 };
+
+/* FLASH and IMMEDIATE; the rest. */
+enum vl_class { VL_URGENT, VL_BULK };
+#define VL_CLASSES ((size_t)2)
 
 struct vl_flight;
 
@@ -31,15 +39,18 @@ void vl_flight_start(struct vl_flight *flight, size_t lane, struct vl_place acke
 void vl_flight_wake(struct vl_flight *flight);
 void vl_flight_empty(struct vl_flight *flight, size_t lane);
 
-/* The lane to send from next; false where none has anything. The most urgent, and among equals the one that waited longest; but one
- * turn in eight goes to the one that waited longest of all, so that nothing starves. Lanes that are set aside have no turn. */
-bool vl_flight_next(const struct vl_flight *flight, int64_t now_ms, size_t *lane);
+enum vl_class vl_flight_class(const struct vl_flight *flight, size_t lane);
+
+/* The lane of a class to send from next; false where none has anything. The most urgent, and among equals the one that waited
+ * longest; but one turn in eight goes to the one that waited longest of all, so that nothing starves. Lanes that are set aside have no
+ * turn. */
+bool vl_flight_next(const struct vl_flight *flight, enum vl_class class, int64_t now_ms, size_t *lane);
 
 /* The place after which the lane goes on. */
 struct vl_place vl_flight_sent_to(const struct vl_flight *flight, size_t lane);
 
-/* Whether one more record, of this size, may go. */
-bool vl_flight_allows(struct vl_flight *flight, size_t bytes);
+/* Whether one more record of this lane, of this size, may go. */
+bool vl_flight_allows(struct vl_flight *flight, size_t lane, size_t bytes);
 
 /* It went; the result is its tag. */
 size_t vl_flight_sent(struct vl_flight *flight, size_t lane, struct vl_place place, size_t bytes, int64_t now_ms);
@@ -63,8 +74,11 @@ bool vl_flight_go_back(struct vl_flight *flight, size_t lane, struct vl_place pl
  * back ends it early. */
 bool vl_flight_send_again(struct vl_flight *flight, size_t lane, struct vl_place after, struct vl_place to);
 
-/* Forget everything in flight: each lane goes on after what was acked. */
-void vl_flight_restart(struct vl_flight *flight);
+/* Forget everything of a class in flight: each of its lanes goes on after what was acked. */
+void vl_flight_restart(struct vl_flight *flight, enum vl_class class);
+
+/* The line is known to carry this many bytes a second: so much of a class may be in flight from now on. */
+void vl_flight_line(struct vl_flight *flight, enum vl_class class, uint64_t rate);
 
 /* Everything up to here is acked. `news` is true, once, where that moved since the last call. */
 struct vl_place vl_flight_acked_to(struct vl_flight *flight, size_t lane, bool *news);
@@ -72,13 +86,13 @@ struct vl_place vl_flight_acked_to(struct vl_flight *flight, size_t lane, bool *
 /* That could not be passed on: it is news again. */
 void vl_flight_not_told(struct vl_flight *flight, size_t lane);
 
-/* Records in flight, and the age of the oldest; tells the window, too. */
-size_t vl_flight_age(struct vl_flight *flight, int64_t now_ms, int64_t *oldest_ms);
+/* Bytes of a class in flight, and the age of its oldest record; tells the window, too. */
+size_t vl_flight_age(struct vl_flight *flight, enum vl_class class, int64_t now_ms, int64_t *oldest_ms);
 
 /* Milliseconds until a lane set aside has its turn again; -1 where none is. */
 int64_t vl_flight_wait(const struct vl_flight *flight, int64_t now_ms);
 
-/* The window's present size. */
-size_t vl_flight_window(const struct vl_flight *flight);
+/* The present size of a class's window. */
+size_t vl_flight_window(const struct vl_flight *flight, enum vl_class class);
 
 #endif

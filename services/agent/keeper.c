@@ -354,6 +354,8 @@ static void hear_link(struct vl_keeper *keeper)
 			vl_acks_take(keeper->acks, &message, now);
 		if (err == VL_OK && message.kind == VL_PIPE_CLOCK && keeper->options.pulse != NULL)
 			vl_pulse_clock(keeper->options.pulse, message.ahead_ms);
+		if (err == VL_OK && message.kind == VL_PIPE_LINE)
+			vl_outbox_set_line(keeper->options.outbox, message.rate);
 		if (err != VL_OK || message.kind != VL_PIPE_RECORD)
 			continue;
 		vl_inbox_take(keeper->inbox, vl_buf_bytes(&keeper->record), now);

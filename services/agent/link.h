@@ -1,7 +1,9 @@
 /*
  * The link: takes batches out of the outbox to Kafka. It has the network and its libraries, and neither key nor right to write.
  *
- * What is in flight is a small window over the outbox; nothing else is held. Whatever fails, the answer is the same: a new
+ * What is in flight is a small window over the outbox; nothing else is held. FLASH and IMMEDIATE have a producer with connections of
+ * their own, and the other lanes another, which gives way to it on a thin line (sender.h). What the line carries is told to the keeper,
+ * which makes batches to fit. Whatever fails, the answer is the same: a new
  * producer, and on from what was acked. Sending twice is harmless; headquarters knows each batch by its place. That is also what
  * happens where Kafka has acked and headquarters' receipt does not come (resend.h), or headquarters asks (wishes.h). Receipts and
  * directives are read here and judged by the keeper (intake.h, inbox.h).

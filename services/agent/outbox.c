@@ -5,6 +5,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#define LINE_UNKNOWN ((size_t)64 << 10) /* where batches close while nothing is known of the line */
+
 /* -- opening -- */
 
 static enum vl_err check_options(const struct vl_outbox_options *options, struct vl_why *why)
@@ -200,6 +202,7 @@ enum vl_err vl_outbox_open(const struct vl_outbox_options *options, struct vl_ou
 	if (outbox == NULL)
 		return VL_ERR_NOMEM;
 	outbox->options = *options;
+	outbox->batch_bytes = options->batch_bytes < LINE_UNKNOWN ? options->batch_bytes : LINE_UNKNOWN;
 	outbox->key = vl_key_id_of(vl_signer_public(options->signer));
 	for (size_t i = 0; i < 2; i++)
 		vl_ids_start(&outbox->rounds[i].ids, options->rand);

@@ -60,6 +60,11 @@ const char *vl_outbox_mission(const struct vl_outbox *outbox);
 /* True where open found another key than last time. */
 bool vl_outbox_rekeyed(const struct vl_outbox *outbox);
 
+/* The line carries this many bytes a second (the writer): batches of several events close at two seconds of it, 16 kB to
+ * batch_bytes, so that a thin line is soon free for another lane. Until this is told they close at 64 kB. What is signed already stays
+ * as it is. */
+void vl_outbox_set_line(struct vl_outbox *outbox, uint64_t rate);
+
 /* Bytes in use, and the most there may be: the map's size or what the disk still gives. */
 void vl_outbox_usage(const struct vl_outbox *outbox, size_t *used, size_t *room);
 

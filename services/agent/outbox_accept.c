@@ -114,7 +114,7 @@ static void append(struct vl_outbox *outbox, struct outbox_lane *lane, struct vl
 
 	round->ends[lane->number].touched = true;
 	round->empty = false;
-	if (lane->n_events > 0 && lane->batch.size + vl_batch_event_size(event.size) > outbox->options.batch_bytes)
+	if (lane->n_events > 0 && lane->batch.size + vl_batch_event_size(event.size) > outbox->batch_bytes)
 		outbox_batch_close(outbox, lane, true);
 	if (lane->n_events == 0)
 		outbox_batch_open(outbox, lane);

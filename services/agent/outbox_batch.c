@@ -12,6 +12,17 @@
 
 #define BATCH_PREV 6
 
+#define LINE_SECONDS 2
+#define LINE_LEAST ((size_t)16 << 10)
+
+void vl_outbox_set_line(struct vl_outbox *outbox, uint64_t rate)
+{
+	size_t most = outbox->options.batch_bytes;
+	uint64_t wanted = rate * LINE_SECONDS > LINE_LEAST ? rate * LINE_SECONDS : LINE_LEAST;
+
+	outbox->batch_bytes = wanted < most ? (size_t)wanted : most;
+}
+
 /* Where the head's `prev` stands. */
 static size_t find_prev(const struct vl_buf *batch)
 {

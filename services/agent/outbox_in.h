@@ -72,6 +72,7 @@ struct outbox_round {
 struct vl_outbox {
 	struct vl_store *store;
 	struct vl_outbox_options options; /* all zero for a reader */
+	size_t batch_bytes;               /* where batches close on this line */
 	struct vl_key_id key;
 	char mission[VL_MISSION_MAX + 1];
 	bool rekeyed;

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* u8 kind, u64 epoch, u64 seq (of a clock: how far it is ahead), u64 to, lane text */
+/* u8 kind, u64 epoch, u64 seq (of a clock: how far it is ahead; of a line: its rate), u64 to, lane text */
 #define HEAD ((size_t)25)
 #define LANE_MAX ((size_t)249)
 
@@ -20,6 +20,13 @@ enum vl_err vl_pipe_open(int ends[2], struct vl_why *why)
 	return VL_OK;
 }
 
+static uint64_t what_is_told(const struct vl_pipe_message *message)
+{
+	if (message->kind == VL_PIPE_CLOCK)
+		return (uint64_t)message->ahead_ms;
+	return message->kind == VL_PIPE_LINE ? message->rate : message->seq.n;
+}
+
 enum vl_err vl_pipe_send(int fd, const struct vl_pipe_message *message)
 {
 	uint8_t packet[HEAD + LANE_MAX];
@@ -27,7 +34,7 @@ enum vl_err vl_pipe_send(int fd, const struct vl_pipe_message *message)
 
 	packet[0] = (uint8_t)message->kind;
 	vl_put_be64(packet + 1, message->epoch.n);
-	vl_put_be64(packet + 9, message->kind == VL_PIPE_CLOCK ? (uint64_t)message->ahead_ms : message->seq.n);
+	vl_put_be64(packet + 9, what_is_told(message));
 	vl_put_be64(packet + 17, message->to.n);
 	if (lane > 0)
 		memcpy(packet + HEAD, message->lane->name, lane);
@@ -56,12 +63,13 @@ static bool decode(const uint8_t *packet, size_t size, struct vl_pipe_message *m
 	if (size < HEAD || packet[0] == VL_PIPE_RECORD || packet[0] == VL_PIPE_PART)
 		return false;
 	message->epoch.n = vl_get_be64(packet + 1);
-	message->seq.n = vl_get_be64(packet + 9);
+	message->seq.n = message->rate = vl_get_be64(packet + 9);
 	message->ahead_ms = (int64_t)message->seq.n;
 	message->to.n = vl_get_be64(packet + 17);
 	message->lane = vl_lane_find((const char *)packet + HEAD, size - HEAD);
 	message->kind = packet[0];
-	return message->kind == VL_PIPE_COMMITTED || message->kind == VL_PIPE_STOP || message->kind == VL_PIPE_CLOCK ||
+	return message->kind == VL_PIPE_COMMITTED || message->kind == VL_PIPE_STOP || message->kind == VL_PIPE_LINE ||
+	       message->kind == VL_PIPE_CLOCK ||
 	       ((message->kind == VL_PIPE_ACKED || message->kind == VL_PIPE_RESEND) && message->lane != NULL);
 }
 

@@ -18,6 +18,7 @@ enum vl_pipe_kind {
 	VL_PIPE_PART,          /* inside: more of a record follows */
 	VL_PIPE_RESEND,        /* keeper: send again from (epoch, seq) of `lane` up to `to`; 0: and all that follows */
 	VL_PIPE_CLOCK,         /* link: how far the broker's clock is ahead of ours */
+	VL_PIPE_LINE,          /* link: the line carries `rate` bytes a second */
 };
 
 struct vl_pipe_message {
@@ -27,6 +28,7 @@ struct vl_pipe_message {
 	struct vl_seq seq;
 	struct vl_seq to; /* RESEND only */
 	int64_t ahead_ms; /* CLOCK only; may be negative */
+	uint64_t rate;    /* LINE only */
 };
 
 /* Both ends, non-blocking and close-on-exec: [0] the keeper's, [1] the link's. */

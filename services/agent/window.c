@@ -18,9 +18,21 @@ void vl_window_sent(struct vl_window *window, size_t bytes)
 	window->in_flight += bytes;
 }
 
+void vl_window_line(struct vl_window *window, uint64_t rate)
+{
+	uint64_t size = rate * VL_WINDOW_LINE_S;
+
+	window->known = true;
+	window->size = size < VL_WINDOW_LINE_MIN ? VL_WINDOW_LINE_MIN
+		       : size < VL_WINDOW_MAX    ? (size_t)size
+						 : VL_WINDOW_MAX;
+}
+
 void vl_window_acked(struct vl_window *window, size_t bytes, int64_t after_ms)
 {
 	window->in_flight -= bytes < window->in_flight ? bytes : window->in_flight;
+	if (window->known)
+		return;
 	if (after_ms > VL_WINDOW_FAST_MS) {
 		window->quick = 0;
 		return;
@@ -35,7 +47,7 @@ void vl_window_acked(struct vl_window *window, size_t bytes, int64_t after_ms)
 
 void vl_window_age(struct vl_window *window, int64_t oldest_ms, int64_t now_ms)
 {
-	if (oldest_ms <= VL_WINDOW_SLOW_MS || now_ms - window->shrunk_ms < VL_WINDOW_SLOW_MS)
+	if (window->known || oldest_ms <= VL_WINDOW_SLOW_MS || now_ms - window->shrunk_ms < VL_WINDOW_SLOW_MS)
 		return;
 	window->size = window->size / 2 > VL_WINDOW_MIN ? window->size / 2 : VL_WINDOW_MIN;
 	window->quick = 0;

@@ -1,6 +1,7 @@
 #include "stream/stream.h"
 
 #include "stream/handle.h"
+#include "stream/valve.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -39,6 +40,7 @@ struct vl_producer {
 	struct vl_handle handle; /* first, as it is librdkafka's opaque for all callbacks */
 	rd_kafka_t *rk;
 	rd_kafka_queue_t *queue;
+	struct vl_valves *valves; /* NULL where it does not give way */
 	struct vl_producer_options options;
 	struct sent all; /* a ring, oldest first */
 	size_t records, bytes;
@@ -74,6 +76,29 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void 
 	tell(producer, message->_private, vl_handle_err(message->err), message->partition, message->offset);
 }
 
+/* -- connections: called in librdkafka's threads -- */
+
+static int on_socket(int domain, int type, int protocol, void *opaque)
+{
+	(void)opaque;
+	return vl_valves_socket(domain, type, protocol);
+}
+
+static int on_connect(int fd, const struct sockaddr *address, int size, const char *broker, void *opaque)
+{
+	struct vl_producer *producer = opaque;
+
+	(void)broker;
+	return vl_valves_connect(producer->valves, fd, address, (socklen_t)size);
+}
+
+static int on_close(int fd, void *opaque)
+{
+	struct vl_producer *producer = opaque;
+
+	return vl_valves_closesocket(producer->valves, fd);
+}
+
 /* -- open and close -- */
 
 static enum vl_err configure(struct vl_producer *producer, rd_kafka_conf_t **conf, struct vl_why *why)
@@ -103,9 +128,13 @@ static enum vl_err configure(struct vl_producer *producer, rd_kafka_conf_t **con
 	(void)snprintf(kbytes, sizeof(kbytes), "%zu", most / 1024 + 1);
 	enum vl_err err =
 		vl_handle_conf(defaults, promises, options->pairs, options->n_pairs, &producer->handle, conf, why);
-	if (err == VL_OK)
-		rd_kafka_conf_set_dr_msg_cb(*conf, on_delivery);
-	return err;
+	if (err != VL_OK)
+		return err;
+	rd_kafka_conf_set_dr_msg_cb(*conf, on_delivery);
+	rd_kafka_conf_set_socket_cb(*conf, on_socket);
+	rd_kafka_conf_set_connect_cb(*conf, on_connect);
+	rd_kafka_conf_set_closesocket_cb(*conf, on_close);
+	return VL_OK;
 }
 
 /* An eventfd takes eight bytes and gives them back as one number: never more than one wake-up to read. */
@@ -136,6 +165,11 @@ enum vl_err vl_producer_open(const struct vl_producer_options *options, struct v
 	p->options = *options;
 	p->fd = -1;
 	p->all.before = p->all.after = &p->all;
+	p->valves = options->gives_way ? vl_valves_open() : NULL;
+	if (options->gives_way && p->valves == NULL) {
+		free(p);
+		return VL_ERR_NOMEM;
+	}
 	err = configure(p, &conf, why);
 	if (err == VL_OK)
 		err = vl_handle_open(RD_KAFKA_PRODUCER, conf, &p->rk, why);
@@ -162,6 +196,7 @@ void vl_producer_close(struct vl_producer *producer, int timeout_ms)
 	}
 	if (producer->rk != NULL)
 		rd_kafka_destroy(producer->rk);
+	vl_valves_close(producer->valves);
 	if (producer->fd >= 0)
 		(void)close(producer->fd);
 	/* Only now is it certain that librdkafka tells nothing more of these. */
@@ -292,4 +327,9 @@ void vl_producer_in_flight(const struct vl_producer *producer, size_t *records, 
 int vl_producer_fd(const struct vl_producer *producer)
 {
 	return producer->fd;
+}
+
+uint64_t vl_producer_rate(const struct vl_producer *producer)
+{
+	return producer->valves != NULL ? vl_valves_rate(producer->valves) : 0;
 }

@@ -30,6 +30,7 @@ struct vl_producer_options {
 	size_t window_bytes, window_records; /* the most librdkafka may hold; send says BUSY above it */
 	vl_producer_acked *acked;
 	void *context;
+	bool gives_way; /* on a thin line, to all others: only a quarter of a second of it stands in the line */
 };
 
 /* CONFIG where librdkafka refuses a property, naming it. Needs no broker. */
@@ -54,6 +55,10 @@ int64_t vl_producer_appended_ms(const struct vl_producer *producer);
 
 /* Records and bytes given to send and not yet told to `acked`. */
 void vl_producer_in_flight(const struct vl_producer *producer, size_t *records, size_t *bytes);
+
+/* What the line carries, in bytes a second, as measured while more was waiting; 0 while that is not known, and for one that does
+ * not give way. */
+uint64_t vl_producer_rate(const struct vl_producer *producer);
 
 /* A file descriptor that becomes readable when poll has something to do; -1 where there is none. Read it dry before poll. */
 int vl_producer_fd(const struct vl_producer *producer);

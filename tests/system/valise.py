@@ -66,9 +66,9 @@ def rows(result):
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 
-def spawn(program, *arguments, env=None, **options):
+def spawn(program, *arguments, within=(), env=None, **options):
     """A program of ours that goes on running."""
-    return subprocess.Popen([str(word) for word in (PROGRAMS / program, *arguments)], stdin=subprocess.DEVNULL,
+    return subprocess.Popen([str(word) for word in (*within, PROGRAMS / program, *arguments)], stdin=subprocess.DEVNULL,
                             env={**os.environ, **ENVIRONMENT, **(env or {})}, **options)
 
 
@@ -99,15 +99,16 @@ def ends_cleanly(process, name):
 class Kafka:
     """A real broker, or three, with the lanes."""
 
-    def __init__(self, folder, brokers=1, topics=True):
+    def __init__(self, folder, brokers=1, topics=True, host=None):
         self.folder = folder
         self.brokers = brokers
+        self.env = {"VALISE_KAFKA_HOST": host} if host else {}
         self.bootstrap = self.command("up", "--brokers", brokers, "--port", 0).stdout.strip()
         if topics:
             valise("topic", "apply", "-b", self.bootstrap, TOPICS)
 
     def command(self, verb, *arguments, **options):
-        return run(TOP / "brokers/kafka", verb, "--data", self.folder, *arguments, **options)
+        return run(TOP / "brokers/kafka", verb, "--data", self.folder, *arguments, env=self.env, **options)
 
     def stop(self):
         self.command("wipe")
@@ -116,8 +117,9 @@ class Kafka:
 class Mission:
     """A mission's agent with its key and outbox."""
 
-    def __init__(self, world, name, properties=None, size="1G", users=None, resend=None, pulse=0):
+    def __init__(self, world, name, properties=None, size="1G", users=None, resend=None, pulse=0, within=()):
         self.world = world
+        self.within = within  # the command that starts it somewhere else, as in another network
         self.name = name
         self.folder = world.folder / name
         self.folder.mkdir()
@@ -140,7 +142,8 @@ class Mission:
 
     def spawn(self, config=None):
         with open(self.log, "ab") as log:
-            return spawn("valise-agent", "--config", config or self.config, stderr=log, env=self.environment)
+            return spawn("valise-agent", "--config", config or self.config, within=self.within, stderr=log,
+                         env=self.environment)
 
     def refused(self, config=None):
         """What an agent says that does not start."""

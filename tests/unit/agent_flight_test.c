@@ -42,28 +42,48 @@ static void urgent_first_and_none_starves(void **state)
 
 	(void)state;
 	for (uint64_t i = 1; i <= 800; i++) {
-		assert_true(vl_flight_next(flight, 0, &lane));
+		assert_true(vl_flight_next(flight, VL_BULK, 0, &lane));
 		turns[lane]++;
 		(void)vl_flight_acked(flight, send_on(lane, i, 1, 0), 0);
 	}
-	assert_in_range(turns[HIGH], 690, 760);
-	for (size_t i = 0; i < LANES; i++)
-		assert_true(turns[i] >= 25);
-	/* With nothing urgent the next lower has most of the line. */
-	vl_flight_empty(flight, HIGH);
-	memset(turns, 0, sizeof(turns));
-	for (uint64_t i = 1; i <= 80; i++) {
-		assert_true(vl_flight_next(flight, 0, &lane));
-		turns[lane]++;
-		(void)vl_flight_acked(flight, send_on(lane, i, 1, 0), 0);
-	}
+	assert_in_range(turns[MIDDLE], 690, 760);
 	assert_int_equal(turns[HIGH], 0);
-	assert_true(turns[MIDDLE] >= 65);
+	assert_true(turns[LOW] >= 25 && turns[LOW_TOO] >= 25);
 	for (size_t i = 0; i < LANES; i++)
 		vl_flight_empty(flight, i);
-	assert_false(vl_flight_next(flight, 0, &lane));
+	assert_false(vl_flight_next(flight, VL_BULK, 0, &lane));
+	assert_false(vl_flight_next(flight, VL_URGENT, 0, &lane));
 	vl_flight_wake(flight);
-	assert_true(vl_flight_next(flight, 0, &lane));
+	assert_true(vl_flight_next(flight, VL_BULK, 0, &lane));
+}
+
+static void classes_have_windows_of_their_own(void **state)
+{
+	size_t lane;
+
+	(void)state;
+	assert_int_equal(vl_flight_class(flight, HIGH), VL_URGENT);
+	assert_int_equal(vl_flight_class(flight, MIDDLE), VL_BULK);
+	assert_int_equal(vl_flight_class(flight, LOW), VL_BULK);
+	(void)send_on(LOW, 1, VL_WINDOW_START, 0);
+	assert_false(vl_flight_allows(flight, MIDDLE, 10));
+	assert_true(vl_flight_allows(flight, HIGH, VL_WINDOW_START));
+	assert_true(vl_flight_next(flight, VL_URGENT, 0, &lane));
+	assert_int_equal(lane, HIGH);
+	size_t tag = send_on(HIGH, 1, 10, 0);
+	/* What becomes of one class is nothing to the other. */
+	vl_flight_line(flight, VL_BULK, 1000000);
+	vl_flight_restart(flight, VL_BULK);
+	assert_int_equal(vl_flight_sent_to(flight, LOW).seq.n, 0);
+	assert_int_equal(vl_flight_sent_to(flight, HIGH).seq.n, 1);
+	assert_int_equal(vl_flight_window(flight, VL_URGENT), VL_WINDOW_START);
+	int64_t oldest;
+	assert_int_equal(vl_flight_age(flight, VL_BULK, 50, &oldest), 0);
+	assert_int_equal(vl_flight_age(flight, VL_URGENT, 50, &oldest), 10);
+	assert_int_equal(oldest, 50);
+	(void)vl_flight_acked(flight, tag, 60);
+	assert_int_equal(acked(HIGH), 1);
+	assert_int_equal(vl_flight_age(flight, VL_URGENT, 70, &oldest), 0);
 }
 
 static void equals_take_turns(void **state)
@@ -75,7 +95,7 @@ static void equals_take_turns(void **state)
 	vl_flight_empty(flight, HIGH);
 	vl_flight_empty(flight, MIDDLE);
 	for (uint64_t i = 1; i <= 100; i++) {
-		assert_true(vl_flight_next(flight, 0, &lane));
+		assert_true(vl_flight_next(flight, VL_BULK, 0, &lane));
 		turns[lane]++;
 		(void)vl_flight_acked(flight, send_on(lane, i, 1, 0), 0);
 	}
@@ -101,10 +121,10 @@ static void acks_count_in_order(void **state)
 	(void)vl_flight_acked_to(flight, LOW, &news);
 	assert_true(news);
 	int64_t oldest;
-	assert_int_equal(vl_flight_age(flight, 30, &oldest), 1);
+	assert_int_equal(vl_flight_age(flight, VL_URGENT, 30, &oldest), 10);
 	assert_int_equal(oldest, 30);
 	(void)vl_flight_acked(flight, other, 30);
-	assert_int_equal(vl_flight_age(flight, 40, &oldest), 0);
+	assert_int_equal(vl_flight_age(flight, VL_URGENT, 40, &oldest), 0);
 	assert_int_equal(oldest, 0);
 }
 
@@ -124,19 +144,19 @@ static void a_refused_lane_is_set_aside_and_goes_back(void **state)
 	(void)vl_flight_acked(flight, tags[2], 12);
 	assert_int_equal(acked(MIDDLE), 1);
 	assert_int_equal(vl_flight_sent_to(flight, MIDDLE).seq.n, 4);
-	assert_false(vl_flight_next(flight, 100000, &lane));
+	assert_false(vl_flight_next(flight, VL_BULK, 100000, &lane));
 	(void)vl_flight_acked(flight, tags[3], 13);
 	assert_int_equal(vl_flight_sent_to(flight, MIDDLE).seq.n, 1);
 	assert_int_equal(acked(MIDDLE), 1);
-	assert_false(vl_flight_next(flight, 500, &lane));
+	assert_false(vl_flight_next(flight, VL_BULK, 500, &lane));
 	assert_int_equal(vl_flight_wait(flight, 500), 510);
 	vl_flight_wake(flight);
-	assert_true(vl_flight_next(flight, 500, &lane));
+	assert_true(vl_flight_next(flight, VL_BULK, 500, &lane));
 	assert_int_not_equal(lane, MIDDLE);
 	vl_flight_empty(flight, HIGH);
 	vl_flight_empty(flight, LOW);
 	vl_flight_empty(flight, LOW_TOO);
-	assert_true(vl_flight_next(flight, 1010, &lane));
+	assert_true(vl_flight_next(flight, VL_BULK, 1010, &lane));
 	assert_int_equal(lane, MIDDLE);
 	/* Longer the second time, as short as the first once it worked. */
 	(void)vl_flight_refused(flight, send_on(MIDDLE, 2, 10, 1010), 2000);
@@ -153,11 +173,18 @@ static void restart_goes_back_to_the_acked(void **state)
 	(void)send_on(LOW, 2, 10, 0);
 	(void)send_on(HIGH, 1, 10, 0);
 	(void)vl_flight_acked(flight, a, 1);
-	vl_flight_restart(flight);
+	vl_flight_restart(flight, VL_BULK);
+	vl_flight_restart(flight, VL_URGENT);
 	assert_int_equal(vl_flight_sent_to(flight, LOW).seq.n, 1);
 	assert_int_equal(vl_flight_sent_to(flight, HIGH).seq.n, 0);
 	int64_t oldest;
-	assert_int_equal(vl_flight_age(flight, 99999, &oldest), 0);
+	assert_int_equal(vl_flight_age(flight, VL_BULK, 99999, &oldest), 0);
+	/* All that was taken for records in flight is there again. */
+	for (uint64_t sent = 0; sent < VL_FLIGHT_RECORDS; sent++) {
+		assert_true(vl_flight_allows(flight, HIGH, 1));
+		(void)send_on(HIGH, sent + 1, 1, 0);
+	}
+	assert_false(vl_flight_allows(flight, HIGH, 1));
 }
 
 static void records_are_bounded(void **state)
@@ -165,14 +192,16 @@ static void records_are_bounded(void **state)
 	size_t sent = 0;
 
 	(void)state;
-	while (vl_flight_allows(flight, 1) && sent < 5000)
+	while (vl_flight_allows(flight, LOW, 1) && sent < 5000)
 		(void)send_on(LOW, ++sent, 1, 0);
-	assert_int_equal(sent, VL_FLIGHT_RECORDS);
+	assert_int_equal(sent, VL_FLIGHT_RECORDS - VL_FLIGHT_URGENT);
+	/* There is always one for what is urgent. */
+	assert_true(vl_flight_allows(flight, HIGH, 1));
 	/* Those of one lane leave in order. */
 	(void)vl_flight_acked(flight, 1, 1);
-	assert_false(vl_flight_allows(flight, 1));
+	assert_false(vl_flight_allows(flight, LOW, 1));
 	(void)vl_flight_acked(flight, 0, 1);
-	assert_true(vl_flight_allows(flight, 1));
+	assert_true(vl_flight_allows(flight, LOW, 1));
 }
 
 static void window_grows_on_a_fast_line(void **state)
@@ -223,6 +252,23 @@ static void window_shrinks_on_a_slow_line(void **state)
 	assert_true(vl_window_allows(&window, 900000));
 }
 
+static void window_is_the_line_s_where_that_is_known(void **state)
+{
+	struct vl_window window = vl_window_start();
+
+	(void)state;
+	vl_window_line(&window, 8000);
+	assert_int_equal(window.size, VL_WINDOW_LINE_MIN);
+	vl_window_line(&window, 100000);
+	assert_int_equal(window.size, 100000 * VL_WINDOW_LINE_S);
+	/* The time that acks take is the line's, and no sign of anything. */
+	vl_window_sent(&window, 1000);
+	vl_window_age(&window, 60000, 60000);
+	assert_int_equal(window.size, 100000 * VL_WINDOW_LINE_S);
+	vl_window_line(&window, UINT64_C(1) << 40);
+	assert_int_equal(window.size, VL_WINDOW_MAX);
+}
+
 static void goes_back_and_sends_again(void **state)
 {
 	size_t lane;
@@ -235,7 +281,7 @@ static void goes_back_and_sends_again(void **state)
 	for (size_t i = 0; i < LANES; i++)
 		vl_flight_empty(flight, i);
 	assert_true(vl_flight_go_back(flight, LOW, (struct vl_place){{1}, {1}}));
-	assert_true(vl_flight_next(flight, 0, &lane));
+	assert_true(vl_flight_next(flight, VL_BULK, 0, &lane));
 	assert_int_equal(lane, LOW);
 	assert_int_equal(vl_flight_sent_to(flight, LOW).seq.n, 1);
 	(void)vl_flight_acked(flight, send_on(LOW, 2, 10, 6), 7);
@@ -279,6 +325,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(urgent_first_and_none_starves),
+		TEST(classes_have_windows_of_their_own),
 		TEST(equals_take_turns),
 		TEST(acks_count_in_order),
 		TEST(a_refused_lane_is_set_aside_and_goes_back),
@@ -289,6 +336,7 @@ int main(void)
 		TEST(window_grows_on_a_fast_line),
 		TEST(window_stays_where_it_is_enough),
 		TEST(window_shrinks_on_a_slow_line),
+		TEST(window_is_the_line_s_where_that_is_known),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

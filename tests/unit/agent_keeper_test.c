@@ -657,6 +657,10 @@ static void wakes_the_link_and_notes_its_acks(void **state)
 	vl_outbox_look_end(look);
 	assert_int_equal(epoch.n, NOW);
 	assert_int_equal(seq.n, 1);
+	/* What the line carries it takes to heart without a word. */
+	assert_int_equal(vl_pipe_send(ends[1], &(struct vl_pipe_message){.kind = VL_PIPE_LINE, .rate = 1}), VL_OK);
+	step(house);
+	assert_int_equal(vl_keeper_timeout(house->keeper), -1);
 	/* Without one it does not wait for ever. */
 	message.seq.n = 2;
 	assert_int_equal(vl_pipe_send(ends[1], &message), VL_OK);

@@ -229,6 +229,38 @@ static void closes_batches_at_the_limit(void **state)
 	assert_in_range(found.biggest, 3500, 4096);
 }
 
+static size_t biggest_on(struct world *world, uint64_t rate, uint64_t *n)
+{
+	struct vl_accepted accepted;
+
+	if (rate > 0)
+		vl_outbox_set_line(world->outbox, rate);
+	assert_int_equal(vl_outbox_begin(world->outbox, NULL), VL_OK);
+	for (int i = 0; i < 400; i++)
+		assert_int_equal(offer(world, ++*n, CASE_TYPE, 1000, &accepted), VL_OK);
+	assert_int_equal(vl_outbox_commit(world->outbox, NULL), VL_OK);
+	return audit(world).biggest;
+}
+
+static void batches_fit_the_line(void **state)
+{
+	struct world *world = *state;
+	struct vl_outbox_options options = world_options(world);
+	uint64_t n = 0;
+
+	options.batch_bytes = (size_t)256 << 10;
+	world_open_with(world, &options);
+	vl_outbox_set_line(world->outbox, 1);
+	assert_in_range(biggest_on(world, 1, &n), 14000, 16384);
+	assert_in_range(biggest_on(world, 15000, &n), 28000, 30000);
+	vl_outbox_close(world->outbox);
+	world->outbox = NULL;
+	/* Nothing is known at first. */
+	world_open_with(world, &options);
+	assert_in_range(biggest_on(world, 0, &n), 62000, 65536);
+	assert_in_range(biggest_on(world, UINT64_C(1) << 40, &n), 254000, 262144);
+}
+
 static void a_big_event_travels_alone(void **state)
 {
 	struct world *world = *state;
@@ -937,6 +969,7 @@ int main(void)
 		TEST(same_id_is_one_event),
 		TEST(aborting_burns_nothing),
 		TEST(closes_batches_at_the_limit),
+		TEST(batches_fit_the_line),
 		TEST(a_big_event_travels_alone),
 		TEST(refuses_alone_what_is_wrong),
 		TEST(counts_the_id_it_gives),

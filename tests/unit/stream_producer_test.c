@@ -17,7 +17,8 @@ static void every_tag_once(const struct acks *acks, unsigned count)
 static enum vl_err open_with(const char *key, const char *value, struct vl_why *why)
 {
 	struct vl_conf_pair pairs[] = {{"bootstrap.servers", "127.0.0.1:1"}, {key, value}};
-	struct vl_producer_options options = {pairs, 2, MANY, 10, on_acked, NULL};
+	struct vl_producer_options options = {
+		.pairs = pairs, .n_pairs = 2, .window_bytes = MANY, .window_records = 10, .acked = on_acked};
 	struct vl_producer *producer;
 	enum vl_err err = vl_producer_open(&options, &producer, why);
 
@@ -71,7 +72,7 @@ static void open_takes_defaults_of_others_and_the_same_promise(void **state)
 
 static void open_wants_a_broker_s_address(void **state)
 {
-	struct vl_producer_options options = {NULL, 0, MANY, 10, on_acked, NULL};
+	struct vl_producer_options options = {.window_bytes = MANY, .window_records = 10, .acked = on_acked};
 	struct vl_producer *producer;
 	struct vl_why why = {0};
 
@@ -342,6 +343,42 @@ static void keys_fall_where_java_puts_them(void **state)
 	vl_producer_close(producer, 0);
 }
 
+/* Its connections go through valves, and come again with new ones when the broker does. */
+static void one_that_gives_way_loses_nothing(void **state)
+{
+	static char value[100000];
+	struct mock *mock = *state;
+	struct acks acks = {0};
+	struct vl_producer *producer;
+	struct vl_producer_options options = {
+		.pairs = mock->pairs,
+		.n_pairs = 3,
+		.window_bytes = 50 * MANY,
+		.window_records = 100,
+		.acked = on_acked,
+		.context = &acks,
+		.gives_way = true,
+	};
+
+	memset(value, 'x', sizeof(value) - 1);
+	mock_topic(mock, TOPIC, 1);
+	assert_int_equal(vl_producer_open(&options, &producer, NULL), VL_OK);
+	assert_int_equal(vl_producer_rate(producer), 0);
+	for (unsigned tag = 0; tag < 30; tag++)
+		mock_send(producer, TOPIC, "key", value, tag);
+	mock_drain(producer, &acks, 30);
+	assert_true(vl_producer_rate(producer) > 0);
+	(void)rd_kafka_mock_broker_set_down(mock->cluster, 1);
+	mock_send(producer, TOPIC, "key", value, 30);
+	mock_poll_until(producer, VL_ERR_UNREACHABLE, NULL);
+	(void)rd_kafka_mock_broker_set_up(mock->cluster, 1);
+	mock_drain(producer, &acks, 31);
+	every_tag_once(&acks, 31);
+	for (unsigned tag = 0; tag < 31; tag++)
+		assert_int_equal(acks.err[tag], VL_OK);
+	vl_producer_close(producer, 0);
+}
+
 static int setup(void **state)
 {
 	*state = mock_open(1);
@@ -372,6 +409,7 @@ int main(void)
 		ON_MOCK(one_refused_record_stops_no_other),
 		ON_MOCK(a_refused_send_leaks_nothing),
 		ON_MOCK(keys_fall_where_java_puts_them),
+		ON_MOCK(one_that_gives_way_loses_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

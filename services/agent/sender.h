@@ -1,0 +1,49 @@
+/*
+ * A sender: one producer of the link's with connections of its own, for the lanes of one class, and its trouble. Inside the link.
+ *
+ * Whatever fails, the answer is the same: a new producer, after a while, and on from what was acked. A lane that Kafka refuses is
+ * set aside, and the others go on.
+ */
+#ifndef VALISE_AGENT_SENDER_H
+#define VALISE_AGENT_SENDER_H
+
+#include "agent/config.h"
+#include "agent/flight.h"
+#include "agent/outbox.h"
+
+struct vl_sender;
+
+/* Configuration and flight stay the caller's, and must outlive the sender. It begins without a producer. NULL when out of
+ * memory. */
+struct vl_sender *vl_sender_open(const struct vl_agent_config *config, struct vl_flight *flight, enum vl_class class);
+
+/* Wait up to `timeout_ms` for what is in flight. NULL is fine. */
+void vl_sender_close(struct vl_sender *sender, int timeout_ms);
+
+/* Hear acks, replace a producer that is broken, and unless it is to `hold` send what the window lets; `line` is what the line carries
+ * in bytes a second, 0 where that is not known. Not ok only where a new process may help. */
+enum vl_err vl_sender_serve(struct vl_sender *sender, struct vl_outbox *outbox, uint64_t line, bool hold, int64_t now,
+			    struct vl_why *why) VL_CHECKED;
+
+/* It has something to send that does not get through. */
+bool vl_sender_in_trouble(const struct vl_sender *sender);
+
+/* When its last trouble was over; before that, long ago. */
+int64_t vl_sender_well_since(const struct vl_sender *sender);
+
+/* Whether anything was acked since the last call. */
+bool vl_sender_news(struct vl_sender *sender);
+
+/* How far the broker's clock is ahead of ours, as the nearest of the acks since the last call tells; false where none does. */
+bool vl_sender_clock(struct vl_sender *sender, int64_t *ahead_ms);
+
+/* What the line carries, as far as this sender knows; 0 where it does not. */
+uint64_t vl_sender_rate(const struct vl_sender *sender);
+
+/* Readable when there is something to serve; -1 while there is no producer. */
+int vl_sender_fd(const struct vl_sender *sender);
+
+/* Milliseconds until it should be served although nothing is readable; -1 for never. */
+int64_t vl_sender_wait(const struct vl_sender *sender, int64_t now);
+
+#endif
