@@ -127,8 +127,8 @@ static void test_no_crash_is_taken_for_a_restore(void **state)
 	for (; more; n++)
 		for (unsigned how = IO_NOTHING; how <= IO_DONE; how++, runs++) {
 			struct vl_outbox *outbox;
-			command("rm -rf %s && cp -r %s %s && cp %s %s", run->live, run->good, run->live,
-				run->mark_then, run->mark);
+			command("rm -rf %s && cp -r %s %s && cp %s %s", run->live, run->good, run->live, run->mark_then,
+				run->mark);
 			more = live_until(run, n, how);
 			assert_int_equal(vl_outbox_open(&run->options, &outbox, NULL), VL_OK);
 			if (vl_outbox_doubt(outbox) != NULL || accept_event(outbox, 200) != NOW)
