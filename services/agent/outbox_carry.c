@@ -66,14 +66,15 @@ static void carry_batch(struct vl_outbox *outbox, struct outbox_lane *lane, cons
 {
 	struct vl_key key = row_batch_key(lane->name, kept->epoch, kept->seq);
 	struct vl_batch batch;
-	enum vl_err err = vl_outbox_intact(kept) ? vl_batch_read(kept->value, arena, &batch, NULL) : VL_ERR_CORRUPT;
+	bool good = vl_outbox_intact(kept) && kept->domain == outbox->options.domain;
+	enum vl_err err = good ? vl_batch_read(kept->value, arena, &batch, NULL) : VL_ERR_CORRUPT;
 
 	if (err == VL_ERR_NOMEM) {
 		vl_txn_fail(outbox->txn, err);
 		return;
 	}
 	if (err != VL_OK) {
-		/* Its events are not what was accepted, and must not be signed as if they were. */
+		/* Its events are not what was accepted, or of an exercise, and must not be signed as if they were real. */
 		lane->past_epoch = kept->epoch;
 		lane->past_seq = kept->seq;
 		outbox->damaged++;

@@ -125,7 +125,8 @@ static bool carry_next(struct carry *c, const char *lane, struct vl_epoch *epoch
 	if (look == NULL)
 		return false;
 	bool more = vl_outbox_next(look, lane, *epoch, *seq, &batch);
-	if (more && batch.state != VL_OUTBOX_APPLIED)
+	/* An exercise is not taken for real. */
+	if (more && batch.state != VL_OUTBOX_APPLIED && batch.domain == VL_DOMAIN_BATCH)
 		*err = carry_batch(c, &batch);
 	*epoch = batch.epoch;
 	*seq = batch.seq;
@@ -139,7 +140,13 @@ static bool carry_next(struct carry *c, const char *lane, struct vl_epoch *epoch
 	return more && *err == VL_OK;
 }
 
-/* Receipts are headquarters' own and are said again. */
+/* What an agent says of itself, and what headquarters' own says, is said again. */
+static bool is_own(const char *lane)
+{
+	return strcmp(lane, VL_RECEIPT_LANE) == 0 || strcmp(lane, VL_DIRECTIVE_LANE) == 0 ||
+	       strcmp(lane, VL_PULSE_LANE) == 0;
+}
+
 static enum vl_err carry_all(struct carry *c, struct vl_why *why)
 {
 	enum vl_err err = VL_OK;
@@ -147,7 +154,7 @@ static enum vl_err carry_all(struct carry *c, struct vl_why *why)
 	for (size_t i = 0; i < vl_n_lanes && err == VL_OK; i++) {
 		struct vl_epoch epoch = {0};
 		struct vl_seq seq = {0};
-		if (strcmp(vl_lanes[i].name, VL_RECEIPT_LANE) == 0)
+		if (is_own(vl_lanes[i].name))
 			continue;
 		while (carry_next(c, vl_lanes[i].name, &epoch, &seq, &err, why))
 			;

@@ -448,6 +448,41 @@ static void carries_in_steps(void **state)
 	vl_buf_free(&buf);
 }
 
+/* An outbox that takes nothing more can still carry all it has. */
+static void carries_in_a_full_outbox(void **state)
+{
+	struct shelf *shelf = *state;
+	struct vl_digest strange = {{9}};
+	struct vl_accepted accepted;
+	struct vl_buf buf = {0};
+	enum vl_err err = VL_OK;
+	unsigned n = 0;
+
+	shelf->options.size = VL_OUTBOX_SIZE_MIN;
+	start(shelf);
+	while (err == VL_OK) {
+		assert_int_equal(vl_outbox_begin(shelf->world->outbox, NULL), VL_OK);
+		err = vl_outbox_accept(shelf->world->outbox, world_event(&buf, n + 1, FLASH_TYPE, 60000), &accepted,
+				       NULL);
+		n += err == VL_OK;
+		assert_int_equal(vl_outbox_commit(shelf->world->outbox, NULL), VL_OK);
+	}
+	assert_int_equal(err, VL_ERR_FULL);
+	assert_true(n > 100);
+	struct vl_outbox_receipt receipt = {FLASH_LANE, {NOW}, {n + 1}, strange, {0}};
+	assert_int_equal(vl_outbox_begin(shelf->world->outbox, NULL), VL_OK);
+	assert_int_equal(vl_outbox_free(shelf->world->outbox, &receipt), VL_OUTBOX_AHEAD);
+	assert_int_equal(vl_outbox_commit(shelf->world->outbox, NULL), VL_OK);
+	free_all(shelf);
+	assert_int_equal(audit(shelf), n);
+	struct vl_outbox_look *look = vl_outbox_look(shelf->world->outbox, NULL);
+	struct vl_outbox_batch batch = {0};
+	while (vl_outbox_each(look, &batch))
+		assert_true(batch.epoch.n > NOW);
+	vl_outbox_look_end(look);
+	vl_buf_free(&buf);
+}
+
 /* While the old epoch is being carried, a receipt for the new one must not free what is left of the old. */
 static void a_new_receipt_frees_nothing_that_is_left(void **state)
 {
@@ -554,6 +589,7 @@ int main(void)
 		TEST(a_new_outbox_begins_above_the_mark),
 		TEST(another_missions_mark_is_refused),
 		TEST(carries_in_steps),
+		TEST(carries_in_a_full_outbox),
 		TEST(a_new_receipt_frees_nothing_that_is_left),
 		TEST(the_end_of_a_suspended_epoch_is_carried),
 		TEST(what_is_damaged_is_left),
