@@ -11,6 +11,7 @@ void outbox_carry_order(struct vl_outbox *outbox, struct outbox_lane *lane, stru
 	if (lane->carry.up_to.n < up_to.n)
 		lane->carry = (struct carry_row){up_to, *prev};
 	row_put_carry(outbox->txn, lane->name, &lane->carry);
+	lane->carried = false;
 	lane->past_epoch = (struct vl_epoch){0};
 	lane->past_seq = (struct vl_seq){0};
 }
@@ -20,6 +21,10 @@ void outbox_carry_renew(struct vl_outbox *outbox)
 	/* The end of a lane is the sealer's while something flies; but an order is never given in a round that can. */
 	for (uint32_t i = 0; outbox->flying == NULL && i < outbox->n_lanes; i++) {
 		struct outbox_lane *lane = outbox->lanes[i];
+		if (lane != NULL && lane->carried) {
+			lane->carry = (struct carry_row){0};
+			lane->carried = false;
+		}
 		if (lane == NULL || lane->carry.up_to.n == 0 || lane->chain.epoch.n > lane->carry.up_to.n)
 			continue;
 		lane->chain = (struct vl_chain){
@@ -112,9 +117,9 @@ static void carry_lane(struct vl_outbox *outbox, struct outbox_lane *lane, struc
 		carry_batch(outbox, lane, &batch, arena);
 		vl_arena_reset(arena);
 	}
-	if (!more && vl_txn_err(outbox->txn) == VL_OK)
-		lane->carry = (struct carry_row){0};
-	row_put_carry(outbox->txn, lane->name, &lane->carry);
+	static const struct carry_row none;
+	lane->carried = !more && vl_txn_err(outbox->txn) == VL_OK;
+	row_put_carry(outbox->txn, lane->name, lane->carried ? &none : &lane->carry);
 }
 
 void outbox_carry_some(struct vl_outbox *outbox)

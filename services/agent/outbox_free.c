@@ -25,8 +25,10 @@ static struct vl_txn *writing(struct vl_outbox *outbox)
 void outbox_free_again(struct vl_outbox *outbox)
 {
 	for (uint32_t i = 0; i < outbox->n_lanes; i++)
-		if (outbox->lanes[i] != NULL)
+		if (outbox->lanes[i] != NULL) {
 			outbox->lanes[i]->freeing = true;
+			outbox->lanes[i]->carried = false;
+		}
 }
 
 void outbox_free_abort(struct vl_outbox *outbox)
@@ -183,9 +185,11 @@ void vl_outbox_free_some(struct vl_outbox *outbox)
 
 bool vl_outbox_freeing(const struct vl_outbox *outbox)
 {
-	for (uint32_t i = 0; i < outbox->n_lanes; i++)
-		if (outbox->lanes[i] != NULL && (outbox->lanes[i]->freeing || outbox->lanes[i]->carry.up_to.n != 0))
+	for (uint32_t i = 0; i < outbox->n_lanes; i++) {
+		const struct outbox_lane *lane = outbox->lanes[i];
+		if (lane != NULL && (lane->freeing || (lane->carry.up_to.n != 0 && !lane->carried)))
 			return true;
+	}
 	return false;
 }
 

@@ -34,6 +34,7 @@ struct outbox_lane {
 	struct vl_digest tail;      /* the sealer's, while it has a batch of this lane */
 	bool freeing;               /* there may be batches that are applied and still kept */
 	bool own;                   /* this process has begun its epoch, with a number that no clone has */
+	bool carried;               /* all of `carry` is, once this round is committed */
 	struct carry_row carry;     /* epochs to leave behind; 0 for none */
 	struct vl_epoch past_epoch; /* batches up to here cannot be carried */
 	struct vl_seq past_seq;

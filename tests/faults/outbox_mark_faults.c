@@ -76,15 +76,18 @@ static uint64_t accept_event(struct vl_outbox *outbox, uint64_t n)
 	return good ? accepted.epoch.n : 0;
 }
 
-/* A life that ends properly. */
-static void live(struct run *run, uint64_t first, unsigned count)
+/* A life that ends properly, or so that the mark has nothing of it but that it began. */
+static void live(struct run *run, uint64_t first, unsigned count, bool killed)
 {
 	struct vl_outbox *outbox;
 
 	assert_int_equal(vl_outbox_open(&run->options, &outbox, NULL), VL_OK);
+	command("cp %s %s", run->mark, run->mark_then);
 	for (unsigned i = 0; i < count; i++)
 		assert_true(accept_event(outbox, first + i) > 0);
 	vl_outbox_close(outbox);
+	if (killed)
+		command("cp %s %s", run->mark_then, run->mark);
 }
 
 /* The same, ended by the N-th call to the disk, from which on nothing reaches it (or all of the first of them does). False where it
@@ -122,7 +125,7 @@ static void test_no_crash_is_taken_for_a_restore(void **state)
 	uint64_t n = 1, runs = 0;
 	bool more = true;
 
-	live(run, 1, 2);
+	live(run, 1, 2, false);
 	command("cp -r %s %s && cp %s %s", run->live, run->good, run->mark, run->mark_then);
 	for (; more; n++)
 		for (unsigned how = IO_NOTHING; how <= IO_DONE; how++, runs++) {
@@ -147,9 +150,9 @@ static void test_no_crash_makes_a_copy_believed(void **state)
 	uint64_t n = 1, runs = 0;
 	bool more = true;
 
-	live(run, 1, 2);
+	live(run, 1, 2, false);
 	command("cp -r %s %s", run->live, run->old);
-	live(run, 3, 2);
+	live(run, 3, 2, true);
 	command("cp %s %s", run->mark, run->mark_then);
 	for (; more; n++)
 		for (unsigned how = IO_NOTHING; how <= IO_DONE; how++, runs++) {
