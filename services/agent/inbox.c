@@ -53,7 +53,7 @@ struct vl_inbox {
 	struct vl_epoch directed_epoch; /* of the last batch of directives, while this process runs */
 	struct vl_seq directed_seq;
 	uint64_t carried, damaged; /* as last told */
-	struct lane lanes[]; /* by index in vl_lanes */
+	struct lane lanes[];       /* by index in vl_lanes */
 };
 
 struct vl_inbox *vl_inbox_open(const struct vl_ring *ring, const char *mission)

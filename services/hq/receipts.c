@@ -168,7 +168,7 @@ void vl_receipts_close(struct vl_receipts *r)
 /* -- asking -- */
 
 static void put_receipt(struct vl_receipts *r, const struct entry *entry, const struct vl_chain *chain,
-		       struct vl_epoch suspended)
+			struct vl_epoch suspended)
 {
 	Valise__Receipt__V1__Applied applied = VALISE__RECEIPT__V1__APPLIED__INIT;
 	char subject[VL_MISSION_MAX + 1 + 256];
