@@ -86,12 +86,17 @@ static enum vl_err open_outbox(struct agent *agent)
 		.signer = agent->signer,
 		.clock = &vl_clock_system,
 		.rand = &vl_rand_system,
+		.mark = config->mark,
+		.machine = config->machine,
 	};
 	struct vl_why why = {0};
 
 	enum vl_err err = vl_outbox_open(&options, &agent->outbox, &why);
 	if (err == VL_OK && vl_outbox_rekeyed(agent->outbox))
 		vl_log_warning("the key is another one than last time: a new epoch begins on every lane");
+	if (err == VL_OK && vl_outbox_doubt(agent->outbox) != NULL)
+		vl_log_warning("the outbox may be an old copy or a clone, %s: a new epoch begins on every lane",
+			       vl_outbox_doubt(agent->outbox));
 	return told("open outbox", config->outbox, &why, err);
 }
 

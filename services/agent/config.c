@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
@@ -19,6 +20,12 @@ const struct vl_conf_key vl_agent_keys[] = {
 	{"outbox", "path", VL_CONF_TEXT, AT(outbox), NULL, "folder of the outbox, on a local disk; made where missing"},
 	{"outbox", "size", VL_CONF_SIZE, AT(outbox_size), "8G",
 	 "the most the outbox may hold, 16M or more; taken from the disk as it fills"},
+	{"outbox", "mark", VL_CONF_TEXT, AT(mark_text), "",
+	 "file that tells an old copy of the outbox from the outbox; best on another file system, never copied with "
+	 "it; "
+	 "PATH.mark beside the outbox where none is given"},
+	{"outbox", "machine", VL_CONF_TEXT, AT(machine), "/etc/machine-id",
+	 "file that is another on each machine, to know an outbox that was moved or cloned"},
 	{"keys", "path", VL_CONF_TEXT, AT(keys), "",
 	 "folder with headquarters' public key, HQ.pub; without it no receipt or directive is honoured and the outbox "
 	 "only grows"},
@@ -96,6 +103,25 @@ static enum vl_err check(const struct vl_agent_config *config, struct vl_why *wh
 	return VL_OK;
 }
 
+/* Beside the outbox where nothing else is said, never in it. */
+static enum vl_err place_mark(struct vl_agent_config *config, struct vl_why *why)
+{
+	size_t size = strlen(config->outbox);
+
+	while (size > 1 && config->outbox[size - 1] == '/')
+		size--;
+	if (*config->mark_text != '\0')
+		config->mark = strdup(config->mark_text);
+	else if (asprintf(&config->mark, "%.*s.mark", (int)size, config->outbox) < 0)
+		config->mark = NULL;
+	if (config->mark == NULL)
+		return VL_ERR_NOMEM;
+	if (strncmp(config->mark, config->outbox, size) == 0 && config->mark[size] == '/')
+		return vl_fail(why, VL_ERR_CONFIG,
+			       "[outbox] mark: lies in the outbox, and would be copied with it; put it elsewhere");
+	return VL_OK;
+}
+
 enum vl_err vl_agent_config_open(const char *path, struct vl_agent_config *config, struct vl_why *why)
 {
 	*config = (struct vl_agent_config){0};
@@ -104,12 +130,15 @@ enum vl_err vl_agent_config_open(const char *path, struct vl_agent_config *confi
 		return err;
 	config->n_kafka = vl_conf_pairs(config->conf, "kafka", &config->kafka);
 	err = check(config, why);
+	if (err == VL_OK)
+		err = place_mark(config, why);
 	return err == VL_OK ? find_users(config, why) : err;
 }
 
 void vl_agent_config_close(struct vl_agent_config *config)
 {
 	vl_conf_close(config->conf);
+	free(config->mark);
 	*config = (struct vl_agent_config){0};
 }
 

@@ -15,7 +15,8 @@
 /* As read and found good. Texts belong to it. */
 struct vl_agent_config {
 	const char *mission, *key, *outbox, *socket, *users_text;
-	const char *keys;
+	const char *keys, *mark_text, *machine;
+	char *mark; /* where it is; config.c's to free */
 	uint64_t outbox_size, batch_bytes, resend, pulse;
 	uid_t users[VL_AGENT_USERS];
 	size_t n_users;

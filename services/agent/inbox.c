@@ -19,6 +19,7 @@ struct receipt {
 	struct vl_epoch epoch;
 	struct vl_seq seq;
 	struct vl_digest digest;
+	struct vl_epoch suspended;
 };
 
 enum { RECEIPTS, DIRECTIVES, TOPICS };
@@ -38,7 +39,7 @@ struct wish {
 
 /* What is known of one of our own. */
 struct lane {
-	bool alarmed;
+	struct vl_epoch alarmed; /* that an alarm was last about */
 	struct wish wish;
 };
 
@@ -51,7 +52,8 @@ struct vl_inbox {
 	struct reading readings[TOPICS];
 	struct vl_epoch directed_epoch; /* of the last batch of directives, while this process runs */
 	struct vl_seq directed_seq;
-	struct lane lanes[]; /* by index in vl_lanes */
+	uint64_t carried, damaged; /* as last told */
+	struct lane lanes[];       /* by index in vl_lanes */
 };
 
 struct vl_inbox *vl_inbox_open(const struct vl_ring *ring, const char *mission)
@@ -104,7 +106,7 @@ static enum vl_err verify(struct vl_inbox *inbox, const struct vl_record *record
 static void keep_receipt(struct vl_inbox *inbox, const Valise__Receipt__V1__Applied *applied)
 {
 	const struct vl_lane *lane = vl_lane_find(applied->lane, strlen(applied->lane));
-	struct receipt receipt = {.epoch = {applied->epoch}, .seq = {applied->seq}};
+	struct receipt receipt = {.epoch = {applied->epoch}, .seq = {applied->seq}, .suspended = {applied->suspended}};
 
 	if (strcmp(applied->mission, inbox->mission) != 0 || lane == NULL ||
 	    applied->digest.len != sizeof(receipt.digest.bytes) || inbox->receipts.size > WAITING_BYTES)
@@ -245,34 +247,72 @@ int64_t vl_inbox_due(const struct vl_inbox *inbox, const struct vl_outbox *outbo
 	return vl_outbox_freeing(outbox) ? inbox->not_before : inbox->due;
 }
 
-static void alarm_once(struct vl_inbox *inbox, const struct receipt *receipt, enum vl_outbox_fit fit)
+static const char *misfit(enum vl_outbox_fit fit)
 {
-	if (inbox->lanes[receipt->lane].alarmed || fit == VL_OUTBOX_FREED || fit == VL_OUTBOX_KNOWN)
-		return;
-	inbox->lanes[receipt->lane].alarmed = true;
-	vl_log_error(
-		"headquarters says it has applied batch %" PRIu64 " of epoch %" PRIu64 " on lane '%s', %s; nothing is "
-		"freed for it. Either this outbox was restored from an old copy, or that receipt is forged: tell "
-		"headquarters now",
-		receipt->seq.n, receipt->epoch.n, vl_lanes[receipt->lane].name,
-		fit == VL_OUTBOX_AHEAD ? "which this outbox has never made" : "and ours of that number is another");
+	switch (fit) {
+	case VL_OUTBOX_AHEAD:
+		return "which this outbox has never made";
+	case VL_OUTBOX_OTHER:
+		return "and ours of that number is another";
+	case VL_OUTBOX_SUSPENDED:
+		return "and has suspended an epoch of it, as two batches were signed for one place";
+	case VL_OUTBOX_FREED:
+	case VL_OUTBOX_KNOWN:
+		break;
+	}
+	return NULL;
 }
 
-void vl_inbox_note(struct vl_inbox *inbox, struct vl_outbox *outbox)
+static void alarm_once(struct vl_inbox *inbox, const struct receipt *receipt, enum vl_outbox_fit fit)
+{
+	const char *reason = misfit(fit);
+
+	if (reason == NULL || inbox->lanes[receipt->lane].alarmed.n == receipt->epoch.n)
+		return;
+	inbox->lanes[receipt->lane].alarmed = receipt->epoch;
+	vl_log_error("headquarters says it has applied batch %" PRIu64 " of epoch %" PRIu64 " on lane '%s', %s. This "
+		     "outbox is an old copy, or another agent has its key: find out which, and tell headquarters",
+		     receipt->seq.n, receipt->epoch.n, vl_lanes[receipt->lane].name, reason);
+}
+
+static void take_receipts(struct vl_inbox *inbox, struct vl_outbox *outbox)
 {
 	struct receipt receipt;
 
 	for (size_t at = 0; at + sizeof(receipt) <= inbox->receipts.size; at += sizeof(receipt)) {
 		memcpy(&receipt, inbox->receipts.data + at, sizeof(receipt));
-		alarm_once(inbox, &receipt,
-			   vl_outbox_free(outbox, vl_lanes[receipt.lane].name, receipt.epoch, receipt.seq,
-					  &receipt.digest));
+		struct vl_outbox_receipt about = {vl_lanes[receipt.lane].name, receipt.epoch, receipt.seq,
+						  receipt.digest, receipt.suspended};
+		alarm_once(inbox, &receipt, vl_outbox_free(outbox, &about));
 	}
+}
+
+/* Once it is over. */
+static void tell_carried(struct vl_inbox *inbox, const struct vl_outbox *outbox)
+{
+	uint64_t carried, damaged;
+
+	vl_outbox_carried(outbox, &carried, &damaged);
+	if (vl_outbox_freeing(outbox) || (carried == inbox->carried && damaged == inbox->damaged))
+		return;
+	vl_log_info("%" PRIu64 " events of epochs that came to an end are in new ones", carried - inbox->carried);
+	if (damaged > inbox->damaged)
+		vl_log_error("%" PRIu64 " batches of such epochs are damaged and stay as they are; keep a copy of the "
+			     "outbox for headquarters",
+			     damaged - inbox->damaged);
+	inbox->carried = carried;
+	inbox->damaged = damaged;
+}
+
+void vl_inbox_note(struct vl_inbox *inbox, struct vl_outbox *outbox)
+{
+	take_receipts(inbox, outbox);
 	for (size_t t = 0; t < TOPICS; t++)
 		if (inbox->readings[t].position >= 0)
 			vl_outbox_set_position(outbox, topics[t], inbox->readings[t].partition,
 					       inbox->readings[t].position);
 	vl_outbox_free_some(outbox);
+	tell_carried(inbox, outbox);
 }
 
 void vl_inbox_noted(struct vl_inbox *inbox)

@@ -3,7 +3,7 @@
  *
  * The link hands each record of the topics of receipts and directives over as it is (relay.h). Only what headquarters' key, as
  * enrolled here, has signed is read; of that, only what is about this mission. A receipt that does not fit the outbox frees
- * nothing, and is an alarm: the outbox was restored from a copy, or somebody has headquarters' key. A directive that was given
+ * nothing, is an alarm, and begins a new epoch: the outbox is an old copy, or another agent has its key. A directive that was given
  * before one that has been read, such as a record that somebody has put there again, says nothing. How far the topics were
  * read is kept with what they changed, in one transaction.
  */

@@ -22,6 +22,7 @@
 #define ACK_DELAY_MS 100
 #define FREE_DELAY_MS 100 /* between commits that free, while there is much to store: they cannot fly */
 #define TICK_MS 1000
+#define MARK_MS 5000
 #define READS_A_TURN 4
 #define PACKETS_A_TURN 64
 
@@ -50,6 +51,8 @@ struct vl_keeper {
 	struct vl_inbox *inbox;
 	struct vl_buf record; /* as far as it has come from the link */
 	int64_t tick, freed;
+	int64_t marked;
+	enum vl_err unmarked; /* why the mark could not be written, so that it is told once */
 };
 
 /* -- open and close -- */
@@ -523,6 +526,22 @@ static void wake_listener(struct vl_keeper *keeper)
 		keeper->deaf = false;
 }
 
+/* Write the mark now and then while lanes move: it costs two trips to the disk. */
+static void mark(struct vl_keeper *keeper)
+{
+	struct vl_why why = {0};
+	int64_t now = vl_monotonic_ms();
+
+	if (now - keeper->marked < MARK_MS)
+		return;
+	keeper->marked = now;
+	enum vl_err err = vl_outbox_mark(keeper->options.outbox, &why);
+	if (err != VL_OK && err != keeper->unmarked)
+		vl_log_warning("the mark cannot be written, %s: an old copy of this outbox may not be known for one",
+			       vl_why_text(&why, err));
+	keeper->unmarked = err;
+}
+
 /* `wait`, or less where `at` comes first; -1 is never. */
 static int64_t sooner(int64_t wait, int64_t at)
 {
@@ -540,6 +559,8 @@ int vl_keeper_timeout(const struct vl_keeper *keeper)
 	for (size_t i = 0; i < keeper->n_clients; i++)
 		if (client_partial(keeper->clients[i]))
 			wait = TICK_MS;
+	if (vl_outbox_moved(keeper->options.outbox))
+		wait = sooner(wait, keeper->marked + MARK_MS);
 	/* Nothing of the link's is committed before that has landed, and landing is seen. */
 	if (vl_outbox_flying(keeper->options.outbox))
 		return (int)wait;
@@ -558,6 +579,8 @@ enum vl_err vl_keeper_step(struct vl_keeper *keeper, struct vl_why *why)
 	enum vl_err err = commit(keeper, false, why);
 	sweep(keeper);
 	wake_listener(keeper);
+	if (err == VL_OK)
+		mark(keeper);
 	return err;
 }
 

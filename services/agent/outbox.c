@@ -6,6 +6,9 @@
 #include <unistd.h>
 
 #define LINE_UNKNOWN ((size_t)64 << 10) /* where batches close while nothing is known of the line */
+/* Two clones that begin a new epoch in one second take the same one once in so many times. In seconds less than a day, so that the
+ * hour soon passes it again. */
+#define UNIQUE_SPREAD 65536
 
 /* -- opening -- */
 
@@ -56,6 +59,14 @@ uint64_t outbox_new_epoch(const struct vl_outbox *outbox, uint64_t before)
 	return now > 0 && (uint64_t)now > before ? (uint64_t)now : before + 1;
 }
 
+uint64_t outbox_unique_epoch(const struct vl_outbox *outbox, uint64_t before)
+{
+	uint8_t dice[4];
+
+	vl_rand_fill(outbox->options.rand, dice, sizeof(dice));
+	return outbox_new_epoch(outbox, before) + 1 + vl_get_be32(dice) % UNIQUE_SPREAD;
+}
+
 /* Whether the chain's last batch, where it is still kept, is the one that its head says. */
 static bool head_holds(struct vl_txn *txn, const struct outbox_lane *lane)
 {
@@ -88,6 +99,7 @@ static enum vl_err load_chains(struct vl_outbox *outbox, struct vl_txn *txn, str
 		if (good) {
 			outbox_set_chain(lane, &row.chain);
 			lane->freeing = true;
+			lane->carry = row_get_carry(txn, lane->name);
 		}
 		if (!good || !head_holds(txn, lane))
 			err = vl_fail(
@@ -101,14 +113,22 @@ static enum vl_err load_chains(struct vl_outbox *outbox, struct vl_txn *txn, str
 	return err == VL_OK ? vl_txn_err(txn) : err;
 }
 
-/* Another key: nobody can tell whether the old one signed more elsewhere, so every chain goes on in a new epoch. */
+/* Another key, or perhaps a copy: nobody can tell whether more was signed elsewhere, so every chain goes on in a new epoch. */
 static void begin_epochs(struct vl_outbox *outbox, struct vl_txn *txn)
 {
 	for (uint32_t i = 0; i < outbox->n_lanes; i++) {
 		struct outbox_lane *lane = outbox->lanes[i];
 		if (lane == NULL)
 			continue;
-		lane->chain.epoch.n = outbox_new_epoch(outbox, lane->chain.epoch.n);
+		uint64_t before = lane->chain.epoch.n;
+		if (outbox->doubt != NULL && outbox->floor.n > before)
+			before = outbox->floor.n;
+		lane->own = outbox->doubt != NULL;
+		lane->chain.epoch.n =
+			lane->own ? outbox_unique_epoch(outbox, before) : outbox_new_epoch(outbox, before);
+		/* Of what is being carried the end may never reach headquarters. */
+		if (lane->carry.up_to.n != 0)
+			lane->chain.digest = lane->tail = lane->carry.prev;
 		lane->chain.seq.n = 0;
 		lane->chain.next_event.n = 1;
 		lane->committed = lane->chain;
@@ -156,28 +176,44 @@ static void make_meta(struct vl_txn *txn, const struct vl_outbox *outbox)
 	vl_txn_put(txn, META, row_text("key"), (struct vl_bytes){outbox->key.bytes, sizeof(outbox->key.bytes)});
 }
 
+/* What was there, or that nothing was. */
+static enum vl_err load(struct vl_outbox *outbox, struct vl_txn *txn, bool *fresh, struct vl_why *why)
+{
+	enum vl_err err = check_meta(txn, outbox, why);
+
+	*fresh = err == VL_ERR_NOT_FOUND;
+	if (*fresh) {
+		(void)strcpy(outbox->mission, outbox->options.mission);
+		return VL_OK;
+	}
+	if (err == VL_OK)
+		err = check_owner(outbox, txn, why);
+	return err == VL_OK ? load_chains(outbox, txn, why) : err;
+}
+
 static enum vl_err settle(struct vl_outbox *outbox, struct vl_why *why)
 {
 	struct vl_txn *txn = vl_txn_begin(outbox->store, true, why);
+	bool fresh;
 
 	if (txn == NULL)
 		return VL_ERR_IO;
-	enum vl_err err = check_meta(txn, outbox, why);
-	bool fresh = err == VL_ERR_NOT_FOUND;
+	enum vl_err err = load(outbox, txn, &fresh, why);
 	if (err == VL_OK)
-		err = check_owner(outbox, txn, why);
-	if (err == VL_OK)
-		err = load_chains(outbox, txn, why);
-	if (err == VL_OK && outbox->rekeyed)
-		begin_epochs(outbox, txn);
-	if (fresh)
-		(void)strcpy(outbox->mission, outbox->options.mission);
-	if (fresh || (err == VL_OK && outbox->rekeyed)) {
-		make_meta(txn, outbox);
-		return vl_txn_commit(txn, why);
+		err = outbox_doubt_look(outbox, txn, why);
+	if (err != VL_OK) {
+		vl_txn_abort(txn);
+		return err;
 	}
+	bool anew = outbox->rekeyed || outbox->doubt != NULL;
+	if (anew)
+		begin_epochs(outbox, txn);
+	if (fresh || outbox->rekeyed)
+		make_meta(txn, outbox);
+	if (outbox_doubt_note(outbox, txn) || fresh || anew)
+		return vl_txn_commit(txn, why);
 	vl_txn_abort(txn);
-	return err;
+	return VL_OK;
 }
 
 static enum vl_err open_known(struct vl_outbox *outbox, struct vl_why *why)
@@ -215,11 +251,15 @@ enum vl_err vl_outbox_open(const struct vl_outbox_options *options, struct vl_ou
 		err = settle(outbox, why);
 	if (err == VL_OK)
 		err = open_known(outbox, why);
-	if (err != VL_OK)
+	if (err != VL_OK) {
+		outbox->marked = true; /* by whoever was here before */
 		vl_outbox_close(outbox);
-	else
-		*opened = outbox;
-	return err;
+		return err;
+	}
+	/* Before anything is signed. Where it cannot be written now the agent tries on, and says so. */
+	(void)!vl_outbox_mark(outbox, NULL);
+	*opened = outbox;
+	return VL_OK;
 }
 
 enum vl_err vl_outbox_open_reader(const char *path, struct vl_outbox **opened, struct vl_why *why)
@@ -248,6 +288,7 @@ void vl_outbox_close(struct vl_outbox *outbox)
 	if (outbox == NULL)
 		return;
 	vl_outbox_abort(outbox);
+	(void)!vl_outbox_mark(outbox, NULL);
 	outbox_writer_close(outbox->writer);
 	for (uint32_t i = 0; i < outbox->n_lanes; i++) {
 		if (outbox->lanes[i] == NULL)

@@ -10,7 +10,12 @@
  * the agent's own pulses, and the receipts and directives in the outbox of headquarters' own agent, are freed by Kafka's ack, and
  * their ids are not kept; nobody gives a receipt for them, and what they say can always be said again.
  *
- * In LMDB: meta (format, mission, key id), chain (lane -> its head), batch ((lane, epoch, seq) -> signature and bytes),
+ * Continuity is in doubt where the folder may be an old copy or a clone. At the start the mark tells (mark.h), later headquarters'
+ * receipts; then a new epoch begins before anything more is signed, so that nothing is ever signed twice for one place. What
+ * headquarters has not applied of the old epoch by then is carried into the new one, with its events' ids, and headquarters
+ * knows a double by its id.
+ *
+ * In LMDB: meta (format, mission, key id, token, machine, lanes being carried), chain (lane -> its head), batch ((lane, epoch, seq) -> signature and bytes),
  * event (id -> lane, epoch, number), acked and applied (lane -> epoch, seq), inbox (topic, partition -> next offset).
  */
 #ifndef VALISE_AGENT_OUTBOX_H
@@ -39,11 +44,13 @@ struct vl_outbox_options {
 	enum vl_domain domain;
 	const struct vl_clock *clock;
 	const struct vl_rand *rand;
+	const char *mark; /* file of the mark, outside the folder; NULL: an old copy of it is not known for one here */
+	const char *machine; /* a file that differs from machine to machine; NULL: moving is not noticed */
 };
 
 /* Open as the writer. LOCKED where another agent writes; CONFIG where the folder is another mission's, or a size is out of range;
- * CORRUPT where the last batch of a chain is not what its head says. Signing with another key than last time begins a new
- * epoch on every lane. */
+ * CORRUPT where the last batch of a chain is not what its head says. Signing with another key than last time, and whatever
+ * vl_outbox_doubt then tells, begins a new epoch on every lane. */
 enum vl_err vl_outbox_open(const struct vl_outbox_options *options, struct vl_outbox **outbox,
 			   struct vl_why *why) VL_CHECKED;
 
@@ -64,6 +71,14 @@ bool vl_outbox_rekeyed(const struct vl_outbox *outbox);
  * batch_bytes, so that a thin line is soon free for another lane. Until this is told they close at 64 kB. What is signed already stays
  * as it is. */
 void vl_outbox_set_line(struct vl_outbox *outbox, uint64_t rate);
+
+/* Why open had to take it for an old copy or a clone, in words; NULL where it had not. Static. */
+const char *vl_outbox_doubt(const struct vl_outbox *outbox);
+
+/* Write the mark, where a lane has moved since it was written last (vl_outbox_moved). For the writer, every few seconds; close does it too. An
+ * error leaves the mark behind: until it can be written an old copy may not be known for one. */
+enum vl_err vl_outbox_mark(struct vl_outbox *outbox, struct vl_why *why) VL_CHECKED;
+bool vl_outbox_moved(const struct vl_outbox *outbox);
 
 /* Bytes in use, and the most there may be: the map's size or what the disk still gives. */
 void vl_outbox_usage(const struct vl_outbox *outbox, size_t *used, size_t *room);
@@ -98,27 +113,45 @@ void vl_outbox_ack(struct vl_outbox *outbox, const char *lane, struct vl_epoch e
 /* Freeing, below, is done within a transaction too, best right before its commit: it lands what flies, and its transaction is
  * committed here and now where submit is asked. */
 
-/* How a receipt fits what is here. */
-enum vl_outbox_fit {
-	VL_OUTBOX_FREED, /* it is about a batch of ours: that one and all before it in the lane may go */
-	VL_OUTBOX_KNOWN, /* it says nothing new, or is about a batch from before this outbox */
-	VL_OUTBOX_AHEAD, /* we have never made that batch: this outbox is an old copy, or the receipt is wrong */
-	VL_OUTBOX_OTHER, /* our batch of that place is another one: the same */
+/* What headquarters says, its signature found good: everything of the lane up to this batch, whose digest this is, is applied. */
+struct vl_outbox_receipt {
+	const char *lane;
+	struct vl_epoch epoch;
+	struct vl_seq seq;
+	struct vl_digest digest;
+	struct vl_epoch suspended; /* the newest epoch up to `epoch` that headquarters has suspended; 0: none */
 };
 
-/* Headquarters' signature on this was found good: everything of the lane up to this batch, whose digest this is, is applied. Only a
- * batch of ours with that digest frees; as each batch has the digest of the one before in it, all before it are the same
- * there and here. Frees nothing by itself: vl_outbox_free_some does. */
-enum vl_outbox_fit vl_outbox_free(struct vl_outbox *outbox, const char *lane, struct vl_epoch epoch, struct vl_seq seq,
-				  const struct vl_digest *digest);
+/* How a receipt fits what is here. */
+enum vl_outbox_fit {
+	VL_OUTBOX_FREED,     /* it is about a batch of ours: that one and all before it in the lane may go */
+	VL_OUTBOX_KNOWN,     /* it says nothing new, or is about a batch from before this outbox */
+	VL_OUTBOX_AHEAD,     /* we have never made that batch: this outbox is an old copy, or has a clone */
+	VL_OUTBOX_OTHER,     /* our batch of that place is another one: the same */
+	VL_OUTBOX_SUSPENDED, /* it has seen two batches for one place, and takes no more of the epoch */
+};
 
-/* Delete applied batches, at most this many in one transaction. Call it in further ones while vl_outbox_freeing says so; then their
- * room can be used. */
+/* Only a batch of ours with that digest frees; as each batch has the digest of the one before in it, all before it are the same there
+ * and here. Frees nothing by itself: vl_outbox_free_some does.
+ *
+ * AHEAD, OTHER and SUSPENDED: the lane's next batch begins a new epoch, behind what headquarters has, and what it has not applied
+ * of the old ones is carried along by vl_outbox_free_some. Only the newest epoch that is not this process's own has to give
+ * way to one that was never seen here, so that two clones that run do not chase each other. A receipt that comes again begins
+ * nothing anew. */
+enum vl_outbox_fit vl_outbox_free(struct vl_outbox *outbox, const struct vl_outbox_receipt *receipt);
+
+/* Delete applied batches, at most this many in one transaction, and carry some events into a new epoch: they are accepted in it
+ * anew and their old batch is deleted, in this one transaction. Call it in further ones while vl_outbox_freeing says so; then
+ * the room can be used. */
 #define VL_OUTBOX_FREE_STEP 256
+#define VL_OUTBOX_CARRY_STEP ((size_t)512 << 10) /* bytes of batches */
 void vl_outbox_free_some(struct vl_outbox *outbox);
 
 /* Whether there may be more to do for vl_outbox_free_some. */
 bool vl_outbox_freeing(const struct vl_outbox *outbox);
+
+/* Events carried since open, and batches that could not be, being damaged: those are left as they are. */
+void vl_outbox_carried(const struct vl_outbox *outbox, uint64_t *events, uint64_t *damaged);
 
 /* Note how far a topic that comes down was read. */
 void vl_outbox_set_position(struct vl_outbox *outbox, const char *topic, int32_t partition, int64_t offset);

@@ -78,6 +78,7 @@ enum vl_err vl_outbox_begin(struct vl_outbox *outbox, struct vl_why *why)
 	round->now = vl_clock_now(outbox->options.clock);
 	outbox->round = round;
 	outbox->err = VL_OK;
+	outbox_carry_renew(outbox);
 	return VL_OK;
 }
 
@@ -103,12 +104,12 @@ static struct outbox_lane *meet_lane(struct vl_outbox *outbox, const struct vl_l
 	lane = outbox_add_lane(outbox, row_text(known->name), outbox->n_lanes);
 	if (lane == NULL)
 		return NULL;
-	struct vl_chain chain = {.epoch = {outbox_new_epoch(outbox, 0)}, .next_event = {1}};
+	struct vl_chain chain = {.epoch = {outbox_new_epoch(outbox, outbox->floor.n)}, .next_event = {1}};
 	outbox_set_chain(lane, &chain);
 	return lane;
 }
 
-static void append(struct vl_outbox *outbox, struct outbox_lane *lane, struct vl_bytes event)
+void outbox_append(struct vl_outbox *outbox, struct outbox_lane *lane, struct vl_bytes event)
 {
 	struct outbox_round *round = outbox->round;
 
@@ -208,7 +209,7 @@ static enum vl_err put_event(struct vl_outbox *outbox, const struct vl_lane *kno
 	*accepted = (struct vl_accepted){accepted->id, lane->name, lane->chain.epoch, lane->chain.next_event, false};
 	row_pack_event(&(struct event_row){lane->number, accepted->epoch, accepted->event}, row);
 	if (!remembered(known, id_given) || vl_ids_put(&outbox->round->ids, &accepted->id, row))
-		append(outbox, lane, event);
+		outbox_append(outbox, lane, event);
 	else
 		outbox_fail(outbox, VL_ERR_NOMEM);
 	return outbox->err;

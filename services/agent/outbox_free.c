@@ -25,8 +25,10 @@ static struct vl_txn *writing(struct vl_outbox *outbox)
 void outbox_free_again(struct vl_outbox *outbox)
 {
 	for (uint32_t i = 0; i < outbox->n_lanes; i++)
-		if (outbox->lanes[i] != NULL)
+		if (outbox->lanes[i] != NULL) {
 			outbox->lanes[i]->freeing = true;
+			outbox->lanes[i]->carried = false;
+		}
 }
 
 void outbox_free_abort(struct vl_outbox *outbox)
@@ -51,33 +53,66 @@ static void note(struct vl_outbox *outbox, struct outbox_lane *lane, struct vl_e
 		row_put_place(outbox->txn, ACKED, lane->name, epoch, seq);
 }
 
-enum vl_outbox_fit vl_outbox_free(struct vl_outbox *outbox, const char *name, struct vl_epoch epoch, struct vl_seq seq,
-				  const struct vl_digest *digest)
+/* A place that we never came to. Where this process has begun the lane's epoch nobody else signs in it, and an epoch beyond is a
+ * clone's, which does as we did. */
+static enum vl_outbox_fit meet_unknown(struct vl_outbox *outbox, struct outbox_lane *lane,
+				       const struct vl_outbox_receipt *receipt)
 {
-	struct outbox_lane *lane = find(outbox, name);
-	struct vl_epoch applied_epoch;
-	struct vl_seq applied_seq;
+	if (receipt->epoch.n > outbox->floor.n)
+		outbox->floor = receipt->epoch;
+	if (lane != NULL && (receipt->epoch.n == lane->committed.epoch.n || !lane->own))
+		outbox_carry_order(outbox, lane, receipt->epoch, &receipt->digest);
+	return VL_OUTBOX_AHEAD;
+}
+
+/* What a receipt says of our batch of that place, for all of its epoch before it. */
+static enum vl_outbox_fit judge(struct vl_outbox *outbox, const struct outbox_lane *lane,
+				const struct vl_outbox_receipt *receipt)
+{
+	struct vl_epoch epoch;
+	struct vl_seq seq;
 	struct vl_outbox_batch batch;
 	struct vl_bytes value;
 
-	if (writing(outbox) == NULL)
+	row_get_place(outbox->txn, APPLIED, lane->name, &epoch, &seq);
+	if (!row_later(receipt->epoch, receipt->seq, epoch, seq))
 		return VL_OUTBOX_KNOWN;
-	if (lane == NULL || row_later(epoch, seq, lane->committed.epoch, lane->committed.seq))
-		return VL_OUTBOX_AHEAD;
-	row_get_place(outbox->txn, APPLIED, lane->name, &applied_epoch, &applied_seq);
-	if (!row_later(epoch, seq, applied_epoch, applied_seq))
-		return VL_OUTBOX_KNOWN;
-	struct vl_key key = row_batch_key(lane->name, epoch, seq);
+	struct vl_key key = row_batch_key(lane->name, receipt->epoch, receipt->seq);
 	if (!vl_txn_get(outbox->txn, BATCH, vl_key_done(&key), &value))
 		return VL_OUTBOX_KNOWN;
 	if (!row_read_batch(vl_key_done(&key), value, &batch)) {
 		vl_txn_fail(outbox->txn, VL_ERR_CORRUPT);
-		return VL_OUTBOX_OTHER;
+		return VL_OUTBOX_KNOWN;
 	}
-	if (!vl_digest_equal(&batch.digest, digest))
-		return VL_OUTBOX_OTHER;
-	note(outbox, lane, epoch, seq);
-	return VL_OUTBOX_FREED;
+	return vl_digest_equal(&batch.digest, &receipt->digest) ? VL_OUTBOX_FREED : VL_OUTBOX_OTHER;
+}
+
+enum vl_outbox_fit vl_outbox_free(struct vl_outbox *outbox, const struct vl_outbox_receipt *receipt)
+{
+	struct outbox_lane *lane = find(outbox, receipt->lane);
+	struct vl_epoch suspended = receipt->suspended;
+	struct vl_outbox_batch first;
+
+	if (writing(outbox) == NULL)
+		return VL_OUTBOX_KNOWN;
+	if (lane == NULL || row_later(receipt->epoch, receipt->seq, lane->committed.epoch, lane->committed.seq))
+		return meet_unknown(outbox, lane, receipt);
+	/* It speaks for our older epochs only where none of them is suspended or being left behind. */
+	bool older = outbox_unapplied(outbox, lane, &first) && first.epoch.n < receipt->epoch.n;
+	if (older && lane->carry.up_to.n != 0)
+		return VL_OUTBOX_KNOWN;
+	bool clash = older && first.epoch.n <= suspended.n;
+	enum vl_outbox_fit fit = clash ? VL_OUTBOX_SUSPENDED : judge(outbox, lane, receipt);
+	if (fit == VL_OUTBOX_FREED)
+		note(outbox, lane, receipt->epoch, receipt->seq);
+	if (lane->carry.up_to.n >= receipt->epoch.n)
+		return fit == VL_OUTBOX_FREED ? fit : VL_OUTBOX_KNOWN;
+	clash = clash ||
+		(suspended.n != 0 && (suspended.n >= lane->committed.epoch.n ||
+				      (outbox_unapplied(outbox, lane, &first) && first.epoch.n <= suspended.n)));
+	if (clash || fit == VL_OUTBOX_OTHER)
+		outbox_carry_order(outbox, lane, receipt->epoch, &receipt->digest);
+	return clash ? VL_OUTBOX_SUSPENDED : fit;
 }
 
 bool outbox_unreceipted(const char *lane)
@@ -130,6 +165,7 @@ void vl_outbox_free_some(struct vl_outbox *outbox)
 
 	if (!vl_outbox_freeing(outbox) || writing(outbox) == NULL)
 		return;
+	outbox_carry_some(outbox);
 	for (uint32_t i = 0; i < outbox->n_lanes; i++) {
 		struct outbox_lane *lane = outbox->lanes[i];
 		if (lane == NULL || !lane->freeing)
@@ -149,9 +185,11 @@ void vl_outbox_free_some(struct vl_outbox *outbox)
 
 bool vl_outbox_freeing(const struct vl_outbox *outbox)
 {
-	for (uint32_t i = 0; i < outbox->n_lanes; i++)
-		if (outbox->lanes[i] != NULL && outbox->lanes[i]->freeing)
+	for (uint32_t i = 0; i < outbox->n_lanes; i++) {
+		const struct outbox_lane *lane = outbox->lanes[i];
+		if (lane != NULL && (lane->freeing || (lane->carry.up_to.n != 0 && !lane->carried)))
 			return true;
+	}
 	return false;
 }
 

@@ -1,6 +1,7 @@
 /*
  * Inside the outbox: what its parts share. outbox.c opens, outbox_accept.c takes events, outbox_batch.c makes batches of them,
- * outbox_round.c stores, outbox_free.c lets go of what is applied, outbox_look.c reads, outbox_rows.c knows the rows.
+ * outbox_round.c stores, outbox_free.c lets go of what is applied, outbox_doubt.c compares with the mark, outbox_carry.c begins
+ * a new epoch and carries over, outbox_look.c reads, outbox_rows.c knows the rows.
  *
  * What is accepted between begin and commit is a round. There are two, so that one may be filled while the other is stored by the
  * writer's thread: numbers and chain run on from the one under way, and if that fails both are dropped. An id is looked for in
@@ -14,6 +15,7 @@
 #define VALISE_AGENT_OUTBOX_IN_H
 
 #include "agent/ids.h"
+#include "agent/mark.h"
 #include "agent/outbox_rows.h"
 #include "agent/seal.h"
 
@@ -27,12 +29,17 @@
 struct outbox_lane {
 	char *name;
 	uint32_t number;
-	struct vl_chain chain;     /* as of what was accepted; its digest is not used, but `tail` */
-	struct vl_chain committed; /* as of what is on the disk */
-	struct vl_digest tail;     /* the sealer's, while it has a batch of this lane */
-	bool freeing;              /* there may be batches that are applied and still kept */
-	struct vl_buf batch;       /* the open batch: its head, then its events */
-	size_t prev_at;            /* in it */
+	struct vl_chain chain;      /* as of what was accepted; its digest is not used, but `tail` */
+	struct vl_chain committed;  /* as of what is on the disk */
+	struct vl_digest tail;      /* the sealer's, while it has a batch of this lane */
+	bool freeing;               /* there may be batches that are applied and still kept */
+	bool own;                   /* this process has begun its epoch, with a number that no clone has */
+	bool carried;               /* all of `carry` is, once this round is committed */
+	struct carry_row carry;     /* epochs to leave behind; 0 for none */
+	struct vl_epoch past_epoch; /* batches up to here cannot be carried */
+	struct vl_seq past_seq;
+	struct vl_buf batch; /* the open batch: its head, then its events */
+	size_t prev_at;      /* in it */
 	uint32_t n_events;
 };
 
@@ -98,6 +105,12 @@ struct vl_outbox {
 	/* A guess at how full it is: measured now and then, and what was accepted since. */
 	size_t used, room, added;
 	bool measured;
+
+	struct vl_epoch floor; /* a new lane's epoch must be above it */
+	const char *doubt;     /* why this may be a copy; NULL: it is not */
+	uint8_t token[VL_MARK_TOKEN];
+	bool marked; /* the mark says what is on the disk */
+	uint64_t carried, damaged;
 };
 
 /* NULL when out of memory or of numbers. `number` may be new or from a row. */
@@ -115,8 +128,37 @@ void outbox_free_again(struct vl_outbox *outbox);
 bool outbox_unreceipted(const char *lane);
 void outbox_free_acked(struct vl_outbox *outbox, const char *lane, struct vl_epoch epoch, struct vl_seq seq);
 
-/* A number above `before`, and the hour's where that is later. */
+/* A number above `before`, and the hour's where that is later; and one that a clone will not take in the same second. */
 uint64_t outbox_new_epoch(const struct vl_outbox *outbox, uint64_t before);
+uint64_t outbox_unique_epoch(const struct vl_outbox *outbox, uint64_t before);
+
+/* -- outbox_doubt.c: at open, in its transaction -- */
+
+/* Compare with the mark and the machine, once the chains are loaded. Sets `doubt`, `floor` and `token`. CONFIG where the mark is
+ * another mission's. */
+enum vl_err outbox_doubt_look(struct vl_outbox *outbox, struct vl_txn *txn, struct vl_why *why);
+
+/* Give this start its token, and note the machine. True where that has put something into the transaction. */
+bool outbox_doubt_note(struct vl_outbox *outbox, struct vl_txn *txn);
+
+/* -- outbox_carry.c -- */
+
+/* The lane has to leave its epochs up to `up_to` behind; the next one begins behind the batch `prev`. Within the transaction that
+ * frees. */
+void outbox_carry_order(struct vl_outbox *outbox, struct outbox_lane *lane, struct vl_epoch up_to,
+			const struct vl_digest *prev);
+
+/* When a round begins: begin the new epochs that were ordered. */
+void outbox_carry_renew(struct vl_outbox *outbox);
+
+/* Carry some, in the transaction that frees. */
+void outbox_carry_some(struct vl_outbox *outbox);
+
+/* The lane's first batch that headquarters has not applied; false where there is none. Within the transaction that frees. */
+bool outbox_unapplied(struct vl_outbox *outbox, const struct outbox_lane *lane, struct vl_outbox_batch *batch);
+
+/* Put an event into the lane's open batch. */
+void outbox_append(struct vl_outbox *outbox, struct outbox_lane *lane, struct vl_bytes event);
 
 /* Make the round fail with `err`, unless it has failed already. */
 void outbox_fail(struct vl_outbox *outbox, enum vl_err err);

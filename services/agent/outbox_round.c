@@ -191,9 +191,12 @@ static void settle(struct vl_outbox *outbox, struct outbox_round *round)
 {
 	struct outbox_closed *next;
 
-	for (uint32_t i = 0; i < round->n_lanes; i++)
-		if (round->ends[i].touched)
-			outbox->lanes[i]->committed = round->ends[i].chain;
+	for (uint32_t i = 0; i < round->n_lanes; i++) {
+		if (!round->ends[i].touched)
+			continue;
+		outbox->lanes[i]->committed = round->ends[i].chain;
+		outbox->marked = false;
+	}
 	for (struct outbox_closed *closed = round->first; closed != NULL; closed = next) {
 		next = closed->next;
 		outbox_batch_free(outbox, closed);

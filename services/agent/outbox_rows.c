@@ -168,6 +168,40 @@ bool row_later(struct vl_epoch epoch, struct vl_seq seq, struct vl_epoch than_ep
 	return epoch.n > than_epoch.n || (epoch.n == than_epoch.n && seq.n > than_seq.n);
 }
 
+static struct vl_key carry_key(const char *lane)
+{
+	struct vl_key key;
+
+	vl_key_reset(&key);
+	vl_key_bytes(&key, "carry ", 6);
+	vl_key_bytes(&key, lane, strlen(lane));
+	return key;
+}
+
+void row_put_carry(struct vl_txn *txn, const char *lane, const struct carry_row *row)
+{
+	struct vl_key key = carry_key(lane);
+	uint8_t bytes[40];
+
+	if (row->up_to.n == 0) {
+		(void)vl_txn_delete(txn, META, vl_key_done(&key));
+		return;
+	}
+	(void)pack_bytes(pack_u64(bytes, row->up_to.n), row->prev.bytes, sizeof(row->prev.bytes));
+	vl_txn_put(txn, META, vl_key_done(&key), (struct vl_bytes){bytes, sizeof(bytes)});
+}
+
+struct carry_row row_get_carry(struct vl_txn *txn, const char *lane)
+{
+	struct vl_key key = carry_key(lane);
+	struct carry_row row = {0};
+	struct vl_bytes value;
+
+	if (vl_txn_get(txn, META, vl_key_done(&key), &value) && value.size == 40)
+		(void)unpack_bytes(unpack_u64(value.data, &row.up_to.n), row.prev.bytes, sizeof(row.prev.bytes));
+	return row;
+}
+
 static struct vl_key position_key(const char *topic, int32_t partition)
 {
 	struct vl_key key;

@@ -1,7 +1,8 @@
 /*
  * Inside the outbox: its databases and how their rows are written. Numbers are big-endian.
  *
- *   META   "format" -> u32, "mission" -> text, "key" -> key id[16]
+ *   META   "format" -> u32, "mission" -> text, "key" -> key id[16], "token" -> [16], "machine" -> [16],
+ *          "carry " and lane text -> u64 epoch, digest[32]
  *   CHAIN  lane text -> u32 number, u64 epoch, u64 seq, u64 next_event, digest[32]
  *   BATCH  lane text NUL, u64 epoch, u64 seq -> key id[16], signature[64], digest[32], u8 domain, u32 n_events,
  *          u64 first_event, u64 seconds, u32 nanos, then the batch's bytes
@@ -38,6 +39,12 @@ struct event_row {
 	struct vl_event_no event;
 };
 
+/* A lane whose epochs up to this one are being left behind, and the batch that the next one begins behind. */
+struct carry_row {
+	struct vl_epoch up_to;
+	struct vl_digest prev;
+};
+
 /* The bytes of a text, without its NUL. */
 struct vl_bytes row_text(const char *text);
 struct vl_key row_batch_key(const char *lane, struct vl_epoch epoch, struct vl_seq seq);
@@ -58,6 +65,10 @@ void row_get_place(struct vl_txn *txn, unsigned db, const char *lane, struct vl_
 
 /* Whether the first place is behind the second in a lane. */
 bool row_later(struct vl_epoch epoch, struct vl_seq seq, struct vl_epoch than_epoch, struct vl_seq than_seq);
+
+/* put: an `up_to` of 0 deletes the row; get: zeros where there is none. */
+void row_put_carry(struct vl_txn *txn, const char *lane, const struct carry_row *row);
+struct carry_row row_get_carry(struct vl_txn *txn, const char *lane);
 
 /* -1 where there is no row. */
 int64_t row_get_position(struct vl_txn *txn, const char *topic, int32_t partition);

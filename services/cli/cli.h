@@ -49,6 +49,7 @@ enum {
 	CLI_OPT_ID = 1 << 13,
 	CLI_OPT_OUT = 1 << 14,
 	CLI_OPT_RAW = 1 << 15,
+	CLI_OPT_DRY = 1 << 16,
 };
 
 #define CLI_PAIRS 64
@@ -64,7 +65,7 @@ struct cli_options {
 	const char *brokers, *keys, *views, *socket, *outbox, *mission, *kind, *id, *out;
 	struct cli_instant since, until, at;
 	uint64_t count; /* 0: no limit */
-	bool json, follow, all, raw;
+	bool json, follow, all, raw, dry_run;
 	struct vl_conf_pair pairs[CLI_PAIRS]; /* librdkafka's properties, brokers among them */
 	size_t n_pairs;
 	char *const *args; /* what is no option */
@@ -141,6 +142,9 @@ void cli_progress_end(void);
 
 extern const struct cli_verb cli_key_verbs[], cli_publish_verbs[], cli_tail_verbs[], cli_verify_verbs[],
 	cli_noun_verbs[], cli_mission_verbs[], cli_view_verbs[], cli_outbox_verbs[], cli_deadletter_verbs[];
+
+/* A verb in a file of its own. */
+int cli_outbox_carry(const struct cli_options *options);
 
 int cli_topic(int argc, char **argv);
 

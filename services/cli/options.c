@@ -49,6 +49,7 @@ static const struct row rows[] = {
 	{CLI_OPT_ID, 0, "id", "ID", NULL, TEXT, AT(id), "the sender, such as CN-SD-EMB"},
 	{CLI_OPT_OUT, 0, "out", "DIR", NULL, TEXT, AT(out), "the folder to write to"},
 	{CLI_OPT_RAW, 0, "raw", NULL, NULL, FLAG, AT(raw), "the bytes of the value alone, to stdout"},
+	{CLI_OPT_DRY, 0, "dry-run", NULL, NULL, FLAG, AT(dry_run), "only say what would be done"},
 };
 
 #define LONG_BASE 256

@@ -167,5 +167,25 @@ const struct cli_verb cli_outbox_verbs[] = {
 		.options = CLI_OPT_OUTBOX | CLI_OPT_OUTPUT,
 		.run = ls,
 	},
+	{
+		.name = "carry",
+		.args = "",
+		.about = "Give the mission's agent what an outbox that was put aside still keeps: an old copy that was "
+			 "replaced,\n"
+			 "a clone's folder, one of a machine that broke. --outbox is that folder, which is only read "
+			 "and "
+			 "must be\n"
+			 "the same mission's; the agent runs on another. Every event that headquarters is not known to "
+			 "have\n"
+			 "applied is published with its own id, so that one that arrived all the same is one event "
+			 "still.\n\n"
+			 "Prints {\"line\",\"id\",\"lane\",\"epoch\",\"event\"} for each, as publish does, with "
+			 "\"duplicate\":true where\n"
+			 "the agent knows the id already. Run it again after any trouble. With --dry-run nothing is "
+			 "sent, and\n"
+			 "epoch and event say where each lies in the folder.",
+		.options = CLI_OPT_OUTBOX | CLI_OPT_SOCKET | CLI_OPT_DRY,
+		.run = cli_outbox_carry,
+	},
 	{0},
 };

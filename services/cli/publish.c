@@ -14,7 +14,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define DEFAULT_SOCKET "/run/valise/agent.sock"
 #define PATIENCE_MS 30000
 #define RETRY_MS 100
 #define STEADY_MS 5000 /* a connection that lasted so long was a good one, answers or not */
@@ -43,7 +42,7 @@ static void complain(struct publisher *p, uint64_t line, const struct vl_why *wh
 
 /* -- what the agent says -- */
 
-static void print_accepted(struct vl_buf *out, const struct cli_pending *pending, const struct cli_answer *answer)
+void cli_print_accepted(struct vl_buf *out, const struct cli_pending *pending, const struct cli_answer *answer)
 {
 	char id[sodium_base64_ENCODED_LEN(16, sodium_base64_VARIANT_ORIGINAL)];
 
@@ -61,7 +60,7 @@ static void answered(void *context, const struct cli_pending *pending, const str
 	struct vl_why why = {0};
 
 	if (answer->accepted) {
-		print_accepted(&p->printed, pending, answer);
+		cli_print_accepted(&p->printed, pending, answer);
 		p->accepted++;
 		p->duplicates += answer->duplicate;
 	} else
@@ -280,7 +279,7 @@ static int run(const struct cli_options *options)
 	int code = cli_publish_run(&(struct cli_publish){
 		.input = input,
 		.name = standard ? "stdin" : path,
-		.socket = options->socket != NULL ? options->socket : DEFAULT_SOCKET,
+		.socket = options->socket != NULL ? options->socket : CLI_SOCKET,
 		.print = print,
 		.patience_ms = PATIENCE_MS,
 		.clock = &vl_clock_system,

@@ -29,6 +29,9 @@ struct cli_publish {
 	const struct vl_rand *rand;
 };
 
+/* Where the agent listens when nothing else is said. */
+#define CLI_SOCKET "/run/valise/agent.sock"
+
 /* Publish all of the input; complaints go to stderr. The exit code. */
 int cli_publish_run(const struct cli_publish *publish);
 
@@ -76,6 +79,9 @@ struct cli_answer {
 	const char *lane, *reason;
 	uint64_t epoch, event;
 };
+
+/* The line of JSON that stands for an accepted event. */
+void cli_print_accepted(struct vl_buf *out, const struct cli_pending *pending, const struct cli_answer *answer);
 
 struct cli_link;
 

@@ -190,12 +190,13 @@ static bool take_offset(struct vl_applier *applier, const struct vl_record *reco
 
 /* -- chains -- */
 
-/* Whether one of this sender's archived batches on this lane has that digest. Only a new epoch asks. */
-static bool digest_archived(struct vl_applier *applier, const struct arrival *a, const struct vl_digest *digest)
+/* Whether one of this sender's batches on this lane, archived or kept as evidence, has that digest. Only a new epoch asks. */
+static bool digest_kept(struct vl_applier *applier, enum vl_ledger_db db, const struct arrival *a,
+			const struct vl_digest *digest)
 {
 	struct vl_key from = {0};
 	struct vl_bytes key, value;
-	struct vl_cursor *cursor = vl_cursor_open(applier->txn, VL_DB_ARCHIVE);
+	struct vl_cursor *cursor = vl_cursor_open(applier->txn, db);
 	bool found = false;
 
 	vl_key_text(&from, a->mission);
@@ -283,16 +284,24 @@ static bool keep_evidence(struct vl_applier *applier, const struct arrival *a)
 	return true;
 }
 
-static void contradict(struct vl_applier *applier, struct arrival *a)
+/* Keep it as evidence, which suspends its epoch. True where it is new. */
+static bool contradict(struct vl_applier *applier, struct arrival *a)
 {
-	if (keep_evidence(applier, a))
-		a->standing.forks++;
-	else
-		a->standing.replayed++;
+	bool new = keep_evidence(applier, a);
+
+	a->standing.forks += new;
+	a->standing.replayed += !new;
+	return new;
 }
 
-/* Its place is taken: by itself, or by another. */
-static void meet_known(struct vl_applier *applier, struct arrival *a)
+static bool is_suspended(struct vl_applier *applier, const struct arrival *a, struct vl_epoch epoch)
+{
+	return a->standing.forks > 0 && epoch.n != 0 &&
+	       vl_chains_suspended(applier->txn, a->mission, a->lane, epoch).n == epoch.n;
+}
+
+/* Its place is taken, by itself or by another; or no more of its epoch is taken. True where it is new evidence. */
+static bool meet_known(struct vl_applier *applier, struct arrival *a)
 {
 	struct vl_key key;
 	struct vl_bytes stored;
@@ -300,10 +309,10 @@ static void meet_known(struct vl_applier *applier, struct arrival *a)
 
 	vl_archive_key(&key, a->mission, a->lane, a->batch->head.epoch, a->batch->head.seq);
 	bool found = vl_txn_get(applier->txn, VL_DB_ARCHIVE, vl_key_done(&key), &stored);
-	if (found && stored.size >= size && memcmp(stored.data, a->digest->bytes, size) == 0)
-		a->standing.replayed++;
-	else
-		contradict(applier, a);
+	if (!found || stored.size < size || memcmp(stored.data, a->digest->bytes, size) != 0)
+		return contradict(applier, a);
+	a->standing.replayed++;
+	return false;
 }
 
 /* Where a batch of an epoch that was never seen stands. Sets *rollback where it begins without memory of the one before. */
@@ -321,7 +330,9 @@ static enum vl_chain_step check_new_epoch(struct vl_applier *applier, const stru
 	if (head->seq.n != 1 || head->first_event.n != 1)
 		return head->seq.n == 1 ? VL_CHAIN_MISMATCH : VL_CHAIN_AHEAD;
 	static const struct vl_digest none;
-	*rollback = !first && (vl_digest_equal(&head->prev, &none) || digest_archived(applier, a, &head->prev));
+	*rollback =
+		!first && (vl_digest_equal(&head->prev, &none) || digest_kept(applier, VL_DB_ARCHIVE, a, &head->prev) ||
+			   (a->standing.forks > 0 && digest_kept(applier, VL_DB_EVIDENCE, a, &head->prev)));
 	return *rollback ? VL_CHAIN_NEXT : VL_CHAIN_AHEAD;
 }
 
@@ -343,11 +354,14 @@ static void park(struct vl_applier *applier, struct arrival *a)
 	}
 }
 
-/* True where the batch was applied, so that what waited for it may follow. */
+/* True where the batch was applied or is evidence, so that what waited for it may follow, or waits for nothing any more. */
 static bool place_batch(struct vl_applier *applier, struct arrival *a)
 {
 	struct vl_chain chain;
 	bool rollback = false;
+
+	if (is_suspended(applier, a, a->batch->head.epoch))
+		return meet_known(applier, a);
 	enum vl_chain_step step = vl_chains_get(applier->txn, a->mission, a->lane, a->batch->head.epoch, &chain)
 					  ? vl_chain_check(&chain, a->batch)
 					  : check_new_epoch(applier, a, &chain, &rollback);
@@ -358,11 +372,9 @@ static bool place_batch(struct vl_applier *applier, struct arrival *a)
 		accept(applier, a, chain);
 		return true;
 	case VL_CHAIN_KNOWN:
-		meet_known(applier, a);
-		break;
+		return meet_known(applier, a);
 	case VL_CHAIN_MISMATCH:
-		contradict(applier, a);
-		break;
+		return contradict(applier, a);
 	case VL_CHAIN_AHEAD:
 		park(applier, a);
 		break;
@@ -420,6 +432,20 @@ static void drain_parked(struct vl_applier *applier, struct arrival *a)
 	}
 }
 
+/* What it brought along out of the parked ones may be of a later epoch. */
+static void tell_moved(struct vl_applier *applier, const struct arrival *a, const struct vl_standing *before)
+{
+	const struct vl_standing *now = &a->standing;
+	struct vl_epoch epoch = a->batch->head.epoch;
+
+	if (applier->moved == NULL ||
+	    now->batches + now->replayed + now->forks == before->batches + before->replayed + before->forks)
+		return;
+	applier->moved(applier->context, a->mission, a->lane, epoch);
+	if (now->batches != before->batches && now->epoch.n != epoch.n)
+		applier->moved(applier->context, a->mission, a->lane, now->epoch);
+}
+
 static void apply_batch(struct vl_applier *applier, const struct vl_record *record, const struct vl_verified *verified,
 			const struct vl_fact *facts)
 {
@@ -443,13 +469,12 @@ static void apply_batch(struct vl_applier *applier, const struct vl_record *reco
 	a.lane = vl_views[view]->lane;
 	memcpy(a.mission, head->mission.data, head->mission.size);
 	a.standing = vl_standing_get(applier->txn, a.mission, a.lane);
-	uint64_t before = a.standing.batches + a.standing.replayed;
+	const struct vl_standing before = a.standing;
 	if (place_batch(applier, &a))
 		drain_parked(applier, &a);
 	if (a.standing.dropped > 0 && vl_parked_settle(applier->txn, a.mission, a.lane))
 		a.standing.dropped = 0;
-	if (applier->moved != NULL && a.standing.batches + a.standing.replayed != before)
-		applier->moved(applier->context, a.mission, a.lane);
+	tell_moved(applier, &a, &before);
 	vl_standing_put(applier->txn, a.mission, a.lane, &a.standing);
 }
 

@@ -8,8 +8,12 @@
  * and change nothing.
  *
  * A chain is kept for each (mission, lane, epoch). An epoch that begins without the digest of the one before (a lost or restored
- * outbox) is applied all the same, since its events are authentic, and the standing says `rollback`. A fork keeps the
- * branch that came first; the other is evidence, and the standing says `fork`. Pulses are another matter: pulse.h.
+ * outbox) is applied all the same, since its events are authentic, and the standing says `rollback`.
+ *
+ * A fork, two signed batches for one place, suspends its epoch for ever: what came first up to then stays applied, all that comes
+ * later of that epoch, of whichever branch, is kept as evidence, and the standing says `fork`. Other epochs and lanes go on.
+ * The receipt says so, and the mission puts what was not applied into a new epoch (services/agent/outbox.h). Pulses are another
+ * matter: pulse.h.
  */
 #ifndef VALISE_HQ_APPLY_H
 #define VALISE_HQ_APPLY_H
@@ -39,9 +43,9 @@ void vl_apply_record(struct vl_applier *applier, const struct vl_record *record,
 enum vl_err vl_apply_commit(struct vl_applier *applier, struct vl_why *why) VL_CHECKED;
 void vl_apply_abort(struct vl_applier *applier);
 
-/* Be told, within the transaction, of each (mission, lane) that was applied further or sent again what is applied. The names are
- * valid during the call. */
-typedef void vl_apply_moved(void *context, const char *mission, const char *lane);
+/* Be told, within the transaction, of each (mission, lane, epoch) that was applied further, was sent again what is applied, or was
+ * sent evidence. The names are valid during the call. */
+typedef void vl_apply_moved(void *context, const char *mission, const char *lane, struct vl_epoch epoch);
 void vl_apply_watch(struct vl_applier *applier, vl_apply_moved *moved, void *context);
 
 /* Between transactions: Kafka no longer has the next record of a partition, and `offset` is where it will be read on. What was

@@ -1,5 +1,6 @@
 #include "hq/chains.h"
 
+#include "base/text.h"
 #include "hq/ledger.h"
 
 #include <string.h>
@@ -65,4 +66,23 @@ struct vl_chain vl_chains_newest(struct vl_txn *txn, const char *mission, const 
 		chain = unpack(value, (struct vl_epoch){vl_get_be64(key.data + key.size - 8)});
 	vl_cursor_close(cursor);
 	return chain;
+}
+
+struct vl_epoch vl_chains_suspended(struct vl_txn *txn, const char *mission, const char *lane, struct vl_epoch up_to)
+{
+	struct vl_key from, beyond;
+	struct vl_bytes key;
+	struct vl_cursor *cursor = vl_cursor_open(txn, VL_DB_EVIDENCE);
+
+	lane_key(&from, mission, lane);
+	beyond = from;
+	vl_key_u64(&beyond, up_to.n);
+	vl_key_u64(&beyond, UINT64_MAX);
+	vl_key_u8(&beyond, UINT8_MAX);
+	bool more = vl_cursor_seek(cursor, vl_key_done(&beyond), &key, NULL) ? vl_cursor_prev(cursor, &key, NULL)
+									     : vl_cursor_last(cursor, &key, NULL);
+	bool found = more && vl_key_has_prefix(key, vl_key_done(&from)) && key.size >= from.size + 8;
+	struct vl_epoch epoch = {found ? vl_get_be64(key.data + from.size) : 0};
+	vl_cursor_close(cursor);
+	return epoch;
 }

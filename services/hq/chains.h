@@ -15,4 +15,8 @@ void vl_chains_put(struct vl_txn *txn, const char *mission, const char *lane, co
 /* The chain of the latest epoch there is; all zero where there is none. */
 struct vl_chain vl_chains_newest(struct vl_txn *txn, const char *mission, const char *lane);
 
+/* The newest suspended epoch of (mission, lane) up to this one, 0 where there is none. An epoch is suspended for ever once there is
+ * evidence of it: a signed batch that contradicts its chain. */
+struct vl_epoch vl_chains_suspended(struct vl_txn *txn, const char *mission, const char *lane, struct vl_epoch up_to);
+
 #endif

@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FORMAT 3
+#define FORMAT 4
+#define FORMAT_BEFORE 3 /* of when a fork did not suspend its epoch: the same where there was none */
 
 static const char *const common[] = {"meta",     "offset", "chain",   "standing", "archive", "parked",
 				     "evidence", "dead",   "reasons", "waiting",  "pulse",   "missing"};
@@ -33,6 +34,12 @@ static char **database_names(struct vl_arena *arena)
 	return vl_arena_failed(arena) ? NULL : names;
 }
 
+static bool format_known(struct vl_txn *txn, struct vl_bytes value)
+{
+	return value.size == 1 &&
+	       (value.data[0] == FORMAT || (value.data[0] == FORMAT_BEFORE && vl_txn_count(txn, VL_DB_EVIDENCE) == 0));
+}
+
 static enum vl_err check_format(struct vl_store *store, bool read_only, struct vl_why *why)
 {
 	struct vl_txn *txn = vl_txn_begin(store, !read_only, why);
@@ -44,12 +51,12 @@ static enum vl_err check_format(struct vl_store *store, bool read_only, struct v
 		return VL_ERR_NOMEM;
 	vl_key_text(&key, "format");
 	bool found = vl_txn_get(txn, VL_DB_META, vl_key_done(&key), &value);
-	if (found && (value.size != 1 || value.data[0] != FORMAT)) {
+	if (found && !format_known(txn, value)) {
 		vl_txn_abort(txn);
 		return vl_fail(why, VL_ERR_CORRUPT,
 			       "the views are in another version's format; rebuild them from offset 0");
 	}
-	if (!found && !read_only)
+	if (!read_only)
 		vl_txn_put(txn, VL_DB_META, vl_key_done(&key), (struct vl_bytes){&format, 1});
 	if (!read_only)
 		return vl_txn_commit(txn, why);

@@ -7,7 +7,7 @@
  *     standing  mission, lane                         -> counters and verdict (standing.h)
  *     archive   mission, lane, epoch, seq             -> record as received, digest
  *     parked    mission, lane, epoch, seq, digest     -> record that waits behind a gap
- *     evidence  mission, lane, epoch, seq, digest     -> record that contradicts the chain
+ *     evidence  mission, lane, epoch, seq, digest     -> record that contradicts the chain; with one the epoch is suspended
  *     dead      topic, partition, offset              -> record for the dead letters, until Kafka has it
  *     reasons   name of a reason                      -> how many records were refused for it
  *     waiting   mission, lane                         -> bytes parked; the furthest place that was not kept (parked.h)

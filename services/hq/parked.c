@@ -167,7 +167,8 @@ bool vl_parked_ready(struct vl_txn *txn, const char *mission, const char *lane, 
 		struct vl_seq seq;
 		read_place(key, &from, &epoch, &seq);
 		bool known = vl_chains_get(txn, mission, lane, epoch, &chain);
-		ready = known ? seq.n <= chain.seq.n + 1 : seq.n == 1;
+		ready = vl_chains_suspended(txn, mission, lane, epoch).n == epoch.n ||
+			(known ? seq.n <= chain.seq.n + 1 : seq.n == 1);
 		vl_key_reset(found);
 		vl_key_bytes(found, key.data, key.size);
 		if (ready)

@@ -35,7 +35,7 @@ enum vl_parked_outcome vl_parked_put(struct vl_txn *txn, const struct vl_parked_
 				     const struct vl_parked_place *place, const struct vl_digest *digest,
 				     uint64_t waiting, struct vl_bytes packed);
 
-/* The first parked batch that may follow now: the next of a known chain, or the first of an epoch. Looks behind the key `found`, or
+/* The first parked batch that may follow now: the next of a known chain, the first of an epoch, or any of a suspended one. Looks behind the key `found`, or
  * from the beginning where that is empty, and leaves its key there. `stored` is valid until the next write. */
 bool vl_parked_ready(struct vl_txn *txn, const char *mission, const char *lane, struct vl_key *found,
 		     struct vl_bytes *stored);

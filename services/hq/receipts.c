@@ -7,17 +7,19 @@
 #include "hq/standing.h"
 #include "valise/receipt/v1/receipt.pb-c.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* One (mission, lane). */
+/* One (mission, lane, epoch). */
 struct entry {
 	UT_hash_handle hh;
 	struct entry *next; /* of those that are due */
 	bool due;
+	struct vl_epoch epoch;
 	char mission[VL_MISSION_MAX + 1];
-	char key[]; /* mission NUL lane NUL */
+	char key[]; /* mission NUL lane NUL epoch */
 };
 
 struct vl_receipts {
@@ -60,10 +62,10 @@ static const char *lane_of(const struct entry *entry)
 	return entry->key + strlen(entry->mission) + 1;
 }
 
-static struct entry *find(struct vl_receipts *r, const char *mission, const char *lane)
+static struct entry *find(struct vl_receipts *r, const char *mission, const char *lane, struct vl_epoch epoch)
 {
 	char key[VL_MISSION_MAX + 1 + 256];
-	int size = snprintf(key, sizeof(key), "%s%c%s", mission, 0, lane);
+	int size = snprintf(key, sizeof(key), "%s%c%s%c%" PRIu64, mission, 0, lane, 0, epoch.n);
 	struct entry *entry;
 
 	if (strlen(mission) > VL_MISSION_MAX || size < 0 || (size_t)size >= sizeof(key))
@@ -75,6 +77,7 @@ static struct entry *find(struct vl_receipts *r, const char *mission, const char
 	if (entry == NULL)
 		return NULL;
 	(void)stpcpy(entry->mission, mission);
+	entry->epoch = epoch;
 	memcpy(entry->key, key, (size_t)size + 1);
 	HASH_ADD_KEYPTR(hh, r->entries, entry->key, (unsigned)size, entry);
 	if (entry->hh.tbl == NULL) {
@@ -85,19 +88,26 @@ static struct entry *find(struct vl_receipts *r, const char *mission, const char
 }
 
 /* Out of memory: it is due again when that mission sends again. */
-void vl_receipts_due(void *receipts, const char *mission, const char *lane)
+void vl_receipts_due(void *receipts, const char *mission, const char *lane, struct vl_epoch epoch)
 {
 	struct vl_receipts *r = receipts;
-	struct entry *entry = *r->options.socket != '\0' ? find(r, mission, lane) : NULL;
+	struct entry *entry = *r->options.socket != '\0' ? find(r, mission, lane, epoch) : NULL;
 
 	if (entry != NULL)
 		put_due(r, entry);
 }
 
+struct start {
+	struct vl_receipts *receipts;
+	struct vl_txn *txn;
+};
+
 static void due_at_start(void *context, const char *mission, const char *lane, const struct vl_standing *standing)
 {
+	const struct start *start = context;
+
 	if (standing->batches > 0 && strcmp(lane, VL_PULSE_LANE) != 0)
-		vl_receipts_due(context, mission, lane);
+		vl_receipts_due(start->receipts, mission, lane, vl_chains_newest(start->txn, mission, lane).epoch);
 }
 
 size_t vl_receipts_waiting(const struct vl_receipts *r)
@@ -132,7 +142,7 @@ enum vl_err vl_receipts_open(const struct vl_receipts_options *options, struct v
 	if (err == VL_OK && txn == NULL)
 		err = VL_ERR_NOMEM;
 	if (err == VL_OK)
-		vl_standing_each(txn, due_at_start, r);
+		vl_standing_each(txn, due_at_start, &(struct start){r, txn});
 	vl_txn_abort(txn);
 	if (err != VL_OK)
 		vl_receipts_close(r);
@@ -157,7 +167,8 @@ void vl_receipts_close(struct vl_receipts *r)
 
 /* -- asking -- */
 
-static void put_receipt(struct vl_receipts *r, const struct entry *entry, const struct vl_chain *chain)
+static void put_receipt(struct vl_receipts *r, const struct entry *entry, const struct vl_chain *chain,
+			struct vl_epoch suspended)
 {
 	Valise__Receipt__V1__Applied applied = VALISE__RECEIPT__V1__APPLIED__INIT;
 	char subject[VL_MISSION_MAX + 1 + 256];
@@ -166,6 +177,7 @@ static void put_receipt(struct vl_receipts *r, const struct entry *entry, const 
 	applied.lane = (char *)lane_of(entry);
 	applied.epoch = chain->epoch.n;
 	applied.seq = chain->seq.n;
+	applied.suspended = suspended.n;
 	applied.digest = (ProtobufCBinaryData){sizeof(chain->digest.bytes), (uint8_t *)chain->digest.bytes};
 	(void)snprintf(subject, sizeof(subject), "%s/%s", entry->mission, applied.lane);
 	vl_mailbox_put(r->mailbox, subject, &applied.base);
@@ -178,10 +190,10 @@ static void put_receipts(struct vl_receipts *r, struct vl_txn *txn)
 
 	for (size_t i = 0; i < most; i++) {
 		struct entry *entry = take_due(r);
-		struct vl_chain chain = vl_chains_newest(txn, entry->mission, lane_of(entry));
-		if (chain.seq.n == 0)
+		struct vl_chain chain;
+		if (!vl_chains_get(txn, entry->mission, lane_of(entry), entry->epoch, &chain) || chain.seq.n == 0)
 			continue;
-		put_receipt(r, entry, &chain);
+		put_receipt(r, entry, &chain, vl_chains_suspended(txn, entry->mission, lane_of(entry), entry->epoch));
 		r->sent[n++] = entry;
 	}
 }

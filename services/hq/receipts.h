@@ -2,13 +2,15 @@
  * Receipts: headquarters tells the missions how far it has applied what they sent, so that their outboxes may let go of it.
  *
  * Headquarters gives its receipts to an agent of its own, which signs and sends them (mailbox.h). A receipt is due when its
- * (mission, lane) was applied further, and when a batch came again, since that mission has not heard; at the start all are.
- * It is said at most once in an interval, as of the last commit, and it is not said until the agent has accepted it.
+ * (mission, lane, epoch) was applied further, and when a batch came again or was kept as evidence, since that mission has not
+ * heard; at the start that of each newest epoch is. It is said at most once in an interval, as of the last commit, and it is
+ * not said until the agent has accepted it.
  */
 #ifndef VALISE_HQ_RECEIPTS_H
 #define VALISE_HQ_RECEIPTS_H
 
 #include "base/clock.h"
+#include "bus/batch.h"
 #include "store/store.h"
 
 struct vl_receipts;
@@ -27,7 +29,7 @@ enum vl_err vl_receipts_open(const struct vl_receipts_options *options, struct v
 void vl_receipts_close(struct vl_receipts *receipts);
 
 /* This one is due (vl_apply_moved). */
-void vl_receipts_due(void *receipts, const char *mission, const char *lane);
+void vl_receipts_due(void *receipts, const char *mission, const char *lane, struct vl_epoch epoch);
 
 /* Send, receive, connect again, as far as that goes at once. Call often, between transactions. */
 void vl_receipts_work(struct vl_receipts *receipts, int64_t now_ms);

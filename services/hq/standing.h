@@ -8,7 +8,7 @@
 
 /* What is to be said of a chain, worst first. */
 enum vl_verdict {
-	VL_VERDICT_FORK,     /* two batches for one place, both signed; both are kept */
+	VL_VERDICT_FORK,     /* two batches for one place, both signed; both are kept, and their epoch is suspended */
 	VL_VERDICT_ROLLBACK, /* an epoch began that does not know the end of the one before */
 	VL_VERDICT_GAP,      /* something is missing: what follows waits, or a pulse says that it was sent */
 	VL_VERDICT_SILENT,   /* the mission's pulses no longer come */

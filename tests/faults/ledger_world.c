@@ -128,6 +128,10 @@ static void steps_4_to_7(struct cast *cast)
 	add(cast, 5, 0, open_case(&cast->stranger, 10, "X-1", 108), NULL);
 	struct sender actor = *a;
 	add(cast, 5, 0, drill(&actor), NULL);
+	add(cast, 6, 0, open_case(&clone, 15, "X-9", 109), NULL); /* the fork goes on */
+	a->epoch.n = 3000;
+	a->seq = 0;
+	a->next_event = 1;
 	add(cast, 6, 1, one(c, 11, "X-1", 90, &closed.base, 3), NULL);
 	add(cast, 6, 1, many(c, 200, 30), NULL);
 	add(cast, 6, 1, one(c, 12, "X-1", 91, &strange.base, 0), NULL); /* of no type that is known here */
@@ -351,7 +355,7 @@ static uint64_t count_of(struct book *book, unsigned db)
 static void expect_end(struct book *book)
 {
 	assert_int_equal(count_of(book, VL_DB_ARCHIVE), 7 + 3 + 4);
-	assert_int_equal(count_of(book, VL_DB_EVIDENCE), 1);
+	assert_int_equal(count_of(book, VL_DB_EVIDENCE), 2);
 	assert_int_equal(count_of(book, VL_DB_PARKED), 1);
 	assert_int_equal(count_of(book, VL_DB_DEAD), 5); /* forged, empty, the stranger's, the drill, one unreadable */
 	assert_int_equal(count_of(book, VL_DB_OFFSET), 2);

@@ -1,11 +1,13 @@
 """The same batches give the same views, byte for byte: rebuilt, replayed, and in whatever order they came."""
 
+import copy
 import os
 import random
 
 import pytest
+from confluent_kafka.admin import AdminClient
 
-from valise import ALERT, CASE, EVACUATION, Kafka, Sender, Wire, World, message, pool, wait_for
+from valise import ALERT, CASE, EVACUATION, TOPICS, Kafka, Sender, Wire, World, message, pool, valise, wait_for
 
 MISSIONS = ("CN-SD-EMB", "CN-EG-EMB", "CN-SA-CG-JED", "HQ")
 LANES = (CASE, EVACUATION, ALERT)
@@ -162,6 +164,93 @@ def test_any_order_and_any_replay_give_the_same_views(tmp_path, kafka, other_kaf
         world.close()
 
 
+def played_by_clones(seed):
+    """As played, but after a while each sender has a clone, and they sign in turns; in the end one begins a new epoch."""
+    dice = random.Random(seed)
+    chains, senders, seen = {}, [], {}
+    for name in MISSIONS:
+        for lane in LANES:
+            sender = Sender(name, name.encode().ljust(32, b"."))
+            senders.append(sender)
+            chain = chains.setdefault((name, lane), [])
+            clone = copy.copy(sender)
+            for number in range(BATCHES):
+                if number == BATCHES // 4:
+                    clone = copy.copy(sender)
+                elif BATCHES // 4 < number < BATCHES // 2:
+                    sender, clone = clone, sender
+                elif number == BATCHES // 2:
+                    sender.epoch, sender.seq, sender.next_event = 2, 0, 1
+                events = [make_event(dice, sender, lane, seen) for _ in range(dice.randrange(1, 6))]
+                value = sender.batch(*events, lane=lane)
+                chain.append((lane, name, value, sender.headers(value)))
+    return chains, senders[::len(LANES)]
+
+
+def interleaved(dice, chains):
+    """All of them in some order, each chain's in its own: as the broker would have them from one sender."""
+    left = [list(chain) for chain in chains.values()]
+    records = []
+    while left:
+        chain = dice.choice(left)
+        records.append(chain.pop(0))
+        if not chain:
+            left.remove(chain)
+    return records
+
+
+def forked(hq, records):
+    """Headquarters has taken or kept every batch."""
+    def look():
+        standings = hq.standings().values()
+        return hq.alive() and len(records) == sum(int(one["batches"]) + int(one["forks"]) for one in standings)
+
+    wait_for("all batches", look, 60)
+    standings = hq.standings().values()
+    assert {standing["verdict"] for standing in standings} == {"fork"}
+    assert sum(int(standing["parked"]) for standing in standings) == 0
+
+
+def test_forks_give_the_same_views(tmp_path, kafka, other_kafka, seed):
+    chains, senders = played_by_clones(seed)
+    dice = random.Random(seed)
+    records = interleaved(dice, chains)
+    world = World(tmp_path, kafka)
+    for sender in senders:
+        sender.enrol(world.keys)
+    try:
+        for broker in (kafka, other_kafka):
+            start_anew(broker)
+        live = world.headquarters("live").start()
+        Wire(kafka.bootstrap).send_all(records)
+        forked(live, records)
+        digest = live.digest()
+        again = world.headquarters("again").start()
+        forked(again, records)
+        assert again.digest() == digest
+        elsewhere = world.headquarters("elsewhere", kafka=other_kafka).start()
+        Wire(other_kafka.bootstrap).send_all(interleaved(dice, chains))
+        forked(elsewhere, records)
+        assert elsewhere.digest() == digest
+        replay_three_times(live, Wire(kafka.bootstrap), records)
+        assert live.digest() == digest
+        last = world.headquarters("last").start()
+        forked(last, records)
+        assert last.digest() == digest
+    finally:
+        world.close()
+
+
+def start_anew(broker):
+    """The lanes' topics, empty."""
+    admin = AdminClient({"bootstrap.servers": broker.bootstrap, "log_level": 0})
+    for future in admin.delete_topics(list(LANES), operation_timeout=30).values():
+        future.result()
+    wait_for("the end of the topics", lambda: not set(LANES) & set(admin.list_topics(timeout=10).topics))
+    wait_for("the topics", lambda: valise("topic", "apply", "-b", broker.bootstrap, TOPICS, check=False)
+             .returncode == 0)
+
+
 def replay_three_times(hq, wire, records):
     """Every record of a topic again as it lies in Kafka, three times over."""
     for lane in LANES:
@@ -170,4 +259,5 @@ def replay_three_times(hq, wire, records):
         wire.send_all(lying * 3)
     for place, standing in hq.standings().items():
         wait_for(f"the replays of {place}",
-                 lambda: int(hq.standings()[place]["replayed"]) == 3 * int(hq.standings()[place]["batches"]))
+                 lambda: int(hq.standings()[place]["replayed"])
+                 == 3 * (int(hq.standings()[place]["batches"]) + int(hq.standings()[place]["forks"])))

@@ -125,16 +125,83 @@ static void nothing_else_frees(void **state)
 	bring(desk, &(struct receipt_made){.seq = 3, .digest = good, .mission = OTHER});
 	bring(desk, &(struct receipt_made){.seq = 3, .digest = good, .lane = "no.such.lane"});
 	bring(desk, &(struct receipt_made){.seq = 3, .digest = good, .lane = FLASH_LANE});
-	bring(desk, &(struct receipt_made){.seq = 3, .digest = good, .epoch = NOW + 1});
 	bring(desk, &(struct receipt_made){.seq = 3, .digest = shorter});
-	bring(desk, &(struct receipt_made){.seq = 3, .digest = digest(desk, 2)});
-	bring(desk, &(struct receipt_made){.seq = 4, .digest = good});
 	assert_int_equal(kept(desk), 3);
 	/* Each was read, all the same. */
-	bring(desk, &(struct receipt_made){.seq = 4, .digest = good, .offset = 7});
+	bring(desk, &(struct receipt_made){.seq = 3, .digest = shorter, .offset = 7});
 	assert_int_equal(position(desk), 8);
 	bring(desk, &(struct receipt_made){.seq = 3, .digest = good});
 	assert_int_equal(kept(desk), 0);
+}
+
+/* Commit as often as the inbox asks for it. */
+static void settle(struct desk *desk)
+{
+	for (int i = 0; vl_outbox_freeing(desk->world->outbox); i++) {
+		assert_true(i < 10);
+		assert_int_equal(vl_inbox_due(desk->inbox, desk->world->outbox), 0);
+		note(desk);
+	}
+}
+
+/* The lane's only batch. */
+static struct vl_outbox_batch only_batch(const struct desk *desk)
+{
+	struct vl_outbox_look *look = vl_outbox_look(desk->world->outbox, NULL);
+	struct vl_outbox_batch batch = {0}, next;
+
+	assert_true(vl_outbox_each(look, &batch));
+	next = batch;
+	assert_false(vl_outbox_each(look, &next));
+	vl_outbox_look_end(look);
+	return batch;
+}
+
+/* So many events of the old epoch are in a new one, and the same receipt again changes nothing. */
+static void misfit(struct desk *desk, const struct receipt_made *made, unsigned events)
+{
+	bring(desk, made);
+	settle(desk);
+	struct vl_outbox_batch batch = only_batch(desk);
+	assert_true(batch.epoch.n > made->epoch && batch.epoch.n > NOW);
+	assert_int_equal(batch.seq.n, 1);
+	assert_int_equal(batch.n_events, events);
+	bring(desk, made);
+	settle(desk);
+	assert_int_equal(only_batch(desk).epoch.n, batch.epoch.n);
+}
+
+static void a_place_never_made_begins_a_new_epoch(void **state)
+{
+	struct desk *desk = *state;
+
+	misfit(desk, &(struct receipt_made){.seq = 4, .digest = digest(desk, 3)}, 3);
+}
+
+static void another_batch_in_a_place_begins_a_new_epoch(void **state)
+{
+	struct desk *desk = *state;
+
+	misfit(desk, &(struct receipt_made){.seq = 3, .digest = digest(desk, 2)}, 3);
+}
+
+static void a_later_epoch_elsewhere_begins_a_new_one(void **state)
+{
+	struct desk *desk = *state;
+
+	misfit(desk, &(struct receipt_made){.seq = 9, .digest = digest(desk, 3), .epoch = NOW + 5}, 3);
+	/* A clone that runs: once is enough, or they would chase each other. */
+	uint64_t epoch = only_batch(desk).epoch.n;
+	bring(desk, &(struct receipt_made){.seq = 1, .digest = digest(desk, 1), .epoch = epoch + 5});
+	settle(desk);
+	assert_int_equal(only_batch(desk).epoch.n, epoch);
+}
+
+static void a_suspended_epoch_is_left(void **state)
+{
+	struct desk *desk = *state;
+
+	misfit(desk, &(struct receipt_made){.seq = 2, .digest = digest(desk, 2), .suspended = NOW}, 1);
 }
 
 static void without_keys_nothing_is_honoured(void **state)
@@ -245,9 +312,16 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, desk_setup, desk_teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(headquarters_receipt_frees),       TEST(nothing_else_frees),
-		TEST(without_keys_nothing_is_honoured), TEST(waits_anew_when_not_committed),
-		TEST(damaged_records_free_nothing),     cmocka_unit_test(long_records_pass_the_pipe_in_pieces),
+		TEST(headquarters_receipt_frees),
+		TEST(nothing_else_frees),
+		TEST(a_place_never_made_begins_a_new_epoch),
+		TEST(another_batch_in_a_place_begins_a_new_epoch),
+		TEST(a_later_epoch_elsewhere_begins_a_new_one),
+		TEST(a_suspended_epoch_is_left),
+		TEST(without_keys_nothing_is_honoured),
+		TEST(waits_anew_when_not_committed),
+		TEST(damaged_records_free_nothing),
+		cmocka_unit_test(long_records_pass_the_pipe_in_pieces),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

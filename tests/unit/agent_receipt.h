@@ -47,7 +47,7 @@ struct receipt_made {
 	enum vl_domain domain;
 	int64_t offset;
 	const char *mission, *lane;
-	uint64_t epoch, seq;
+	uint64_t epoch, seq, suspended;
 	struct vl_bytes digest;
 	size_t filler; /* another event of about this many bytes */
 	bool resend;   /* it is a directive, to send again from seq to `to` */
@@ -63,6 +63,7 @@ static inline void receipt_pack(struct vl_buf *payload, const struct receipt_mad
 	applied.lane = (char *)(made->lane != NULL ? made->lane : CASE_LANE);
 	applied.epoch = made->epoch != 0 ? made->epoch : NOW;
 	applied.seq = made->seq;
+	applied.suspended = made->suspended;
 	applied.digest = (ProtobufCBinaryData){made->digest.size, (uint8_t *)(uintptr_t)made->digest.data};
 	vl_wire_pack(&applied.base, payload);
 }

@@ -283,8 +283,8 @@ static void apply_to(struct desk *desk, uint64_t seq)
 	struct vl_digest digest = batch.digest;
 	vl_outbox_look_end(look);
 	assert_int_equal(vl_outbox_begin(desk->world->outbox, NULL), VL_OK);
-	assert_int_equal(vl_outbox_free(desk->world->outbox, CASE_LANE, batch.epoch, batch.seq, &digest),
-			 VL_OUTBOX_FREED);
+	struct vl_outbox_receipt receipt = {CASE_LANE, batch.epoch, batch.seq, digest, {0}};
+	assert_int_equal(vl_outbox_free(desk->world->outbox, &receipt), VL_OUTBOX_FREED);
 	vl_outbox_free_some(desk->world->outbox);
 	assert_int_equal(vl_outbox_commit(desk->world->outbox, NULL), VL_OK);
 }

@@ -107,7 +107,65 @@ static void test_gap_waits_and_is_shown(void **state)
 	vl_signer_close(s.signer);
 }
 
-static void test_fork_is_kept_as_evidence(void **state)
+/* What came first stays; both branches from then on are evidence; other epochs go on. */
+static void test_fork_suspends_its_epoch(void **state)
+{
+	(void)state;
+	struct sender s = sender_new("CN-SD-EMB", 1), t = sender_new("CN-EG-EMB", 2);
+	struct sender both[] = {s, t};
+	struct world w;
+	world_open(&w, both, 2);
+	struct sent *sent[9];
+	sent[0] = open_case(&s, 1, "SD-1", 100);
+	struct sender clone = s;
+	sent[1] = open_case(&s, 2, "SD-1", 101);
+	struct vl_digest applied = s.head;
+	sent[2] = open_case(&clone, 3, "SD-9", 102);
+	sent[3] = open_case(&s, 4, "SD-1", 103);
+	sent[4] = open_case(&clone, 5, "SD-9", 104);
+	for (unsigned i = 0; i < 5; i++)
+		bring(&w, sent[i]);
+	struct vl_standing standing = world_standing(&w, s.id);
+	assert_int_equal(vl_standing_verdict(&standing), VL_VERDICT_FORK);
+	assert_int_equal(standing.forks, 3);
+	assert_int_equal(standing.batches, 2);
+	assert_int_equal(world_count(&w, VL_DB_EVIDENCE), 3);
+	assert_int_equal(facts_of(&w, "SD-9"), 0);
+	assert_int_equal(facts_of(&w, "SD-1"), 2);
+	/* All of it again changes nothing. */
+	for (unsigned i = 0; i < 5; i++)
+		bring(&w, sent[i]);
+	assert_int_equal(world_standing(&w, s.id).replayed, 5);
+	assert_int_equal(world_count(&w, VL_DB_EVIDENCE), 3);
+	/* Each goes on in an epoch of its own, with what was not applied: all is there once. */
+	struct sender *branches[] = {&s, &clone};
+	for (unsigned i = 0; i < 2; i++) {
+		branches[i]->epoch.n = 2000 + i;
+		branches[i]->seq = 0;
+		branches[i]->next_event = 1;
+		branches[i]->head = applied;
+	}
+	sent[5] = open_case(&clone, 3, "SD-9", 102);
+	sent[6] = open_case(&clone, 5, "SD-9", 104);
+	sent[7] = open_case(&s, 4, "SD-1", 103);
+	sent[8] = open_case(&t, 6, "EG-1", 100);
+	for (unsigned i = 5; i < 9; i++)
+		bring(&w, sent[i]);
+	assert_int_equal(facts_of(&w, "SD-9"), 2);
+	assert_int_equal(facts_of(&w, "SD-1"), 3);
+	assert_int_equal(facts_of(&w, "EG-1"), 1);
+	assert_int_equal(world_count(&w, VL_DB_PARKED), 0);
+	standing = world_standing(&w, t.id);
+	assert_int_equal(vl_standing_verdict(&standing), VL_VERDICT_OK);
+	for (unsigned i = 0; i < 9; i++)
+		sent_free(sent[i]);
+	world_close(&w);
+	vl_signer_close(s.signer);
+	vl_signer_close(t.signer);
+}
+
+/* What waited in the epoch is evidence from then on, and an epoch that begins behind such a batch waits for nothing. */
+static void test_fork_lets_nothing_wait(void **state)
 {
 	(void)state;
 	struct sender s = sender_new("CN-SD-EMB", 1);
@@ -116,24 +174,67 @@ static void test_fork_is_kept_as_evidence(void **state)
 	struct sent *first = open_case(&s, 1, "SD-1", 100);
 	struct sender clone = s;
 	struct sent *second = open_case(&s, 2, "SD-1", 101);
-	struct sent *other = open_case(&clone, 3, "SD-9", 102);
-	struct sent *third = open_case(&s, 4, "SD-1", 103);
+	struct sent *missing = open_case(&s, 3, "SD-1", 102);
+	struct sent *late = open_case(&s, 4, "SD-1", 103);
+	s.epoch.n = 2000;
+	s.seq = 0;
+	s.next_event = 1;
+	struct sent *next = open_case(&s, 5, "SD-1", 104);
+	struct sent *other = open_case(&clone, 6, "SD-9", 105);
 	bring(&w, first);
 	bring(&w, second);
+	bring(&w, next);
+	bring(&w, late);
+	assert_int_equal(world_standing(&w, s.id).parked, 2);
 	bring(&w, other);
-	bring(&w, third);
 	struct vl_standing standing = world_standing(&w, s.id);
-	assert_int_equal(vl_standing_verdict(&standing), VL_VERDICT_FORK);
-	assert_int_equal(standing.forks, 1);
-	assert_int_equal(world_count(&w, VL_DB_EVIDENCE), 1);
-	assert_int_equal(facts_of(&w, "SD-9"), 0);
+	assert_int_equal(standing.parked, 0);
+	assert_int_equal(world_count(&w, VL_DB_PARKED), 0);
+	assert_int_equal(world_count(&w, VL_DB_EVIDENCE), 2);
+	assert_int_equal(standing.epoch.n, 2000);
 	assert_int_equal(facts_of(&w, "SD-1"), 3);
+	assert_int_equal(facts_of(&w, "SD-9"), 0);
 	sent_free(first);
 	sent_free(second);
+	sent_free(missing);
+	sent_free(late);
+	sent_free(next);
 	sent_free(other);
-	sent_free(third);
 	world_close(&w);
 	vl_signer_close(s.signer);
+}
+
+/* A ledger from before forks suspended epochs is as it would be now, unless there was a fork. */
+static void test_ledger_of_before_opens_without_forks(void **state)
+{
+	(void)state;
+	for (unsigned forked = 0; forked < 2; forked++) {
+		struct sender s = sender_new("CN-SD-EMB", 1);
+		struct vl_key key = {0};
+		struct vl_why why = {0};
+		struct world w;
+		world_open(&w, &s, 1);
+		struct sender clone = s;
+		struct sent *sent[] = {open_case(&s, 1, "SD-1", 100), open_case(&clone, 2, "SD-2", 101)};
+		for (unsigned i = 0; i <= forked; i++)
+			bring(&w, sent[i]);
+		struct vl_txn *txn = vl_txn_begin(w.store, true, NULL);
+		vl_key_text(&key, "format");
+		vl_txn_put(txn, VL_DB_META, vl_key_done(&key), (struct vl_bytes){(const uint8_t[]){3}, 1});
+		assert_int_equal(vl_txn_commit(txn, NULL), VL_OK);
+		world_close_ledger(&w);
+		for (unsigned writes = 0; writes < 2; writes++) {
+			enum vl_err err = vl_ledger_open(w.views, (size_t)256 << 20, writes == 0, &w.store, &why);
+			assert_int_equal(err, forked ? VL_ERR_CORRUPT : VL_OK);
+			vl_store_close(w.store);
+			w.store = NULL;
+		}
+		assert_int_equal(forked != 0, strstr(why.text, "rebuild") != NULL);
+		sent_free(sent[0]);
+		sent_free(sent[1]);
+		world_close(&w);
+		vl_signer_close(s.signer);
+	}
 }
 
 static void test_new_epoch_follows_the_old(void **state)
@@ -363,6 +464,23 @@ static struct sent *random_event(struct sender *s, uint64_t id, uint64_t *seed)
 	return sent;
 }
 
+/* After some of its batches a sender has a clone, and they sign in turns; near the end it begins a new epoch. */
+static void fork_and_heal(struct sender *s, struct sender *clone, unsigned sent)
+{
+	if (sent == EACH / 4)
+		*clone = *s;
+	if (sent > EACH / 4 && sent < EACH * 2 / 3) {
+		struct sender other = *s;
+		*s = *clone;
+		*clone = other;
+	}
+	if (sent == EACH * 2 / 3) {
+		s->epoch.n = 2000;
+		s->seq = 0;
+		s->next_event = 1;
+	}
+}
+
 static void test_any_order_converges(void **state)
 {
 	(void)state;
@@ -370,7 +488,7 @@ static void test_any_order_converges(void **state)
 	uint64_t first = from != NULL ? strtoull(from, NULL, 10) : 1,
 		 n = rounds != NULL ? strtoull(rounds, NULL, 10) : 1000;
 	static const char *const ids[MISSIONS] = {"CN-AA-EMB", "CN-BB-EMB", "CN-CC-EMB", "HQ"};
-	struct sender senders[MISSIONS];
+	struct sender senders[MISSIONS], clone = {0};
 	struct sent *sent[MISSIONS][EACH];
 	struct world w;
 	uint64_t seed = 42, id = 0;
@@ -381,8 +499,11 @@ static void test_any_order_converges(void **state)
 		senders[m] = sender_new(ids[m], m + 1);
 	world_open(&w, senders, MISSIONS);
 	for (unsigned m = 0; m < MISSIONS; m++)
-		for (unsigned i = 0; i < EACH; i++)
+		for (unsigned i = 0; i < EACH; i++) {
 			sent[m][i] = random_event(&senders[m], ++id, &seed);
+			if (m == 1)
+				fork_and_heal(&senders[m], &clone, i);
+		}
 	bring_shuffled(&w, sent, 99);
 	struct vl_digest wanted = world_digest(&w);
 	for (uint64_t round = 0; round < n; round++) {
@@ -414,7 +535,9 @@ int main(void)
 		cmocka_unit_test(test_replay_changes_nothing),
 		cmocka_unit_test(test_record_below_offset_is_passed_over),
 		cmocka_unit_test(test_gap_waits_and_is_shown),
-		cmocka_unit_test(test_fork_is_kept_as_evidence),
+		cmocka_unit_test(test_fork_suspends_its_epoch),
+		cmocka_unit_test(test_fork_lets_nothing_wait),
+		cmocka_unit_test(test_ledger_of_before_opens_without_forks),
 		cmocka_unit_test(test_new_epoch_follows_the_old),
 		cmocka_unit_test(test_forgetful_epoch_is_a_rollback),
 		cmocka_unit_test(test_same_id_is_one_event),

@@ -196,9 +196,9 @@ static void a_damaged_pulse_is_none(void **state)
 	vl_buf_free(&copy);
 }
 
-static void count_moved(void *context, const char *mission, const char *lane)
+static void count_moved(void *context, const char *mission, const char *lane, struct vl_epoch epoch)
 {
-	(void)mission, (void)lane;
+	(void)mission, (void)lane, (void)epoch;
 	++*(unsigned *)context;
 }
 

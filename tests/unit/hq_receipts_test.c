@@ -77,7 +77,7 @@ static void apply(struct office *o, struct sender *sender)
 	sent_free(sent);
 }
 
-static void expect(const Valise__V1__Event *event, const struct sender *sender)
+static void expect_with(const Valise__V1__Event *event, const struct sender *sender, uint64_t suspended)
 {
 	char subject[80];
 
@@ -92,22 +92,33 @@ static void expect(const Valise__V1__Event *event, const struct sender *sender)
 	assert_string_equal(applied->lane, LANE);
 	assert_int_equal(applied->epoch, sender->epoch.n);
 	assert_int_equal(applied->seq, sender->seq);
+	assert_int_equal(applied->suspended, suspended);
 	assert_int_equal(applied->digest.len, 32);
 	assert_memory_equal(applied->digest.data, sender->head.bytes, 32);
 	valise__receipt__v1__applied__free_unpacked(applied, NULL);
 }
 
+static void expect(const Valise__V1__Event *event, const struct sender *sender)
+{
+	expect_with(event, sender, 0);
+}
+
 /* The next request is exactly one receipt, for all that `sender` has sent. */
-static void expect_one(struct office *o, const struct sender *sender, unsigned refused)
+static void expect_one_with(struct office *o, const struct sender *sender, unsigned refused, uint64_t suspended)
 {
 	work(o);
 	Valise__V1__PublishRequest *request = fake_heard(&o->agent);
 	assert_non_null(request);
 	assert_int_equal(request->n_events, 1);
-	expect(request->events[0], sender);
+	expect_with(request->events[0], sender, suspended);
 	fake_answer(&o->agent, request, refused);
 	FREE(request);
 	work(o);
+}
+
+static void expect_one(struct office *o, const struct sender *sender, unsigned refused)
+{
+	expect_one_with(o, sender, refused, 0);
 }
 
 static void expect_silence(struct office *o)
@@ -165,6 +176,38 @@ static void replays_are_answered_and_gaps_are_not(void **state)
 	expect_one(o, &o->sd, 0);
 	sent_free(second);
 	sent_free(third);
+}
+
+/* Each epoch is spoken of for itself, with the newest suspended one up to it. */
+static void says_what_is_suspended(void **state)
+{
+	struct office *o = *state;
+	struct sender clone = o->sd, applied, next;
+
+	apply(o, &o->sd);
+	expect_one(o, &o->sd, 0);
+	applied = o->sd;
+	o->now += INTERVAL;
+	apply(o, &clone);
+	expect_one_with(o, &applied, 0, 1000);
+	o->now += INTERVAL;
+	apply(o, &o->sd);
+	expect_one_with(o, &applied, 0, 1000);
+	next = applied;
+	next.epoch.n = 2000;
+	next.seq = 0;
+	next.next_event = 1;
+	o->now += INTERVAL;
+	apply(o, &next);
+	expect_one_with(o, &next, 0, 1000);
+	/* Another epoch before it, begun later: it is told of, too, and of nothing suspended. */
+	next.epoch.n = 900;
+	next.seq = 0;
+	next.next_event = 1;
+	next.head = applied.head;
+	o->now += INTERVAL;
+	apply(o, &next);
+	expect_one(o, &next, 0);
 }
 
 static void says_all_at_the_start(void **state)
@@ -287,6 +330,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(says_how_far_and_not_too_often),
 		TEST(replays_are_answered_and_gaps_are_not),
+		TEST(says_what_is_suspended),
 		TEST(says_all_at_the_start),
 		TEST(says_again_what_was_refused),
 		TEST(says_again_when_the_agent_goes),

@@ -1,0 +1,203 @@
+#include "agent/outbox.h"
+#include "base/log.h"
+#include "cli/cli.h"
+#include "cli/publish.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct carry {
+	struct vl_outbox *outbox;
+	struct cli_link *link; /* NULL where nothing is to be sent */
+	struct vl_arena *arena;
+	struct vl_buf printed;
+	uint64_t line, accepted, duplicates, refused;
+};
+
+static void show(struct carry *c)
+{
+	if (c->printed.size > 0)
+		cli_write(c->printed.data, c->printed.size);
+	vl_buf_reset(&c->printed);
+	(void)cli_flush();
+	cli_progress("%" PRIu64 " events", c->line);
+}
+
+static void answered(void *context, const struct cli_pending *pending, const struct cli_answer *answer)
+{
+	struct carry *c = context;
+	struct vl_why why = {0};
+	char id[VL_UUID_TEXT];
+
+	if (answer->accepted) {
+		cli_print_accepted(&c->printed, pending, answer);
+		c->accepted++;
+		c->duplicates += answer->duplicate;
+		return;
+	}
+	(void)vl_fail(&why, VL_ERR_INVALID, "%s", answer->reason);
+	(void)cli_cannot("carry", vl_uuid_format(pending->id.bytes, id), &why, VL_ERR_INVALID);
+	c->refused++;
+}
+
+/* Send and hear until there is room for more, or, where `all`, until everything is answered. */
+static enum vl_err pump(struct carry *c, bool all, struct vl_why *why)
+{
+	for (;;) {
+		struct pollfd fd = {0};
+		enum vl_err err = cli_link_work(c->link, why);
+		show(c);
+		if (err != VL_OK && (err != VL_ERR_UNREACHABLE || cli_link_unanswered(c->link) != NULL || !all))
+			return err;
+		if (all ? cli_link_unanswered(c->link) == NULL : cli_link_has_room(c->link))
+			return VL_OK;
+		cli_link_poll(c->link, &fd.fd, &fd.events);
+		if (poll(&fd, 1, -1) < 0 && errno != EINTR)
+			return vl_fail(why, VL_ERR_IO, "%s", strerror(errno));
+	}
+}
+
+static enum vl_err carry_event(struct carry *c, const struct vl_outbox_batch *kept, size_t index, struct vl_bytes bytes)
+{
+	struct vl_event event;
+	enum vl_err err = vl_event_read(bytes, &event, NULL);
+	struct cli_pending *pending = err == VL_OK ? calloc(1, sizeof(*pending) + bytes.size) : NULL;
+
+	if (err != VL_OK || event.id.size != sizeof(pending->id.bytes)) {
+		free(pending);
+		return VL_ERR_CORRUPT;
+	}
+	if (pending == NULL)
+		return VL_ERR_NOMEM;
+	pending->line = ++c->line;
+	memcpy(pending->id.bytes, event.id.data, event.id.size);
+	pending->size = bytes.size;
+	memcpy(pending->bytes, bytes.data, bytes.size);
+	if (c->link != NULL) {
+		cli_link_add(c->link, pending);
+		return VL_OK;
+	}
+	struct cli_answer where = {
+		.accepted = true,
+		.lane = kept->lane,
+		.epoch = kept->epoch.n,
+		.event = kept->first_event.n + index,
+	};
+	cli_print_accepted(&c->printed, pending, &where);
+	free(pending);
+	return VL_OK;
+}
+
+static enum vl_err carry_batch(struct carry *c, const struct vl_outbox_batch *kept)
+{
+	struct vl_batch batch;
+	enum vl_err err = VL_OK;
+
+	vl_arena_reset(c->arena);
+	if (vl_outbox_intact(kept))
+		err = vl_batch_read(kept->value, c->arena, &batch, NULL);
+	if (err == VL_ERR_NOMEM)
+		return err;
+	if (err != VL_OK || !vl_outbox_intact(kept)) {
+		vl_log_error("batch %" PRIu64 " of epoch %" PRIu64 " on lane '%s' is damaged: its %" PRIu32
+			     " events are not carried",
+			     kept->seq.n, kept->epoch.n, kept->lane, kept->n_events);
+		c->refused += kept->n_events;
+		return VL_OK;
+	}
+	for (size_t i = 0; err == VL_OK && i < batch.n_events; i++)
+		err = carry_event(c, kept, i, batch.events[i]);
+	return err;
+}
+
+/* The lane's next batch after `*epoch` and `*seq`, which move on; false at its end, or on an error. */
+static bool carry_next(struct carry *c, const char *lane, struct vl_epoch *epoch, struct vl_seq *seq, enum vl_err *err,
+		       struct vl_why *why)
+{
+	struct vl_outbox_look *look = vl_outbox_look(c->outbox, why);
+	struct vl_outbox_batch batch = {0};
+
+	*err = look != NULL ? VL_OK : VL_ERR_IO;
+	if (look == NULL)
+		return false;
+	bool more = vl_outbox_next(look, lane, *epoch, *seq, &batch);
+	/* An exercise is not taken for real. */
+	if (more && batch.state != VL_OUTBOX_APPLIED && batch.domain == VL_DOMAIN_BATCH)
+		*err = carry_batch(c, &batch);
+	*epoch = batch.epoch;
+	*seq = batch.seq;
+	if (vl_outbox_look_err(look) != VL_OK)
+		*err = vl_outbox_look_err(look);
+	vl_outbox_look_end(look);
+	if (*err == VL_OK && c->link != NULL)
+		*err = pump(c, false, why);
+	else
+		show(c);
+	return more && *err == VL_OK;
+}
+
+/* What an agent says of itself, and what headquarters' own says, is said again. */
+static bool is_own(const char *lane)
+{
+	return strcmp(lane, VL_RECEIPT_LANE) == 0 || strcmp(lane, VL_DIRECTIVE_LANE) == 0 ||
+	       strcmp(lane, VL_PULSE_LANE) == 0;
+}
+
+static enum vl_err carry_all(struct carry *c, struct vl_why *why)
+{
+	enum vl_err err = VL_OK;
+
+	for (size_t i = 0; i < vl_n_lanes && err == VL_OK; i++) {
+		struct vl_epoch epoch = {0};
+		struct vl_seq seq = {0};
+		if (is_own(vl_lanes[i].name))
+			continue;
+		while (carry_next(c, vl_lanes[i].name, &epoch, &seq, &err, why))
+			;
+	}
+	return err == VL_OK && c->link != NULL ? pump(c, true, why) : err;
+}
+
+static enum vl_err open_all(struct carry *c, const struct cli_options *options, struct vl_why *why)
+{
+	const struct cli_link_options link = {options->socket != NULL ? options->socket : CLI_SOCKET, answered, c};
+	enum vl_err err;
+
+	if (options->outbox == NULL)
+		return vl_fail(why, VL_ERR_USAGE, "no outbox; give --outbox DIR or set VALISE_OUTBOX");
+	c->arena = vl_arena_open(0);
+	if (c->arena == NULL)
+		return VL_ERR_NOMEM;
+	err = vl_outbox_open_reader(options->outbox, &c->outbox, why);
+	if (err == VL_OK && !options->dry_run)
+		c->link = cli_link_open(&link, &err, why);
+	return err;
+}
+
+int cli_outbox_carry(const struct cli_options *options)
+{
+	struct carry c = {0};
+	struct vl_why why = {0};
+	enum vl_err err = open_all(&c, options, &why);
+
+	if (err == VL_OK)
+		err = carry_all(&c, &why);
+	show(&c);
+	cli_progress_end();
+	int code = err == VL_OK ? (c.refused > 0 ? CLI_FAILED : CLI_OK)
+				: cli_cannot("carry", options->outbox != NULL ? options->outbox : "outbox", &why, err);
+	if (c.link != NULL && cli_link_unanswered(c.link) != NULL)
+		vl_log_info("hint: run it again; what was taken is known by its id");
+	else if (c.refused > 0)
+		vl_log_info("%" PRIu64 " accepted (%" PRIu64 " of them before), %" PRIu64 " not", c.accepted,
+			    c.duplicates, c.refused);
+	cli_link_close(c.link);
+	vl_outbox_close(c.outbox);
+	vl_buf_free(&c.printed);
+	vl_arena_close(c.arena);
+	return code;
+}
