@@ -63,22 +63,30 @@ static bool was_missed(const struct store_db *db, const MDB_val *key, const MDB_
 	       vl_store_was(db, (struct vl_bytes){key->mv_data, key->mv_size}, beside, value);
 }
 
-int vl_store_missed(struct vl_txn *txn, const struct store_db *db, const MDB_val *key)
+/* One search, and on a miss a look to both sides. */
+int vl_store_look_up(struct vl_txn *txn, const struct store_db *db, MDB_val *key, MDB_val *value)
 {
 	MDB_cursor *cursor;
-	MDB_val beside = *key, value;
-	int rc = mdb_cursor_open(txn->txn, db->dbi, &cursor);
+	MDB_val beside = *key, found;
+	int order = 1, rc = mdb_cursor_open(txn->txn, db->dbi, &cursor);
 	bool sound = true;
 
 	if (rc != 0)
 		return rc;
-	rc = mdb_cursor_get(cursor, &beside, &value, MDB_SET_RANGE);
+	rc = mdb_cursor_get(cursor, &beside, &found, MDB_SET_RANGE);
 	if (rc == 0)
-		sound = mdb_cmp(txn->txn, db->dbi, &beside, key) > 0 && !was_missed(db, key, &beside, &value);
+		order = mdb_cmp(txn->txn, db->dbi, &beside, key);
+	if (rc == 0 && order == 0) {
+		mdb_cursor_close(cursor);
+		*value = found;
+		return vl_store_good(db, key, value) ? 0 : MDB_CORRUPTED;
+	}
+	if (rc == 0)
+		sound = order > 0 && !was_missed(db, key, &beside, &found);
 	if (rc == 0 || rc == MDB_NOTFOUND)
-		rc = mdb_cursor_get(cursor, &beside, &value, rc == 0 ? MDB_PREV : MDB_LAST);
+		rc = mdb_cursor_get(cursor, &beside, &found, rc == 0 ? MDB_PREV : MDB_LAST);
 	if (rc == 0 && sound)
-		sound = mdb_cmp(txn->txn, db->dbi, &beside, key) < 0 && !was_missed(db, key, &beside, &value);
+		sound = mdb_cmp(txn->txn, db->dbi, &beside, key) < 0 && !was_missed(db, key, &beside, &found);
 	mdb_cursor_close(cursor);
 	return rc != 0 && rc != MDB_NOTFOUND ? rc : sound ? MDB_NOTFOUND : MDB_CORRUPTED;
 }

@@ -95,40 +95,46 @@ static bool move(struct vl_cursor *cursor, MDB_cursor_op op, MDB_val *at, struct
 
 /* The entry before the place of `from`: sound, or never one of those looked for; else a key that rotted is taken for one that was
  * never there. */
-static void look_before(struct vl_cursor *cursor, struct vl_bytes from, bool found)
+static void judge_before(struct vl_cursor *cursor, const MDB_val *from, const MDB_val *key, const MDB_val *value)
 {
-	MDB_val key, value, start = {from.size, (void *)from.data};
-	int rc = mdb_cursor_get(cursor->cursor, &key, &value, found ? MDB_PREV : MDB_LAST);
+	MDB_val copy = *value;
 
-	if (rc == 0) {
-		MDB_val copy = value;
-		bool sound = vl_store_good(cursor->db, &key, &copy);
-		if (mdb_cmp(cursor->txn->txn, cursor->db->dbi, &key, &start) >= 0)
-			fail(cursor, MDB_CORRUPTED);
-		else if (!sound && vl_store_was(cursor->db, from, &key, &value))
-			meet_damaged(cursor, &key, &value);
-	} else if (rc != MDB_NOTFOUND) {
+	if (mdb_cmp(cursor->txn->txn, cursor->db->dbi, key, from) >= 0)
+		fail(cursor, MDB_CORRUPTED);
+	else if (!vl_store_good(cursor->db, key, &copy) && vl_store_was(cursor->db, from_val(from), key, value))
+		meet_damaged(cursor, key, value);
+}
+
+/* Look there; how to come back from it. */
+static MDB_cursor_op look_before(struct vl_cursor *cursor, const MDB_val *from)
+{
+	MDB_val key = *from, value;
+	int rc = mdb_cursor_get(cursor->cursor, &key, &value, MDB_SET_RANGE);
+	bool found = rc == 0;
+
+	if (found && mdb_cmp(cursor->txn->txn, cursor->db->dbi, &key, from) < 0)
+		rc = MDB_CORRUPTED;
+	if (rc == 0 || rc == MDB_NOTFOUND)
+		rc = mdb_cursor_get(cursor->cursor, &key, &value, found ? MDB_PREV : MDB_LAST);
+	if (rc == 0)
+		judge_before(cursor, from, &key, &value);
+	else if (rc != MDB_NOTFOUND)
 		fail(cursor, rc);
-	}
+	return rc == 0 ? MDB_NEXT : MDB_SET_RANGE;
 }
 
 bool vl_cursor_seek(struct vl_cursor *cursor, struct vl_bytes from, struct vl_bytes *key, struct vl_bytes *value)
 {
-	MDB_val at = {from.size, (void *)from.data}, first = at;
+	MDB_val at = {from.size, (void *)from.data};
+	MDB_cursor_op op = from.size == 0 ? MDB_FIRST : MDB_SET_RANGE;
 
 	if (cursor != NULL && from.size > VL_STORE_KEY_MAX)
 		vl_txn_fail(cursor->txn, VL_ERR_BUG);
 	if (cursor == NULL || cursor->txn->err != VL_OK)
 		return false;
-	if (from.size > 0 && cursor->db->checked) {
-		MDB_val v;
-		int rc = mdb_cursor_get(cursor->cursor, &first, &v, MDB_SET_RANGE);
-		if (rc == 0 && mdb_cmp(cursor->txn->txn, cursor->db->dbi, &first, &at) < 0)
-			fail(cursor, MDB_CORRUPTED);
-		else if (rc == 0 || rc == MDB_NOTFOUND)
-			look_before(cursor, from, rc == 0);
-	}
-	return move(cursor, from.size == 0 ? MDB_FIRST : MDB_SET_RANGE, &at, key, value);
+	if (from.size > 0 && cursor->db->checked)
+		op = look_before(cursor, &at);
+	return move(cursor, op, &at, key, value);
 }
 
 bool vl_cursor_last(struct vl_cursor *cursor, struct vl_bytes *key, struct vl_bytes *value)

@@ -61,8 +61,8 @@ bool vl_store_good(const struct store_db *db, const MDB_val *key, MDB_val *value
  * word still. */
 bool vl_store_was(const struct store_db *db, struct vl_bytes prefix, const MDB_val *key, const MDB_val *value);
 
-/* A key was not found. MDB_NOTFOUND; or MDB_CORRUPTED where an entry beside its place was that key before it rotted, or the order
- * is not what it should be: such a tree sends a search astray. */
-int vl_store_missed(struct vl_txn *txn, const struct store_db *db, const MDB_val *key);
+/* As mdb_get, the word taken off the value. MDB_CORRUPTED where the row is damaged; where it is not found, but an entry beside its
+ * place was it before its key rotted; and where the order is not what it should be: such a tree sends a search astray. */
+int vl_store_look_up(struct vl_txn *txn, const struct store_db *db, MDB_val *key, MDB_val *value);
 
 #endif

@@ -213,11 +213,7 @@ enum vl_err vl_txn_find(struct vl_txn *txn, unsigned db, struct vl_bytes key, st
 
 	if (!to_val(txn, key, &k))
 		return txn->err;
-	int rc = mdb_get(txn->txn, of->dbi, &k, &v);
-	if (rc == MDB_NOTFOUND && of->checked)
-		rc = vl_store_missed(txn, of, &k);
-	else if (rc == 0 && !vl_store_good(of, &k, &v))
-		rc = MDB_CORRUPTED;
+	int rc = of->checked ? vl_store_look_up(txn, of, &k, &v) : mdb_get(txn->txn, of->dbi, &k, &v);
 	if (rc == 0 && value != NULL)
 		*value = from_val(&v);
 	if (rc == MDB_CORRUPTED)

@@ -68,9 +68,9 @@ static enum rot_verdict look_at_history(struct book *book, struct vl_txn *txn, u
 {
 	struct vl_arena *arena = vl_arena_open(0);
 	struct vl_history_item *items = NULL;
-	size_t count = 0;
-	enum vl_err err = vl_history_read(txn, case_view(), kind, entity, arena, &items, &count);
-	enum rot_verdict verdict = err == VL_OK ? ROT_SAME : ROT_REFUSED;
+	size_t count = 0, damaged = 0;
+	enum vl_err err = vl_history_read(txn, case_view(), kind, entity, arena, &items, &count, &damaged);
+	enum rot_verdict verdict = err == VL_OK && damaged == 0 ? ROT_SAME : ROT_REFUSED;
 
 	for (size_t i = 0; verdict == ROT_SAME && i < count; i++)
 		if (!was_sent(book, items[i].bytes))

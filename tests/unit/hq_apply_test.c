@@ -7,12 +7,13 @@
 static size_t facts_of(struct world *w, const char *subject)
 {
 	struct vl_history_item *items;
-	size_t count;
+	size_t count, damaged;
 	struct vl_txn *txn = vl_txn_begin(w->store, false, NULL);
 	struct vl_arena *arena = vl_arena_open(0);
 	int kind = vl_view_kind(vl_views[case_view()], "case");
 
-	assert_int_equal(vl_history_read(txn, case_view(), (unsigned)kind, subject, arena, &items, &count), VL_OK);
+	assert_int_equal(vl_history_read(txn, case_view(), (unsigned)kind, subject, arena, &items, &count, &damaged),
+			 VL_OK);
 	vl_arena_close(arena);
 	vl_txn_abort(txn);
 	return count;
