@@ -231,7 +231,7 @@ static bool looks_right(const struct vl_outbox_batch *batch)
 {
 	int64_t age = vl_time_ms(vl_clock_now(&vl_clock_system)) - vl_time_ms(batch->stored_at);
 
-	return (age >= 0 && age < FRESH_MS) || vl_outbox_intact(batch);
+	return batch->state != VL_OUTBOX_DAMAGED && ((age >= 0 && age < FRESH_MS) || vl_outbox_intact(batch));
 }
 
 /* Send the next batch of a lane. False where nothing more can be sent in this round. */

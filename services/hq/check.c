@@ -11,12 +11,31 @@ struct check {
 	vl_damage_tell *tell;
 	void *context;
 	char db[VL_LEDGER_NAME];
+	/* Of the database being walked. */
+	uint64_t entries;
+	struct vl_key before;
 };
 
 static void tell(void *context, struct vl_bytes key)
 {
 	struct check *c = context;
+
+	c->entries++;
 	c->tell(c->context, &(struct vl_damage){c->db, key, false});
+}
+
+/* A pointer within a page that rotted shows one entry twice and hides another. */
+static void check_order(struct check *c, struct vl_bytes key)
+{
+	struct vl_bytes before = vl_key_done(&c->before);
+	size_t both = key.size < before.size ? key.size : before.size;
+	int order = both > 0 ? memcmp(before.data, key.data, both) : 0;
+
+	if (order > 0 || (order == 0 && before.size >= key.size))
+		c->tell(c->context, &(struct vl_damage){c->db, key, false});
+	c->entries++;
+	vl_key_reset(&c->before);
+	vl_key_bytes(&c->before, key.data, key.size);
 }
 
 static void check_record(struct check *c, struct vl_bytes key, struct vl_bytes value)
@@ -25,7 +44,7 @@ static void check_record(struct check *c, struct vl_bytes key, struct vl_bytes v
 	struct vl_digest digest;
 
 	if (vl_record_unpack(value, &record, &digest) != VL_OK || !vl_record_intact(&record, &digest))
-		tell(c, key);
+		c->tell(c->context, &(struct vl_damage){c->db, key, false});
 }
 
 /* Whether the event that a history names can be read. */
@@ -46,13 +65,19 @@ static enum vl_err check_db(struct check *c, unsigned db)
 	bool history = db >= VL_DB_VIEWS && (db - VL_DB_VIEWS) % VL_VIEW_DBS == VL_VIEW_HISTORY;
 
 	vl_ledger_name(db, c->db);
+	c->entries = 0;
+	vl_key_reset(&c->before);
 	vl_cursor_pass_over(cursor, all, tell, c);
-	for (bool more = vl_cursor_seek(cursor, all, &key, &value); more; more = vl_cursor_next(cursor, &key, &value))
+	for (bool more = vl_cursor_seek(cursor, all, &key, &value); more; more = vl_cursor_next(cursor, &key, &value)) {
+		check_order(c, key);
 		if (db == VL_DB_ARCHIVE)
 			check_record(c, key, value);
 		else if (history)
 			check_place(c, (db - VL_DB_VIEWS) / VL_VIEW_DBS, key, value);
+	}
 	vl_cursor_close(cursor);
+	if (c->entries != vl_txn_count(c->txn, db) && vl_txn_err(c->txn) == VL_OK)
+		c->tell(c->context, &(struct vl_damage){c->db, all, false});
 	return vl_txn_err(c->txn);
 }
 

@@ -6,6 +6,7 @@ struct vl_cursor {
 	struct vl_txn *txn;
 	const struct store_db *db;
 	MDB_cursor *cursor;
+	bool passes;
 	/* Where damaged entries are passed over. */
 	vl_cursor_damaged *tell;
 	void *context;
@@ -43,6 +44,7 @@ void vl_cursor_pass_over(struct vl_cursor *cursor, struct vl_bytes prefix, vl_cu
 {
 	if (cursor == NULL)
 		return;
+	cursor->passes = true;
 	cursor->tell = tell;
 	cursor->context = context;
 	cursor->whose = prefix;
@@ -63,8 +65,10 @@ static void fail(struct vl_cursor *cursor, int rc)
 /* An entry that is damaged: the end of it all, or to be passed over. */
 static void meet_damaged(struct vl_cursor *cursor, const MDB_val *key, const MDB_val *value)
 {
-	if (cursor->tell == NULL)
+	if (!cursor->passes)
 		fail(cursor, MDB_CORRUPTED);
+	else if (cursor->tell == NULL)
+		return;
 	else if (vl_key_has_prefix(from_val(key), cursor->whose) || vl_store_was(cursor->db, cursor->whose, key, value))
 		cursor->tell(cursor->context, from_val(key));
 }

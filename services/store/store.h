@@ -114,7 +114,7 @@ uint64_t vl_txn_count(struct vl_txn *txn, unsigned db);
 struct vl_cursor *vl_cursor_open(struct vl_txn *txn, unsigned db);
 void vl_cursor_close(struct vl_cursor *cursor);
 
-/* Damaged entries fail the transaction; or, from now on, they are passed over, and `tell` is told the key of each, as it is now, that
+/* Damaged entries fail the transaction; or, from now on, they are passed over, and `tell` (NULL: nobody) is told the key of each, as it is now, that
  * begins with `prefix` or did so before it rotted. `prefix` must outlive the cursor. */
 typedef void vl_cursor_damaged(void *context, struct vl_bytes key);
 void vl_cursor_pass_over(struct vl_cursor *cursor, struct vl_bytes prefix, vl_cursor_damaged *tell, void *context);

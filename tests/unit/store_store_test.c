@@ -27,7 +27,8 @@ static struct vl_bytes b(const char *text)
 
 static struct vl_store *open_store(bool read_only)
 {
-	struct vl_store_options options = {.path = folder, .dbs = dbs, .unchecked = 4, .map_size = MAP, .read_only = read_only};
+	struct vl_store_options options = {
+		.path = folder, .dbs = dbs, .unchecked = 4, .map_size = MAP, .read_only = read_only};
 	struct vl_store *store;
 	struct vl_why why = {0};
 
@@ -358,7 +359,8 @@ static void reader_sees_its_own_hour(void **state)
 /* What a child process finds when it opens the store: its exit status is the error. */
 static int in_child(bool read_only)
 {
-	struct vl_store_options options = {.path = folder, .dbs = dbs, .unchecked = 4, .map_size = MAP, .read_only = read_only};
+	struct vl_store_options options = {
+		.path = folder, .dbs = dbs, .unchecked = 4, .map_size = MAP, .read_only = read_only};
 	pid_t pid = fork();
 	int status;
 
@@ -455,7 +457,8 @@ static void dead_readers_are_forgotten(void **state)
 	for (int i = 0; i < 300; i++) {
 		pid_t pid = fork();
 		if (pid == 0) {
-			struct vl_store_options options = {.path = folder, .dbs = dbs, .unchecked = 4, .read_only = true};
+			struct vl_store_options options = {
+				.path = folder, .dbs = dbs, .unchecked = 4, .read_only = true};
 			struct vl_store *mine;
 			_exit(vl_store_open(&options, &mine, NULL) == VL_OK && vl_txn_begin(mine, false, NULL) != NULL
 				      ? 0
