@@ -37,7 +37,7 @@ struct link {
 	struct vl_intake *intake;   /* NULL where no receipts are honoured */
 	struct vl_resend *resends;
 	struct vl_resend_asked *asked;
-	int64_t check_at;
+	int64_t check_at, since; /* since: when it began, by the clock */
 	int64_t reopen_at, reopen_ms, reported;
 	bool clock_known;     /* and not told yet */
 	int64_t ahead_ms;     /* the broker's clock before ours */
@@ -225,11 +225,12 @@ static enum vl_err send_batch(struct link *link, const struct vl_outbox_batch *b
 				sizeof(headers) / sizeof(headers[0]), tag, why);
 }
 
-/* Bytes that have been to the disk and back are looked at; what was stored a moment ago is still in memory, and looking would
- * cost as much as all the rest of sending it. */
-static bool looks_right(const struct vl_outbox_batch *batch)
+/* Bytes that have been to the disk and back are looked at; what was stored a moment ago, while this link ran, is still in memory, and
+ * looking would cost as much as all the rest of sending it. */
+static bool looks_right(const struct link *link, const struct vl_outbox_batch *batch)
 {
-	int64_t age = vl_time_ms(vl_clock_now(&vl_clock_system)) - vl_time_ms(batch->stored_at);
+	int64_t stored = vl_time_ms(batch->stored_at);
+	int64_t age = stored >= link->since ? vl_time_ms(vl_clock_now(&vl_clock_system)) - stored : -1;
 
 	return batch->state != VL_OUTBOX_DAMAGED && ((age >= 0 && age < FRESH_MS) || vl_outbox_intact(batch));
 }
@@ -248,7 +249,7 @@ static bool send_next(struct link *link, struct vl_outbox_look *look, size_t lan
 	size_t bytes = batch.value.size + RECORD_EXTRA;
 	if (!vl_flight_allows(link->flight, bytes))
 		return false;
-	if (!looks_right(&batch)) {
+	if (!looks_right(link, &batch)) {
 		(void)vl_fail(&why, VL_ERR_CORRUPT, "batch %llu of epoch %llu is damaged in the outbox",
 			      (unsigned long long)batch.seq.n, (unsigned long long)batch.epoch.n);
 		vl_flight_set_aside(link->flight, lane, now);
@@ -448,6 +449,7 @@ enum vl_err vl_link_run(const struct vl_agent_config *config, int keeper, struct
 	struct link link = {.config = config, .keeper = keeper};
 	enum vl_err err = VL_ERR_NOMEM;
 
+	link.since = vl_time_ms(vl_clock_now(&vl_clock_system));
 	link.signals = watch_signals();
 	link.flight = vl_flight_open(vl_lanes, vl_n_lanes);
 	link.told_of = calloc(vl_n_lanes + 1, sizeof(*link.told_of));

@@ -116,12 +116,11 @@ static enum vl_err open_dbs(struct vl_store *store, const struct vl_store_option
 static enum vl_err make_data(const struct vl_store_options *options, struct vl_why *why)
 {
 	char aside[4096], name[4096];
-	struct stat found;
 	MDB_env *env = NULL;
 
 	(void)snprintf(name, sizeof(name), "%s/data.mdb", options->path);
-	if (stat(name, &found) == 0)
-		return found.st_size > 0 ? VL_OK : vl_fail(why, VL_ERR_CORRUPT, "its file is cut short: it is empty");
+	if (access(name, F_OK) == 0)
+		return VL_OK;
 	enum vl_err err = sync_above(options->path, why);
 	if (err != VL_OK)
 		return err;
@@ -140,6 +139,19 @@ static enum vl_err make_data(const struct vl_store_options *options, struct vl_w
 	if (env != NULL)
 		mdb_env_close(env);
 	return rc == 0 ? VL_OK : vl_store_explain(why, rc);
+}
+
+/* LMDB takes an empty file for a new one. */
+static enum vl_err check_begin(const char *path, struct vl_why *why)
+{
+	char name[4096];
+	struct stat found;
+
+	(void)snprintf(name, sizeof(name), "%s/data.mdb", path);
+	if (stat(name, &found) == 0 && found.st_size < 2 * sysconf(_SC_PAGESIZE))
+		return vl_fail(why, VL_ERR_CORRUPT, "its file is cut short: it has only %lld bytes",
+			       (long long)found.st_size);
+	return VL_OK;
 }
 
 static enum vl_err open_env(struct vl_store *store, const struct vl_store_options *options, struct vl_why *why)
@@ -182,6 +194,8 @@ enum vl_err vl_store_open(const struct vl_store_options *options, struct vl_stor
 		if (err == VL_OK)
 			err = make_data(options, why);
 	}
+	if (err == VL_OK)
+		err = check_begin(options->path, why);
 	if (err == VL_OK)
 		err = open_env(store, options, why);
 	if (err == VL_OK)

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
+#define NEARLY_FULL ((size_t)64 << 10) /* bytes left on a disk that cannot take another page or few */
+
 enum vl_err vl_store_translate(int rc)
 {
 	switch (rc) {
@@ -180,8 +182,10 @@ enum vl_err vl_txn_commit(struct vl_txn *txn, struct vl_why *why)
 		vl_store_fill_up(store);
 		return VL_OK;
 	}
-	if (vl_store_translate(rc) == VL_ERR_FULL && !is_dead(store->env))
-		return vl_fail(why, VL_ERR_FULL, "%s", mdb_strerror(rc));
+	/* A full disk takes half a write, and LMDB then speaks of EIO. */
+	bool full = vl_store_translate(rc) == VL_ERR_FULL || (rc == EIO && disk_left(store->env) < NEARLY_FULL);
+	if (full && !is_dead(store->env))
+		return vl_fail(why, VL_ERR_FULL, "%s", mdb_strerror(rc == EIO ? ENOSPC : rc));
 	return vl_fail(why, VL_ERR_OUTCOME_UNKNOWN, "commit failed: %s", mdb_strerror(rc));
 }
 
