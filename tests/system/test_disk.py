@@ -77,6 +77,47 @@ def states(mission):
     return {batch["state"] for batch in mission.batches()}
 
 
+# First of all, as what the other tests leave in the topic takes room at headquarters, too.
+@pytest.mark.parametrize("where", ["map", "disk"])
+def test_full_views_stop_headquarters_and_it_goes_on(tmp_path, kafka, small_disk, where):
+    """A restart in both cases: a map grows at a start, and what did not fit is read from Kafka again."""
+    world = World(tmp_path, kafka)
+    try:
+        mission = world.mission("CN-TH-EMB").start()
+        mission.publish([case_opened(f"TH-{where}-{number}", place="x" * 60_000) for number in range(60)])
+        # What was applied before stays to be seen: start with little.
+        hq = world.headquarters("hq")
+        text = hq.config.read_text()
+        if where == "map":
+            hq.config.write_text(text.replace("size = 4G", "size = 2M"))
+        else:
+            views = small_disk / "views"
+            hq.config.write_text(text.replace(str(hq.views), str(views)))
+            (small_disk / "other").write_bytes(bytes(30 << 20))
+            hq.views = views
+        with open(hq.log, "ab") as log:
+            hq.process = valise.spawn("valise-hq", "--config", hq.config, stderr=log)
+        assert hq.process.wait(60) == 1
+        assert "no room left" in hq.said() and "start it again" in hq.said(), hq.said()
+        # Nothing wrong is shown: whole transactions or nothing.
+        assert valise.valise("view", "check", "--views", hq.views).returncode == 0
+        before = int(hq.standing("CN-TH-EMB", CASE).get("events", 0))
+        assert before < 60
+        assert len(hq.ls("case", "--all")) == before
+        if where == "map":
+            hq.config.write_text(text)
+        else:
+            (small_disk / "other").unlink()
+        hq.start()
+        hq.wait_events("CN-TH-EMB", CASE, 60)
+        assert hq.standing("CN-TH-EMB", CASE)["verdict"] == "ok"
+        reference = world.headquarters("reference").start()
+        reference.wait_events("CN-TH-EMB", CASE, 60)
+        assert hq.digest(CASE) == reference.digest(CASE)
+    finally:
+        world.close()
+
+
 def test_full_outbox_refuses_routine_takes_flash_and_drains(place):
     pid = place.sd.process.pid
     taken, refused = fill(place.sd)
@@ -114,46 +155,6 @@ def test_somebody_else_fills_the_disk(place, small_disk):
     wait_for("room", lambda: accepted(place.sd, case_event()) == [True])
     assert place.sd.process.pid == pid and place.sd.process.poll() is None
     wait_for("acks of all", lambda: states(place.sd) == {"acked"}, 60)
-
-
-@pytest.mark.parametrize("where", ["map", "disk"])
-def test_full_views_stop_headquarters_and_it_goes_on(tmp_path, kafka, small_disk, where):
-    """A restart in both cases: a map grows at a start, and what did not fit is read from Kafka again."""
-    world = World(tmp_path, kafka)
-    try:
-        mission = world.mission("CN-TH-EMB").start()
-        mission.publish([case_opened(f"TH-{where}-{number}", place="x" * 60_000) for number in range(150)])
-        # What was applied before stays to be seen: start with little.
-        hq = world.headquarters("hq")
-        text = hq.config.read_text()
-        if where == "map":
-            hq.config.write_text(text.replace("size = 4G", "size = 6M"))
-        else:
-            views = small_disk / "views"
-            hq.config.write_text(text.replace(str(hq.views), str(views)))
-            (small_disk / "other").write_bytes(bytes(28 << 20))
-            hq.views = views
-        with open(hq.log, "ab") as log:
-            hq.process = valise.spawn("valise-hq", "--config", hq.config, stderr=log)
-        assert hq.process.wait(60) == 1
-        assert "no room left" in hq.said() and "start it again" in hq.said(), hq.said()
-        # Nothing wrong is shown: whole transactions or nothing.
-        assert valise.valise("view", "check", "--views", hq.views).returncode == 0
-        before = int(hq.standing("CN-TH-EMB", CASE).get("events", 0))
-        assert before < 150
-        assert len(hq.ls("case", "--all")) == before
-        if where == "map":
-            hq.config.write_text(text)
-        else:
-            (small_disk / "other").unlink()
-        hq.start()
-        hq.wait_events("CN-TH-EMB", CASE, 150)
-        assert hq.standing("CN-TH-EMB", CASE)["verdict"] == "ok"
-        reference = world.headquarters("reference").start()
-        reference.wait_events("CN-TH-EMB", CASE, 150)
-        assert hq.digest(CASE) == reference.digest(CASE)
-    finally:
-        world.close()
 
 
 def test_failed_commit_is_told_and_a_retry_is_answered_truthfully(world, tmp_path):
@@ -265,7 +266,7 @@ def test_a_file_cut_short_is_refused(world, store):
     path.write_bytes(whole)
     part.start()
     if store == "views":
-        wait_for("the first look at Kafka", lambda: "reading" in hq.said().rpartition("cannot")[2])
+        wait_for("the first look at Kafka", lambda: hq.said().count("reading") == 2)
 
 
 def test_a_file_cut_short_while_it_is_open_ends_the_process(world):
