@@ -132,7 +132,10 @@ static enum vl_err check_meta(struct vl_txn *txn, struct vl_outbox *outbox, stru
 	if (value.size != 4 || vl_get_be32(value.data) != VL_OUTBOX_FORMAT)
 		return vl_fail(why, VL_ERR_CONFIG, "it was written in another format; this program knows format %d",
 			       VL_OUTBOX_FORMAT);
-	if (!vl_txn_get(txn, META, row_text("mission"), &value) || value.size > VL_MISSION_MAX)
+	bool named = vl_txn_get(txn, META, row_text("mission"), &value);
+	if (vl_txn_err(txn) != VL_OK)
+		return vl_txn_explain(txn, why);
+	if (!named || value.size > VL_MISSION_MAX)
 		return vl_fail(why, VL_ERR_CORRUPT, "it does not say whose it is");
 	memcpy(outbox->mission, value.data, value.size);
 	return VL_OK;
