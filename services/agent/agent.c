@@ -92,6 +92,9 @@ static enum vl_err open_outbox(struct agent *agent)
 	struct vl_why why = {0};
 
 	enum vl_err err = vl_outbox_open(&options, &agent->outbox, &why);
+	if (err == VL_OK && vl_outbox_repaired(agent->outbox) > 0)
+		vl_log_error("%u chains in the outbox had damaged heads, and go on in new epochs; look at this disk",
+			     vl_outbox_repaired(agent->outbox));
 	if (err == VL_OK && vl_outbox_rekeyed(agent->outbox))
 		vl_log_warning("the key is another one than last time: a new epoch begins on every lane");
 	if (err == VL_OK && vl_outbox_doubt(agent->outbox) != NULL)

@@ -5,6 +5,7 @@
 #include "agent/agent.h"
 #include "agent/link.h"
 #include "base/log.h"
+#include "store/store.h"
 
 #include <getopt.h>
 #include <sodium.h>
@@ -78,6 +79,7 @@ int main(int argc, char **argv)
 	}
 	if (path == NULL || optind != argc)
 		return usage(EXIT_USAGE);
+	vl_store_guard(link != NULL ? "valise-link" : "valise-agent");
 	vl_log_open(link != NULL ? "valise-link" : "valise-agent", VL_LOG_INFO);
 	vl_agent_prepare();
 	return sodium_init() < 0 ? EXIT_FAILURE : run(path, link, check);

@@ -80,12 +80,20 @@ static bool head_holds(struct vl_txn *txn, const struct outbox_lane *lane)
 	       vl_digest_equal(&batch.digest, &lane->chain.digest);
 }
 
-static enum vl_err load_chains(struct vl_outbox *outbox, struct vl_txn *txn, struct vl_why *why)
+static void count_damaged(void *context, struct vl_bytes key)
+{
+	(void)key;
+	++*(unsigned *)context;
+}
+
+static enum vl_err load_chains(struct vl_outbox *outbox, struct vl_txn *txn, unsigned *damaged, struct vl_why *why)
 {
 	struct vl_cursor *cursor = vl_cursor_open(txn, CHAIN);
 	struct vl_bytes key, value;
 	enum vl_err err = VL_OK;
 
+	*damaged = 0;
+	vl_cursor_pass_over(cursor, (struct vl_bytes){0}, count_damaged, damaged);
 	for (bool more = vl_cursor_seek(cursor, (struct vl_bytes){0}, &key, &value); more && err == VL_OK;
 	     more = vl_cursor_next(cursor, &key, &value)) {
 		struct chain_row row = {0};
@@ -142,11 +150,14 @@ static enum vl_err check_meta(struct vl_txn *txn, struct vl_outbox *outbox, stru
 	bool found = vl_txn_get(txn, META, row_text("format"), &value);
 
 	if (!found)
-		return vl_txn_err(txn) != VL_OK ? vl_txn_err(txn) : VL_ERR_NOT_FOUND;
+		return vl_txn_err(txn) != VL_OK ? vl_txn_explain(txn, why) : VL_ERR_NOT_FOUND;
 	if (value.size != 4 || vl_get_be32(value.data) != VL_OUTBOX_FORMAT)
 		return vl_fail(why, VL_ERR_CONFIG, "it was written in another format; this program knows format %d",
 			       VL_OUTBOX_FORMAT);
-	if (!vl_txn_get(txn, META, row_text("mission"), &value) || value.size > VL_MISSION_MAX)
+	bool named = vl_txn_get(txn, META, row_text("mission"), &value);
+	if (vl_txn_err(txn) != VL_OK)
+		return vl_txn_explain(txn, why);
+	if (!named || value.size > VL_MISSION_MAX)
 		return vl_fail(why, VL_ERR_CORRUPT, "it does not say whose it is");
 	memcpy(outbox->mission, value.data, value.size);
 	return VL_OK;
@@ -180,6 +191,7 @@ static void make_meta(struct vl_txn *txn, const struct vl_outbox *outbox)
 static enum vl_err load(struct vl_outbox *outbox, struct vl_txn *txn, bool *fresh, struct vl_why *why)
 {
 	enum vl_err err = check_meta(txn, outbox, why);
+	unsigned damaged = 0;
 
 	*fresh = err == VL_ERR_NOT_FOUND;
 	if (*fresh) {
@@ -188,7 +200,9 @@ static enum vl_err load(struct vl_outbox *outbox, struct vl_txn *txn, bool *fres
 	}
 	if (err == VL_OK)
 		err = check_owner(outbox, txn, why);
-	return err == VL_OK ? load_chains(outbox, txn, why) : err;
+	if (err == VL_OK)
+		err = load_chains(outbox, txn, &damaged, why);
+	return err == VL_OK && damaged > 0 ? outbox_repair_chains(outbox, txn, damaged) : err;
 }
 
 static enum vl_err settle(struct vl_outbox *outbox, struct vl_why *why)
@@ -210,7 +224,7 @@ static enum vl_err settle(struct vl_outbox *outbox, struct vl_why *why)
 		begin_epochs(outbox, txn);
 	if (fresh || outbox->rekeyed)
 		make_meta(txn, outbox);
-	if (outbox_doubt_note(outbox, txn) || fresh || anew)
+	if (outbox_doubt_note(outbox, txn) || fresh || anew || outbox->repaired > 0)
 		return vl_txn_commit(txn, why);
 	vl_txn_abort(txn);
 	return VL_OK;
@@ -227,7 +241,10 @@ static enum vl_err open_known(struct vl_outbox *outbox, struct vl_why *why)
 
 enum vl_err vl_outbox_open(const struct vl_outbox_options *options, struct vl_outbox **opened, struct vl_why *why)
 {
-	struct vl_store_options store = {.path = options->path, .dbs = vl_outbox_dbs, .map_size = options->size};
+	struct vl_store_options store = {.path = options->path,
+					 .dbs = vl_outbox_dbs,
+					 .unchecked = VL_OUTBOX_UNCHECKED,
+					 .map_size = options->size};
 	struct vl_outbox *outbox;
 
 	*opened = NULL;
@@ -264,7 +281,8 @@ enum vl_err vl_outbox_open(const struct vl_outbox_options *options, struct vl_ou
 
 enum vl_err vl_outbox_open_reader(const char *path, struct vl_outbox **opened, struct vl_why *why)
 {
-	struct vl_store_options store = {.path = path, .dbs = vl_outbox_dbs, .read_only = true};
+	struct vl_store_options store = {
+		.path = path, .dbs = vl_outbox_dbs, .unchecked = VL_OUTBOX_UNCHECKED, .read_only = true};
 	struct vl_outbox *outbox = calloc(1, sizeof(*outbox));
 
 	*opened = NULL;
@@ -314,6 +332,11 @@ void vl_outbox_close(struct vl_outbox *outbox)
 const char *vl_outbox_mission(const struct vl_outbox *outbox)
 {
 	return outbox->mission;
+}
+
+unsigned vl_outbox_repaired(const struct vl_outbox *outbox)
+{
+	return outbox->repaired;
 }
 
 bool vl_outbox_rekeyed(const struct vl_outbox *outbox)

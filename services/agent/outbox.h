@@ -49,7 +49,8 @@ struct vl_outbox_options {
 };
 
 /* Open as the writer. LOCKED where another agent writes; CONFIG where the folder is another mission's, or a size is out of range;
- * CORRUPT where the last batch of a chain is not what its head says. Signing with another key than last time, and whatever
+ * CORRUPT where the last batch of a chain is not what its head says. A chain whose head rotted goes on in a new epoch, behind the
+ * newest batch that is kept and whole; vl_outbox_repaired says how many. Signing with another key than last time, and whatever
  * vl_outbox_doubt then tells, begins a new epoch on every lane. */
 enum vl_err vl_outbox_open(const struct vl_outbox_options *options, struct vl_outbox **outbox,
 			   struct vl_why *why) VL_CHECKED;
@@ -80,6 +81,9 @@ const char *vl_outbox_doubt(const struct vl_outbox *outbox);
 enum vl_err vl_outbox_mark(struct vl_outbox *outbox, struct vl_why *why) VL_CHECKED;
 bool vl_outbox_moved(const struct vl_outbox *outbox);
 
+/* How many chains open had to begin anew because their heads were damaged. */
+unsigned vl_outbox_repaired(const struct vl_outbox *outbox);
+
 /* Bytes in use, and the most there may be: the map's size or what the disk still gives. */
 void vl_outbox_usage(const struct vl_outbox *outbox, size_t *used, size_t *room);
 
@@ -98,7 +102,8 @@ struct vl_accepted {
 enum vl_err vl_outbox_begin(struct vl_outbox *outbox, struct vl_why *why) VL_CHECKED;
 
 /* Take one serialised Event (copied). An error of class REJECT, or FULL while vl_outbox_failed stays false, refuses this event
- * alone, and the transaction goes on. Any other error fails the transaction: nothing of it will be kept, and commit says the
+ * alone, and the transaction goes on; so does CORRUPT while it stays false: the row of this id rotted, and whether it was accepted before
+ * cannot be said. Any other error fails the transaction: nothing of it will be kept, and commit says the
  * same. FULL comes for the less urgent first: above 90 % of the room only FLASH and IMMEDIATE are taken, above 93 % only
  * FLASH, to 97 %; the rest is kept for acks and for freeing. */
 enum vl_err vl_outbox_accept(struct vl_outbox *outbox, struct vl_bytes event, struct vl_accepted *accepted,
@@ -180,6 +185,7 @@ enum vl_outbox_state {
 	VL_OUTBOX_STORED,  /* on this disk; it may be on its way, which only the link knows */
 	VL_OUTBOX_ACKED,   /* and Kafka has acked it */
 	VL_OUTBOX_APPLIED, /* and headquarters has applied it: about to be deleted */
+	VL_OUTBOX_DAMAGED, /* its row is not what was stored: it is not sent, and only lane, epoch and seq are known */
 };
 
 /* One batch as it is kept. Points into the snapshot. */

@@ -128,32 +128,39 @@ void outbox_append(struct vl_outbox *outbox, struct outbox_lane *lane, struct vl
 
 /* -- one event -- */
 
-/* The row that an id was given when it first came. */
-static bool find_id(struct vl_outbox *outbox, const struct vl_event_id *id, struct vl_bytes *row)
+/* The row that an id was given when it first came. CORRUPT, and the round goes on, where it is damaged. */
+static enum vl_err find_id(struct vl_outbox *outbox, const struct vl_event_id *id, struct vl_bytes *row)
 {
 	for (size_t i = 0; i < 2; i++) {
 		const uint8_t *found = vl_ids_find(&outbox->rounds[i].ids, id);
 		if (found != NULL) {
 			*row = (struct vl_bytes){found, VL_IDS_ROW};
-			return true;
+			return VL_OK;
 		}
 	}
-	bool found = vl_txn_get(outbox->known, EVENT, (struct vl_bytes){id->bytes, sizeof(id->bytes)}, row);
+	enum vl_err err = vl_txn_find(outbox->known, EVENT, (struct vl_bytes){id->bytes, sizeof(id->bytes)}, row);
 	if (vl_txn_err(outbox->known) != VL_OK)
 		outbox_fail(outbox, vl_txn_err(outbox->known));
-	return found;
+	return err;
+}
+
+static enum vl_err refuse_unknowable(struct vl_why *why)
+{
+	return vl_fail(
+		why, VL_ERR_CORRUPT,
+		"id: what the outbox knows of it is damaged on this disk, and whether the event was accepted "
+		"before cannot be said; look for it at headquarters, and give it a new id where it is not there");
 }
 
 /* The answer that goes with it. */
-static enum vl_err repeat_answer(struct vl_outbox *outbox, struct vl_bytes row, struct vl_accepted *accepted)
+static enum vl_err repeat_answer(const struct vl_outbox *outbox, struct vl_bytes row, struct vl_accepted *accepted,
+				 struct vl_why *why)
 {
 	struct event_row first = {0};
 	bool good = row_read_event(row, &first) && first.number < outbox->n_lanes;
 
-	if (!good || outbox->lanes[first.number] == NULL) {
-		outbox_fail(outbox, VL_ERR_CORRUPT);
-		return VL_ERR_CORRUPT;
-	}
+	if (!good || outbox->lanes[first.number] == NULL)
+		return refuse_unknowable(why);
 	accepted->lane = outbox->lanes[first.number]->name;
 	accepted->epoch = first.epoch;
 	accepted->event = first.event;
@@ -232,8 +239,11 @@ static enum vl_err accept(struct vl_outbox *outbox, struct vl_bytes bytes, bool 
 			       "payload: a pulse is the agent's own to give; leave it to the agent");
 	if (event.id.size == sizeof(accepted->id.bytes)) {
 		memcpy(accepted->id.bytes, event.id.data, event.id.size);
-		if (find_id(outbox, &accepted->id, &row))
-			return repeat_answer(outbox, row, accepted);
+		enum vl_err known = find_id(outbox, &accepted->id, &row);
+		if (known == VL_OK)
+			return repeat_answer(outbox, row, accepted, why);
+		if (known == VL_ERR_CORRUPT && outbox->err == VL_OK)
+			return refuse_unknowable(why);
 	}
 	if (!fits(outbox, lane, bytes.size))
 		return refuse_full(outbox, lane, why);

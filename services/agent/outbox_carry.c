@@ -48,7 +48,8 @@ static bool seek(struct vl_outbox *outbox, const struct outbox_lane *lane, struc
 	struct vl_cursor *cursor = vl_cursor_open(outbox->txn, BATCH);
 
 	bool mine = vl_cursor_seek(cursor, vl_key_done(&from), &found, &value) && vl_key_has_prefix(found, prefix);
-	bool good = mine && row_read_batch(found, value, batch);
+	/* A damaged one has its place, and cannot be carried. */
+	bool good = mine && (row_read_batch(found, value, batch) || batch->epoch.n != 0);
 	vl_cursor_close(cursor);
 	if (mine && !good)
 		vl_txn_fail(outbox->txn, VL_ERR_CORRUPT);

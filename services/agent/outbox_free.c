@@ -80,10 +80,9 @@ static enum vl_outbox_fit judge(struct vl_outbox *outbox, const struct outbox_la
 	struct vl_key key = row_batch_key(lane->name, receipt->epoch, receipt->seq);
 	if (!vl_txn_get(outbox->txn, BATCH, vl_key_done(&key), &value))
 		return VL_OUTBOX_KNOWN;
-	if (!row_read_batch(vl_key_done(&key), value, &batch)) {
-		vl_txn_fail(outbox->txn, VL_ERR_CORRUPT);
+	/* Damaged: which one it was cannot be said. A receipt for a later one frees it. */
+	if (!row_read_batch(vl_key_done(&key), value, &batch))
 		return VL_OUTBOX_KNOWN;
-	}
 	return vl_digest_equal(&batch.digest, &receipt->digest) ? VL_OUTBOX_FREED : VL_OUTBOX_OTHER;
 }
 
@@ -147,7 +146,9 @@ static bool free_first(struct vl_outbox *outbox, const struct outbox_lane *lane,
 	struct vl_cursor *cursor = vl_cursor_open(outbox->txn, BATCH);
 
 	bool mine = vl_cursor_seek(cursor, prefix, &found, &value) && vl_key_has_prefix(found, prefix);
-	bool good = mine && row_read_batch(found, value, &batch);
+	if (mine)
+		(void)row_read_batch(found, value, &batch); /* where it lies is enough: damaged ones go as well */
+	bool good = mine && batch.lane != NULL;
 	bool due = good && !row_later(batch.epoch, batch.seq, epoch, seq);
 	if (due)
 		key = row_batch_key(lane->name, batch.epoch, batch.seq);

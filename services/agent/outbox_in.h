@@ -1,7 +1,7 @@
 /*
  * Inside the outbox: what its parts share. outbox.c opens, outbox_accept.c takes events, outbox_batch.c makes batches of them,
  * outbox_round.c stores, outbox_free.c lets go of what is applied, outbox_doubt.c compares with the mark, outbox_carry.c begins
- * a new epoch and carries over, outbox_look.c reads, outbox_rows.c knows the rows.
+ * a new epoch and carries over, outbox_repair.c begins anew what rotted, outbox_look.c reads, outbox_rows.c knows the rows.
  *
  * What is accepted between begin and commit is a round. There are two, so that one may be filled while the other is stored by the
  * writer's thread: numbers and chain run on from the one under way, and if that fails both are dropped. An id is looked for in
@@ -83,6 +83,7 @@ struct vl_outbox {
 	struct vl_key_id key;
 	char mission[VL_MISSION_MAX + 1];
 	bool rekeyed;
+	unsigned repaired;
 
 	struct outbox_lane *lanes[VL_OUTBOX_LANES]; /* by number */
 	uint32_t n_lanes;                           /* numbers given so far */
@@ -115,6 +116,9 @@ struct vl_outbox {
 
 /* NULL when out of memory or of numbers. `number` may be new or from a row. */
 struct outbox_lane *outbox_add_lane(struct vl_outbox *outbox, struct vl_bytes name, uint32_t number);
+
+/* Begin anew the chains whose heads are damaged, `damaged` of those there are. The others are loaded already. */
+enum vl_err outbox_repair_chains(struct vl_outbox *outbox, struct vl_txn *txn, unsigned damaged) VL_CHECKED;
 
 /* Where a lane stands, on the disk and so far. */
 void outbox_set_chain(struct outbox_lane *lane, const struct vl_chain *chain);

@@ -54,11 +54,16 @@ static void judge_state(struct vl_outbox_look *look, struct vl_outbox_batch *bat
 
 static bool take(struct vl_outbox_look *look, struct vl_bytes key, struct vl_bytes value, struct vl_outbox_batch *batch)
 {
-	if (!row_read_batch(key, value, batch)) {
+	bool sound = row_read_batch(key, value, batch);
+
+	if (batch->lane == NULL) {
 		look->err = VL_ERR_CORRUPT;
 		return false;
 	}
-	judge_state(look, batch);
+	if (sound)
+		judge_state(look, batch);
+	else
+		batch->state = VL_OUTBOX_DAMAGED;
 	return true;
 }
 
@@ -128,5 +133,5 @@ bool vl_outbox_intact(const struct vl_outbox_batch *batch)
 {
 	struct vl_digest digest = vl_batch_digest(batch->value);
 
-	return vl_digest_equal(&digest, &batch->digest);
+	return batch->state != VL_OUTBOX_DAMAGED && vl_digest_equal(&digest, &batch->digest);
 }

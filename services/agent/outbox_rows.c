@@ -1,5 +1,6 @@
 #include "agent/outbox_rows.h"
 
+#include <sodium.h>
 #include <string.h>
 
 const char *const vl_outbox_dbs[] = {"meta", "chain", "batch", "event", "acked", "applied", "inbox", NULL};
@@ -85,10 +86,24 @@ bool row_read_chain(struct vl_bytes value, struct chain_row *row)
 	return true;
 }
 
+#define HEAD_SUM ((size_t)8)
+
+/* Of a batch's key and of what stands before its bytes. */
+static void head_sum(struct vl_bytes key, const uint8_t *row, uint8_t sum[HEAD_SUM])
+{
+	crypto_generichash_state state;
+
+	crypto_generichash_init(&state, NULL, 0, HEAD_SUM);
+	crypto_generichash_update(&state, key.data, key.size);
+	crypto_generichash_update(&state, row, VL_BATCH_ROW_HEAD - HEAD_SUM);
+	crypto_generichash_final(&state, sum, HEAD_SUM);
+}
+
 void row_put_batch(struct vl_txn *txn, const struct vl_outbox_batch *batch)
 {
 	struct vl_key key = row_batch_key(batch->lane, batch->epoch, batch->seq);
-	uint8_t *at = vl_txn_reserve(txn, BATCH, vl_key_done(&key), VL_BATCH_ROW_HEAD + batch->value.size);
+	uint8_t *row = vl_txn_reserve(txn, BATCH, vl_key_done(&key), VL_BATCH_ROW_HEAD + batch->value.size);
+	uint8_t *at = row;
 
 	if (at == NULL)
 		return;
@@ -100,7 +115,8 @@ void row_put_batch(struct vl_txn *txn, const struct vl_outbox_batch *batch)
 	at = pack_u64(at, batch->first_event.n);
 	at = pack_u64(at, (uint64_t)batch->stored_at.seconds);
 	at = pack_u32(at, (uint32_t)batch->stored_at.nanos);
-	(void)pack_bytes(at, batch->value.data, batch->value.size);
+	head_sum(vl_key_done(&key), row, at);
+	(void)pack_bytes(at + HEAD_SUM, batch->value.data, batch->value.size);
 }
 
 static void read_batch_head(const uint8_t *at, struct vl_outbox_batch *batch)
@@ -122,11 +138,18 @@ static void read_batch_head(const uint8_t *at, struct vl_outbox_batch *batch)
 bool row_read_batch(struct vl_bytes key, struct vl_bytes value, struct vl_outbox_batch *batch)
 {
 	const uint8_t *end = memchr(key.data, '\0', key.size);
+	uint8_t sum[HEAD_SUM];
 
-	if (end == NULL || key.data + key.size - end != 17 || value.size <= VL_BATCH_ROW_HEAD)
+	*batch = (struct vl_outbox_batch){0};
+	if (end == NULL || key.data + key.size - end != 17)
 		return false;
 	batch->lane = (const char *)key.data;
 	(void)unpack_u64(unpack_u64(end + 1, &batch->epoch.n), &batch->seq.n);
+	if (value.size <= VL_BATCH_ROW_HEAD)
+		return false;
+	head_sum(key, value.data, sum);
+	if (memcmp(value.data + VL_BATCH_ROW_HEAD - HEAD_SUM, sum, HEAD_SUM) != 0)
+		return false;
 	read_batch_head(value.data, batch);
 	batch->value = (struct vl_bytes){value.data + VL_BATCH_ROW_HEAD, value.size - VL_BATCH_ROW_HEAD};
 	return true;
@@ -159,7 +182,7 @@ void row_get_place(struct vl_txn *txn, unsigned db, const char *lane, struct vl_
 
 	*epoch = (struct vl_epoch){0};
 	*seq = (struct vl_seq){0};
-	if (vl_txn_get(txn, db, row_text(lane), &value) && value.size == 16)
+	if (vl_txn_find(txn, db, row_text(lane), &value) == VL_OK && value.size == 16)
 		(void)unpack_u64(unpack_u64(value.data, &epoch->n), &seq->n);
 }
 
@@ -226,7 +249,7 @@ int64_t row_get_position(struct vl_txn *txn, const char *topic, int32_t partitio
 	struct vl_key key = position_key(topic, partition);
 	struct vl_bytes value;
 
-	if (!vl_txn_get(txn, INBOX, vl_key_done(&key), &value) || value.size != 8)
+	if (vl_txn_find(txn, INBOX, vl_key_done(&key), &value) != VL_OK || value.size != 8)
 		return -1;
 	int64_t offset = (int64_t)vl_get_be64(value.data);
 	return offset >= 0 ? offset : -1;

@@ -5,11 +5,14 @@
  *          "carry " and lane text -> u64 epoch, digest[32]
  *   CHAIN  lane text -> u32 number, u64 epoch, u64 seq, u64 next_event, digest[32]
  *   BATCH  lane text NUL, u64 epoch, u64 seq -> key id[16], signature[64], digest[32], u8 domain, u32 n_events,
- *          u64 first_event, u64 seconds, u32 nanos, then the batch's bytes
+ *          u64 first_event, u64 seconds, u32 nanos, a sum[8] of the key and all this; then the batch's bytes, which the
+ *          digest proves
  *   EVENT  id[16] -> u32 lane number, u64 epoch, u64 event
  *   ACKED  lane text -> u64 epoch, u64 seq
  *   APPLIED lane text -> u64 epoch, u64 seq
  *   INBOX  topic text NUL, u32 partition -> u64 next offset
+ *
+ * The store adds its check word to all but BATCH (UNCHECKED).
  *
  * A lane has a number of its own in each outbox, given at its first event, because a name in every EVENT row would
  * double that database.
@@ -24,8 +27,9 @@
 enum { META, CHAIN, BATCH, EVENT, ACKED, APPLIED, INBOX };
 extern const char *const vl_outbox_dbs[];
 
-#define VL_OUTBOX_FORMAT 1
-#define VL_BATCH_ROW_HEAD ((size_t)137)
+#define VL_OUTBOX_UNCHECKED (UINT64_C(1) << BATCH)
+#define VL_OUTBOX_FORMAT 2
+#define VL_BATCH_ROW_HEAD ((size_t)145)
 #define VL_EVENT_ROW ((size_t)20)
 
 struct chain_row {
@@ -57,9 +61,13 @@ void row_pack_event(const struct event_row *row, uint8_t bytes[VL_EVENT_ROW]);
 /* False where the row has another size than it should: damaged. */
 bool row_read_chain(struct vl_bytes value, struct chain_row *row);
 bool row_read_event(struct vl_bytes value, struct event_row *row);
+
+/* False where it is damaged, but for the batch's own bytes (vl_outbox_intact). All zero then but lane, epoch and seq; `lane` is NULL where
+ * not even the key is one. */
 bool row_read_batch(struct vl_bytes key, struct vl_bytes value, struct vl_outbox_batch *batch);
 
-/* How far a lane is ACKED or APPLIED. Zeros where there is no row. */
+/* How far a lane is ACKED or APPLIED. Zeros where there is no row or it is damaged: what is not known to be acked is sent again, and
+ * what is not known to be applied waits for the next receipt. */
 void row_put_place(struct vl_txn *txn, unsigned db, const char *lane, struct vl_epoch epoch, struct vl_seq seq);
 void row_get_place(struct vl_txn *txn, unsigned db, const char *lane, struct vl_epoch *epoch, struct vl_seq *seq);
 
@@ -70,7 +78,7 @@ bool row_later(struct vl_epoch epoch, struct vl_seq seq, struct vl_epoch than_ep
 void row_put_carry(struct vl_txn *txn, const char *lane, const struct carry_row *row);
 struct carry_row row_get_carry(struct vl_txn *txn, const char *lane);
 
-/* -1 where there is no row. */
+/* -1 where there is no row or it is damaged: receipts are then read from the first. */
 int64_t row_get_position(struct vl_txn *txn, const char *topic, int32_t partition);
 
 #endif

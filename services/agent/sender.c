@@ -50,6 +50,7 @@ struct vl_sender {
 	struct vl_conf_pair *pairs;   /* the class's first, so that the configuration has the last word */
 	size_t n_pairs;
 	int64_t reopen_at, reopen_ms, well_since;
+	int64_t since;        /* when it was opened, by the clock */
 	uint64_t rate;        /* the last known */
 	int64_t ahead_ms;     /* the broker's clock before ours */
 	bool clock_known;     /* and nobody has asked */
@@ -146,6 +147,7 @@ struct vl_sender *vl_sender_open(const struct vl_agent_config *config, struct vl
 		return NULL;
 	sender->class = class;
 	sender->well_since = INT64_MIN / 2;
+	sender->since = vl_time_ms(vl_clock_now(&vl_clock_system));
 	sender->flight = flight;
 	sender->n_pairs = N_PAIRS + config->n_kafka;
 	sender->pairs = calloc(sender->n_pairs, sizeof(*sender->pairs));
@@ -256,13 +258,14 @@ static enum vl_err send_batch(struct vl_sender *sender, const char *mission, con
 				sizeof(headers) / sizeof(headers[0]), tag, why);
 }
 
-/* Bytes that have been to the disk and back are looked at; what was stored a moment ago is still in memory, and looking would
- * cost as much as all the rest of sending it. */
-static bool looks_right(const struct vl_outbox_batch *batch)
+/* Bytes that have been to the disk and back are looked at; what was stored a moment ago, while this link ran, is still in memory, and
+ * looking would cost as much as all the rest of sending it. */
+static bool looks_right(const struct vl_sender *sender, const struct vl_outbox_batch *batch)
 {
-	int64_t age = vl_time_ms(vl_clock_now(&vl_clock_system)) - vl_time_ms(batch->stored_at);
+	int64_t stored = vl_time_ms(batch->stored_at);
+	int64_t age = stored >= sender->since ? vl_time_ms(vl_clock_now(&vl_clock_system)) - stored : -1;
 
-	return (age >= 0 && age < FRESH_MS) || vl_outbox_intact(batch);
+	return batch->state != VL_OUTBOX_DAMAGED && ((age >= 0 && age < FRESH_MS) || vl_outbox_intact(batch));
 }
 
 /* Send the next batch of a lane. False where nothing more can be sent in this round. */
@@ -280,7 +283,7 @@ static bool send_next(struct vl_sender *sender, const char *mission, struct vl_o
 	size_t bytes = batch.value.size + RECORD_EXTRA;
 	if (!vl_flight_allows(sender->flight, lane, bytes))
 		return false;
-	if (!looks_right(&batch)) {
+	if (!looks_right(sender, &batch)) {
 		(void)vl_fail(&why, VL_ERR_CORRUPT, "batch %llu of epoch %llu is damaged in the outbox",
 			      (unsigned long long)batch.seq.n, (unsigned long long)batch.epoch.n);
 		vl_flight_set_aside(sender->flight, lane, now);

@@ -1,6 +1,7 @@
 #include "cli/cli.h"
 
 #include "base/log.h"
+#include "store/store.h"
 
 #include <signal.h>
 #include <sodium.h>
@@ -10,7 +11,7 @@ static const struct cli_command commands[] = {
 	{"tail", "show what lanes carry, verified", cli_tail_verbs, NULL},
 	{"verify", "audit whole lanes: signatures, chains, gaps, forks", cli_verify_verbs, NULL},
 	{"mission", "how headquarters stands with each mission", cli_mission_verbs, NULL},
-	{"view", "digests of headquarters' views", cli_view_verbs, NULL},
+	{"view", "digests of headquarters' views, and what rotted in them", cli_view_verbs, NULL},
 	{"outbox", "what a mission's agent keeps", cli_outbox_verbs, NULL},
 	{"deadletter", "what could not be applied, and why", cli_deadletter_verbs, NULL},
 	{"topic", "make and compare the topics of the catalogue", NULL, cli_topic},
@@ -21,6 +22,7 @@ static const struct cli_command commands[] = {
 int main(int argc, char **argv)
 {
 	vl_log_open("valise", VL_LOG_INFO);
+	vl_store_guard("valise");
 	(void)signal(SIGPIPE, SIG_IGN); /* a reader that went away is seen when stdout is flushed */
 	if (sodium_init() < 0)
 		return cli_cannot("start", "libsodium", NULL, VL_ERR_BUG);

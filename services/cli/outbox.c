@@ -1,5 +1,6 @@
 #include "agent/outbox.h"
 #include "base/buf.h"
+#include "base/log.h"
 #include "bus/json.h"
 #include "cli/cli.h"
 #include "cli/table.h"
@@ -14,7 +15,7 @@ struct listing {
 	struct vl_outbox *outbox;
 	struct cli_table *table; /* NULL for JSON */
 	struct vl_buf out;
-	uint64_t n;
+	uint64_t n, damaged;
 };
 
 static const char *state_name(enum vl_outbox_state state)
@@ -26,6 +27,8 @@ static const char *state_name(enum vl_outbox_state state)
 		return "acked";
 	case VL_OUTBOX_APPLIED:
 		return "applied";
+	case VL_OUTBOX_DAMAGED:
+		return "damaged";
 	}
 	return "unknown";
 }
@@ -97,6 +100,10 @@ static bool put_some(struct listing *l, const char *lane, struct vl_epoch *epoch
 		more = vl_outbox_next(look, lane, *epoch, *seq, &batch);
 		if (!more)
 			break;
+		if (!vl_outbox_intact(&batch)) {
+			batch.state = VL_OUTBOX_DAMAGED;
+			l->damaged++;
+		}
 		put(l, &batch);
 		*epoch = batch.epoch;
 		*seq = batch.seq;
@@ -147,6 +154,11 @@ static int ls(const struct cli_options *options)
 				: cli_cannot("list", options->outbox != NULL ? options->outbox : "outbox", &why, err);
 	if (err == VL_OK)
 		cli_write(l.out.data, l.out.size);
+	if (err == VL_OK && l.damaged > 0) {
+		vl_log_error("%" PRIu64 " batches are damaged on this disk; their lanes stand still before them",
+			     l.damaged);
+		code = CLI_UNVERIFIED;
+	}
 	vl_buf_free(&l.out);
 	cli_table_close(l.table);
 	return code;
@@ -163,6 +175,8 @@ const struct cli_verb cli_outbox_verbs[] = {
 			 "lane\n"
 			 "says how far that is. What is on its way just now only the agent knows; it is listed as "
 			 "stored.\n"
+			 "A batch that this disk has let rot is damaged, and is not sent; exit code 4 where there is "
+			 "one.\n"
 			 "Works while the agent runs and while it does not.",
 		.options = CLI_OPT_OUTBOX | CLI_OPT_OUTPUT,
 		.run = ls,

@@ -22,7 +22,7 @@ struct entity {
 	char room[VL_ENTITY_MAX + 1];
 	const ProtobufCMessage *row;
 	struct vl_history_item *history;
-	size_t n_history;
+	size_t n_history, n_damaged;
 	struct vl_arena *arena;
 };
 
@@ -52,12 +52,13 @@ static enum vl_err find(struct entity *e, const struct cli_options *options, str
 	for (unsigned i = e->view->n_kinds; options->kind == NULL && !found && i-- > 0;)
 		found = take_row(e, txn, i);
 	if (vl_txn_err(txn) != VL_OK)
-		return vl_txn_err(txn);
+		return vl_txn_explain(txn, why);
 	if (!found)
 		return vl_fail(why, VL_ERR_NOT_FOUND, "no such %s; 'valise %s ls%s%s --all' lists what there is",
 			       options->kind != NULL ? options->kind : options->command, options->command,
 			       options->kind != NULL ? " " : "", options->kind != NULL ? options->kind : "");
-	return e->row != NULL ? vl_history_read(txn, e->index, e->kind, e->key, e->arena, &e->history, &e->n_history)
+	return e->row != NULL ? vl_history_read(txn, e->index, e->kind, e->key, e->arena, &e->history, &e->n_history,
+						&e->n_damaged)
 			      : VL_ERR_NOMEM;
 }
 
@@ -182,6 +183,8 @@ int cli_show(const struct cli_options *options)
 	int code = err == VL_OK ? CLI_OK : cli_cannot("show", options->args[0], &why, err);
 	if (err == VL_OK)
 		cli_views_print(&out);
+	if (err == VL_OK && e.n_damaged > 0)
+		code = cli_views_damaged("events of it", e.n_damaged);
 	vl_buf_free(&out);
 	vl_arena_close(e.arena);
 	return code;

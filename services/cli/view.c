@@ -1,17 +1,23 @@
 #include "base/buf.h"
+#include "base/log.h"
 #include "base/text.h"
+#include "bus/json.h"
+#include "cli/table.h"
 #include "cli/views.h"
+#include "hq/check.h"
 #include "hq/digest.h"
 
 #include <string.h>
 
-static enum vl_err print_digest(struct vl_txn *txn, size_t view, struct vl_buf *out)
+static enum vl_err print_digest(struct vl_txn *txn, size_t view, struct vl_buf *out, struct vl_why *why)
 {
 	char text[2 * sizeof(struct vl_digest) + 1];
 	struct vl_digest digest;
 
 	enum vl_err err = vl_view_digest(txn, view, &digest);
-	if (err == VL_OK)
+	if (err != VL_OK)
+		(void)vl_txn_explain(txn, why);
+	else
 		vl_buf_printf(out, "%s  %s\n", vl_hex(digest.bytes, sizeof(digest.bytes), text), vl_views[view]->lane);
 	return err;
 }
@@ -36,10 +42,10 @@ static enum vl_err print_digests(const struct cli_options *options, struct vl_tx
 	enum vl_err err = VL_OK;
 
 	for (size_t i = 0; options->n_args == 0 && vl_views[i] != NULL && err == VL_OK; i++)
-		err = print_digest(txn, i, out);
+		err = print_digest(txn, i, out, why);
 	for (size_t i = 0; i < options->n_args && err == VL_OK; i++) {
 		int view = vl_view_of_lane(options->args[i], strlen(options->args[i]));
-		err = view >= 0 ? print_digest(txn, (size_t)view, out) : no_view(options->args[i], why);
+		err = view >= 0 ? print_digest(txn, (size_t)view, out, why) : no_view(options->args[i], why);
 	}
 	return err;
 }
@@ -62,6 +68,79 @@ static int digest(const struct cli_options *options)
 	return code;
 }
 
+/* -- check -- */
+
+struct findings {
+	struct cli_table *table; /* NULL for JSON */
+	struct vl_buf out, key;
+	size_t n;
+};
+
+/* Keys are texts and numbers, and never personal: the texts as they are, all else in hexadecimal. */
+static void print_key(struct vl_bytes key, struct vl_buf *out)
+{
+	vl_buf_reset(out);
+	for (size_t i = 0; i < key.size; i++)
+		if (key.data[i] > ' ' && key.data[i] < 0x7f && key.data[i] != '\\')
+			vl_buf_put_byte(out, key.data[i]);
+		else
+			vl_buf_printf(out, "\\%02x", key.data[i]);
+}
+
+static void take_damage(void *context, const struct vl_damage *damage)
+{
+	struct findings *f = context;
+	const char *what = damage->event ? "its event in the archive is damaged" : "damaged";
+
+	f->n++;
+	print_key(damage->key, &f->key);
+	if (f->table != NULL) {
+		cli_table_put(f->table, damage->db);
+		cli_table_put_bytes(f->table, vl_buf_bytes(&f->key));
+		cli_table_put(f->table, what);
+		return;
+	}
+	vl_buf_printf(&f->out, "{\"db\":\"%s\",\"key\":", damage->db);
+	vl_json_print_text(&f->out, (const char *)f->key.data, f->key.size);
+	vl_buf_printf(&f->out, ",\"damaged\":\"%s\"}\n", damage->event ? "event" : "entry");
+}
+
+static int report(struct findings *f)
+{
+	if (f->n == 0) {
+		vl_log_info("nothing is damaged");
+		return CLI_OK;
+	}
+	if (f->table != NULL)
+		cli_table_print(f->table, cli_bold(), &f->out);
+	cli_views_print(&f->out);
+	vl_log_error("%zu entries are damaged; " VL_LEDGER_REBUILD, f->n);
+	return CLI_UNVERIFIED;
+}
+
+static int check(const struct cli_options *options)
+{
+	static const char *const titles[] = {"DATABASE", "KEY", "WHAT"};
+	struct cli_views views = {0};
+	struct vl_why why = {0};
+	struct findings f = {.table = options->json ? NULL : cli_table_open(titles, 3)};
+	enum vl_err err = options->json || f.table != NULL ? VL_OK : VL_ERR_NOMEM;
+
+	if (err == VL_OK)
+		err = cli_views_open(options, &views, &why);
+	if (err == VL_OK)
+		err = vl_ledger_check(views.txn, take_damage, &f);
+	cli_views_close(&views);
+	if (err == VL_OK && (vl_buf_failed(&f.out) || vl_buf_failed(&f.key)))
+		err = VL_ERR_NOMEM;
+	int code = err == VL_OK ? report(&f)
+				: cli_cannot("check", options->views != NULL ? options->views : "views", &why, err);
+	vl_buf_free(&f.out);
+	vl_buf_free(&f.key);
+	cli_table_close(f.table);
+	return code;
+}
+
 const struct cli_verb cli_view_verbs[] = {
 	{
 		.name = "digest",
@@ -74,6 +153,19 @@ const struct cli_verb cli_view_verbs[] = {
 		.options = CLI_OPT_VIEWS,
 		.max_args = 64,
 		.run = digest,
+	},
+	{
+		.name = "check",
+		.args = "",
+		.about =
+			"Look at everything that headquarters keeps, and list what its disk has let rot: entries whose "
+			"check\n"
+			"word does not fit, and events in histories that the archive no longer has as they were "
+			"signed. "
+			"Exit\n"
+			"code 4 where there is any. Works while valise-hq runs.",
+		.options = CLI_OPT_VIEWS | CLI_OPT_OUTPUT,
+		.run = check,
 	},
 	{0},
 };

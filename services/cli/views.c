@@ -1,6 +1,7 @@
 #include "cli/views.h"
 
 #include "base/buf.h"
+#include "base/log.h"
 #include "bus/json.h"
 #include "bus/wire.h"
 #include "cli/table.h"
@@ -55,6 +56,13 @@ void cli_views_print(struct vl_buf *out)
 	vl_buf_free(out);
 }
 
+int cli_views_damaged(const char *what, size_t count)
+{
+	vl_log_error("%zu %s are damaged in the views, and left out; 'valise view check' lists all that is", count,
+		     what);
+	return CLI_UNVERIFIED;
+}
+
 /* -- ls -- */
 
 struct listing {
@@ -66,7 +74,14 @@ struct listing {
 	struct cli_table *table; /* NULL for JSON */
 	struct vl_buf out, cell;
 	struct vl_arena *arena;
+	size_t damaged;
 };
+
+static void count_damaged(void *context, struct vl_bytes key)
+{
+	(void)key;
+	((struct listing *)context)->damaged++;
+}
 
 static void put_row(struct listing *l, const char *key, const ProtobufCMessage *row)
 {
@@ -88,7 +103,7 @@ static void put_row_json(struct listing *l, const char *key, const ProtobufCMess
 	vl_buf_put_text(&l->out, "}\n");
 }
 
-static enum vl_err list_rows(struct listing *l, struct vl_txn *txn)
+static enum vl_err list_rows(struct listing *l, struct vl_txn *txn, struct vl_why *why)
 {
 	const struct vl_kind *kind = &l->view->kinds[l->kind];
 	struct vl_cursor *cursor = vl_cursor_open(txn, vl_view_db(l->index, VL_VIEW_ROW));
@@ -98,6 +113,7 @@ static enum vl_err list_rows(struct listing *l, struct vl_txn *txn)
 
 	vl_row_key(&prefix, l->kind, "");
 	struct vl_bytes from = vl_key_done(&prefix);
+	vl_cursor_pass_over(cursor, from, count_damaged, l);
 	for (bool more = vl_cursor_seek(cursor, from, &key, &value); more && vl_key_has_prefix(key, from);
 	     more = vl_cursor_next(cursor, &key, &value)) {
 		vl_arena_reset(l->arena);
@@ -116,7 +132,7 @@ static enum vl_err list_rows(struct listing *l, struct vl_txn *txn)
 		cli_progress("%" PRIu64 " rows", ++n);
 	}
 	vl_cursor_close(cursor);
-	return vl_txn_err(txn);
+	return vl_txn_err(txn) == VL_OK ? VL_OK : vl_txn_explain(txn, why);
 }
 
 static enum vl_err open_listing(struct listing *l, struct vl_why *why)
@@ -151,7 +167,7 @@ static int ls(const struct cli_options *options)
 	if (err == VL_OK)
 		err = cli_views_open(options, &views, &why);
 	if (err == VL_OK)
-		err = list_rows(&l, views.txn);
+		err = list_rows(&l, views.txn, &why);
 	cli_views_close(&views);
 	cli_progress_end();
 	if (err == VL_OK && l.table != NULL)
@@ -161,6 +177,8 @@ static int ls(const struct cli_options *options)
 	int code = err == VL_OK ? CLI_OK : cli_cannot("list", options->command, &why, err);
 	if (err == VL_OK)
 		cli_views_print(&l.out);
+	if (err == VL_OK && l.damaged > 0)
+		code = cli_views_damaged("rows", l.damaged);
 	vl_buf_free(&l.out);
 	vl_buf_free(&l.cell);
 	cli_table_close(l.table);

@@ -21,6 +21,9 @@ void cli_views_close(struct cli_views *views);
 /* The kind that a verb is about: the one named, or the view's own choice. NOT_FOUND, naming those there are. */
 enum vl_err cli_views_kind(const struct vl_view *view, const char *name, unsigned *kind, struct vl_why *why) VL_CHECKED;
 
+/* Say on stderr that `count` of `what` are damaged and left out; the exit code. */
+int cli_views_damaged(const char *what, size_t count);
+
 /* Print to stdout what was gathered, and empty it. */
 struct vl_buf;
 void cli_views_print(struct vl_buf *out);

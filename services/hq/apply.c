@@ -87,8 +87,10 @@ enum vl_err vl_apply_commit(struct vl_applier *applier, struct vl_why *why)
 
 	applier->txn = NULL;
 	if (err != VL_OK) {
+		struct vl_why reason = {0};
+		(void)vl_txn_explain(txn, &reason);
 		vl_txn_abort(txn);
-		return vl_fail(why, err, "%s", vl_err_text(err));
+		return vl_fail(why, err, err == VL_ERR_CORRUPT ? "%.100s; " VL_LEDGER_REBUILD : "%.100s", reason.text);
 	}
 	err = vl_txn_commit(txn, why);
 	if (err == VL_OK)
@@ -305,11 +307,15 @@ static bool meet_known(struct vl_applier *applier, struct arrival *a)
 {
 	struct vl_key key;
 	struct vl_bytes stored;
+	struct vl_record kept;
+	struct vl_digest digest;
 	const size_t size = sizeof(a->digest->bytes);
 
 	vl_archive_key(&key, a->mission, a->lane, a->batch->head.epoch, a->batch->head.seq);
 	bool found = vl_txn_get(applier->txn, VL_DB_ARCHIVE, vl_key_done(&key), &stored);
-	if (!found || stored.size < size || memcmp(stored.data, a->digest->bytes, size) != 0)
+	bool damaged = found && vl_record_unpack(stored, &kept, &digest) != VL_OK;
+	/* A copy that is damaged contradicts nobody. */
+	if (!damaged && (!found || memcmp(digest.bytes, a->digest->bytes, size) != 0))
 		return contradict(applier, a);
 	a->standing.replayed++;
 	return false;

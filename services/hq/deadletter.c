@@ -86,7 +86,7 @@ struct vl_undertaker {
 	struct letter *letters;
 	struct vl_buf copy;
 	int64_t reopen_at;
-	bool told;
+	bool told, told_damaged;
 	size_t arrived;
 	uint64_t tags;
 };
@@ -197,6 +197,18 @@ static enum vl_err send_letter(struct vl_undertaker *u, uint64_t tag, struct vl_
 	return vl_producer_send(u->producer, VL_DEADLETTER_TOPIC, record.key, record.value, headers, n, tag, why);
 }
 
+static void tell_damaged(void *context, struct vl_bytes key)
+{
+	struct vl_undertaker *u = context;
+
+	(void)key;
+	if (!u->told_damaged)
+		vl_log_error(
+			"a record for the dead letters is damaged in the views: it stays there; 'valise view check' "
+			"lists what is");
+	u->told_damaged = true;
+}
+
 /* Give the producer what it has not got yet, until it is full. */
 static enum vl_err send_buried(struct vl_undertaker *u, struct vl_txn *txn, struct vl_why *why)
 {
@@ -205,6 +217,7 @@ static enum vl_err send_buried(struct vl_undertaker *u, struct vl_txn *txn, stru
 	enum vl_err err = VL_OK;
 	struct vl_cursor *cursor = vl_cursor_open(txn, VL_DB_DEAD);
 
+	vl_cursor_pass_over(cursor, (struct vl_bytes){0}, tell_damaged, u);
 	for (bool more = vl_cursor_seek(cursor, (struct vl_bytes){0}, &key, &value); more && err == VL_OK;
 	     more = vl_cursor_next(cursor, &key, &value)) {
 		HASH_FIND(hh, u->letters, key.data, key.size, letter);

@@ -5,6 +5,7 @@
 #include "hq/fold_state.h"
 #include "hq/history.h"
 #include "hq/views.h"
+#include "valise/v1/view.pb-c.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -159,15 +160,30 @@ static enum vl_err filed_history(struct vl_fold *fold, const struct dirty *entry
 }
 
 static enum vl_err gather(struct vl_fold *fold, const struct dirty *entry, struct vl_history_item **items,
-			  size_t *count)
+			  size_t *count, size_t *damaged)
 {
-	*count = 0;
+	*count = *damaged = 0;
 	/* A kind that is made of tallies alone has no history to read. */
 	if (kind_of(fold)->step == NULL)
 		return VL_OK;
 	if (entry->complete && entry->n_facts > 0)
 		return filed_history(fold, entry, items, count);
-	return vl_history_read(fold->txn, fold->view, fold->kind, fold->key, fold->arena, items, count);
+	return vl_history_read(fold->txn, fold->view, fold->kind, fold->key, fold->arena, items, count, damaged);
+}
+
+/* Say so in the row's list of violations. Every kind that has a history has one. */
+static void show_damage(struct vl_fold *fold, ProtobufCMessage *row, size_t damaged)
+{
+	const ProtobufCFieldDescriptor *field =
+		protobuf_c_message_descriptor_get_field_by_name(row->descriptor, "violations");
+
+	if (field == NULL || field->label != PROTOBUF_C_LABEL_REPEATED ||
+	    field->descriptor != &valise__v1__violation__descriptor)
+		return;
+	char *base = (char *)row;
+	vl_fold_violation(fold, (size_t *)(void *)(base + field->quantifier_offset),
+			  (Valise__V1__Violation ***)(void *)(base + field->offset), VL_RULE_DAMAGED, NULL,
+			  "%zu of its events can no longer be read in the ledger, and count for nothing here", damaged);
 }
 
 /* The row as its history and tallies have it; NULL where it has neither. */
@@ -175,12 +191,12 @@ static ProtobufCMessage *make_row(struct vl_fold *fold, const struct dirty *entr
 {
 	const struct vl_kind *kind = kind_of(fold);
 	struct vl_history_item *items;
-	size_t count;
-	enum vl_err err = gather(fold, entry, &items, &count);
+	size_t count, damaged;
+	enum vl_err err = gather(fold, entry, &items, &count, &damaged);
 
 	if (err != VL_OK)
 		vl_txn_fail(fold->txn, err);
-	if (err != VL_OK || (count == 0 && !has_tallies(fold)))
+	if (err != VL_OK || (count == 0 && damaged == 0 && !has_tallies(fold)))
 		return NULL;
 	ProtobufCMessage *row = vl_arena_alloc(fold->arena, kind->row->sizeof_message);
 	if (row == NULL)
@@ -190,6 +206,8 @@ static ProtobufCMessage *make_row(struct vl_fold *fold, const struct dirty *entr
 		kind->step(fold, row, &items[i].fact);
 	if (kind->finish != NULL)
 		kind->finish(fold, row);
+	if (damaged > 0)
+		show_damage(fold, row, damaged);
 	return row;
 }
 

@@ -15,6 +15,9 @@
 #include "hq/ledger.h"
 #include "hq/view.h"
 
+/* The rule a row breaks of whose events some are damaged in the ledger: a disk that rots, not a sender. */
+#define VL_RULE_DAMAGED "DAMAGED"
+
 /* One engine serves one writer. NULL when out of memory. */
 struct vl_fold *vl_fold_open(void);
 void vl_fold_close(struct vl_fold *fold);
@@ -47,9 +50,10 @@ struct vl_history_item {
 	struct vl_bytes bytes; /* the serialised Event */
 };
 
-/* The history of (view, kind, key), ordered, in the arena. `items` is NULL where there is none. */
+/* The history of (view, kind, key), ordered, in the arena. `items` is NULL where there is none. What is damaged is left out and
+ * counted. */
 enum vl_err vl_history_read(struct vl_txn *txn, size_t view, unsigned kind, const char *key, struct vl_arena *arena,
-			    struct vl_history_item **items, size_t *count) VL_CHECKED;
+			    struct vl_history_item **items, size_t *count, size_t *damaged) VL_CHECKED;
 
 /* The key by which an entity is filed: `key` itself, or a shortened form where it is too long. `room` holds 129 bytes. */
 #define VL_ENTITY_MAX ((size_t)128)

@@ -59,6 +59,26 @@ void vl_history_put(struct vl_txn *txn, unsigned db, const struct vl_key *key, c
 	vl_txn_put(txn, db, vl_key_done(key), (struct vl_bytes){value, sizeof(value)});
 }
 
+/* The key: a byte for the kind, the entity and the sender, each with a NUL, then the sender's epoch and the event's number. */
+const char *vl_history_place(struct vl_bytes key, struct vl_bytes value, struct vl_place *place)
+{
+	if (value.size != PLACE_SIZE || key.size < 1 + 2 + 16)
+		return NULL;
+	const uint8_t *numbers = key.data + key.size - 16;
+	const char *entity = (const char *)key.data + 1, *mission = memchr(entity, 0, key.size - 17);
+	if (mission == NULL || mission + 1 >= (const char *)numbers || numbers[-1] != 0)
+		return NULL;
+	*place = (struct vl_place){
+		.epoch = {vl_get_be64(numbers)},
+		.seq = {vl_get_be64(value.data)},
+		.event = {vl_get_be64(numbers + 8)},
+		.offset = vl_get_be32(value.data + 8),
+		.size = vl_get_be32(value.data + 12),
+	};
+	memcpy(place->check, value.data + 16, sizeof(place->check));
+	return mission + 1;
+}
+
 bool vl_fact_read(struct vl_bytes bytes, const char *mission, const struct vl_place *place, bool known,
 		  struct vl_arena *arena, struct vl_fact *fact)
 {
@@ -194,7 +214,7 @@ struct gathering {
 	size_t view;
 	struct vl_arena *arena;
 	struct vl_history_item *items;
-	size_t count, room;
+	size_t count, room, damaged;
 	/* The archived batch that was read last: neighbours in a history often come out of one. */
 	const char *mission;
 	struct vl_place last;
@@ -210,6 +230,7 @@ static bool read_fact(struct gathering *g, const char *mission, struct vl_histor
 		if (g->mission == NULL || strcmp(g->mission, mission) != 0)
 			g->mission = vl_arena_text(g->arena, mission, strlen(mission));
 		g->last = *place;
+		g->batch = (struct vl_bytes){0};
 		if (g->mission == NULL ||
 		    vl_archive_batch(g->txn, g->mission, vl_views[g->view]->lane, place, &g->batch) != VL_OK)
 			return false;
@@ -233,31 +254,33 @@ static struct vl_history_item *add_item(struct gathering *g)
 	return &g->items[g->count++];
 }
 
-/* One entry of the history database: `prefix` bytes of kind and entity, then the sender, its epoch and the event's number. */
-static enum vl_err gather_item(struct gathering *g, struct vl_bytes key, struct vl_bytes value, size_t prefix)
+/* The item added last is damaged. */
+static void leave_out(struct gathering *g)
+{
+	g->count--;
+	g->damaged++;
+}
+
+static void count_damaged(void *context, struct vl_bytes key)
+{
+	(void)key;
+	((struct gathering *)context)->damaged++;
+}
+
+static enum vl_err gather_item(struct gathering *g, struct vl_bytes key, struct vl_bytes value)
 {
 	struct vl_history_item *item = add_item(g);
 
 	if (item == NULL)
 		return VL_ERR_NOMEM;
-	if (value.size != PLACE_SIZE || key.size < prefix + 18)
-		return VL_ERR_CORRUPT;
-	const uint8_t *numbers = key.data + key.size - 16;
-	item->place = (struct vl_place){
-		.epoch = {vl_get_be64(numbers)},
-		.seq = {vl_get_be64(value.data)},
-		.event = {vl_get_be64(numbers + 8)},
-		.offset = vl_get_be32(value.data + 8),
-		.size = vl_get_be32(value.data + 12),
-	};
-	memcpy(item->place.check, value.data + 16, sizeof(item->place.check));
-	if (read_fact(g, (const char *)key.data + prefix, item))
-		return VL_OK;
-	return vl_arena_failed(g->arena) ? VL_ERR_NOMEM : VL_ERR_CORRUPT;
+	const char *mission = vl_history_place(key, value, &item->place);
+	if (mission == NULL || !read_fact(g, mission, item))
+		leave_out(g);
+	return vl_arena_failed(g->arena) ? VL_ERR_NOMEM : VL_OK;
 }
 
 enum vl_err vl_history_read(struct vl_txn *txn, size_t view, unsigned kind, const char *entity, struct vl_arena *arena,
-			    struct vl_history_item **items, size_t *count)
+			    struct vl_history_item **items, size_t *count, size_t *damaged)
 {
 	struct gathering g = {.txn = txn, .view = view, .arena = arena};
 	struct vl_key prefix;
@@ -266,14 +289,16 @@ enum vl_err vl_history_read(struct vl_txn *txn, size_t view, unsigned kind, cons
 	enum vl_err err = VL_OK;
 
 	vl_row_key(&prefix, kind, entity);
+	vl_cursor_pass_over(cursor, vl_key_done(&prefix), count_damaged, &g);
 	for (bool more = vl_cursor_seek(cursor, vl_key_done(&prefix), &key, &value);
 	     more && err == VL_OK && vl_key_has_prefix(key, vl_key_done(&prefix));
 	     more = vl_cursor_next(cursor, &key, &value))
-		err = gather_item(&g, key, value, prefix.size);
+		err = gather_item(&g, key, value);
 	vl_cursor_close(cursor);
 	if (err == VL_OK)
 		err = vl_txn_err(txn);
 	*items = err == VL_OK && g.count > 0 ? vl_history_order(g.items, g.count, arena) : NULL;
 	*count = err == VL_OK ? g.count : 0;
+	*damaged = g.damaged;
 	return err == VL_OK && vl_arena_failed(arena) ? VL_ERR_NOMEM : err;
 }

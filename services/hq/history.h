@@ -25,6 +25,9 @@ struct vl_fact *vl_facts_read(const struct vl_batch *batch, struct vl_arena *are
 /* The key of one fact in an entity's history, and its value. */
 void vl_history_key(struct vl_key *key, unsigned kind, const char *entity, const char *mission,
 		    const struct vl_place *place);
+/* Read back what an entry says. The mission in its key; NULL where it is no such entry. */
+const char *vl_history_place(struct vl_bytes key, struct vl_bytes value, struct vl_place *place);
+
 void vl_history_put(struct vl_txn *txn, unsigned db, const struct vl_key *key, const struct vl_place *place);
 
 #endif

@@ -192,12 +192,24 @@ static enum vl_err watch_tails(struct hq *hq, int64_t now, struct vl_why *why)
 	return err;
 }
 
+/* Nothing of what did not fit has happened: the next start reads it again. */
+static enum vl_err explain_full(struct vl_why *why)
+{
+	struct vl_why reason = *why;
+
+	return vl_fail(why, VL_ERR_FULL,
+		       "no room left (%.100s); make room on its disk or give [views] size more, and start it again",
+		       reason.text);
+}
+
 static enum vl_err work(struct hq *hq, struct vl_why *why)
 {
 	enum vl_err err = vl_pump(hq->verifier, hq->applier, IDLE_MS, why);
 
 	if (err == VL_ERR_TIMEOUT)
 		err = VL_OK;
+	if (err == VL_ERR_FULL)
+		return explain_full(why);
 	if (err == VL_OK)
 		err = vl_feed_rewind(hq->feed, hq->applier, why);
 	if (err == VL_OK)

@@ -9,7 +9,9 @@
 #include <string.h>
 
 #define FORMAT 4
-#define FORMAT_BEFORE 3 /* of when a fork did not suspend its epoch: the same where there was none */
+
+/* The archive's records prove themselves (vl_record_pack), and are read for one event of many. */
+#define UNCHECKED (UINT64_C(1) << VL_DB_ARCHIVE)
 
 static const char *const common[] = {"meta",     "offset", "chain",   "standing", "archive", "parked",
 				     "evidence", "dead",   "reasons", "waiting",  "pulse",   "missing"};
@@ -18,26 +20,42 @@ static const char *const of_view[] = {"event", "history", "row", "tally"};
 _Static_assert(sizeof(common) / sizeof(common[0]) == VL_DB_VIEWS, "a name for each database");
 _Static_assert(sizeof(of_view) / sizeof(of_view[0]) == VL_VIEW_DBS, "a name for each database of a view");
 
+void vl_ledger_name(unsigned db, char name[VL_LEDGER_NAME])
+{
+	unsigned of = db - VL_DB_VIEWS;
+
+	if (db < VL_DB_VIEWS)
+		(void)snprintf(name, VL_LEDGER_NAME, "%s", common[db]);
+	else
+		(void)snprintf(name, VL_LEDGER_NAME, "%s/%s", vl_views[of / VL_VIEW_DBS]->lane,
+			       of_view[of % VL_VIEW_DBS]);
+}
+
 static char **database_names(struct vl_arena *arena)
 {
-	size_t views = vl_views_count();
-	char **names = vl_arena_alloc(arena, (VL_DB_VIEWS + views * VL_VIEW_DBS + 1) * sizeof(*names));
-	char text[128];
+	unsigned count = vl_view_db(vl_views_count(), 0);
+	char **names = vl_arena_alloc(arena, (count + 1) * sizeof(*names));
+	char text[VL_LEDGER_NAME];
 
-	for (size_t i = 0; names != NULL && i < VL_DB_VIEWS; i++)
-		names[i] = vl_arena_text(arena, common[i], strlen(common[i]));
-	for (size_t v = 0; names != NULL && v < views; v++)
-		for (unsigned d = 0; d < VL_VIEW_DBS; d++) {
-			int size = snprintf(text, sizeof(text), "%s/%s", vl_views[v]->lane, of_view[d]);
-			names[vl_view_db(v, d)] = vl_arena_text(arena, text, (size_t)size);
-		}
+	for (unsigned db = 0; names != NULL && db < count; db++) {
+		vl_ledger_name(db, text);
+		names[db] = vl_arena_text(arena, text, strlen(text));
+	}
 	return vl_arena_failed(arena) ? NULL : names;
 }
 
-static bool format_known(struct vl_txn *txn, struct vl_bytes value)
+/* A damaged row among these fails the transaction. */
+static void walk_heads(struct vl_txn *txn)
 {
-	return value.size == 1 &&
-	       (value.data[0] == FORMAT || (value.data[0] == FORMAT_BEFORE && vl_txn_count(txn, VL_DB_EVIDENCE) == 0));
+	static const enum vl_ledger_db dbs[] = {VL_DB_OFFSET, VL_DB_CHAIN, VL_DB_STANDING};
+
+	for (size_t i = 0; i < sizeof(dbs) / sizeof(dbs[0]); i++) {
+		struct vl_cursor *cursor = vl_cursor_open(txn, dbs[i]);
+		for (bool more = vl_cursor_seek(cursor, (struct vl_bytes){0}, NULL, NULL); more;
+		     more = vl_cursor_next(cursor, NULL, NULL))
+			;
+		vl_cursor_close(cursor);
+	}
 }
 
 static enum vl_err check_format(struct vl_store *store, bool read_only, struct vl_why *why)
@@ -51,12 +69,19 @@ static enum vl_err check_format(struct vl_store *store, bool read_only, struct v
 		return VL_ERR_NOMEM;
 	vl_key_text(&key, "format");
 	bool found = vl_txn_get(txn, VL_DB_META, vl_key_done(&key), &value);
-	if (found && !format_known(txn, value)) {
+	if (found && (value.size != 1 || value.data[0] != FORMAT)) {
 		vl_txn_abort(txn);
-		return vl_fail(why, VL_ERR_CORRUPT,
-			       "the views are in another version's format; rebuild them from offset 0");
+		return vl_fail(why, VL_ERR_CORRUPT, "it is in another version's format; " VL_LEDGER_REBUILD);
 	}
-	if (!read_only)
+	if (vl_txn_err(txn) == VL_OK && !read_only)
+		walk_heads(txn);
+	if (vl_txn_err(txn) == VL_ERR_CORRUPT) {
+		struct vl_why reason = {0};
+		enum vl_err err = vl_txn_explain(txn, &reason);
+		vl_txn_abort(txn);
+		return vl_fail(why, err, "%.100s, or of an earlier version; " VL_LEDGER_REBUILD, reason.text);
+	}
+	if (!found && !read_only)
 		vl_txn_put(txn, VL_DB_META, vl_key_done(&key), (struct vl_bytes){&format, 1});
 	if (!read_only)
 		return vl_txn_commit(txn, why);
@@ -72,8 +97,11 @@ enum vl_err vl_ledger_open(const char *path, size_t size, bool read_only, struct
 
 	*store = NULL;
 	if (names != NULL) {
-		struct vl_store_options options = {
-			.path = path, .dbs = (const char *const *)names, .map_size = size, .read_only = read_only};
+		struct vl_store_options options = {.path = path,
+						   .dbs = (const char *const *)names,
+						   .unchecked = UNCHECKED,
+						   .map_size = size,
+						   .read_only = read_only};
 		err = vl_store_open(&options, store, why);
 	}
 	vl_arena_close(arena);
@@ -86,7 +114,8 @@ enum vl_err vl_ledger_open(const char *path, size_t size, bool read_only, struct
 	return err;
 }
 
-/* -- records in the store: fixed numbers first, then each run of bytes behind its length; 0xffffffff is "none" -- */
+/* -- records in the store: fixed numbers first, then each run of bytes behind its length, 0xffffffff for "none"; before the value's
+ * bytes, which the digest proves, a sum of all that is before them -- */
 
 #define NONE UINT32_MAX
 
@@ -113,6 +142,8 @@ static void put_run(struct vl_buf *buf, struct vl_bytes run)
 
 void vl_record_pack(struct vl_buf *buf, const struct vl_record *record, const struct vl_digest *digest)
 {
+	size_t start = buf->size;
+
 	vl_buf_put(buf, digest->bytes, sizeof(digest->bytes));
 	put_u64(buf, (uint64_t)record->offset);
 	put_u64(buf, (uint64_t)record->timestamp_ms);
@@ -124,7 +155,12 @@ void vl_record_pack(struct vl_buf *buf, const struct vl_record *record, const st
 		put_run(buf, record->headers[i].name);
 		put_run(buf, record->headers[i].value);
 	}
-	put_run(buf, record->value);
+	put_u32(buf, record->value.data == NULL ? NONE : (uint32_t)record->value.size);
+	uint8_t *check = vl_buf_add(buf, VL_CHECK_SIZE);
+	if (check != NULL)
+		vl_event_sum((struct vl_bytes){buf->data + start, buf->size - start - VL_CHECK_SIZE}, check);
+	if (record->value.data != NULL)
+		vl_buf_put(buf, record->value.data, record->value.size);
 }
 
 struct reader {
@@ -162,6 +198,19 @@ static struct vl_bytes take_run(struct reader *r)
 	return r->failed || size == NONE ? (struct vl_bytes){0} : (struct vl_bytes){take(r, size), size};
 }
 
+/* What was read so far against what was written. */
+static bool take_check(struct reader *r, const uint8_t *start)
+{
+	struct vl_bytes head = {start, (size_t)(r->at - start)};
+	const uint8_t *stored = take(r, VL_CHECK_SIZE);
+	uint8_t check[VL_CHECK_SIZE];
+
+	if (stored == NULL)
+		return false;
+	vl_event_sum(head, check);
+	return memcmp(stored, check, sizeof(check)) == 0;
+}
+
 enum vl_err vl_record_unpack(struct vl_bytes bytes, struct vl_record *record, struct vl_digest *digest)
 {
 	struct reader r = {bytes.data, bytes.data + bytes.size, false};
@@ -184,8 +233,20 @@ enum vl_err vl_record_unpack(struct vl_bytes bytes, struct vl_record *record, st
 		record->headers[i].name = take_run(&r);
 		record->headers[i].value = take_run(&r);
 	}
-	record->value = take_run(&r);
+	uint32_t size = take_u32(&r);
+	if (!take_check(&r, bytes.data))
+		return VL_ERR_CORRUPT;
+	record->value = size == NONE ? (struct vl_bytes){0} : (struct vl_bytes){take(&r, size), size};
 	return r.failed || r.at != r.end ? VL_ERR_CORRUPT : VL_OK;
+}
+
+bool vl_record_intact(const struct vl_record *record, const struct vl_digest *digest)
+{
+	struct vl_digest now = {0};
+
+	if (record->value.data != NULL)
+		now = vl_batch_digest(record->value);
+	return vl_digest_equal(&now, digest);
 }
 
 void vl_archive_key(struct vl_key *key, const char *mission, const char *lane, struct vl_epoch epoch, struct vl_seq seq)

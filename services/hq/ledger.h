@@ -51,9 +51,17 @@ static inline unsigned vl_view_db(size_t view, enum vl_view_db db)
 	return (unsigned)(VL_DB_VIEWS + view * VL_VIEW_DBS + db);
 }
 
-/* Open the ledger in folder `path`; `size` is the map's. Errors as vl_store_open. */
+/* Open the ledger in folder `path`; `size` is the map's. Errors as vl_store_open; CORRUPT too where whoever writes finds a damaged offset,
+ * chain or standing: nobody could tell what comes next. */
 enum vl_err vl_ledger_open(const char *path, size_t size, bool read_only, struct vl_store **store,
 			   struct vl_why *why) VL_CHECKED;
+
+/* The name of a database, as LMDB has it. */
+#define VL_LEDGER_NAME 128
+void vl_ledger_name(unsigned db, char name[VL_LEDGER_NAME]);
+
+/* What to do about a ledger that is damaged; ends a sentence. */
+#define VL_LEDGER_REBUILD "to rebuild the views from offset 0, stop valise-hq, move its folder away and start it again"
 
 #define VL_CHECK_SIZE 8
 
@@ -72,8 +80,11 @@ struct vl_place {
 /* A record as it was received, packed for the archive and the like. `digest` is all zero where there was no value. */
 void vl_record_pack(struct vl_buf *buf, const struct vl_record *record, const struct vl_digest *digest);
 
-/* The same again, pointing into `bytes`. CORRUPT where it is not one. */
+/* The same again, pointing into `bytes`. CORRUPT where it is not one, or not what was packed; but whether the value has its digest is
+ * not looked at: vl_record_intact. */
 enum vl_err vl_record_unpack(struct vl_bytes bytes, struct vl_record *record, struct vl_digest *digest) VL_CHECKED;
+
+bool vl_record_intact(const struct vl_record *record, const struct vl_digest *digest);
 
 /* The archive's key. `mission` and `lane` are NUL-terminated. */
 void vl_archive_key(struct vl_key *key, const char *mission, const char *lane, struct vl_epoch epoch,

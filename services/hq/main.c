@@ -1,5 +1,6 @@
 #include "base/log.h"
 #include "hq/hq.h"
+#include "store/store.h"
 
 #include <getopt.h>
 #include <signal.h>
@@ -91,6 +92,7 @@ int main(int argc, char **argv)
 	if (config == NULL || optind != argc)
 		return usage(stderr, 2);
 	(void)setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+	vl_store_guard("valise-hq");
 	vl_log_open("valise-hq", VL_LOG_INFO);
 	catch_signals();
 	return run(config, check);

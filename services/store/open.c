@@ -47,6 +47,50 @@ static enum vl_err lock_folder(struct vl_store *store, const char *path, struct 
 	return VL_OK;
 }
 
+static bool is_listed(const struct vl_store_options *options, const MDB_val *name)
+{
+	for (unsigned i = 0; options->dbs[i] != NULL; i++)
+		if (strlen(options->dbs[i]) == name->mv_size &&
+		    memcmp(options->dbs[i], name->mv_data, name->mv_size) == 0)
+			return true;
+	return false;
+}
+
+/* A name that rotted would pass for a database that was never made. */
+static int check_names(MDB_txn *txn, const struct vl_store_options *options)
+{
+	MDB_cursor *cursor;
+	MDB_val name, value;
+	MDB_dbi names;
+	int rc = mdb_dbi_open(txn, NULL, 0, &names);
+
+	if (rc == 0)
+		rc = mdb_cursor_open(txn, names, &cursor);
+	if (rc != 0)
+		return rc;
+	while (rc == 0 && (rc = mdb_cursor_get(cursor, &name, &value, MDB_NEXT)) == 0)
+		if (!is_listed(options, &name))
+			rc = MDB_INCOMPATIBLE;
+	mdb_cursor_close(cursor);
+	return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+static int open_db(struct vl_store *store, MDB_txn *txn, const struct vl_store_options *options, unsigned i)
+{
+	struct store_db *db = &store->dbs[i];
+	char *name = strdup(options->dbs[i]);
+	unsigned flags = 0;
+
+	if (name == NULL)
+		return ENOMEM;
+	vl_store_name_db(db, name, i >= 64 || (options->unchecked >> i & 1) == 0);
+	store->n_dbs++;
+	int rc = mdb_dbi_open(txn, name, options->read_only ? 0 : MDB_CREATE, &db->dbi);
+	if (rc == 0)
+		rc = mdb_dbi_flags(txn, db->dbi, &flags);
+	return rc == 0 && flags != 0 ? MDB_INCOMPATIBLE : rc;
+}
+
 static enum vl_err open_dbs(struct vl_store *store, const struct vl_store_options *options, struct vl_why *why)
 {
 	MDB_txn *txn;
@@ -54,12 +98,14 @@ static enum vl_err open_dbs(struct vl_store *store, const struct vl_store_option
 
 	if (rc != 0)
 		return vl_store_explain(why, rc);
-	for (unsigned i = 0; rc == 0 && options->dbs[i] != NULL; i++, store->n_dbs++)
-		rc = mdb_dbi_open(txn, options->dbs[i], options->read_only ? 0 : MDB_CREATE, &store->dbs[i]);
+	rc = check_names(txn, options);
+	for (unsigned i = 0; rc == 0 && options->dbs[i] != NULL; i++)
+		rc = open_db(store, txn, options, i);
 	if (rc != 0) {
 		mdb_txn_abort(txn);
-		return rc == MDB_NOTFOUND ? vl_fail(why, VL_ERR_CORRUPT, "it is not a store of this kind")
-					  : vl_store_explain(why, rc);
+		return rc == MDB_NOTFOUND || rc == MDB_INCOMPATIBLE
+			       ? vl_fail(why, VL_ERR_CORRUPT, "it is not a store of this kind, or one that is damaged")
+			       : vl_store_explain(why, rc);
 	}
 	rc = mdb_txn_commit(txn);
 	return rc != 0 ? vl_store_explain(why, rc) : VL_OK;
@@ -93,6 +139,19 @@ static enum vl_err make_data(const struct vl_store_options *options, struct vl_w
 	if (env != NULL)
 		mdb_env_close(env);
 	return rc == 0 ? VL_OK : vl_store_explain(why, rc);
+}
+
+/* LMDB takes an empty file for a new one. */
+static enum vl_err check_begin(const char *path, struct vl_why *why)
+{
+	char name[4096];
+	struct stat found;
+
+	(void)snprintf(name, sizeof(name), "%s/data.mdb", path);
+	if (stat(name, &found) == 0 && found.st_size < 2 * sysconf(_SC_PAGESIZE))
+		return vl_fail(why, VL_ERR_CORRUPT, "its file is cut short: it has only %lld bytes",
+			       (long long)found.st_size);
+	return VL_OK;
 }
 
 static enum vl_err open_env(struct vl_store *store, const struct vl_store_options *options, struct vl_why *why)
@@ -136,7 +195,11 @@ enum vl_err vl_store_open(const struct vl_store_options *options, struct vl_stor
 			err = make_data(options, why);
 	}
 	if (err == VL_OK)
+		err = check_begin(options->path, why);
+	if (err == VL_OK)
 		err = open_env(store, options, why);
+	if (err == VL_OK)
+		err = vl_store_check_length(store, options->read_only, why);
 	if (err == VL_OK)
 		err = open_dbs(store, options, why);
 	/* LMDB does not sync the folder after it has made its files. */
@@ -159,5 +222,7 @@ void vl_store_close(struct vl_store *store)
 		mdb_env_close(store->env);
 	if (store->lock >= 0)
 		(void)close(store->lock);
+	for (unsigned i = 0; i < store->n_dbs; i++)
+		free(store->dbs[i].name);
 	free(store);
 }

@@ -5,16 +5,7 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
-struct vl_txn {
-	struct vl_store *store;
-	MDB_txn *txn;
-	enum vl_err err;
-};
-
-struct vl_cursor {
-	struct vl_txn *txn;
-	MDB_cursor *cursor;
-};
+#define NEARLY_FULL ((size_t)64 << 10) /* bytes left on a disk that cannot take another page or few */
 
 enum vl_err vl_store_translate(int rc)
 {
@@ -151,6 +142,13 @@ enum vl_err vl_txn_err(const struct vl_txn *txn)
 	return txn->err;
 }
 
+enum vl_err vl_txn_explain(const struct vl_txn *txn, struct vl_why *why)
+{
+	if (txn->err == VL_ERR_CORRUPT && txn->damaged != NULL)
+		return vl_fail(why, txn->err, "a row of its database '%.80s' is damaged", txn->damaged->name);
+	return vl_fail(why, txn->err, "%s", vl_err_text(txn->err));
+}
+
 void vl_txn_fail(struct vl_txn *txn, enum vl_err err)
 {
 	if (txn->err == VL_OK)
@@ -170,20 +168,24 @@ static bool is_dead(MDB_env *env)
 
 enum vl_err vl_txn_commit(struct vl_txn *txn, struct vl_why *why)
 {
-	MDB_env *env = txn->store->env;
-	enum vl_err err = txn->err;
+	struct vl_store *store = txn->store;
 
-	if (err != VL_OK) {
+	if (txn->err != VL_OK) {
+		enum vl_err err = vl_txn_explain(txn, why);
 		vl_txn_abort(txn);
-		return vl_fail(why, err, "%s", vl_err_text(err));
+		return err;
 	}
 	/* The handle is freed whether or not the commit succeeds. */
 	int rc = mdb_txn_commit(txn->txn);
 	free(txn);
-	if (rc == 0)
+	if (rc == 0) {
+		vl_store_fill_up(store);
 		return VL_OK;
-	if (vl_store_translate(rc) == VL_ERR_FULL && !is_dead(env))
-		return vl_fail(why, VL_ERR_FULL, "%s", mdb_strerror(rc));
+	}
+	/* A full disk takes half a write, and LMDB then speaks of EIO. */
+	bool full = vl_store_translate(rc) == VL_ERR_FULL || (rc == EIO && disk_left(store->env) < NEARLY_FULL);
+	if (full && !is_dead(store->env))
+		return vl_fail(why, VL_ERR_FULL, "%s", mdb_strerror(rc == EIO ? ENOSPC : rc));
 	return vl_fail(why, VL_ERR_OUTCOME_UNKNOWN, "commit failed: %s", mdb_strerror(rc));
 }
 
@@ -208,44 +210,80 @@ static struct vl_bytes from_val(const MDB_val *val)
 	return (struct vl_bytes){val->mv_data, val->mv_size};
 }
 
-bool vl_txn_get(struct vl_txn *txn, unsigned db, struct vl_bytes key, struct vl_bytes *value)
+enum vl_err vl_txn_find(struct vl_txn *txn, unsigned db, struct vl_bytes key, struct vl_bytes *value)
 {
+	const struct store_db *of = &txn->store->dbs[db];
 	MDB_val k, v;
 
 	if (!to_val(txn, key, &k))
-		return false;
-	int rc = mdb_get(txn->txn, txn->store->dbs[db], &k, &v);
+		return txn->err;
+	int rc = of->checked ? vl_store_look_up(txn, of, &k, &v) : mdb_get(txn->txn, of->dbi, &k, &v);
 	if (rc == 0 && value != NULL)
 		*value = from_val(&v);
+	if (rc == MDB_CORRUPTED)
+		txn->damaged = of;
 	else if (rc != 0 && rc != MDB_NOTFOUND)
 		vl_txn_fail(txn, vl_store_translate(rc));
-	return rc == 0;
+	return vl_store_translate(rc);
 }
 
-static void put(struct vl_txn *txn, unsigned db, struct vl_bytes key, MDB_val *value, unsigned flags)
+bool vl_txn_get(struct vl_txn *txn, unsigned db, struct vl_bytes key, struct vl_bytes *value)
 {
-	MDB_val k;
+	enum vl_err err = vl_txn_find(txn, db, key, value);
+
+	if (err == VL_ERR_CORRUPT)
+		vl_txn_fail(txn, err);
+	return err == VL_OK;
+}
+
+/* Make room for a value, and for its word where there is one. */
+static int make_room(struct vl_txn *txn, const struct store_db *of, MDB_val *key, size_t size, unsigned flags,
+		     MDB_val *room)
+{
+	*room = (MDB_val){size + (of->checked ? STORE_WORD : 0), NULL};
+	return mdb_put(txn->txn, of->dbi, key, room, flags | MDB_RESERVE);
+}
+
+static int put(struct vl_txn *txn, const struct store_db *of, MDB_val *key, struct vl_bytes value, unsigned flags,
+	       MDB_val *there)
+{
+	*there = (MDB_val){value.size, (void *)value.data};
+	if (!of->checked)
+		return mdb_put(txn->txn, of->dbi, key, there, flags);
+	int rc = make_room(txn, of, key, value.size, flags, there);
+	if (rc == 0)
+		vl_store_seal(of, key, value, there->mv_data);
+	return rc;
+}
+
+static void put_or_fail(struct vl_txn *txn, unsigned db, struct vl_bytes key, struct vl_bytes value, unsigned flags)
+{
+	MDB_val k, there;
 
 	if (!to_val(txn, key, &k))
 		return;
-	int rc = mdb_put(txn->txn, txn->store->dbs[db], &k, value, flags);
+	int rc = put(txn, &txn->store->dbs[db], &k, value, flags, &there);
 	if (rc != 0)
 		vl_txn_fail(txn, vl_store_translate(rc));
 }
 
 void vl_txn_put(struct vl_txn *txn, unsigned db, struct vl_bytes key, struct vl_bytes value)
 {
-	MDB_val v = {value.size, (void *)value.data};
-	put(txn, db, key, &v, 0);
+	put_or_fail(txn, db, key, value, 0);
 }
 
 bool vl_txn_insert(struct vl_txn *txn, unsigned db, struct vl_bytes key, struct vl_bytes value, struct vl_bytes *there)
 {
-	MDB_val k, v = {value.size, (void *)value.data};
+	const struct store_db *of = &txn->store->dbs[db];
+	MDB_val k, v;
 
 	if (!to_val(txn, key, &k))
 		return false;
-	int rc = mdb_put(txn->txn, txn->store->dbs[db], &k, &v, MDB_NOOVERWRITE);
+	int rc = put(txn, of, &k, value, MDB_NOOVERWRITE, &v);
+	if (rc == MDB_KEYEXIST && !vl_store_good(of, &k, &v)) {
+		txn->damaged = of;
+		rc = MDB_CORRUPTED;
+	}
 	if (rc == MDB_KEYEXIST && there != NULL)
 		*there = from_val(&v);
 	else if (rc != 0 && rc != MDB_KEYEXIST)
@@ -255,15 +293,22 @@ bool vl_txn_insert(struct vl_txn *txn, unsigned db, struct vl_bytes key, struct 
 
 void vl_txn_append(struct vl_txn *txn, unsigned db, struct vl_bytes key, struct vl_bytes value)
 {
-	MDB_val v = {value.size, (void *)value.data};
-	put(txn, db, key, &v, MDB_APPEND);
+	put_or_fail(txn, db, key, value, MDB_APPEND);
 }
 
 uint8_t *vl_txn_reserve(struct vl_txn *txn, unsigned db, struct vl_bytes key, size_t size)
 {
-	MDB_val v = {size, NULL};
-	put(txn, db, key, &v, MDB_RESERVE);
-	return txn->err == VL_OK ? v.mv_data : NULL;
+	const struct store_db *of = &txn->store->dbs[db];
+	MDB_val k, v;
+
+	if (of->checked)
+		vl_txn_fail(txn, VL_ERR_BUG);
+	if (!to_val(txn, key, &k))
+		return NULL;
+	int rc = make_room(txn, of, &k, size, 0, &v);
+	if (rc != 0)
+		vl_txn_fail(txn, vl_store_translate(rc));
+	return rc == 0 ? v.mv_data : NULL;
 }
 
 bool vl_txn_delete(struct vl_txn *txn, unsigned db, struct vl_bytes key)
@@ -272,7 +317,7 @@ bool vl_txn_delete(struct vl_txn *txn, unsigned db, struct vl_bytes key)
 
 	if (!to_val(txn, key, &k))
 		return false;
-	int rc = mdb_del(txn->txn, txn->store->dbs[db], &k, NULL);
+	int rc = mdb_del(txn->txn, txn->store->dbs[db].dbi, &k, NULL);
 	if (rc != 0 && rc != MDB_NOTFOUND)
 		vl_txn_fail(txn, vl_store_translate(rc));
 	return rc == 0;
@@ -280,7 +325,7 @@ bool vl_txn_delete(struct vl_txn *txn, unsigned db, struct vl_bytes key)
 
 void vl_txn_clear(struct vl_txn *txn, unsigned db)
 {
-	int rc = txn->err == VL_OK ? mdb_drop(txn->txn, txn->store->dbs[db], 0) : 0;
+	int rc = txn->err == VL_OK ? mdb_drop(txn->txn, txn->store->dbs[db].dbi, 0) : 0;
 	if (rc != 0)
 		vl_txn_fail(txn, vl_store_translate(rc));
 }
@@ -288,80 +333,8 @@ void vl_txn_clear(struct vl_txn *txn, unsigned db)
 uint64_t vl_txn_count(struct vl_txn *txn, unsigned db)
 {
 	MDB_stat stat = {0};
-	int rc = txn->err == VL_OK ? mdb_stat(txn->txn, txn->store->dbs[db], &stat) : 0;
+	int rc = txn->err == VL_OK ? mdb_stat(txn->txn, txn->store->dbs[db].dbi, &stat) : 0;
 	if (rc != 0)
 		vl_txn_fail(txn, vl_store_translate(rc));
 	return stat.ms_entries;
-}
-
-struct vl_cursor *vl_cursor_open(struct vl_txn *txn, unsigned db)
-{
-	struct vl_cursor *cursor = txn->err == VL_OK ? calloc(1, sizeof(*cursor)) : NULL;
-
-	if (cursor == NULL) {
-		vl_txn_fail(txn, VL_ERR_NOMEM); /* keeps an error that is there already */
-		return NULL;
-	}
-	cursor->txn = txn;
-	int rc = mdb_cursor_open(txn->txn, txn->store->dbs[db], &cursor->cursor);
-	if (rc != 0) {
-		vl_txn_fail(txn, vl_store_translate(rc));
-		free(cursor);
-		return NULL;
-	}
-	return cursor;
-}
-
-void vl_cursor_close(struct vl_cursor *cursor)
-{
-	if (cursor == NULL)
-		return;
-	mdb_cursor_close(cursor->cursor);
-	free(cursor);
-}
-
-static bool move(struct vl_cursor *cursor, MDB_cursor_op op, MDB_val *at, struct vl_bytes *key, struct vl_bytes *value)
-{
-	MDB_val v;
-
-	if (cursor == NULL || cursor->txn->err != VL_OK)
-		return false;
-	int rc = mdb_cursor_get(cursor->cursor, at, &v, op);
-	if (rc != 0) {
-		if (rc != MDB_NOTFOUND)
-			vl_txn_fail(cursor->txn, vl_store_translate(rc));
-		return false;
-	}
-	if (key != NULL)
-		*key = from_val(at);
-	if (value != NULL)
-		*value = from_val(&v);
-	return true;
-}
-
-bool vl_cursor_seek(struct vl_cursor *cursor, struct vl_bytes from, struct vl_bytes *key, struct vl_bytes *value)
-{
-	MDB_val at = {from.size, (void *)from.data};
-
-	if (cursor != NULL && from.size > VL_STORE_KEY_MAX)
-		vl_txn_fail(cursor->txn, VL_ERR_BUG);
-	return move(cursor, from.size == 0 ? MDB_FIRST : MDB_SET_RANGE, &at, key, value);
-}
-
-bool vl_cursor_last(struct vl_cursor *cursor, struct vl_bytes *key, struct vl_bytes *value)
-{
-	MDB_val at;
-	return move(cursor, MDB_LAST, &at, key, value);
-}
-
-bool vl_cursor_next(struct vl_cursor *cursor, struct vl_bytes *key, struct vl_bytes *value)
-{
-	MDB_val at;
-	return move(cursor, MDB_NEXT, &at, key, value);
-}
-
-bool vl_cursor_prev(struct vl_cursor *cursor, struct vl_bytes *key, struct vl_bytes *value)
-{
-	MDB_val at;
-	return move(cursor, MDB_PREV, &at, key, value);
 }

@@ -10,6 +10,10 @@
  *
  * A transaction carries its first error: after it every call does nothing, reads find nothing, and commit aborts and returns
  * that error. So a caller may do all its work and look once, at commit (the idea is Knot DNS's).
+ * LMDB has no checksums. Here each value has a check word of its key, its bytes and its database behind it, which the callers never
+ * see: a row that rotted is CORRUPT, and so is one that is looked for and whose key rotted; it is never served, nor taken for one
+ * that was never there. Databases whose values prove themselves (by a digest, say) go without.
+ *
  * An error from commit itself that is not FULL leaves the outcome on disk unknown: OUTCOME_UNKNOWN, and the process must stop.
  * GONE from a reader: the writer was restarted with a larger map and has outgrown ours; close the store and open it again.
  */
@@ -32,11 +36,13 @@ struct vl_cursor;
 struct vl_store_options {
 	const char *path;       /* the folder; made, 0700, unless read_only */
 	const char *const *dbs; /* database names; ends with NULL. Their index is the `db` of every call */
+	uint64_t unchecked;     /* bit i: the values of database i have no check word */
 	size_t map_size;        /* the most the store may ever hold; sparse. Ignored for read_only */
 	bool read_only;
 };
 
-/* LOCKED where another process writes to it; NOT_FOUND where read_only and there is none; CORRUPT where it is not a store. */
+/* LOCKED where another process writes to it; NOT_FOUND where read_only and there is none; CORRUPT where it is not a store, was cut
+ * short, or has a database that is not among `dbs`: a name that rotted. Whoever writes makes those that are missing. */
 enum vl_err vl_store_open(const struct vl_store_options *options, struct vl_store **store,
 			  struct vl_why *why) VL_CHECKED;
 void vl_store_close(struct vl_store *store);
@@ -47,6 +53,10 @@ void vl_store_usage(struct vl_store *store, size_t *used, size_t *room);
 
 /* Forget readers that died (lmdb.h, mdb_reader_check). Cheap; call it at start and now and then. */
 void vl_store_reap_readers(struct vl_store *store);
+
+/* A page of the file that cannot be read (cut off, or the disk says so) is a SIGBUS. From here on the process then says so in one line,
+ * as `program`, and ends with status 1. For a program's main; `program` is static. */
+void vl_store_guard(const char *program);
 
 /* Begin. NULL only when out of memory or reader slots; `why` says. One write transaction at a time, on one thread. */
 struct vl_txn *vl_txn_begin(struct vl_store *store, bool write, struct vl_why *why);
@@ -60,6 +70,9 @@ void vl_txn_rest(struct vl_txn *txn);
 /* The first error, or ok. A key that is not there is no error. */
 enum vl_err vl_txn_err(const struct vl_txn *txn);
 
+/* The same with words: which database has the damaged row. */
+enum vl_err vl_txn_explain(const struct vl_txn *txn, struct vl_why *why);
+
 /* Make the transaction fail with `err` unless it has failed already, so that it can only abort. */
 void vl_txn_fail(struct vl_txn *txn, enum vl_err err);
 
@@ -71,6 +84,10 @@ void vl_txn_abort(struct vl_txn *txn);
  * transaction, or its end; it need not be aligned. */
 bool vl_txn_get(struct vl_txn *txn, unsigned db, struct vl_bytes key, struct vl_bytes *value);
 
+/* The same where a damaged row is the caller's business: ok, NOT_FOUND, or CORRUPT, and the transaction is none the worse. Any other
+ * error fails it. */
+enum vl_err vl_txn_find(struct vl_txn *txn, unsigned db, struct vl_bytes key, struct vl_bytes *value) VL_CHECKED;
+
 void vl_txn_put(struct vl_txn *txn, unsigned db, struct vl_bytes key, struct vl_bytes value);
 
 /* Put, unless the key is there already: then false, and `there`, which may be NULL, is set to its value. True where it was put;
@@ -80,7 +97,8 @@ bool vl_txn_insert(struct vl_txn *txn, unsigned db, struct vl_bytes key, struct 
 /* As put, for a key greater than every key there is: faster, and pages are filled to the brim. */
 void vl_txn_append(struct vl_txn *txn, unsigned db, struct vl_bytes key, struct vl_bytes value);
 
-/* Room of `size` bytes for a value, to be filled before the next call. NULL where the transaction has failed. */
+/* Room of `size` bytes for a value of an unchecked database, to be filled before the next call. NULL where the transaction has
+ * failed. */
 uint8_t *vl_txn_reserve(struct vl_txn *txn, unsigned db, struct vl_bytes key, size_t size);
 
 /* True where there was one. */
@@ -95,6 +113,11 @@ uint64_t vl_txn_count(struct vl_txn *txn, unsigned db);
 /* A cursor, for walking in key order. NULL where the transaction has failed. Close it before the transaction ends. */
 struct vl_cursor *vl_cursor_open(struct vl_txn *txn, unsigned db);
 void vl_cursor_close(struct vl_cursor *cursor);
+
+/* Damaged entries fail the transaction; or, from now on, they are passed over, and `tell` (NULL: nobody) is told the key of each, as it is now, that
+ * begins with `prefix` or did so before it rotted. `prefix` must outlive the cursor. */
+typedef void vl_cursor_damaged(void *context, struct vl_bytes key);
+void vl_cursor_pass_over(struct vl_cursor *cursor, struct vl_bytes prefix, vl_cursor_damaged *tell, void *context);
 
 /* Stand on the first entry whose key is not less than `from` (an empty `from`: the first of all); on the last one; on the
  * next, on the one before. False where there is none; key and value may be NULL. */

@@ -195,7 +195,7 @@ enum what { PUT, DELETE, COMMIT };
 /* One thing that headquarters did to LMDB. */
 struct step {
 	enum what what;
-	MDB_dbi db;
+	unsigned db;
 	struct vl_bytes key, value;
 };
 
@@ -203,15 +203,16 @@ static struct step *steps;
 static size_t n_steps, room_steps, n_puts;
 static bool tracing;
 
-static struct vl_bytes copy(const MDB_val *val)
+static struct vl_bytes copy(struct vl_bytes bytes)
 {
-	uint8_t *data = malloc(val->mv_size + 1);
+	uint8_t *data = malloc(bytes.size + 1);
 	must(data != NULL, "allocate");
-	memcpy(data, val->mv_data, val->mv_size);
-	return (struct vl_bytes){data, val->mv_size};
+	if (bytes.size > 0)
+		memcpy(data, bytes.data, bytes.size);
+	return (struct vl_bytes){data, bytes.size};
 }
 
-static void trace(enum what what, MDB_dbi db, const MDB_val *key, const MDB_val *value)
+static void trace(enum what what, unsigned db, struct vl_bytes key, struct vl_bytes value)
 {
 	if (!tracing)
 		return;
@@ -220,31 +221,26 @@ static void trace(enum what what, MDB_dbi db, const MDB_val *key, const MDB_val 
 		steps = realloc(steps, room_steps * sizeof(*steps));
 		must(steps != NULL, "allocate");
 	}
-	struct step *step = &steps[n_steps++];
-	*step = (struct step){.what = what, .db = db};
-	if (key != NULL)
-		step->key = copy(key);
-	if (value != NULL)
-		step->value = copy(value);
+	steps[n_steps++] = (struct step){what, db, copy(key), copy(value)};
 	n_puts += what == PUT;
 }
 
-/* The linker sends the store's calls here (--wrap). */
-int __real_mdb_put(MDB_txn *txn, MDB_dbi dbi, MDB_val *key, MDB_val *data, unsigned flags);
-int __wrap_mdb_put(MDB_txn *txn, MDB_dbi dbi, MDB_val *key, MDB_val *data, unsigned flags);
-int __real_mdb_del(MDB_txn *txn, MDB_dbi dbi, MDB_val *key, MDB_val *data);
-int __wrap_mdb_del(MDB_txn *txn, MDB_dbi dbi, MDB_val *key, MDB_val *data);
+/* The linker sends headquarters' calls here (--wrap): its rows as they are, without the store's check words. */
+void __real_vl_txn_put(struct vl_txn *txn, unsigned db, struct vl_bytes key, struct vl_bytes value);
+void __wrap_vl_txn_put(struct vl_txn *txn, unsigned db, struct vl_bytes key, struct vl_bytes value);
+bool __real_vl_txn_delete(struct vl_txn *txn, unsigned db, struct vl_bytes key);
+bool __wrap_vl_txn_delete(struct vl_txn *txn, unsigned db, struct vl_bytes key);
 
-int __wrap_mdb_put(MDB_txn *txn, MDB_dbi dbi, MDB_val *key, MDB_val *data, unsigned flags)
+void __wrap_vl_txn_put(struct vl_txn *txn, unsigned db, struct vl_bytes key, struct vl_bytes value)
 {
-	trace(PUT, dbi, key, data);
-	return __real_mdb_put(txn, dbi, key, data, flags);
+	trace(PUT, db, key, value);
+	__real_vl_txn_put(txn, db, key, value);
 }
 
-int __wrap_mdb_del(MDB_txn *txn, MDB_dbi dbi, MDB_val *key, MDB_val *data)
+bool __wrap_vl_txn_delete(struct vl_txn *txn, unsigned db, struct vl_bytes key)
 {
-	trace(DELETE, dbi, key, NULL);
-	return __real_mdb_del(txn, dbi, key, data);
+	trace(DELETE, db, key, (struct vl_bytes){0});
+	return __real_vl_txn_delete(txn, db, key);
 }
 
 /* -- ours -- */
@@ -286,7 +282,7 @@ static double ours(const char *keys, const char *dir, struct vl_store **store)
 	must(pthread_create(&thread, NULL, put_all, verifier) == 0, "start a thread");
 	for (commits = 0; vl_apply_total(applier) < n_events; commits++) {
 		must(vl_pump(verifier, applier, 10000, &why) == VL_OK, why.text);
-		trace(COMMIT, 0, NULL, NULL);
+		trace(COMMIT, 0, (struct vl_bytes){0}, (struct vl_bytes){0});
 	}
 	double took = seconds() - start;
 	pthread_join(thread, NULL);
@@ -302,9 +298,9 @@ static void do_step(MDB_txn *txn, const struct step *step, const MDB_dbi *dbi)
 	MDB_val key = {step->key.size, (void *)step->key.data}, value = {step->value.size, (void *)step->value.data};
 
 	if (step->what == PUT)
-		must(__real_mdb_put(txn, dbi[step->db], &key, &value, 0) == 0, "put");
+		must(mdb_put(txn, dbi[step->db], &key, &value, 0) == 0, "put");
 	else
-		(void)__real_mdb_del(txn, dbi[step->db], &key, NULL);
+		(void)mdb_del(txn, dbi[step->db], &key, NULL);
 }
 
 static double peer(const char *dir)

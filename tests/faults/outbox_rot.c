@@ -62,7 +62,7 @@ static enum rot_verdict look_at_batches(struct box *box)
 	memcpy(audit.key, vl_signer_public(box->signer)->bytes, 32);
 	while (look != NULL && worst == ROT_SAME && vl_outbox_each(look, &batch)) {
 		n++;
-		if (!vl_outbox_intact(&batch))
+		if (batch.state == VL_OUTBOX_DAMAGED || !vl_outbox_intact(&batch))
 			worst = ROT_FOUND;
 		else if (!audit_batch(&audit, batch.value.data, batch.value.size, batch.signature.bytes))
 			worst = ROT_LATER;
@@ -87,6 +87,11 @@ static enum rot_verdict judge(void *context, const char *folder)
 	box->wrong[0] = '\0';
 	if (box_open(box) != VL_OK)
 		return ROT_REFUSED;
+	/* A chain whose head rotted began anew, and open said so. */
+	if (vl_outbox_repaired(box->outbox) > 0) {
+		box_close(box);
+		return ROT_FOUND;
+	}
 	enum rot_verdict verdict = look_at_batches(box);
 	box_close(box);
 	if (verdict != ROT_SAME)
@@ -98,6 +103,8 @@ static enum rot_verdict judge(void *context, const char *folder)
 		printf("%s\n", box->wrong);
 		(void)fflush(stdout);
 	}
+	if (strstr(box->wrong, "not open after") != NULL)
+		return ROT_LATER;
 	if (strstr(box->wrong, "damaged") != NULL)
 		return ROT_REFUSED;
 	return strstr(box->wrong, "follow") != NULL || strstr(box->wrong, "know the batch") != NULL ? ROT_LATER

@@ -111,7 +111,7 @@ bool box_wrong(struct box *box, const char *format, ...)
 	return false;
 }
 
-enum vl_err box_open(struct box *box)
+static enum vl_err open_box(struct box *box, struct vl_why *why)
 {
 	struct vl_outbox_options options = {.path = box->path,
 					    .size = box->size,
@@ -120,9 +120,15 @@ enum vl_err box_open(struct box *box)
 					    .signer = box->signer,
 					    .clock = &box->clock,
 					    .rand = &box->rand};
+
+	return vl_outbox_open(&options, &box->outbox, why);
+}
+
+enum vl_err box_open(struct box *box)
+{
 	struct vl_why why = {0};
 
-	return vl_outbox_open(&options, &box->outbox, &why);
+	return open_box(box, &why);
 }
 
 void box_close(struct box *box)
@@ -442,8 +448,10 @@ static bool extend_store(struct box *box, const struct audit *before)
 		forget_absent(box, before);
 	bool good = send_again(box) && box->wrong[0] == '\0';
 	box_close(box);
-	if (good && box_open(box) != VL_OK)
-		good = box_wrong(box, "does not open after going further");
+	struct vl_why why = {0};
+	enum vl_err err = good ? open_box(box, &why) : VL_OK;
+	if (err != VL_OK)
+		good = box_wrong(box, "does not open after going further: %s", vl_why_text(&why, err));
 	good = good && read_all(box, &audit) && check_promises(box, BOX_STEPS + 1, &audit);
 	memcpy(box->promises, said, sizeof(box->promises));
 	box->n_promises = n_said;

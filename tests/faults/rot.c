@@ -117,6 +117,8 @@ static void run(struct rot *rot, const size_t *at, size_t n, bool cut, unsigned 
 	for (size_t i = 0; i < n; i++)
 		if (rot->counts[told->verdicts[i]]++ == 0)
 			rot->first[told->verdicts[i]] = at[i];
+		else if (getenv("VALISE_SHOW") != NULL && told->verdicts[i] >= ROT_LATER)
+			printf("  %zu: %s\n", at[i], rot_name(told->verdicts[i]));
 	(void)munmap(told, size);
 }
 

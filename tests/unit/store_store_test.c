@@ -17,7 +17,7 @@
 
 #define MAP ((size_t)1 << 20)
 
-static const char *const dbs[] = {"one", "two", NULL};
+static const char *const dbs[] = {"one", "two", "plain", NULL};
 static char folder[64];
 
 static struct vl_bytes b(const char *text)
@@ -27,7 +27,8 @@ static struct vl_bytes b(const char *text)
 
 static struct vl_store *open_store(bool read_only)
 {
-	struct vl_store_options options = {.path = folder, .dbs = dbs, .map_size = MAP, .read_only = read_only};
+	struct vl_store_options options = {
+		.path = folder, .dbs = dbs, .unchecked = 4, .map_size = MAP, .read_only = read_only};
 	struct vl_store *store;
 	struct vl_why why = {0};
 
@@ -152,10 +153,12 @@ static void puts_in_each_way(void **state)
 	assert_false(vl_txn_insert(txn, 0, b("k"), b("second"), NULL));
 	vl_txn_put(txn, 0, b("k"), b("third"));
 	assert_true(holds(txn, "k", "third"));
-	uint8_t *room = vl_txn_reserve(txn, 0, b("r"), 3);
+	uint8_t *room = vl_txn_reserve(txn, 2, b("r"), 3);
 	assert_non_null(room);
 	memcpy(room, "xyz", 3);
-	assert_true(holds(txn, "r", "xyz"));
+	assert_true(vl_txn_get(txn, 2, b("r"), &there));
+	assert_int_equal(there.size, 3);
+	assert_memory_equal(there.data, "xyz", 3);
 	vl_txn_append(txn, 0, b("s"), b("last"));
 	assert_true(vl_txn_delete(txn, 0, b("s")));
 	assert_false(vl_txn_delete(txn, 0, b("s")));
@@ -356,7 +359,8 @@ static void reader_sees_its_own_hour(void **state)
 /* What a child process finds when it opens the store: its exit status is the error. */
 static int in_child(bool read_only)
 {
-	struct vl_store_options options = {.path = folder, .dbs = dbs, .map_size = MAP, .read_only = read_only};
+	struct vl_store_options options = {
+		.path = folder, .dbs = dbs, .unchecked = 4, .map_size = MAP, .read_only = read_only};
 	pid_t pid = fork();
 	int status;
 
@@ -453,7 +457,8 @@ static void dead_readers_are_forgotten(void **state)
 	for (int i = 0; i < 300; i++) {
 		pid_t pid = fork();
 		if (pid == 0) {
-			struct vl_store_options options = {.path = folder, .dbs = dbs, .read_only = true};
+			struct vl_store_options options = {
+				.path = folder, .dbs = dbs, .unchecked = 4, .read_only = true};
 			struct vl_store *mine;
 			_exit(vl_store_open(&options, &mine, NULL) == VL_OK && vl_txn_begin(mine, false, NULL) != NULL
 				      ? 0

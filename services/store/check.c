@@ -1,0 +1,92 @@
+#include "store/inside.h"
+
+#include "base/text.h"
+
+#include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+static uint32_t word_of(const struct store_db *db, const void *key, size_t key_size, const void *value, size_t size)
+{
+	uint64_t seed = XXH3_64bits_withSeed(key, key_size, db->seed);
+
+	return (uint32_t)XXH3_64bits_withSeed(value, size, seed);
+}
+
+void vl_store_name_db(struct store_db *db, char *name, bool checked)
+{
+	db->name = name;
+	db->checked = checked;
+	db->seed = XXH3_64bits(name, strlen(name));
+}
+
+void vl_store_seal(const struct store_db *db, const MDB_val *key, struct vl_bytes value, uint8_t *to)
+{
+	uint32_t word = word_of(db, key->mv_data, key->mv_size, value.data, value.size);
+
+	if (value.size > 0)
+		memcpy(to, value.data, value.size);
+	vl_put_be32(to + value.size, word);
+}
+
+bool vl_store_good(const struct store_db *db, const MDB_val *key, MDB_val *value)
+{
+	if (!db->checked)
+		return true;
+	if (value->mv_size < STORE_WORD)
+		return false;
+	value->mv_size -= STORE_WORD;
+	const uint8_t *end = (const uint8_t *)value->mv_data + value->mv_size;
+	return vl_get_be32(end) == word_of(db, key->mv_data, key->mv_size, value->mv_data, value->mv_size);
+}
+
+bool vl_store_was(const struct store_db *db, struct vl_bytes prefix, const MDB_val *key, const MDB_val *value)
+{
+	uint8_t before[VL_STORE_KEY_MAX];
+	MDB_val was = {key->mv_size, before}, copy = *value;
+
+	if (prefix.size > key->mv_size || key->mv_size > sizeof(before))
+		return false;
+	memcpy(before, key->mv_data, key->mv_size);
+	if (prefix.size > 0)
+		memcpy(before, prefix.data, prefix.size);
+	return vl_store_good(db, &was, &copy);
+}
+
+/* One of the two entries that a search for `key` ended between. */
+static bool was_missed(const struct store_db *db, const MDB_val *key, const MDB_val *beside, const MDB_val *value)
+{
+	MDB_val copy = *value;
+
+	return beside->mv_size == key->mv_size && !vl_store_good(db, beside, &copy) &&
+	       vl_store_was(db, (struct vl_bytes){key->mv_data, key->mv_size}, beside, value);
+}
+
+/* One search, and on a miss a look to both sides. */
+int vl_store_look_up(struct vl_txn *txn, const struct store_db *db, MDB_val *key, MDB_val *value)
+{
+	MDB_cursor *cursor;
+	MDB_val beside = *key, found;
+	int order = 1, rc = mdb_cursor_open(txn->txn, db->dbi, &cursor);
+	bool sound = true;
+
+	if (rc != 0)
+		return rc;
+	rc = mdb_cursor_get(cursor, &beside, &found, MDB_SET_RANGE);
+	if (rc == 0)
+		order = mdb_cmp(txn->txn, db->dbi, &beside, key);
+	if (rc == 0 && order == 0) {
+		mdb_cursor_close(cursor);
+		*value = found;
+		return vl_store_good(db, key, value) ? 0 : MDB_CORRUPTED;
+	}
+	if (rc == 0)
+		sound = order > 0 && !was_missed(db, key, &beside, &found);
+	if (rc == 0 || rc == MDB_NOTFOUND)
+		rc = mdb_cursor_get(cursor, &beside, &found, rc == 0 ? MDB_PREV : MDB_LAST);
+	if (rc == 0 && sound)
+		sound = mdb_cmp(txn->txn, db->dbi, &beside, key) < 0 && !was_missed(db, key, &beside, &found);
+	mdb_cursor_close(cursor);
+	return rc != 0 && rc != MDB_NOTFOUND ? rc : sound ? MDB_NOTFOUND : MDB_CORRUPTED;
+}

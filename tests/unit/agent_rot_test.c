@@ -1,0 +1,205 @@
+/* agent/outbox.h: what one rotten row of an outbox costs, and that it is no more than that. */
+#include "agent_fixture.h"
+
+#include "agent/outbox_rows.h"
+
+/* Turn a bit in the raw row of `key`, check word and all. */
+static void rot(struct world *world, unsigned db, struct vl_bytes key, size_t at)
+{
+	struct vl_store_options options = {
+		.path = world->path, .dbs = vl_outbox_dbs, .unchecked = UINT64_MAX, .map_size = (size_t)64 << 20};
+	struct vl_store *store;
+	struct vl_bytes raw;
+	struct vl_buf copy = {0};
+
+	assert_null(world->outbox);
+	assert_int_equal(vl_store_open(&options, &store, NULL), VL_OK);
+	struct vl_txn *txn = vl_txn_begin(store, true, NULL);
+	assert_true(vl_txn_get(txn, db, key, &raw));
+	assert_true(raw.size > at);
+	vl_buf_put(&copy, raw.data, raw.size);
+	copy.data[at] ^= 4;
+	vl_txn_put(txn, db, key, vl_buf_bytes(&copy));
+	assert_int_equal(vl_txn_commit(txn, NULL), VL_OK);
+	vl_store_close(store);
+	vl_buf_free(&copy);
+}
+
+static enum vl_err accept(struct world *world, uint64_t n, struct vl_accepted *accepted, struct vl_why *why)
+{
+	struct vl_buf buf = {0};
+	enum vl_err err = vl_outbox_accept(world->outbox, world_event(&buf, n, CASE_TYPE, 10), accepted, why);
+
+	vl_buf_free(&buf);
+	return err;
+}
+
+/* One event, one commit. */
+static struct vl_accepted put(struct world *world, uint64_t n)
+{
+	struct vl_accepted accepted;
+
+	assert_int_equal(vl_outbox_begin(world->outbox, NULL), VL_OK);
+	assert_int_equal(accept(world, n, &accepted, NULL), VL_OK);
+	assert_int_equal(vl_outbox_commit(world->outbox, NULL), VL_OK);
+	return accepted;
+}
+
+static void an_id_whose_row_rotted_is_refused_and_nothing_else(void **state)
+{
+	struct world *world = *state;
+	struct vl_accepted accepted;
+	struct vl_why why = {0};
+
+	world_open(world);
+	struct vl_accepted first = put(world, 1);
+	(void)put(world, 2);
+	world_close(world);
+	rot(world, EVENT, (struct vl_bytes){first.id.bytes, 16}, 12);
+	world_open(world);
+	assert_int_equal(vl_outbox_begin(world->outbox, NULL), VL_OK);
+	assert_int_equal(accept(world, 1, &accepted, &why), VL_ERR_CORRUPT);
+	assert_non_null(strstr(why.text, "cannot be said"));
+	assert_false(vl_outbox_failed(world->outbox));
+	assert_int_equal(accept(world, 2, &accepted, NULL), VL_OK);
+	assert_true(accepted.duplicate);
+	assert_int_equal(accept(world, 3, &accepted, NULL), VL_OK);
+	assert_false(accepted.duplicate);
+	assert_int_equal(accepted.event.n, 3);
+	assert_int_equal(vl_outbox_commit(world->outbox, NULL), VL_OK);
+}
+
+static struct vl_digest last_digest(struct world *world)
+{
+	struct vl_outbox_look *look = vl_outbox_look(world->outbox, NULL);
+	struct vl_outbox_batch batch = {0};
+	struct vl_digest digest = {0};
+
+	while (vl_outbox_each(look, &batch))
+		digest = batch.digest;
+	vl_outbox_look_end(look);
+	return digest;
+}
+
+static void a_chain_whose_head_rotted_goes_on_in_a_new_epoch(void **state)
+{
+	struct world *world = *state;
+	struct vl_accepted accepted;
+
+	world_open(world);
+	struct vl_accepted first = put(world, 1);
+	(void)put(world, 2);
+	struct vl_digest tail = last_digest(world);
+	world_close(world);
+	rot(world, CHAIN, row_text(CASE_LANE), 9);
+	world->now.seconds += 100;
+	world_open(world);
+	assert_int_equal(vl_outbox_repaired(world->outbox), 1);
+	/* Its number was found again: what is known keeps its answer. */
+	assert_int_equal(vl_outbox_begin(world->outbox, NULL), VL_OK);
+	assert_int_equal(accept(world, 1, &accepted, NULL), VL_OK);
+	assert_true(accepted.duplicate);
+	assert_string_equal(accepted.lane, CASE_LANE);
+	assert_int_equal(accepted.epoch.n, first.epoch.n);
+	vl_outbox_abort(world->outbox);
+	accepted = put(world, 3);
+	assert_int_equal(accepted.epoch.n, NOW + 100);
+	assert_int_equal(accepted.event.n, 1);
+
+	struct vl_outbox_look *look = vl_outbox_look(world->outbox, NULL);
+	struct vl_outbox_batch kept;
+	struct vl_batch batch;
+	struct vl_arena *arena = vl_arena_open(0);
+	assert_true(vl_outbox_next(look, CASE_LANE, accepted.epoch, (struct vl_seq){0}, &kept));
+	assert_int_equal(vl_batch_read(kept.value, arena, &batch, NULL), VL_OK);
+	assert_memory_equal(batch.head.prev.bytes, tail.bytes, 32);
+	vl_outbox_look_end(look);
+	vl_arena_close(arena);
+	world_reopen(world);
+	assert_int_equal(vl_outbox_repaired(world->outbox), 0);
+	assert_int_equal(put(world, 4).epoch.n, NOW + 100);
+}
+
+static enum vl_outbox_state state_of(struct world *world, unsigned nth)
+{
+	struct vl_outbox_look *look = vl_outbox_look(world->outbox, NULL);
+	struct vl_outbox_batch batch = {0};
+
+	for (unsigned i = 0; i <= nth; i++)
+		assert_true(vl_outbox_each(look, &batch));
+	enum vl_outbox_state found = batch.state;
+	assert_int_equal(batch.seq.n, nth + 1);
+	assert_int_equal(vl_outbox_look_err(look), VL_OK);
+	vl_outbox_look_end(look);
+	return found;
+}
+
+/* Each part of a batch's row: key id, signature, digest, numbers, sum. */
+static void a_damaged_batch_is_shown_and_the_next_one_too(void **state)
+{
+	static const size_t places[] = {0, 20, 90, 112, 115, 120, 128, 136, 140};
+	struct world *world = *state;
+
+	world_open(world);
+	struct vl_accepted first = put(world, 1);
+	(void)put(world, 2);
+	world_close(world);
+	struct vl_key key = row_batch_key(CASE_LANE, first.epoch, (struct vl_seq){1});
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		rot(world, BATCH, vl_key_done(&key), places[i]);
+		world_open(world);
+		assert_int_equal(state_of(world, 0), VL_OUTBOX_DAMAGED);
+		assert_int_equal(state_of(world, 1), VL_OUTBOX_STORED);
+		world_close(world);
+		rot(world, BATCH, vl_key_done(&key), places[i]);
+	}
+	world_open(world);
+	assert_int_equal(state_of(world, 0), VL_OUTBOX_STORED);
+}
+
+/* It is sent again, which harms nobody. */
+static void a_rotten_ack_is_no_ack(void **state)
+{
+	struct world *world = *state;
+
+	world_open(world);
+	struct vl_accepted first = put(world, 1);
+	assert_int_equal(vl_outbox_begin(world->outbox, NULL), VL_OK);
+	vl_outbox_ack(world->outbox, CASE_LANE, first.epoch, (struct vl_seq){1});
+	assert_int_equal(vl_outbox_commit(world->outbox, NULL), VL_OK);
+	assert_int_equal(state_of(world, 0), VL_OUTBOX_ACKED);
+	world_close(world);
+	rot(world, ACKED, row_text(CASE_LANE), 15);
+	world_open(world);
+	assert_int_equal(state_of(world, 0), VL_OUTBOX_STORED);
+	assert_int_equal(vl_outbox_begin(world->outbox, NULL), VL_OK);
+	vl_outbox_ack(world->outbox, CASE_LANE, first.epoch, (struct vl_seq){1});
+	assert_int_equal(vl_outbox_commit(world->outbox, NULL), VL_OK);
+	assert_int_equal(state_of(world, 0), VL_OUTBOX_ACKED);
+}
+
+static void whose_it_is_must_be_certain(void **state)
+{
+	struct world *world = *state;
+	struct vl_outbox_options options = world_options(world);
+	struct vl_why why = {0};
+
+	world_open(world);
+	world_close(world);
+	rot(world, META, row_text("mission"), 1);
+	assert_int_equal(vl_outbox_open(&options, &world->outbox, &why), VL_ERR_CORRUPT);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(an_id_whose_row_rotted_is_refused_and_nothing_else),
+		TEST(a_chain_whose_head_rotted_goes_on_in_a_new_epoch),
+		TEST(a_damaged_batch_is_shown_and_the_next_one_too),
+		TEST(a_rotten_ack_is_no_ack),
+		TEST(whose_it_is_must_be_certain),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,220 @@
+/* hq/check.h, hq/fold.h: what one rotten row of a ledger costs, and that it is no more than that. */
+#include "hq_world.h"
+
+#include "consular/case/v1/view.pb-c.h"
+#include "hq/check.h"
+#include "hq/fold.h"
+#include "hq/view.h"
+
+/* Turn a bit of the raw row at `key`, check word and all, with the ledger closed meanwhile. */
+static void rot(struct world *w, unsigned db, const struct vl_key *key, size_t from_end)
+{
+	const char *names[64] = {NULL};
+	static char room[64][VL_LEDGER_NAME];
+	struct vl_store_options options = {
+		.path = w->views, .dbs = names, .unchecked = UINT64_MAX, .map_size = (size_t)256 << 20};
+	struct vl_store *store;
+	struct vl_bytes raw;
+	struct vl_buf copy = {0};
+
+	for (unsigned i = 0; i < vl_view_db(vl_views_count(), 0); i++) {
+		vl_ledger_name(i, room[i]);
+		names[i] = room[i];
+	}
+	world_close_ledger(w);
+	assert_int_equal(vl_store_open(&options, &store, NULL), VL_OK);
+	struct vl_txn *txn = vl_txn_begin(store, true, NULL);
+	assert_true(vl_txn_get(txn, db, vl_key_done(key), &raw));
+	vl_buf_put(&copy, raw.data, raw.size);
+	copy.data[copy.size - 1 - from_end] ^= 1;
+	vl_txn_put(txn, db, vl_key_done(key), vl_buf_bytes(&copy));
+	assert_int_equal(vl_txn_commit(txn, NULL), VL_OK);
+	vl_store_close(store);
+	vl_buf_free(&copy);
+}
+
+struct found {
+	unsigned entries, events;
+};
+
+static void count(void *context, const struct vl_damage *damage)
+{
+	struct found *found = context;
+
+	if (damage->event)
+		found->events++;
+	else
+		found->entries++;
+}
+
+static struct found look(struct world *w)
+{
+	struct vl_txn *txn = vl_txn_begin(w->store, false, NULL);
+	struct found found = {0};
+
+	assert_int_equal(vl_ledger_check(txn, count, &found), VL_OK);
+	vl_txn_abort(txn);
+	return found;
+}
+
+/* How often a case's row says that something of it is damaged; -1 where there is no such row. */
+static int marks(struct world *w, const char *subject)
+{
+	struct vl_txn *txn = vl_txn_begin(w->store, false, NULL);
+	const struct vl_view *view = vl_views[case_view()];
+	int kind = vl_view_kind(view, "case"), n = 0;
+	struct vl_arena *arena = vl_arena_open(0);
+	struct vl_bytes value;
+	struct vl_key key;
+
+	vl_row_key(&key, (unsigned)kind, subject);
+	if (vl_txn_get(txn, vl_view_db(case_view(), VL_VIEW_ROW), vl_key_done(&key), &value)) {
+		const Consular__Case__V1__CaseRow *row =
+			(const Consular__Case__V1__CaseRow *)vl_wire_unpack(view->kinds[kind].row, value, arena);
+		for (size_t i = 0; i < row->n_violations; i++)
+			n += strcmp(row->violations[i]->rule, VL_RULE_DAMAGED) == 0;
+	} else {
+		n = -1;
+	}
+	assert_int_equal(vl_txn_err(txn), VL_OK);
+	vl_txn_abort(txn);
+	vl_arena_close(arena);
+	return n;
+}
+
+static void bring_case(struct world *w, struct sender *s, uint64_t id, const char *subject)
+{
+	struct sent *sent = open_case(s, id, subject, 100 + (int64_t)id);
+
+	bring(w, sent);
+	sent_free(sent);
+}
+
+static void test_event_that_rotted_is_left_out_and_its_row_says_so(void **state)
+{
+	(void)state;
+	struct sender s = sender_new("CN-SD-EMB", 1);
+	struct world w;
+	struct vl_key key;
+
+	world_open(&w, &s, 1);
+	bring_case(&w, &s, 1, "SD-1");
+	bring_case(&w, &s, 2, "SD-2");
+	assert_int_equal(look(&w).entries + look(&w).events, 0);
+	vl_archive_key(&key, s.id, LANE, s.epoch, (struct vl_seq){1});
+	rot(&w, VL_DB_ARCHIVE, &key, 0);
+	world_open_ledger(&w, "views");
+	assert_int_equal(look(&w).entries, 1);
+	assert_true(look(&w).events >= 1);
+	/* Everybody goes on; who comes by sees it. */
+	bring_case(&w, &s, 3, "SD-2");
+	assert_int_equal(marks(&w, "SD-1"), 0);
+	assert_int_equal(marks(&w, "SD-2"), 0);
+	bring_case(&w, &s, 4, "SD-1");
+	assert_int_equal(marks(&w, "SD-1"), 1);
+	assert_int_equal(world_standing(&w, s.id).events, 4);
+	world_close(&w);
+	vl_signer_close(s.signer);
+}
+
+/* The record's head: offset, times, headers. */
+static void test_archived_record_proves_its_head_too(void **state)
+{
+	(void)state;
+	struct sender s = sender_new("CN-SD-EMB", 1);
+	struct world w;
+	struct vl_key key;
+
+	world_open(&w, &s, 1);
+	struct sent *sent = open_case(&s, 1, "SD-1", 100);
+	bring(&w, sent);
+	vl_archive_key(&key, s.id, LANE, s.epoch, (struct vl_seq){1});
+	for (size_t behind = sent->value.size; behind < sent->value.size + 200; behind += 13) {
+		rot(&w, VL_DB_ARCHIVE, &key, behind);
+		world_open_ledger(&w, "views");
+		assert_int_equal(look(&w).entries, 1);
+		rot(&w, VL_DB_ARCHIVE, &key, behind);
+		world_open_ledger(&w, "views");
+		assert_int_equal(look(&w).entries, 0);
+	}
+	/* The batch that comes again is no fork because our copy is damaged. */
+	rot(&w, VL_DB_ARCHIVE, &key, sent->value.size + 1);
+	world_open_ledger(&w, "views");
+	bring(&w, sent);
+	assert_int_equal(world_standing(&w, s.id).forks, 0);
+	assert_int_equal(world_standing(&w, s.id).replayed, 1);
+	sent_free(sent);
+	world_close(&w);
+	vl_signer_close(s.signer);
+}
+
+static void test_heads_that_rotted_stop_the_writer_and_nobody_else(void **state)
+{
+	(void)state;
+	static const enum vl_ledger_db dbs[] = {VL_DB_OFFSET, VL_DB_CHAIN, VL_DB_STANDING};
+	struct sender s = sender_new("CN-SD-EMB", 1);
+	struct world w;
+
+	world_open(&w, &s, 1);
+	bring_case(&w, &s, 1, "SD-1");
+	for (size_t i = 0; i < sizeof(dbs) / sizeof(dbs[0]); i++) {
+		struct vl_key key = {0};
+		struct vl_why why = {0};
+		vl_key_text(&key, dbs[i] == VL_DB_OFFSET ? LANE : s.id);
+		if (dbs[i] == VL_DB_OFFSET)
+			vl_key_u32(&key, 0);
+		else
+			vl_key_text(&key, LANE);
+		if (dbs[i] == VL_DB_CHAIN)
+			vl_key_u64(&key, s.epoch.n);
+		rot(&w, dbs[i], &key, 12);
+		assert_int_equal(vl_ledger_open(w.views, (size_t)256 << 20, false, &w.store, &why), VL_ERR_CORRUPT);
+		assert_non_null(strstr(why.text, "offset 0"));
+		assert_int_equal(vl_ledger_open(w.views, 0, true, &w.store, &why), VL_OK);
+		assert_int_equal(look(&w).entries, 1);
+		assert_int_equal(marks(&w, "SD-1"), 0);
+		vl_store_close(w.store);
+		w.store = NULL;
+		rot(&w, dbs[i], &key, 12);
+	}
+	world_open_ledger(&w, "views");
+	bring_case(&w, &s, 2, "SD-1");
+	world_close(&w);
+	vl_signer_close(s.signer);
+}
+
+/* A row whose old contributions cannot be taken back must not be guessed at. */
+static void test_row_that_rotted_stops_the_writer_with_words(void **state)
+{
+	(void)state;
+	struct sender s = sender_new("CN-SD-EMB", 1);
+	struct world w;
+	struct vl_key key;
+	struct vl_why why = {0};
+
+	world_open(&w, &s, 1);
+	bring_case(&w, &s, 1, "SD-1");
+	vl_row_key(&key, (unsigned)vl_view_kind(vl_views[case_view()], "case"), "SD-1");
+	rot(&w, vl_view_db(case_view(), VL_VIEW_ROW), &key, 9);
+	world_open_ledger(&w, "views");
+	struct sent *sent = open_case(&s, 2, "SD-1", 200);
+	assert_int_equal(vl_apply_begin(w.applier, NULL), VL_OK);
+	bring_within(&w, sent);
+	assert_int_equal(vl_apply_commit(w.applier, &why), VL_ERR_CORRUPT);
+	assert_non_null(strstr(why.text, "consular.case.v1/row"));
+	assert_non_null(strstr(why.text, "offset 0"));
+	sent_free(sent);
+	world_close(&w);
+	vl_signer_close(s.signer);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_event_that_rotted_is_left_out_and_its_row_says_so),
+		cmocka_unit_test(test_archived_record_proves_its_head_too),
+		cmocka_unit_test(test_heads_that_rotted_stop_the_writer_and_nobody_else),
+		cmocka_unit_test(test_row_that_rotted_stops_the_writer_with_words),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
