@@ -58,7 +58,7 @@ struct vl_intake *vl_intake_open(const struct vl_agent_config *config, const int
 
 static void close_consumer(struct vl_intake *intake, int64_t now_ms)
 {
-	vl_consumer_close(intake->consumer);
+	vl_consumer_abandon(intake->consumer);
 	intake->consumer = NULL;
 	int64_t longer = intake->reopen_ms * 2;
 	intake->reopen_ms = longer < REOPEN_MIN_MS ? REOPEN_MIN_MS : longer < REOPEN_MAX_MS ? longer : REOPEN_MAX_MS;
@@ -223,7 +223,7 @@ enum vl_err vl_intake_step(struct vl_intake *intake, int keeper, int64_t now_ms)
 	enum vl_err err = hand_over(intake, keeper);
 
 	if (wake(intake, now_ms)) {
-		vl_consumer_close(intake->consumer);
+		vl_consumer_abandon(intake->consumer);
 		intake->consumer = NULL;
 	}
 	if (err == VL_OK && intake->consumer == NULL && now_ms >= intake->reopen_at) {

@@ -361,7 +361,7 @@ static bool open_consumer(struct vl_feed *f)
 	struct vl_why why = {0};
 
 	if (f->renew) {
-		vl_consumer_close(f->consumer);
+		vl_consumer_abandon(f->consumer);
 		f->consumer = NULL;
 		f->renew = false;
 	}
@@ -396,7 +396,7 @@ static void poll_once(struct vl_feed *f)
 		say_unreachable(f, true, &why);
 	else if (err != VL_ERR_TIMEOUT && err != VL_ERR_END) {
 		vl_log_cannot("read", "the lanes", &why, err);
-		vl_consumer_close(f->consumer);
+		vl_consumer_abandon(f->consumer);
 		f->consumer = NULL;
 	}
 }

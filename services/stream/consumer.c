@@ -4,6 +4,7 @@
 #include "stream/handle.h"
 
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +43,7 @@ struct vl_consumer {
 	struct vl_handle handle;
 	rd_kafka_t *rk;
 	atomic_size_t holders;
+	bool abandoned;
 };
 
 struct vl_message {
@@ -50,12 +52,31 @@ struct vl_message {
 	struct vl_record record;
 };
 
+static bool run_apart(void *(*work)(void *), struct vl_consumer *consumer)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, work, consumer) != 0)
+		return false;
+	(void)pthread_detach(thread);
+	return true;
+}
+
+static void *destroy(void *context)
+{
+	struct vl_consumer *consumer = context;
+
+	rd_kafka_destroy(consumer->rk);
+	free(consumer);
+	return NULL;
+}
+
 static void let_go(struct vl_consumer *consumer)
 {
 	if (atomic_fetch_sub(&consumer->holders, 1) > 1)
 		return;
-	rd_kafka_destroy(consumer->rk);
-	free(consumer);
+	if (!consumer->abandoned || !run_apart(destroy, consumer))
+		(void)destroy(consumer);
 }
 
 enum vl_err vl_consumer_open(const struct vl_conf_pair *pairs, size_t n_pairs, struct vl_consumer **consumer,
@@ -81,12 +102,28 @@ enum vl_err vl_consumer_open(const struct vl_conf_pair *pairs, size_t n_pairs, s
 	return VL_OK;
 }
 
+static void *leave(void *context)
+{
+	struct vl_consumer *consumer = context;
+
+	(void)rd_kafka_consumer_close(consumer->rk);
+	let_go(consumer);
+	return NULL;
+}
+
 void vl_consumer_close(struct vl_consumer *consumer)
+{
+	if (consumer != NULL)
+		(void)leave(consumer);
+}
+
+void vl_consumer_abandon(struct vl_consumer *consumer)
 {
 	if (consumer == NULL)
 		return;
-	(void)rd_kafka_consumer_close(consumer->rk);
-	let_go(consumer);
+	consumer->abandoned = true;
+	if (!run_apart(leave, consumer))
+		(void)leave(consumer);
 }
 
 enum vl_err vl_consumer_assign(struct vl_consumer *consumer, const struct vl_position *positions, size_t count,

@@ -83,6 +83,10 @@ enum vl_err vl_consumer_open(const struct vl_conf_pair *pairs, size_t n_pairs, s
                              struct vl_why *why) VL_CHECKED;
 void vl_consumer_close(struct vl_consumer *consumer);
 
+/* The same on a thread of its own, which nobody waits for: librdkafka 2.0.2 may never come back from closing a consumer while one of its
+ * topics is being deleted (its issue 4362). For one that is replaced because something was wrong with it. */
+void vl_consumer_abandon(struct vl_consumer *consumer);
+
 /* Read these partitions from these offsets, instead of what was assigned before. */
 enum vl_err vl_consumer_assign(struct vl_consumer *consumer, const struct vl_position *positions, size_t count,
                                struct vl_why *why) VL_CHECKED;

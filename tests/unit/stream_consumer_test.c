@@ -329,6 +329,26 @@ static void a_message_outlives_its_consumer(void **state)
 		(void)pthread_join(threads[i], NULL);
 }
 
+static void an_abandoned_one_goes_by_itself(void **state)
+{
+	struct mock *mock = *state;
+	int before = rd_kafka_thread_cnt();
+	struct vl_consumer *consumer = open_consumer(mock);
+
+	mock_topic(mock, TOPIC, 1);
+	fill(mock, TOPIC, 2);
+	assign(consumer, TOPIC, 0, 0);
+	struct vl_message *message = want(consumer);
+	vl_consumer_abandon(consumer);
+	assert_true(is(vl_message_record(message)->value, "value 0"));
+	vl_message_free(message);
+	int64_t until = vl_monotonic_ms() + 20000;
+	while (rd_kafka_thread_cnt() > before && vl_monotonic_ms() < until)
+		(void)usleep(10000);
+	assert_int_equal(rd_kafka_thread_cnt(), before);
+	vl_consumer_abandon(NULL);
+}
+
 static void questions_are_answered(void **state)
 {
 	struct mock *mock = *state;
@@ -430,6 +450,7 @@ int main(void)
 		ON_MOCK(a_topic_that_is_not_there_is_told),
 		ON_MOCK(a_lost_broker_is_unreachable_until_it_is_back),
 		ON_MOCK(a_message_outlives_its_consumer),
+		ON_MOCK(an_abandoned_one_goes_by_itself),
 		ON_MOCK(questions_are_answered),
 		ON_MOCK(questions_end_in_time),
 		ON_MOCK(admin_asks_metadata),
