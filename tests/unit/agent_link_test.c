@@ -509,6 +509,12 @@ static void one_fault(struct line *line, uint64_t *seed)
 	};
 	uint64_t dice = fixture_next(seed) % (sizeof(errors) / sizeof(errors[0]) + 3);
 
+	size_t waiting = 0;
+
+	/* They cannot be taken back, and a lane that is refused again and again waits longer each time. */
+	(void)rd_kafka_mock_broker_error_stack_cnt(line->mock->cluster, 1, PRODUCE_REQUEST, &waiting);
+	if (waiting > 1)
+		return;
 	if (dice < sizeof(errors) / sizeof(errors[0])) {
 		for (uint64_t n = 1 + fixture_next(seed) % 3; n > 0; n--)
 			push(line, errors[dice], (int)(fixture_next(seed) % 400));
@@ -536,7 +542,6 @@ static void whatever_comes(void **state)
 			one_fault(line, &seed);
 		go_on(line, (int)(fixture_next(&seed) % 150));
 	}
-	rd_kafka_mock_clear_request_errors(line->mock->cluster, PRODUCE_REQUEST);
 	until(line, all_there(line));
 	print_message("%u records for %llu batches, %u and %u came early\n",
 		      line->logs[0].records + line->logs[1].records, (unsigned long long)(line->put[0] + line->put[1]),
