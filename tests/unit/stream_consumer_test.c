@@ -333,11 +333,11 @@ static void a_message_outlives_its_consumer(void **state)
 static void an_abandoned_one_goes_by_itself(void **state)
 {
 	struct mock *mock = *state;
-	int before = rd_kafka_thread_cnt();
-	struct vl_consumer *consumer = open_consumer(mock);
 
 	mock_topic(mock, TOPIC, 1);
 	fill(mock, TOPIC, 2);
+	int before = rd_kafka_thread_cnt();
+	struct vl_consumer *consumer = open_consumer(mock);
 	assign(consumer, TOPIC, 0, 0);
 	struct vl_message *message = want(consumer);
 	vl_consumer_abandon(consumer);
