@@ -471,6 +471,52 @@ static void dead_readers_are_forgotten(void **state)
 	vl_store_close(store);
 }
 
+static void put_many(struct vl_store *store, uint8_t *value, size_t size)
+{
+	for (uint8_t i = 0; i < 200; i++) {
+		struct vl_txn *txn = vl_txn_begin(store, true, NULL);
+		value[0] = i;
+		vl_txn_put(txn, 0, (struct vl_bytes){(const uint8_t *)"big", 3}, (struct vl_bytes){value, size});
+		assert_int_equal(vl_txn_commit(txn, NULL), VL_OK);
+	}
+}
+
+static off_t file_size(void)
+{
+	char path[sizeof(folder) + 16];
+	struct stat status;
+
+	(void)snprintf(path, sizeof(path), "%s/data.mdb", folder);
+	assert_int_equal(stat(path, &status), 0);
+	return status.st_size;
+}
+
+/* A snapshot keeps every page from reuse; when its reader is dead and forgotten no more. */
+static void a_dead_reader_keeps_no_page(void **state)
+{
+	(void)state;
+	static uint8_t value[16384];
+	struct vl_store *store = open_store(false);
+	put_one(store, "a", "1");
+	pid_t pid = fork();
+	if (pid == 0) {
+		struct vl_store_options options = {.path = folder, .dbs = dbs, .unchecked = 4, .read_only = true};
+		struct vl_store *mine;
+		bool holds = vl_store_open(&options, &mine, NULL) == VL_OK && vl_txn_begin(mine, false, NULL) != NULL;
+		_exit(holds ? 0 : 1);
+	}
+	int status;
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	vl_store_reap_readers(store);
+	put_many(store, value, sizeof(value));
+	off_t before = file_size();
+	put_many(store, value, sizeof(value));
+	assert_int_equal(file_size(), before);
+	assert_true(before < 40 * (off_t)sizeof(value));
+	vl_store_close(store);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -491,6 +537,7 @@ int main(void)
 		TEST(says_what_is_not_a_store),
 		TEST(files_are_private),
 		TEST(dead_readers_are_forgotten),
+		TEST(a_dead_reader_keeps_no_page),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
