@@ -20,28 +20,27 @@
  * to the disk is not much shorter; but what is urgent does not wait. Its connections are made before they are needed, and sooner
  * tried again.
  *
- * Small batches share a request, up to batch.size; were all that a window holds in one, its ack would be long in coming. An event
- * of 900 kB takes two minutes at 64 kbit/s, and socket.timeout.ms, which begins when librdkafka has the record, can be five at
+ * Urgent batches do not wait for each other in one request, unless they are small; others share one as the window lets. An event of
+ * 900 kB takes two minutes at 64 kbit/s, and socket.timeout.ms, which begins when librdkafka has the record, can be five at
  * most: lines that are dead are seen by TCP (stream/valve.c), brokers that are mute by the time that passes without acks.
  */
+#define MOST_PAIRS 5
 static const struct {
 	int stall_ms; /* an ack outstanding for so long, and for what the line needs: a new producer */
-	struct vl_conf_pair pairs[5];
+	size_t n_pairs;
+	struct vl_conf_pair pairs[MOST_PAIRS];
 } classes[VL_CLASSES] = {
 	[VL_URGENT] = {60000,
+		       5,
 		       {{"linger.ms", "0"},
 			{"batch.size", "16384"},
 			{"socket.timeout.ms", "300000"},
 			{"reconnect.backoff.max.ms", "1000"},
 			{"enable.sparse.connections", "false"}}},
 	[VL_BULK] = {120000,
-		     {{"linger.ms", "25"},
-		      {"batch.size", "16384"},
-		      {"socket.timeout.ms", "300000"},
-		      {"reconnect.backoff.max.ms", "5000"},
-		      {"enable.sparse.connections", "true"}}},
+		     3,
+		     {{"linger.ms", "25"}, {"socket.timeout.ms", "300000"}, {"reconnect.backoff.max.ms", "5000"}}},
 };
-#define N_PAIRS (sizeof(classes[0].pairs) / sizeof(classes[0].pairs[0]))
 
 struct vl_sender {
 	enum vl_class class;
@@ -149,15 +148,16 @@ struct vl_sender *vl_sender_open(const struct vl_agent_config *config, struct vl
 	sender->well_since = INT64_MIN / 2;
 	sender->since = vl_time_ms(vl_clock_now(&vl_clock_system));
 	sender->flight = flight;
-	sender->n_pairs = N_PAIRS + config->n_kafka;
+	size_t own = classes[class].n_pairs;
+	sender->n_pairs = own + config->n_kafka;
 	sender->pairs = calloc(sender->n_pairs, sizeof(*sender->pairs));
 	sender->told_of = calloc(vl_n_lanes + 1, sizeof(*sender->told_of));
 	if (sender->pairs == NULL || sender->told_of == NULL) {
 		vl_sender_close(sender, 0);
 		return NULL;
 	}
-	memcpy(sender->pairs, classes[class].pairs, sizeof(classes[class].pairs));
-	memcpy(sender->pairs + N_PAIRS, config->kafka, config->n_kafka * sizeof(*sender->pairs));
+	memcpy(sender->pairs, classes[class].pairs, own * sizeof(*sender->pairs));
+	memcpy(sender->pairs + own, config->kafka, config->n_kafka * sizeof(*sender->pairs));
 	return sender;
 }
 

@@ -18,6 +18,7 @@
 #define CHUNK ((size_t)64 << 10) /* read at once */
 #define SEGMENT ((size_t)1400)   /* not worth sending less, while more is waiting */
 #define REST_MS 5
+#define WAY_MS 100     /* between looks how long the way is */
 #define HELD_MAX_MS 50 /* between looks whether the line has room again */
 
 /* Bytes on their way through. */
@@ -36,7 +37,7 @@ struct valve {
 	bool closed, ended; /* librdkafka has closed its descriptor; the thread is done */
 	bool busy, holding; /* something is on its way; more waits for room */
 	uint64_t sent, confirmed;
-	int64_t looked_ms;
+	int64_t looked_ms, way, way_at;
 	struct flow up, down;
 };
 
@@ -97,14 +98,19 @@ static size_t measure(struct valve *valve, int *again_ms)
 
 	(void)ioctl(valve->line, SIOCOUTQ, &queued);
 	size_t standing = queued > 0 ? (size_t)queued : 0;
-	int64_t way = more ? way_ms(valve) : 0, now = vl_monotonic_ms();
+	int64_t now = vl_monotonic_ms();
+
+	if (more && now - valve->way_at >= WAY_MS) {
+		valve->way_at = now;
+		valve->way = way_ms(valve);
+	}
 	/* It was empty for a while: what moved until then took less time than it seems. */
 	bool rested = standing == 0 && !valve->holding && now - valve->looked_ms > REST_MS;
 	valve->looked_ms = now;
 	(void)pthread_mutex_lock(&all->lock);
 	all->moved += valve->sent - standing - valve->confirmed;
 	valve->confirmed = valve->sent - standing;
-	size_t room = vl_gauge_room(&all->gauge, way, all->holding);
+	size_t room = vl_gauge_room(&all->gauge, valve->way, all->holding);
 	size_t least = valve->up.size < SEGMENT ? valve->up.size : SEGMENT;
 	bool hold = more && standing > 0 && standing + least > room;
 	count(&all->holding, &valve->holding, hold);
