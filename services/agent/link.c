@@ -20,7 +20,6 @@
 #define REPORT_MS 50   /* acks go to the keeper at most this often */
 #define POLL_MS 1000   /* the producer is asked this often even when it says nothing */
 #define LAST_MS 1000   /* for what is in flight when we end */
-#define YIELD_MS 5000  /* when the line is back, so long for what is urgent to be back on it first */
 #define CHECK_MS 30000 /* between looks for receipts that do not come, at most */
 
 struct link {
@@ -168,13 +167,6 @@ static void wait_for_work(struct link *link)
 	link->stopping |= fds[1].revents != 0;
 }
 
-/* Each sender finds by itself that the line is back, and it may be bulk that is first; not with all that waits. */
-static bool yields(const struct link *link, int64_t now)
-{
-	return vl_sender_in_trouble(link->senders[VL_URGENT]) &&
-	       now - vl_sender_well_since(link->senders[VL_BULK]) < YIELD_MS;
-}
-
 /* What the answer took makes it less than it is: the greatest is the nearest. */
 static void hear_clock(struct link *link, struct vl_sender *sender)
 {
@@ -194,8 +186,7 @@ static enum vl_err go_round(struct link *link, struct vl_why *why)
 
 	/* The urgent one first: so what it sends is in its connection before anything else of this round. */
 	for (size_t i = 0; err == VL_OK && i < VL_CLASSES; i++) {
-		bool hold = i != VL_URGENT && yields(link, now);
-		err = vl_sender_serve(link->senders[i], link->outbox, link->line, hold, now, why);
+		err = vl_sender_serve(link->senders[i], link->outbox, link->line, now, why);
 		link->news |= vl_sender_news(link->senders[i]);
 		hear_clock(link, link->senders[i]);
 	}
@@ -269,6 +260,7 @@ static enum vl_err open_parts(struct link *link)
 		if (link->senders[i] == NULL)
 			return VL_ERR_NOMEM;
 	}
+	vl_sender_yield_to(link->senders[VL_BULK], link->senders[VL_URGENT]);
 	return VL_OK;
 }
 

@@ -10,6 +10,7 @@
 
 #define REOPEN_MIN_MS 100 /* before a new producer, doubling */
 #define REOPEN_MAX_MS 10000
+#define YIELD_MS 5000
 #define FRESH_MS 10000             /* a batch this young is read from memory, not from the disk */
 #define RECORD_EXTRA ((size_t)512) /* key and headers of one record, at most */
 #define SLOW_LINE 4000             /* bytes a second; the slowest that is reckoned with while nothing is known */
@@ -44,6 +45,7 @@ static const struct {
 
 struct vl_sender {
 	enum vl_class class;
+	const struct vl_sender *first; /* may be NULL */
 	struct vl_flight *flight;
 	struct vl_producer *producer; /* NULL while backing off */
 	struct vl_conf_pair *pairs;   /* the class's first, so that the configuration has the last word */
@@ -324,7 +326,18 @@ static enum vl_err pump(struct vl_sender *sender, struct vl_outbox *outbox, int6
 	return err == VL_OK ? VL_OK : vl_fail(why, err, "the outbox cannot be read: %s", vl_err_text(err));
 }
 
-enum vl_err vl_sender_serve(struct vl_sender *sender, struct vl_outbox *outbox, uint64_t line, bool hold, int64_t now,
+void vl_sender_yield_to(struct vl_sender *sender, const struct vl_sender *first)
+{
+	sender->first = first;
+}
+
+/* Each finds by itself that the line is back; whoever is first must not fill it with all that waits. */
+static bool yields(const struct vl_sender *sender, int64_t now)
+{
+	return sender->first != NULL && sender->first->told != VL_OK && now - sender->well_since < YIELD_MS;
+}
+
+enum vl_err vl_sender_serve(struct vl_sender *sender, struct vl_outbox *outbox, uint64_t line, int64_t now,
 			    struct vl_why *why)
 {
 	enum vl_err err = VL_OK;
@@ -334,21 +347,11 @@ enum vl_err vl_sender_serve(struct vl_sender *sender, struct vl_outbox *outbox, 
 	if (sender->producer == NULL)
 		return err;
 	serve_producer(sender, line, now);
-	if (sender->broken == VL_OK && !hold)
+	if (sender->broken == VL_OK && !yields(sender, now))
 		err = pump(sender, outbox, now, why);
 	if (sender->broken != VL_OK)
 		replace_producer(sender, now);
 	return err;
-}
-
-bool vl_sender_in_trouble(const struct vl_sender *sender)
-{
-	return sender->told != VL_OK;
-}
-
-int64_t vl_sender_well_since(const struct vl_sender *sender)
-{
-	return sender->well_since;
 }
 
 bool vl_sender_news(struct vl_sender *sender)

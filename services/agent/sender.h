@@ -20,16 +20,14 @@ struct vl_sender *vl_sender_open(const struct vl_agent_config *config, struct vl
 /* Wait up to `timeout_ms` for what is in flight. NULL is fine. */
 void vl_sender_close(struct vl_sender *sender, int timeout_ms);
 
-/* Hear acks, replace a producer that is broken, and unless it is to `hold` send what the window lets; `line` is what the line carries
- * in bytes a second, 0 where that is not known. Not ok only where a new process may help. */
-enum vl_err vl_sender_serve(struct vl_sender *sender, struct vl_outbox *outbox, uint64_t line, bool hold, int64_t now,
+/* Once a line that was down is back, let `first`, if it has something that does not get through yet, be the first on it, for some
+ * seconds. It must outlive the sender's last serve. */
+void vl_sender_yield_to(struct vl_sender *sender, const struct vl_sender *first);
+
+/* Hear acks, replace a producer that is broken, and send what the window lets; `line` is what the line carries in bytes a second, 0
+ * where that is not known. Not ok only where a new process may help. */
+enum vl_err vl_sender_serve(struct vl_sender *sender, struct vl_outbox *outbox, uint64_t line, int64_t now,
 			    struct vl_why *why) VL_CHECKED;
-
-/* It has something to send that does not get through. */
-bool vl_sender_in_trouble(const struct vl_sender *sender);
-
-/* When its last trouble was over; before that, long ago. */
-int64_t vl_sender_well_since(const struct vl_sender *sender);
 
 /* Whether anything was acked since the last call. */
 bool vl_sender_news(struct vl_sender *sender);
