@@ -5,9 +5,11 @@
 struct vl_acks {
 	int64_t since; /* -1 while there is nothing */
 	struct {
-		struct vl_epoch epoch;
-		struct vl_seq seq;
-		bool news;
+		struct place {
+			struct vl_epoch epoch;
+			struct vl_seq seq;
+			bool news;
+		} acked, sent;
 	} lanes[]; /* by the index in vl_lanes */
 };
 
@@ -28,10 +30,12 @@ void vl_acks_close(struct vl_acks *acks)
 void vl_acks_take(struct vl_acks *acks, const struct vl_pipe_message *message, int64_t now_ms)
 {
 	size_t i = (size_t)(message->lane - vl_lanes);
+	struct place place = {message->epoch, message->seq, true};
 
-	acks->lanes[i].epoch = message->epoch;
-	acks->lanes[i].seq = message->seq;
-	acks->lanes[i].news = true;
+	if (message->kind == VL_PIPE_ACKED)
+		acks->lanes[i].acked = place;
+	else
+		acks->lanes[i].sent = place;
 	if (acks->since < 0)
 		acks->since = now_ms;
 }
@@ -43,23 +47,29 @@ int64_t vl_acks_since(const struct vl_acks *acks)
 
 void vl_acks_note(const struct vl_acks *acks, struct vl_outbox *outbox)
 {
-	for (size_t i = 0; acks->since >= 0 && i < vl_n_lanes; i++)
-		if (acks->lanes[i].news)
-			vl_outbox_ack(outbox, vl_lanes[i].name, acks->lanes[i].epoch, acks->lanes[i].seq);
+	for (size_t i = 0; acks->since >= 0 && i < vl_n_lanes; i++) {
+		const struct place *sent = &acks->lanes[i].sent, *acked = &acks->lanes[i].acked;
+		if (sent->news)
+			vl_outbox_sent(outbox, vl_lanes[i].name, sent->epoch, sent->seq);
+		if (acked->news)
+			vl_outbox_ack(outbox, vl_lanes[i].name, acked->epoch, acked->seq);
+	}
 }
 
 void vl_acks_noted(struct vl_acks *acks)
 {
 	for (size_t i = 0; acks->since >= 0 && i < vl_n_lanes; i++)
-		acks->lanes[i].news = false;
+		acks->lanes[i].sent.news = acks->lanes[i].acked.news = false;
 	acks->since = -1;
 }
 
 void vl_acks_not_noted(struct vl_acks *acks, int64_t now_ms)
 {
 	for (size_t i = 0; i < vl_n_lanes; i++) {
-		acks->lanes[i].news = acks->lanes[i].seq.n > 0;
-		if (acks->lanes[i].news)
+		struct place *sent = &acks->lanes[i].sent, *acked = &acks->lanes[i].acked;
+		sent->news = sent->seq.n > 0;
+		acked->news = acked->seq.n > 0;
+		if (sent->news || acked->news)
 			acks->since = now_ms;
 	}
 }

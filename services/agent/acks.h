@@ -1,5 +1,5 @@
 /*
- * How far the link says Kafka has each lane, until the outbox has noted it.
+ * How far the link says that it has given Kafka each lane, and that Kafka has it, until the outbox has noted it.
  */
 #ifndef VALISE_AGENT_ACKS_H
 #define VALISE_AGENT_ACKS_H

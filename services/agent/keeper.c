@@ -353,7 +353,7 @@ static void hear_link(struct vl_keeper *keeper)
 	for (int i = 0; keeper->link >= 0 && err == VL_OK && i < PACKETS_A_TURN; i++) {
 		int64_t now = vl_monotonic_ms();
 		err = vl_pipe_receive(keeper->link, &message, &keeper->record);
-		if (err == VL_OK && message.kind == VL_PIPE_ACKED)
+		if (err == VL_OK && (message.kind == VL_PIPE_ACKED || message.kind == VL_PIPE_SENT))
 			vl_acks_take(keeper->acks, &message, now);
 		if (err == VL_OK && message.kind == VL_PIPE_CLOCK && keeper->options.pulse != NULL)
 			vl_pulse_clock(keeper->options.pulse, message.ahead_ms);

@@ -31,7 +31,8 @@ struct link {
 	struct vl_intake *intake; /* NULL where no receipts are honoured */
 	struct vl_resend *resends;
 	struct vl_resend_asked *asked;
-	int64_t check_at, reported;
+	struct vl_place *told_sent; /* of each lane, to the keeper */
+	int64_t check_at, sent_at, reported;
 	uint64_t line;    /* what the keeper was told of it */
 	bool clock_known; /* and not told yet */
 	int64_t ahead_ms; /* the broker's clock before ours */
@@ -65,6 +66,22 @@ static void report(struct link *link, int64_t now)
 	struct vl_pipe_message clock = {.kind = VL_PIPE_CLOCK, .ahead_ms = link->ahead_ms};
 	if (link->clock_known && vl_pipe_send(link->keeper, &clock) == VL_OK)
 		link->clock_known = false;
+}
+
+/* What was given to a Kafka that does not answer is not called sent. */
+static void report_sent(struct link *link)
+{
+	for (size_t i = 0; i < vl_n_lanes; i++) {
+		struct vl_place sent = vl_flight_sent_to(link->flight, i), *told = &link->told_sent[i];
+		struct vl_pipe_message message = {
+			.kind = VL_PIPE_SENT, .lane = &vl_lanes[i], .epoch = sent.epoch, .seq = sent.seq};
+		bool later =
+			sent.epoch.n > told->epoch.n || (sent.epoch.n == told->epoch.n && sent.seq.n > told->seq.n);
+		if (later && vl_sender_heard(link->senders[vl_flight_class(link->flight, i)]) &&
+		    vl_pipe_send(link->keeper, &message) == VL_OK)
+			*told = sent;
+	}
+	link->sent_at = vl_monotonic_ms() + REPORT_MS;
 }
 
 /* Batches are made to fit the line: what it carries is told when that is another figure than before. */
@@ -191,6 +208,8 @@ static enum vl_err go_round(struct link *link, struct vl_why *why)
 		hear_clock(link, link->senders[i]);
 	}
 	report_line(link);
+	if (now >= link->sent_at)
+		report_sent(link);
 	if (link->news && now - link->reported >= REPORT_MS)
 		report(link, now);
 	if (err == VL_OK)
@@ -253,7 +272,9 @@ static enum vl_err open_parts(struct link *link)
 	link->flight = vl_flight_open(vl_lanes, vl_n_lanes);
 	link->resends = calloc(vl_n_lanes + 1, sizeof(*link->resends));
 	link->asked = calloc(vl_n_lanes + 1, sizeof(*link->asked));
-	if (link->flight == NULL || link->resends == NULL || link->asked == NULL || link->signals < 0)
+	link->told_sent = calloc(vl_n_lanes + 1, sizeof(*link->told_sent));
+	if (link->flight == NULL || link->resends == NULL || link->asked == NULL || link->told_sent == NULL ||
+	    link->signals < 0)
 		return VL_ERR_NOMEM;
 	for (size_t i = 0; i < VL_CLASSES; i++) {
 		link->senders[i] = vl_sender_open(link->config, link->flight, (enum vl_class)i);
@@ -273,6 +294,7 @@ static void close_parts(struct link *link)
 	vl_flight_close(link->flight);
 	free(link->resends);
 	free(link->asked);
+	free(link->told_sent);
 }
 
 enum vl_err vl_link_run(const struct vl_agent_config *config, int keeper, struct vl_why *why)

@@ -112,6 +112,9 @@ enum vl_err vl_outbox_accept(struct vl_outbox *outbox, struct vl_bytes event, st
 /* The same for a pulse, which is the agent's own to give: vl_outbox_accept refuses one. */
 enum vl_err vl_outbox_accept_pulse(struct vl_outbox *outbox, struct vl_bytes event, struct vl_why *why) VL_CHECKED;
 
+/* Note that the link has given Kafka all of a lane's batches up to this one. Never goes back. */
+void vl_outbox_sent(struct vl_outbox *outbox, const char *lane, struct vl_epoch epoch, struct vl_seq seq);
+
 /* Note that Kafka has all of a lane's batches up to this one. Never goes back. */
 void vl_outbox_ack(struct vl_outbox *outbox, const char *lane, struct vl_epoch epoch, struct vl_seq seq);
 
@@ -182,7 +185,8 @@ int vl_outbox_fd(const struct vl_outbox *outbox);
 /* -- looking (a reader, or the writer between transactions) -- */
 
 enum vl_outbox_state {
-	VL_OUTBOX_STORED,  /* on this disk; it may be on its way, which only the link knows */
+	VL_OUTBOX_STORED,  /* on this disk */
+	VL_OUTBOX_SENT,    /* and given to a Kafka that answered, which has not acked it: it may be there or not */
 	VL_OUTBOX_ACKED,   /* and Kafka has acked it */
 	VL_OUTBOX_APPLIED, /* and headquarters has applied it: about to be deleted */
 	VL_OUTBOX_DAMAGED, /* its row is not what was stored: it is not sent, and only lane, epoch and seq are known */

@@ -268,16 +268,36 @@ enum vl_err vl_outbox_accept_pulse(struct vl_outbox *outbox, struct vl_bytes eve
 	return accept(outbox, event, true, &accepted, why);
 }
 
+/* What the round is to note of a lane; NULL where there is no such lane. */
+static struct outbox_end *end_of(struct vl_outbox *outbox, const char *name)
+{
+	for (uint32_t i = 0; i < outbox->n_lanes; i++)
+		if (outbox->lanes[i] != NULL && strcmp(outbox->lanes[i]->name, name) == 0) {
+			outbox->round->empty = false;
+			return &outbox->round->ends[i];
+		}
+	return NULL;
+}
+
+void vl_outbox_sent(struct vl_outbox *outbox, const char *name, struct vl_epoch epoch, struct vl_seq seq)
+{
+	struct outbox_end *end = end_of(outbox, name);
+
+	if (end == NULL)
+		return;
+	end->sent = true;
+	end->sent_epoch = epoch;
+	end->sent_seq = seq;
+}
+
 void vl_outbox_ack(struct vl_outbox *outbox, const char *name, struct vl_epoch epoch, struct vl_seq seq)
 {
-	for (uint32_t i = 0; i < outbox->n_lanes; i++) {
-		if (outbox->lanes[i] == NULL || strcmp(outbox->lanes[i]->name, name) != 0)
-			continue;
-		struct outbox_end *end = &outbox->round->ends[i];
+	struct outbox_end *end = end_of(outbox, name);
+
+	if (end != NULL) {
 		end->acked = true;
 		end->acked_epoch = epoch;
 		end->acked_seq = seq;
-		outbox->round->empty = false;
 	}
 	if (outbox_unreceipted(name))
 		outbox_free_acked(outbox, name, epoch, seq);

@@ -58,11 +58,11 @@ struct outbox_closed {
 
 /* What one round leaves of a lane: its chain's head, and how far it is acked. */
 struct outbox_end {
-	bool touched, acked;
+	bool touched, acked, sent;
 	struct vl_chain chain;
 	const struct outbox_closed *last;
-	struct vl_epoch acked_epoch;
-	struct vl_seq acked_seq;
+	struct vl_epoch acked_epoch, sent_epoch;
+	struct vl_seq acked_seq, sent_seq;
 };
 
 struct outbox_round {

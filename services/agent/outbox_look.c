@@ -9,8 +9,8 @@ struct vl_outbox_look {
 	enum vl_err err;
 	/* Whose acks are known, so that a walk over a lane reads them once. */
 	const char *acked_lane;
-	struct vl_epoch acked_epoch, applied_epoch;
-	struct vl_seq acked_seq, applied_seq;
+	struct vl_epoch sent_epoch, acked_epoch, applied_epoch;
+	struct vl_seq sent_seq, acked_seq, applied_seq;
 };
 
 struct vl_outbox_look *vl_outbox_look(struct vl_outbox *outbox, struct vl_why *why)
@@ -40,6 +40,7 @@ void vl_outbox_look_end(struct vl_outbox_look *look)
 static void judge_state(struct vl_outbox_look *look, struct vl_outbox_batch *batch)
 {
 	if (look->acked_lane == NULL || strcmp(look->acked_lane, batch->lane) != 0) {
+		row_get_place(look->txn, SENT, batch->lane, &look->sent_epoch, &look->sent_seq);
 		row_get_place(look->txn, ACKED, batch->lane, &look->acked_epoch, &look->acked_seq);
 		row_get_place(look->txn, APPLIED, batch->lane, &look->applied_epoch, &look->applied_seq);
 		look->acked_lane = batch->lane;
@@ -48,6 +49,8 @@ static void judge_state(struct vl_outbox_look *look, struct vl_outbox_batch *bat
 		batch->state = VL_OUTBOX_APPLIED;
 	else if (!row_later(batch->epoch, batch->seq, look->acked_epoch, look->acked_seq))
 		batch->state = VL_OUTBOX_ACKED;
+	else if (!row_later(batch->epoch, batch->seq, look->sent_epoch, look->sent_seq))
+		batch->state = VL_OUTBOX_SENT;
 	else
 		batch->state = VL_OUTBOX_STORED;
 }

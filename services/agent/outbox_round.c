@@ -43,21 +43,27 @@ static void put_ids(struct vl_txn *txn, const struct vl_ids *ids)
 	}
 }
 
+static void put_later(struct vl_txn *txn, unsigned db, const char *lane, struct vl_epoch epoch, struct vl_seq seq)
+{
+	struct vl_epoch old_epoch;
+	struct vl_seq old_seq;
+
+	row_get_place(txn, db, lane, &old_epoch, &old_seq);
+	if (row_later(epoch, seq, old_epoch, old_seq))
+		row_put_place(txn, db, lane, epoch, seq);
+}
+
 static void put_end(struct vl_txn *txn, const struct outbox_lane *lane, struct outbox_end *end)
 {
-	struct vl_epoch epoch;
-	struct vl_seq seq;
-
 	if (end->touched) {
 		if (end->last != NULL)
 			end->chain.digest = end->last->seal.digest;
 		row_put_chain(txn, lane->name, &(struct chain_row){lane->number, end->chain});
 	}
-	if (!end->acked)
-		return;
-	row_get_place(txn, ACKED, lane->name, &epoch, &seq);
-	if (row_later(end->acked_epoch, end->acked_seq, epoch, seq))
-		row_put_place(txn, ACKED, lane->name, end->acked_epoch, end->acked_seq);
+	if (end->sent)
+		put_later(txn, SENT, lane->name, end->sent_epoch, end->sent_seq);
+	if (end->acked)
+		put_later(txn, ACKED, lane->name, end->acked_epoch, end->acked_seq);
 }
 
 /* `txn` is the one that frees, or NULL. */

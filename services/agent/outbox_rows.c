@@ -3,7 +3,7 @@
 #include <sodium.h>
 #include <string.h>
 
-const char *const vl_outbox_dbs[] = {"meta", "chain", "batch", "event", "acked", "applied", "inbox", NULL};
+const char *const vl_outbox_dbs[] = {"meta", "chain", "batch", "event", "acked", "applied", "inbox", "sent", NULL};
 
 /* A cursor over a row of fixed size; the sizes are the callers'. */
 static uint8_t *pack_u32(uint8_t *at, uint32_t n)

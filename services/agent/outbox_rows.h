@@ -10,6 +10,7 @@
  *   EVENT  id[16] -> u32 lane number, u64 epoch, u64 event
  *   ACKED  lane text -> u64 epoch, u64 seq
  *   APPLIED lane text -> u64 epoch, u64 seq
+ *   SENT   lane text -> u64 epoch, u64 seq
  *   INBOX  topic text NUL, u32 partition -> u64 next offset
  *
  * The store adds its check word to all but BATCH (UNCHECKED).
@@ -24,7 +25,7 @@
 #include "bus/chain.h"
 #include "store/store.h"
 
-enum { META, CHAIN, BATCH, EVENT, ACKED, APPLIED, INBOX };
+enum { META, CHAIN, BATCH, EVENT, ACKED, APPLIED, INBOX, SENT };
 extern const char *const vl_outbox_dbs[];
 
 #define VL_OUTBOX_UNCHECKED (UINT64_C(1) << BATCH)

@@ -70,7 +70,8 @@ static bool decode(const uint8_t *packet, size_t size, struct vl_pipe_message *m
 	message->kind = packet[0];
 	return message->kind == VL_PIPE_COMMITTED || message->kind == VL_PIPE_STOP || message->kind == VL_PIPE_LINE ||
 	       message->kind == VL_PIPE_CLOCK ||
-	       ((message->kind == VL_PIPE_ACKED || message->kind == VL_PIPE_RESEND) && message->lane != NULL);
+	       ((message->kind == VL_PIPE_ACKED || message->kind == VL_PIPE_SENT || message->kind == VL_PIPE_RESEND) &&
+		message->lane != NULL);
 }
 
 /* One more piece of a record; true where it is the last and the whole is good. A record that grows too long fails, and its last

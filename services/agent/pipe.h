@@ -18,12 +18,13 @@ enum vl_pipe_kind {
 	VL_PIPE_PART,          /* inside: more of a record follows */
 	VL_PIPE_RESEND,        /* keeper: send again from (epoch, seq) of `lane` up to `to`; 0: and all that follows */
 	VL_PIPE_CLOCK,         /* link: how far the broker's clock is ahead of ours */
+	VL_PIPE_SENT,          /* link: a Kafka that answered was given all of `lane` up to (epoch, seq) */
 	VL_PIPE_LINE,          /* link: the line carries `rate` bytes a second */
 };
 
 struct vl_pipe_message {
 	enum vl_pipe_kind kind;
-	const struct vl_lane *lane; /* ACKED and RESEND only */
+	const struct vl_lane *lane; /* ACKED, SENT and RESEND only */
 	struct vl_epoch epoch;
 	struct vl_seq seq;
 	struct vl_seq to; /* RESEND only */

@@ -56,6 +56,7 @@ struct vl_sender {
 	int64_t ahead_ms;     /* the broker's clock before ours */
 	bool clock_known;     /* and nobody has asked */
 	bool news;            /* acks that nobody has asked for */
+	bool heard;           /* this producer has had an ack, and no trouble since */
 	bool closing;         /* what is told of records now is not about Kafka */
 	enum vl_err broken;   /* why the producer must be replaced */
 	enum vl_err told;     /* the trouble that was logged last, so that each is logged once */
@@ -66,6 +67,7 @@ struct vl_sender {
 
 static void trouble(struct vl_sender *sender, enum vl_err err, const struct vl_why *why)
 {
+	sender->heard = false;
 	if (sender->told == err)
 		return;
 	sender->told = err;
@@ -125,7 +127,7 @@ static void on_acked(void *context, uint64_t tag, enum vl_err err, int32_t parti
 	(void)partition, (void)offset;
 	if (err == VL_OK) {
 		all_well(sender, vl_flight_acked(sender->flight, (size_t)tag, now));
-		sender->news = true;
+		sender->news = sender->heard = true;
 		note_clock(sender);
 	} else if (is_refusal(err)) {
 		size_t lane = vl_flight_refused(sender->flight, (size_t)tag, now);
@@ -182,7 +184,7 @@ static void close_producer(struct vl_sender *sender, int timeout_ms)
 {
 	sender->closing = true;
 	vl_producer_close(sender->producer, timeout_ms);
-	sender->closing = false;
+	sender->closing = sender->heard = false;
 	sender->producer = NULL;
 	vl_flight_restart(sender->flight, sender->class);
 }
@@ -352,6 +354,11 @@ enum vl_err vl_sender_serve(struct vl_sender *sender, struct vl_outbox *outbox, 
 	if (sender->broken != VL_OK)
 		replace_producer(sender, now);
 	return err;
+}
+
+bool vl_sender_heard(const struct vl_sender *sender)
+{
+	return sender->heard;
 }
 
 bool vl_sender_news(struct vl_sender *sender)

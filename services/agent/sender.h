@@ -29,6 +29,9 @@ void vl_sender_yield_to(struct vl_sender *sender, const struct vl_sender *first)
 enum vl_err vl_sender_serve(struct vl_sender *sender, struct vl_outbox *outbox, uint64_t line, int64_t now,
 			    struct vl_why *why) VL_CHECKED;
 
+/* Whether Kafka has acked something on the present connections, and nothing has gone wrong since. */
+bool vl_sender_heard(const struct vl_sender *sender);
+
 /* Whether anything was acked since the last call. */
 bool vl_sender_news(struct vl_sender *sender);
 

@@ -23,6 +23,8 @@ static const char *state_name(enum vl_outbox_state state)
 	switch (state) {
 	case VL_OUTBOX_STORED:
 		return "stored";
+	case VL_OUTBOX_SENT:
+		return "sent";
 	case VL_OUTBOX_ACKED:
 		return "acked";
 	case VL_OUTBOX_APPLIED:
@@ -168,13 +170,11 @@ const struct cli_verb cli_outbox_verbs[] = {
 	{
 		.name = "ls",
 		.args = "",
-		.about = "List what a mission's agent keeps: each batch, and whether it is stored (on this disk) or "
-			 "acked\n"
-			 "(Kafka has acknowledged it). A batch that headquarters has applied is kept no longer: one "
-			 "line a "
-			 "lane\n"
-			 "says how far that is. What is on its way just now only the agent knows; it is listed as "
-			 "stored.\n"
+		.about = "List what a mission's agent keeps: each batch, and whether it is stored (on this disk), sent "
+			 "(given\n"
+			 "to a Kafka that was answering; it may be there or not) or acked (Kafka has acknowledged it). "
+			 "A batch\n"
+			 "that headquarters has applied is kept no longer: one line a lane says how far that is.\n"
 			 "A batch that this disk has let rot is damaged, and is not sent; exit code 4 where there is "
 			 "one.\n"
 			 "Works while the agent runs and while it does not.",

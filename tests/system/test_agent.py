@@ -3,6 +3,7 @@
 import os
 import pathlib
 import re
+import signal
 import socket
 import time
 
@@ -95,6 +96,28 @@ def test_key_is_nowhere_in_the_memory_of_any_link(mission):
         # A new one is begun by a keeper that has its key by now.
         os.kill(link, 9)
         wait_for("another link", lambda: mission.link() not in (None, link))
+
+
+def test_each_batch_is_where_it_is_said_to_be(world, kafka, mission):
+    """Stored, sent, acked: what no broker answers for is never said to be sent, what one has not acked never to be acked."""
+    def states():
+        return [batch["state"] for batch in mission.batches()]
+
+    mission.publish([case_opened("SD-1")])
+    wait_for("the first batch in Kafka", lambda: states() == ["acked"])
+    broker = int(kafka.command("pid").stdout)
+    os.kill(broker, signal.SIGSTOP)
+    try:
+        mission.publish([case_opened("SD-2")])
+        wait_for("the second one on its way", lambda: states() == ["acked", "sent"])
+        # A new link has heard nothing yet: what it gives to a broker that is mute is not called sent.
+        os.kill(mission.link(), 9)
+        mission.publish([case_opened("SD-3")])
+        wait_for("another link", lambda: mission.link() is not None and inet_sockets(mission.link()) > 0)
+        assert states() == ["acked", "sent", "stored"]
+    finally:
+        os.kill(broker, signal.SIGCONT)
+    wait_for("all in Kafka", lambda: states() == ["acked"] * 3)
 
 
 def test_link_dies_and_comes_again(mission):

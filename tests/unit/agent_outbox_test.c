@@ -512,6 +512,32 @@ static void ack(struct world *world, uint64_t epoch, uint64_t seq)
 	assert_int_equal(vl_outbox_commit(world->outbox, NULL), VL_OK);
 }
 
+static void send(struct world *world, uint64_t seq)
+{
+	assert_int_equal(vl_outbox_begin(world->outbox, NULL), VL_OK);
+	vl_outbox_sent(world->outbox, CASE_LANE, (struct vl_epoch){NOW}, (struct vl_seq){seq});
+	assert_int_equal(vl_outbox_commit(world->outbox, NULL), VL_OK);
+}
+
+static void sent_is_between_stored_and_acked(void **state)
+{
+	struct world *world = *state;
+
+	world_open(world);
+	for (uint64_t n = 1; n <= 3; n++)
+		(void)accept_one(world, n, CASE_TYPE, 10);
+	send(world, 2);
+	send(world, 1);
+	assert_int_equal(state_of(world, 0), VL_OUTBOX_SENT);
+	assert_int_equal(state_of(world, 1), VL_OUTBOX_SENT);
+	assert_int_equal(state_of(world, 2), VL_OUTBOX_STORED);
+	ack(world, NOW, 1);
+	world_reopen(world);
+	assert_int_equal(state_of(world, 0), VL_OUTBOX_ACKED);
+	assert_int_equal(state_of(world, 1), VL_OUTBOX_SENT);
+	assert_int_equal(state_of(world, 2), VL_OUTBOX_STORED);
+}
+
 static void acks_are_kept_and_never_go_back(void **state)
 {
 	struct world *world = *state;
@@ -973,6 +999,7 @@ int main(void)
 		TEST(epochs_only_rise),
 		TEST(reader_follows),
 		TEST(reader_needs_an_outbox),
+		TEST(sent_is_between_stored_and_acked),
 		TEST(acks_are_kept_and_never_go_back),
 		TEST(only_a_receipt_that_fits_frees),
 		TEST(frees_in_steps_and_after_a_restart),
