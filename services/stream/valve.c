@@ -18,6 +18,7 @@
 #define CHUNK ((size_t)64 << 10) /* read at once */
 #define SEGMENT ((size_t)1400)   /* not worth sending less, while more is waiting */
 #define REST_MS 5
+#define SETTLE_MS 50
 #define WAY_MS 100     /* between looks how long the way is */
 #define HELD_MAX_MS 50 /* between looks whether the line has room again */
 
@@ -70,6 +71,10 @@ static bool set_up(struct valve *valve)
 	valve->in = !valve->closed && dup3(ends[0], valve->fd, O_CLOEXEC) >= 0;
 	(void)pthread_mutex_unlock(&valve->all->lock);
 	(void)close(ends[0]);
+	/* librdkafka may be within a call on the connection itself still, and take what comes out of its turn. Once it has sent
+	 * something through here it is not; and no call takes so long. */
+	wait = (struct pollfd){.fd = valve->inner, .events = POLLIN};
+	(void)poll(&wait, 1, valve->in ? SETTLE_MS : 0);
 	return valve->in;
 }
 
