@@ -1,5 +1,7 @@
 #include "agent/answers.h"
 
+#include <unistd.h>
+
 void answers_hold(struct answers *answers, struct client *client, uint64_t tag, size_t n_events)
 {
 	client_hold(client);
@@ -65,4 +67,15 @@ void answer_refused(struct vl_buf *out, uint64_t tag, Valise__V1__RefusedCause c
 	for (size_t i = 0; i < times; i++)
 		vl_answer_refused(out, cause, reason);
 	vl_answer_end(out, start, tag);
+}
+
+void answer_turned_away(int fd, const char *reason)
+{
+	struct vl_buf out = {0};
+
+	answer_refused(&out, 0, VALISE__V1__REFUSED_CAUSE__REFUSED_CAUSE_INVALID, reason, 1);
+	if (!vl_buf_failed(&out))
+		(void)!write(fd, out.data, out.size);
+	vl_buf_free(&out);
+	(void)close(fd);
 }

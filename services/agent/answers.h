@@ -32,4 +32,7 @@ void answers_refuse(struct answers *older, struct answers *newer, enum vl_err er
 /* Write a whole answer of `times` equal refusals. */
 void answer_refused(struct vl_buf *out, uint64_t tag, Valise__V1__RefusedCause cause, const char *reason, size_t times);
 
+/* Tell one whom the agent does not serve why, as far as the socket takes it at once, and close it. */
+void answer_turned_away(int fd, const char *reason);
+
 #endif

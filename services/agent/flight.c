@@ -321,6 +321,11 @@ size_t vl_flight_age(struct vl_flight *flight, enum vl_class class, int64_t now_
 	return window->in_flight;
 }
 
+bool vl_flight_idle(const struct vl_flight *flight)
+{
+	return flight->windows[VL_URGENT].in_flight == 0 && flight->windows[VL_BULK].in_flight == 0;
+}
+
 int64_t vl_flight_wait(const struct vl_flight *flight, int64_t now_ms)
 {
 	int64_t wait = -1;

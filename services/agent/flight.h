@@ -86,6 +86,9 @@ struct vl_place vl_flight_acked_to(struct vl_flight *flight, size_t lane, bool *
 /* That could not be passed on: it is news again. */
 void vl_flight_not_told(struct vl_flight *flight, size_t lane);
 
+/* Whether nothing is in flight. */
+bool vl_flight_idle(const struct vl_flight *flight);
+
 /* Bytes of a class in flight, and the age of its oldest record; tells the window, too. */
 size_t vl_flight_age(struct vl_flight *flight, enum vl_class class, int64_t now_ms, int64_t *oldest_ms);
 

@@ -16,10 +16,11 @@
 #include <unistd.h>
 
 #define GATHER_BYTES ((size_t)1 << 20)
+#define GATHER_MOST ((size_t)2 << 20) /* while the disk is busy with what was gathered before */
 #define GATHER_MS 20
 #define GATHER_REQUESTS 4096
 #define FLY_BYTES ((size_t)64 << 10)
-#define ACK_DELAY_MS 100
+#define ACK_DELAY_MS 25
 #define FREE_DELAY_MS 100 /* between commits that free, while there is much to store: they cannot fly */
 #define TICK_MS 1000
 #define MARK_MS 5000
@@ -153,8 +154,11 @@ static bool failed(const struct vl_keeper *keeper)
 static bool gathered(const struct vl_keeper *keeper)
 {
 	const struct round *round = keeper->filling;
+	const struct vl_outbox *outbox = keeper->options.outbox;
+	bool busy = round->bytes >= GATHER_BYTES && vl_outbox_flying(outbox) && !vl_outbox_landed(outbox);
+	size_t most = busy ? GATHER_MOST : GATHER_BYTES;
 
-	return round->bytes >= GATHER_BYTES || round->answers.count >= GATHER_REQUESTS || failed(keeper);
+	return round->bytes >= most || round->answers.count >= GATHER_REQUESTS || failed(keeper);
 }
 
 static void take_event(struct vl_keeper *keeper, struct vl_bytes event, struct vl_buf *out)
@@ -242,18 +246,6 @@ static bool let_in(const struct vl_keeper *keeper, uid_t uid)
 	return false;
 }
 
-/* Whom the agent does not serve is told why, as far as the socket takes it at once. */
-static void turn_away(int fd, const char *reason)
-{
-	struct vl_buf out = {0};
-
-	answer_refused(&out, 0, VALISE__V1__REFUSED_CAUSE__REFUSED_CAUSE_INVALID, reason, 1);
-	if (!vl_buf_failed(&out))
-		(void)!write(fd, out.data, out.size);
-	vl_buf_free(&out);
-	(void)close(fd);
-}
-
 static void greet(struct vl_keeper *keeper, int fd, uid_t uid)
 {
 	struct vl_why why = {0};
@@ -263,11 +255,11 @@ static void greet(struct vl_keeper *keeper, int fd, uid_t uid)
 		(void)vl_fail(&why, VL_ERR_PERMISSION, "user %u is not let in; name it under [socket] users",
 			      (unsigned)uid);
 		vl_log_warning("%s", why.text);
-		turn_away(fd, why.text);
+		answer_turned_away(fd, why.text);
 		return;
 	}
 	if (keeper->n_clients == VL_KEEPER_CLIENTS) {
-		turn_away(fd, "the agent serves 128 connections already; close one, or try later");
+		answer_turned_away(fd, "the agent serves 128 connections already; close one, or try later");
 		return;
 	}
 	client = client_open(fd, uid, &keeper->budget);

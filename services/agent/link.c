@@ -210,7 +210,7 @@ static enum vl_err go_round(struct link *link, struct vl_why *why)
 	report_line(link);
 	if (now >= link->sent_at)
 		report_sent(link);
-	if (link->news && now - link->reported >= REPORT_MS)
+	if (link->news && (now - link->reported >= REPORT_MS || vl_flight_idle(link->flight)))
 		report(link, now);
 	if (err == VL_OK)
 		err = serve_receipts(link, now, why);

@@ -35,7 +35,12 @@ static const ProtobufCMessageDescriptor *find(const ProtobufCMessageDescriptor *
 
 const ProtobufCMessageDescriptor *vl_type_find(const char *name, size_t length)
 {
-	return find(vl_event_types, vl_n_event_types, name, length);
+	/* Events come in runs of one type. */
+	static _Thread_local const ProtobufCMessageDescriptor *last;
+
+	if (last == NULL || compare(name, length, last->name) != 0)
+		last = find(vl_event_types, vl_n_event_types, name, length);
+	return last;
 }
 
 const ProtobufCMessageDescriptor *vl_message_find(const char *name, size_t length)
@@ -60,7 +65,14 @@ const struct vl_lane *vl_lane_find(const char *name, size_t length)
 
 const struct vl_lane *vl_type_lane(const ProtobufCMessageDescriptor *type)
 {
-	return vl_lane_find(type->package_name, strlen(type->package_name));
+	static _Thread_local const ProtobufCMessageDescriptor *last;
+	static _Thread_local const struct vl_lane *lane;
+
+	if (type != last) {
+		lane = vl_lane_find(type->package_name, strlen(type->package_name));
+		last = type;
+	}
+	return lane;
 }
 
 const char *vl_precedence_name(enum vl_precedence precedence)
