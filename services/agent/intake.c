@@ -60,8 +60,7 @@ static void close_consumer(struct vl_intake *intake, int64_t now_ms)
 {
 	vl_consumer_abandon(intake->consumer);
 	intake->consumer = NULL;
-	int64_t longer = intake->reopen_ms * 2;
-	intake->reopen_ms = longer < REOPEN_MIN_MS ? REOPEN_MIN_MS : longer < REOPEN_MAX_MS ? longer : REOPEN_MAX_MS;
+	intake->reopen_ms = vl_back_off(intake->reopen_ms, REOPEN_MIN_MS, REOPEN_MAX_MS);
 	intake->reopen_at = now_ms + intake->reopen_ms;
 }
 
@@ -136,8 +135,7 @@ static void miss(struct vl_intake *intake, const struct vl_position *at, int64_t
 	if (source == NULL)
 		return;
 	if (at->offset < 0) {
-		int64_t longer = source->rest_ms * 2;
-		source->rest_ms = longer < REOPEN_MIN_MS ? REOPEN_MIN_MS : longer < REST_MAX_MS ? longer : REST_MAX_MS;
+		source->rest_ms = vl_back_off(source->rest_ms, REOPEN_MIN_MS, REST_MAX_MS);
 		source->rest_until = now_ms + source->rest_ms;
 		intake->reopen_ms = 0; /* for the other's sake */
 		return;

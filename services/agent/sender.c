@@ -205,9 +205,7 @@ static void replace_producer(struct vl_sender *sender, int64_t now)
 {
 	close_producer(sender, 0);
 	sender->broken = VL_OK;
-	sender->reopen_ms = sender->reopen_ms == 0 ? REOPEN_MIN_MS : sender->reopen_ms * 2;
-	if (sender->reopen_ms > REOPEN_MAX_MS)
-		sender->reopen_ms = REOPEN_MAX_MS;
+	sender->reopen_ms = vl_back_off(sender->reopen_ms, REOPEN_MIN_MS, REOPEN_MAX_MS);
 	sender->reopen_at = now + sender->reopen_ms;
 }
 

@@ -111,8 +111,8 @@ bool vl_child_reap(struct vl_child *child, int64_t now_ms)
 	if (child->pid == 0 || waitpid(child->pid, &status, WNOHANG) != child->pid)
 		return false;
 	child->pid = 0;
-	int64_t longer = now_ms - child->started >= LASTED_MS ? 0 : child->again_ms * 2;
-	child->again_ms = longer < AGAIN_MIN_MS ? AGAIN_MIN_MS : longer < AGAIN_MAX_MS ? longer : AGAIN_MAX_MS;
+	bool lasted = now_ms - child->started >= LASTED_MS;
+	child->again_ms = vl_back_off(lasted ? 0 : child->again_ms, AGAIN_MIN_MS, AGAIN_MAX_MS);
 	child->again_at = now_ms + child->again_ms;
 	log_end(child, status);
 	return true;

@@ -28,6 +28,14 @@ struct vl_time vl_clock_now(const struct vl_clock *clock);
 /* Milliseconds that never go back, for intervals within this process. */
 int64_t vl_monotonic_ms(void);
 
+/* How long to wait the next time, after `last_ms` (0: the first time): twice as long, `least_ms` at least and `most_ms` at most. */
+static inline int64_t vl_back_off(int64_t last_ms, int64_t least_ms, int64_t most_ms)
+{
+	int64_t longer = last_ms * 2 > least_ms ? last_ms * 2 : least_ms;
+
+	return longer < most_ms ? longer : most_ms;
+}
+
 /* -1, 0 or 1. */
 int vl_time_compare(struct vl_time a, struct vl_time b);
 

@@ -122,10 +122,7 @@ static void on_answered(void *context, size_t index, bool accepted)
 			       entry->subject, entry->gap.from.n, entry->gap.epoch.n);
 	entry->asked = true;
 	entry->since = d->now;
-	int64_t longer = entry->pause * 2;
-	entry->pause = longer < PAUSE_MIN_MS           ? PAUSE_MIN_MS
-		       : longer < VL_DIRECTIVES_MAX_MS ? longer
-						       : VL_DIRECTIVES_MAX_MS;
+	entry->pause = vl_back_off(entry->pause, PAUSE_MIN_MS, VL_DIRECTIVES_MAX_MS);
 }
 
 static bool due(const struct vl_directives *d, const struct entry *entry)

@@ -75,11 +75,7 @@ size_t vl_mailbox_under_way(const struct vl_mailbox *m)
 
 static void try_later(struct vl_mailbox *m, int64_t now)
 {
-	int64_t longest = m->options.patience_ms / 2;
-
-	m->back_off_ms = m->back_off_ms == 0 ? BACK_OFF_MIN_MS : m->back_off_ms * 2;
-	if (m->back_off_ms > longest)
-		m->back_off_ms = longest;
+	m->back_off_ms = vl_back_off(m->back_off_ms, BACK_OFF_MIN_MS, m->options.patience_ms / 2);
 	m->next_at = now + m->back_off_ms;
 }
 
