@@ -69,11 +69,6 @@ void vl_flight_close(struct vl_flight *flight)
 	free(flight);
 }
 
-static bool later(struct vl_place a, struct vl_place b)
-{
-	return a.epoch.n > b.epoch.n || (a.epoch.n == b.epoch.n && a.seq.n > b.seq.n);
-}
-
 void vl_flight_start(struct vl_flight *flight, size_t lane, struct vl_place acked)
 {
 	flight->lanes[lane].sent = flight->lanes[lane].acked = acked;
@@ -150,9 +145,9 @@ size_t vl_flight_sent(struct vl_flight *flight, size_t index, struct vl_place pl
 		flight->records[lane->last].next = tag;
 	lane->last = tag;
 	lane->sent = place;
-	if (lane->again == UNDER_WAY && !later(lane->again_to, place)) {
+	if (lane->again == UNDER_WAY && !vl_place_later(lane->again_to, place)) {
 		lane->again = NOT_AGAIN;
-		if (later(lane->resume, place))
+		if (vl_place_later(lane->resume, place))
 			lane->sent = lane->resume;
 	}
 	lane->turn = ++flight->turns[lane->class];
@@ -176,11 +171,11 @@ static void begin_again(struct lane *lane)
 {
 	if (lane->again != WAITS || lane->first != NONE)
 		return;
-	lane->again = later(lane->sent, lane->again_after) ? UNDER_WAY : NOT_AGAIN;
+	lane->again = vl_place_later(lane->sent, lane->again_after) ? UNDER_WAY : NOT_AGAIN;
 	if (lane->again == NOT_AGAIN)
 		return;
 	lane->resume = lane->sent;
-	if (later(lane->again_to, lane->sent))
+	if (vl_place_later(lane->again_to, lane->sent))
 		lane->again_to = lane->sent;
 	lane->sent = lane->again_after;
 	lane->waiting = true;
@@ -193,8 +188,8 @@ static void settle(struct vl_flight *flight, struct lane *lane)
 		const struct record *record = &flight->records[lane->first];
 		lane->broken |= record->fate == REFUSED;
 		if (!lane->broken) {
-			lane->news |= later(record->place, lane->acked);
-			if (later(record->place, lane->acked))
+			lane->news |= vl_place_later(record->place, lane->acked);
+			if (vl_place_later(record->place, lane->acked))
 				lane->acked = record->place;
 			if (!lane->rewinding)
 				lane->aside_ms = 0;
@@ -225,8 +220,7 @@ static void set_aside(struct lane *lane, int64_t now_ms)
 {
 	if (now_ms < lane->aside_until)
 		return;
-	int64_t longer = lane->aside_ms * 2;
-	lane->aside_ms = longer < ASIDE_MIN_MS ? ASIDE_MIN_MS : longer < ASIDE_MAX_MS ? longer : ASIDE_MAX_MS;
+	lane->aside_ms = vl_back_off(lane->aside_ms, ASIDE_MIN_MS, ASIDE_MAX_MS);
 	lane->aside_until = now_ms + lane->aside_ms;
 }
 
@@ -264,7 +258,7 @@ bool vl_flight_send_again(struct vl_flight *flight, size_t index, struct vl_plac
 {
 	struct lane *lane = &flight->lanes[index];
 
-	if (lane->again != NOT_AGAIN || !later(lane->sent, after))
+	if (lane->again != NOT_AGAIN || !vl_place_later(lane->sent, after))
 		return false;
 	lane->again = WAITS;
 	lane->again_after = after;

@@ -22,6 +22,11 @@ struct vl_place {
 	struct vl_seq seq;
 };
 
+static inline bool vl_place_later(struct vl_place place, struct vl_place than)
+{
+	return vl_later(place.epoch, place.seq, than.epoch, than.seq);
+}
+
 /* FLASH and IMMEDIATE; the rest. */
 enum vl_class { VL_URGENT, VL_BULK };
 #define VL_CLASSES ((size_t)2)

@@ -145,8 +145,7 @@ static const ProtobufCMessage *read_event(struct vl_inbox *inbox, struct vl_byte
 /* Later than every batch of directives that was read before it. */
 static bool is_new(struct vl_inbox *inbox, const struct vl_batch_head *head)
 {
-	bool later = head->epoch.n > inbox->directed_epoch.n ||
-		     (head->epoch.n == inbox->directed_epoch.n && head->seq.n > inbox->directed_seq.n);
+	bool later = vl_later(head->epoch, head->seq, inbox->directed_epoch, inbox->directed_seq);
 
 	if (later) {
 		inbox->directed_epoch = head->epoch;

@@ -75,9 +75,7 @@ static void report_sent(struct link *link)
 		struct vl_place sent = vl_flight_sent_to(link->flight, i), *told = &link->told_sent[i];
 		struct vl_pipe_message message = {
 			.kind = VL_PIPE_SENT, .lane = &vl_lanes[i], .epoch = sent.epoch, .seq = sent.seq};
-		bool later =
-			sent.epoch.n > told->epoch.n || (sent.epoch.n == told->epoch.n && sent.seq.n > told->seq.n);
-		if (later && vl_sender_heard(link->senders[vl_flight_class(link->flight, i)]) &&
+		if (vl_place_later(sent, *told) && vl_sender_heard(link->senders[vl_flight_class(link->flight, i)]) &&
 		    vl_pipe_send(link->keeper, &message) == VL_OK)
 			*told = sent;
 	}

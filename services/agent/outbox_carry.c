@@ -100,7 +100,7 @@ static bool next_left(struct vl_outbox *outbox, const struct outbox_lane *lane, 
 	struct vl_seq seq;
 
 	row_get_place(outbox->txn, APPLIED, lane->name, &epoch, &seq);
-	if (row_later(lane->past_epoch, lane->past_seq, epoch, seq)) {
+	if (vl_later(lane->past_epoch, lane->past_seq, epoch, seq)) {
 		epoch = lane->past_epoch;
 		seq = lane->past_seq;
 	}

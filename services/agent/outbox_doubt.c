@@ -31,7 +31,7 @@ static const char *compare_lane(const struct vl_outbox *outbox, struct vl_txn *t
 	/* Of a lane that the catalogue no longer has nothing can be signed. */
 	if (known == NULL)
 		return NULL;
-	if (lane == NULL || row_later(marked->epoch, marked->seq, lane->chain.epoch, lane->chain.seq))
+	if (lane == NULL || vl_later(marked->epoch, marked->seq, lane->chain.epoch, lane->chain.seq))
 		return "the mark has seen more of it";
 	bool end = marked->epoch.n == lane->chain.epoch.n && marked->seq.n == lane->chain.seq.n;
 	bool same = !end || vl_digest_equal(&marked->digest, &lane->chain.digest);

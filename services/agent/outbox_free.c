@@ -49,7 +49,7 @@ static void note(struct vl_outbox *outbox, struct outbox_lane *lane, struct vl_e
 	lane->freeing = true;
 	/* Its ack may have been lost with a link. */
 	row_get_place(outbox->txn, ACKED, lane->name, &acked_epoch, &acked_seq);
-	if (row_later(epoch, seq, acked_epoch, acked_seq))
+	if (vl_later(epoch, seq, acked_epoch, acked_seq))
 		row_put_place(outbox->txn, ACKED, lane->name, epoch, seq);
 }
 
@@ -75,7 +75,7 @@ static enum vl_outbox_fit judge(struct vl_outbox *outbox, const struct outbox_la
 	struct vl_bytes value;
 
 	row_get_place(outbox->txn, APPLIED, lane->name, &epoch, &seq);
-	if (!row_later(receipt->epoch, receipt->seq, epoch, seq))
+	if (!vl_later(receipt->epoch, receipt->seq, epoch, seq))
 		return VL_OUTBOX_KNOWN;
 	struct vl_key key = row_batch_key(lane->name, receipt->epoch, receipt->seq);
 	if (!vl_txn_get(outbox->txn, BATCH, vl_key_done(&key), &value))
@@ -94,7 +94,7 @@ enum vl_outbox_fit vl_outbox_free(struct vl_outbox *outbox, const struct vl_outb
 
 	if (writing(outbox) == NULL)
 		return VL_OUTBOX_KNOWN;
-	if (lane == NULL || row_later(receipt->epoch, receipt->seq, lane->committed.epoch, lane->committed.seq))
+	if (lane == NULL || vl_later(receipt->epoch, receipt->seq, lane->committed.epoch, lane->committed.seq))
 		return meet_unknown(outbox, lane, receipt);
 	/* It speaks for our older epochs only where none of them is suspended or being left behind. */
 	bool older = outbox_unapplied(outbox, lane, &first) && first.epoch.n < receipt->epoch.n;
@@ -129,10 +129,10 @@ void outbox_free_acked(struct vl_outbox *outbox, const char *name, struct vl_epo
 
 	if (writing(outbox) == NULL)
 		return;
-	if (lane == NULL || row_later(epoch, seq, lane->committed.epoch, lane->committed.seq))
+	if (lane == NULL || vl_later(epoch, seq, lane->committed.epoch, lane->committed.seq))
 		return;
 	row_get_place(outbox->txn, APPLIED, lane->name, &applied_epoch, &applied_seq);
-	if (row_later(epoch, seq, applied_epoch, applied_seq))
+	if (vl_later(epoch, seq, applied_epoch, applied_seq))
 		note(outbox, lane, epoch, seq);
 }
 
@@ -149,7 +149,7 @@ static bool free_first(struct vl_outbox *outbox, const struct outbox_lane *lane,
 	if (mine)
 		(void)row_read_batch(found, value, &batch); /* where it lies is enough: damaged ones go as well */
 	bool good = mine && batch.lane != NULL;
-	bool due = good && !row_later(batch.epoch, batch.seq, epoch, seq);
+	bool due = good && !vl_later(batch.epoch, batch.seq, epoch, seq);
 	if (due)
 		key = row_batch_key(lane->name, batch.epoch, batch.seq);
 	vl_cursor_close(cursor);

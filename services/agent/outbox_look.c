@@ -45,11 +45,11 @@ static void judge_state(struct vl_outbox_look *look, struct vl_outbox_batch *bat
 		row_get_place(look->txn, APPLIED, batch->lane, &look->applied_epoch, &look->applied_seq);
 		look->acked_lane = batch->lane;
 	}
-	if (!row_later(batch->epoch, batch->seq, look->applied_epoch, look->applied_seq))
+	if (!vl_later(batch->epoch, batch->seq, look->applied_epoch, look->applied_seq))
 		batch->state = VL_OUTBOX_APPLIED;
-	else if (!row_later(batch->epoch, batch->seq, look->acked_epoch, look->acked_seq))
+	else if (!vl_later(batch->epoch, batch->seq, look->acked_epoch, look->acked_seq))
 		batch->state = VL_OUTBOX_ACKED;
-	else if (!row_later(batch->epoch, batch->seq, look->sent_epoch, look->sent_seq))
+	else if (!vl_later(batch->epoch, batch->seq, look->sent_epoch, look->sent_seq))
 		batch->state = VL_OUTBOX_SENT;
 	else
 		batch->state = VL_OUTBOX_STORED;

@@ -49,7 +49,7 @@ static void put_later(struct vl_txn *txn, unsigned db, const char *lane, struct 
 	struct vl_seq old_seq;
 
 	row_get_place(txn, db, lane, &old_epoch, &old_seq);
-	if (row_later(epoch, seq, old_epoch, old_seq))
+	if (vl_later(epoch, seq, old_epoch, old_seq))
 		row_put_place(txn, db, lane, epoch, seq);
 }
 

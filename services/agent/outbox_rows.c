@@ -186,11 +186,6 @@ void row_get_place(struct vl_txn *txn, unsigned db, const char *lane, struct vl_
 		(void)unpack_u64(unpack_u64(value.data, &epoch->n), &seq->n);
 }
 
-bool row_later(struct vl_epoch epoch, struct vl_seq seq, struct vl_epoch than_epoch, struct vl_seq than_seq)
-{
-	return epoch.n > than_epoch.n || (epoch.n == than_epoch.n && seq.n > than_seq.n);
-}
-
 static struct vl_key carry_key(const char *lane)
 {
 	struct vl_key key;

@@ -1,18 +1,13 @@
 #include "agent/resend.h"
 
-static bool later(struct vl_place a, struct vl_place b)
-{
-	return a.epoch.n > b.epoch.n || (a.epoch.n == b.epoch.n && a.seq.n > b.seq.n);
-}
-
 bool vl_resend_due(struct vl_resend *resend, struct vl_place acked, struct vl_place applied, int64_t first_ms,
 		   int64_t now_ms)
 {
-	if (!later(acked, applied)) {
+	if (!vl_place_later(acked, applied)) {
 		*resend = (struct vl_resend){.applied = applied};
 		return false;
 	}
-	if (resend->since == 0 || later(applied, resend->applied)) {
+	if (resend->since == 0 || vl_place_later(applied, resend->applied)) {
 		*resend = (struct vl_resend){.since = now_ms, .wait = first_ms, .applied = applied};
 		return false;
 	}
@@ -25,14 +20,11 @@ bool vl_resend_due(struct vl_resend *resend, struct vl_place acked, struct vl_pl
 
 bool vl_resend_granted(struct vl_resend_asked *asked, struct vl_place applied, int64_t now_ms)
 {
-	if (later(applied, asked->applied))
+	if (vl_place_later(applied, asked->applied))
 		asked->wait = VL_RESEND_ASKED_MIN_MS;
 	if (asked->last != 0 && now_ms - asked->last < asked->wait)
 		return false;
-	int64_t longer = asked->wait * 2;
-	asked->wait = longer < VL_RESEND_ASKED_MIN_MS   ? VL_RESEND_ASKED_MIN_MS
-		      : longer < VL_RESEND_ASKED_MAX_MS ? longer
-							: VL_RESEND_ASKED_MAX_MS;
+	asked->wait = vl_back_off(asked->wait, VL_RESEND_ASKED_MIN_MS, VL_RESEND_ASKED_MAX_MS);
 	asked->last = now_ms;
 	asked->applied = applied;
 	return true;

@@ -5,11 +5,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static bool later(struct vl_place a, struct vl_place b)
-{
-	return a.epoch.n > b.epoch.n || (a.epoch.n == b.epoch.n && a.seq.n > b.seq.n);
-}
-
 static void tell(const struct vl_pipe_message *resend, bool gone)
 {
 	char what[80];
@@ -42,11 +37,11 @@ bool vl_wishes_take(struct vl_resend_asked *asked, struct vl_outbox *outbox, str
 	vl_outbox_look_end(look);
 	if (resend->to.n == 0)
 		to = end;
-	if (later(applied, after))
+	if (vl_place_later(applied, after))
 		after = applied;
 	if (!vl_resend_granted(&asked[lane], applied, now_ms))
 		return false;
-	bool gone = !later(to, after), again = !gone && vl_flight_send_again(flight, lane, after, to);
+	bool gone = !vl_place_later(to, after), again = !gone && vl_flight_send_again(flight, lane, after, to);
 	if (gone || again)
 		tell(resend, gone);
 	return again;

@@ -26,6 +26,13 @@ struct vl_epoch { uint64_t n; };
 struct vl_seq { uint64_t n; };
 struct vl_event_no { uint64_t n; };
 
+/* Whether the first place in a lane is behind the second. */
+static inline bool vl_later(struct vl_epoch epoch, struct vl_seq seq, struct vl_epoch than_epoch,
+                            struct vl_seq than_seq)
+{
+	return epoch.n > than_epoch.n || (epoch.n == than_epoch.n && seq.n > than_seq.n);
+}
+
 /* BLAKE2b-256 of a batch's bytes. */
 struct vl_digest {
 	uint8_t bytes[32];

@@ -15,11 +15,6 @@ struct row {
 	struct vl_seq seq;
 };
 
-static bool later(struct vl_epoch epoch, struct vl_seq seq, struct vl_epoch than_epoch, struct vl_seq than_seq)
-{
-	return epoch.n > than_epoch.n || (epoch.n == than_epoch.n && seq.n > than_seq.n);
-}
-
 static struct vl_key lane_key(const char *mission, const char *lane)
 {
 	struct vl_key key;
@@ -96,7 +91,7 @@ enum vl_parked_outcome vl_parked_put(struct vl_txn *txn, const struct vl_parked_
 		return VL_PARKED_THERE;
 	bool full = waiting >= bounds->batches || row.bytes + packed.size > bounds->bytes ||
 		    all + packed.size > bounds->all;
-	if (full && later(place->epoch, place->seq, row.epoch, row.seq)) {
+	if (full && vl_later(place->epoch, place->seq, row.epoch, row.seq)) {
 		row.epoch = place->epoch;
 		row.seq = place->seq;
 	}
@@ -126,7 +121,7 @@ bool vl_parked_settle(struct vl_txn *txn, const char *mission, const char *lane)
 	struct row row = row_get(txn, mission, lane);
 	struct vl_chain newest = vl_chains_newest(txn, mission, lane);
 
-	if (later(row.epoch, row.seq, newest.epoch, newest.seq))
+	if (vl_later(row.epoch, row.seq, newest.epoch, newest.seq))
 		return false;
 	row.epoch.n = row.seq.n = 0;
 	row_put(txn, mission, lane, &row);
@@ -212,7 +207,7 @@ bool vl_parked_gap(struct vl_txn *txn, const char *mission, const char *lane, st
 	struct vl_seq first, own;
 
 	bool waits = find_first(txn, &from, newest.epoch, &epoch, &first, &own);
-	bool dropped = later(row.epoch, row.seq, newest.epoch, newest.seq);
+	bool dropped = vl_later(row.epoch, row.seq, newest.epoch, newest.seq);
 	*gap = (struct vl_gap){newest.epoch, {newest.seq.n + 1}, {0}};
 	if (dropped && (!waits || epoch.n < newest.epoch.n)) {
 		gap->to.n = row.epoch.n == newest.epoch.n ? row.seq.n : 0;
