@@ -38,33 +38,49 @@ void vl_ids_clear(struct vl_ids *ids)
 	ids->count = 0;
 }
 
-/* Where an id stands or would stand: the slots are never more than half full. */
-static size_t slot_of(const struct vl_ids *ids, const struct vl_event_id *id)
+static uint64_t hash_of(const struct vl_ids *ids, const struct vl_event_id *id)
 {
 	uint64_t half[2];
 
 	memcpy(half, id->bytes, sizeof(half));
 	uint64_t hash = half[0] * ids->keys[0] + half[1] * ids->keys[1];
-	hash = (hash ^ hash >> 32) * ids->keys[1];
-	size_t mask = ((size_t)1 << ids->bits) - 1, slot = (size_t)(hash >> (64 - ids->bits));
-	while (ids->slots[slot] != 0 &&
-	       memcmp(ids->rows[ids->slots[slot] - 1].id.bytes, id->bytes, sizeof(id->bytes)) != 0)
-		slot = (slot + 1) & mask;
-	return slot;
+	return (hash ^ hash >> 32) * ids->keys[1];
+}
+
+/* What a slot says of a row: where it is, and half of its id's hash, so that it need not be fetched to see that it is another. */
+static uint64_t slot_value(uint64_t hash, size_t index)
+{
+	return hash << 32 | (index + 1);
+}
+
+static size_t slot_index(uint64_t slot)
+{
+	return (size_t)(slot & UINT32_MAX) - 1;
+}
+
+/* Where an id stands or would stand: the slots are never more than half full. */
+static size_t slot_of(const struct vl_ids *ids, uint64_t hash, const struct vl_event_id *id)
+{
+	size_t mask = ((size_t)1 << ids->bits) - 1, at = (size_t)(hash >> (64 - ids->bits));
+
+	while (ids->slots[at] != 0 && (ids->slots[at] >> 32 != (hash & UINT32_MAX) ||
+				       vl_event_id_compare(&ids->rows[slot_index(ids->slots[at])].id, id) != 0))
+		at = (at + 1) & mask;
+	return at;
 }
 
 const uint8_t *vl_ids_find(const struct vl_ids *ids, const struct vl_event_id *id)
 {
-	if (ids->count == 0)
+	if (ids->count == 0 || vl_event_id_compare(id, &ids->greatest) > 0)
 		return NULL;
-	uint32_t at = ids->slots[slot_of(ids, id)];
-	return at != 0 ? ids->rows[at - 1].row : NULL;
+	uint64_t slot = ids->slots[slot_of(ids, hash_of(ids, id), id)];
+	return slot != 0 ? ids->rows[slot_index(slot)].row : NULL;
 }
 
 static bool grow(struct vl_ids *ids)
 {
 	unsigned bits = ids->bits == 0 ? BITS_MIN : ids->bits + 1;
-	uint32_t *slots = calloc((size_t)1 << bits, sizeof(*slots));
+	uint64_t *slots = calloc((size_t)1 << bits, sizeof(*slots));
 	struct vl_id_row *rows = realloc(ids->rows, ((size_t)1 << (bits - 1)) * sizeof(*rows));
 
 	if (rows != NULL)
@@ -77,8 +93,10 @@ static bool grow(struct vl_ids *ids)
 	ids->slots = slots;
 	ids->bits = bits;
 	ids->room = (size_t)1 << (bits - 1);
-	for (size_t i = 0; i < ids->count; i++)
-		ids->slots[slot_of(ids, &ids->rows[i].id)] = (uint32_t)i + 1;
+	for (size_t i = 0; i < ids->count; i++) {
+		uint64_t hash = hash_of(ids, &rows[i].id);
+		slots[slot_of(ids, hash, &rows[i].id)] = slot_value(hash, i);
+	}
 	return true;
 }
 
@@ -87,8 +105,34 @@ bool vl_ids_put(struct vl_ids *ids, const struct vl_event_id *id, const uint8_t 
 	if (ids->count == ids->room && !grow(ids))
 		return false;
 	struct vl_id_row *put = &ids->rows[ids->count];
+	if (ids->count == 0 || vl_event_id_compare(id, &ids->greatest) > 0)
+		ids->greatest = *id;
 	put->id = *id;
 	memcpy(put->row, row, sizeof(put->row));
-	ids->slots[slot_of(ids, id)] = (uint32_t)++ids->count;
+	uint64_t hash = hash_of(ids, id);
+	ids->slots[slot_of(ids, hash, id)] = slot_value(hash, ids->count++);
 	return true;
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct vl_id_place *x = a, *y = b;
+
+	if (x->high != y->high)
+		return x->high < y->high ? -1 : 1;
+	return x->low < y->low ? -1 : x->low > y->low;
+}
+
+struct vl_id_place *vl_ids_sort(const struct vl_ids *ids)
+{
+	struct vl_id_place *places = malloc((ids->count + 1) * sizeof(*places));
+
+	if (places == NULL)
+		return NULL;
+	for (size_t i = 0; i < ids->count; i++) {
+		const struct vl_id_row *row = &ids->rows[i];
+		places[i] = (struct vl_id_place){vl_get_be64(row->id.bytes), vl_get_be64(row->id.bytes + 8), row};
+	}
+	qsort(places, ids->count, sizeof(*places), compare);
+	return places;
 }

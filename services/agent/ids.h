@@ -18,7 +18,8 @@ struct vl_id_row {
 struct vl_ids {
 	struct vl_id_row *rows;
 	size_t count, room;
-	uint32_t *slots; /* 0 for an empty one, else the index in rows and one */
+	struct vl_event_id greatest; /* of them */
+	uint64_t *slots; /* 0 for an empty one */
 	unsigned bits;   /* 2^bits slots; 0 for none yet */
 	uint64_t keys[2];
 };
@@ -32,6 +33,14 @@ void vl_ids_clear(struct vl_ids *ids);
 
 /* The row of an id, or NULL. Valid until the next put. */
 const uint8_t *vl_ids_find(const struct vl_ids *ids, const struct vl_event_id *id);
+
+/* The rows in the order of their ids, to be freed by the caller; NULL when out of memory. The id is here as two numbers, as in sorting
+ * by the thousand it must not be fetched from afar. */
+struct vl_id_place {
+	uint64_t high, low;
+	const struct vl_id_row *row;
+};
+struct vl_id_place *vl_ids_sort(const struct vl_ids *ids);
 
 /* Put an id that is not there. False when out of memory. */
 bool vl_ids_put(struct vl_ids *ids, const struct vl_event_id *id, const uint8_t row[VL_IDS_ROW]);

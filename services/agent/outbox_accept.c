@@ -68,6 +68,7 @@ enum vl_err vl_outbox_begin(struct vl_outbox *outbox, struct vl_why *why)
 	enum vl_err err = vl_txn_refresh(outbox->known);
 	if (err != VL_OK)
 		return vl_fail(why, err, "%s", vl_err_text(err));
+	outbox->ordered = row_greatest_id(outbox->known, &outbox->greatest);
 	for (size_t i = 0; i < 2; i++)
 		if (&outbox->rounds[i] != outbox->flying)
 			vl_ids_clear(&outbox->rounds[i].ids);
@@ -138,6 +139,9 @@ static enum vl_err find_id(struct vl_outbox *outbox, const struct vl_event_id *i
 			return VL_OK;
 		}
 	}
+	/* Ids begin with the time: most are later than all that are on the disk. */
+	if (outbox->ordered && vl_event_id_compare(id, &outbox->greatest) > 0)
+		return VL_ERR_NOT_FOUND;
 	enum vl_err err = vl_txn_find(outbox->known, EVENT, (struct vl_bytes){id->bytes, sizeof(id->bytes)}, row);
 	if (vl_txn_err(outbox->known) != VL_OK)
 		outbox_fail(outbox, vl_txn_err(outbox->known));

@@ -90,6 +90,8 @@ struct vl_outbox {
 	struct outbox_lane **by_catalogue;          /* by the index in vl_lanes; NULL where not met yet */
 
 	struct vl_txn *known; /* for looking up ids; at rest between rounds */
+	bool ordered;         /* the greatest id that it sees is `greatest` */
+	struct vl_event_id greatest;
 	struct outbox_round rounds[2];
 	struct outbox_round *round;           /* between begin and commit; else NULL */
 	struct outbox_round *flying;          /* with the writer's thread; else NULL */

@@ -32,15 +32,28 @@ static void put_batch(const struct vl_outbox *outbox, struct vl_txn *txn, const 
 	row_put_batch(txn, &batch);
 }
 
+/* In their order each finds its place beside the one before; and most are later than all that are known, as they begin with the time. */
 static void put_ids(struct vl_txn *txn, const struct vl_ids *ids)
 {
+	struct vl_id_place *places = vl_ids_sort(ids);
+	struct vl_cursor *cursor = vl_cursor_open(txn, EVENT);
+	struct vl_event_id greatest;
+	bool ordered = row_greatest_id(txn, &greatest);
+
+	if (places == NULL)
+		vl_txn_fail(txn, VL_ERR_NOMEM);
 	for (size_t i = 0; i < ids->count && vl_txn_err(txn) == VL_OK; i++) {
-		struct vl_bytes key = {ids->rows[i].id.bytes, sizeof(ids->rows[i].id.bytes)};
-		struct vl_bytes row = {ids->rows[i].row, sizeof(ids->rows[i].row)};
+		const struct vl_event_id *id = &places[i].row->id;
+		struct vl_bytes key = {id->bytes, sizeof(id->bytes)};
+		struct vl_bytes row = {places[i].row->row, sizeof(places[i].row->row)};
 		/* Each was looked for before it was accepted. */
-		if (!vl_txn_insert(txn, EVENT, key, row, NULL))
+		if (ordered && vl_event_id_compare(id, &greatest) > 0)
+			vl_cursor_append(cursor, key, row);
+		else if (!vl_cursor_insert(cursor, key, row))
 			vl_txn_fail(txn, VL_ERR_BUG);
 	}
+	vl_cursor_close(cursor);
+	free(places);
 }
 
 static void put_later(struct vl_txn *txn, unsigned db, const char *lane, struct vl_epoch epoch, struct vl_seq seq)

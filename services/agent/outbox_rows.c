@@ -168,6 +168,16 @@ bool row_read_event(struct vl_bytes value, struct event_row *row)
 	return true;
 }
 
+bool row_greatest_id(struct vl_txn *txn, struct vl_event_id *id)
+{
+	struct vl_bytes key;
+
+	if (!vl_txn_greatest(txn, EVENT, &key) || key.size != sizeof(id->bytes))
+		return false;
+	memcpy(id->bytes, key.data, key.size);
+	return true;
+}
+
 void row_put_place(struct vl_txn *txn, unsigned db, const char *lane, struct vl_epoch epoch, struct vl_seq seq)
 {
 	uint8_t bytes[16];

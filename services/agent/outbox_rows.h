@@ -59,6 +59,9 @@ void row_put_batch(struct vl_txn *txn, const struct vl_outbox_batch *batch);
 void row_put_position(struct vl_txn *txn, const char *topic, int32_t partition, int64_t offset);
 void row_pack_event(const struct event_row *row, uint8_t bytes[VL_EVENT_ROW]);
 
+/* The greatest id of all EVENT rows; false where that cannot be said. */
+bool row_greatest_id(struct vl_txn *txn, struct vl_event_id *id);
+
 /* False where the row has another size than it should: damaged. */
 bool row_read_chain(struct vl_bytes value, struct chain_row *row);
 bool row_read_event(struct vl_bytes value, struct event_row *row);

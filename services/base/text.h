@@ -60,4 +60,16 @@ static inline uint32_t vl_get_be32(const uint8_t *from)
 	return (uint32_t)from[0] << 24 | (uint32_t)from[1] << 16 | (uint32_t)from[2] << 8 | from[3];
 }
 
+/* As memcmp's; of two ids the one made later is greater, but for those of one millisecond. */
+static inline int vl_event_id_compare(const struct vl_event_id *a, const struct vl_event_id *b)
+{
+	uint64_t x = vl_get_be64(a->bytes), y = vl_get_be64(b->bytes);
+
+	if (x == y) {
+		x = vl_get_be64(a->bytes + 8);
+		y = vl_get_be64(b->bytes + 8);
+	}
+	return x < y ? -1 : x > y;
+}
+
 #endif

@@ -278,7 +278,6 @@ static enum vl_err check_payload(const struct vl_event *event, const struct vl_l
 enum vl_err vl_event_check(struct vl_bytes bytes, struct vl_event *event, const struct vl_lane **lane,
 			   struct vl_why *why)
 {
-	*event = (struct vl_event){0};
 	*lane = NULL;
 	if (bytes.size > VL_EVENT_MAX)
 		return vl_fail(why, VL_ERR_TOO_LARGE, "the event is %zu bytes, %zu are allowed; split it or send less",

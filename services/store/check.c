@@ -23,11 +23,10 @@ void vl_store_name_db(struct store_db *db, char *name, bool checked)
 
 void vl_store_seal(const struct store_db *db, const MDB_val *key, struct vl_bytes value, uint8_t *to)
 {
-	uint32_t word = word_of(db, key->mv_data, key->mv_size, value.data, value.size);
-
 	if (value.size > 0)
 		memcpy(to, value.data, value.size);
-	vl_put_be32(to + value.size, word);
+	if (db->checked)
+		vl_put_be32(to + value.size, word_of(db, key->mv_data, key->mv_size, value.data, value.size));
 }
 
 bool vl_store_good(const struct store_db *db, const MDB_val *key, MDB_val *value)

@@ -158,3 +158,55 @@ bool vl_cursor_prev(struct vl_cursor *cursor, struct vl_bytes *key, struct vl_by
 	MDB_val at;
 	return move(cursor, MDB_PREV, &at, key, value);
 }
+
+bool vl_txn_greatest(struct vl_txn *txn, unsigned db, struct vl_bytes *key)
+{
+	const struct store_db *of = &txn->store->dbs[db];
+	MDB_cursor *cursor;
+	MDB_val k, v;
+
+	int rc = txn->err == VL_OK ? mdb_cursor_open(txn->txn, of->dbi, &cursor) : MDB_NOTFOUND;
+	if (rc == 0) {
+		rc = mdb_cursor_get(cursor, &k, &v, MDB_LAST);
+		mdb_cursor_close(cursor);
+	}
+	if (rc != 0 && rc != MDB_NOTFOUND)
+		vl_txn_fail(txn, vl_store_translate(rc));
+	if (rc != 0 || !vl_store_good(of, &k, &v))
+		return false;
+	*key = from_val(&k);
+	return true;
+}
+
+/* KEYEXIST where the key is there already, or is not the greatest where it should be appended. */
+static int put(struct vl_cursor *cursor, struct vl_bytes key, struct vl_bytes value, unsigned flag)
+{
+	const struct store_db *of = cursor->db;
+	MDB_val k = {key.size, (void *)key.data}, v = {value.size + (of->checked ? STORE_WORD : 0), NULL};
+
+	if (key.size == 0 || key.size > VL_STORE_KEY_MAX)
+		return MDB_BAD_VALSIZE;
+	int rc = mdb_cursor_put(cursor->cursor, &k, &v, flag | MDB_RESERVE);
+	if (rc == 0)
+		vl_store_seal(of, &k, value, v.mv_data);
+	return rc;
+}
+
+bool vl_cursor_insert(struct vl_cursor *cursor, struct vl_bytes key, struct vl_bytes value)
+{
+	if (cursor == NULL || cursor->txn->err != VL_OK)
+		return false;
+	int rc = put(cursor, key, value, MDB_NOOVERWRITE);
+	if (rc != 0 && rc != MDB_KEYEXIST)
+		fail(cursor, rc);
+	return rc == 0;
+}
+
+void vl_cursor_append(struct vl_cursor *cursor, struct vl_bytes key, struct vl_bytes value)
+{
+	if (cursor == NULL || cursor->txn->err != VL_OK)
+		return;
+	int rc = put(cursor, key, value, MDB_APPEND);
+	if (rc != 0)
+		fail(cursor, rc);
+}

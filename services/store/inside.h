@@ -51,7 +51,7 @@ void vl_store_fill_up(struct vl_store *store);
 
 void vl_store_name_db(struct store_db *db, char *name, bool checked);
 
-/* Write a value and its word to `to`, which has room for both. */
+/* Write a value and its word, where it has one, to `to`, which has room for both. */
 void vl_store_seal(const struct store_db *db, const MDB_val *key, struct vl_bytes value, uint8_t *to);
 
 /* Take the word off a value. False where it does not fit. */

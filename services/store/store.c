@@ -237,63 +237,24 @@ bool vl_txn_get(struct vl_txn *txn, unsigned db, struct vl_bytes key, struct vl_
 }
 
 /* Make room for a value, and for its word where there is one. */
-static int make_room(struct vl_txn *txn, const struct store_db *of, MDB_val *key, size_t size, unsigned flags,
-		     MDB_val *room)
+static int make_room(struct vl_txn *txn, const struct store_db *of, MDB_val *key, size_t size, MDB_val *room)
 {
 	*room = (MDB_val){size + (of->checked ? STORE_WORD : 0), NULL};
-	return mdb_put(txn->txn, of->dbi, key, room, flags | MDB_RESERVE);
-}
-
-static int put(struct vl_txn *txn, const struct store_db *of, MDB_val *key, struct vl_bytes value, unsigned flags,
-	       MDB_val *there)
-{
-	*there = (MDB_val){value.size, (void *)value.data};
-	if (!of->checked)
-		return mdb_put(txn->txn, of->dbi, key, there, flags);
-	int rc = make_room(txn, of, key, value.size, flags, there);
-	if (rc == 0)
-		vl_store_seal(of, key, value, there->mv_data);
-	return rc;
-}
-
-static void put_or_fail(struct vl_txn *txn, unsigned db, struct vl_bytes key, struct vl_bytes value, unsigned flags)
-{
-	MDB_val k, there;
-
-	if (!to_val(txn, key, &k))
-		return;
-	int rc = put(txn, &txn->store->dbs[db], &k, value, flags, &there);
-	if (rc != 0)
-		vl_txn_fail(txn, vl_store_translate(rc));
+	return mdb_put(txn->txn, of->dbi, key, room, MDB_RESERVE);
 }
 
 void vl_txn_put(struct vl_txn *txn, unsigned db, struct vl_bytes key, struct vl_bytes value)
-{
-	put_or_fail(txn, db, key, value, 0);
-}
-
-bool vl_txn_insert(struct vl_txn *txn, unsigned db, struct vl_bytes key, struct vl_bytes value, struct vl_bytes *there)
 {
 	const struct store_db *of = &txn->store->dbs[db];
 	MDB_val k, v;
 
 	if (!to_val(txn, key, &k))
-		return false;
-	int rc = put(txn, of, &k, value, MDB_NOOVERWRITE, &v);
-	if (rc == MDB_KEYEXIST && !vl_store_good(of, &k, &v)) {
-		txn->damaged = of;
-		rc = MDB_CORRUPTED;
-	}
-	if (rc == MDB_KEYEXIST && there != NULL)
-		*there = from_val(&v);
-	else if (rc != 0 && rc != MDB_KEYEXIST)
+		return;
+	int rc = make_room(txn, of, &k, value.size, &v);
+	if (rc == 0)
+		vl_store_seal(of, &k, value, v.mv_data);
+	else
 		vl_txn_fail(txn, vl_store_translate(rc));
-	return rc == 0;
-}
-
-void vl_txn_append(struct vl_txn *txn, unsigned db, struct vl_bytes key, struct vl_bytes value)
-{
-	put_or_fail(txn, db, key, value, MDB_APPEND);
 }
 
 uint8_t *vl_txn_reserve(struct vl_txn *txn, unsigned db, struct vl_bytes key, size_t size)
@@ -305,7 +266,7 @@ uint8_t *vl_txn_reserve(struct vl_txn *txn, unsigned db, struct vl_bytes key, si
 		vl_txn_fail(txn, VL_ERR_BUG);
 	if (!to_val(txn, key, &k))
 		return NULL;
-	int rc = make_room(txn, of, &k, size, 0, &v);
+	int rc = make_room(txn, of, &k, size, &v);
 	if (rc != 0)
 		vl_txn_fail(txn, vl_store_translate(rc));
 	return rc == 0 ? v.mv_data : NULL;

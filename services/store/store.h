@@ -90,12 +90,9 @@ enum vl_err vl_txn_find(struct vl_txn *txn, unsigned db, struct vl_bytes key, st
 
 void vl_txn_put(struct vl_txn *txn, unsigned db, struct vl_bytes key, struct vl_bytes value);
 
-/* Put, unless the key is there already: then false, and `there`, which may be NULL, is set to its value. True where it was put;
- * false too where the transaction has failed. */
-bool vl_txn_insert(struct vl_txn *txn, unsigned db, struct vl_bytes key, struct vl_bytes value, struct vl_bytes *there);
-
-/* As put, for a key greater than every key there is: faster, and pages are filled to the brim. */
-void vl_txn_append(struct vl_txn *txn, unsigned db, struct vl_bytes key, struct vl_bytes value);
+/* The greatest key there is, and so no greater one is there. False where there is none, where its entry is damaged and proves nothing,
+ * or where the transaction has failed. It stays valid as a value does. */
+bool vl_txn_greatest(struct vl_txn *txn, unsigned db, struct vl_bytes *key);
 
 /* Room of `size` bytes for a value of an unchecked database, to be filled before the next call. NULL where the transaction has
  * failed. */
@@ -125,6 +122,13 @@ bool vl_cursor_seek(struct vl_cursor *cursor, struct vl_bytes from, struct vl_by
 bool vl_cursor_last(struct vl_cursor *cursor, struct vl_bytes *key, struct vl_bytes *value);
 bool vl_cursor_next(struct vl_cursor *cursor, struct vl_bytes *key, struct vl_bytes *value);
 bool vl_cursor_prev(struct vl_cursor *cursor, struct vl_bytes *key, struct vl_bytes *value);
+
+/* Put, unless the key is there already: then false; false too where the transaction has failed. A key close behind the one before, in
+ * key order, is put without a search through the tree. */
+bool vl_cursor_insert(struct vl_cursor *cursor, struct vl_bytes key, struct vl_bytes value);
+
+/* Put a key greater than every key there is: pages are filled to the brim. */
+void vl_cursor_append(struct vl_cursor *cursor, struct vl_bytes key, struct vl_bytes value);
 
 /* Walk the entries whose key begins with `prefix`:
  *     for (bool more = vl_cursor_seek(c, prefix, &key, &value); more && vl_key_has_prefix(key, prefix);

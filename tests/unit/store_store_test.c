@@ -103,6 +103,7 @@ static void error_sticks(void **state)
 	struct vl_store *store = open_store(false);
 	struct vl_txn *txn = vl_txn_begin(store, true, NULL);
 	struct vl_why why = {0};
+	struct vl_bytes there;
 
 	vl_txn_put(txn, 0, b("a"), b("1"));
 	vl_txn_put(txn, 0, b(""), b("no key"));
@@ -110,7 +111,7 @@ static void error_sticks(void **state)
 	vl_txn_put(txn, 0, b("c"), b("3"));
 	assert_false(vl_txn_get(txn, 0, b("a"), NULL));
 	assert_false(vl_txn_delete(txn, 0, b("a")));
-	assert_false(vl_txn_insert(txn, 0, b("d"), b("4"), NULL));
+	assert_false(vl_txn_greatest(txn, 0, &there));
 	assert_null(vl_txn_reserve(txn, 0, b("e"), 5));
 	assert_null(vl_cursor_open(txn, 0));
 	assert_int_equal(vl_txn_count(txn, 0), 0);
@@ -146,25 +147,52 @@ static void puts_in_each_way(void **state)
 	struct vl_txn *txn = vl_txn_begin(store, true, NULL);
 	struct vl_bytes there;
 
-	assert_true(vl_txn_insert(txn, 0, b("k"), b("first"), &there));
-	assert_false(vl_txn_insert(txn, 0, b("k"), b("second"), &there));
-	assert_int_equal(there.size, 5);
-	assert_memory_equal(there.data, "first", 5);
-	assert_false(vl_txn_insert(txn, 0, b("k"), b("second"), NULL));
-	vl_txn_put(txn, 0, b("k"), b("third"));
-	assert_true(holds(txn, "k", "third"));
+	vl_txn_put(txn, 0, b("k"), b("first"));
+	vl_txn_put(txn, 0, b("k"), b("second"));
+	assert_true(holds(txn, "k", "second"));
 	uint8_t *room = vl_txn_reserve(txn, 2, b("r"), 3);
 	assert_non_null(room);
 	memcpy(room, "xyz", 3);
 	assert_true(vl_txn_get(txn, 2, b("r"), &there));
 	assert_int_equal(there.size, 3);
 	assert_memory_equal(there.data, "xyz", 3);
-	vl_txn_append(txn, 0, b("s"), b("last"));
-	assert_true(vl_txn_delete(txn, 0, b("s")));
-	assert_false(vl_txn_delete(txn, 0, b("s")));
+	assert_true(vl_txn_delete(txn, 0, b("k")));
+	assert_false(vl_txn_delete(txn, 0, b("k")));
 	assert_int_equal(vl_txn_err(txn), VL_OK);
-	vl_txn_append(txn, 0, b("a"), b("not the greatest"));
+	vl_txn_abort(txn);
+	vl_store_close(store);
+}
+
+/* Both databases: one with check words, one without. */
+static void puts_at_a_cursor(void **state)
+{
+	(void)state;
+	struct vl_store *store = open_store(false);
+	struct vl_txn *txn = vl_txn_begin(store, true, NULL);
+	struct vl_bytes key;
+
+	for (unsigned db = 0; db <= 2; db += 2) {
+		assert_false(vl_txn_greatest(txn, db, &key));
+		struct vl_cursor *cursor = vl_cursor_open(txn, db);
+		assert_true(vl_cursor_insert(cursor, b("k"), b("first")));
+		assert_false(vl_cursor_insert(cursor, b("k"), b("second")));
+		assert_true(vl_cursor_insert(cursor, b("a"), b("before")));
+		vl_cursor_append(cursor, b("s"), b("last"));
+		assert_true(vl_txn_greatest(txn, db, &key));
+		assert_int_equal(key.size, 1);
+		assert_memory_equal(key.data, "s", 1);
+		vl_cursor_close(cursor);
+		assert_int_equal(vl_txn_count(txn, db), 3);
+	}
+	assert_true(holds(txn, "k", "first"));
+	assert_true(holds(txn, "a", "before"));
+	assert_true(holds(txn, "s", "last"));
+	struct vl_cursor *cursor = vl_cursor_open(txn, 0);
+	vl_cursor_append(cursor, b("b"), b("not the greatest"));
 	assert_int_equal(vl_txn_err(txn), VL_ERR_BUG);
+	assert_false(vl_cursor_insert(cursor, b("t"), b("too late")));
+	assert_false(vl_txn_greatest(txn, 0, &key));
+	vl_cursor_close(cursor);
 	vl_txn_abort(txn);
 	vl_store_close(store);
 }
@@ -525,6 +553,7 @@ int main(void)
 		TEST(error_sticks),
 		TEST(caller_can_fail_it),
 		TEST(puts_in_each_way),
+		TEST(puts_at_a_cursor),
 		TEST(clears_one_database),
 		TEST(cursor_walks_both_ways),
 		TEST(empty_database_has_no_first),
