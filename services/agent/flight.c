@@ -331,8 +331,3 @@ int64_t vl_flight_wait(const struct vl_flight *flight, int64_t now_ms)
 	}
 	return wait;
 }
-
-size_t vl_flight_window(const struct vl_flight *flight, enum vl_class class)
-{
-	return flight->windows[class].size;
-}

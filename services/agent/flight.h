@@ -100,7 +100,4 @@ size_t vl_flight_age(struct vl_flight *flight, enum vl_class class, int64_t now_
 /* Milliseconds until a lane set aside has its turn again; -1 where none is. */
 int64_t vl_flight_wait(const struct vl_flight *flight, int64_t now_ms);
 
-/* The present size of a class's window. */
-size_t vl_flight_window(const struct vl_flight *flight, enum vl_class class);
-
 #endif

@@ -20,7 +20,7 @@
 #define GATHER_MS 20
 #define GATHER_REQUESTS 4096
 #define FLY_BYTES ((size_t)64 << 10)
-#define ACK_DELAY_MS 25
+#define ACK_DELAY_MS 10
 #define FREE_DELAY_MS 100 /* between commits that free, while there is much to store: they cannot fly */
 #define TICK_MS 1000
 #define MARK_MS 5000

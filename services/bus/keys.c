@@ -339,8 +339,3 @@ size_t vl_ring_count(const struct vl_ring *ring)
 {
 	return ring->count;
 }
-
-const struct vl_ring_entry *vl_ring_at(const struct vl_ring *ring, size_t i)
-{
-	return i < ring->count ? &ring->entries[i] : NULL;
-}

@@ -40,6 +40,5 @@ void vl_ring_close(struct vl_ring *ring);
 /* The sender a key id stands for, or NULL. Safe from several threads at once. */
 const struct vl_ring_entry *vl_ring_find(const struct vl_ring *ring, const struct vl_key_id *id);
 size_t vl_ring_count(const struct vl_ring *ring);
-const struct vl_ring_entry *vl_ring_at(const struct vl_ring *ring, size_t i);
 
 #endif

@@ -101,9 +101,6 @@ uint8_t *vl_txn_reserve(struct vl_txn *txn, unsigned db, struct vl_bytes key, si
 /* True where there was one. */
 bool vl_txn_delete(struct vl_txn *txn, unsigned db, struct vl_bytes key);
 
-/* Remove every entry. */
-void vl_txn_clear(struct vl_txn *txn, unsigned db);
-
 /* How many entries. */
 uint64_t vl_txn_count(struct vl_txn *txn, unsigned db);
 
