@@ -46,6 +46,32 @@ def tail(place, *options, check=True):
     return valise.valise("tail", *place.where, "-o", "json", *options, check=check)
 
 
+# -- manual pages --
+
+
+def lines_of(page):
+    """The text of a page without roff: no line of text may look like a request."""
+    requests = ("TH", "SH", "nf", "fi", "BR")
+    for line in page.read_text().splitlines():
+        assert not line.startswith(("'", ".")) or line[1:3] in requests, line
+        yield line.removeprefix("\\&").replace("\\-", "-").replace("\\e", "\\")
+
+
+def test_manual_pages_say_what_the_programs_say():
+    man = valise.BUILD / "man"
+    said = {"valise.1": [], "valise-agent.8": [[PROGRAMS / "valise-agent"]], "valise-hq.8": [[PROGRAMS / "valise-hq"]]}
+    for command in COMMANDS:
+        usage = subprocess.check_output([PROGRAMS / "valise", "help", command], text=True)
+        verbs = re.findall(rf"^  valise {command} ([a-z]+)", usage, re.M)
+        said["valise.1"] += [[PROGRAMS / "valise", command, verb] for verb in verbs] or [[PROGRAMS / "valise", command]]
+    assert len(said["valise.1"]) >= 20
+    for name, programs in said.items():
+        page = list(lines_of(man / name))
+        for program in programs:
+            text = subprocess.check_output([*program, "--help"], text=True).removeprefix("usage: ").splitlines()
+            assert set(text) <= set(page), (name, program)
+
+
 # -- exit codes, stdout, stderr --
 
 
