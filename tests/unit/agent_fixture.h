@@ -139,4 +139,29 @@ static inline struct vl_bytes world_event(struct vl_buf *buf, uint64_t n, const 
 #define FLASH_TYPE "consular.evacuation.v1.OperationOpened"
 #define RECEIPT_TYPE "valise.receipt.v1.Applied"
 
+/* Accept one event in a transaction under way. */
+static inline enum vl_err world_offer(struct world *world, uint64_t n, const char *type, size_t extra,
+				      struct vl_accepted *accepted)
+{
+	struct vl_buf buf = {0};
+	struct vl_why why = {0};
+	enum vl_err err = vl_outbox_accept(world->outbox, world_event(&buf, n, type, extra), accepted, &why);
+
+	vl_buf_free(&buf);
+	if (err != VL_OK)
+		assert_true(why.text[0] != '\0');
+	return err;
+}
+
+/* One event, one commit. */
+static inline struct vl_accepted world_accept(struct world *world, uint64_t n, const char *type, size_t extra)
+{
+	struct vl_accepted accepted = {0};
+
+	assert_int_equal(vl_outbox_begin(world->outbox, NULL), VL_OK);
+	assert_int_equal(world_offer(world, n, type, extra, &accepted), VL_OK);
+	assert_int_equal(vl_outbox_commit(world->outbox, NULL), VL_OK);
+	return accepted;
+}
+
 #endif
