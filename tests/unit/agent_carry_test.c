@@ -1,4 +1,4 @@
-/* agent/outbox_carry.c: what headquarters' receipts say of an epoch, and that nothing is lost when a new one takes its end along. */
+/* agent/outbox_carry.c: what a receipt says of an epoch, and that nothing is lost when its end is carried into a new one. */
 #include "agent_shelf.h"
 
 static enum vl_outbox_fit hear(struct shelf *shelf, uint64_t epoch, uint64_t seq, const struct vl_digest *digest,
