@@ -1,6 +1,4 @@
 /* hq/directives.h: a gap is asked for with the right numbers, less and less often, and forgotten when it closes. */
-#include "hq_world.h"
-
 #include "hq_fake_agent.h"
 
 #include "hq/directives.h"
@@ -10,74 +8,44 @@
 #define PATIENCE 30000
 #define BATCHES 12
 
-struct office {
-	struct world world;
-	struct sender sd, eg;
-	struct sent *sent[BATCHES + 1];
-	struct vl_directives *directives;
-	struct vl_clock clock;
-	struct fake_agent agent;
-	int64_t now;
-};
-
-static struct vl_time hour(void *context)
-{
-	(void)context;
-	return (struct vl_time){1700000000, 0};
-}
+static struct vl_directives *directives;
+static struct sent *batches[BATCHES + 1];
 
 static void open_directives(struct office *o)
 {
 	struct vl_directives_options options = {o->world.store, o->agent.path, AFTER, PATIENCE, &o->clock};
 
-	assert_int_equal(vl_directives_open(&options, &o->directives, NULL), VL_OK);
+	assert_int_equal(vl_directives_open(&options, &directives, NULL), VL_OK);
 }
 
 static int setup(void **state)
 {
-	struct office *o = calloc(1, sizeof(*o));
-
-	assert_non_null(o);
-	o->sd = sender_new("CN-SD-EMB", 1);
-	o->eg = sender_new("CN-EG-EMB", 2);
-	struct sender both[] = {o->sd, o->eg};
-	world_open(&o->world, both, 2);
+	(void)office_setup(state);
+	struct office *o = *state;
 	for (unsigned i = 1; i <= BATCHES; i++)
-		o->sent[i] = open_case(&o->sd, i, "SD-1", 1);
-	(void)snprintf(o->agent.path, sizeof(o->agent.path), "%s/s", o->world.dir);
-	o->clock.now = hour;
-	fake_open(&o->agent);
-	o->now = 1000000;
+		batches[i] = open_case(&o->sd, i, "SD-1", 1);
 	open_directives(o);
-	*state = o;
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	struct office *o = *state;
-
-	vl_directives_close(o->directives);
-	fake_close(&o->agent);
+	vl_directives_close(directives);
 	for (unsigned i = 1; i <= BATCHES; i++)
-		sent_free(o->sent[i]);
-	vl_signer_close(o->sd.signer);
-	vl_signer_close(o->eg.signer);
-	world_close(&o->world);
-	free(o);
-	return 0;
+		sent_free(batches[i]);
+	return office_teardown(state);
 }
 
 static void bring_range(struct office *o, unsigned from, unsigned to)
 {
 	for (unsigned i = from; i <= to; i++)
-		bring(&o->world, o->sent[i]);
+		bring(&o->world, batches[i]);
 }
 
 static void expect_silence(struct office *o, int64_t during)
 {
 	for (int64_t until = o->now + during; o->now < until; o->now += VL_DIRECTIVES_LOOK_MS) {
-		vl_directives_work(o->directives, o->now);
+		vl_directives_work(directives, o->now);
 		assert_null(fake_heard(&o->agent));
 	}
 }
@@ -104,14 +72,14 @@ static void expect_resend(const Valise__V1__Event *event, const char *mission, u
 /* The next request, now, is one directive. */
 static void expect_one(struct office *o, uint64_t from, uint64_t to, unsigned refused)
 {
-	vl_directives_work(o->directives, o->now);
+	vl_directives_work(directives, o->now);
 	Valise__V1__PublishRequest *request = fake_heard(&o->agent);
 	assert_non_null(request);
 	assert_int_equal(request->n_events, 1);
 	expect_resend(request->events[0], "CN-SD-EMB", from, to);
 	fake_answer(&o->agent, request, refused);
 	FREE(request);
-	vl_directives_work(o->directives, o->now);
+	vl_directives_work(directives, o->now);
 	assert_null(fake_heard(&o->agent));
 }
 
@@ -193,10 +161,10 @@ static void gaps_that_stand_at_the_start_are_asked_for(void **state)
 	bring(&o->world, sent);
 	bring_range(o, 3, 4);
 	expect_silence(o, AFTER);
-	vl_directives_close(o->directives);
+	vl_directives_close(directives);
 	open_directives(o);
 	expect_silence(o, AFTER);
-	vl_directives_work(o->directives, o->now);
+	vl_directives_work(directives, o->now);
 	Valise__V1__PublishRequest *request = fake_heard(&o->agent);
 	assert_non_null(request);
 	assert_int_equal(request->n_events, 2);
@@ -217,13 +185,13 @@ static void an_agent_that_refuses_or_goes_is_asked_again(void **state)
 	expect_silence(o, AFTER);
 	expect_one(o, 1, 0, 1);
 	o->now += PATIENCE;
-	vl_directives_work(o->directives, o->now);
+	vl_directives_work(directives, o->now);
 	Valise__V1__PublishRequest *request = fake_heard(&o->agent);
 	assert_non_null(request);
 	FREE(request);
 	(void)close(o->agent.fd);
 	o->agent.fd = -1;
-	vl_directives_work(o->directives, o->now);
+	vl_directives_work(directives, o->now);
 	assert_null(fake_heard(&o->agent));
 	/* It closes while nobody has answered for it. */
 	bring_range(o, 1, 3);
@@ -237,7 +205,7 @@ static void without_an_agent_nothing_is_asked_for(void **state)
 {
 	struct office *o = *state;
 
-	vl_directives_close(o->directives);
+	vl_directives_close(directives);
 	o->agent.path[0] = '\0';
 	open_directives(o);
 	bring_range(o, 4, 4);

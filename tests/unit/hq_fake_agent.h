@@ -1,9 +1,13 @@
 /*
- * An agent of headquarters' own, as its mailbox sees it: a socket, and answers as the test likes. After hq_world.h.
+ * An agent of headquarters' own, as its mailbox sees it: a socket, and answers as the test likes. And an office that has one: a
+ * ledger, and two missions that it hears.
  */
 #ifndef VALISE_TESTS_HQ_FAKE_AGENT_H
 #define VALISE_TESTS_HQ_FAKE_AGENT_H
 
+#include "hq_world.h"
+
+#include "base/clock.h"
 #include "valise/v1/agent.pb-c.h"
 
 #include <sys/socket.h>
@@ -80,6 +84,50 @@ static inline void fake_answer(struct fake_agent *agent, const Valise__V1__Publi
 	vl_put_be32(out.data, (uint32_t)(out.size - 4));
 	assert_int_equal(send(agent->fd, out.data, out.size, MSG_NOSIGNAL), out.size);
 	vl_buf_free(&out);
+}
+
+struct office {
+	struct world world;
+	struct sender sd, eg;
+	struct vl_clock clock; /* stands still */
+	struct fake_agent agent;
+	int64_t now; /* of what waits, in ms */
+};
+
+static inline struct vl_time office_hour(void *context)
+{
+	(void)context;
+	return (struct vl_time){1700000000, 0};
+}
+
+/* Sets *state to an office that is open, whose agent listens. */
+static inline int office_setup(void **state)
+{
+	struct office *o = calloc(1, sizeof(*o));
+
+	assert_non_null(o);
+	o->sd = sender_new("CN-SD-EMB", 1);
+	o->eg = sender_new("CN-EG-EMB", 2);
+	struct sender both[] = {o->sd, o->eg};
+	world_open(&o->world, both, 2);
+	(void)snprintf(o->agent.path, sizeof(o->agent.path), "%s/s", o->world.dir);
+	o->clock.now = office_hour;
+	fake_open(&o->agent);
+	o->now = 1000000;
+	*state = o;
+	return 0;
+}
+
+static inline int office_teardown(void **state)
+{
+	struct office *o = *state;
+
+	fake_close(&o->agent);
+	vl_signer_close(o->sd.signer);
+	vl_signer_close(o->eg.signer);
+	world_close(&o->world);
+	free(o);
+	return 0;
 }
 
 #endif

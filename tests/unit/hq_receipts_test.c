@@ -1,6 +1,4 @@
 /* hq/receipts.h: what a fake agent on a socket is told, and when it is told again. */
-#include "hq_world.h"
-
 #include "hq_fake_agent.h"
 
 #include "hq/receipts.h"
@@ -9,69 +7,39 @@
 #define INTERVAL 1000
 #define PATIENCE 30000
 
-struct office {
-	struct world world;
-	struct sender sd, eg;
-	struct vl_receipts *receipts;
-	struct vl_clock clock;
-	struct fake_agent agent;
-	int64_t now;
-	uint64_t ids;
-};
-
-static struct vl_time hour(void *context)
-{
-	(void)context;
-	return (struct vl_time){1700000000, 0};
-}
+static struct vl_receipts *receipts;
+static uint64_t ids;
 
 static void open_receipts(struct office *o)
 {
 	struct vl_receipts_options options = {o->world.store, o->agent.path, INTERVAL, PATIENCE, &o->clock};
 
-	assert_int_equal(vl_receipts_open(&options, &o->receipts, NULL), VL_OK);
-	vl_apply_watch(o->world.applier, vl_receipts_due, o->receipts);
+	assert_int_equal(vl_receipts_open(&options, &receipts, NULL), VL_OK);
+	vl_apply_watch(o->world.applier, vl_receipts_due, receipts);
 }
 
 static int setup(void **state)
 {
-	struct office *o = calloc(1, sizeof(*o));
-
-	assert_non_null(o);
-	o->sd = sender_new("CN-SD-EMB", 1);
-	o->eg = sender_new("CN-EG-EMB", 2);
-	struct sender both[] = {o->sd, o->eg};
-	world_open(&o->world, both, 2);
-	(void)snprintf(o->agent.path, sizeof(o->agent.path), "%s/s", o->world.dir);
-	o->clock.now = hour;
-	fake_open(&o->agent);
-	o->now = 1000000;
-	open_receipts(o);
-	*state = o;
+	(void)office_setup(state);
+	ids = 0;
+	open_receipts(*state);
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	struct office *o = *state;
-
-	vl_receipts_close(o->receipts);
-	fake_close(&o->agent);
-	vl_signer_close(o->sd.signer);
-	vl_signer_close(o->eg.signer);
-	world_close(&o->world);
-	free(o);
-	return 0;
+	vl_receipts_close(receipts);
+	return office_teardown(state);
 }
 
 static void work(struct office *o)
 {
-	vl_receipts_work(o->receipts, o->now);
+	vl_receipts_work(receipts, o->now);
 }
 
 static void apply(struct office *o, struct sender *sender)
 {
-	struct sent *sent = open_case(sender, ++o->ids, "SD-1", 1);
+	struct sent *sent = open_case(sender, ++ids, "SD-1", 1);
 
 	bring(&o->world, sent);
 	sent_free(sent);
@@ -134,7 +102,7 @@ static void says_how_far_and_not_too_often(void **state)
 	expect_silence(o);
 	apply(o, &o->sd);
 	expect_one(o, &o->sd, 0);
-	assert_int_equal(vl_receipts_waiting(o->receipts), 0);
+	assert_int_equal(vl_receipts_waiting(receipts), 0);
 	/* Three batches within the interval are one receipt, with the other mission's. */
 	for (int i = 0; i < 3; i++)
 		apply(o, &o->sd);
@@ -216,7 +184,7 @@ static void says_all_at_the_start(void **state)
 
 	apply(o, &o->sd);
 	apply(o, &o->sd);
-	vl_receipts_close(o->receipts);
+	vl_receipts_close(receipts);
 	open_receipts(o);
 	expect_one(o, &o->sd, 0);
 }
@@ -233,14 +201,14 @@ static void says_again_what_was_refused(void **state)
 	fake_answer(&o->agent, request, 2);
 	FREE(request);
 	expect_silence(o);
-	assert_int_equal(vl_receipts_waiting(o->receipts), 1);
+	assert_int_equal(vl_receipts_waiting(receipts), 1);
 	for (int i = 0; i < 3; i++) {
 		o->now += PATIENCE;
 		expect_one(o, &o->eg, i < 2);
 	}
 	o->now += PATIENCE;
 	expect_silence(o);
-	assert_int_equal(vl_receipts_waiting(o->receipts), 0);
+	assert_int_equal(vl_receipts_waiting(receipts), 0);
 }
 
 static void says_again_when_the_agent_goes(void **state)
@@ -266,10 +234,10 @@ static void says_again_when_the_agent_goes(void **state)
 			(void)close(o->agent.fd);
 		o->agent.fd = -1;
 		expect_silence(o);
-		assert_int_equal(vl_receipts_waiting(o->receipts), 1);
+		assert_int_equal(vl_receipts_waiting(receipts), 1);
 		o->now += PATIENCE;
 		expect_one(o, &o->sd, 0);
-		assert_int_equal(vl_receipts_waiting(o->receipts), 0);
+		assert_int_equal(vl_receipts_waiting(receipts), 0);
 	}
 }
 
@@ -285,7 +253,7 @@ static void waits_for_an_agent_that_is_not_there(void **state)
 		work(o);
 		o->now += 50;
 	}
-	assert_int_equal(vl_receipts_waiting(o->receipts), 1);
+	assert_int_equal(vl_receipts_waiting(receipts), 1);
 	fake_open(&o->agent);
 	o->now += PATIENCE;
 	expect_one(o, &o->sd, 0);
@@ -295,12 +263,12 @@ static void without_a_socket_nothing_is_said(void **state)
 {
 	struct office *o = *state;
 
-	vl_receipts_close(o->receipts);
+	vl_receipts_close(receipts);
 	o->agent.path[0] = '\0';
 	open_receipts(o);
 	apply(o, &o->sd);
 	expect_silence(o);
-	assert_int_equal(vl_receipts_waiting(o->receipts), 0);
+	assert_int_equal(vl_receipts_waiting(receipts), 0);
 }
 
 /* Kafka lost the topic: the same offsets come again with other records, and are taken. */
