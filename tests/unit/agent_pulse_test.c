@@ -23,14 +23,7 @@ static struct vl_pulse *open_pulse(struct world *world, uint64_t every)
 
 static void accept_case(struct world *world, uint64_t n)
 {
-	struct vl_accepted accepted;
-	struct vl_buf buf = {0};
-
-	assert_int_equal(vl_outbox_begin(world->outbox, NULL), VL_OK);
-	struct vl_bytes event = world_event(&buf, n, CASE_TYPE, 10);
-	assert_int_equal(vl_outbox_accept(world->outbox, event, &accepted, NULL), VL_OK);
-	assert_int_equal(vl_outbox_commit(world->outbox, NULL), VL_OK);
-	vl_buf_free(&buf);
+	(void)world_accept(world, n, CASE_TYPE, 10);
 }
 
 static void ack(struct world *world, const char *lane, uint64_t seq)

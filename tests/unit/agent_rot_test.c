@@ -42,15 +42,9 @@ static enum vl_err accept(struct world *world, uint64_t n, struct vl_accepted *a
 	return err;
 }
 
-/* One event, one commit. */
 static struct vl_accepted put(struct world *world, uint64_t n)
 {
-	struct vl_accepted accepted;
-
-	assert_int_equal(vl_outbox_begin(world->outbox, NULL), VL_OK);
-	assert_int_equal(accept(world, n, &accepted, NULL), VL_OK);
-	assert_int_equal(vl_outbox_commit(world->outbox, NULL), VL_OK);
-	return accepted;
+	return world_accept(world, n, CASE_TYPE, 10);
 }
 
 static void an_id_whose_row_rotted_is_refused_and_nothing_else(void **state)

@@ -20,16 +20,8 @@ struct desk {
 
 static void accept_batches(struct desk *desk, uint64_t from, uint64_t to)
 {
-	struct vl_accepted accepted;
-	struct vl_buf event = {0};
-
-	for (uint64_t n = from; n <= to; n++) {
-		assert_int_equal(vl_outbox_begin(desk->world->outbox, NULL), VL_OK);
-		struct vl_bytes bytes = world_event(&event, n, CASE_TYPE, 10);
-		assert_int_equal(vl_outbox_accept(desk->world->outbox, bytes, &accepted, NULL), VL_OK);
-		assert_int_equal(vl_outbox_commit(desk->world->outbox, NULL), VL_OK);
-	}
-	vl_buf_free(&event);
+	for (uint64_t n = from; n <= to; n++)
+		(void)world_accept(desk->world, n, CASE_TYPE, 10);
 }
 
 static int desk_setup(void **state)
@@ -356,15 +348,9 @@ static void a_wish_passes_the_pipe(void **state)
 static void an_ack_frees_directives(void **state)
 {
 	struct desk *desk = *state;
-	struct vl_accepted accepted;
 	struct vl_outbox_batch batch = {0};
-	struct vl_buf event = {0};
 
-	assert_int_equal(vl_outbox_begin(desk->world->outbox, NULL), VL_OK);
-	struct vl_bytes bytes = world_event(&event, 0, "valise.directive.v1.Resend", 0);
-	assert_int_equal(vl_outbox_accept(desk->world->outbox, bytes, &accepted, NULL), VL_OK);
-	assert_int_equal(vl_outbox_commit(desk->world->outbox, NULL), VL_OK);
-	vl_buf_free(&event);
+	(void)world_accept(desk->world, 0, "valise.directive.v1.Resend", 0);
 	for (int acked = 0; acked < 2; acked++) {
 		struct vl_outbox_look *look = vl_outbox_look(desk->world->outbox, NULL);
 		assert_int_equal(
