@@ -86,11 +86,6 @@ void vl_inbox_close(struct vl_inbox *inbox)
 
 /* -- reading -- */
 
-static bool is_text(struct vl_bytes bytes, const char *text)
-{
-	return bytes.size == strlen(text) && memcmp(bytes.data, text, bytes.size) == 0;
-}
-
 static enum vl_err verify(struct vl_inbox *inbox, const struct vl_record *record, struct vl_verified *verified,
 			  struct vl_why *why)
 {
@@ -136,7 +131,7 @@ static const ProtobufCMessage *read_event(struct vl_inbox *inbox, struct vl_byte
 	if (vl_event_read(bytes, &event, NULL) != VL_OK || !event.has_payload)
 		return NULL;
 	const char *name = vl_type_name((const char *)event.type_url.data, event.type_url.size, &length);
-	if (!is_text((struct vl_bytes){(const uint8_t *)name, length}, type->name) ||
+	if (!vl_bytes_are((struct vl_bytes){(const uint8_t *)name, length}, type->name) ||
 	    vl_wire_check(type, event.payload, true, NULL) != VL_OK)
 		return NULL;
 	return vl_wire_unpack(type, event.payload, inbox->arena);
@@ -186,7 +181,7 @@ static size_t topic_of(const struct vl_record *record)
 {
 	size_t topic = 0;
 
-	while (topic < TOPICS && !is_text(record->topic, topics[topic]))
+	while (topic < TOPICS && !vl_bytes_are(record->topic, topics[topic]))
 		topic++;
 	return topic;
 }

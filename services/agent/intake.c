@@ -7,7 +7,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define RECORDS_A_TURN 16
 #define REOPEN_MIN_MS 1000
@@ -91,10 +90,10 @@ static void trouble(struct vl_intake *intake, enum vl_err err, const struct vl_w
 	intake->told = err;
 }
 
-static struct source *find(struct vl_intake *intake, const char *topic, size_t length)
+static struct source *find(struct vl_intake *intake, struct vl_bytes topic)
 {
 	for (size_t i = 0; i < VL_INTAKE_TOPICS; i++)
-		if (strlen(vl_intake_topics[i]) == length && memcmp(vl_intake_topics[i], topic, length) == 0)
+		if (vl_bytes_are(topic, vl_intake_topics[i]))
 			return &intake->sources[i];
 	return NULL;
 }
@@ -130,7 +129,7 @@ static enum vl_err open_consumer(struct vl_intake *intake, struct vl_why *why)
  * anew; the first time's place is as good. */
 static void miss(struct vl_intake *intake, const struct vl_position *at, int64_t now_ms)
 {
-	struct source *source = find(intake, at->topic, strlen(at->topic));
+	struct source *source = find(intake, vl_bytes_of(at->topic));
 
 	if (source == NULL)
 		return;
@@ -167,7 +166,7 @@ static void take(struct vl_intake *intake, struct vl_message *message)
 		vl_log_info("reading what headquarters says again");
 	intake->told = VL_OK;
 	intake->reopen_ms = 0;
-	struct source *source = find(intake, (const char *)record->topic.data, record->topic.size);
+	struct source *source = find(intake, record->topic);
 	if (source != NULL) {
 		source->position.offset = record->offset + 1;
 		source->rest_ms = 0;

@@ -252,11 +252,10 @@ static enum vl_err send_batch(struct vl_sender *sender, const char *mission, con
 
 	vl_sig_format(&batch->key, &batch->signature, sig);
 	struct vl_header headers[] = {
-		{{(const uint8_t *)"content-type", 12}, {(const uint8_t *)type, strlen(type)}},
-		{{(const uint8_t *)VL_SIG_HEADER, strlen(VL_SIG_HEADER)}, {(const uint8_t *)sig, strlen(sig)}},
+		{vl_bytes_of("content-type"), vl_bytes_of(type)},
+		{vl_bytes_of(VL_SIG_HEADER), vl_bytes_of(sig)},
 	};
-	return vl_producer_send(sender->producer, batch->lane,
-				(struct vl_bytes){(const uint8_t *)mission, strlen(mission)}, batch->value, headers,
+	return vl_producer_send(sender->producer, batch->lane, vl_bytes_of(mission), batch->value, headers,
 				sizeof(headers) / sizeof(headers[0]), tag, why);
 }
 

@@ -8,12 +8,25 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* Bytes somebody else owns. */
 struct vl_bytes {
 	const uint8_t *data;
 	size_t size;
 };
+
+/* A text's bytes, without its NUL. */
+static inline struct vl_bytes vl_bytes_of(const char *text)
+{
+	return (struct vl_bytes){(const uint8_t *)text, strlen(text)};
+}
+
+/* Whether they are that text, and nothing more. */
+static inline bool vl_bytes_are(struct vl_bytes bytes, const char *text)
+{
+	return bytes.size == strlen(text) && (bytes.size == 0 || memcmp(bytes.data, text, bytes.size) == 0);
+}
 
 /* Start with {0}; release with vl_buf_free. `data` moves when it grows. */
 struct vl_buf {

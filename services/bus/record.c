@@ -20,11 +20,6 @@ struct claims {
 	enum vl_domain domain;
 };
 
-static bool is_text(struct vl_bytes bytes, const char *text)
-{
-	return bytes.data != NULL && bytes.size == strlen(text) && memcmp(bytes.data, text, bytes.size) == 0;
-}
-
 static bool is_equal(struct vl_bytes a, struct vl_bytes b)
 {
 	return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
@@ -36,7 +31,7 @@ static enum vl_err read_content_type(struct vl_bytes value, struct claims *claim
 		return vl_fail(why, VL_ERR_BAD_HEADER, "content-type is given twice");
 	claims->has_domain = true;
 	for (enum vl_domain domain = VL_DOMAIN_BATCH; domain <= VL_DOMAIN_DRILL; domain++)
-		if (is_text(value, vl_domain_content_type(domain))) {
+		if (vl_bytes_are(value, vl_domain_content_type(domain))) {
 			claims->domain = domain;
 			return VL_OK;
 		}
@@ -55,7 +50,7 @@ static enum vl_err read_signature(struct vl_bytes value, struct claims *claims, 
 static bool is_unsigned(const struct vl_record *record)
 {
 	for (size_t i = 0; i < record->n_headers; i++)
-		if (is_text(record->headers[i].name, VL_SIG_HEADER))
+		if (vl_bytes_are(record->headers[i].name, VL_SIG_HEADER))
 			return false;
 	return true;
 }
@@ -71,9 +66,9 @@ static enum vl_err read_headers(const struct vl_record *record, struct claims *c
 		enum vl_err err = VL_OK;
 		if (!vl_utf8_valid(header->value.data, header->value.size, NULL))
 			err = vl_fail(why, VL_ERR_BAD_HEADER, "header %zu is not UTF-8 text", i + 1);
-		else if (is_text(header->name, VL_SIG_HEADER))
+		else if (vl_bytes_are(header->name, VL_SIG_HEADER))
 			err = read_signature(header->value, claims, why);
-		else if (is_text(header->name, "content-type"))
+		else if (vl_bytes_are(header->name, "content-type"))
 			err = read_content_type(header->value, claims, why);
 		if (err != VL_OK)
 			return err;
@@ -107,7 +102,7 @@ static enum vl_err check_signatures(struct claims *claims, const struct vl_ring 
 static const struct vl_ring_entry *find_sender(const struct claims *claims, struct vl_bytes mission)
 {
 	for (size_t i = 0; i < claims->count; i++)
-		if (is_text(mission, claims->claim[i].signer->mission))
+		if (vl_bytes_are(mission, claims->claim[i].signer->mission))
 			return claims->claim[i].signer;
 	return NULL;
 }

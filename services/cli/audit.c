@@ -59,11 +59,6 @@ void cli_audit_close(struct cli_audit *audit)
 
 /* -- lines -- */
 
-static bool same(const char *text, struct vl_bytes bytes)
-{
-	return strlen(text) == bytes.size && memcmp(text, bytes.data, bytes.size) == 0;
-}
-
 static void set(char *text, size_t room, struct vl_bytes bytes)
 {
 	size_t n = bytes.size < room ? bytes.size : room - 1;
@@ -75,7 +70,8 @@ static void set(char *text, size_t room, struct vl_bytes bytes)
 static struct line *line_of(struct cli_audit *audit, struct vl_bytes mission, struct vl_bytes lane)
 {
 	for (size_t i = 0; i < audit->n_lines; i++) {
-		if (same(audit->lines[i]->shown.mission, mission) && same(audit->lines[i]->shown.lane, lane))
+		if (vl_bytes_are(mission, audit->lines[i]->shown.mission) &&
+		    vl_bytes_are(lane, audit->lines[i]->shown.lane))
 			return audit->lines[i];
 	}
 	struct line *line = calloc(1, sizeof(*line));

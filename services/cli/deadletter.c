@@ -49,11 +49,10 @@ static void take_header(struct letter *letter, const struct vl_header *header)
 		{"topic", &letter->topic},         {"partition", &letter->partition}, {"offset", &letter->offset},
 		{"timestamp", &letter->timestamp}, {"reason", &letter->reason},       {"detail", &letter->detail},
 	};
-	const char *name = (const char *)header->name.data + strlen(PREFIX);
-	size_t length = header->name.size - strlen(PREFIX);
+	const struct vl_bytes name = {header->name.data + strlen(PREFIX), header->name.size - strlen(PREFIX)};
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-		if (strlen(known[i].name) == length && memcmp(known[i].name, name, length) == 0)
+		if (vl_bytes_are(name, known[i].name))
 			*known[i].value = header->value;
 	}
 }
@@ -209,12 +208,8 @@ static bool list_letter(void *context, const struct letter *letter)
 
 	if (came_before(l, letter))
 		return !l->failed;
-	if (l->options->mission != NULL) {
-		struct vl_bytes mission = claimed_mission(letter);
-		if (mission.size != strlen(l->options->mission) ||
-		    memcmp(mission.data, l->options->mission, mission.size) != 0)
-			return true;
-	}
+	if (l->options->mission != NULL && !vl_bytes_are(claimed_mission(letter), l->options->mission))
+		return true;
 	if (l->table == NULL) {
 		put_letter_json(&l->out, letter);
 		vl_buf_put_text(&l->out, "}\n");
@@ -306,18 +301,13 @@ static void print_line(struct vl_buf *out, const char *name, struct vl_bytes tex
 	vl_buf_put_byte(out, '\n');
 }
 
-static struct vl_bytes bytes_of(const char *text)
-{
-	return (struct vl_bytes){(const uint8_t *)text, strlen(text)};
-}
-
 static void print_letter(struct showing *s, const struct letter *letter)
 {
 	const struct vl_record *r = &letter->record;
 	char time[VL_TIME_TEXT];
 
-	print_line(&s->out, "origin", bytes_of(origin(letter, &s->text)));
-	print_line(&s->out, "time", bytes_of(vl_time_format(vl_time_from_ms(r->timestamp_ms), time)));
+	print_line(&s->out, "origin", vl_bytes_of(origin(letter, &s->text)));
+	print_line(&s->out, "time", vl_bytes_of(vl_time_format(vl_time_from_ms(r->timestamp_ms), time)));
 	print_line(&s->out, "reason", letter->reason);
 	print_line(&s->out, "detail", letter->detail);
 	if (s->ring != NULL) {

@@ -153,12 +153,11 @@ void cli_scan_close(struct cli_scan *scan)
 
 /* -- reading -- */
 
-static struct part *find(struct cli_scan *scan, const char *topic, size_t length, int32_t partition)
+static struct part *find(struct cli_scan *scan, struct vl_bytes topic, int32_t partition)
 {
 	for (size_t i = 0; i < scan->n_parts; i++) {
 		struct part *part = &scan->parts[i];
-		if (part->at.partition == partition && strlen(part->at.topic) == length &&
-		    memcmp(part->at.topic, topic, length) == 0)
+		if (part->at.partition == partition && vl_bytes_are(topic, part->at.topic))
 			return part;
 	}
 	return NULL;
@@ -175,7 +174,7 @@ static void finish(struct cli_scan *scan, struct part *part)
 /* False where the record came after the end: it is none of ours. */
 static bool take(struct cli_scan *scan, const struct vl_record *record)
 {
-	struct part *part = find(scan, (const char *)record->topic.data, record->topic.size, record->partition);
+	struct part *part = find(scan, record->topic, record->partition);
 
 	if (part == NULL || part->done)
 		return false;
@@ -192,7 +191,7 @@ static bool take(struct cli_scan *scan, const struct vl_record *record)
 /* Offsets may be missing before a partition's end (what was deleted, what Kafka itself wrote): its end is known by asking. */
 static void reached(struct cli_scan *scan, const struct vl_position *at)
 {
-	struct part *part = find(scan, at->topic, strlen(at->topic), at->partition);
+	struct part *part = find(scan, vl_bytes_of(at->topic), at->partition);
 
 	if (part != NULL && (at->offset < 0 || at->offset >= part->end))
 		finish(scan, part);

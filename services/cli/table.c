@@ -152,7 +152,7 @@ void cli_table_put_bytes(struct cli_table *table, struct vl_bytes text)
 
 void cli_table_put(struct cli_table *table, const char *text)
 {
-	cli_table_put_bytes(table, (struct vl_bytes){(const uint8_t *)text, strlen(text)});
+	cli_table_put_bytes(table, vl_bytes_of(text));
 }
 
 void cli_table_printf(struct cli_table *table, const char *format, ...)
@@ -252,7 +252,7 @@ void cli_stream_titles(const struct cli_stream_column *columns, size_t count, bo
 	struct vl_bytes titles[CLI_COLUMNS];
 
 	for (size_t c = 0; c < count && c < CLI_COLUMNS; c++)
-		titles[c] = (struct vl_bytes){(const uint8_t *)columns[c].title, strlen(columns[c].title)};
+		titles[c] = vl_bytes_of(columns[c].title);
 	vl_buf_put_text(out, bold ? "\033[1m" : "");
 	cli_stream_row(columns, count < CLI_COLUMNS ? count : CLI_COLUMNS, titles, out);
 	if (bold)

@@ -34,11 +34,6 @@ struct tail {
 	size_t unflushed;
 };
 
-static struct vl_bytes bytes_of(const char *text)
-{
-	return (struct vl_bytes){(const uint8_t *)text, strlen(text)};
-}
-
 /* -- one record, for people -- */
 
 /* What all of a record's lines begin with. */
@@ -52,9 +47,9 @@ static void begin_row(struct row *row, const struct vl_record *record, const cha
 	(void)vl_time_format(vl_time_from_ms(record->timestamp_ms), row->time);
 	(void)snprintf(row->at, sizeof(row->at), "%" PRId32 ":%" PRId64, record->partition, record->offset);
 	memset(row->cells, 0, sizeof(row->cells));
-	row->cells[0] = bytes_of(row->time);
-	row->cells[1] = bytes_of(row->at);
-	row->cells[2] = bytes_of(verdict);
+	row->cells[0] = vl_bytes_of(row->time);
+	row->cells[1] = vl_bytes_of(row->at);
+	row->cells[2] = vl_bytes_of(verdict);
 }
 
 static void print_bad_row(struct tail *tail, const struct vl_record *record, enum vl_err verdict)
@@ -90,9 +85,9 @@ static void print_event_row(struct tail *tail, const struct vl_record *record, c
 	(void)snprintf(row.event, sizeof(row.event), "%" PRIu64, head->first_event.n + i);
 	row.cells[3] = head->mission;
 	row.cells[4] = head->lane;
-	row.cells[5] = bytes_of(row.epoch);
-	row.cells[6] = bytes_of(row.seq);
-	row.cells[7] = bytes_of(row.event);
+	row.cells[5] = vl_bytes_of(row.epoch);
+	row.cells[6] = vl_bytes_of(row.seq);
+	row.cells[7] = vl_bytes_of(row.event);
 	if (vl_event_read(verified->batch.events[i], &event, NULL) == VL_OK) {
 		row.cells[8] = short_type(event.type_url);
 		row.cells[9] = event.subject;
@@ -122,7 +117,7 @@ static void print_bad_json(struct tail *tail, const struct vl_record *record, en
 	struct vl_buf *out = &tail->out;
 
 	vl_buf_printf(out, "{\"verdict\":\"%s\",", vl_err_name(verdict));
-	put_text(out, "reason", bytes_of(vl_why_text(why, verdict)));
+	put_text(out, "reason", vl_bytes_of(vl_why_text(why, verdict)));
 	if (vl_mission_valid((const char *)record->key.data, record->key.size)) {
 		vl_buf_put_byte(out, ',');
 		put_text(out, "key", record->key);
@@ -163,8 +158,7 @@ static bool wanted(const struct tail *tail, const struct vl_record *record)
 {
 	const char *mission = tail->options->mission;
 
-	return mission == NULL ||
-	       (record->key.size == strlen(mission) && memcmp(record->key.data, mission, record->key.size) == 0);
+	return mission == NULL || vl_bytes_are(record->key, mission);
 }
 
 static bool enough(const struct tail *tail)

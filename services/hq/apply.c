@@ -458,9 +458,7 @@ static void apply_batch(struct vl_applier *applier, const struct vl_record *reco
 	const struct vl_batch_head *head = &verified->batch.head;
 	struct arrival a = {.record = record, .batch = &verified->batch, .digest = &verified->digest, .facts = facts};
 	int view = vl_view_of_lane((const char *)head->lane.data, head->lane.size);
-
-	bool pulse = head->lane.size == strlen(VL_PULSE_LANE) &&
-		     memcmp(head->lane.data, VL_PULSE_LANE, head->lane.size) == 0;
+	bool pulse = vl_bytes_are(head->lane, VL_PULSE_LANE);
 
 	if ((view < 0 && !pulse) || head->mission.size > VL_MISSION_MAX) {
 		vl_deadletter_bury(applier->txn, record, &verified->digest, VL_ERR_WRONG_LANE, NULL);

@@ -165,21 +165,16 @@ static size_t make_headers(const struct vl_record *record, const char *reason, c
 	(void)snprintf(text[0], 32, "%" PRId32, record->partition);
 	(void)snprintf(text[1], 32, "%" PRId64, record->offset);
 	(void)snprintf(text[2], 32, "%" PRId64, record->timestamp_ms);
-	const struct {
-		const char *name;
-		struct vl_bytes value;
-	} added[ERROR_HEADERS] = {
-		{"valise.errors.topic", record->topic},
-		{"valise.errors.partition", {(const uint8_t *)text[0], strlen(text[0])}},
-		{"valise.errors.offset", {(const uint8_t *)text[1], strlen(text[1])}},
-		{"valise.errors.timestamp", {(const uint8_t *)text[2], strlen(text[2])}},
-		{"valise.errors.reason", {(const uint8_t *)reason, strlen(reason)}},
-		{"valise.errors.detail", {(const uint8_t *)detail, strlen(detail)}},
+	const struct vl_header added[ERROR_HEADERS] = {
+		{vl_bytes_of("valise.errors.topic"), record->topic},
+		{vl_bytes_of("valise.errors.partition"), vl_bytes_of(text[0])},
+		{vl_bytes_of("valise.errors.offset"), vl_bytes_of(text[1])},
+		{vl_bytes_of("valise.errors.timestamp"), vl_bytes_of(text[2])},
+		{vl_bytes_of("valise.errors.reason"), vl_bytes_of(reason)},
+		{vl_bytes_of("valise.errors.detail"), vl_bytes_of(detail)},
 	};
-	for (size_t i = 0; i < ERROR_HEADERS; i++)
-		headers[n++] =
-			(struct vl_header){{(const uint8_t *)added[i].name, strlen(added[i].name)}, added[i].value};
-	return n;
+	memcpy(headers + n, added, sizeof(added));
+	return n + ERROR_HEADERS;
 }
 
 static enum vl_err send_letter(struct vl_undertaker *u, uint64_t tag, struct vl_bytes value, struct vl_why *why)

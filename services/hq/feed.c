@@ -51,11 +51,10 @@ struct vl_feed {
 	bool renew; /* the consumer, so that it reads what is READING now */
 };
 
-static struct vl_position *find(struct vl_feed *f, const char *topic, size_t length, int32_t partition)
+static struct vl_position *find(struct vl_feed *f, struct vl_bytes topic, int32_t partition)
 {
 	for (size_t i = 0; i < f->n_positions; i++)
-		if (f->positions[i].partition == partition && strlen(f->positions[i].topic) == length &&
-		    memcmp(f->positions[i].topic, topic, length) == 0)
+		if (f->positions[i].partition == partition && vl_bytes_are(topic, f->positions[i].topic))
 			return &f->positions[i];
 	return NULL;
 }
@@ -116,7 +115,7 @@ static enum vl_err look(struct vl_feed *f, size_t *added)
 			err = VL_OK;
 		}
 		for (int32_t p = 0; err == VL_OK && p < count; p++)
-			if (find(f, topic, strlen(topic), p) == NULL)
+			if (find(f, vl_bytes_of(topic), p) == NULL)
 				err = add_partition(f, topic, p);
 	}
 	if (err == VL_OK && missing > 0 && missing != f->topics_missing)
@@ -164,7 +163,7 @@ static void mark_lost(struct vl_feed *f, const struct vl_position *position, boo
  * gone is still being stopped. */
 static void lose_partition(struct vl_feed *f, const struct vl_position *at, const struct vl_why *why)
 {
-	struct vl_position *position = find(f, at->topic, strlen(at->topic), at->partition);
+	struct vl_position *position = find(f, vl_bytes_of(at->topic), at->partition);
 
 	if (position == NULL || f->states[position - f->positions] != READING)
 		return;
@@ -275,7 +274,7 @@ static bool check_last(struct vl_feed *f, size_t i, const struct vl_record *reco
 static void take_message(struct vl_feed *f, struct vl_message *message)
 {
 	const struct vl_record *record = vl_message_record(message);
-	struct vl_position *position = find(f, (const char *)record->topic.data, record->topic.size, record->partition);
+	struct vl_position *position = find(f, record->topic, record->partition);
 
 	size_t i = position != NULL ? (size_t)(position - f->positions) : 0;
 	if (position == NULL || f->states[i] != READING || (f->check[i] && check_last(f, i, record))) {
@@ -297,7 +296,7 @@ static enum vl_err ask_lane(struct vl_feed *f, const char *lane, struct vl_posit
 	enum vl_err err = vl_consumer_partitions(f->consumer, lane, ASK_MS, &count, NULL);
 
 	for (int32_t p = 0; err == VL_OK && p < count; p++) {
-		const struct vl_position *position = find(f, lane, strlen(lane), p);
+		const struct vl_position *position = find(f, vl_bytes_of(lane), p);
 		int64_t first, end;
 		if (position == NULL || f->states[position - f->positions] != READING)
 			err = VL_ERR_NOT_FOUND;

@@ -157,7 +157,7 @@ static void fill_headers(const rd_kafka_message_t *message, struct vl_record *re
 			return;
 		}
 		record->headers[record->n_headers++] = (struct vl_header){
-			{(const uint8_t *)name, strlen(name)},
+			vl_bytes_of(name),
 			{value, value != NULL ? size : 0},
 		};
 	}
@@ -176,7 +176,7 @@ static enum vl_err wrap(struct vl_consumer *consumer, rd_kafka_message_t *messag
 	m->consumer = consumer;
 	m->message = message;
 	m->record = (struct vl_record){
-		.topic = {(const uint8_t *)topic, strlen(topic)},
+		.topic = vl_bytes_of(topic),
 		.partition = message->partition,
 		.offset = message->offset,
 		.timestamp_ms = rd_kafka_message_timestamp(message, NULL),

@@ -74,8 +74,8 @@ static void close_batch(struct open *o, const char *mission, const struct vl_sig
 	struct vl_key_id id = vl_key_id_of(vl_signer_public(signer));
 	*item = (struct item){0};
 	(void)snprintf(item->mission, sizeof(item->mission), "%s", mission);
-	struct vl_batch_head head = {.mission = {(const uint8_t *)mission, strlen(mission)},
-				     .lane = {(const uint8_t *)o->lane->name, strlen(o->lane->name)},
+	struct vl_batch_head head = {.mission = vl_bytes_of(mission),
+				     .lane = vl_bytes_of(o->lane->name),
 				     .epoch = {1},
 				     .seq = {++o->seq},
 				     .first_event = {o->next},
@@ -178,13 +178,11 @@ static void load(const char *dir, const char *keys)
 	for (size_t i = 0; i < n_items; i++) {
 		struct vl_record *r = &items[i].record;
 		r->offset = (int64_t)i;
-		r->key = (struct vl_bytes){(const uint8_t *)items[i].mission, strlen(items[i].mission)};
+		r->key = vl_bytes_of(items[i].mission);
 		r->value = vl_buf_bytes(&items[i].value);
 		r->n_headers = 2;
-		r->headers[0] = (struct vl_header){{(const uint8_t *)"content-type", 12},
-						   {(const uint8_t *)type, strlen(type)}};
-		r->headers[1] = (struct vl_header){{(const uint8_t *)VL_SIG_HEADER, 6},
-						   {(const uint8_t *)items[i].sig, strlen(items[i].sig)}};
+		r->headers[0] = (struct vl_header){vl_bytes_of("content-type"), vl_bytes_of(type)};
+		r->headers[1] = (struct vl_header){vl_bytes_of(VL_SIG_HEADER), vl_bytes_of(items[i].sig)};
 	}
 }
 

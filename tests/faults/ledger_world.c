@@ -81,7 +81,7 @@ static struct sent *drill(struct sender *s)
 
 	assert_int_equal(vl_sign(s->signer, VL_DOMAIN_DRILL, &s->head, &signature), VL_OK);
 	vl_sig_format(&id, &signature, sent->sig);
-	sent->record.headers[0].value = (struct vl_bytes){(const uint8_t *)type, strlen(type)};
+	sent->record.headers[0].value = vl_bytes_of(type);
 	return sent;
 }
 

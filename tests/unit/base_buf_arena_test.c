@@ -92,6 +92,22 @@ static void test_buf_error_sticks(void **state)
 	vl_buf_free(&buf);
 }
 
+static void test_bytes_are(void **state)
+{
+	struct vl_bytes abc = vl_bytes_of("abc");
+
+	(void)state;
+	assert_int_equal(3, abc.size);
+	assert_true(vl_bytes_are(abc, "abc"));
+	assert_false(vl_bytes_are(abc, "ab"));
+	assert_false(vl_bytes_are(abc, "abcd"));
+	assert_false(vl_bytes_are(abc, "abd"));
+	assert_false(vl_bytes_are(abc, ""));
+	assert_false(vl_bytes_are((struct vl_bytes){(const uint8_t *)"ab\0c", 4}, "ab"));
+	assert_true(vl_bytes_are((struct vl_bytes){0}, ""));
+	assert_false(vl_bytes_are((struct vl_bytes){0}, "abc"));
+}
+
 static void test_arena_alloc(void **state)
 {
 	struct vl_arena *arena = vl_arena_open(0);
@@ -198,17 +214,12 @@ static void test_arena_text(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_buf_grows),
-		cmocka_unit_test(test_buf_text),
-		cmocka_unit_test(test_buf_printf_sizes),
-		cmocka_unit_test(test_buf_add),
-		cmocka_unit_test(test_buf_error_sticks),
-		cmocka_unit_test(test_arena_alloc),
-		cmocka_unit_test(test_arena_large),
-		cmocka_unit_test(test_arena_limit),
-		cmocka_unit_test(test_arena_limit_of_no_round_number),
-		cmocka_unit_test(test_arena_huge),
-		cmocka_unit_test(test_arena_reset),
+		cmocka_unit_test(test_buf_grows),        cmocka_unit_test(test_buf_text),
+		cmocka_unit_test(test_buf_printf_sizes), cmocka_unit_test(test_buf_add),
+		cmocka_unit_test(test_buf_error_sticks), cmocka_unit_test(test_bytes_are),
+		cmocka_unit_test(test_arena_alloc),      cmocka_unit_test(test_arena_large),
+		cmocka_unit_test(test_arena_limit),      cmocka_unit_test(test_arena_limit_of_no_round_number),
+		cmocka_unit_test(test_arena_huge),       cmocka_unit_test(test_arena_reset),
 		cmocka_unit_test(test_arena_text),
 	};
 
