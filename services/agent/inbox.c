@@ -121,22 +121,6 @@ static void keep_wish(struct vl_inbox *inbox, const Valise__Directive__V1__Resen
 	inbox->lanes[lane - vl_lanes].wish = (struct wish){{resend->epoch}, {resend->from_seq}, {resend->to_seq}};
 }
 
-/* The payload of an event, where it is of this type; NULL for what a later headquarters says here. */
-static const ProtobufCMessage *read_event(struct vl_inbox *inbox, struct vl_bytes bytes,
-					  const ProtobufCMessageDescriptor *type)
-{
-	struct vl_event event;
-	size_t length;
-
-	if (vl_event_read(bytes, &event, NULL) != VL_OK || !event.has_payload)
-		return NULL;
-	const char *name = vl_type_name((const char *)event.type_url.data, event.type_url.size, &length);
-	if (!vl_bytes_are((struct vl_bytes){(const uint8_t *)name, length}, type->name) ||
-	    vl_wire_check(type, event.payload, true, NULL) != VL_OK)
-		return NULL;
-	return vl_wire_unpack(type, event.payload, inbox->arena);
-}
-
 /* Later than every batch of directives that was read before it. */
 static bool is_new(struct vl_inbox *inbox, const struct vl_batch_head *head)
 {
@@ -157,7 +141,11 @@ static void read_batch(struct vl_inbox *inbox, size_t topic, const struct vl_bat
 	if (topic == DIRECTIVES && !is_new(inbox, &batch->head))
 		return;
 	for (size_t i = 0; i < batch->n_events; i++) {
-		const ProtobufCMessage *message = read_event(inbox, batch->events[i], type);
+		struct vl_bytes payload;
+		/* What a later headquarters says here is not for us. */
+		if (!vl_event_payload(batch->events[i], type, &payload))
+			continue;
+		const ProtobufCMessage *message = vl_wire_unpack(type, payload, inbox->arena);
 		if (message != NULL && topic == RECEIPTS)
 			keep_receipt(inbox, (const Valise__Receipt__V1__Applied *)message);
 		else if (message != NULL)

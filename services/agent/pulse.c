@@ -1,13 +1,10 @@
 #include "agent/pulse.h"
 
-#include "bus/wire.h"
+#include "bus/batch.h"
 #include "valise/pulse/v1/pulse.pb-c.h"
-#include "valise/v1/batch.pb-c.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#define URL "type.googleapis.com/valise.pulse.v1.Pulse"
 
 struct vl_pulse {
 	struct vl_pulse_options options;
@@ -96,28 +93,6 @@ static void put_waiting(struct vl_outbox_look *look, struct vl_time now, Valise_
 	}
 }
 
-static void pack(const char *mission, struct vl_time now, const Valise__Pulse__V1__Pulse *message, struct vl_buf *out)
-{
-	Google__Protobuf__Timestamp time = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
-	Google__Protobuf__Any any = GOOGLE__PROTOBUF__ANY__INIT;
-	Valise__V1__Event event = VALISE__V1__EVENT__INIT;
-	struct vl_buf payload = {0};
-
-	vl_wire_pack(&message->base, &payload);
-	time.seconds = now.seconds;
-	time.nanos = now.nanos;
-	any.type_url = (char *)URL;
-	any.value = (ProtobufCBinaryData){payload.size, payload.data};
-	event.occurred_at = &time;
-	event.subject = (char *)mission;
-	event.payload = &any;
-	event.actor = (char *)"agent";
-	if (vl_buf_failed(&payload))
-		out->failed = true;
-	vl_wire_pack(&event.base, out);
-	vl_buf_free(&payload);
-}
-
 static void say(struct vl_pulse *pulse, struct vl_outbox_look *look, const char *mission, struct vl_buf *event)
 {
 	struct vl_time now = vl_clock_now(pulse->options.clock);
@@ -131,7 +106,7 @@ static void say(struct vl_pulse *pulse, struct vl_outbox_look *look, const char 
 	ahead.milliseconds = pulse->ahead_ms;
 	if (pulse->clock_known)
 		message.clock_offset = &ahead;
-	pack(mission, now, &message, event);
+	vl_event_pack(event, mission, "agent", now, &message.base);
 }
 
 bool vl_pulse_make(struct vl_pulse *pulse, struct vl_outbox *outbox, int64_t now_ms, struct vl_buf *event)

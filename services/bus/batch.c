@@ -5,6 +5,7 @@
 #include "valise/v1/batch.pb-c.h"
 
 #include <sodium.h>
+#include <stdio.h>
 #include <string.h>
 
 /* The numbers in proto/valise/v1/batch.proto, timestamp.proto and any.proto. */
@@ -25,6 +26,8 @@ enum { ANY_TYPE_URL = 1, ANY_VALUE };
 /* 0001-01-01T00:00:00Z to 9999-12-31T23:59:59Z, the range of google.protobuf.Timestamp. */
 #define SECONDS_MIN INT64_C(-62135596800)
 #define SECONDS_MAX INT64_C(253402300799)
+
+#define URL_MAX 256
 
 struct vl_digest vl_batch_digest(struct vl_bytes value)
 {
@@ -249,6 +252,46 @@ enum vl_err vl_event_read(struct vl_bytes bytes, struct vl_event *event, struct 
 			return err;
 	}
 	return wire.failed ? vl_fail(why, VL_ERR_MALFORMED, "valise.v1.Event: is cut short or not protobuf") : VL_OK;
+}
+
+bool vl_event_payload(struct vl_bytes bytes, const ProtobufCMessageDescriptor *type, struct vl_bytes *payload)
+{
+	struct vl_event event;
+	size_t length;
+
+	if (vl_event_read(bytes, &event, NULL) != VL_OK || !event.has_payload)
+		return false;
+	const char *name = vl_type_name((const char *)event.type_url.data, event.type_url.size, &length);
+	if (!vl_bytes_are((struct vl_bytes){(const uint8_t *)name, length}, type->name) ||
+	    vl_wire_check(type, event.payload, true, NULL) != VL_OK)
+		return false;
+	*payload = event.payload;
+	return true;
+}
+
+void vl_event_pack(struct vl_buf *buf, const char *subject, const char *actor, struct vl_time occurred_at,
+		   const ProtobufCMessage *payload)
+{
+	Google__Protobuf__Timestamp time = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+	Google__Protobuf__Any any = GOOGLE__PROTOBUF__ANY__INIT;
+	Valise__V1__Event event = VALISE__V1__EVENT__INIT;
+	struct vl_buf value = {0};
+	char url[URL_MAX];
+
+	vl_wire_pack(payload, &value);
+	(void)snprintf(url, sizeof(url), VL_TYPE_PREFIX "%s", payload->descriptor->name);
+	any.type_url = url;
+	any.value = (ProtobufCBinaryData){value.size, value.data};
+	time.seconds = occurred_at.seconds;
+	time.nanos = occurred_at.nanos;
+	event.occurred_at = &time;
+	event.subject = (char *)subject;
+	event.payload = &any;
+	if (actor != NULL)
+		event.actor = (char *)actor;
+	buf->failed |= vl_buf_failed(&value);
+	vl_wire_pack(&event.base, buf);
+	vl_buf_free(&value);
 }
 
 static enum vl_err check_payload(const struct vl_event *event, const struct vl_lane **lane, struct vl_why *why)

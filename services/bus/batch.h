@@ -90,6 +90,15 @@ struct vl_event {
  * id or after is neither 16 bytes nor none, or occurred_at is outside the years 0001 to 9999. */
 enum vl_err vl_event_read(struct vl_bytes bytes, struct vl_event *event, struct vl_why *why) VL_CHECKED;
 
+/* The payload of such an Event, where it is a well-formed message of `type`. False for anything else, also for what a later
+ * version says here; `payload` is then left as it was. */
+bool vl_event_payload(struct vl_bytes event, const ProtobufCMessageDescriptor *type, struct vl_bytes *payload);
+
+/* Append a serialised Event to `buf`: that `actor` (NULL: not said) has this to say about `subject` at that time. It has no id: the
+ * agent gives it one. */
+void vl_event_pack(struct vl_buf *buf, const char *subject, const char *actor, struct vl_time occurred_at,
+                   const ProtobufCMessage *payload);
+
 /* Whether an event may be accepted for the bus: size, strict form, id of 16 bytes or none, after of 16 bytes or none,
  * occurred_at there and in range, a subject of 1 to VL_SUBJECT_MAX bytes, a payload of a known event type
  * that itself is well formed and has a lane. `lane` is set to its lane. The reason names the field and what next, and

@@ -12,7 +12,6 @@
 
 #define TEXT_MAX ((size_t)4 * 1024 * 1024)
 #define QUOTE_MAX 81 /* of a name that came from outside, with its NUL */
-#define URL_PREFIX "type.googleapis.com/"
 
 static enum vl_err parse_message(struct vl_json_parser *p, const struct vl_json_spot *spot,
 				 const ProtobufCMessageDescriptor *type, json_t *json, ProtobufCMessage **to);
@@ -168,9 +167,9 @@ static enum vl_err parse_fields(struct vl_json_parser *p, const struct vl_json_s
 /* What follows the one prefix there is, or the whole. */
 static const ProtobufCMessageDescriptor *find_type(const char *url)
 {
-	size_t prefix = strlen(URL_PREFIX);
+	size_t prefix = strlen(VL_TYPE_PREFIX);
 
-	if (strncmp(url, URL_PREFIX, prefix) == 0)
+	if (strncmp(url, VL_TYPE_PREFIX, prefix) == 0)
 		url += prefix;
 	return vl_message_find(url, strlen(url));
 }
@@ -179,12 +178,12 @@ static enum vl_err fill_any(struct vl_json_parser *p, const ProtobufCMessage *in
 {
 	size_t size = protobuf_c_message_get_packed_size(inner);
 	const char *name = inner->descriptor->name;
-	char *url = vl_arena_alloc(p->arena, strlen(URL_PREFIX) + strlen(name) + 1);
+	char *url = vl_arena_alloc(p->arena, strlen(VL_TYPE_PREFIX) + strlen(name) + 1);
 	uint8_t *bytes = vl_arena_alloc(p->arena, size);
 
 	if (url == NULL || bytes == NULL)
 		return VL_ERR_NOMEM;
-	(void)stpcpy(stpcpy(url, URL_PREFIX), name);
+	(void)stpcpy(stpcpy(url, VL_TYPE_PREFIX), name);
 	any->type_url = url;
 	any->value = (ProtobufCBinaryData){protobuf_c_message_pack(inner, bytes), bytes};
 	return VL_OK;

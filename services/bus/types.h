@@ -39,6 +39,9 @@ const ProtobufCMessageDescriptor *vl_message_find(const char *name, size_t lengt
 /* The lane a type belongs to: the one whose name is its package. NULL where it has none. */
 const struct vl_lane *vl_type_lane(const ProtobufCMessageDescriptor *type);
 
+/* What stands before a type's full name in the type URLs made here. */
+#define VL_TYPE_PREFIX "type.googleapis.com/"
+
 /* The full name within a type URL: what follows its last slash, or all of it where it has none
  * ("type.googleapis.com/consular.case.v1.CaseOpened"). */
 const char *vl_type_name(const char *url, size_t length, size_t *name_length);

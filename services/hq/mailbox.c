@@ -3,11 +3,11 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "bus/batch.h"
 #include "bus/wire.h"
 #include "valise/v1/agent.pb-c.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -18,13 +18,12 @@
 #define FRAME_MAX ((size_t)1 << 20)
 #define READ_SIZE ((size_t)16 << 10)
 #define BACK_OFF_MIN_MS 100
-#define URL_MAX 256
 
 struct vl_mailbox {
 	struct vl_mailbox_options options;
 	size_t n_sent; /* in the request under way */
 	int fd;
-	struct vl_buf out, in, event, payload;
+	struct vl_buf out, in, event;
 	size_t out_at;
 	uint64_t tag;
 	int64_t next_at, asked_at, back_off_ms;
@@ -61,7 +60,6 @@ void vl_mailbox_close(struct vl_mailbox *m)
 	vl_buf_free(&m->out);
 	vl_buf_free(&m->in);
 	vl_buf_free(&m->event);
-	vl_buf_free(&m->payload);
 	vl_arena_close(m->arena);
 	free(m);
 }
@@ -138,25 +136,8 @@ bool vl_mailbox_begin(struct vl_mailbox *m, int64_t now)
 
 void vl_mailbox_put(struct vl_mailbox *m, const char *subject, const ProtobufCMessage *payload)
 {
-	struct vl_time now = vl_clock_now(m->options.clock);
-	Google__Protobuf__Timestamp time = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
-	Google__Protobuf__Any any = GOOGLE__PROTOBUF__ANY__INIT;
-	Valise__V1__Event event = VALISE__V1__EVENT__INIT;
-	char url[URL_MAX];
-
-	vl_buf_reset(&m->payload);
-	vl_wire_pack(payload, &m->payload);
-	(void)snprintf(url, sizeof(url), "type.googleapis.com/%s", payload->descriptor->name);
-	time.seconds = now.seconds;
-	time.nanos = now.nanos;
-	any.type_url = url;
-	any.value = (ProtobufCBinaryData){m->payload.size, m->payload.data};
-	event.occurred_at = &time;
-	event.subject = (char *)subject;
-	event.payload = &any;
-	event.actor = (char *)"headquarters";
 	vl_buf_reset(&m->event);
-	vl_wire_pack(&event.base, &m->event);
+	vl_event_pack(&m->event, subject, "headquarters", vl_clock_now(m->options.clock), payload);
 	vl_wire_put_bytes(&m->out, 2, m->event.data, m->event.size);
 	m->n_sent++;
 }
@@ -182,7 +163,7 @@ void vl_mailbox_send(struct vl_mailbox *m, int64_t now)
 		vl_buf_reset(&m->out);
 		return;
 	}
-	if (vl_buf_failed(&m->out) || vl_buf_failed(&m->event) || vl_buf_failed(&m->payload)) {
+	if (vl_buf_failed(&m->out) || vl_buf_failed(&m->event)) {
 		lose(m, vl_err_text(VL_ERR_NOMEM), now);
 		return;
 	}

@@ -25,17 +25,8 @@ static bool find_said(const struct vl_batch *batch, struct vl_bytes *said)
 {
 	bool found = false;
 
-	for (size_t i = 0; i < batch->n_events; i++) {
-		struct vl_event event;
-		size_t length;
-		if (vl_event_read(batch->events[i], &event, NULL) != VL_OK || !event.has_payload)
-			continue;
-		const char *name = vl_type_name((const char *)event.type_url.data, event.type_url.size, &length);
-		if (vl_type_find(name, length) != TYPE || vl_wire_check(TYPE, event.payload, true, NULL) != VL_OK)
-			continue;
-		*said = event.payload;
-		found = true;
-	}
+	for (size_t i = 0; i < batch->n_events; i++)
+		found |= vl_event_payload(batch->events[i], TYPE, said);
 	return found;
 }
 

@@ -21,7 +21,6 @@
 #include "events.h"
 #include "stream/stream.h"
 #include "valise/receipt/v1/receipt.pb-c.h"
-#include "valise/v1/batch.pb-c.h"
 
 #include <pthread.h>
 #include <sodium.h>
@@ -203,27 +202,17 @@ static int load(char **args)
 static void put_receipt(struct vl_buf *request, const struct vl_outbox_batch *last)
 {
 	Valise__Receipt__V1__Applied applied = VALISE__RECEIPT__V1__APPLIED__INIT;
-	Google__Protobuf__Timestamp occurred_at = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
-	Google__Protobuf__Any any = GOOGLE__PROTOBUF__ANY__INIT;
-	Valise__V1__Event event = VALISE__V1__EVENT__INIT;
 	struct vl_digest digest = last->digest;
-	uint8_t payload[512];
-	struct vl_buf bytes = {0};
+	struct vl_buf event = {0};
 
 	applied.mission = (char *)BENCH_MISSION;
 	applied.lane = (char *)BENCH_LANE;
 	applied.epoch = last->epoch.n;
 	applied.seq = last->seq.n;
 	applied.digest = (ProtobufCBinaryData){sizeof(digest.bytes), digest.bytes};
-	any.type_url = (char *)"type.googleapis.com/valise.receipt.v1.Applied";
-	any.value = (ProtobufCBinaryData){valise__receipt__v1__applied__pack(&applied, payload), payload};
-	occurred_at.seconds = vl_clock_now(&vl_clock_system).seconds;
-	event.occurred_at = &occurred_at;
-	event.subject = (char *)BENCH_MISSION;
-	event.payload = &any;
-	vl_wire_pack(&event.base, &bytes);
-	vl_wire_put_bytes(request, 2, bytes.data, bytes.size);
-	vl_buf_free(&bytes);
+	vl_event_pack(&event, BENCH_MISSION, NULL, vl_clock_now(&vl_clock_system), &applied.base);
+	vl_wire_put_bytes(request, 2, event.data, event.size);
+	vl_buf_free(&event);
 }
 
 /* The last batch in the outbox, written as its receipt; false where the outbox is empty. */
