@@ -198,6 +198,7 @@ static bool digest_kept(struct vl_applier *applier, enum vl_ledger_db db, const 
 {
 	struct vl_key from = {0};
 	struct vl_bytes key, value;
+	struct vl_digest kept;
 	struct vl_cursor *cursor = vl_cursor_open(applier->txn, db);
 	bool found = false;
 
@@ -205,8 +206,7 @@ static bool digest_kept(struct vl_applier *applier, enum vl_ledger_db db, const 
 	vl_key_text(&from, a->lane);
 	for (bool more = vl_cursor_seek(cursor, vl_key_done(&from), &key, &value);
 	     more && !found && vl_key_has_prefix(key, vl_key_done(&from)); more = vl_cursor_next(cursor, &key, &value))
-		found = value.size >= sizeof(digest->bytes) &&
-			memcmp(value.data, digest->bytes, sizeof(digest->bytes)) == 0;
+		found = vl_record_digest(value, &kept) && vl_digest_equal(&kept, digest);
 	vl_cursor_close(cursor);
 	return found;
 }
@@ -309,13 +309,12 @@ static bool meet_known(struct vl_applier *applier, struct arrival *a)
 	struct vl_bytes stored;
 	struct vl_record kept;
 	struct vl_digest digest;
-	const size_t size = sizeof(a->digest->bytes);
 
 	vl_archive_key(&key, a->mission, a->lane, a->batch->head.epoch, a->batch->head.seq);
 	bool found = vl_txn_get(applier->txn, VL_DB_ARCHIVE, vl_key_done(&key), &stored);
 	bool damaged = found && vl_record_unpack(stored, &kept, &digest) != VL_OK;
 	/* A copy that is damaged contradicts nobody. */
-	if (!damaged && (!found || memcmp(digest.bytes, a->digest->bytes, size) != 0))
+	if (!damaged && (!found || !vl_digest_equal(&digest, a->digest)))
 		return contradict(applier, a);
 	a->standing.replayed++;
 	return false;

@@ -192,6 +192,13 @@ static uint64_t take_u64(struct reader *r)
 	return at != NULL ? vl_get_be64(at) : 0;
 }
 
+static void take_digest(struct reader *r, struct vl_digest *digest)
+{
+	const uint8_t *at = take(r, sizeof(digest->bytes));
+	if (at != NULL)
+		memcpy(digest->bytes, at, sizeof(digest->bytes));
+}
+
 static struct vl_bytes take_run(struct reader *r)
 {
 	uint32_t size = take_u32(r);
@@ -214,11 +221,9 @@ static bool take_check(struct reader *r, const uint8_t *start)
 enum vl_err vl_record_unpack(struct vl_bytes bytes, struct vl_record *record, struct vl_digest *digest)
 {
 	struct reader r = {bytes.data, bytes.data + bytes.size, false};
-	const uint8_t *stored = take(&r, sizeof(digest->bytes));
 
 	*record = (struct vl_record){0};
-	if (stored != NULL)
-		memcpy(digest->bytes, stored, sizeof(digest->bytes));
+	take_digest(&r, digest);
 	record->offset = (int64_t)take_u64(&r);
 	record->timestamp_ms = (int64_t)take_u64(&r);
 	record->partition = (int32_t)take_u32(&r);
@@ -247,6 +252,14 @@ bool vl_record_intact(const struct vl_record *record, const struct vl_digest *di
 	if (record->value.data != NULL)
 		now = vl_batch_digest(record->value);
 	return vl_digest_equal(&now, digest);
+}
+
+bool vl_record_digest(struct vl_bytes packed, struct vl_digest *digest)
+{
+	struct reader r = {packed.data, packed.data + packed.size, false};
+
+	take_digest(&r, digest);
+	return !r.failed;
 }
 
 void vl_archive_key(struct vl_key *key, const char *mission, const char *lane, struct vl_epoch epoch, struct vl_seq seq)

@@ -86,6 +86,9 @@ enum vl_err vl_record_unpack(struct vl_bytes bytes, struct vl_record *record, st
 
 bool vl_record_intact(const struct vl_record *record, const struct vl_digest *digest);
 
+/* The digest alone of a packed record, for a look at many; false where there are too few bytes. */
+bool vl_record_digest(struct vl_bytes packed, struct vl_digest *digest);
+
 /* The archive's key. `mission` and `lane` are NUL-terminated. */
 void vl_archive_key(struct vl_key *key, const char *mission, const char *lane, struct vl_epoch epoch,
 		    struct vl_seq seq);

@@ -36,10 +36,7 @@ static enum vl_err read_kept(struct vl_bytes stored, struct vl_arena *arena, str
 	struct vl_batch batch;
 	struct vl_bytes said;
 
-	if (vl_record_unpack(stored, &record, &kept->digest) != VL_OK)
-		return VL_ERR_CORRUPT;
-	struct vl_digest digest = vl_batch_digest(record.value);
-	if (!vl_digest_equal(&digest, &kept->digest))
+	if (vl_record_unpack(stored, &record, &kept->digest) != VL_OK || !vl_record_intact(&record, &kept->digest))
 		return VL_ERR_CORRUPT;
 	enum vl_err err = vl_batch_read(record.value, arena, &batch, NULL);
 	if (err != VL_OK || !find_said(&batch, &said))

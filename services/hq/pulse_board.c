@@ -103,12 +103,13 @@ static bool contradicts(struct vl_txn *txn, const char *mission, const Valise__P
 {
 	struct vl_key key;
 	struct vl_bytes stored;
+	struct vl_digest applied;
 
 	if (head->seq == 0 || head->digest.len != sizeof(struct vl_digest))
 		return false;
 	vl_archive_key(&key, mission, head->lane, (struct vl_epoch){head->epoch}, (struct vl_seq){head->seq});
-	return vl_txn_get(txn, VL_DB_ARCHIVE, vl_key_done(&key), &stored) && stored.size > head->digest.len &&
-	       memcmp(stored.data, head->digest.data, head->digest.len) != 0;
+	return vl_txn_get(txn, VL_DB_ARCHIVE, vl_key_done(&key), &stored) && vl_record_digest(stored, &applied) &&
+	       memcmp(applied.bytes, head->digest.data, sizeof(applied.bytes)) != 0;
 }
 
 static enum vl_verdict worse(enum vl_verdict a, enum vl_verdict b)
