@@ -4,8 +4,11 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <setjmp.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,9 +18,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cmocka.h>
+
 /* Of the processor's time; and of anybody's, for one that only waits. */
 #define HANG_BUSY 10
 #define HANG_IDLE 120
+
+#define PAGE 4096
+#define SECTOR 512
 
 /* Reports of memory errors in a child need no symbols: there may be many. */
 const char *__asan_default_options(void);
@@ -26,7 +34,7 @@ const char *__asan_default_options(void)
 	return "symbolize=0";
 }
 
-const char *rot_name(enum rot_verdict verdict)
+static const char *name_of(enum rot_verdict verdict)
 {
 	static const char *const names[] = {"same",   "refused", "found", "found later",
 					    "unseen", "WRONG",   "died",  "hung"};
@@ -46,7 +54,7 @@ static void data_path(char path[PATH_MAX], const char *folder)
 	(void)snprintf(path, PATH_MAX, "%s/data.mdb", folder);
 }
 
-size_t rot_size(const struct rot *rot)
+static size_t file_size(const struct rot *rot)
 {
 	char path[PATH_MAX];
 	struct stat stat_;
@@ -118,16 +126,28 @@ static void run(struct rot *rot, const size_t *at, size_t n, bool cut, unsigned 
 		if (rot->counts[told->verdicts[i]]++ == 0)
 			rot->first[told->verdicts[i]] = at[i];
 		else if (getenv("VALISE_SHOW") != NULL && told->verdicts[i] >= ROT_LATER)
-			printf("  %zu: %s\n", at[i], rot_name(told->verdicts[i]));
+			printf("  %zu: %s\n", at[i], name_of(told->verdicts[i]));
 	(void)munmap(told, size);
 }
 
-void rot_bits(struct rot *rot, const char *what, size_t most, uint64_t seed)
+static void print(const struct rot *rot, const char *what, const char *how)
+{
+	printf("%s%s:", what, how);
+	for (unsigned v = 0; v < ROT_VERDICTS; v++)
+		printf(" %s %llu%s", name_of(v), (unsigned long long)rot->counts[v], v + 1 < ROT_VERDICTS ? "," : "\n");
+	for (unsigned v = ROT_FOUND; v < ROT_VERDICTS; v++)
+		if (rot->counts[v] > 0)
+			printf("  the first %s is at %zu\n", name_of(v), rot->first[v]);
+	assert_int_equal(rot->counts[ROT_WRONG], 0);
+	assert_int_equal(rot->counts[ROT_HUNG], 0);
+}
+
+void rot_bits(struct rot *rot, const char *what)
 {
 	const char *only = getenv("VALISE_AT");
-	size_t size = rot_size(rot), n = most < size ? most : size, at = 0;
+	uint64_t seed = faults_seed(), state = seed;
+	size_t size = file_size(rot), most = faults_most(2500, SIZE_MAX), n = most < size ? most : size, at = 0;
 	size_t *offsets = calloc(n, sizeof(*offsets));
-	uint64_t state = seed;
 
 	if (offsets == NULL)
 		abort();
@@ -142,20 +162,18 @@ void rot_bits(struct rot *rot, const char *what, size_t most, uint64_t seed)
 		printf("%s: %zu of %zu bytes with a bit turned; VALISE_SEED=%" PRIu64 "\n", what, n, size, seed);
 	}
 	free(offsets);
+	print(rot, what, "");
 }
 
-void rot_cut(struct rot *rot, const size_t *sizes, size_t n)
+void rot_cut(struct rot *rot, const char *what)
 {
+	size_t n = file_size(rot) / PAGE * 2, *sizes = calloc(n, sizeof(*sizes));
+
+	if (sizes == NULL)
+		abort();
+	for (size_t i = 0; i < n; i++)
+		sizes[i] = i / 2 * PAGE + i % 2 * SECTOR;
 	run(rot, sizes, n, true, 0);
-}
-
-void rot_print(const struct rot *rot, const char *what)
-{
-	printf("%s:", what);
-	for (unsigned v = 0; v < ROT_VERDICTS; v++)
-		printf(" %s %llu%s", rot_name(v), (unsigned long long)rot->counts[v],
-		       v + 1 < ROT_VERDICTS ? "," : "\n");
-	for (unsigned v = ROT_FOUND; v < ROT_VERDICTS; v++)
-		if (rot->counts[v] > 0)
-			printf("  the first %s is at %zu\n", rot_name(v), rot->first[v]);
+	free(sizes);
+	print(rot, what, " cut short");
 }

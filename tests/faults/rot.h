@@ -22,8 +22,6 @@ enum rot_verdict {
 	ROT_VERDICTS,
 };
 
-const char *rot_name(enum rot_verdict verdict);
-
 /* Judge the store in `folder`, in a child process of its own. */
 typedef enum rot_verdict rot_judge(void *context, const char *folder);
 
@@ -35,16 +33,12 @@ struct rot {
 	size_t first[ROT_VERDICTS]; /* the first byte that gave each verdict, so that it can be looked at */
 };
 
-/* The size of the store's file. */
-size_t rot_size(const struct rot *rot);
+/* Turn over one bit of some bytes (of all in a long run), chosen by the seed and spread over the file, one at a time; print what came
+ * of it, and fail where an event was WRONG or a store hung. With VALISE_AT=OFFSET in the environment each bit of that byte
+ * instead. `what` names the store. */
+void rot_bits(struct rot *rot, const char *what);
 
-/* Turn over one bit of `most` bytes, chosen by a seed and spread over the file, one at a time. With VALISE_AT=OFFSET in the
- * environment each bit of that byte instead. */
-void rot_bits(struct rot *rot, const char *what, size_t most, uint64_t seed);
-
-/* Cut the file to each of `n` sizes. */
-void rot_cut(struct rot *rot, const size_t *sizes, size_t n);
-
-void rot_print(const struct rot *rot, const char *what);
+/* The same of the file cut short, at and a sector behind the beginning of each page. */
+void rot_cut(struct rot *rot, const char *what);
 
 #endif
