@@ -4,8 +4,8 @@
 #include "io.h"
 #include "ledger_world.h"
 #include "memory.h"
+#include "trial.h"
 
-#include <errno.h>
 #include <sys/wait.h>
 
 struct run {
@@ -40,11 +40,33 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void fresh(struct run *run)
+static void fresh(void *context)
 {
+	struct run *run = context;
+
 	image_clear(run->live);
 	(void)rmdir(run->live);
 	run->book.wrong[0] = '\0';
+}
+
+static enum vl_err open_run(void *context)
+{
+	return book_open(&((struct run *)context)->book);
+}
+
+static enum vl_err step_run(void *context, unsigned step)
+{
+	return book_step(&((struct run *)context)->book, step);
+}
+
+static void close_run(void *context)
+{
+	book_close(&((struct run *)context)->book);
+}
+
+static struct trial trial_of(struct run *run)
+{
+	return (struct trial){run, fresh, open_run, step_run, close_run, BOOK_STEPS};
 }
 
 /* -- crash images -- */
@@ -63,9 +85,7 @@ static void test_crash_at_any_write(void **state)
 {
 	struct run *run = *state;
 	struct io_record record = {0};
-	struct image_totals totals = {0};
-	struct image_limits limits = {
-		.subsets = faults_most(64, 4096), .tears = faults_most(6, 32), .seed = faults_seed()};
+	char what[80];
 
 	io_watch(run->live);
 	io_record(&record);
@@ -76,21 +96,16 @@ static void test_crash_at_any_write(void **state)
 	}
 	book_close(&run->book);
 	io_record(NULL);
-	io_watch(run->image);
-	io_lazy(true);
-	image_each(&record, run->image, &limits, check_image, run, &totals);
-	io_lazy(false);
-	print_message("ledger: %zu writes and barriers, %" PRIu64 " crash images (and %" PRIu64
-		      " the same again); VALISE_SEED=%" PRIu64 "\n",
-		      record.count, totals.made, totals.repeated, limits.seed);
-	assert_true(totals.made > 100);
+	(void)snprintf(what, sizeof(what), "ledger: %zu writes and barriers", record.count);
+	trial_crash(&record, run->image, check_image, run, what);
 	io_record_free(&record);
 }
 
 /* -- calls that fail -- */
 
-static void run_with_fault(struct run *run, const struct io_fault *fault, uint64_t told[VL_ERR_COUNT])
+static void run_with_fault(void *context, const struct io_fault *fault, uint64_t told[VL_ERR_COUNT])
 {
+	struct run *run = context;
 	struct book *book = &run->book;
 
 	fresh(run);
@@ -129,39 +144,22 @@ static void run_with_fault(struct run *run, const struct io_fault *fault, uint64
 static void test_every_call_fails(void **state)
 {
 	struct run *run = *state;
-	uint64_t told[VL_ERR_COUNT] = {0}, runs = 0, opening, calls;
-	static const int errors[] = {EIO, ENOSPC};
+	struct trial trial = trial_of(run);
+	char what[120];
 
 	io_watch(run->live);
-	fresh(run);
-	assert_int_equal(book_open(&run->book), VL_OK);
-	opening = io_calls();
-	io_fail(NULL);
-	for (unsigned s = 0; s < BOOK_STEPS; s++)
-		assert_int_equal(book_step(&run->book, s), VL_OK);
-	calls = io_calls();
-	book_close(&run->book);
-	for (unsigned e = 0; e < 2; e++)
-		for (unsigned how = IO_NOTHING; how < IO_HOWS; how++)
-			for (unsigned ever = 0; ever < 2; ever++)
-				for (uint64_t n = 1; n <= (calls > opening ? calls : opening); n++, runs++)
-					run_with_fault(run, &(struct io_fault){n, errors[e], how, ever == 1}, told);
-	print_message("ledger: each of %" PRIu64 " calls of open and %" PRIu64 " of the steps failed 16 ways, %" PRIu64
-		      " runs; told FULL %" PRIu64 ", OUTCOME_UNKNOWN %" PRIu64 ", IO %" PRIu64 "\n",
-		      opening, calls, runs, told[VL_ERR_FULL], told[VL_ERR_OUTCOME_UNKNOWN], told[VL_ERR_IO]);
-	assert_true(told[VL_ERR_FULL] > 0 && told[VL_ERR_OUTCOME_UNKNOWN] > 0);
+	struct trial_counts calls = trial_count_calls(&trial);
+	(void)snprintf(what, sizeof(what), "ledger: each of %" PRIu64 " calls of open and %" PRIu64 " of the steps",
+		       calls.opening, calls.steps);
+	trial_fail_calls(calls.steps > calls.opening ? calls.steps : calls.opening, run_with_fault, run, what);
 }
 
 /* -- memory that runs out -- */
 
-static bool told_of_memory(enum vl_err err)
-{
-	return vl_err_class(err) == VL_CLASS_FATAL && err != VL_ERR_CORRUPT && err != VL_ERR_BUG;
-}
-
 /* Allocation `nth` of opening and of the steps fails; then the process ends and begins again with memory. */
-static void run_without_memory(struct run *run, uint64_t nth, bool for_ever)
+static void run_without_memory(void *context, uint64_t nth, bool for_ever)
 {
+	struct run *run = context;
 	struct book *book = &run->book;
 
 	fresh(run);
@@ -170,7 +168,7 @@ static void run_without_memory(struct run *run, uint64_t nth, bool for_ever)
 	enum vl_err err = book_open(book);
 	bool failed = memory_failed() > 0;
 	memory_fail(err == VL_OK ? nth : 0, for_ever);
-	if (err != VL_OK && (!told_of_memory(err) || !failed))
+	if (err != VL_OK && (!trial_told_of_memory(err) || !failed))
 		fail_msg("allocation %" PRIu64 " of open: said '%s'", nth, vl_err_text(err));
 	if (err != VL_OK)
 		assert_int_equal(book_open(book), VL_OK);
@@ -178,7 +176,7 @@ static void run_without_memory(struct run *run, uint64_t nth, bool for_ever)
 		while ((err = book_step(book, s)) != VL_OK) {
 			failed = memory_failed() > 0;
 			memory_fail(0, false);
-			if (!told_of_memory(err) || !failed)
+			if (!trial_told_of_memory(err) || !failed)
 				fail_msg("allocation %" PRIu64 " of step %u: said '%s'", nth, s, vl_err_text(err));
 			book_close(book);
 			assert_int_equal(book_open(book), VL_OK);
@@ -199,26 +197,14 @@ static void run_without_memory(struct run *run, uint64_t nth, bool for_ever)
 static void test_every_allocation_fails(void **state)
 {
 	struct run *run = *state;
-	uint64_t opening, steps, tried = 0;
+	struct trial trial = trial_of(run);
 
 	run->book.verify = true;
-	fresh(run);
-	memory_fail(0, false);
-	assert_int_equal(book_open(&run->book), VL_OK);
-	opening = memory_calls();
-	memory_fail(0, false);
-	for (unsigned s = 0; s < BOOK_STEPS; s++)
-		assert_int_equal(book_step(&run->book, s), VL_OK);
-	steps = memory_calls();
-	book_close(&run->book);
-	uint64_t most = opening > steps ? opening : steps;
-	uint64_t stride = faults_long() || most < 1000 ? 1 : most / 1000 + 1, start = faults_seed() % stride;
-	for (uint64_t n = 1 + start; n <= most; n += stride)
-		for (unsigned ever = 0; ever < 2; ever++, tried++)
-			run_without_memory(run, n, ever == 1);
+	struct trial_counts counts = trial_count_allocations(&trial);
+	uint64_t runs = trial_fail_allocations(&counts, run_without_memory, run);
 	print_message("ledger: %" PRIu64 " allocations of open and %" PRIu64 " of the steps, %" PRIu64
 		      " runs in which one failed\n",
-		      opening, steps, tried);
+		      counts.opening, counts.steps, runs);
 }
 
 /* -- a full map -- */

@@ -4,15 +4,16 @@
 #include "io.h"
 #include "memory.h"
 #include "outbox_world.h"
+#include "trial.h"
 
 #include "agent/outbox_rows.h"
 
-#include <errno.h>
 #include <sys/wait.h>
 
 struct run {
 	char dir[64], live[80], image[80];
 	struct box box;
+	bool flying; /* each step is begun while the one before is being committed */
 };
 
 static int setup(void **state)
@@ -42,17 +43,39 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void fresh(struct run *run)
+static void fresh(void *context)
 {
+	struct run *run = context;
+
 	image_clear(run->live);
 	(void)rmdir(run->live);
 	box_restart(&run->box);
 }
 
-/* Do the steps from `from` on, one after the other or each while the one before is being committed. The one that failed. */
-static unsigned advance(struct run *run, unsigned from, bool flying, void (*done)(unsigned step), enum vl_err *err)
+static enum vl_err open_run(void *context)
 {
-	if (flying)
+	return box_open(&((struct run *)context)->box);
+}
+
+static enum vl_err step_run(void *context, unsigned step)
+{
+	return box_step(&((struct run *)context)->box, step);
+}
+
+static void close_run(void *context)
+{
+	box_close(&((struct run *)context)->box);
+}
+
+static struct trial trial_of(struct run *run)
+{
+	return (struct trial){run, fresh, open_run, step_run, close_run, BOX_STEPS};
+}
+
+/* Do the steps from `from` on. The one that failed. */
+static unsigned advance(struct run *run, unsigned from, void (*done)(unsigned step), enum vl_err *err)
+{
+	if (run->flying)
 		return box_fly(&run->box, from, done, err);
 	for (unsigned s = from; s < BOX_STEPS; s++) {
 		*err = box_step(&run->box, s);
@@ -62,6 +85,11 @@ static unsigned advance(struct run *run, unsigned from, bool flying, void (*done
 			done(s);
 	}
 	return BOX_STEPS;
+}
+
+static const char *flight(const struct run *run)
+{
+	return run->flying ? ", in flight" : "";
 }
 
 /* -- crash images -- */
@@ -80,46 +108,35 @@ static void mark_done(unsigned step)
 	io_mark(step + 1);
 }
 
-static void crash_at_any_write(struct run *run, bool flying)
+static void test_crash_at_any_write(void **state)
 {
+	struct run *run = *state;
 	struct io_record record = {0};
-	struct image_totals totals = {0};
-	struct image_limits limits = {
-		.subsets = faults_most(64, 4096), .tears = faults_most(6, 32), .seed = faults_seed()};
 	uint64_t writes = 0, syncs = 0;
+	char what[80];
 
 	io_watch(run->live);
 	io_record(&record);
 	assert_int_equal(box_open(&run->box), VL_OK);
 	enum vl_err err;
-	assert_int_equal(advance(run, 0, flying, mark_done, &err), BOX_STEPS);
+	assert_int_equal(advance(run, 0, mark_done, &err), BOX_STEPS);
 	box_close(&run->box);
 	io_record(NULL);
-	io_watch(NULL);
 	for (size_t i = 0; i < record.count; i++) {
 		writes += record.events[i].kind == IO_WRITE;
 		syncs += record.events[i].kind == IO_SYNC || record.events[i].durable;
 	}
 	assert_string_equal(run->box.wrong, "");
-	io_watch(run->image);
-	io_lazy(true);
-	image_each(&record, run->image, &limits, check_image, run, &totals);
-	io_lazy(false);
-	print_message("outbox%s: %" PRIu64 " writes, %" PRIu64 " barriers, %" PRIu64 " crash images (and %" PRIu64
-		      " the same again); VALISE_SEED=%" PRIu64 "\n",
-		      flying ? ", in flight" : "", writes, syncs, totals.made, totals.repeated, limits.seed);
-	assert_true(totals.made > 100);
+	(void)snprintf(what, sizeof(what), "outbox%s: %" PRIu64 " writes, %" PRIu64 " barriers", flight(run), writes,
+		       syncs);
+	trial_crash(&record, run->image, check_image, run, what);
 	io_record_free(&record);
-}
-
-static void test_crash_at_any_write(void **state)
-{
-	crash_at_any_write(*state, false);
 }
 
 static void test_crash_at_any_write_in_flight(void **state)
 {
-	crash_at_any_write(*state, true);
+	((struct run *)*state)->flying = true;
+	test_crash_at_any_write(state);
 }
 
 /* A folder just made is not on the disk until the one above it is. */
@@ -157,8 +174,9 @@ static void restart(struct run *run, unsigned kept)
 
 /* One run of the scenario in which a call may fail. Whoever gets FULL goes on with the same process; anything else ends it.
  * Steps that failed are sent again when the fault is gone. */
-static void run_with_fault(struct run *run, const struct io_fault *fault, bool flying, uint64_t told[VL_ERR_COUNT])
+static void run_with_fault(void *context, const struct io_fault *fault, uint64_t told[VL_ERR_COUNT])
 {
+	struct run *run = context;
 	unsigned tries = 0, failed = BOX_STEPS;
 
 	fresh(run);
@@ -170,7 +188,7 @@ static void run_with_fault(struct run *run, const struct io_fault *fault, bool f
 		io_fail(NULL);
 		assert_int_equal(box_open(&run->box), VL_OK);
 	}
-	for (unsigned s = 0; (s = advance(run, s, flying, NULL, &err)) < BOX_STEPS; failed = s) {
+	for (unsigned s = 0; (s = advance(run, s, NULL, &err)) < BOX_STEPS; failed = s) {
 		told[err]++;
 		tries = s == failed ? tries + 1 : 0;
 		assert_true(tries < 3);
@@ -189,55 +207,34 @@ static void run_with_fault(struct run *run, const struct io_fault *fault, bool f
 			 fault->for_ever ? "for ever" : "once", run->box.wrong);
 }
 
-static void every_call_fails(struct run *run, bool flying)
-{
-	uint64_t told[VL_ERR_COUNT] = {0}, runs = 0, calls;
-	struct io_fault none = {0};
-	static const int errors[] = {EIO, ENOSPC};
-
-	io_watch(run->live);
-	run_with_fault(run, &none, flying, told);
-	fresh(run);
-	io_fail(NULL);
-	assert_int_equal(box_open(&run->box), VL_OK);
-	for (unsigned s = 0; s < BOX_STEPS; s++)
-		assert_int_equal(box_step(&run->box, s), VL_OK);
-	calls = io_calls();
-	box_close(&run->box);
-	for (unsigned e = 0; e < 2; e++)
-		for (unsigned how = IO_NOTHING; how < IO_HOWS; how++)
-			for (unsigned ever = 0; ever < 2; ever++)
-				for (uint64_t n = 1; n <= calls; n++, runs++)
-					run_with_fault(run, &(struct io_fault){n, errors[e], how, ever == 1}, flying,
-						       told);
-	print_message("outbox%s: each of %" PRIu64 " calls failed %u ways, %" PRIu64 " runs; told FULL %" PRIu64
-		      ", OUTCOME_UNKNOWN %" PRIu64 ", IO %" PRIu64 "\n",
-		      flying ? ", in flight" : "", calls, 2U * IO_HOWS * 2U, runs, told[VL_ERR_FULL],
-		      told[VL_ERR_OUTCOME_UNKNOWN], told[VL_ERR_IO]);
-	assert_true(told[VL_ERR_FULL] > 0 && told[VL_ERR_OUTCOME_UNKNOWN] > 0);
-}
-
 static void test_every_call_fails(void **state)
 {
-	every_call_fails(*state, false);
+	struct run *run = *state;
+	struct trial trial = trial_of(run);
+	uint64_t told[VL_ERR_COUNT] = {0};
+	char what[80];
+
+	io_watch(run->live);
+	run_with_fault(run, &(struct io_fault){0}, told);
+	struct trial_counts counts = trial_count_calls(&trial);
+	uint64_t calls = counts.opening + counts.steps;
+	(void)snprintf(what, sizeof(what), "outbox%s: each of %" PRIu64 " calls", flight(run), calls);
+	trial_fail_calls(calls, run_with_fault, run, what);
 }
 
 static void test_every_call_fails_in_flight(void **state)
 {
-	every_call_fails(*state, true);
+	((struct run *)*state)->flying = true;
+	test_every_call_fails(state);
 }
 
 /* -- memory that runs out -- */
 
-static bool told_of_memory(enum vl_err err)
-{
-	/* Whatever it is called, it must stop the process, and say nothing of damage. */
-	return vl_err_class(err) == VL_CLASS_FATAL && err != VL_ERR_CORRUPT && err != VL_ERR_BUG;
-}
-
 /* Allocation `nth` fails; where something goes wrong the process ends there and begins again with memory. */
-static void run_without_memory(struct run *run, uint64_t nth, bool for_ever, bool flying)
+static void run_without_memory(void *context, uint64_t nth, bool for_ever)
 {
+	struct run *run = context;
+
 	fresh(run);
 	int64_t before = memory_live();
 	memory_fail(nth, for_ever);
@@ -245,14 +242,14 @@ static void run_without_memory(struct run *run, uint64_t nth, bool for_ever, boo
 	uint64_t failed = memory_failed();
 	memory_fail(err == VL_OK ? nth : 0, for_ever);
 	if (err != VL_OK) {
-		if (!told_of_memory(err) || failed == 0)
+		if (!trial_told_of_memory(err) || failed == 0)
 			fail_msg("allocation %" PRIu64 " of open: said '%s'", nth, vl_err_text(err));
 		assert_int_equal(box_open(&run->box), VL_OK);
 	}
-	for (unsigned s = 0; (s = advance(run, s, flying, NULL, &err)) < BOX_STEPS;) {
+	for (unsigned s = 0; (s = advance(run, s, NULL, &err)) < BOX_STEPS;) {
 		failed = memory_failed();
 		memory_fail(0, false);
-		if (!told_of_memory(err) || failed == 0)
+		if (!trial_told_of_memory(err) || failed == 0)
 			fail_msg("allocation %" PRIu64 " of step %u: said '%s'", nth, s, vl_err_text(err));
 		restart(run, s + 1);
 	}
@@ -267,23 +264,14 @@ static void run_without_memory(struct run *run, uint64_t nth, bool for_ever, boo
 static void test_every_allocation_fails(void **state)
 {
 	struct run *run = *state;
-	uint64_t opening, steps;
+	struct trial trial = trial_of(run);
 
-	fresh(run);
-	memory_fail(0, false);
-	assert_int_equal(box_open(&run->box), VL_OK);
-	opening = memory_calls();
-	memory_fail(0, false);
-	for (unsigned s = 0; s < BOX_STEPS; s++)
-		assert_int_equal(box_step(&run->box, s), VL_OK);
-	steps = memory_calls();
-	box_close(&run->box);
-	uint64_t most = opening > steps ? opening : steps;
-	for (uint64_t n = 1; n <= most; n++)
-		for (unsigned way = 0; way < 4; way++)
-			run_without_memory(run, n, way % 2 == 1, way >= 2);
+	struct trial_counts counts = trial_count_allocations(&trial);
+	(void)trial_fail_allocations(&counts, run_without_memory, run);
+	run->flying = true;
+	(void)trial_fail_allocations(&counts, run_without_memory, run);
 	print_message("outbox: each of %" PRIu64 " allocations of open and %" PRIu64 " of the steps failed 4 ways\n",
-		      opening, steps);
+		      counts.opening, counts.steps);
 }
 
 /* Opening again an outbox that has chains: out of memory is not damage, and forgets no chain. */
@@ -306,7 +294,7 @@ static void test_every_allocation_of_reopening_fails(void **state)
 		failed = memory_failed();
 		memory_fail(0, false);
 		box_close(&run->box);
-		if (err != VL_OK && !told_of_memory(err))
+		if (err != VL_OK && !trial_told_of_memory(err))
 			fail_msg("allocation %" PRIu64 " of reopening: said '%s'", n, vl_err_text(err));
 		if (memory_live() != before)
 			fail_msg("allocation %" PRIu64 " of reopening: %" PRId64 " leak", n, memory_live() - before);
