@@ -147,14 +147,14 @@ static void begin_epochs(struct vl_outbox *outbox, struct vl_txn *txn)
 static enum vl_err check_meta(struct vl_txn *txn, struct vl_outbox *outbox, struct vl_why *why)
 {
 	struct vl_bytes value;
-	bool found = vl_txn_get(txn, META, row_text("format"), &value);
+	bool found = vl_txn_get(txn, META, vl_bytes_of("format"), &value);
 
 	if (!found)
 		return vl_txn_err(txn) != VL_OK ? vl_txn_explain(txn, why) : VL_ERR_NOT_FOUND;
 	if (value.size != 4 || vl_get_be32(value.data) != VL_OUTBOX_FORMAT)
 		return vl_fail(why, VL_ERR_CONFIG, "it was written in another format; this program knows format %d",
 			       VL_OUTBOX_FORMAT);
-	bool named = vl_txn_get(txn, META, row_text("mission"), &value);
+	bool named = vl_txn_get(txn, META, vl_bytes_of("mission"), &value);
 	if (vl_txn_err(txn) != VL_OK)
 		return vl_txn_explain(txn, why);
 	if (!named || value.size > VL_MISSION_MAX)
@@ -172,7 +172,8 @@ static enum vl_err check_owner(struct vl_outbox *outbox, struct vl_txn *txn, str
 		return vl_fail(why, VL_ERR_CONFIG,
 			       "it is the outbox of mission '%s', not of '%s'; give each mission its own folder",
 			       outbox->mission, mission);
-	outbox->rekeyed = !vl_txn_get(txn, META, row_text("key"), &value) || value.size != sizeof(outbox->key.bytes) ||
+	outbox->rekeyed = !vl_txn_get(txn, META, vl_bytes_of("key"), &value) ||
+			  value.size != sizeof(outbox->key.bytes) ||
 			  memcmp(value.data, outbox->key.bytes, value.size) != 0;
 	return VL_OK;
 }
@@ -182,9 +183,9 @@ static void make_meta(struct vl_txn *txn, const struct vl_outbox *outbox)
 	uint8_t format[4];
 
 	vl_put_be32(format, VL_OUTBOX_FORMAT);
-	vl_txn_put(txn, META, row_text("format"), (struct vl_bytes){format, sizeof(format)});
-	vl_txn_put(txn, META, row_text("mission"), row_text(outbox->options.mission));
-	vl_txn_put(txn, META, row_text("key"), (struct vl_bytes){outbox->key.bytes, sizeof(outbox->key.bytes)});
+	vl_txn_put(txn, META, vl_bytes_of("format"), (struct vl_bytes){format, sizeof(format)});
+	vl_txn_put(txn, META, vl_bytes_of("mission"), vl_bytes_of(outbox->options.mission));
+	vl_txn_put(txn, META, vl_bytes_of("key"), (struct vl_bytes){outbox->key.bytes, sizeof(outbox->key.bytes)});
 }
 
 /* What was there, or that nothing was. */

@@ -102,7 +102,7 @@ static struct outbox_lane *meet_lane(struct vl_outbox *outbox, const struct vl_l
 
 	if (lane != NULL)
 		return lane;
-	lane = outbox_add_lane(outbox, row_text(known->name), outbox->n_lanes);
+	lane = outbox_add_lane(outbox, vl_bytes_of(known->name), outbox->n_lanes);
 	if (lane == NULL)
 		return NULL;
 	struct vl_chain chain = {.epoch = {outbox_new_epoch(outbox, outbox->floor.n)}, .next_event = {1}};

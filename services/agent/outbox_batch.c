@@ -38,8 +38,8 @@ static size_t find_prev(const struct vl_buf *batch)
 void outbox_batch_open(struct vl_outbox *outbox, struct outbox_lane *lane)
 {
 	struct vl_batch_head head = {
-		.mission = row_text(outbox->mission),
-		.lane = row_text(lane->name),
+		.mission = vl_bytes_of(outbox->mission),
+		.lane = vl_bytes_of(lane->name),
 		.epoch = lane->chain.epoch,
 		.seq = {lane->chain.seq.n + 1},
 		.first_event = lane->chain.next_event,

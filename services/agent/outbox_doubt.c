@@ -43,7 +43,7 @@ static const char *compare(const struct vl_outbox *outbox, struct vl_txn *txn, c
 	const char *doubt = NULL;
 	struct vl_bytes token;
 
-	if (!vl_txn_get(txn, META, row_text("token"), &token) || token.size != VL_MARK_TOKEN)
+	if (!vl_txn_get(txn, META, vl_bytes_of("token"), &token) || token.size != VL_MARK_TOKEN)
 		return "it is older than its mark";
 	if (memcmp(token.data, mark->token, VL_MARK_TOKEN) != 0 &&
 	    !(mark->starting && memcmp(token.data, mark->before, VL_MARK_TOKEN) == 0))
@@ -59,7 +59,7 @@ static const char *compare_machine(const struct vl_outbox *outbox, struct vl_txn
 	uint8_t machine[VL_MARK_MACHINE];
 	struct vl_bytes stored;
 
-	return outbox->options.machine != NULL && vl_txn_get(txn, META, row_text("machine"), &stored) &&
+	return outbox->options.machine != NULL && vl_txn_get(txn, META, vl_bytes_of("machine"), &stored) &&
 			       vl_mark_machine(outbox->options.machine, machine) &&
 			       (stored.size != sizeof(machine) || memcmp(stored.data, machine, sizeof(machine)) != 0)
 		       ? "it was used on another machine"
@@ -71,7 +71,7 @@ enum vl_err outbox_doubt_look(struct vl_outbox *outbox, struct vl_txn *txn, stru
 	struct vl_mark mark;
 	struct vl_bytes token;
 
-	if (vl_txn_get(txn, META, row_text("token"), &token) && token.size == VL_MARK_TOKEN)
+	if (vl_txn_get(txn, META, vl_bytes_of("token"), &token) && token.size == VL_MARK_TOKEN)
 		memcpy(outbox->token, token.data, VL_MARK_TOKEN);
 	if (outbox->n_lanes > 0)
 		outbox->doubt = compare_machine(outbox, txn);
@@ -102,10 +102,10 @@ static bool note_machine(struct vl_outbox *outbox, struct vl_txn *txn)
 
 	if (outbox->options.machine == NULL || !vl_mark_machine(outbox->options.machine, machine))
 		return false;
-	if (vl_txn_get(txn, META, row_text("machine"), &stored) && stored.size == sizeof(machine) &&
+	if (vl_txn_get(txn, META, vl_bytes_of("machine"), &stored) && stored.size == sizeof(machine) &&
 	    memcmp(stored.data, machine, sizeof(machine)) == 0)
 		return false;
-	vl_txn_put(txn, META, row_text("machine"), (struct vl_bytes){machine, sizeof(machine)});
+	vl_txn_put(txn, META, vl_bytes_of("machine"), (struct vl_bytes){machine, sizeof(machine)});
 	return true;
 }
 
@@ -133,7 +133,7 @@ bool outbox_doubt_note(struct vl_outbox *outbox, struct vl_txn *txn)
 	if (!fresh && outbox->doubt == NULL && !announce(outbox, token))
 		return put;
 	memcpy(outbox->token, token, sizeof(token));
-	vl_txn_put(txn, META, row_text("token"), (struct vl_bytes){token, sizeof(token)});
+	vl_txn_put(txn, META, vl_bytes_of("token"), (struct vl_bytes){token, sizeof(token)});
 	return true;
 }
 

@@ -114,7 +114,7 @@ void vl_outbox_head(struct vl_outbox_look *look, const char *lane, struct vl_epo
 	struct chain_row row = {0};
 	struct vl_bytes value;
 
-	if (vl_txn_get(look->txn, CHAIN, row_text(lane), &value) && !row_read_chain(value, &row))
+	if (vl_txn_get(look->txn, CHAIN, vl_bytes_of(lane), &value) && !row_read_chain(value, &row))
 		look->err = VL_ERR_CORRUPT;
 	*epoch = row.chain.epoch;
 	*seq = row.chain.seq;

@@ -59,7 +59,7 @@ static bool newest_batch(struct vl_txn *txn, const char *lane, struct vl_outbox_
 static enum vl_err begin_anew(struct vl_outbox *outbox, struct vl_txn *txn, const struct vl_lane *known,
 			      uint32_t number)
 {
-	struct outbox_lane *lane = outbox_add_lane(outbox, row_text(known->name), number);
+	struct outbox_lane *lane = outbox_add_lane(outbox, vl_bytes_of(known->name), number);
 	struct vl_outbox_batch newest;
 	struct vl_chain chain = {.next_event = {1}};
 
@@ -85,7 +85,7 @@ enum vl_err outbox_repair_chains(struct vl_outbox *outbox, struct vl_txn *txn, u
 	enum vl_err err = find_orphans(outbox, txn, &orphans, &orphan, &beyond);
 
 	for (size_t i = 0; i < vl_n_lanes && err == VL_OK; i++) {
-		if (vl_txn_find(txn, CHAIN, row_text(vl_lanes[i].name), NULL) != VL_ERR_CORRUPT)
+		if (vl_txn_find(txn, CHAIN, vl_bytes_of(vl_lanes[i].name), NULL) != VL_ERR_CORRUPT)
 			continue;
 		bool certain = damaged == 1 && orphans == 1;
 		err = begin_anew(outbox, txn, &vl_lanes[i], certain ? orphan : beyond++);

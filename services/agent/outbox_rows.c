@@ -42,11 +42,6 @@ static const uint8_t *unpack_bytes(const uint8_t *at, void *bytes, size_t count)
 	return at + count;
 }
 
-struct vl_bytes row_text(const char *text)
-{
-	return (struct vl_bytes){(const uint8_t *)text, strlen(text)};
-}
-
 struct vl_key row_batch_key(const char *lane, struct vl_epoch epoch, struct vl_seq seq)
 {
 	struct vl_key key;
@@ -69,7 +64,7 @@ void row_put_chain(struct vl_txn *txn, const char *lane, const struct chain_row 
 	at = pack_u64(at, row->chain.seq.n);
 	at = pack_u64(at, row->chain.next_event.n);
 	(void)pack_bytes(at, row->chain.digest.bytes, sizeof(row->chain.digest.bytes));
-	vl_txn_put(txn, CHAIN, row_text(lane), (struct vl_bytes){bytes, sizeof(bytes)});
+	vl_txn_put(txn, CHAIN, vl_bytes_of(lane), (struct vl_bytes){bytes, sizeof(bytes)});
 }
 
 bool row_read_chain(struct vl_bytes value, struct chain_row *row)
@@ -183,7 +178,7 @@ void row_put_place(struct vl_txn *txn, unsigned db, const char *lane, struct vl_
 	uint8_t bytes[16];
 
 	(void)pack_u64(pack_u64(bytes, epoch.n), seq.n);
-	vl_txn_put(txn, db, row_text(lane), (struct vl_bytes){bytes, sizeof(bytes)});
+	vl_txn_put(txn, db, vl_bytes_of(lane), (struct vl_bytes){bytes, sizeof(bytes)});
 }
 
 void row_get_place(struct vl_txn *txn, unsigned db, const char *lane, struct vl_epoch *epoch, struct vl_seq *seq)
@@ -192,7 +187,7 @@ void row_get_place(struct vl_txn *txn, unsigned db, const char *lane, struct vl_
 
 	*epoch = (struct vl_epoch){0};
 	*seq = (struct vl_seq){0};
-	if (vl_txn_find(txn, db, row_text(lane), &value) == VL_OK && value.size == 16)
+	if (vl_txn_find(txn, db, vl_bytes_of(lane), &value) == VL_OK && value.size == 16)
 		(void)unpack_u64(unpack_u64(value.data, &epoch->n), &seq->n);
 }
 

@@ -50,8 +50,6 @@ struct carry_row {
 	struct vl_digest prev;
 };
 
-/* The bytes of a text, without its NUL. */
-struct vl_bytes row_text(const char *text);
 struct vl_key row_batch_key(const char *lane, struct vl_epoch epoch, struct vl_seq seq);
 
 void row_put_chain(struct vl_txn *txn, const char *lane, const struct chain_row *row);

@@ -116,7 +116,7 @@ static void a_chain_whose_head_rotted_goes_on_in_a_new_epoch(void **state)
 	(void)put(world, 2);
 	struct vl_digest tail = last_digest(world);
 	world_close(world);
-	rot(world, CHAIN, row_text(CASE_LANE), 9);
+	rot(world, CHAIN, vl_bytes_of(CASE_LANE), 9);
 	world->now.seconds += 100;
 	world_open(world);
 	assert_int_equal(vl_outbox_repaired(world->outbox), 1);
@@ -194,7 +194,7 @@ static void a_rotten_ack_is_no_ack(void **state)
 	assert_int_equal(vl_outbox_commit(world->outbox, NULL), VL_OK);
 	assert_int_equal(state_of(world, 0), VL_OUTBOX_ACKED);
 	world_close(world);
-	rot(world, ACKED, row_text(CASE_LANE), 15);
+	rot(world, ACKED, vl_bytes_of(CASE_LANE), 15);
 	world_open(world);
 	assert_int_equal(state_of(world, 0), VL_OUTBOX_STORED);
 	assert_int_equal(vl_outbox_begin(world->outbox, NULL), VL_OK);
@@ -211,7 +211,7 @@ static void whose_it_is_must_be_certain(void **state)
 
 	world_open(world);
 	world_close(world);
-	rot(world, META, row_text("mission"), 1);
+	rot(world, META, vl_bytes_of("mission"), 1);
 	assert_int_equal(vl_outbox_open(&options, &world->outbox, &why), VL_ERR_CORRUPT);
 }
 
