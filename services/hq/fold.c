@@ -243,7 +243,9 @@ static void fold_entity(struct vl_fold *fold, const struct dirty *entry)
 		vl_wire_pack(row, &fold->packed);
 	if (vl_buf_failed(&fold->packed) || vl_arena_failed(fold->arena))
 		vl_txn_fail(fold->txn, VL_ERR_NOMEM);
-	bool had = vl_txn_get(fold->txn, vl_view_db(fold->view, VL_VIEW_ROW), vl_key_done(&key), &old);
+	/* Where the whole history came in this transaction there was no row. */
+	bool had =
+		!entry->complete && vl_txn_get(fold->txn, vl_view_db(fold->view, VL_VIEW_ROW), vl_key_done(&key), &old);
 	bool same = had == (row != NULL) &&
 		    (!had || (old.size == fold->packed.size &&
 			      (old.size == 0 || memcmp(old.data, fold->packed.data, old.size) == 0)));

@@ -71,10 +71,11 @@ static void file_fact(struct vl_fold *fold, const struct vl_fact *fact, const st
  * identical event does in its stead. */
 struct claim {
 	struct vl_place place;
+	uint8_t content[VL_CONTENT_SIZE];
 	bool stands;
 };
 
-#define CLAIM_SIZE 41
+#define CLAIM_SIZE 49
 
 static void claim_key(struct vl_key *key, const uint8_t id[16], const char *mission)
 {
@@ -84,21 +85,32 @@ static void claim_key(struct vl_key *key, const uint8_t id[16], const char *miss
 		vl_key_text(key, mission);
 }
 
-static void put_claim(struct vl_fold *fold, const uint8_t id[16], const char *mission, const struct claim *claim)
+static void pack_claim(const struct claim *claim, uint8_t value[CLAIM_SIZE])
 {
-	struct vl_key key;
-	uint8_t value[CLAIM_SIZE];
-
-	claim_key(&key, id, mission);
 	vl_put_be64(value, claim->place.epoch.n);
 	vl_put_be64(value + 8, claim->place.seq.n);
 	vl_put_be64(value + 16, claim->place.event.n);
 	vl_put_be32(value + 24, claim->place.offset);
 	vl_put_be32(value + 28, claim->place.size);
-	memcpy(value + 32, claim->place.check, sizeof(claim->place.check));
-	value[40] = claim->stands;
-	vl_txn_put(fold->txn, vl_view_db(fold->view, VL_VIEW_EVENT), vl_key_done(&key),
-		   (struct vl_bytes){value, sizeof(value)});
+	vl_put_be64(value + 32, claim->place.sum);
+	memcpy(value + 40, claim->content, sizeof(claim->content));
+	value[48] = claim->stands;
+}
+
+/* At a cursor that stands where it belongs, or without one. */
+static void put_claim(struct vl_fold *fold, struct vl_cursor *cursor, const uint8_t id[16], const char *mission,
+		      const struct claim *claim)
+{
+	struct vl_key key;
+	uint8_t value[CLAIM_SIZE];
+
+	claim_key(&key, id, mission);
+	pack_claim(claim, value);
+	if (cursor != NULL)
+		(void)vl_cursor_insert(cursor, vl_key_done(&key), (struct vl_bytes){value, sizeof(value)});
+	else
+		vl_txn_put(fold->txn, vl_view_db(fold->view, VL_VIEW_EVENT), vl_key_done(&key),
+			   (struct vl_bytes){value, sizeof(value)});
 }
 
 static struct claim get_claim(struct vl_bytes value)
@@ -111,9 +123,10 @@ static struct claim get_claim(struct vl_bytes value)
 					.seq = {vl_get_be64(value.data + 8)},
 					.event = {vl_get_be64(value.data + 16)},
 					.offset = vl_get_be32(value.data + 24),
-					.size = vl_get_be32(value.data + 28)};
-	memcpy(claim.place.check, value.data + 32, sizeof(claim.place.check));
-	claim.stands = value.data[40] != 0;
+					.size = vl_get_be32(value.data + 28),
+					.sum = vl_get_be64(value.data + 32)};
+	memcpy(claim.content, value.data + 40, sizeof(claim.content));
+	claim.stands = value.data[48] != 0;
 	return claim;
 }
 
@@ -133,7 +146,7 @@ static bool settle_twins(struct vl_fold *fold, const uint8_t id[16], const char 
 		vl_txn_fail(fold->txn, vl_arena_failed(fold->txn_arena) ? VL_ERR_NOMEM : VL_ERR_CORRUPT);
 	else
 		file_fact(fold, &fact, &theirs->place, true);
-	put_claim(fold, id, other, theirs);
+	put_claim(fold, NULL, id, other, theirs);
 	return false;
 }
 
@@ -157,20 +170,22 @@ static enum vl_fold_outcome enter_claim(struct vl_fold *fold, const uint8_t id[1
 		const char *other = (const char *)key.data + 16;
 		struct claim claim = get_claim(value);
 		known = known || strcmp(other, mission) == 0;
-		if (claim.stands && memcmp(claim.place.check, mine->place.check, sizeof(mine->place.check)) == 0 &&
-		    n < MAX_TWINS) {
+		if (claim.stands && memcmp(claim.content, mine->content, sizeof(mine->content)) == 0 && n < MAX_TWINS) {
 			theirs[n] = claim;
 			(void)snprintf(others[n++], sizeof(others[0]), "%s", other);
 		}
 	}
+	mine->stands = true;
+	if (!known && n == 0)
+		put_claim(fold, cursor, id, mission, mine);
 	vl_cursor_close(cursor);
 	if (known)
 		return VL_FOLD_KNOWN;
-	mine->stands = true;
 	for (size_t i = 0; i < n; i++)
 		if (settle_twins(fold, id, mission, others[i], &theirs[i]))
 			mine->stands = false;
-	put_claim(fold, id, mission, mine);
+	if (n > 0)
+		put_claim(fold, NULL, id, mission, mine);
 	return mine->stands ? VL_FOLD_NEW : VL_FOLD_KNOWN;
 }
 
@@ -199,10 +214,11 @@ void vl_fold_add_event(struct vl_fold *fold, size_t view, const char *mission, c
 	if (read == NULL)
 		read = make_fact(fold, mission, place, event);
 	if (read != NULL && read->payload != NULL) {
-		if (read->check != NULL)
-			memcpy(claim.place.check, read->check, VL_CHECK_SIZE);
+		claim.place.sum = vl_sum(event);
+		if (read->content != NULL)
+			memcpy(claim.content, read->content, VL_CONTENT_SIZE);
 		else
-			vl_event_sum(event, claim.place.check);
+			vl_event_content(event, claim.content);
 		*outcome = enter_claim(fold, read->id, mission, &claim);
 		if (*outcome == VL_FOLD_NEW)
 			file_fact(fold, read, &claim.place, false);

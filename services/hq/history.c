@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PLACE_SIZE 24 /* a history's value: seq, offset, size, check */
+#define PLACE_SIZE 24 /* a history's value: seq, offset, size, sum */
 
 const char *vl_entity_key(const char *key, char room[VL_ENTITY_MAX + 1])
 {
@@ -55,7 +55,7 @@ void vl_history_put(struct vl_txn *txn, unsigned db, const struct vl_key *key, c
 	vl_put_be64(value, place->seq.n);
 	vl_put_be32(value + 8, place->offset);
 	vl_put_be32(value + 12, place->size);
-	memcpy(value + 16, place->check, sizeof(place->check));
+	vl_put_be64(value + 16, place->sum);
 	vl_txn_put(txn, db, vl_key_done(key), (struct vl_bytes){value, sizeof(value)});
 }
 
@@ -74,8 +74,8 @@ const char *vl_history_place(struct vl_bytes key, struct vl_bytes value, struct 
 		.event = {vl_get_be64(numbers + 8)},
 		.offset = vl_get_be32(value.data + 8),
 		.size = vl_get_be32(value.data + 12),
+		.sum = vl_get_be64(value.data + 16),
 	};
-	memcpy(place->check, value.data + 16, sizeof(place->check));
 	return mission + 1;
 }
 
@@ -105,19 +105,24 @@ bool vl_fact_read(struct vl_bytes bytes, const char *mission, const struct vl_pl
 	return fact->subject != NULL && fact->actor != NULL && fact->payload != NULL;
 }
 
+void vl_event_content(struct vl_bytes event, uint8_t content[VL_CONTENT_SIZE])
+{
+	(void)crypto_generichash(content, VL_CONTENT_SIZE, event.data, event.size, NULL, 0);
+}
+
 struct vl_fact *vl_facts_read(const struct vl_batch *batch, struct vl_arena *arena)
 {
 	const struct vl_batch_head *head = &batch->head;
 	struct vl_fact *facts = vl_arena_alloc(arena, batch->n_events * sizeof(*facts));
 	const char *mission = vl_arena_text(arena, head->mission.data, head->mission.size);
-	uint8_t(*checks)[VL_CHECK_SIZE] = vl_arena_alloc(arena, batch->n_events * sizeof(*checks));
+	uint8_t(*contents)[VL_CONTENT_SIZE] = vl_arena_alloc(arena, batch->n_events * sizeof(*contents));
 
-	for (size_t i = 0; facts != NULL && mission != NULL && checks != NULL && i < batch->n_events; i++) {
+	for (size_t i = 0; facts != NULL && mission != NULL && contents != NULL && i < batch->n_events; i++) {
 		struct vl_place place = {.epoch = head->epoch, .event = {head->first_event.n + i}};
 		if (!vl_fact_read(batch->events[i], mission, &place, false, arena, &facts[i]))
 			facts[i].payload = NULL;
-		vl_event_sum(batch->events[i], checks[i]);
-		facts[i].check = checks[i];
+		vl_event_content(batch->events[i], contents[i]);
+		facts[i].content = contents[i];
 	}
 	return vl_arena_failed(arena) ? NULL : facts;
 }

@@ -9,6 +9,10 @@
 #include "hq/ledger.h"
 #include "hq/view.h"
 
+/* What tells one event's bytes from all others: BLAKE2b, this short. */
+#define VL_CONTENT_SIZE 8
+void vl_event_content(struct vl_bytes event, uint8_t content[VL_CONTENT_SIZE]);
+
 /* Put items that come by sender, each sender's in its own order, into the order of a history (fold.h). Where memory is short the
  * arena tells, and they stay as they are. */
 struct vl_history_item *vl_history_order(struct vl_history_item *items, size_t count, struct vl_arena *arena);

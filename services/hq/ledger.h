@@ -63,25 +63,24 @@ void vl_ledger_name(unsigned db, char name[VL_LEDGER_NAME]);
 /* What to do about a ledger that is damaged; ends a sentence. */
 #define VL_LEDGER_REBUILD "to rebuild the views from offset 0, stop valise-hq, move its folder away and start it again"
 
-#define VL_CHECK_SIZE 8
-
-/* What a place keeps of its event's bytes. */
-void vl_event_sum(struct vl_bytes event, uint8_t check[VL_CHECK_SIZE]);
+/* What is kept of bytes to know them again, as LMDB has no checksums: XXH3. It finds what a disk let rot, and proves nothing against
+ * somebody who wants two events to be alike. */
+uint64_t vl_sum(struct vl_bytes bytes);
 
 /* The place of one event in the archive. */
 struct vl_place {
 	struct vl_epoch epoch;
 	struct vl_seq seq;
 	struct vl_event_no event;
-	uint32_t offset, size;        /* within the batch's bytes */
-	uint8_t check[VL_CHECK_SIZE]; /* BLAKE2b of the event's bytes, this short: LMDB has no checksums */
+	uint32_t offset, size; /* within the batch's bytes */
+	uint64_t sum;          /* of the event's bytes */
 };
 
 /* A record as it was received, packed for the archive and the like. `digest` is all zero where there was no value. */
 void vl_record_pack(struct vl_buf *buf, const struct vl_record *record, const struct vl_digest *digest);
 
-/* The same again, pointing into `bytes`. CORRUPT where it is not one, or not what was packed; but whether the value has its digest is
- * not looked at: vl_record_intact. */
+/* The same again, pointing into `bytes`. CORRUPT where it is not one, or not what was packed, and `record` is then of no use; but whether
+ * the value has its digest is not looked at: vl_record_intact. */
 enum vl_err vl_record_unpack(struct vl_bytes bytes, struct vl_record *record, struct vl_digest *digest) VL_CHECKED;
 
 bool vl_record_intact(const struct vl_record *record, const struct vl_digest *digest);

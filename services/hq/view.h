@@ -33,7 +33,7 @@ struct vl_fact {
 	uint64_t epoch, event; /* its place in the sender's own order */
 	const uint8_t *id;     /* 16 bytes */
 	const uint8_t *after;  /* 16 bytes, or NULL */
-	const uint8_t *check;  /* the engine's: 8 bytes of digest, or NULL where not reckoned yet */
+	const uint8_t *content; /* the engine's (vl_event_content), or NULL where not reckoned yet */
 	const char *subject;
 	const char *actor;
 	struct vl_time occurred_at;

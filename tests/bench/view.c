@@ -226,6 +226,10 @@ static void trace(enum what what, unsigned db, struct vl_bytes key, struct vl_by
 /* The linker sends headquarters' calls here (--wrap): its rows as they are, without the store's check words. */
 void __real_vl_txn_put(struct vl_txn *txn, unsigned db, struct vl_bytes key, struct vl_bytes value);
 void __wrap_vl_txn_put(struct vl_txn *txn, unsigned db, struct vl_bytes key, struct vl_bytes value);
+struct vl_cursor *__real_vl_cursor_open(struct vl_txn *txn, unsigned db);
+struct vl_cursor *__wrap_vl_cursor_open(struct vl_txn *txn, unsigned db);
+bool __real_vl_cursor_insert(struct vl_cursor *cursor, struct vl_bytes key, struct vl_bytes value);
+bool __wrap_vl_cursor_insert(struct vl_cursor *cursor, struct vl_bytes key, struct vl_bytes value);
 bool __real_vl_txn_delete(struct vl_txn *txn, unsigned db, struct vl_bytes key);
 bool __wrap_vl_txn_delete(struct vl_txn *txn, unsigned db, struct vl_bytes key);
 
@@ -233,6 +237,24 @@ void __wrap_vl_txn_put(struct vl_txn *txn, unsigned db, struct vl_bytes key, str
 {
 	trace(PUT, db, key, value);
 	__real_vl_txn_put(txn, db, key, value);
+}
+
+/* The cursor that was opened last, and where. */
+static struct vl_cursor *opened;
+static unsigned opened_in;
+
+struct vl_cursor *__wrap_vl_cursor_open(struct vl_txn *txn, unsigned db)
+{
+	opened_in = db;
+	opened = __real_vl_cursor_open(txn, db);
+	return opened;
+}
+
+bool __wrap_vl_cursor_insert(struct vl_cursor *cursor, struct vl_bytes key, struct vl_bytes value)
+{
+	must(cursor == opened, "tell which database a cursor is in");
+	trace(PUT, opened_in, key, value);
+	return __real_vl_cursor_insert(cursor, key, value);
 }
 
 bool __wrap_vl_txn_delete(struct vl_txn *txn, unsigned db, struct vl_bytes key)
