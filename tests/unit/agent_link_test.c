@@ -46,7 +46,7 @@ struct line {
 	char config[400], said[400];
 	int stderr_was;
 	unsigned deaths;
-	bool down; /* the broker */
+	bool unreadable; /* the log: its broker is down, or nobody leads */
 };
 
 /* -- the log, and the acks -- */
@@ -169,8 +169,8 @@ static void take_ack(struct line *line, const struct vl_pipe_message *message)
 	assert_string_equal(message->lane->name, lanes[lane]);
 	assert_true(message->seq.n >= line->logs[lane].acked);
 	line->logs[lane].acked = message->seq.n;
-	/* A broker that has gone since is looked into when it is back. */
-	if (!line->down)
+	/* A log that cannot be read meanwhile is looked into when it can. */
+	if (!line->unreadable)
 		check_acks(line);
 }
 
@@ -263,13 +263,13 @@ static void push(struct line *line, int error, int after_ms)
 static void down(struct line *line)
 {
 	assert_int_equal(rd_kafka_mock_broker_set_down(line->mock->cluster, 1), 0);
-	line->down = true;
+	line->unreadable = true;
 }
 
 static void up(struct line *line)
 {
 	assert_int_equal(rd_kafka_mock_broker_set_up(line->mock->cluster, 1), 0);
-	line->down = false;
+	line->unreadable = false;
 	check_acks(line);
 }
 
@@ -523,8 +523,11 @@ static void one_fault(struct line *line, uint64_t *seed)
 	/* Nobody leads the partition for a while. The broker itself stays: while it is down others may take its port. */
 	const char *lane = lanes[fixture_next(seed) % LANES];
 	(void)rd_kafka_mock_partition_set_leader(line->mock->cluster, lane, 0, -1);
+	line->unreadable = true;
 	go_on(line, (int)(fixture_next(seed) % 300));
 	(void)rd_kafka_mock_partition_set_leader(line->mock->cluster, lane, 0, 1);
+	line->unreadable = false;
+	check_acks(line);
 }
 
 static void whatever_comes(void **state)
