@@ -116,11 +116,7 @@ bool vl_ids_put(struct vl_ids *ids, const struct vl_event_id *id, const uint8_t 
 
 static int compare(const void *a, const void *b)
 {
-	const struct vl_id_place *x = a, *y = b;
-
-	if (x->high != y->high)
-		return x->high < y->high ? -1 : 1;
-	return x->low < y->low ? -1 : x->low > y->low;
+	return vl_event_id_compare(&((const struct vl_id_place *)a)->id, &((const struct vl_id_place *)b)->id);
 }
 
 struct vl_id_place *vl_ids_sort(const struct vl_ids *ids)
@@ -129,10 +125,8 @@ struct vl_id_place *vl_ids_sort(const struct vl_ids *ids)
 
 	if (places == NULL)
 		return NULL;
-	for (size_t i = 0; i < ids->count; i++) {
-		const struct vl_id_row *row = &ids->rows[i];
-		places[i] = (struct vl_id_place){vl_get_be64(row->id.bytes), vl_get_be64(row->id.bytes + 8), row};
-	}
+	for (size_t i = 0; i < ids->count; i++)
+		places[i] = (struct vl_id_place){ids->rows[i].id, ids->rows[i].row};
 	qsort(places, ids->count, sizeof(*places), compare);
 	return places;
 }

@@ -34,11 +34,10 @@ void vl_ids_clear(struct vl_ids *ids);
 /* The row of an id, or NULL. Valid until the next put. */
 const uint8_t *vl_ids_find(const struct vl_ids *ids, const struct vl_event_id *id);
 
-/* The rows in the order of their ids, to be freed by the caller; NULL when out of memory. The id is here as two numbers, as in sorting
- * by the thousand it must not be fetched from afar. */
+/* The ids in their order, each with its row, to be freed by the caller; NULL when out of memory. */
 struct vl_id_place {
-	uint64_t high, low;
-	const struct vl_id_row *row;
+	struct vl_event_id id;
+	const uint8_t *row;
 };
 struct vl_id_place *vl_ids_sort(const struct vl_ids *ids);
 

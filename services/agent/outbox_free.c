@@ -42,15 +42,10 @@ void outbox_free_abort(struct vl_outbox *outbox)
 
 static void note(struct vl_outbox *outbox, struct outbox_lane *lane, struct vl_epoch epoch, struct vl_seq seq)
 {
-	struct vl_epoch acked_epoch;
-	struct vl_seq acked_seq;
-
 	row_put_place(outbox->txn, APPLIED, lane->name, epoch, seq);
 	lane->freeing = true;
 	/* Its ack may have been lost with a link. */
-	row_get_place(outbox->txn, ACKED, lane->name, &acked_epoch, &acked_seq);
-	if (vl_later(epoch, seq, acked_epoch, acked_seq))
-		row_put_place(outbox->txn, ACKED, lane->name, epoch, seq);
+	row_raise_place(outbox->txn, ACKED, lane->name, epoch, seq);
 }
 
 /* A place that we never came to. Where this process has begun the lane's epoch nobody else signs in it, and an epoch beyond is a

@@ -43,9 +43,8 @@ static void put_ids(struct vl_txn *txn, const struct vl_ids *ids)
 	if (places == NULL)
 		vl_txn_fail(txn, VL_ERR_NOMEM);
 	for (size_t i = 0; i < ids->count && vl_txn_err(txn) == VL_OK; i++) {
-		const struct vl_event_id *id = &places[i].row->id;
-		struct vl_bytes key = {id->bytes, sizeof(id->bytes)};
-		struct vl_bytes row = {places[i].row->row, sizeof(places[i].row->row)};
+		const struct vl_event_id *id = &places[i].id;
+		struct vl_bytes key = {id->bytes, sizeof(id->bytes)}, row = {places[i].row, VL_IDS_ROW};
 		/* Each was looked for before it was accepted. */
 		if (ordered && vl_event_id_compare(id, &greatest) > 0)
 			vl_cursor_append(cursor, key, row);
@@ -56,16 +55,6 @@ static void put_ids(struct vl_txn *txn, const struct vl_ids *ids)
 	free(places);
 }
 
-static void put_later(struct vl_txn *txn, unsigned db, const char *lane, struct vl_epoch epoch, struct vl_seq seq)
-{
-	struct vl_epoch old_epoch;
-	struct vl_seq old_seq;
-
-	row_get_place(txn, db, lane, &old_epoch, &old_seq);
-	if (vl_later(epoch, seq, old_epoch, old_seq))
-		row_put_place(txn, db, lane, epoch, seq);
-}
-
 static void put_end(struct vl_txn *txn, const struct outbox_lane *lane, struct outbox_end *end)
 {
 	if (end->touched) {
@@ -74,9 +63,9 @@ static void put_end(struct vl_txn *txn, const struct outbox_lane *lane, struct o
 		row_put_chain(txn, lane->name, &(struct chain_row){lane->number, end->chain});
 	}
 	if (end->sent)
-		put_later(txn, SENT, lane->name, end->sent_epoch, end->sent_seq);
+		row_raise_place(txn, SENT, lane->name, end->sent_epoch, end->sent_seq);
 	if (end->acked)
-		put_later(txn, ACKED, lane->name, end->acked_epoch, end->acked_seq);
+		row_raise_place(txn, ACKED, lane->name, end->acked_epoch, end->acked_seq);
 }
 
 /* `txn` is the one that frees, or NULL. */

@@ -191,6 +191,16 @@ void row_get_place(struct vl_txn *txn, unsigned db, const char *lane, struct vl_
 		(void)unpack_u64(unpack_u64(value.data, &epoch->n), &seq->n);
 }
 
+void row_raise_place(struct vl_txn *txn, unsigned db, const char *lane, struct vl_epoch epoch, struct vl_seq seq)
+{
+	struct vl_epoch old_epoch;
+	struct vl_seq old_seq;
+
+	row_get_place(txn, db, lane, &old_epoch, &old_seq);
+	if (vl_later(epoch, seq, old_epoch, old_seq))
+		row_put_place(txn, db, lane, epoch, seq);
+}
+
 static struct vl_key carry_key(const char *lane)
 {
 	struct vl_key key;

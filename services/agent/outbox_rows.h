@@ -73,6 +73,9 @@ bool row_read_batch(struct vl_bytes key, struct vl_bytes value, struct vl_outbox
 void row_put_place(struct vl_txn *txn, unsigned db, const char *lane, struct vl_epoch epoch, struct vl_seq seq);
 void row_get_place(struct vl_txn *txn, unsigned db, const char *lane, struct vl_epoch *epoch, struct vl_seq *seq);
 
+/* As put, where that is later than what there is. */
+void row_raise_place(struct vl_txn *txn, unsigned db, const char *lane, struct vl_epoch epoch, struct vl_seq seq);
+
 /* put: an `up_to` of 0 deletes the row; get: zeros where there is none. */
 void row_put_carry(struct vl_txn *txn, const char *lane, const struct carry_row *row);
 struct carry_row row_get_carry(struct vl_txn *txn, const char *lane);
