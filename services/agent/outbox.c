@@ -80,20 +80,14 @@ static bool head_holds(struct vl_txn *txn, const struct outbox_lane *lane)
 	       vl_digest_equal(&batch.digest, &lane->chain.digest);
 }
 
-static void count_damaged(void *context, struct vl_bytes key)
-{
-	(void)key;
-	++*(unsigned *)context;
-}
-
-static enum vl_err load_chains(struct vl_outbox *outbox, struct vl_txn *txn, unsigned *damaged, struct vl_why *why)
+static enum vl_err load_chains(struct vl_outbox *outbox, struct vl_txn *txn, size_t *damaged, struct vl_why *why)
 {
 	struct vl_cursor *cursor = vl_cursor_open(txn, CHAIN);
 	struct vl_bytes key, value;
 	enum vl_err err = VL_OK;
 
 	*damaged = 0;
-	vl_cursor_pass_over(cursor, (struct vl_bytes){0}, count_damaged, damaged);
+	vl_cursor_pass_over(cursor, (struct vl_bytes){0}, vl_cursor_count, damaged);
 	for (bool more = vl_cursor_seek(cursor, (struct vl_bytes){0}, &key, &value); more && err == VL_OK;
 	     more = vl_cursor_next(cursor, &key, &value)) {
 		struct chain_row row = {0};
@@ -192,7 +186,7 @@ static void make_meta(struct vl_txn *txn, const struct vl_outbox *outbox)
 static enum vl_err load(struct vl_outbox *outbox, struct vl_txn *txn, bool *fresh, struct vl_why *why)
 {
 	enum vl_err err = check_meta(txn, outbox, why);
-	unsigned damaged = 0;
+	size_t damaged = 0;
 
 	*fresh = err == VL_ERR_NOT_FOUND;
 	if (*fresh) {
@@ -343,9 +337,4 @@ unsigned vl_outbox_repaired(const struct vl_outbox *outbox)
 bool vl_outbox_rekeyed(const struct vl_outbox *outbox)
 {
 	return outbox->rekeyed;
-}
-
-void vl_outbox_usage(const struct vl_outbox *outbox, size_t *used, size_t *room)
-{
-	vl_store_usage(outbox->store, used, room);
 }

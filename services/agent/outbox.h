@@ -84,9 +84,6 @@ bool vl_outbox_moved(const struct vl_outbox *outbox);
 /* How many chains open had to begin anew because their heads were damaged. */
 unsigned vl_outbox_repaired(const struct vl_outbox *outbox);
 
-/* Bytes in use, and the most there may be: the map's size or what the disk still gives. */
-void vl_outbox_usage(const struct vl_outbox *outbox, size_t *used, size_t *room);
-
 /* -- accepting (the writer) -- */
 
 /* What became of one event. */

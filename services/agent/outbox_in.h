@@ -120,7 +120,7 @@ struct vl_outbox {
 struct outbox_lane *outbox_add_lane(struct vl_outbox *outbox, struct vl_bytes name, uint32_t number);
 
 /* Begin anew the chains whose heads are damaged, `damaged` of those there are. The others are loaded already. */
-enum vl_err outbox_repair_chains(struct vl_outbox *outbox, struct vl_txn *txn, unsigned damaged) VL_CHECKED;
+enum vl_err outbox_repair_chains(struct vl_outbox *outbox, struct vl_txn *txn, size_t damaged) VL_CHECKED;
 
 /* Where a lane stands, on the disk and so far. */
 void outbox_set_chain(struct outbox_lane *lane, const struct vl_chain *chain);

@@ -42,16 +42,14 @@ static enum vl_err find_orphans(const struct vl_outbox *outbox, struct vl_txn *t
 static bool newest_batch(struct vl_txn *txn, const char *lane, struct vl_outbox_batch *newest)
 {
 	struct vl_bytes prefix = {(const uint8_t *)lane, strlen(lane) + 1}, key, value;
+	struct vl_key beyond = row_batch_key(lane, (struct vl_epoch){UINT64_MAX}, (struct vl_seq){UINT64_MAX});
 	struct vl_cursor *cursor = vl_cursor_open(txn, BATCH);
-	struct vl_outbox_batch batch;
 	bool found = false;
 
-	for (bool more = vl_cursor_seek(cursor, prefix, &key, &value); more && vl_key_has_prefix(key, prefix);
-	     more = vl_cursor_next(cursor, &key, &value))
-		if (row_read_batch(key, value, &batch) && vl_outbox_intact(&batch)) {
-			*newest = batch;
-			found = true;
-		}
+	bool more = vl_cursor_seek(cursor, vl_key_done(&beyond), &key, &value) ? vl_cursor_prev(cursor, &key, &value)
+									       : vl_cursor_last(cursor, &key, &value);
+	for (; more && !found && vl_key_has_prefix(key, prefix); more = vl_cursor_prev(cursor, &key, &value))
+		found = row_read_batch(key, value, newest) && vl_outbox_intact(newest);
 	vl_cursor_close(cursor);
 	return found;
 }
@@ -78,7 +76,7 @@ static enum vl_err begin_anew(struct vl_outbox *outbox, struct vl_txn *txn, cons
 	return VL_OK;
 }
 
-enum vl_err outbox_repair_chains(struct vl_outbox *outbox, struct vl_txn *txn, unsigned damaged)
+enum vl_err outbox_repair_chains(struct vl_outbox *outbox, struct vl_txn *txn, size_t damaged)
 {
 	unsigned orphans;
 	uint32_t orphan = 0, beyond;

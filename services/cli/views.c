@@ -77,12 +77,6 @@ struct listing {
 	size_t damaged;
 };
 
-static void count_damaged(void *context, struct vl_bytes key)
-{
-	(void)key;
-	((struct listing *)context)->damaged++;
-}
-
 static void put_row(struct listing *l, const char *key, const ProtobufCMessage *row)
 {
 	const struct vl_column *columns = l->view->kinds[l->kind].columns;
@@ -113,7 +107,7 @@ static enum vl_err list_rows(struct listing *l, struct vl_txn *txn, struct vl_wh
 
 	vl_row_key(&prefix, l->kind, "");
 	struct vl_bytes from = vl_key_done(&prefix);
-	vl_cursor_pass_over(cursor, from, count_damaged, l);
+	vl_cursor_pass_over(cursor, from, vl_cursor_count, &l->damaged);
 	for (bool more = vl_cursor_seek(cursor, from, &key, &value); more && vl_key_has_prefix(key, from);
 	     more = vl_cursor_next(cursor, &key, &value)) {
 		vl_arena_reset(l->arena);

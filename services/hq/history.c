@@ -266,12 +266,6 @@ static void leave_out(struct gathering *g)
 	g->damaged++;
 }
 
-static void count_damaged(void *context, struct vl_bytes key)
-{
-	(void)key;
-	((struct gathering *)context)->damaged++;
-}
-
 static enum vl_err gather_item(struct gathering *g, struct vl_bytes key, struct vl_bytes value)
 {
 	struct vl_history_item *item = add_item(g);
@@ -294,7 +288,7 @@ enum vl_err vl_history_read(struct vl_txn *txn, size_t view, unsigned kind, cons
 	enum vl_err err = VL_OK;
 
 	vl_row_key(&prefix, kind, entity);
-	vl_cursor_pass_over(cursor, vl_key_done(&prefix), count_damaged, &g);
+	vl_cursor_pass_over(cursor, vl_key_done(&prefix), vl_cursor_count, &g.damaged);
 	for (bool more = vl_cursor_seek(cursor, vl_key_done(&prefix), &key, &value);
 	     more && err == VL_OK && vl_key_has_prefix(key, vl_key_done(&prefix));
 	     more = vl_cursor_next(cursor, &key, &value))

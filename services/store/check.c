@@ -1,11 +1,9 @@
 #include "store/inside.h"
 
+#include "base/hash.h"
 #include "base/text.h"
 
 #include <string.h>
-
-#define XXH_INLINE_ALL
-#include <xxhash.h>
 
 static uint32_t word_of(const struct store_db *db, const void *key, size_t key_size, const void *value, size_t size)
 {
@@ -59,7 +57,7 @@ static bool was_missed(const struct store_db *db, const MDB_val *key, const MDB_
 	MDB_val copy = *value;
 
 	return beside->mv_size == key->mv_size && !vl_store_good(db, beside, &copy) &&
-	       vl_store_was(db, (struct vl_bytes){key->mv_data, key->mv_size}, beside, value);
+	       vl_store_was(db, vl_store_bytes(key), beside, value);
 }
 
 /* One search, and on a miss a look to both sides. */

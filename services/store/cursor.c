@@ -50,9 +50,10 @@ void vl_cursor_pass_over(struct vl_cursor *cursor, struct vl_bytes prefix, vl_cu
 	cursor->whose = prefix;
 }
 
-static struct vl_bytes from_val(const MDB_val *val)
+void vl_cursor_count(void *context, struct vl_bytes key)
 {
-	return (struct vl_bytes){val->mv_data, val->mv_size};
+	(void)key;
+	++*(size_t *)context;
 }
 
 static void fail(struct vl_cursor *cursor, int rc)
@@ -69,8 +70,9 @@ static void meet_damaged(struct vl_cursor *cursor, const MDB_val *key, const MDB
 		fail(cursor, MDB_CORRUPTED);
 	else if (cursor->tell == NULL)
 		return;
-	else if (vl_key_has_prefix(from_val(key), cursor->whose) || vl_store_was(cursor->db, cursor->whose, key, value))
-		cursor->tell(cursor->context, from_val(key));
+	else if (vl_key_has_prefix(vl_store_bytes(key), cursor->whose) ||
+		 vl_store_was(cursor->db, cursor->whose, key, value))
+		cursor->tell(cursor->context, vl_store_bytes(key));
 }
 
 static bool move(struct vl_cursor *cursor, MDB_cursor_op op, MDB_val *at, struct vl_bytes *key, struct vl_bytes *value)
@@ -91,9 +93,9 @@ static bool move(struct vl_cursor *cursor, MDB_cursor_op op, MDB_val *at, struct
 		meet_damaged(cursor, at, &whole);
 	}
 	if (key != NULL)
-		*key = from_val(at);
+		*key = vl_store_bytes(at);
 	if (value != NULL)
-		*value = from_val(&v);
+		*value = vl_store_bytes(&v);
 	return true;
 }
 
@@ -105,7 +107,7 @@ static void judge_before(struct vl_cursor *cursor, const MDB_val *from, const MD
 
 	if (mdb_cmp(cursor->txn->txn, cursor->db->dbi, key, from) >= 0)
 		fail(cursor, MDB_CORRUPTED);
-	else if (!vl_store_good(cursor->db, key, &copy) && vl_store_was(cursor->db, from_val(from), key, value))
+	else if (!vl_store_good(cursor->db, key, &copy) && vl_store_was(cursor->db, vl_store_bytes(from), key, value))
 		meet_damaged(cursor, key, value);
 }
 
@@ -174,7 +176,7 @@ bool vl_txn_greatest(struct vl_txn *txn, unsigned db, struct vl_bytes *key)
 		vl_txn_fail(txn, vl_store_translate(rc));
 	if (rc != 0 || !vl_store_good(of, &k, &v))
 		return false;
-	*key = from_val(&k);
+	*key = vl_store_bytes(&k);
 	return true;
 }
 

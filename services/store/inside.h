@@ -34,6 +34,11 @@ struct vl_txn {
 	const struct store_db *damaged; /* where a row was found to be, or NULL */
 };
 
+static inline struct vl_bytes vl_store_bytes(const MDB_val *val)
+{
+	return (struct vl_bytes){val->mv_data, val->mv_size};
+}
+
 /* The one place where LMDB's codes, and errno's, become ours. */
 enum vl_err vl_store_translate(int rc);
 

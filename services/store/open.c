@@ -50,8 +50,7 @@ static enum vl_err lock_folder(struct vl_store *store, const char *path, struct 
 static bool is_listed(const struct vl_store_options *options, const MDB_val *name)
 {
 	for (unsigned i = 0; options->dbs[i] != NULL; i++)
-		if (strlen(options->dbs[i]) == name->mv_size &&
-		    memcmp(options->dbs[i], name->mv_data, name->mv_size) == 0)
+		if (vl_bytes_are(vl_store_bytes(name), options->dbs[i]))
 			return true;
 	return false;
 }

@@ -205,11 +205,6 @@ static bool to_val(struct vl_txn *txn, struct vl_bytes key, MDB_val *val)
 	return txn->err == VL_OK;
 }
 
-static struct vl_bytes from_val(const MDB_val *val)
-{
-	return (struct vl_bytes){val->mv_data, val->mv_size};
-}
-
 enum vl_err vl_txn_find(struct vl_txn *txn, unsigned db, struct vl_bytes key, struct vl_bytes *value)
 {
 	const struct store_db *of = &txn->store->dbs[db];
@@ -219,7 +214,7 @@ enum vl_err vl_txn_find(struct vl_txn *txn, unsigned db, struct vl_bytes key, st
 		return txn->err;
 	int rc = of->checked ? vl_store_look_up(txn, of, &k, &v) : mdb_get(txn->txn, of->dbi, &k, &v);
 	if (rc == 0 && value != NULL)
-		*value = from_val(&v);
+		*value = vl_store_bytes(&v);
 	if (rc == MDB_CORRUPTED)
 		txn->damaged = of;
 	else if (rc != 0 && rc != MDB_NOTFOUND)

@@ -113,6 +113,9 @@ void vl_cursor_close(struct vl_cursor *cursor);
 typedef void vl_cursor_damaged(void *context, struct vl_bytes key);
 void vl_cursor_pass_over(struct vl_cursor *cursor, struct vl_bytes prefix, vl_cursor_damaged *tell, void *context);
 
+/* One that counts: `context` is a size_t. */
+void vl_cursor_count(void *context, struct vl_bytes key);
+
 /* Stand on the first entry whose key is not less than `from` (an empty `from`: the first of all); on the last one; on the
  * next, on the one before. False where there is none; key and value may be NULL. */
 bool vl_cursor_seek(struct vl_cursor *cursor, struct vl_bytes from, struct vl_bytes *key, struct vl_bytes *value);
