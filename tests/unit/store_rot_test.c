@@ -1,30 +1,15 @@
 /* store/store.h: rows that rotted on the disk, files that were cut short. */
-#include "store/store.h"
+#include "store_fixture.h"
 
 #include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
-#define MAP ((size_t)1 << 20)
 #define ROWS 40
 
 static const char *const dbs[] = {"one", "twin", "plain", NULL};
-static char folder[64], file[80];
-
-static struct vl_bytes b(const char *text)
-{
-	return (struct vl_bytes){(const uint8_t *)text, strlen(text)};
-}
+static char file[80];
 
 static enum vl_err try_open(bool read_only, struct vl_store **store, struct vl_why *why)
 {
@@ -51,10 +36,8 @@ static int setup(void **state)
 	char key[32], value[32];
 
 	(void)state;
-	(void)strcpy(folder, "/tmp/valise-store-XXXXXX");
-	if (mkdtemp(folder) == NULL)
+	if (make_place() != 0)
 		return -1;
-	(void)strcat(folder, "/s");
 	(void)snprintf(file, sizeof(file), "%s/data.mdb", folder);
 	struct vl_store *store = open_store(false);
 	struct vl_txn *txn = vl_txn_begin(store, true, NULL);
@@ -67,16 +50,6 @@ static int setup(void **state)
 	assert_int_equal(vl_txn_commit(txn, NULL), VL_OK);
 	vl_store_close(store);
 	return 0;
-}
-
-static int teardown(void **state)
-{
-	char command[128];
-
-	(void)state;
-	*strrchr(folder, '/') = '\0';
-	(void)snprintf(command, sizeof(command), "rm -rf '%s'", folder);
-	return system(command);
 }
 
 /* Turn a bit of the byte at `offset` behind each place in the file where `text` stands, or stood in an older page. */

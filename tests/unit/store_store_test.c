@@ -1,29 +1,13 @@
 /* store/store.h: transactions with a sticky error, cursors, a full map, who may write. */
-#include "base/text.h"
-#include "store/store.h"
+#include "store_fixture.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "base/text.h"
+
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
-#define MAP ((size_t)1 << 20)
-
 static const char *const dbs[] = {"one", "two", "plain", NULL};
-static char folder[64];
-
-static struct vl_bytes b(const char *text)
-{
-	return (struct vl_bytes){(const uint8_t *)text, strlen(text)};
-}
 
 static struct vl_store *open_store(bool read_only)
 {
@@ -58,21 +42,7 @@ static bool holds(struct vl_txn *txn, const char *key, const char *value)
 static int setup(void **state)
 {
 	(void)state;
-	(void)strcpy(folder, "/tmp/valise-store-XXXXXX");
-	if (mkdtemp(folder) == NULL)
-		return -1;
-	(void)strcat(folder, "/s");
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	char command[128];
-
-	(void)state;
-	*strrchr(folder, '/') = '\0';
-	(void)snprintf(command, sizeof(command), "rm -rf '%s'", folder);
-	return system(command);
+	return make_place();
 }
 
 static void keeps_what_was_committed(void **state)
