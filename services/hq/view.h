@@ -25,7 +25,9 @@
 #include "base/buf.h"
 #include "base/clock.h"
 
-#include <protobuf-c/protobuf-c.h>
+#include "valise/v1/view.pb-c.h"
+
+#include <google/protobuf/timestamp.pb-c.h>
 
 /* One fact as a view sees it. Everything points into the verified bytes or the arena. */
 struct vl_fact {
@@ -66,8 +68,7 @@ void vl_fold_add_text(struct vl_fold *fold, const char *text, size_t *count, cha
 
 /* Append a Violation to a row's field `repeated valise.v1.Violation`; `fact` may be NULL. The detail is printed from
  * `format`; it never holds personal data. */
-struct Valise__V1__Violation;
-void vl_fold_violation(struct vl_fold *fold, size_t *count, struct Valise__V1__Violation ***items, const char *rule,
+void vl_fold_violation(struct vl_fold *fold, size_t *count, Valise__V1__Violation ***items, const char *rule,
 		       const struct vl_fact *fact, const char *format, ...) __attribute__((format(printf, 6, 7)));
 
 /* A row of a lower rank as it stands, unpacked in the arena; NULL where there is none. */
@@ -88,6 +89,46 @@ void vl_fold_contribute(struct vl_fold *fold, unsigned kind, const char *key, co
 
 /* Have (kind, key), of a higher rank, folded again because this row changed in a way that no tally tells. */
 void vl_fold_dirty(struct vl_fold *fold, unsigned kind, const char *key);
+
+/* -- what most views do alike (view.c) -- */
+
+/* What a kind does with one type of fact. A table ends with a NULL type. */
+struct vl_step {
+	const ProtobufCMessageDescriptor *type;
+	void (*take)(struct vl_fold *fold, ProtobufCMessage *row, const struct vl_fact *fact);
+};
+void vl_view_step(const struct vl_step *table, struct vl_fold *fold, ProtobufCMessage *row, const struct vl_fact *fact);
+
+/* A reference is taken as it is up to 80 bytes of printable text; else its beginning and a check of the whole stand for
+ * it, everywhere alike, so that it fits a key and, in a pair, the name of a tally. "" for NULL. Returns `out`. */
+#define VL_VIEW_REF 84
+const char *vl_view_ref(const char *text, char out[VL_VIEW_REF]);
+
+/* The same in the fold's memory; NULL when out of memory. */
+char *vl_view_keep_ref(struct vl_fold *fold, const char *text);
+
+/* Copies in the fold's memory. A text that is NULL, or has no room, is empty. */
+char *vl_view_keep(struct vl_fold *fold, const char *text);
+Google__Protobuf__Timestamp *vl_view_stamp(struct vl_fold *fold, struct vl_time time);
+
+/* Zero for NULL. */
+struct vl_time vl_view_time(const Google__Protobuf__Timestamp *stamp);
+
+/* A constant's name without the enum's: "AT_STAGING"; "" for one that is unspecified or not known. */
+const char *vl_view_name(const ProtobufCEnumDescriptor *type, int value);
+
+/* Contribute to a tally whose name is printed. */
+void vl_view_count(struct vl_fold *fold, unsigned kind, const char *key, int64_t count, const char *format, ...)
+	__attribute__((format(printf, 5, 6)));
+
+/* Append the tallies of the entity being folded whose name begins with `prefix`, without it, in the order of their names. */
+void vl_view_list_counts(struct vl_fold *fold, unsigned kind, const char *prefix, size_t *count,
+			 Valise__V1__Count ***items);
+
+/* Cells: the key; each rule that is broken, once; "NAME:COUNT NAME:COUNT". */
+void vl_view_put_key(const char *key, const ProtobufCMessage *row, struct vl_time now, struct vl_buf *out);
+void vl_view_put_rules(struct vl_buf *out, size_t count, Valise__V1__Violation *const *violations);
+void vl_view_put_counts(struct vl_buf *out, size_t count, Valise__V1__Count *const *counts);
 
 /* -- what a view's file fills in -- */
 

@@ -14,9 +14,9 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#define DEAD_MS 30000            /* bytes unconfirmed for so long: the line is dead */
+#define DEAD_MS 30000             /* bytes unconfirmed for so long: the line is dead */
 #define CHUNK ((size_t)256 << 10) /* read at once */
-#define SEGMENT ((size_t)1400)   /* not worth sending less, while more is waiting */
+#define SEGMENT ((size_t)1400)    /* not worth sending less, while more is waiting */
 #define REST_MS 5
 #define SETTLE_MS 50
 #define WAY_MS 100     /* between looks how long the way is */

@@ -168,10 +168,10 @@ static void test_pump_applies_what_is_ready(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_order_in_is_order_out),
-	        cmocka_unit_test(test_stop_releases_all),
-	        cmocka_unit_test(test_renewed_ring_is_in_force),
-	        cmocka_unit_test(test_pump_applies_what_is_ready),
+		cmocka_unit_test(test_order_in_is_order_out),
+		cmocka_unit_test(test_stop_releases_all),
+		cmocka_unit_test(test_renewed_ring_is_in_force),
+		cmocka_unit_test(test_pump_applies_what_is_ready),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -121,7 +121,7 @@ static inline const CASE(BoardRow) *board_of(struct bench *bench, const char *ke
 	return row;
 }
 
-static inline int64_t named(CASE(Count) *const *counts, size_t n, const char *name)
+static inline int64_t named(Valise__V1__Count *const *counts, size_t n, const char *name)
 {
 	for (size_t i = 0; i < n; i++) {
 		if (strcmp(counts[i]->name, name) == 0)

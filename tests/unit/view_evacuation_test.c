@@ -195,11 +195,11 @@ static void test_references_of_any_length(void **state)
 	memset(party, 'f', sizeof(party) - 1);
 	person[599] = leg[599] = party[599] = '\0';
 	leg[3] = '\t';
-	char ref[EVACUATION_REF], again[EVACUATION_REF], other[EVACUATION_REF];
-	vl_evacuation_ref(leg, ref);
-	assert_string_equal(vl_evacuation_ref(ref, again), ref);
+	char ref[VL_VIEW_REF], again[VL_VIEW_REF], other[VL_VIEW_REF];
+	vl_view_ref(leg, ref);
+	assert_string_equal(vl_view_ref(ref, again), ref);
 	leg[598] = 'm';
-	assert_string_not_equal(vl_evacuation_ref(leg, other), ref);
+	assert_string_not_equal(vl_view_ref(leg, other), ref);
 	enrol_in(fake, person, party, true, MEMBER);
 	board(fake, 10, person, leg);
 	board(fake, 10, "", leg);

@@ -3,22 +3,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-Google__Protobuf__Timestamp *vl_alert_stamp(struct vl_fold *fold, struct vl_time time)
-{
-	Google__Protobuf__Timestamp *stamp = vl_fold_alloc(fold, sizeof(*stamp));
-	if (stamp == NULL)
-		return NULL;
-	google__protobuf__timestamp__init(stamp);
-	stamp->seconds = time.seconds;
-	stamp->nanos = time.nanos;
-	return stamp;
-}
-
-struct vl_time vl_alert_time(const Google__Protobuf__Timestamp *stamp)
-{
-	return stamp == NULL ? (struct vl_time){0} : (struct vl_time){stamp->seconds, stamp->nanos};
-}
-
 const char *vl_alert_enum(const ProtobufCEnumDescriptor *type, size_t skip, int value)
 {
 	const ProtobufCEnumValue *known = protobuf_c_enum_descriptor_get_value(type, value);
@@ -71,14 +55,6 @@ static void touch(struct vl_touch *touch, const struct vl_fact *fact)
 	const ALERT(CapAlert) *cap = vl_alert_replacing(fact->payload);
 	for (size_t i = 0; cap != NULL && i < cap->n_references; i++)
 		vl_touch(touch, ALERT_KIND_ALERT, cap->references[i]->identifier);
-}
-
-/* -- columns -- */
-
-static void put_key(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
-{
-	(void)message, (void)now;
-	vl_buf_put_text(out, key);
 }
 
 /* An exercise must be seen to be one before anything else is read. */
@@ -135,25 +111,14 @@ static void put_expires(const char *key, const ProtobufCMessage *message, struct
 	const ALERT(AlertRow) *row = (const void *)message;
 	char text[VL_TIME_TEXT];
 	if (row->expires != NULL)
-		vl_buf_put_text(out, vl_time_format(vl_alert_time(row->expires), text));
-}
-
-static void put_broken(Valise__V1__Violation *const *violations, size_t count, struct vl_buf *out)
-{
-	for (size_t i = 0; i < count; i++) {
-		bool said = false;
-		for (size_t j = 0; j < i && !said; j++)
-			said = strcmp(violations[i]->rule, violations[j]->rule) == 0;
-		if (!said)
-			vl_buf_printf(out, "%s%s", i == 0 ? "" : " ", violations[i]->rule);
-	}
+		vl_buf_put_text(out, vl_time_format(vl_view_time(row->expires), text));
 }
 
 static void put_alert_breaks(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
 {
 	(void)key, (void)now;
 	const ALERT(AlertRow) *row = (const void *)message;
-	put_broken(row->violations, row->n_violations, out);
+	vl_view_put_rules(out, row->n_violations, row->violations);
 }
 
 static void put_name(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
@@ -182,7 +147,7 @@ static void put_area_breaks(const char *key, const ProtobufCMessage *message, st
 {
 	(void)key, (void)now;
 	const ALERT(AreaRow) *row = (const void *)message;
-	put_broken(row->violations, row->n_violations, out);
+	vl_view_put_rules(out, row->n_violations, row->violations);
 }
 
 static void put_alerts(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
@@ -191,24 +156,18 @@ static void put_alerts(const char *key, const ProtobufCMessage *message, struct 
 	vl_buf_printf(out, "%" PRId64, ((const ALERT(BoardRow) *)(const void *)message)->alerts);
 }
 
-static void put_counts(ALERT(Count) *const *counts, size_t n, struct vl_buf *out)
-{
-	for (size_t i = 0; i < n; i++)
-		vl_buf_printf(out, "%s%s:%" PRId64, i == 0 ? "" : " ", counts[i]->name, counts[i]->count);
-}
-
 static void put_standing(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
 {
 	(void)key, (void)now;
 	const ALERT(BoardRow) *row = (const void *)message;
-	put_counts(row->standing_by_colour, row->n_standing_by_colour, out);
+	vl_view_put_counts(out, row->n_standing_by_colour, row->standing_by_colour);
 }
 
 static void put_rules(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
 {
 	(void)key, (void)now;
 	const ALERT(BoardRow) *row = (const void *)message;
-	put_counts(row->violations_by_rule, row->n_violations_by_rule, out);
+	vl_view_put_counts(out, row->n_violations_by_rule, row->violations_by_rule);
 }
 
 /* In the making, in force, or soon to be. */
@@ -220,22 +179,23 @@ static bool listed(const char *key, const ProtobufCMessage *message, struct vl_t
 	    row->state == ALERT_STATE(APPROVED))
 		return true;
 	return row->state == ALERT_STATE(PUBLISHED) && row->message_type != ALERT_TYPE(CANCEL) &&
-	       (row->expires == NULL || vl_time_compare(now, vl_alert_time(row->expires)) < 0);
+	       (row->expires == NULL || vl_time_compare(now, vl_view_time(row->expires)) < 0);
 }
 
 static const struct vl_column alert_columns[] = {
-	{"ALERT", put_key},           {"STATUS", put_status},
+	{"ALERT", vl_view_put_key},   {"STATUS", put_status},
 	{"STATE", put_state},         {"TYPE", put_type},
 	{"COLOUR", put_colour},       {"IN FORCE", put_in_force},
 	{"LANGUAGES", put_languages}, {"EXPIRES", put_expires},
 	{"BREAKS", put_alert_breaks}, {NULL, NULL},
 };
 static const struct vl_column area_columns[] = {
-	{"AREA", put_key},        {"NAME", put_name},          {"LEVEL", put_level},
-	{"WORDING", put_wording}, {"BREAKS", put_area_breaks}, {NULL, NULL},
+	{"AREA", vl_view_put_key}, {"NAME", put_name},          {"LEVEL", put_level},
+	{"WORDING", put_wording},  {"BREAKS", put_area_breaks}, {NULL, NULL},
 };
 static const struct vl_column board_columns[] = {
-	{"BOARD", put_key}, {"ALERTS", put_alerts}, {"STANDING", put_standing}, {"BREAKS", put_rules}, {NULL, NULL},
+	{"BOARD", vl_view_put_key}, {"ALERTS", put_alerts}, {"STANDING", put_standing},
+	{"BREAKS", put_rules},      {NULL, NULL},
 };
 
 static const struct vl_kind kinds[ALERT_KINDS] = {

@@ -61,8 +61,6 @@ const ALERT(Issue) *vl_alert_issue(const ProtobufCMessage *payload);
  * one. */
 const ALERT(CapAlert) *vl_alert_replacing(const ProtobufCMessage *payload);
 
-Google__Protobuf__Timestamp *vl_alert_stamp(struct vl_fold *fold, struct vl_time time);
-struct vl_time vl_alert_time(const Google__Protobuf__Timestamp *stamp);
 /* The name of an enum's value behind its first `skip` characters; static, "?" for a value this build does not know. */
 const char *vl_alert_enum(const ProtobufCEnumDescriptor *type, size_t skip, int value);
 #define ALERT_STATE_TEXT &consular__alert__v1__alert_state__descriptor, sizeof("ALERT_STATE_") - 1

@@ -12,8 +12,8 @@
 
 static bool covers(const ALERT(LevelEntry) *entry, struct vl_time at)
 {
-	return vl_time_compare(vl_alert_time(entry->since), at) <= 0 &&
-	       (entry->until == NULL || vl_time_compare(at, vl_alert_time(entry->until)) < 0);
+	return vl_time_compare(vl_view_time(entry->since), at) <= 0 &&
+	       (entry->until == NULL || vl_time_compare(at, vl_view_time(entry->until)) < 0);
 }
 
 ALERT(RiskColour) vl_alert_area_level_at(const ALERT(AreaRow) *row, struct vl_time at)
@@ -90,12 +90,12 @@ void vl_alert_area_step(struct vl_fold *fold, ProtobufCMessage *message, const s
 		entry->until = event->until;
 	}
 	if (entry->since == NULL)
-		entry->since = vl_alert_stamp(fold, fact->occurred_at);
+		entry->since = vl_view_stamp(fold, fact->occurred_at);
 }
 
 static int since_order(const ALERT(LevelEntry) *a, const ALERT(LevelEntry) *b)
 {
-	return vl_time_compare(vl_alert_time(a->since), vl_alert_time(b->since));
+	return vl_time_compare(vl_view_time(a->since), vl_view_time(b->since));
 }
 
 static void sort_standing(ALERT(AreaRow) *row)
@@ -128,7 +128,7 @@ static void finish_standing(struct vl_fold *fold, ALERT(AreaRow) *row)
 		if (next == row->n_standing)
 			continue;
 		Google__Protobuf__Timestamp *end = row->standing[next]->since;
-		if (entry->until == NULL || vl_time_compare(vl_alert_time(end), vl_alert_time(entry->until)) < 0) {
+		if (entry->until == NULL || vl_time_compare(vl_view_time(end), vl_view_time(entry->until)) < 0) {
 			entry->until = end;
 			entry->superseded = true;
 		}
@@ -144,8 +144,7 @@ struct alerts {
 
 static void end_by(ALERT(LevelEntry) *entry, Google__Protobuf__Timestamp *end)
 {
-	if (end != NULL &&
-	    (entry->until == NULL || vl_time_compare(vl_alert_time(end), vl_alert_time(entry->until)) < 0))
+	if (end != NULL && (entry->until == NULL || vl_time_compare(vl_view_time(end), vl_view_time(entry->until)) < 0))
 		entry->until = end;
 }
 
@@ -160,8 +159,7 @@ static void add_entry(struct vl_fold *fold, ALERT(AreaRow) *row, const ALERT(Ale
 	entry->colour = level->colour;
 	entry->wording = level->wording;
 	entry->since = alert->published_at;
-	if (alert->effective != NULL &&
-	    vl_time_compare(vl_alert_time(alert->effective), vl_alert_time(entry->since)) > 0)
+	if (alert->effective != NULL && vl_time_compare(vl_view_time(alert->effective), vl_view_time(entry->since)) > 0)
 		entry->since = alert->effective;
 	end_by(entry, alert->expires);
 	end_by(entry, alert->expired_at);
@@ -213,28 +211,6 @@ void vl_alert_area_contribute(struct vl_fold *fold, const ProtobufCMessage *mess
 
 /* -- the numbers -- */
 
-struct list {
-	struct vl_fold *fold;
-	size_t skip, *count;
-	ALERT(Count) ***items;
-};
-
-static void add_count(void *context, const char *name, int64_t value)
-{
-	const struct list *list = context;
-	ALERT(Count) *count = vl_fold_add(list->fold, ALERT_DESCRIPTOR(count), list->count, list->items);
-	if (count == NULL)
-		return;
-	count->name = (char *)(uintptr_t)(name + list->skip);
-	count->count = value;
-}
-
-static void list_all(struct vl_fold *fold, const char *prefix, size_t *count, ALERT(Count) ***items)
-{
-	struct list list = {.fold = fold, .skip = strlen(prefix), .count = count, .items = items};
-	vl_fold_each_tally(fold, ALERT_KIND_BOARD, vl_fold_key(fold), prefix, add_count, &list);
-}
-
 void vl_alert_board_finish(struct vl_fold *fold, ProtobufCMessage *message)
 {
 	ALERT(BoardRow) *row = (void *)message;
@@ -244,7 +220,7 @@ void vl_alert_board_finish(struct vl_fold *fold, ProtobufCMessage *message)
 	row->drills = vl_fold_tally(fold, ALERT_KIND_BOARD, key, "drill");
 	row->safe = vl_fold_tally(fold, ALERT_KIND_BOARD, key, "safe");
 	row->help = vl_fold_tally(fold, ALERT_KIND_BOARD, key, "help");
-	list_all(fold, "state/", &row->n_by_state, &row->by_state);
-	list_all(fold, "standing/", &row->n_standing_by_colour, &row->standing_by_colour);
-	list_all(fold, "violation/", &row->n_violations_by_rule, &row->violations_by_rule);
+	vl_view_list_counts(fold, ALERT_KIND_BOARD, "state/", &row->n_by_state, &row->by_state);
+	vl_view_list_counts(fold, ALERT_KIND_BOARD, "standing/", &row->n_standing_by_colour, &row->standing_by_colour);
+	vl_view_list_counts(fold, ALERT_KIND_BOARD, "violation/", &row->n_violations_by_rule, &row->violations_by_rule);
 }

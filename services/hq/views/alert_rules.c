@@ -20,11 +20,11 @@ bool vl_alert_stands(const ALERT(AlertRow) *row)
 
 bool vl_alert_in_force(const ALERT(AlertRow) *row, struct vl_time now)
 {
-	if (!vl_alert_stands(row) || vl_time_compare(now, vl_alert_time(row->published_at)) < 0)
+	if (!vl_alert_stands(row) || vl_time_compare(now, vl_view_time(row->published_at)) < 0)
 		return false;
-	if (row->effective != NULL && vl_time_compare(now, vl_alert_time(row->effective)) < 0)
+	if (row->effective != NULL && vl_time_compare(now, vl_view_time(row->effective)) < 0)
 		return false;
-	return row->expires == NULL || vl_time_compare(now, vl_alert_time(row->expires)) < 0;
+	return row->expires == NULL || vl_time_compare(now, vl_view_time(row->expires)) < 0;
 }
 
 static bool same_identity(const ALERT(AlertRow) *row, const ALERT(CapReference) *reference)
@@ -56,7 +56,7 @@ static const ALERT(Replacement) *first(const ALERT(AlertRow) *row, bool ending)
 		if (!holds(row, one) || ends(one) != ending)
 			continue;
 		if (found == NULL ||
-		    vl_time_compare(vl_alert_time(one->published_at), vl_alert_time(found->published_at)) < 0)
+		    vl_time_compare(vl_view_time(one->published_at), vl_view_time(found->published_at)) < 0)
 			found = one;
 	}
 	return found;
@@ -72,7 +72,7 @@ static void finish_replacements(ALERT(AlertRow) *row)
 	if (end != NULL) {
 		row->cancelled_by = end->alert;
 		if (update == NULL ||
-		    vl_time_compare(vl_alert_time(end->published_at), vl_alert_time(update->published_at)) < 0)
+		    vl_time_compare(vl_view_time(end->published_at), vl_view_time(update->published_at)) < 0)
 			row->ended_at = end->published_at;
 	}
 	/* A reference alone does not make an alert of something nobody has seen. */
@@ -163,14 +163,14 @@ static void check_overtaken(struct vl_fold *fold, ALERT(AlertRow) *row)
 	const ALERT(Replacement) *end = first(row, true);
 	if (end == NULL || !row->known)
 		return;
-	struct vl_time at = vl_alert_time(end->published_at);
-	if (row->published_at != NULL && vl_time_compare(vl_alert_time(row->published_at), at) > 0) {
+	struct vl_time at = vl_view_time(end->published_at);
+	if (row->published_at != NULL && vl_time_compare(vl_view_time(row->published_at), at) > 0) {
 		struct vl_fact publication = {.id = row->publication.data};
 		ALERT_VIOLATION(fold, row, "A3", &publication, "published after %s had ended it", end->alert);
 	}
 	for (size_t i = 0; i < row->n_deliveries; i++) {
 		const ALERT(ChannelCount) *count = row->deliveries[i];
-		if (count->last_sent_at == NULL || vl_time_compare(vl_alert_time(count->last_sent_at), at) <= 0)
+		if (count->last_sent_at == NULL || vl_time_compare(vl_view_time(count->last_sent_at), at) <= 0)
 			continue;
 		struct vl_fact sent = {.id = count->last_sent.data};
 		ALERT_VIOLATION(fold, row, "A3", &sent, "sent on %s after %s had ended it",
@@ -182,7 +182,7 @@ static const Google__Protobuf__Timestamp *expiry(const ALERT(AlertRow) *row)
 {
 	if (row->expires == NULL || row->expired_at == NULL)
 		return row->expires != NULL ? row->expires : row->expired_at;
-	bool noted_first = vl_time_compare(vl_alert_time(row->expired_at), vl_alert_time(row->expires)) < 0;
+	bool noted_first = vl_time_compare(vl_view_time(row->expired_at), vl_view_time(row->expires)) < 0;
 	return noted_first ? row->expired_at : row->expires;
 }
 
@@ -192,14 +192,14 @@ static void check_expired(struct vl_fold *fold, ALERT(AlertRow) *row)
 	const Google__Protobuf__Timestamp *end = expiry(row);
 	if (end == NULL || row->foreign)
 		return;
-	if (row->published_at != NULL && vl_time_compare(vl_alert_time(row->published_at), vl_alert_time(end)) >= 0) {
+	if (row->published_at != NULL && vl_time_compare(vl_view_time(row->published_at), vl_view_time(end)) >= 0) {
 		struct vl_fact publication = {.id = row->publication.data};
 		ALERT_VIOLATION(fold, row, "A6", &publication, "published after it had expired");
 	}
 	for (size_t i = 0; i < row->n_deliveries; i++) {
 		const ALERT(ChannelCount) *count = row->deliveries[i];
 		if (count->last_sent_at == NULL ||
-		    vl_time_compare(vl_alert_time(count->last_sent_at), vl_alert_time(end)) < 0)
+		    vl_time_compare(vl_view_time(count->last_sent_at), vl_view_time(end)) < 0)
 			continue;
 		struct vl_fact sent = {.id = count->last_sent.data};
 		ALERT_VIOLATION(fold, row, "A6", &sent, "sent on %s after it had expired",

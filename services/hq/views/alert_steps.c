@@ -57,7 +57,7 @@ static void add_author(struct vl_fold *fold, ALERT(AlertRow) *row, const struct 
 
 static bool sooner(const Google__Protobuf__Timestamp *a, const Google__Protobuf__Timestamp *b)
 {
-	return vl_time_compare(vl_alert_time(a), vl_alert_time(b)) < 0;
+	return vl_time_compare(vl_view_time(a), vl_view_time(b)) < 0;
 }
 
 static void take_infos(struct vl_fold *fold, ALERT(AlertRow) *row, const ALERT(CapAlert) *cap)
@@ -175,7 +175,7 @@ static void approved(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl
 		return;
 	approval->mission = (char *)(uintptr_t)fact->mission;
 	approval->actor = (char *)(uintptr_t)fact->actor;
-	approval->at = vl_alert_stamp(fold, fact->occurred_at);
+	approval->at = vl_view_stamp(fold, fact->occurred_at);
 	approval->in_time = !published(row);
 	approval->event = id_of(fact);
 	move(row, ALERT_STATE(APPROVED));
@@ -201,7 +201,7 @@ static void issued(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl_f
 	}
 	row->state = ALERT_STATE(PUBLISHED);
 	row->message_type = type_of(fact);
-	row->published_at = vl_alert_stamp(fold, fact->occurred_at);
+	row->published_at = vl_view_stamp(fold, fact->occurred_at);
 	row->mission = (char *)(uintptr_t)fact->mission;
 	row->publication = id_of(fact);
 	ALERT(Author) *publisher = vl_fold_alloc(fold, sizeof(*publisher));
@@ -223,14 +223,14 @@ static void received(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl
 	row->state = ALERT_STATE(PUBLISHED);
 	row->mission = (char *)(uintptr_t)fact->mission;
 	row->publication = id_of(fact);
-	row->published_at = row->sent != NULL ? row->sent : vl_alert_stamp(fold, fact->occurred_at);
+	row->published_at = row->sent != NULL ? row->sent : vl_view_stamp(fold, fact->occurred_at);
 }
 
 static void expired(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl_fact *fact)
 {
 	const ALERT(AlertExpired) *event = (const void *)fact->payload;
 	Google__Protobuf__Timestamp *at =
-		event->expired_at != NULL ? event->expired_at : vl_alert_stamp(fold, fact->occurred_at);
+		event->expired_at != NULL ? event->expired_at : vl_view_stamp(fold, fact->occurred_at);
 	if (row->expired_at == NULL || sooner(at, row->expired_at))
 		row->expired_at = at;
 }
@@ -265,10 +265,10 @@ static void delivered(struct vl_fold *fold, ALERT(AlertRow) *row, const struct v
 	*stages[stage] += delivery->recipients;
 	bool leaves = stage == CONSULAR__ALERT__V1__DELIVERY_STAGE__DELIVERY_STAGE_QUEUED ||
 		      stage == CONSULAR__ALERT__V1__DELIVERY_STAGE__DELIVERY_STAGE_SENT;
-	if (!leaves || (count->last_sent_at != NULL &&
-			vl_time_compare(fact->occurred_at, vl_alert_time(count->last_sent_at)) <= 0))
+	if (!leaves ||
+	    (count->last_sent_at != NULL && vl_time_compare(fact->occurred_at, vl_view_time(count->last_sent_at)) <= 0))
 		return;
-	count->last_sent_at = vl_alert_stamp(fold, fact->occurred_at);
+	count->last_sent_at = vl_view_stamp(fold, fact->occurred_at);
 	count->last_sent = id_of(fact);
 }
 
@@ -321,7 +321,7 @@ static void replaced(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl
 	replacement->all_clear = clears(cap);
 	replacement->status = cap->status;
 	replacement->published_at =
-		replacement->foreign && cap->sent != NULL ? cap->sent : vl_alert_stamp(fold, fact->occurred_at);
+		replacement->foreign && cap->sent != NULL ? cap->sent : vl_view_stamp(fold, fact->occurred_at);
 	replacement->mission = (char *)(uintptr_t)fact->mission;
 	replacement->reference = (ALERT(CapReference) *)(uintptr_t)reference;
 	replacement->event = id_of(fact);
@@ -351,8 +351,8 @@ void vl_alert_step(struct vl_fold *fold, ProtobufCMessage *message, const struct
 	}
 	row->known = true;
 	row->last_event = (char *)(uintptr_t)fact->payload->descriptor->short_name;
-	if (row->last_event_at == NULL || vl_time_compare(vl_alert_time(row->last_event_at), fact->occurred_at) < 0)
-		row->last_event_at = vl_alert_stamp(fold, fact->occurred_at);
+	if (row->last_event_at == NULL || vl_time_compare(vl_view_time(row->last_event_at), fact->occurred_at) < 0)
+		row->last_event_at = vl_view_stamp(fold, fact->occurred_at);
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		if (steps[i].event == fact->payload->descriptor)
 			steps[i].apply(fold, row, fact);

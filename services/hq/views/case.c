@@ -3,22 +3,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-Google__Protobuf__Timestamp *vl_case_stamp(struct vl_fold *fold, struct vl_time time)
-{
-	Google__Protobuf__Timestamp *stamp = vl_fold_alloc(fold, sizeof(*stamp));
-	if (stamp == NULL)
-		return NULL;
-	google__protobuf__timestamp__init(stamp);
-	stamp->seconds = time.seconds;
-	stamp->nanos = time.nanos;
-	return stamp;
-}
-
-struct vl_time vl_case_time(const Google__Protobuf__Timestamp *stamp)
-{
-	return stamp == NULL ? (struct vl_time){0} : (struct vl_time){stamp->seconds, stamp->nanos};
-}
-
 void vl_case_enum_text(const ProtobufCEnumDescriptor *type, size_t skip, int value, struct vl_buf *out)
 {
 	const ProtobufCEnumValue *known = protobuf_c_enum_descriptor_get_value(type, value);
@@ -40,14 +24,6 @@ static void touch(struct vl_touch *touch, const struct vl_fact *fact)
 	if (fact->payload->descriptor == CASE_DESCRIPTOR(case_merged) ||
 	    fact->payload->descriptor == CASE_DESCRIPTOR(case_unmerged))
 		vl_touch(touch, CASE_KIND_MERGE, fact->subject);
-}
-
-/* -- columns of a case -- */
-
-static void put_key(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
-{
-	(void)message, (void)now;
-	vl_buf_put_text(out, key);
 }
 
 static void put_state(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
@@ -101,7 +77,7 @@ static void put_time(const Google__Protobuf__Timestamp *stamp, struct vl_buf *ou
 {
 	char text[VL_TIME_TEXT];
 	if (stamp != NULL)
-		vl_buf_put_text(out, vl_time_format(vl_case_time(stamp), text));
+		vl_buf_put_text(out, vl_time_format(vl_view_time(stamp), text));
 }
 
 /* The next time limit that runs, marked when it is past; else whether one was ever breached. */
@@ -116,12 +92,12 @@ static void put_due(const char *key, const ProtobufCMessage *message, struct vl_
 		breached = breached || limit->breached;
 		if (limit->due_at == NULL || limit->met_at != NULL)
 			continue;
-		if (due == NULL || vl_time_compare(vl_case_time(limit->due_at), vl_case_time(due)) < 0)
+		if (due == NULL || vl_time_compare(vl_view_time(limit->due_at), vl_view_time(due)) < 0)
 			due = limit->due_at;
 	}
 	if (due != NULL && !vl_case_ended(row->state)) {
 		put_time(due, out);
-		if (vl_time_compare(vl_case_time(due), now) < 0)
+		if (vl_time_compare(vl_view_time(due), now) < 0)
 			vl_buf_put_text(out, " overdue");
 	} else if (breached) {
 		vl_buf_put_text(out, "breached");
@@ -134,18 +110,11 @@ static void put_last(const char *key, const ProtobufCMessage *message, struct vl
 	put_time(((const CASE(CaseRow) *)(const void *)message)->last_event_at, out);
 }
 
-/* Each rule once. */
 static void put_violations(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
 {
 	(void)key, (void)now;
 	const CASE(CaseRow) *row = (const void *)message;
-	for (size_t i = 0; i < row->n_violations; i++) {
-		bool said = false;
-		for (size_t j = 0; j < i && !said; j++)
-			said = strcmp(row->violations[i]->rule, row->violations[j]->rule) == 0;
-		if (!said)
-			vl_buf_printf(out, "%s%s", i == 0 ? "" : " ", row->violations[i]->rule);
-	}
+	vl_view_put_rules(out, row->n_violations, row->violations);
 }
 
 static bool listed(const char *key, const ProtobufCMessage *message, struct vl_time now)
@@ -178,24 +147,18 @@ static void put_circles(const char *key, const ProtobufCMessage *message, struct
 			      row->set_aside[i]->into);
 }
 
-static void put_counts(struct vl_buf *out, size_t n, CASE(Count) *const *counts)
-{
-	for (size_t i = 0; i < n; i++)
-		vl_buf_printf(out, "%s%s:%" PRId64, i == 0 ? "" : " ", counts[i]->name, counts[i]->count);
-}
-
 static void put_states(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
 {
 	(void)key, (void)now;
 	const CASE(BoardRow) *row = (const void *)message;
-	put_counts(out, row->n_by_state, row->by_state);
+	vl_view_put_counts(out, row->n_by_state, row->by_state);
 }
 
 static void put_rules(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
 {
 	(void)key, (void)now;
 	const CASE(BoardRow) *row = (const void *)message;
-	put_counts(out, row->n_violations_by_rule, row->violations_by_rule);
+	vl_view_put_counts(out, row->n_violations_by_rule, row->violations_by_rule);
 }
 
 #define BOARD_COLUMN(field)                                                                             \
@@ -211,18 +174,18 @@ BOARD_COLUMN(cases)
 BOARD_COLUMN(open)
 BOARD_COLUMN(breached_clocks)
 
-static const struct vl_column merge_columns[] = {{"CASE", put_key}, {"INTO", put_into}, {NULL, NULL}};
+static const struct vl_column merge_columns[] = {{"CASE", vl_view_put_key}, {"INTO", put_into}, {NULL, NULL}};
 static const struct vl_column forest_columns[] = {{"SET ASIDE", put_circles}, {NULL, NULL}};
 static const struct vl_column case_columns[] = {
-	{"CASE", put_key},          {"STATE", put_state}, {"TYPE", put_type},
+	{"CASE", vl_view_put_key},  {"STATE", put_state}, {"TYPE", put_type},
 	{"PRI", put_priority},      {"OWNER", put_owner}, {"HOST", put_host},
 	{"PERSONS", put_persons},   {"DUE", put_due},     {"LAST", put_last},
 	{"BREAKS", put_violations}, {NULL, NULL},
 };
 static const struct vl_column board_columns[] = {
-	{"BOARD", put_key},    {"INCIDENTS", put_incidents}, {"CONSULTATIONS", put_consultations},
-	{"CASES", put_cases},  {"OPEN", put_open},           {"BREACHED", put_breached_clocks},
-	{"BREAKS", put_rules}, {"BY STATE", put_states},     {NULL, NULL},
+	{"BOARD", vl_view_put_key}, {"INCIDENTS", put_incidents}, {"CONSULTATIONS", put_consultations},
+	{"CASES", put_cases},       {"OPEN", put_open},           {"BREACHED", put_breached_clocks},
+	{"BREAKS", put_rules},      {"BY STATE", put_states},     {NULL, NULL},
 };
 
 static const struct vl_kind kinds[CASE_KINDS] = {

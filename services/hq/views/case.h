@@ -71,8 +71,6 @@ char *vl_case_enum(struct vl_fold *fold, const ProtobufCEnumDescriptor *type, si
 #define CASE_PRIORITY_TEXT &consular__case__v1__priority__descriptor, sizeof("PRIORITY_") - 1
 #define CASE_OUTCOME_TEXT &consular__case__v1__outcome__descriptor, sizeof("OUTCOME_") - 1
 
-Google__Protobuf__Timestamp *vl_case_stamp(struct vl_fold *fold, struct vl_time time);
-struct vl_time vl_case_time(const Google__Protobuf__Timestamp *stamp);
 
 #define CASE_VIOLATION(fold, row, rule, fact, ...) \
 	vl_fold_violation(fold, &(row)->n_violations, &(row)->violations, rule, fact, __VA_ARGS__)

@@ -27,9 +27,9 @@ void vl_case_clock_started(struct vl_fold *fold, CASE(CaseRow) *row, const struc
 		return;
 	if (limit->started_at == NULL) {
 		limit->kind = event->kind;
-		limit->started_at = vl_case_stamp(fold, fact->occurred_at);
+		limit->started_at = vl_view_stamp(fold, fact->occurred_at);
 		limit->due_at = event->due_at;
-	} else if (vl_time_compare(vl_case_time(limit->due_at), vl_case_time(event->due_at)) != 0) {
+	} else if (vl_time_compare(vl_view_time(limit->due_at), vl_view_time(event->due_at)) != 0) {
 		limit->set_again = (ProtobufCBinaryData){.len = 16, .data = (uint8_t *)(uintptr_t)fact->id};
 	}
 }
@@ -41,7 +41,7 @@ void vl_case_clock_met(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl
 	if (limit == NULL)
 		return;
 	if (limit->met_at == NULL)
-		limit->met_at = vl_case_stamp(fold, fact->occurred_at);
+		limit->met_at = vl_view_stamp(fold, fact->occurred_at);
 	if (event->in_time && limit->said_in_time.len == 0)
 		limit->said_in_time = (ProtobufCBinaryData){.len = 16, .data = (uint8_t *)(uintptr_t)fact->id};
 }
@@ -52,14 +52,14 @@ void vl_case_clock_breached(struct vl_fold *fold, CASE(CaseRow) *row, const stru
 	if (limit == NULL || limit->breached)
 		return;
 	limit->breached = true;
-	limit->breached_at = vl_case_stamp(fold, fact->occurred_at);
+	limit->breached_at = vl_view_stamp(fold, fact->occurred_at);
 }
 
 /* Being late follows from the two times as well as from a recorded breach, and never goes away. */
 static void finish_clock(struct vl_fold *fold, CASE(CaseRow) *row, CASE(Clock) *limit)
 {
 	bool late = limit->met_at != NULL && limit->due_at != NULL &&
-		    vl_time_compare(vl_case_time(limit->met_at), vl_case_time(limit->due_at)) > 0;
+		    vl_time_compare(vl_view_time(limit->met_at), vl_view_time(limit->due_at)) > 0;
 	if (late && !limit->breached) {
 		limit->breached = true;
 		limit->breached_at = limit->due_at;

@@ -34,7 +34,7 @@ void vl_case_merge_step(struct vl_fold *fold, ProtobufCMessage *message, const s
 	if (into == row->into)
 		return;
 	row->into = (char *)(uintptr_t)into;
-	row->merged_at = into[0] == '\0' ? NULL : vl_case_stamp(fold, fact->occurred_at);
+	row->merged_at = into[0] == '\0' ? NULL : vl_view_stamp(fold, fact->occurred_at);
 	row->mission = (char *)(uintptr_t)fact->mission;
 	row->epoch = fact->epoch;
 	row->event = fact->event;
@@ -74,7 +74,7 @@ static void count_edge(void *context, const char *name, int64_t value)
 
 static int made_order(const CASE(MergeRow) *a, const CASE(MergeRow) *b)
 {
-	int order = vl_time_compare(vl_case_time(a->merged_at), vl_case_time(b->merged_at));
+	int order = vl_time_compare(vl_view_time(a->merged_at), vl_view_time(b->merged_at));
 	if (order == 0)
 		order = strcmp(a->mission, b->mission);
 	if (order == 0 && a->epoch != b->epoch)

@@ -105,7 +105,7 @@ void vl_case_offered(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_f
 			       offer->to);
 	offer->from = row->owner[0] != '\0' ? row->owner : (char *)(uintptr_t)fact->mission;
 	offer->to = event->to;
-	offer->offered_at = vl_case_stamp(fold, fact->occurred_at);
+	offer->offered_at = vl_view_stamp(fold, fact->occurred_at);
 	offer->state = CASE_TRANSFER(OFFERED);
 	if (by_its_addressee)
 		settle(row, offer, offer->early);
@@ -139,7 +139,7 @@ static void answer_early(struct vl_fold *fold, CASE(CaseRow) *row, const struct 
 	offer->to = (char *)(uintptr_t)fact->mission;
 	offer->state = CASE_TRANSFER(NOT_OFFERED);
 	offer->early = state;
-	offer->answered_at = vl_case_stamp(fold, fact->occurred_at);
+	offer->answered_at = vl_view_stamp(fold, fact->occurred_at);
 	offer->answer = (ProtobufCBinaryData){.len = 16, .data = (uint8_t *)(uintptr_t)fact->id};
 }
 
@@ -165,7 +165,7 @@ void vl_case_answered(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_
 			       answer->word, fact->mission);
 		return;
 	}
-	offer->answered_at = vl_case_stamp(fold, fact->occurred_at);
+	offer->answered_at = vl_view_stamp(fold, fact->occurred_at);
 	offer->answer = (ProtobufCBinaryData){.len = 16, .data = (uint8_t *)(uintptr_t)fact->id};
 	settle(row, offer, answer->state);
 }

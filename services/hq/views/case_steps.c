@@ -30,15 +30,15 @@ static void count_fact(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl
 {
 	const char *name = fact->payload->descriptor->short_name;
 	row->last_event = (char *)(uintptr_t)name;
-	if (row->last_event_at == NULL || vl_time_compare(vl_case_time(row->last_event_at), fact->occurred_at) < 0)
-		row->last_event_at = vl_case_stamp(fold, fact->occurred_at);
+	if (row->last_event_at == NULL || vl_time_compare(vl_view_time(row->last_event_at), fact->occurred_at) < 0)
+		row->last_event_at = vl_view_stamp(fold, fact->occurred_at);
 	for (size_t i = 0; i < row->n_facts; i++) {
 		if (strcmp(row->facts[i]->name, name) == 0) {
 			row->facts[i]->count++;
 			return;
 		}
 	}
-	CASE(Count) *count = vl_fold_add(fold, CASE_DESCRIPTOR(count), &row->n_facts, &row->facts);
+	Valise__V1__Count *count = vl_fold_add(fold, &valise__v1__count__descriptor, &row->n_facts, &row->facts);
 	if (count == NULL)
 		return;
 	count->name = (char *)(uintptr_t)name;
@@ -52,7 +52,7 @@ static void add_late(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_f
 		return;
 	late->name = (char *)(uintptr_t)fact->payload->descriptor->short_name;
 	late->mission = (char *)(uintptr_t)fact->mission;
-	late->at = vl_case_stamp(fold, fact->occurred_at);
+	late->at = vl_view_stamp(fold, fact->occurred_at);
 	late->event = (ProtobufCBinaryData){.len = 16, .data = (uint8_t *)(uintptr_t)fact->id};
 	late->not_owner = not_owner;
 }
@@ -78,7 +78,7 @@ static void set_by(struct vl_fold *fold, CASE(CaseRow) *row, CASE(Setter) **sett
 		return;
 	consular__case__v1__setter__init(now);
 	now->mission = (char *)(uintptr_t)fact->mission;
-	now->at = vl_case_stamp(fold, fact->occurred_at);
+	now->at = vl_view_stamp(fold, fact->occurred_at);
 	now->event = (ProtobufCBinaryData){.len = 16, .data = (uint8_t *)(uintptr_t)fact->id};
 	*setter = now;
 }
@@ -133,7 +133,7 @@ static void opened(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_fac
 		return;
 	}
 	row->opened_by = (char *)(uintptr_t)fact->mission;
-	row->opened_at = vl_case_stamp(fold, fact->occurred_at);
+	row->opened_at = vl_view_stamp(fold, fact->occurred_at);
 	if (row->owner[0] == '\0')
 		row->owner = (char *)(uintptr_t)fact->mission;
 	rise_to(row, CASE_STATE(RECEIVED));
@@ -245,7 +245,7 @@ static void closed(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_fac
 		return;
 	}
 	row->state = CASE_STATE(CLOSED);
-	row->closed_at = vl_case_stamp(fold, fact->occurred_at);
+	row->closed_at = vl_view_stamp(fold, fact->occurred_at);
 	row->unable = event->unable;
 	set_outcome(fold, row, event->outcome, fact);
 }

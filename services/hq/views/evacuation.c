@@ -21,8 +21,8 @@
 
 static void touch_ref(struct vl_touch *touch, unsigned kind, const char *reference)
 {
-	char ref[EVACUATION_REF];
-	vl_touch(touch, kind, vl_evacuation_ref(reference, ref));
+	char ref[VL_VIEW_REF];
+	vl_touch(touch, kind, vl_view_ref(reference, ref));
 }
 
 static void touch_leg(struct vl_touch *touch, const char *leg)
@@ -102,7 +102,8 @@ static const struct named named[] = {
 
 static void touch_field(struct vl_touch *touch, const struct named *entry, const ProtobufCMessage *payload)
 {
-	const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field_by_name(entry->type, entry->field);
+	const ProtobufCFieldDescriptor *field =
+		protobuf_c_message_descriptor_get_field_by_name(entry->type, entry->field);
 	const char *place = (const char *)payload + field->offset;
 	if (field->label != PROTOBUF_C_LABEL_REPEATED) {
 		entry->touch(touch, *(char *const *)(const void *)place);
@@ -123,67 +124,75 @@ static void touch_fact(struct vl_touch *touch, const struct vl_fact *fact)
 }
 
 static const struct vl_kind kinds[EVACUATION_KINDS] = {
-	[EVACUATION_ITINERARY] = {
-		.name = "itinerary",
-		.row = &EV_TYPE(itinerary_row),
-		.step = vl_evacuation_itinerary_step,
-		.finish = vl_evacuation_itinerary_finish,
-		.contribute = vl_evacuation_itinerary_contribute,
-		.columns = vl_evacuation_itinerary_columns,
-	},
-	[EVACUATION_MERGES] = {
-		.name = "merges",
-		.row = &EV_TYPE(merges_row),
-		.step = vl_evacuation_merges_step,
-		.finish = vl_evacuation_merges_finish,
-		.contribute = vl_evacuation_merges_contribute,
-		.columns = vl_evacuation_merges_columns,
-	},
-	[EVACUATION_REGISTRATION] = {
-		.name = "registration",
-		.row = &EV_TYPE(registration_row),
-		.step = vl_evacuation_registration_step,
-		.finish = vl_evacuation_registration_finish,
-		.contribute = vl_evacuation_registration_contribute,
-		.columns = vl_evacuation_registration_columns,
-	},
-	[EVACUATION_PERSON] = {
-		.name = "person",
-		.row = &EV_TYPE(person_row),
-		.finish = vl_evacuation_person_finish,
-		.contribute = vl_evacuation_person_contribute,
-		.columns = vl_evacuation_person_columns,
-	},
-	[EVACUATION_PARTY] = {
-		.name = "party",
-		.row = &EV_TYPE(party_row),
-		.finish = vl_evacuation_party_finish,
-		.contribute = vl_evacuation_party_contribute,
-		.columns = vl_evacuation_party_columns,
-	},
-	[EVACUATION_LEG] = {
-		.name = "leg",
-		.row = &EV_TYPE(leg_row),
-		.step = vl_evacuation_leg_step,
-		.finish = vl_evacuation_leg_finish,
-		.contribute = vl_evacuation_leg_contribute,
-		.columns = vl_evacuation_leg_columns,
-	},
-	[EVACUATION_OPERATION] = {
-		.name = "operation",
-		.row = &EV_TYPE(operation_row),
-		.step = vl_evacuation_operation_step,
-		.finish = vl_evacuation_operation_finish,
-		.contribute = vl_evacuation_operation_contribute,
-		.columns = vl_evacuation_operation_columns,
-	},
-	[EVACUATION_CRISIS] = {
-		.name = "crisis",
-		.row = &EV_TYPE(crisis_row),
-		.step = vl_evacuation_crisis_step,
-		.finish = vl_evacuation_crisis_finish,
-		.columns = vl_evacuation_crisis_columns,
-	},
+	[EVACUATION_ITINERARY] =
+		{
+			.name = "itinerary",
+			.row = &EV_TYPE(itinerary_row),
+			.step = vl_evacuation_itinerary_step,
+			.finish = vl_evacuation_itinerary_finish,
+			.contribute = vl_evacuation_itinerary_contribute,
+			.columns = vl_evacuation_itinerary_columns,
+		},
+	[EVACUATION_MERGES] =
+		{
+			.name = "merges",
+			.row = &EV_TYPE(merges_row),
+			.step = vl_evacuation_merges_step,
+			.finish = vl_evacuation_merges_finish,
+			.contribute = vl_evacuation_merges_contribute,
+			.columns = vl_evacuation_merges_columns,
+		},
+	[EVACUATION_REGISTRATION] =
+		{
+			.name = "registration",
+			.row = &EV_TYPE(registration_row),
+			.step = vl_evacuation_registration_step,
+			.finish = vl_evacuation_registration_finish,
+			.contribute = vl_evacuation_registration_contribute,
+			.columns = vl_evacuation_registration_columns,
+		},
+	[EVACUATION_PERSON] =
+		{
+			.name = "person",
+			.row = &EV_TYPE(person_row),
+			.finish = vl_evacuation_person_finish,
+			.contribute = vl_evacuation_person_contribute,
+			.columns = vl_evacuation_person_columns,
+		},
+	[EVACUATION_PARTY] =
+		{
+			.name = "party",
+			.row = &EV_TYPE(party_row),
+			.finish = vl_evacuation_party_finish,
+			.contribute = vl_evacuation_party_contribute,
+			.columns = vl_evacuation_party_columns,
+		},
+	[EVACUATION_LEG] =
+		{
+			.name = "leg",
+			.row = &EV_TYPE(leg_row),
+			.step = vl_evacuation_leg_step,
+			.finish = vl_evacuation_leg_finish,
+			.contribute = vl_evacuation_leg_contribute,
+			.columns = vl_evacuation_leg_columns,
+		},
+	[EVACUATION_OPERATION] =
+		{
+			.name = "operation",
+			.row = &EV_TYPE(operation_row),
+			.step = vl_evacuation_operation_step,
+			.finish = vl_evacuation_operation_finish,
+			.contribute = vl_evacuation_operation_contribute,
+			.columns = vl_evacuation_operation_columns,
+		},
+	[EVACUATION_CRISIS] =
+		{
+			.name = "crisis",
+			.row = &EV_TYPE(crisis_row),
+			.step = vl_evacuation_crisis_step,
+			.finish = vl_evacuation_crisis_finish,
+			.columns = vl_evacuation_crisis_columns,
+		},
 };
 
 const struct vl_view vl_view_evacuation = {

@@ -45,20 +45,7 @@ enum evacuation_kind {
 /* Parts two references within a tally's name. */
 #define EVACUATION_PART "\t"
 
-/* A reference is taken as it is up to 80 bytes of printable text; else its beginning and a check of the whole stand for
- * it, everywhere alike, so that it fits a key and, in a pair, the name of a tally. "" for NULL. Returns `out`. */
-#define EVACUATION_REF 84
-const char *vl_evacuation_ref(const char *text, char out[EVACUATION_REF]);
-
-/* The same in the fold's memory; NULL when out of memory. */
-char *vl_evacuation_keep_ref(struct vl_fold *fold, const char *text);
-
-/* Copies in the fold's memory, for a row outlives the fact it is made from. Empty for NULL. */
-char *vl_evacuation_keep(struct vl_fold *fold, const char *text);
-Google__Protobuf__Timestamp *vl_evacuation_keep_time(struct vl_fold *fold, struct vl_time time);
 EV(Place) *vl_evacuation_keep_place(struct vl_fold *fold, const EV(Place) *place);
-
-struct vl_time vl_evacuation_time(const Google__Protobuf__Timestamp *time);
 
 /* `time` where given, else when the fact happened; copied. */
 Google__Protobuf__Timestamp *vl_evacuation_as_of(struct vl_fold *fold, const struct vl_fact *fact,
@@ -68,18 +55,6 @@ static inline bool vl_evacuation_is_empty(const char *text)
 {
 	return text == NULL || text[0] == '\0';
 }
-
-/* What a kind does with one type of fact. A table ends with a NULL type. */
-struct evacuation_step {
-	const ProtobufCMessageDescriptor *type;
-	void (*take)(struct vl_fold *fold, ProtobufCMessage *row, const struct vl_fact *fact);
-};
-void vl_evacuation_step(const struct evacuation_step *table, struct vl_fold *fold, ProtobufCMessage *row,
-                        const struct vl_fact *fact);
-
-/* Add to a tally whose name is printed. */
-void vl_evacuation_count(struct vl_fold *fold, unsigned kind, const char *key, int64_t count, const char *format, ...)
-	__attribute__((format(printf, 5, 6)));
 
 /* Tell an operation (or a leg, a crisis) of every violation listed, by rule. */
 void vl_evacuation_count_rules(struct vl_fold *fold, unsigned kind, const char *key, size_t count,
@@ -137,8 +112,5 @@ EVACUATION_FINISH(crisis);
 extern const struct vl_column vl_evacuation_itinerary_columns[], vl_evacuation_merges_columns[],
 	vl_evacuation_registration_columns[], vl_evacuation_person_columns[], vl_evacuation_party_columns[],
 	vl_evacuation_leg_columns[], vl_evacuation_operation_columns[], vl_evacuation_crisis_columns[];
-
-/* A constant's name without the enum's: "AT_STAGING"; "" for one that is unspecified or not known. */
-const char *vl_evacuation_name(const ProtobufCEnumDescriptor *type, int value);
 
 #endif

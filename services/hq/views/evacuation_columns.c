@@ -23,18 +23,12 @@
 		(void)key, (void)now;                                 \
 		vl_buf_put_text(out, ((const EV(type) *)row)->field); \
 	}
-#define CONSTANT(name, type, field, enumeration)                                                                      \
-	CELL(name)                                                                                                    \
-	{                                                                                                             \
-		(void)key, (void)now;                                                                                 \
-		vl_buf_put_text(out, vl_evacuation_name(&EV_TYPE(enumeration), (int)((const EV(type) *)row)->field)); \
+#define CONSTANT(name, type, field, enumeration)                                                                \
+	CELL(name)                                                                                              \
+	{                                                                                                       \
+		(void)key, (void)now;                                                                           \
+		vl_buf_put_text(out, vl_view_name(&EV_TYPE(enumeration), (int)((const EV(type) *)row)->field)); \
 	}
-
-CELL(show_key)
-{
-	(void)row, (void)now;
-	vl_buf_put_text(out, key);
-}
 
 static void put_rules(struct vl_buf *out, size_t count, EV(RuleCount) *const *rules)
 {
@@ -81,7 +75,7 @@ NUMBER(itinerary_departed, ItineraryRow, departed)
 NUMBER(itinerary_closed, ItineraryRow, closed)
 
 const struct vl_column vl_evacuation_itinerary_columns[] = {
-	{"LEG", show_key},
+	{"LEG", vl_view_put_key},
 	{"OPERATION", itinerary_operation},
 	{"DEPARTED", itinerary_departed},
 	{"CLOSED", itinerary_closed},
@@ -94,7 +88,7 @@ NUMBER(merges_count, MergesRow, n_merges)
 VIOLATIONS(merges_violations, MergesRow)
 
 const struct vl_column vl_evacuation_merges_columns[] = {
-	{"MERGES", show_key},
+	{"MERGES", vl_view_put_key},
 	{"COUNT", merges_count},
 	{"VIOLATIONS", merges_violations},
 	{NULL, NULL},
@@ -109,7 +103,7 @@ CONSTANT(registration_standing, RegistrationRow, standing, standing)
 NUMBER(registration_facts, RegistrationRow, facts)
 
 const struct vl_column vl_evacuation_registration_columns[] = {
-	{"REFERENCE", show_key},
+	{"REFERENCE", vl_view_put_key},
 	{"OPERATION", registration_operation},
 	{"STANDING", registration_standing},
 	{"PARTY", registration_party},
@@ -129,7 +123,7 @@ CELL(person_disposition)
 {
 	const EV(PersonRow) *person = (const EV(PersonRow) *)row;
 	(void)key, (void)now;
-	vl_buf_put_text(out, vl_evacuation_name(&EV_TYPE(disposition), (int)person->disposition));
+	vl_buf_put_text(out, vl_view_name(&EV_TYPE(disposition), (int)person->disposition));
 	if (!vl_evacuation_is_empty(person->duplicate_of))
 		vl_buf_printf(out, " %s", person->duplicate_of);
 }
@@ -143,14 +137,10 @@ CELL(person_legs)
 }
 
 const struct vl_column vl_evacuation_person_columns[] = {
-	{"PERSON", show_key},
-	{"OPERATION", person_operation},
-	{"DISPOSITION", person_disposition},
-	{"STANDING", person_standing},
-	{"ASKED BY", person_asked_by},
-	{"LEGS", person_legs},
-	{"VIOLATIONS", person_violations},
-	{NULL, NULL},
+	{"PERSON", vl_view_put_key},         {"OPERATION", person_operation},
+	{"DISPOSITION", person_disposition}, {"STANDING", person_standing},
+	{"ASKED BY", person_asked_by},       {"LEGS", person_legs},
+	{"VIOLATIONS", person_violations},   {NULL, NULL},
 };
 
 /* -- party -- */
@@ -159,7 +149,7 @@ NUMBER(party_members, PartyRow, members)
 VIOLATIONS(party_violations, PartyRow)
 
 const struct vl_column vl_evacuation_party_columns[] = {
-	{"PARTY", show_key},
+	{"PARTY", vl_view_put_key},
 	{"MEMBERS", party_members},
 	{"VIOLATIONS", party_violations},
 	{NULL, NULL},
@@ -191,7 +181,7 @@ CELL(leg_vehicle)
 	if (vehicle != NULL && !vl_evacuation_is_empty(vehicle->name))
 		vl_buf_put_text(out, vehicle->name);
 	else if (vehicle != NULL)
-		vl_buf_put_text(out, vl_evacuation_name(&EV_TYPE(vehicle_kind), (int)vehicle->kind));
+		vl_buf_put_text(out, vl_view_name(&EV_TYPE(vehicle_kind), (int)vehicle->kind));
 }
 
 CELL(leg_route)
@@ -216,7 +206,7 @@ CELL(leg_boarded)
 }
 
 const struct vl_column vl_evacuation_leg_columns[] = {
-	{"LEG", show_key},
+	{"LEG", vl_view_put_key},
 	{"OPERATION", leg_operation},
 	{"VEHICLE", leg_vehicle},
 	{"ROUTE", leg_route},
@@ -242,8 +232,7 @@ static const EV(Figure) *latest(size_t count, EV(Figure) *const *figures, EV(Mea
 	const EV(Figure) *best = NULL;
 	for (size_t i = 0; i < count; i++) {
 		if (figures[i]->measure == measure &&
-		    (best == NULL ||
-		     vl_time_compare(vl_evacuation_time(figures[i]->as_of), vl_evacuation_time(best->as_of)) > 0))
+		    (best == NULL || vl_time_compare(vl_view_time(figures[i]->as_of), vl_view_time(best->as_of)) > 0))
 			best = figures[i];
 	}
 	return best;
@@ -290,7 +279,7 @@ CELL(operation_dispositions)
 	(void)key, (void)now;
 	for (size_t i = 0; i < operation->n_dispositions; i++)
 		vl_buf_printf(out, "%s%s:%" PRId64, i == 0 ? "" : " ",
-			      vl_evacuation_name(&EV_TYPE(disposition), (int)operation->dispositions[i]->disposition),
+			      vl_view_name(&EV_TYPE(disposition), (int)operation->dispositions[i]->disposition),
 			      operation->dispositions[i]->count);
 }
 
@@ -306,18 +295,12 @@ CELL(operation_persons)
 }
 
 const struct vl_column vl_evacuation_operation_columns[] = {
-	{"OPERATION", show_key},
-	{"STATUS", operation_status},
-	{"PRESENT EST", operation_estimate},
-	{"PERSONS", operation_persons},
-	{"LEDGER OUT", operation_out},
-	{"HOME", operation_home},
-	{"AT STAGING", operation_staging},
-	{"BY DISPOSITION", operation_dispositions},
-	{"REPORTED", operation_reported},
-	{"DIFFERENCE", operation_difference},
-	{"VIOLATIONS", operation_violations},
-	{NULL, NULL},
+	{"OPERATION", vl_view_put_key},       {"STATUS", operation_status},
+	{"PRESENT EST", operation_estimate},  {"PERSONS", operation_persons},
+	{"LEDGER OUT", operation_out},        {"HOME", operation_home},
+	{"AT STAGING", operation_staging},    {"BY DISPOSITION", operation_dispositions},
+	{"REPORTED", operation_reported},     {"DIFFERENCE", operation_difference},
+	{"VIOLATIONS", operation_violations}, {NULL, NULL},
 };
 
 /* -- crisis -- */
@@ -332,7 +315,7 @@ NUMBER(crisis_home, CrisisRow, home)
 RULES(crisis_violations, CrisisRow)
 
 const struct vl_column vl_evacuation_crisis_columns[] = {
-	{"CRISIS", show_key},
+	{"CRISIS", vl_view_put_key},
 	{"TITLE", crisis_title},
 	{"KIND", crisis_kind},
 	{"STATUS", crisis_status},

@@ -13,23 +13,23 @@ static void take_declared(struct vl_fold *fold, ProtobufCMessage *message, const
 	const EV(CrisisDeclared) *declared = (const EV(CrisisDeclared) *)fact->payload;
 	EV(CrisisRow) *row = row_of(message);
 	row->kind = declared->kind;
-	row->title = vl_evacuation_keep(fold, declared->title);
+	row->title = vl_view_keep(fold, declared->title);
 	row->n_countries = 0;
 	for (size_t i = 0; i < declared->n_countries; i++)
-		vl_fold_add_text(fold, vl_evacuation_keep(fold, declared->countries[i]), &row->n_countries, &row->countries);
+		vl_fold_add_text(fold, vl_view_keep(fold, declared->countries[i]), &row->n_countries, &row->countries);
 	row->status = CRISIS_STATUS(DECLARED);
 	if (row->declared_at == NULL)
-		row->declared_at = vl_evacuation_keep_time(fold, fact->occurred_at);
+		row->declared_at = vl_view_stamp(fold, fact->occurred_at);
 }
 
 static void take_ended(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
 {
 	EV(CrisisRow) *row = row_of(message);
 	row->status = CRISIS_STATUS(ENDED);
-	row->ended_at = vl_evacuation_keep_time(fold, fact->occurred_at);
+	row->ended_at = vl_view_stamp(fold, fact->occurred_at);
 }
 
-static const struct evacuation_step steps[] = {
+static const struct vl_step steps[] = {
 	{&EV_TYPE(crisis_declared), take_declared},
 	{&EV_TYPE(crisis_ended), take_ended},
 	{NULL, NULL},
@@ -37,7 +37,7 @@ static const struct evacuation_step steps[] = {
 
 EVACUATION_STEP(crisis)
 {
-	vl_evacuation_step(steps, fold, row, fact);
+	vl_view_step(steps, fold, row, fact);
 }
 
 EVACUATION_FINISH(crisis)
@@ -47,12 +47,8 @@ EVACUATION_FINISH(crisis)
 		const char *name;
 		int64_t *count;
 	} counts[] = {
-		{"operations", &crisis->operations},
-		{"persons", &crisis->persons},
-		{"nationals", &crisis->nationals},
-		{"foreign", &crisis->foreign},
-		{"out", &crisis->out},
-		{"home", &crisis->home},
+		{"operations", &crisis->operations}, {"persons", &crisis->persons}, {"nationals", &crisis->nationals},
+		{"foreign", &crisis->foreign},       {"out", &crisis->out},         {"home", &crisis->home},
 	};
 	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
 		*counts[i].count = vl_fold_tally(fold, EVACUATION_CRISIS, vl_fold_key(fold), counts[i].name);

@@ -12,7 +12,7 @@
 /* 1 where a is the later, by time, then by sender and the sender's own count. */
 static int compare_senders(const EV(Statement) *a, const EV(Statement) *b)
 {
-	int order = vl_time_compare(vl_evacuation_time(a->occurred_at), vl_evacuation_time(b->occurred_at));
+	int order = vl_time_compare(vl_view_time(a->occurred_at), vl_view_time(b->occurred_at));
 	if (order == 0)
 		order = strcmp(a->mission, b->mission);
 	if (order == 0)
@@ -72,7 +72,8 @@ static const struct evacuation_way *telling_leg(const struct evacuation_human *h
 		if (way->facts.last == NULL)
 			continue;
 		if (best == NULL || (way->shown->aboard && !best->shown->aboard) ||
-		    (way->shown->aboard == best->shown->aboard && vl_evacuation_later(way->facts.last, best->facts.last)))
+		    (way->shown->aboard == best->shown->aboard &&
+		     vl_evacuation_later(way->facts.last, best->facts.last)))
 			best = way;
 	}
 	return best;
@@ -108,9 +109,9 @@ static void stand(struct vl_fold *fold, EV(PersonRow) *row, const struct evacuat
 	if (row->disposition != DISPOSITION(AT_STAGING))
 		return;
 	if (way == NULL)
-		row->staging_area = vl_evacuation_keep(fold, by->area);
+		row->staging_area = vl_view_keep(fold, by->area);
 	else if (way->itinerary != NULL && way->itinerary->destination != NULL)
-		row->staging_area = vl_evacuation_keep_ref(fold, way->itinerary->destination->name);
+		row->staging_area = vl_view_keep_ref(fold, way->itinerary->destination->name);
 }
 
 /* -- out of danger -- */
@@ -132,8 +133,8 @@ static bool is_withdrawn_from(const struct evacuation_way *way)
 {
 	return leads_out(way) && way->shown->offloaded && way->itinerary->departed_at != NULL &&
 	       way->facts.gangway != NULL &&
-	       vl_time_compare(vl_evacuation_time(way->facts.gangway->occurred_at),
-	                       vl_evacuation_time(way->itinerary->departed_at)) > 0;
+	       vl_time_compare(vl_view_time(way->facts.gangway->occurred_at),
+			       vl_view_time(way->itinerary->departed_at)) > 0;
 }
 
 void vl_evacuation_conclude(struct vl_fold *fold, EV(PersonRow) *row, const struct evacuation_human *human)

@@ -16,7 +16,7 @@ static EV(ItineraryRow) *row_of(ProtobufCMessage *row)
 static void name_operation(struct vl_fold *fold, EV(ItineraryRow) *row, const char *operation)
 {
 	if (vl_evacuation_is_empty(row->operation))
-		row->operation = vl_evacuation_keep_ref(fold, operation);
+		row->operation = vl_view_keep_ref(fold, operation);
 }
 
 static void take_planned(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
@@ -24,7 +24,7 @@ static void take_planned(struct vl_fold *fold, ProtobufCMessage *message, const 
 	const EV(LegPlanned) *planned = (const EV(LegPlanned) *)fact->payload;
 	EV(ItineraryRow) *row = row_of(message);
 	if (!vl_evacuation_is_empty(planned->operation))
-		row->operation = vl_evacuation_keep_ref(fold, planned->operation);
+		row->operation = vl_view_keep_ref(fold, planned->operation);
 	row->destination = vl_evacuation_keep_place(fold, planned->destination);
 }
 
@@ -33,7 +33,7 @@ static void take_departed(struct vl_fold *fold, ProtobufCMessage *message, const
 	EV(ItineraryRow) *row = row_of(message);
 	name_operation(fold, row, ((const EV(LegDeparted) *)fact->payload)->operation);
 	if (!row->departed)
-		row->departed_at = vl_evacuation_keep_time(fold, fact->occurred_at);
+		row->departed_at = vl_view_stamp(fold, fact->occurred_at);
 	row->departed = true;
 }
 
@@ -71,20 +71,16 @@ static void take_manifest(struct vl_fold *fold, ProtobufCMessage *message, const
 	row->listed = row->listed || manifest->n_persons > 0;
 }
 
-static const struct evacuation_step steps[] = {
-	{&EV_TYPE(leg_planned), take_planned},
-	{&EV_TYPE(leg_opened), take_opened},
-	{&EV_TYPE(leg_departed), take_departed},
-	{&EV_TYPE(leg_arrived), take_arrived},
-	{&EV_TYPE(leg_closed), take_closed},
-	{&EV_TYPE(leg_cancelled), take_cancelled},
-	{&EV_TYPE(manifest_sealed), take_manifest},
-	{NULL, NULL},
+static const struct vl_step steps[] = {
+	{&EV_TYPE(leg_planned), take_planned},      {&EV_TYPE(leg_opened), take_opened},
+	{&EV_TYPE(leg_departed), take_departed},    {&EV_TYPE(leg_arrived), take_arrived},
+	{&EV_TYPE(leg_closed), take_closed},        {&EV_TYPE(leg_cancelled), take_cancelled},
+	{&EV_TYPE(manifest_sealed), take_manifest}, {NULL, NULL},
 };
 
 EVACUATION_STEP(itinerary)
 {
-	vl_evacuation_step(steps, fold, row, fact);
+	vl_view_step(steps, fold, row, fact);
 }
 
 EVACUATION_FINISH(itinerary)

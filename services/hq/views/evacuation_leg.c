@@ -23,26 +23,27 @@ static void take_planned(struct vl_fold *fold, ProtobufCMessage *message, const 
 	row->origin = vl_evacuation_keep_place(fold, planned->origin);
 	row->destination = vl_evacuation_keep_place(fold, planned->destination);
 	row->capacity = planned->capacity;
-	row->planned_departure = planned->planned_departure == NULL ? NULL
-		: vl_evacuation_keep_time(fold, vl_evacuation_time(planned->planned_departure));
-	row->planned_arrival = planned->planned_arrival == NULL ? NULL
-		: vl_evacuation_keep_time(fold, vl_evacuation_time(planned->planned_arrival));
+	row->planned_departure = planned->planned_departure == NULL
+					 ? NULL
+					 : vl_view_stamp(fold, vl_view_time(planned->planned_departure));
+	row->planned_arrival =
+		planned->planned_arrival == NULL ? NULL : vl_view_stamp(fold, vl_view_time(planned->planned_arrival));
 	row->status = LEG_STATUS(PLANNED);
 	row->vehicle = planned->vehicle == NULL ? NULL : vl_fold_alloc(fold, sizeof(*row->vehicle));
 	if (row->vehicle == NULL)
 		return;
 	consular__evacuation__v1__vehicle__init(row->vehicle);
 	row->vehicle->kind = planned->vehicle->kind;
-	row->vehicle->name = vl_evacuation_keep(fold, planned->vehicle->name);
-	row->vehicle->carrier = vl_evacuation_keep(fold, planned->vehicle->carrier);
-	row->vehicle->flag = vl_evacuation_keep(fold, planned->vehicle->flag);
+	row->vehicle->name = vl_view_keep(fold, planned->vehicle->name);
+	row->vehicle->carrier = vl_view_keep(fold, planned->vehicle->carrier);
+	row->vehicle->flag = vl_view_keep(fold, planned->vehicle->flag);
 }
 
 /* The first time that something is said to have happened. */
 static void first(struct vl_fold *fold, Google__Protobuf__Timestamp **at, const struct vl_fact *fact)
 {
 	if (*at == NULL)
-		*at = vl_evacuation_keep_time(fold, fact->occurred_at);
+		*at = vl_view_stamp(fold, fact->occurred_at);
 }
 
 static void take_opened(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
@@ -106,22 +107,17 @@ static void take_figure(struct vl_fold *fold, ProtobufCMessage *message, const s
 	vl_evacuation_keep_figure(fold, &row->n_reports, &row->reports, &figure);
 }
 
-static const struct evacuation_step steps[] = {
-	{&EV_TYPE(leg_planned), take_planned},
-	{&EV_TYPE(leg_opened), take_opened},
-	{&EV_TYPE(leg_departed), take_departed},
-	{&EV_TYPE(leg_arrived), take_arrived},
-	{&EV_TYPE(leg_closed), take_closed},
-	{&EV_TYPE(leg_cancelled), take_cancelled},
-	{&EV_TYPE(manifest_sealed), take_manifest},
-	{&EV_TYPE(capacity_overridden), take_override},
-	{&EV_TYPE(figure_reported), take_figure},
-	{NULL, NULL},
+static const struct vl_step steps[] = {
+	{&EV_TYPE(leg_planned), take_planned},      {&EV_TYPE(leg_opened), take_opened},
+	{&EV_TYPE(leg_departed), take_departed},    {&EV_TYPE(leg_arrived), take_arrived},
+	{&EV_TYPE(leg_closed), take_closed},        {&EV_TYPE(leg_cancelled), take_cancelled},
+	{&EV_TYPE(manifest_sealed), take_manifest}, {&EV_TYPE(capacity_overridden), take_override},
+	{&EV_TYPE(figure_reported), take_figure},   {NULL, NULL},
 };
 
 EVACUATION_STEP(leg)
 {
-	vl_evacuation_step(steps, fold, row, fact);
+	vl_view_step(steps, fold, row, fact);
 }
 
 /* -- its heads -- */
@@ -172,27 +168,27 @@ static void check_closed(struct vl_fold *fold, EV(LegRow) *row)
 	const EV(LegCount) *stated = row->stated;
 	if (row->status == LEG_STATUS(CANCELLED) && row->boarded > 0)
 		vl_fold_violation(fold, &row->n_violations, &row->violations, "E2", NULL,
-		                  "%" PRId64 " boarded a leg that was cancelled", row->boarded);
+				  "%" PRId64 " boarded a leg that was cancelled", row->boarded);
 	if (row->status != LEG_STATUS(CLOSED))
 		return;
 	int64_t unboarded = vl_fold_tally(fold, EVACUATION_LEG, vl_fold_key(fold), "unboarded");
 	if (unboarded > 0 || row->boarded + row->born != row->disembarked + row->died + row->aboard)
 		vl_fold_violation(fold, &row->n_violations, &row->violations, "E2", NULL,
-		                  "boarded %" PRId64 " + born %" PRId64 ", but disembarked %" PRId64 " + died %" PRId64
-		                  " + aboard %" PRId64 "; %" PRId64 " never boarded",
-		                  row->boarded, row->born, row->disembarked, row->died, row->aboard, unboarded);
+				  "boarded %" PRId64 " + born %" PRId64 ", but disembarked %" PRId64 " + died %" PRId64
+				  " + aboard %" PRId64 "; %" PRId64 " never boarded",
+				  row->boarded, row->born, row->disembarked, row->died, row->aboard, unboarded);
 	if (stated == NULL)
 		return;
 	if ((uint64_t)stated->boarded + (uint64_t)stated->born !=
 	    (uint64_t)stated->disembarked + (uint64_t)stated->died + (uint64_t)stated->aboard)
 		vl_fold_violation(fold, &row->n_violations, &row->violations, "E2", NULL,
-		                  "the count stated at closing does not add up");
+				  "the count stated at closing does not add up");
 	if (stated->boarded != row->boarded || stated->born != row->born || stated->died != row->died ||
 	    stated->disembarked != row->disembarked || stated->aboard != row->aboard)
 		vl_fold_violation(fold, &row->n_violations, &row->violations, "E2", NULL,
-		                  "stated at closing: boarded %" PRId64 ", disembarked %" PRId64 "; counted: %" PRId64
-		                  ", %" PRId64,
-		                  stated->boarded, stated->disembarked, row->boarded, row->disembarked);
+				  "stated at closing: boarded %" PRId64 ", disembarked %" PRId64 "; counted: %" PRId64
+				  ", %" PRId64,
+				  stated->boarded, stated->disembarked, row->boarded, row->disembarked);
 }
 
 static void check_capacity(struct vl_fold *fold, EV(LegRow) *row)
@@ -200,7 +196,7 @@ static void check_capacity(struct vl_fold *fold, EV(LegRow) *row)
 	int64_t limit = row->capacity > row->allowed ? row->capacity : row->allowed;
 	if (limit > 0 && row->boarded > limit)
 		vl_fold_violation(fold, &row->n_violations, &row->violations, "E4", NULL,
-		                  "boarded %" PRId64 ", room for %" PRId64, row->boarded, limit);
+				  "boarded %" PRId64 ", room for %" PRId64, row->boarded, limit);
 }
 
 static void check_reports(struct vl_fold *fold, EV(LegRow) *row)
@@ -221,7 +217,7 @@ static void check_reports(struct vl_fold *fold, EV(LegRow) *row)
 			continue;
 		if (vl_evacuation_compare(figure, ledger, final))
 			vl_fold_violation(fold, &row->n_violations, &row->violations, "E10", NULL,
-			                  "reported %" PRId64 ", counted %" PRId64, figure->value, ledger);
+					  "reported %" PRId64 ", counted %" PRId64, figure->value, ledger);
 	}
 }
 
@@ -235,7 +231,7 @@ static void list_persons_violation(void *context, const char *name, int64_t valu
 {
 	const struct reading *reading = context;
 	EV(LegRow) *row = reading->row;
-	char *rule = vl_evacuation_keep(reading->fold, name + strlen("violation/"));
+	char *rule = vl_view_keep(reading->fold, name + strlen("violation/"));
 	char *part = strchr(rule, EVACUATION_PART[0]);
 	(void)value;
 	if (part == NULL)
@@ -257,18 +253,18 @@ EVACUATION_FINISH(leg)
 	check_capacity(fold, leg);
 	check_reports(fold, leg);
 	vl_fold_each_tally(fold, EVACUATION_LEG, key, "violation/", list_persons_violation,
-	                   &(struct reading){fold, leg});
+			   &(struct reading){fold, leg});
 }
 
 EVACUATION_CONTRIBUTE(leg)
 {
 	const EV(LegRow) *leg = (const EV(LegRow) *)row;
 	bool open = leg->status != LEG_STATUS(CLOSED) && leg->status != LEG_STATUS(CANCELLED);
-	vl_evacuation_count(fold, EVACUATION_OPERATION, leg->operation, 1, "legs");
-	vl_evacuation_count(fold, EVACUATION_OPERATION, leg->operation, open, "legs/open");
+	vl_view_count(fold, EVACUATION_OPERATION, leg->operation, 1, "legs");
+	vl_view_count(fold, EVACUATION_OPERATION, leg->operation, open, "legs/open");
 	for (size_t i = 0; i < leg->n_violations; i++) {
 		const char *rule = leg->violations[i]->rule;
 		if (strcmp(rule, "E2") == 0 || strcmp(rule, "E4") == 0 || strcmp(rule, "E10") == 0)
-			vl_evacuation_count(fold, EVACUATION_OPERATION, leg->operation, 1, "violation/%s", rule);
+			vl_view_count(fold, EVACUATION_OPERATION, leg->operation, 1, "violation/%s", rule);
 	}
 }

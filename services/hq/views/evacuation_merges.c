@@ -12,13 +12,13 @@
 #include <string.h>
 
 static void take_merge(struct vl_fold *fold, EV(MergesRow) *row, const struct vl_fact *fact, const char *person,
-                       const char *kept, bool undone)
+		       const char *kept, bool undone)
 {
 	EV(Merge) *merge = vl_fold_add(fold, &EV_TYPE(merge), &row->n_merges, &row->merges);
 	if (merge == NULL)
 		return;
-	merge->person = vl_evacuation_keep_ref(fold, person);
-	merge->kept = vl_evacuation_keep_ref(fold, kept);
+	merge->person = vl_view_keep_ref(fold, person);
+	merge->kept = vl_view_keep_ref(fold, kept);
 	merge->undone = undone;
 	merge->event.data = vl_fold_alloc(fold, 16);
 	if (merge->event.data != NULL) {
@@ -39,7 +39,7 @@ static void take_unmerged(struct vl_fold *fold, ProtobufCMessage *row, const str
 	take_merge(fold, (EV(MergesRow) *)row, fact, unmerged->person, unmerged->kept, true);
 }
 
-static const struct evacuation_step steps[] = {
+static const struct vl_step steps[] = {
 	{&EV_TYPE(persons_merged), take_merged},
 	{&EV_TYPE(persons_unmerged), take_unmerged},
 	{NULL, NULL},
@@ -47,7 +47,7 @@ static const struct evacuation_step steps[] = {
 
 EVACUATION_STEP(merges)
 {
-	vl_evacuation_step(steps, fold, row, fact);
+	vl_view_step(steps, fold, row, fact);
 }
 
 /* -- which statements stand -- */
@@ -166,14 +166,15 @@ EVACUATION_FINISH(merges)
 			find(nodes, n_nodes, merge->person)->up = merge;
 			continue;
 		}
-		merge->refused = vl_evacuation_keep(fold, why);
+		merge->refused = vl_view_keep(fold, why);
 		const struct vl_fact fact = {.id = merge->event.data};
-		vl_fold_violation(fold, &merges->n_violations, &merges->violations, "E6", fact.id != NULL ? &fact : NULL,
-		                  "%s merged into %s: %s", merge->person, merge->kept, why);
+		vl_fold_violation(fold, &merges->n_violations, &merges->violations, "E6",
+				  fact.id != NULL ? &fact : NULL, "%s merged into %s: %s", merge->person, merge->kept,
+				  why);
 	}
 	merges->n_merges = count;
 	for (size_t i = 0; i < count; i++)
-		merges->merges[i]->canonical = vl_evacuation_keep(fold, root_of(nodes, n_nodes, merges->merges[i]->person));
+		merges->merges[i]->canonical = vl_view_keep(fold, root_of(nodes, n_nodes, merges->merges[i]->person));
 }
 
 EVACUATION_CONTRIBUTE(merges)
@@ -182,8 +183,9 @@ EVACUATION_CONTRIBUTE(merges)
 	for (size_t i = 0; i < merges->n_merges; i++) {
 		const EV(Merge) *merge = merges->merges[i];
 		if (vl_evacuation_is_empty(merge->refused))
-			vl_evacuation_count(fold, EVACUATION_REGISTRATION, merge->person, 1, "canonical/%s", merge->canonical);
+			vl_view_count(fold, EVACUATION_REGISTRATION, merge->person, 1, "canonical/%s",
+				      merge->canonical);
 		else
-			vl_evacuation_count(fold, EVACUATION_REGISTRATION, merge->person, 1, "refused/%s", merge->kept);
+			vl_view_count(fold, EVACUATION_REGISTRATION, merge->person, 1, "refused/%s", merge->kept);
 	}
 }

@@ -18,20 +18,20 @@ static void take_opened(struct vl_fold *fold, ProtobufCMessage *message, const s
 {
 	const EV(OperationOpened) *opened = (const EV(OperationOpened) *)fact->payload;
 	EV(OperationRow) *row = row_of(message);
-	row->crisis = vl_evacuation_keep_ref(fold, opened->crisis);
-	row->title = vl_evacuation_keep(fold, opened->title);
-	row->lead = vl_evacuation_keep(fold, opened->lead);
+	row->crisis = vl_view_keep_ref(fold, opened->crisis);
+	row->title = vl_view_keep(fold, opened->title);
+	row->lead = vl_view_keep(fold, opened->lead);
 	if (row->status == OPERATION_STATUS(UNSPECIFIED))
 		row->status = OPERATION_STATUS(OPEN);
 	if (row->opened_at == NULL)
-		row->opened_at = vl_evacuation_keep_time(fold, fact->occurred_at);
+		row->opened_at = vl_view_stamp(fold, fact->occurred_at);
 }
 
 static void take_closed(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
 {
 	EV(OperationRow) *row = row_of(message);
 	row->status = OPERATION_STATUS(CLOSED);
-	row->closed_at = vl_evacuation_keep_time(fold, fact->occurred_at);
+	row->closed_at = vl_view_stamp(fold, fact->occurred_at);
 }
 
 static void take_reopened(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
@@ -49,7 +49,7 @@ static void take_estimate(struct vl_fold *fold, ProtobufCMessage *message, const
 	figure.value = made->value;
 	figure.qualifier = made->qualifier;
 	figure.source = CONSULAR__EVACUATION__V1__FIGURE_SOURCE__FIGURE_SOURCE_OWN;
-	figure.reference = vl_evacuation_keep(fold, made->basis);
+	figure.reference = vl_view_keep(fold, made->basis);
 	figure.as_of = vl_evacuation_as_of(fold, fact, made->as_of);
 	vl_evacuation_keep_figure(fold, &row->n_estimates, &row->estimates, &figure);
 }
@@ -87,16 +87,17 @@ static void take_situation(struct vl_fold *fold, ProtobufCMessage *message, cons
 		sum += (uint64_t)stated->counts[i]->count;
 	if (sum != (uint64_t)stated->persons)
 		vl_fold_violation(fold, &row->n_violations, &row->violations, "E1", fact,
-		                  "%s counts %" PRId64 " persons, by disposition %" PRId64, fact->mission, stated->persons,
-		                  (int64_t)sum);
+				  "%s counts %" PRId64 " persons, by disposition %" PRId64, fact->mission,
+				  stated->persons, (int64_t)sum);
 	Google__Protobuf__Timestamp *as_of = vl_evacuation_as_of(fold, fact, stated->as_of);
-	if (vl_time_compare(vl_evacuation_time(as_of), vl_evacuation_time(row->stated_as_of)) < 0)
+	if (vl_time_compare(vl_view_time(as_of), vl_view_time(row->stated_as_of)) < 0)
 		return;
 	row->stated_as_of = as_of;
 	row->stated_persons = stated->persons;
 	row->n_stated = 0;
 	for (size_t i = 0; i < stated->n_counts; i++)
-		add_count(fold, (int)stated->counts[i]->disposition, stated->counts[i]->count, &row->n_stated, &row->stated);
+		add_count(fold, (int)stated->counts[i]->disposition, stated->counts[i]->count, &row->n_stated,
+			  &row->stated);
 }
 
 /* More people than there are, and yet so few that sums of them fit. */
@@ -118,7 +119,7 @@ static void take_correction(struct vl_fold *fold, ProtobufCMessage *message, con
 		row->out_lowered = within_reason(row->out_lowered - change);
 }
 
-static const struct evacuation_step steps[] = {
+static const struct vl_step steps[] = {
 	{&EV_TYPE(operation_opened), take_opened},
 	{&EV_TYPE(operation_closed), take_closed},
 	{&EV_TYPE(operation_reopened), take_reopened},
@@ -131,7 +132,7 @@ static const struct evacuation_step steps[] = {
 
 EVACUATION_STEP(operation)
 {
-	vl_evacuation_step(steps, fold, row, fact);
+	vl_view_step(steps, fold, row, fact);
 }
 
 /* -- its heads -- */
@@ -196,9 +197,9 @@ static void list_state(void *context, const char *name, int64_t value)
 {
 	const struct reading *reading = context;
 	EV(StateCount) *added = vl_fold_add(reading->fold, &EV_TYPE(state_count), &reading->row->n_foreign_by_state,
-	                                    &reading->row->foreign_by_state);
+					    &reading->row->foreign_by_state);
 	if (added != NULL) {
-		added->state = vl_evacuation_keep(reading->fold, name + strlen("state/"));
+		added->state = vl_view_keep(reading->fold, name + strlen("state/"));
 		added->count = value;
 	}
 }
@@ -209,7 +210,7 @@ static void list_area(void *context, const char *name, int64_t value)
 	EV(AreaCount) *added =
 		vl_fold_add(reading->fold, &EV_TYPE(area_count), &reading->row->n_staging, &reading->row->staging);
 	if (added != NULL) {
-		added->area = vl_evacuation_keep(reading->fold, name + strlen("staging/"));
+		added->area = vl_view_keep(reading->fold, name + strlen("staging/"));
 		added->count = value;
 	}
 }
@@ -223,8 +224,9 @@ static void check_conservation(struct vl_fold *fold, EV(OperationRow) *row)
 		sum += row->dispositions[i]->count;
 	if (row->references != row->persons + row->duplicates || sum != row->persons)
 		vl_fold_violation(fold, &row->n_violations, &row->violations, "E1", NULL,
-		                  "references %" PRId64 ", duplicates %" PRId64 ", persons %" PRId64 ", by disposition %" PRId64,
-		                  row->references, row->duplicates, row->persons, sum);
+				  "references %" PRId64 ", duplicates %" PRId64 ", persons %" PRId64
+				  ", by disposition %" PRId64,
+				  row->references, row->duplicates, row->persons, sum);
 }
 
 static void check_settled(struct vl_fold *fold, EV(OperationRow) *row)
@@ -233,9 +235,8 @@ static void check_settled(struct vl_fold *fold, EV(OperationRow) *row)
 		return;
 	for (size_t i = 0; i < row->n_unsettled; i++)
 		vl_fold_violation(fold, &row->n_violations, &row->violations, "E8", NULL,
-		                  "closed with %" PRId64 " %s and nothing in writing", row->unsettled[i]->count,
-		                  vl_evacuation_name(&EV_TYPE(disposition),
-		                                     (int)row->unsettled[i]->disposition));
+				  "closed with %" PRId64 " %s and nothing in writing", row->unsettled[i]->count,
+				  vl_view_name(&EV_TYPE(disposition), (int)row->unsettled[i]->disposition));
 }
 
 /* What the ledger counts of a measure; false where it counts no such thing. `cumulative` is set where it only grows, so
@@ -286,12 +287,12 @@ static void check_figures(struct vl_fold *fold, EV(OperationRow) *row, size_t co
 			continue;
 		if (figures[i]->measure == MEASURE(AT_STAGING) && !vl_evacuation_is_empty(figures[i]->place))
 			ledger = in_area(row, figures[i]->place);
-		if (vl_evacuation_compare(figures[i], ledger, row->status == OPERATION_STATUS(CLOSED)) && bind && cumulative)
+		if (vl_evacuation_compare(figures[i], ledger, row->status == OPERATION_STATUS(CLOSED)) && bind &&
+		    cumulative)
 			vl_fold_violation(fold, &row->n_violations, &row->violations, "E10", NULL,
-			                  "%s: reported %" PRId64 ", counted %" PRId64,
-			                  vl_evacuation_name(&EV_TYPE(measure),
-			                                     (int)figures[i]->measure),
-			                  figures[i]->value, ledger);
+					  "%s: reported %" PRId64 ", counted %" PRId64,
+					  vl_view_name(&EV_TYPE(measure), (int)figures[i]->measure), figures[i]->value,
+					  ledger);
 	}
 }
 
@@ -305,7 +306,7 @@ static void sort_series(EV(OperationRow) *row)
 			const EV(Figure) *before = row->out_series[to - 1];
 			int order = before->source < moved->source ? -1 : before->source > moved->source;
 			if (order == 0)
-				order = vl_time_compare(vl_evacuation_time(before->as_of), vl_evacuation_time(moved->as_of));
+				order = vl_time_compare(vl_view_time(before->as_of), vl_view_time(moved->as_of));
 			if (order <= 0)
 				break;
 			row->out_series[to] = row->out_series[to - 1];
@@ -321,8 +322,8 @@ static void check_cumulative(struct vl_fold *fold, EV(OperationRow) *row)
 	const EV(Figure) *last = NULL;
 	if (withdrawn > row->out_lowered)
 		vl_fold_violation(fold, &row->n_violations, &row->violations, "E11", NULL,
-		                  "%" PRId64 " offloaded after their leg had left, corrections for %" PRId64, withdrawn,
-		                  row->out_lowered);
+				  "%" PRId64 " offloaded after their leg had left, corrections for %" PRId64, withdrawn,
+				  row->out_lowered);
 	sort_series(row);
 	for (size_t i = 0; i < row->n_out_series; i++) {
 		const EV(Figure) *figure = row->out_series[i];
@@ -334,8 +335,9 @@ static void check_cumulative(struct vl_fold *fold, EV(OperationRow) *row)
 			uint64_t fall = (uint64_t)last->value - (uint64_t)figure->value;
 			if (fall > room)
 				vl_fold_violation(fold, &row->n_violations, &row->violations, "E11", NULL,
-				                  "reported out fell from %" PRId64 " to %" PRId64 " without a correction",
-				                  last->value, figure->value);
+						  "reported out fell from %" PRId64 " to %" PRId64
+						  " without a correction",
+						  last->value, figure->value);
 			else
 				room -= fall;
 		}
@@ -367,13 +369,13 @@ EVACUATION_CONTRIBUTE(operation)
 {
 	const EV(OperationRow) *operation = (const EV(OperationRow) *)row;
 	const char *crisis = operation->crisis;
-	vl_evacuation_count(fold, EVACUATION_CRISIS, crisis, 1, "operations");
-	vl_evacuation_count(fold, EVACUATION_CRISIS, crisis, operation->persons, "persons");
-	vl_evacuation_count(fold, EVACUATION_CRISIS, crisis, operation->nationals, "nationals");
-	vl_evacuation_count(fold, EVACUATION_CRISIS, crisis, operation->foreign, "foreign");
-	vl_evacuation_count(fold, EVACUATION_CRISIS, crisis, operation->out, "out");
-	vl_evacuation_count(fold, EVACUATION_CRISIS, crisis, operation->home, "home");
+	vl_view_count(fold, EVACUATION_CRISIS, crisis, 1, "operations");
+	vl_view_count(fold, EVACUATION_CRISIS, crisis, operation->persons, "persons");
+	vl_view_count(fold, EVACUATION_CRISIS, crisis, operation->nationals, "nationals");
+	vl_view_count(fold, EVACUATION_CRISIS, crisis, operation->foreign, "foreign");
+	vl_view_count(fold, EVACUATION_CRISIS, crisis, operation->out, "out");
+	vl_view_count(fold, EVACUATION_CRISIS, crisis, operation->home, "home");
 	for (size_t i = 0; i < operation->n_violations_by_rule; i++)
-		vl_evacuation_count(fold, EVACUATION_CRISIS, crisis, operation->violations_by_rule[i]->count, "violation/%s",
-		                    operation->violations_by_rule[i]->rule);
+		vl_view_count(fold, EVACUATION_CRISIS, crisis, operation->violations_by_rule[i]->count, "violation/%s",
+			      operation->violations_by_rule[i]->rule);
 }

@@ -23,7 +23,7 @@ static void read_minor(void *context, const char *name, int64_t value)
 	const struct reading *reading = context;
 	struct vl_fold *fold = reading->fold;
 	EV(PartyRow) *row = reading->row;
-	char *leg = vl_evacuation_keep(fold, name + strlen("minor/"));
+	char *leg = vl_view_keep(fold, name + strlen("minor/"));
 	char *part = strchr(leg, EVACUATION_PART[0]);
 	(void)value;
 	if (part == NULL)
@@ -42,7 +42,7 @@ static void read_minor(void *context, const char *name, int64_t value)
 	if (person != NULL)
 		minor->operation = person->operation;
 	vl_fold_violation(fold, &row->n_violations, &row->violations, "E5", NULL,
-	                  "minor %s boarded %s without a guardian of the party", minor->person, leg);
+			  "minor %s boarded %s without a guardian of the party", minor->person, leg);
 }
 
 EVACUATION_FINISH(party)
@@ -58,7 +58,7 @@ EVACUATION_CONTRIBUTE(party)
 	const EV(PartyRow) *party = (const EV(PartyRow) *)row;
 	for (size_t i = 0; i < party->n_unaccompanied; i++) {
 		const EV(UnaccompaniedMinor) *minor = party->unaccompanied[i];
-		vl_evacuation_count(fold, EVACUATION_LEG, minor->leg, 1, "violation/E5" EVACUATION_PART "%s", minor->person);
-		vl_evacuation_count(fold, EVACUATION_OPERATION, minor->operation, 1, "violation/E5");
+		vl_view_count(fold, EVACUATION_LEG, minor->leg, 1, "violation/E5" EVACUATION_PART "%s", minor->person);
+		vl_view_count(fold, EVACUATION_OPERATION, minor->operation, 1, "violation/E5");
 	}
 }

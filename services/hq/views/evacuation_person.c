@@ -105,8 +105,8 @@ static void add_reference(struct gathering *gathering, const EV(RegistrationRow)
 			lay_over(&way->facts, from->legs[i]);
 	}
 	for (size_t i = 0; i < from->n_violations; i++) {
-		Valise__V1__Violation *copy = vl_fold_add(fold, &valise__v1__violation__descriptor, &row->n_violations,
-		                                          &row->violations);
+		Valise__V1__Violation *copy =
+			vl_fold_add(fold, &valise__v1__violation__descriptor, &row->n_violations, &row->violations);
 		if (copy != NULL)
 			*copy = *from->violations[i];
 	}
@@ -162,7 +162,7 @@ static void show_leg(struct vl_fold *fold, EV(PersonRow) *row, struct evacuation
 	shown->disembarked = off && !shown->died;
 	shown->aboard = (shown->boarded || shown->born) && !off && !shown->died;
 	shown->no_show = !facts->boarded && !facts->offloaded && !off && !shown->born && !shown->died &&
-	                 (facts->no_show || ((facts->allocated || facts->checked_in || facts->expected) && gone));
+			 (facts->no_show || ((facts->allocated || facts->checked_in || facts->expected) && gone));
 	shown->expected = facts->expected;
 	shown->unlisted = shown->boarded && itinerary != NULL && itinerary->listed && !facts->expected;
 	shown->guardian_overridden = facts->guardian_overridden;
@@ -190,10 +190,11 @@ static void check_legs(struct vl_fold *fold, EV(PersonRow) *row)
 		open += leg->aboard && leg->open;
 		if (row->minor && leg->boarded && !leg->guardian_overridden && row->n_parties == 0)
 			vl_fold_violation(fold, &row->n_violations, &row->violations, "E5", NULL,
-			                  "minor without a party boarded %s", leg->leg);
+					  "minor without a party boarded %s", leg->leg);
 	}
 	if (open > 1)
-		vl_fold_violation(fold, &row->n_violations, &row->violations, "E3", NULL, "aboard %d open legs at once", open);
+		vl_fold_violation(fold, &row->n_violations, &row->violations, "E3", NULL, "aboard %d open legs at once",
+				  open);
 }
 
 static void check_standing(struct vl_fold *fold, EV(PersonRow) *row, bool differs)
@@ -213,7 +214,7 @@ static bool must_be_settled(EV(Disposition) disposition)
 }
 
 static const EV(RegistrationRow) *reference(struct vl_fold *fold, const EV(PersonRow) *row, size_t i,
-                                            const EV(RegistrationRow) *own)
+					    const EV(RegistrationRow) *own)
 {
 	if (i == 0)
 		return own;
@@ -305,10 +306,10 @@ static void tell_party(struct vl_fold *fold, const EV(PersonRow) *row, const EV(
 		return;
 	if (!row->minor) {
 		for (size_t i = 0; i < row->n_guardian_of; i++)
-			vl_evacuation_count(fold, EVACUATION_PARTY, row->guardian_of[i], 1, "guardian/%s", leg->leg);
+			vl_view_count(fold, EVACUATION_PARTY, row->guardian_of[i], 1, "guardian/%s", leg->leg);
 	} else if (row->n_parties > 0 && !leg->guardian_overridden) {
-		vl_evacuation_count(fold, EVACUATION_PARTY, row->parties[0], 1, "minor/%s" EVACUATION_PART "%s",
-		                    leg->leg, vl_fold_key(fold));
+		vl_view_count(fold, EVACUATION_PARTY, row->parties[0], 1, "minor/%s" EVACUATION_PART "%s", leg->leg,
+			      vl_fold_key(fold));
 	}
 }
 
@@ -342,14 +343,14 @@ static void tell_leg(struct vl_fold *fold, const EV(PersonRow) *row, const EV(Pe
 		{leg->checkpoint == CHECKPOINT(ALLOCATED) && !leg->no_show, "allocated"},
 		{leg->checkpoint == CHECKPOINT(CHECKED_IN) && !leg->no_show, "checked_in"},
 	};
-	vl_evacuation_count(fold, EVACUATION_ITINERARY, leg->leg, 1, "member/%s", vl_fold_key(fold));
+	vl_view_count(fold, EVACUATION_ITINERARY, leg->leg, 1, "member/%s", vl_fold_key(fold));
 	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
-		vl_evacuation_count(fold, EVACUATION_LEG, leg->leg, counts[i].holds, "%s", counts[i].name);
+		vl_view_count(fold, EVACUATION_LEG, leg->leg, counts[i].holds, "%s", counts[i].name);
 	for (size_t i = 0; i < row->n_violations; i++) {
 		const char *rule = row->violations[i]->rule;
 		if (concerns(rule, leg))
-			vl_evacuation_count(fold, EVACUATION_LEG, leg->leg, 1, "violation/%s" EVACUATION_PART "%s", rule,
-			                    vl_fold_key(fold));
+			vl_view_count(fold, EVACUATION_LEG, leg->leg, 1, "violation/%s" EVACUATION_PART "%s", rule,
+				      vl_fold_key(fold));
 	}
 	tell_party(fold, row, leg);
 }
@@ -358,22 +359,21 @@ static void tell_operation(struct vl_fold *fold, const EV(PersonRow) *row)
 {
 	const char *operation = row->operation, *standing = standing_name(row->standing);
 	bool duplicate = row->disposition == DISPOSITION(DUPLICATE_OF);
-	vl_evacuation_count(fold, EVACUATION_OPERATION, operation, 1, "references");
-	vl_evacuation_count(fold, EVACUATION_OPERATION, operation, duplicate, "duplicates");
+	vl_view_count(fold, EVACUATION_OPERATION, operation, 1, "references");
+	vl_view_count(fold, EVACUATION_OPERATION, operation, duplicate, "duplicates");
 	if (duplicate)
 		return;
-	vl_evacuation_count(fold, EVACUATION_OPERATION, operation, 1, "persons/%s", standing);
-	vl_evacuation_count(fold, EVACUATION_OPERATION, operation, 1, "disposition/%02d", (int)row->disposition);
-	vl_evacuation_count(fold, EVACUATION_OPERATION, operation, row->unsettled, "unsettled/%02d",
-	                    (int)row->disposition);
-	vl_evacuation_count(fold, EVACUATION_OPERATION, operation, row->boarded, "boarded/%s", standing);
-	vl_evacuation_count(fold, EVACUATION_OPERATION, operation, row->out, "out/%s", standing);
-	vl_evacuation_count(fold, EVACUATION_OPERATION, operation, row->out_withdrawn, "withdrawn");
+	vl_view_count(fold, EVACUATION_OPERATION, operation, 1, "persons/%s", standing);
+	vl_view_count(fold, EVACUATION_OPERATION, operation, 1, "disposition/%02d", (int)row->disposition);
+	vl_view_count(fold, EVACUATION_OPERATION, operation, row->unsettled, "unsettled/%02d", (int)row->disposition);
+	vl_view_count(fold, EVACUATION_OPERATION, operation, row->boarded, "boarded/%s", standing);
+	vl_view_count(fold, EVACUATION_OPERATION, operation, row->out, "out/%s", standing);
+	vl_view_count(fold, EVACUATION_OPERATION, operation, row->out_withdrawn, "withdrawn");
 	if (row->standing == STANDING(FOREIGN))
-		vl_evacuation_count(fold, EVACUATION_OPERATION, operation, 1, "state/%s",
-		                    vl_evacuation_is_empty(row->requesting_state) ? "?" : row->requesting_state);
+		vl_view_count(fold, EVACUATION_OPERATION, operation, 1, "state/%s",
+			      vl_evacuation_is_empty(row->requesting_state) ? "?" : row->requesting_state);
 	if (row->disposition == DISPOSITION(AT_STAGING))
-		vl_evacuation_count(fold, EVACUATION_OPERATION, operation, 1, "staging/%s", row->staging_area);
+		vl_view_count(fold, EVACUATION_OPERATION, operation, 1, "staging/%s", row->staging_area);
 	vl_evacuation_count_rules(fold, EVACUATION_OPERATION, operation, row->n_violations, row->violations);
 }
 
@@ -383,7 +383,7 @@ EVACUATION_CONTRIBUTE(person)
 	for (size_t i = 0; i < person->n_legs; i++)
 		tell_leg(fold, person, person->legs[i]);
 	for (size_t i = 0; i < person->n_parties; i++) {
-		vl_evacuation_count(fold, EVACUATION_PARTY, person->parties[i], 1, "member/%s", vl_fold_key(fold));
+		vl_view_count(fold, EVACUATION_PARTY, person->parties[i], 1, "member/%s", vl_fold_key(fold));
 		vl_fold_dirty(fold, EVACUATION_PARTY, person->parties[i]);
 	}
 	tell_operation(fold, person);

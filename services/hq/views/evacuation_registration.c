@@ -20,11 +20,11 @@ static EV(Statement) *statement(struct vl_fold *fold, const EV(RegistrationRow) 
 	if (said == NULL)
 		return NULL;
 	consular__evacuation__v1__statement__init(said);
-	said->occurred_at = vl_evacuation_keep_time(fold, fact->occurred_at);
-	said->mission = vl_evacuation_keep(fold, fact->mission);
+	said->occurred_at = vl_view_stamp(fold, fact->occurred_at);
+	said->mission = vl_view_keep(fold, fact->mission);
 	said->epoch = fact->epoch;
 	said->event = fact->event;
-	said->person = vl_evacuation_keep(fold, vl_fold_key(fold));
+	said->person = vl_view_keep(fold, vl_fold_key(fold));
 	said->place = row->facts;
 	return said;
 }
@@ -32,14 +32,14 @@ static EV(Statement) *statement(struct vl_fold *fold, const EV(RegistrationRow) 
 static void name_operation(struct vl_fold *fold, EV(RegistrationRow) *row, const char *operation)
 {
 	if (vl_evacuation_is_empty(row->operation))
-		row->operation = vl_evacuation_keep_ref(fold, operation);
+		row->operation = vl_view_keep_ref(fold, operation);
 }
 
 /* NULL where no leg is named, or out of memory. */
 static EV(RegistrationLeg) *leg_of(struct vl_fold *fold, EV(RegistrationRow) *row, const char *reference)
 {
-	char ref[EVACUATION_REF];
-	vl_evacuation_ref(reference, ref);
+	char ref[VL_VIEW_REF];
+	vl_view_ref(reference, ref);
 	if (ref[0] == '\0')
 		return NULL;
 	for (size_t i = 0; i < row->n_legs; i++) {
@@ -48,7 +48,7 @@ static EV(RegistrationLeg) *leg_of(struct vl_fold *fold, EV(RegistrationRow) *ro
 	}
 	EV(RegistrationLeg) *leg = vl_fold_add(fold, &EV_TYPE(registration_leg), &row->n_legs, &row->legs);
 	if (leg != NULL)
-		leg->leg = vl_evacuation_keep(fold, ref);
+		leg->leg = vl_view_keep(fold, ref);
 	return leg;
 }
 
@@ -66,15 +66,15 @@ static void take_registered(struct vl_fold *fold, ProtobufCMessage *message, con
 	const EV(PersonRegistered) *registered = (const EV(PersonRegistered) *)fact->payload;
 	EV(RegistrationRow) *row = row_of(message);
 	if (!vl_evacuation_is_empty(registered->operation))
-		row->operation = vl_evacuation_keep_ref(fold, registered->operation);
+		row->operation = vl_view_keep_ref(fold, registered->operation);
 	row->registered = true;
 	row->standing = registered->standing;
-	row->nationality = vl_evacuation_keep_ref(fold, registered->nationality);
-	row->requesting_state = vl_evacuation_keep_ref(fold, registered->requesting_state);
+	row->nationality = vl_view_keep_ref(fold, registered->nationality);
+	row->requesting_state = vl_view_keep_ref(fold, registered->requesting_state);
 	row->minor = is_minor(registered->minor, registered->age_band);
 	row->age_band = registered->age_band;
 	if (!vl_evacuation_is_empty(registered->party)) {
-		row->party = vl_evacuation_keep_ref(fold, registered->party);
+		row->party = vl_view_keep_ref(fold, registered->party);
 		row->guardian = registered->role == CONSULAR__EVACUATION__V1__PARTY_ROLE__PARTY_ROLE_GUARDIAN;
 	}
 }
@@ -84,7 +84,7 @@ static void take_joined(struct vl_fold *fold, ProtobufCMessage *message, const s
 	const EV(PartyJoined) *joined = (const EV(PartyJoined) *)fact->payload;
 	EV(RegistrationRow) *row = row_of(message);
 	name_operation(fold, row, joined->operation);
-	row->party = vl_evacuation_keep_ref(fold, joined->party);
+	row->party = vl_view_keep_ref(fold, joined->party);
 	row->guardian = joined->role == CONSULAR__EVACUATION__V1__PARTY_ROLE__PARTY_ROLE_GUARDIAN;
 }
 
@@ -96,13 +96,13 @@ static void take_birth(struct vl_fold *fold, ProtobufCMessage *message, const st
 	if (!row->registered) {
 		row->registered = true;
 		row->standing = birth->standing;
-		row->nationality = vl_evacuation_keep_ref(fold, birth->nationality);
-		row->requesting_state = vl_evacuation_keep_ref(fold, birth->requesting_state);
+		row->nationality = vl_view_keep_ref(fold, birth->nationality);
+		row->requesting_state = vl_view_keep_ref(fold, birth->requesting_state);
 		row->minor = true;
 		row->age_band = CONSULAR__EVACUATION__V1__AGE_BAND__AGE_BAND_INFANT;
 	}
 	if (vl_evacuation_is_empty(row->party))
-		row->party = vl_evacuation_keep_ref(fold, birth->party);
+		row->party = vl_view_keep_ref(fold, birth->party);
 	EV(RegistrationLeg) *leg = leg_of(fold, row, birth->leg);
 	if (leg == NULL)
 		return;
@@ -145,11 +145,11 @@ static void take_whereabouts(struct vl_fold *fold, ProtobufCMessage *message, co
 }
 
 static void state(struct vl_fold *fold, EV(RegistrationRow) *row, const struct vl_fact *fact,
-                  EV(Disposition) disposition, const char *area)
+		  EV(Disposition) disposition, const char *area)
 {
 	if (disposition == DISPOSITION(DUPLICATE_OF)) {
 		vl_fold_violation(fold, &row->n_violations, &row->violations, "E6", fact,
-		                  "said to be a duplicate without a merge that says of whom");
+				  "said to be a duplicate without a merge that says of whom");
 		return;
 	}
 	if (disposition < DISPOSITION(UNKNOWN) || disposition > DISPOSITION(DUPLICATE_OF))
@@ -158,7 +158,7 @@ static void state(struct vl_fold *fold, EV(RegistrationRow) *row, const struct v
 	if (said == NULL)
 		return;
 	said->disposition = disposition;
-	said->area = vl_evacuation_keep_ref(fold, area);
+	said->area = vl_view_keep_ref(fold, area);
 	if (disposition == DISPOSITION(DECEASED))
 		row->death = said;
 	else
@@ -182,7 +182,7 @@ static void take_written(struct vl_fold *fold, ProtobufCMessage *message, const 
 	EV(RegistrationRow) *row = row_of(message);
 	name_operation(fold, row, written->operation);
 	row->written = written->disposition;
-	row->written_reference = vl_evacuation_keep(fold, written->reference);
+	row->written_reference = vl_view_keep(fold, written->reference);
 }
 
 static void take_staged(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
@@ -252,7 +252,7 @@ static void mark(EV(RegistrationLeg) *leg, EV(Checkpoint) checkpoint, EV(Stateme
 }
 
 static void take_at_gangway(struct vl_fold *fold, EV(RegistrationRow) *row, const struct vl_fact *fact,
-                            const char *reference, EV(Checkpoint) checkpoint)
+			    const char *reference, EV(Checkpoint) checkpoint)
 {
 	if (checkpoint < CHECKPOINT(ALLOCATED) || checkpoint > CHECKPOINT(HANDED_OVER))
 		return;
@@ -309,7 +309,7 @@ static void take_overridden(struct vl_fold *fold, ProtobufCMessage *message, con
 		leg->guardian_overridden = true;
 }
 
-static const struct evacuation_step steps[] = {
+static const struct vl_step steps[] = {
 	{&EV_TYPE(person_registered), take_registered},
 	{&EV_TYPE(party_joined), take_joined},
 	{&EV_TYPE(birth_recorded), take_birth},
@@ -332,7 +332,7 @@ static const struct evacuation_step steps[] = {
 EVACUATION_STEP(registration)
 {
 	row_of(row)->facts++;
-	vl_evacuation_step(steps, fold, row, fact);
+	vl_view_step(steps, fold, row, fact);
 }
 
 /* -- under whom it counts -- */
@@ -346,18 +346,18 @@ static void read_canonical(void *context, const char *name, int64_t value)
 {
 	const struct reading *reading = context;
 	(void)value;
-	reading->row->canonical = vl_evacuation_keep(reading->fold, name + strlen("canonical/"));
+	reading->row->canonical = vl_view_keep(reading->fold, name + strlen("canonical/"));
 }
 
 static void read_refused(void *context, const char *name, int64_t value)
 {
 	const struct reading *reading = context;
 	EV(RegistrationRow) *row = reading->row;
-	const char *kept = vl_evacuation_keep(reading->fold, name + strlen("refused/"));
+	const char *kept = vl_view_keep(reading->fold, name + strlen("refused/"));
 	(void)value;
 	vl_fold_add_text(reading->fold, kept, &row->n_refused_merges, &row->refused_merges);
 	vl_fold_violation(reading->fold, &row->n_violations, &row->violations, "E6", NULL, "merge into %s not followed",
-	                  kept);
+			  kept);
 }
 
 EVACUATION_FINISH(registration)
@@ -373,8 +373,8 @@ EVACUATION_CONTRIBUTE(registration)
 	const EV(RegistrationRow) *registration = (const EV(RegistrationRow) *)row;
 	const char *key = vl_fold_key(fold);
 	const char *human = vl_evacuation_is_empty(registration->canonical) ? key : registration->canonical;
-	vl_evacuation_count(fold, EVACUATION_PERSON, key, 1, "registration");
-	vl_evacuation_count(fold, EVACUATION_PERSON, human, 1, "reference/%s", key);
+	vl_view_count(fold, EVACUATION_PERSON, key, 1, "registration");
+	vl_view_count(fold, EVACUATION_PERSON, human, 1, "reference/%s", key);
 	vl_fold_dirty(fold, EVACUATION_PERSON, key);
 	vl_fold_dirty(fold, EVACUATION_PERSON, human);
 }
