@@ -19,6 +19,19 @@ LINE = 8000  # bytes a second
 WAITING = 100_000
 FLASHES = 10
 BUFFER = 65536  # what the router takes before it drops: 8 s
+TOOLS = ("ip", "tc", "nsenter", "sysctl")
+
+
+def asked(*words):
+    """A command that asks the kernel for what it may not have, or not give."""
+    made = run(*words, check=False)
+    if made.returncode != 0:
+        pytest.skip(f"this machine's kernel makes no thin line: {made.args}: {made.stderr}")
+
+
+def inside(space):
+    """What starts a command in a network. Not `ip netns exec` or `ip -n`: they mount a /sys as well, and cannot in a chroot."""
+    return "nsenter", f"--net=/run/netns/{space}"
 
 
 class Line:
@@ -31,31 +44,29 @@ class Line:
         self.near = f"198.18.{number}"
 
     def make(self):
-        near, mission, line = self.near, self.mission, self.line
-        run("ip", "netns", "add", mission)
-        run("ip", "netns", "add", line)
-        self.pair(self.outer, None, f"{near}.1/30", f"{near}.2/30", "high")
-        self.pair("mine", mission, f"{near}.6/30", f"{near}.5/30", "low")
+        near, mission, line = self.near, inside(self.mission), inside(self.line)
+        asked("ip", "netns", "add", self.mission)
+        asked("ip", "netns", "add", self.line)
+        self.pair((), self.outer, f"{near}.1/30", f"{near}.2/30", "high")
+        self.pair(mission, "mine", f"{near}.6/30", f"{near}.5/30", "low")
         run("ip", "route", "add", f"{near}.4/30", "via", f"{near}.2")
-        run("ip", "-n", mission, "route", "add", "default", "via", f"{near}.5")
-        run("ip", "-n", mission, "link", "set", "lo", "up")
+        run(*mission, "ip", "route", "add", "default", "via", f"{near}.5")
+        run(*mission, "ip", "link", "set", "lo", "up")
         for side in ("high", "low"):
-            self.command("tc", "qdisc", "add", "dev", side, "root", "tbf", "rate", f"{LINE * 8}bit", "burst", "1600",
-                         "limit", BUFFER)
+            asked(*line, "tc", "qdisc", "add", "dev", side, "root", "tbf", "rate", f"{LINE * 8}bit", "burst", "1600",
+                  "limit", BUFFER)
 
-    def pair(self, name, space, address, other, side):
+    def pair(self, within, name, address, other, side):
         """An interface of the machine's, or of a namespace's, and its end at the line."""
-        run("ip", "link", "add", name, "type", "veth", "peer", "name", side, "netns", self.line)
-        if space:
-            run("ip", "link", "set", name, "netns", space)
-        within = ("-n", space) if space else ()
-        run("ip", *within, "addr", "add", address, "dev", name)
-        run("ip", *within, "link", "set", name, "up")
-        run("ip", "-n", self.line, "addr", "add", other, "dev", side)
-        run("ip", "-n", self.line, "link", "set", side, "up")
+        line = inside(self.line)
+        asked(*within, "ip", "link", "add", name, "type", "veth", "peer", "name", side, "netns", self.line)
+        run(*within, "ip", "addr", "add", address, "dev", name)
+        run(*within, "ip", "link", "set", name, "up")
+        run(*line, "ip", "addr", "add", other, "dev", side)
+        run(*line, "ip", "link", "set", side, "up")
 
     def command(self, *words):
-        return run("ip", "netns", "exec", self.line, *words)
+        return run(*inside(self.line), *words)
 
     def set(self, up):
         self.command("sysctl", "-qw", f"net.ipv4.ip_forward={int(up)}")
@@ -68,24 +79,22 @@ class Line:
 
 @pytest.fixture
 def line():
-    if os.geteuid() != 0 or not shutil.which("ip") or not shutil.which("tc"):
-        pytest.skip("a thin line needs root, ip and tc (Debian: iproute2)")
+    if os.geteuid() != 0 or not all(map(shutil.which, TOOLS)):
+        pytest.skip(f"a thin line takes root, and {', '.join(TOOLS)} (Debian: iproute2, util-linux, procps)")
     made = Line()
     made.remove()
     try:
         made.make()
-    except AssertionError as failure:
+        yield made
+    finally:
         made.remove()
-        pytest.skip(f"this machine lets nobody make networks: {failure}")
-    yield made
-    made.remove()
 
 
 @pytest.fixture
 def place(tmp_path, line):
     kafka = Kafka(tmp_path / "kafka", host=line.host)
     made = World(tmp_path, kafka)
-    made.sd = made.mission("CN-SD-EMB", resend=600, within=("ip", "netns", "exec", line.mission))
+    made.sd = made.mission("CN-SD-EMB", resend=600, within=inside(line.mission))
     made.hq = made.headquarters(agent=made.mission("HQ", resend=600).start()).start()
     yield made
     made.close()
