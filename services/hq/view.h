@@ -24,7 +24,6 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
-
 #include "valise/v1/view.pb-c.h"
 
 #include <google/protobuf/timestamp.pb-c.h>

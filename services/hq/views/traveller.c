@@ -1,0 +1,73 @@
+/*
+ * The view of consular.traveller.v1: which fact belongs to what, and the kinds of row in their rank.
+ *
+ *   asked      the checks that ask about a place                one a place
+ *   traveller  a registration, its trips, its answers           one a reference
+ *   check      how many are safe, in need of help, silent       one a check
+ *   place      who arrives and leaves, day by day               one a place
+ *   board      the numbers                                      one a mission, and "all"
+ *
+ * Travellers read which checks ask about their places, and tell check, place and board as tallies, so that no row walks the
+ * travellers. One thing travels otherwise: when a check is opened, those in its place have to be folded again, and the place
+ * knows them by tallies "member/T-17" that they left.
+ */
+#include "hq/views/traveller.h"
+
+static void touch_ref(struct vl_touch *touch, unsigned kind, const char *reference)
+{
+	char ref[VL_VIEW_REF];
+	vl_touch(touch, kind, vl_view_ref(reference, ref));
+}
+
+static void touch(struct vl_touch *touch, const struct vl_fact *fact)
+{
+	if (fact->payload->descriptor == TRAVELLER_DESCRIPTOR(safety_check_opened)) {
+		const TRAVELLER(SafetyCheckOpened) *event = (const void *)fact->payload;
+		touch_ref(touch, TRAVELLER_KIND_CHECK, fact->subject);
+		touch_ref(touch, TRAVELLER_KIND_ASKED, event->place);
+	} else if (fact->payload->descriptor == TRAVELLER_DESCRIPTOR(safety_check_closed)) {
+		touch_ref(touch, TRAVELLER_KIND_CHECK, fact->subject);
+	} else {
+		touch_ref(touch, TRAVELLER_KIND_TRAVELLER, fact->subject);
+	}
+}
+
+static const struct vl_kind kinds[TRAVELLER_KINDS] = {
+	[TRAVELLER_KIND_ASKED] = {.name = "asked",
+				  .row = TRAVELLER_DESCRIPTOR(asked_row),
+				  .step = vl_traveller_asked_step,
+				  .contribute = vl_traveller_asked_contribute,
+				  .columns = vl_traveller_asked_columns},
+	[TRAVELLER_KIND_TRAVELLER] = {.name = "traveller",
+				      .row = TRAVELLER_DESCRIPTOR(traveller_row),
+				      .step = vl_traveller_step,
+				      .finish = vl_traveller_finish,
+				      .contribute = vl_traveller_contribute,
+				      .columns = vl_traveller_columns,
+				      .listed = vl_traveller_listed},
+	[TRAVELLER_KIND_CHECK] = {.name = "check",
+				  .row = TRAVELLER_DESCRIPTOR(check_row),
+				  .step = vl_traveller_check_step,
+				  .finish = vl_traveller_check_finish,
+				  .contribute = vl_traveller_check_contribute,
+				  .columns = vl_traveller_check_columns,
+				  .listed = vl_traveller_check_listed},
+	[TRAVELLER_KIND_PLACE] = {.name = "place",
+				  .row = TRAVELLER_DESCRIPTOR(place_row),
+				  .finish = vl_traveller_place_finish,
+				  .columns = vl_traveller_place_columns,
+				  .listed = vl_traveller_place_listed},
+	[TRAVELLER_KIND_BOARD] = {.name = "board",
+				  .row = TRAVELLER_DESCRIPTOR(board_row),
+				  .finish = vl_traveller_board_finish,
+				  .columns = vl_traveller_board_columns},
+};
+
+const struct vl_view vl_view_traveller = {
+	.lane = "consular.traveller.v1",
+	.noun = "traveller",
+	.kinds = kinds,
+	.n_kinds = TRAVELLER_KINDS,
+	.shown = TRAVELLER_KIND_TRAVELLER,
+	.touch = touch,
+};

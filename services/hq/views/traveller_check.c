@@ -1,0 +1,211 @@
+/*
+ * Who asks about a place, what a safety check has come to, the days of a place, and the numbers: sums of what the travellers said,
+ * so that no row here walks them.
+ */
+#include "hq/views/traveller.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* -- the days a check asks about -- */
+
+struct days {
+	char *from, *until;
+};
+
+static struct days days_of(struct vl_fold *fold, const struct vl_fact *fact)
+{
+	const TRAVELLER(SafetyCheckOpened) *said = (const void *)fact->payload;
+	const Google__Protobuf__Timestamp *from = said->from != NULL ? said->from : said->until;
+	const Google__Protobuf__Timestamp *until = said->until != NULL ? said->until : said->from;
+	struct vl_time told = fact->occurred_at;
+	return (struct days){vl_traveller_keep_day(fold, from != NULL ? vl_view_time(from) : told),
+			     vl_traveller_keep_day(fold, until != NULL ? vl_view_time(until) : told)};
+}
+
+/* -- a place that is asked about -- */
+
+static TRAVELLER(Asking) * asking_of(struct vl_fold *fold, TRAVELLER(AskedRow) * row, char *check)
+{
+	size_t to = 0;
+	while (to < row->n_asking && strcmp(row->asking[to]->check, check) < 0)
+		to++;
+	if (to < row->n_asking && strcmp(row->asking[to]->check, check) == 0)
+		return row->asking[to];
+	TRAVELLER(Asking) *asking = vl_fold_add(fold, TRAVELLER_DESCRIPTOR(asking), &row->n_asking, &row->asking);
+	if (asking == NULL)
+		return NULL;
+	memmove(row->asking + to + 1, row->asking + to, (row->n_asking - 1 - to) * sizeof(*row->asking));
+	row->asking[to] = asking;
+	asking->check = check;
+	return asking;
+}
+
+void vl_traveller_asked_step(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
+{
+	TRAVELLER(Asking) *asking = asking_of(fold, (void *)message, vl_view_keep_ref(fold, fact->subject));
+	struct days days = days_of(fold, fact);
+	if (asking == NULL)
+		return;
+	asking->from = days.from;
+	asking->until = days.until;
+}
+
+static void fold_member(void *context, const char *name, int64_t value)
+{
+	(void)value;
+	vl_fold_dirty(context, TRAVELLER_KIND_TRAVELLER, name + strlen("member/"));
+}
+
+void vl_traveller_asked_contribute(struct vl_fold *fold, const ProtobufCMessage *message)
+{
+	(void)message;
+	vl_fold_each_tally(fold, TRAVELLER_KIND_ASKED, vl_fold_key(fold), "member/", fold_member, fold);
+}
+
+/* -- a check -- */
+
+static void take_opened(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
+{
+	const TRAVELLER(SafetyCheckOpened) *said = (const void *)fact->payload;
+	TRAVELLER(CheckRow) *row = (void *)message;
+	char *name = vl_view_keep_ref(fold, said->place);
+	TRAVELLER(Presence) *place = NULL;
+	for (size_t i = 0; name != NULL && i < row->n_places; i++) {
+		if (strcmp(row->places[i]->place, name) == 0)
+			place = row->places[i];
+	}
+	if (place == NULL)
+		place = vl_fold_add(fold, TRAVELLER_DESCRIPTOR(presence), &row->n_places, &row->places);
+	if (place == NULL)
+		return;
+	struct days days = days_of(fold, fact);
+	place->place = name;
+	place->from = days.from;
+	place->until = days.until;
+	if (row->opened_at == NULL)
+		row->opened_at = vl_view_stamp(fold, fact->occurred_at);
+	row->closed_at = NULL;
+	if (said->crisis[0] != '\0')
+		row->crisis = said->crisis;
+	if (said->alert[0] != '\0')
+		row->alert = said->alert;
+}
+
+static void take_closed(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
+{
+	((TRAVELLER(CheckRow) *)(void *)message)->closed_at = vl_view_stamp(fold, fact->occurred_at);
+}
+
+static const struct vl_step check_steps[] = {
+	{TRAVELLER_DESCRIPTOR(safety_check_opened), take_opened},
+	{TRAVELLER_DESCRIPTOR(safety_check_closed), take_closed},
+	{NULL, NULL},
+};
+
+void vl_traveller_check_step(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
+{
+	vl_view_step(check_steps, fold, message, fact);
+}
+
+static void find_breaks(struct vl_fold *fold, TRAVELLER(CheckRow) * row)
+{
+	if (row->n_places == 0)
+		TRAVELLER_VIOLATION(fold, row, "T7", NULL, "answered or closed, and never opened");
+	if (row->closed_at != NULL && row->n_help_open > 0)
+		TRAVELLER_VIOLATION(fold, row, "T6", NULL, "closed while %zu calls for help have not been taken up",
+				    row->n_help_open);
+	if (row->asked != row->safe + row->help + row->silent)
+		TRAVELLER_VIOLATION(fold, row, "T9", NULL,
+				    "%" PRId64 " asked, but %" PRId64 " safe, %" PRId64 " in need and %" PRId64
+				    " silent",
+				    row->asked, row->safe, row->help, row->silent);
+}
+
+void vl_traveller_check_finish(struct vl_fold *fold, ProtobufCMessage *message)
+{
+	TRAVELLER(CheckRow) *row = (void *)message;
+	const struct {
+		int64_t *field;
+		const char *tally;
+	} sums[] = {
+		{&row->references, "references"},
+		{&row->asked, "asked"},
+		{&row->safe, "safe"},
+		{&row->help, "help"},
+		{&row->silent, "silent"},
+		{&row->beyond_safe, "beyond safe"},
+		{&row->beyond_help, "beyond help"},
+	};
+	for (size_t i = 0; i < sizeof(sums) / sizeof(sums[0]); i++)
+		*sums[i].field = vl_fold_tally(fold, TRAVELLER_KIND_CHECK, vl_fold_key(fold), sums[i].tally);
+	vl_view_list_counts(fold, TRAVELLER_KIND_CHECK, "taken/", &row->n_help_taken_up, &row->help_taken_up);
+	vl_view_list_counts(fold, TRAVELLER_KIND_CHECK, "open/", &row->n_help_open, &row->help_open);
+	find_breaks(fold, row);
+}
+
+void vl_traveller_check_contribute(struct vl_fold *fold, const ProtobufCMessage *message)
+{
+	const TRAVELLER(CheckRow) *row = (const void *)message;
+	for (size_t i = 0; i < row->n_violations; i++)
+		vl_view_count(fold, TRAVELLER_KIND_BOARD, TRAVELLER_BOARD_ALL, 1, "violation/%s",
+			      row->violations[i]->rule);
+}
+
+/* -- the days of a place -- */
+
+struct place {
+	struct vl_fold *fold;
+	TRAVELLER(PlaceRow) * row;
+};
+
+/* "2026-11-23 arriving" and its like; those of one day follow on one another. */
+static void add_day(void *context, const char *name, int64_t value)
+{
+	const struct place *place = context;
+	TRAVELLER(PlaceRow) *row = place->row;
+	TRAVELLER(Day) *day = row->n_days > 0 ? row->days[row->n_days - 1] : NULL;
+	const char *what = strchr(name, ' ');
+	if (what == NULL)
+		return;
+	if (day == NULL || strncmp(day->day, name, (size_t)(what - name)) != 0) {
+		day = vl_fold_add(place->fold, TRAVELLER_DESCRIPTOR(day), &row->n_days, &row->days);
+		if (day == NULL)
+			return;
+		day->day = vl_fold_printf(place->fold, "%.*s", (int)(what - name), name);
+	}
+	const struct {
+		const char *name;
+		int64_t *field;
+	} fields[] = {
+		{" arriving", &day->arriving},
+		{" leaving", &day->leaving},
+		{" references arriving", &day->references_arriving},
+		{" references leaving", &day->references_leaving},
+	};
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+		if (strcmp(fields[i].name, what) == 0)
+			*fields[i].field = value;
+	}
+}
+
+void vl_traveller_place_finish(struct vl_fold *fold, ProtobufCMessage *message)
+{
+	struct place place = {fold, (void *)message};
+	vl_fold_each_tally(fold, TRAVELLER_KIND_PLACE, vl_fold_key(fold), "", add_day, &place);
+}
+
+/* -- the numbers -- */
+
+void vl_traveller_board_finish(struct vl_fold *fold, ProtobufCMessage *message)
+{
+	TRAVELLER(BoardRow) *row = (void *)message;
+	const char *key = vl_fold_key(fold);
+	row->registered = vl_fold_tally(fold, TRAVELLER_KIND_BOARD, key, "registered");
+	row->withdrawn = vl_fold_tally(fold, TRAVELLER_KIND_BOARD, key, "withdrawn");
+	row->unregistered = vl_fold_tally(fold, TRAVELLER_KIND_BOARD, key, "unregistered");
+	row->people = vl_fold_tally(fold, TRAVELLER_KIND_BOARD, key, "people");
+	vl_view_list_counts(fold, TRAVELLER_KIND_BOARD, "kind/", &row->n_people_by_kind, &row->people_by_kind);
+	vl_view_list_counts(fold, TRAVELLER_KIND_BOARD, "violation/", &row->n_violations_by_rule,
+			    &row->violations_by_rule);
+}

@@ -1,0 +1,271 @@
+/*
+ * Columns of `valise traveller ls`, and what it leaves out. Nothing here is personal.
+ */
+#include "hq/views/traveller.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* The head of a cell's function. */
+#define CELL(name) \
+	static void name(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
+
+/* A column that shows one number as it stands. */
+#define NUMBER(name, type, field)                                                                                 \
+	CELL(name)                                                                                                \
+	{                                                                                                         \
+		(void)key, (void)now;                                                                             \
+		vl_buf_printf(out, "%" PRId64, (int64_t)((const TRAVELLER(type) *)(const void *)message)->field); \
+	}
+
+static void put_days(struct vl_buf *out, const char *from, const char *until)
+{
+	vl_buf_put_text(out, from);
+	if (strcmp(from, until) != 0)
+		vl_buf_printf(out, "..%s", until);
+}
+
+/* -- asked -- */
+
+CELL(asked_checks)
+{
+	const TRAVELLER(AskedRow) *row = (const void *)message;
+	(void)key, (void)now;
+	for (size_t i = 0; i < row->n_asking; i++) {
+		vl_buf_printf(out, "%s%s ", i == 0 ? "" : ", ", row->asking[i]->check);
+		put_days(out, row->asking[i]->from, row->asking[i]->until);
+	}
+}
+
+const struct vl_column vl_traveller_asked_columns[] = {
+	{"PLACE", vl_view_put_key},
+	{"CHECKS", asked_checks},
+	{NULL, NULL},
+};
+
+/* -- traveller -- */
+
+NUMBER(traveller_people, TravellerRow, people)
+
+CELL(traveller_state)
+{
+	const TRAVELLER(TravellerRow) *row = (const void *)message;
+	(void)key, (void)now;
+	vl_buf_put_text(out, vl_view_name(TRAVELLER_DESCRIPTOR(registration_state), (int)row->state));
+	if (row->withdrawn_for == TRAVELLER_DUPLICATE)
+		vl_buf_printf(out, " for %s", row->instead);
+}
+
+CELL(traveller_kind)
+{
+	const TRAVELLER(TravellerRow) *row = (const void *)message;
+	(void)key, (void)now;
+	vl_buf_put_text(out, vl_view_name(TRAVELLER_DESCRIPTOR(registration_kind), (int)row->kind));
+}
+
+CELL(traveller_mission)
+{
+	(void)key, (void)now;
+	vl_buf_put_text(out, ((const TRAVELLER(TravellerRow) *)(const void *)message)->mission);
+}
+
+CELL(traveller_where)
+{
+	const TRAVELLER(TravellerRow) *row = (const void *)message;
+	char today[TRAVELLER_DAY];
+	bool first = true;
+	(void)key, (void)vl_traveller_day(now, today);
+	for (size_t i = 0; i < row->n_presences; i++) {
+		if (!vl_traveller_meets(row->presences[i], today, today))
+			continue;
+		vl_buf_printf(out, "%s%s", first ? "" : " ", row->presences[i]->place);
+		first = false;
+	}
+}
+
+static bool is_open(const TRAVELLER(Answer) * answer)
+{
+	return answer->silent > 0 || (answer->help > 0 && answer->follow_up[0] == '\0');
+}
+
+static void put_part(struct vl_buf *out, uint32_t count, const char *what)
+{
+	if (count > 0)
+		vl_buf_printf(out, " %" PRIu32 " %s", count, what);
+}
+
+CELL(traveller_checks)
+{
+	const TRAVELLER(TravellerRow) *row = (const void *)message;
+	(void)key, (void)now;
+	for (size_t i = 0; i < row->n_answers; i++) {
+		const TRAVELLER(Answer) *answer = row->answers[i];
+		vl_buf_printf(out, "%s%s:", i == 0 ? "" : ", ", answer->check);
+		put_part(out, answer->help, "HELP");
+		put_part(out, answer->safe, "safe");
+		put_part(out, answer->silent, "silent");
+		if (answer->follow_up[0] != '\0')
+			vl_buf_printf(out, " %s", answer->follow_up);
+	}
+}
+
+CELL(traveller_breaks)
+{
+	const TRAVELLER(TravellerRow) *row = (const void *)message;
+	(void)key, (void)now;
+	vl_view_put_rules(out, row->n_violations, row->violations);
+}
+
+const struct vl_column vl_traveller_columns[] = {
+	{"TRAVELLER", vl_view_put_key}, {"STATE", traveller_state},   {"KIND", traveller_kind},
+	{"MISSION", traveller_mission}, {"PEOPLE", traveller_people}, {"WHERE", traveller_where},
+	{"CHECKS", traveller_checks},   {"BREAKS", traveller_breaks}, {NULL, NULL},
+};
+
+/* Abroad today or later, or not heard of in a check, or breaking a rule. */
+bool vl_traveller_listed(const char *key, const ProtobufCMessage *message, struct vl_time now)
+{
+	const TRAVELLER(TravellerRow) *row = (const void *)message;
+	char today[TRAVELLER_DAY];
+	bool listed = row->n_violations > 0;
+	(void)key, (void)vl_traveller_day(now, today);
+	for (size_t i = 0; i < row->n_presences && !listed; i++)
+		listed = row->presences[i]->until[0] == '\0' || strcmp(today, row->presences[i]->until) <= 0;
+	for (size_t i = 0; i < row->n_answers && !listed; i++)
+		listed = is_open(row->answers[i]);
+	return listed;
+}
+
+/* -- check -- */
+
+NUMBER(check_asked, CheckRow, asked)
+NUMBER(check_safe, CheckRow, safe)
+NUMBER(check_help, CheckRow, help)
+NUMBER(check_silent, CheckRow, silent)
+NUMBER(check_beyond, CheckRow, beyond_safe)
+NUMBER(check_open, CheckRow, n_help_open)
+
+CELL(check_state)
+{
+	const TRAVELLER(CheckRow) *row = (const void *)message;
+	(void)key, (void)now;
+	vl_buf_put_text(out, row->closed_at != NULL ? "CLOSED" : row->opened_at != NULL ? "OPEN" : "UNKNOWN");
+}
+
+CELL(check_places)
+{
+	const TRAVELLER(CheckRow) *row = (const void *)message;
+	(void)key, (void)now;
+	for (size_t i = 0; i < row->n_places; i++) {
+		vl_buf_printf(out, "%s%s ", i == 0 ? "" : ", ", row->places[i]->place);
+		put_days(out, row->places[i]->from, row->places[i]->until);
+	}
+}
+
+CELL(check_breaks)
+{
+	const TRAVELLER(CheckRow) *row = (const void *)message;
+	(void)key, (void)now;
+	vl_view_put_rules(out, row->n_violations, row->violations);
+}
+
+const struct vl_column vl_traveller_check_columns[] = {
+	{"CHECK", vl_view_put_key},
+	{"STATE", check_state},
+	{"ASKS", check_places},
+	{"ASKED", check_asked},
+	{"SAFE", check_safe},
+	{"HELP", check_help},
+	{"SILENT", check_silent},
+	{"BEYOND", check_beyond},
+	{"HELP OPEN", check_open},
+	{"BREAKS", check_breaks},
+	{NULL, NULL},
+};
+
+bool vl_traveller_check_listed(const char *key, const ProtobufCMessage *message, struct vl_time now)
+{
+	const TRAVELLER(CheckRow) *row = (const void *)message;
+	(void)key, (void)now;
+	return row->closed_at == NULL || row->n_violations > 0;
+}
+
+/* -- place -- */
+
+/* Who has arrived by today, less who had left by yesterday. */
+static TRAVELLER(Day) day_at(const TRAVELLER(PlaceRow) * row, struct vl_time now)
+{
+	TRAVELLER(Day) sum = CONSULAR__TRAVELLER__V1__DAY__INIT;
+	char today[TRAVELLER_DAY];
+	(void)vl_traveller_day(now, today);
+	for (size_t i = 0; i < row->n_days; i++) {
+		const TRAVELLER(Day) *day = row->days[i];
+		int order = strcmp(day->day, today);
+		if (order > 0)
+			break;
+		sum.arriving += day->arriving - (order < 0 ? day->leaving : 0);
+		sum.references_arriving += day->references_arriving - (order < 0 ? day->references_leaving : 0);
+		sum.leaving = order == 0 ? day->leaving : 0;
+	}
+	return sum;
+}
+
+CELL(place_people)
+{
+	(void)key;
+	vl_buf_printf(out, "%" PRId64, day_at((const void *)message, now).arriving);
+}
+
+CELL(place_references)
+{
+	(void)key;
+	vl_buf_printf(out, "%" PRId64, day_at((const void *)message, now).references_arriving);
+}
+
+CELL(place_leaving)
+{
+	(void)key;
+	vl_buf_printf(out, "%" PRId64, day_at((const void *)message, now).leaving);
+}
+
+const struct vl_column vl_traveller_place_columns[] = {
+	{"PLACE", vl_view_put_key},
+	{"REFERENCES", place_references},
+	{"PEOPLE", place_people},
+	{"LEAVING TODAY", place_leaving},
+	{NULL, NULL},
+};
+
+bool vl_traveller_place_listed(const char *key, const ProtobufCMessage *message, struct vl_time now)
+{
+	(void)key;
+	return day_at((const void *)message, now).references_arriving > 0;
+}
+
+/* -- board -- */
+
+NUMBER(board_registered, BoardRow, registered)
+NUMBER(board_withdrawn, BoardRow, withdrawn)
+NUMBER(board_unregistered, BoardRow, unregistered)
+NUMBER(board_people, BoardRow, people)
+
+CELL(board_kinds)
+{
+	const TRAVELLER(BoardRow) *row = (const void *)message;
+	(void)key, (void)now;
+	vl_view_put_counts(out, row->n_people_by_kind, row->people_by_kind);
+}
+
+CELL(board_breaks)
+{
+	const TRAVELLER(BoardRow) *row = (const void *)message;
+	(void)key, (void)now;
+	vl_view_put_counts(out, row->n_violations_by_rule, row->violations_by_rule);
+}
+
+const struct vl_column vl_traveller_board_columns[] = {
+	{"BOARD", vl_view_put_key},     {"REGISTERED", board_registered},
+	{"WITHDRAWN", board_withdrawn}, {"UNREGISTERED", board_unregistered},
+	{"PEOPLE", board_people},       {"BREAKS", board_breaks},
+	{"BY KIND", board_kinds},       {NULL, NULL},
+};

@@ -1,0 +1,135 @@
+/*
+ * What only the whole history of a traveller shows: which checks ask about them, how their answers count, and what they add to checks,
+ * places and boards.
+ */
+#include "hq/views/traveller.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static bool registered(const TRAVELLER(TravellerRow) * row)
+{
+	return row->state == TRAVELLER_STATE(REGISTERED);
+}
+
+struct traveller_count vl_traveller_count(const TRAVELLER(TravellerRow) * row, const TRAVELLER(Answer) * answer)
+{
+	struct traveller_count count = {.asked = answer->asked ? row->people : 0};
+	/* A call for help goes first where more answer than there are. */
+	count.help = answer->help < count.asked ? answer->help : count.asked;
+	count.safe = answer->safe < count.asked - count.help ? answer->safe : count.asked - count.help;
+	count.silent = count.asked - count.help - count.safe;
+	count.beyond_help = answer->help - count.help;
+	count.beyond_safe = answer->safe - count.safe;
+	return count;
+}
+
+/* -- who is asked -- */
+
+static void finish_asked(struct vl_fold *fold, TRAVELLER(TravellerRow) * row)
+{
+	const TRAVELLER(AskedRow) *asked = NULL;
+	for (size_t i = 0; i < row->n_presences; i++) {
+		const TRAVELLER(Presence) *presence = row->presences[i];
+		if (i == 0 || strcmp(row->presences[i - 1]->place, presence->place) != 0)
+			asked = (const void *)vl_fold_row(fold, TRAVELLER_KIND_ASKED, presence->place);
+		for (size_t j = 0; asked != NULL && j < asked->n_asking; j++) {
+			const TRAVELLER(Asking) *asking = asked->asking[j];
+			if (!vl_traveller_meets(presence, asking->from, asking->until))
+				continue;
+			TRAVELLER(Answer) *answer = vl_traveller_answer(fold, row, asking->check);
+			if (answer != NULL)
+				answer->asked = true;
+		}
+	}
+}
+
+static void finish_answers(struct vl_fold *fold, TRAVELLER(TravellerRow) * row)
+{
+	for (size_t i = 0; i < row->n_answers; i++) {
+		TRAVELLER(Answer) *answer = row->answers[i];
+		struct vl_fact fact = {.id = answer->event.data};
+		uint64_t people = (uint64_t)answer->safe + answer->help;
+		answer->silent = (uint32_t)vl_traveller_count(row, answer).silent;
+		if (people > row->people)
+			TRAVELLER_VIOLATION(fold, row, "T4", fact.id != NULL ? &fact : NULL,
+					    "in %s %llu answer under a reference of %u", answer->check,
+					    (unsigned long long)people, row->people);
+	}
+}
+
+void vl_traveller_finish(struct vl_fold *fold, ProtobufCMessage *message)
+{
+	TRAVELLER(TravellerRow) *row = (void *)message;
+	if (row->people == 0)
+		row->people = 1;
+	if (row->state == 0)
+		TRAVELLER_VIOLATION(fold, row, "T1", NULL, "has not registered");
+	vl_traveller_finish_presences(fold, row);
+	finish_asked(fold, row);
+	finish_answers(fold, row);
+}
+
+/* -- what is added to the others -- */
+
+static void add_to_places(struct vl_fold *fold, const TRAVELLER(TravellerRow) * row)
+{
+	const char *key = vl_fold_key(fold);
+	for (size_t i = 0; i < row->n_presences; i++) {
+		const TRAVELLER(Presence) *presence = row->presences[i];
+		const char *place = presence->place;
+		if (i == 0 || strcmp(row->presences[i - 1]->place, place) != 0)
+			vl_view_count(fold, TRAVELLER_KIND_ASKED, place, 1, "member/%s", key);
+		vl_view_count(fold, TRAVELLER_KIND_PLACE, place, row->people, "%s arriving", presence->from);
+		vl_view_count(fold, TRAVELLER_KIND_PLACE, place, 1, "%s references arriving", presence->from);
+		if (presence->until[0] == '\0')
+			continue;
+		vl_view_count(fold, TRAVELLER_KIND_PLACE, place, row->people, "%s leaving", presence->until);
+		vl_view_count(fold, TRAVELLER_KIND_PLACE, place, 1, "%s references leaving", presence->until);
+	}
+}
+
+static void add_to_check(struct vl_fold *fold, const TRAVELLER(TravellerRow) * row, const TRAVELLER(Answer) * answer)
+{
+	struct traveller_count count = vl_traveller_count(row, answer);
+	const struct {
+		const char *name;
+		int64_t count;
+	} tallies[] = {
+		{"references", answer->asked},
+		{"asked", count.asked},
+		{"safe", count.safe},
+		{"help", count.help},
+		{"silent", count.silent},
+		{"beyond safe", count.beyond_safe},
+		{"beyond help", count.beyond_help},
+	};
+	for (size_t i = 0; i < sizeof(tallies) / sizeof(tallies[0]); i++)
+		vl_view_count(fold, TRAVELLER_KIND_CHECK, answer->check, tallies[i].count, "%s", tallies[i].name);
+	vl_view_count(fold, TRAVELLER_KIND_CHECK, answer->check, answer->help, "%s/%s",
+		      answer->follow_up[0] != '\0' ? "taken" : "open", vl_fold_key(fold));
+}
+
+static void add_to_board(struct vl_fold *fold, const TRAVELLER(TravellerRow) * row, const char *board)
+{
+	const char *state = registered(row) ? "registered" : row->withdrawn_at != NULL ? "withdrawn" : "unregistered";
+	vl_view_count(fold, TRAVELLER_KIND_BOARD, board, 1, "%s", state);
+	if (registered(row)) {
+		const char *kind = vl_view_name(TRAVELLER_DESCRIPTOR(registration_kind), (int)row->kind);
+		vl_view_count(fold, TRAVELLER_KIND_BOARD, board, row->people, "people");
+		vl_view_count(fold, TRAVELLER_KIND_BOARD, board, row->people, "kind/%s",
+			      kind[0] != '\0' ? kind : "UNSPECIFIED");
+	}
+	for (size_t i = 0; i < row->n_violations; i++)
+		vl_view_count(fold, TRAVELLER_KIND_BOARD, board, 1, "violation/%s", row->violations[i]->rule);
+}
+
+void vl_traveller_contribute(struct vl_fold *fold, const ProtobufCMessage *message)
+{
+	const TRAVELLER(TravellerRow) *row = (const void *)message;
+	add_to_places(fold, row);
+	for (size_t i = 0; i < row->n_answers; i++)
+		add_to_check(fold, row, row->answers[i]);
+	add_to_board(fold, row, TRAVELLER_BOARD_ALL);
+	add_to_board(fold, row, row->mission);
+}
