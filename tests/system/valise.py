@@ -28,6 +28,7 @@ DRILL_TYPE = "application/vnd.valise.drill.v1+protobuf"
 CASE = "consular.case.v1"
 ALERT = "consular.alert.v1"
 EVACUATION = "consular.evacuation.v1"
+TRAVELLER = "consular.traveller.v1"
 DEAD_LETTERS = "valise.deadletter.v1"
 TOPICS = TOP / "brokers/topics.yaml"
 
