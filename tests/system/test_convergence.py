@@ -7,10 +7,10 @@ import random
 import pytest
 from confluent_kafka.admin import AdminClient
 
-from valise import ALERT, CASE, EVACUATION, TOPICS, Kafka, Sender, Wire, World, message, pool, valise, wait_for
+from valise import ALERT, CASE, EVACUATION, TOPICS, TRAVELLER, Kafka, Sender, Wire, World, message, pool, valise, wait_for
 
 MISSIONS = ("CN-SD-EMB", "CN-EG-EMB", "CN-SA-CG-JED", "HQ")
-LANES = (CASE, EVACUATION, ALERT)
+LANES = (CASE, EVACUATION, ALERT, TRAVELLER)
 BATCHES = 12
 
 
@@ -32,6 +32,7 @@ def event_types(lane):
 TEXTS = {
     "person": "P", "persons": "P", "kept": "P", "mother": "P", "leg": "LEG", "operation": "OP", "crisis": "CRISIS",
     "party": "PARTY", "into": "CASE", "from": "CASE", "transfer": "T", "clock": "CLOCK", "area": "AREA",
+    "country": "AREA", "place": "AREA", "check": "CHECK",
 }
 
 
@@ -71,10 +72,12 @@ def fill(dice, made, depth=0):
 
 
 def subject_of(dice, payload):
-    for name in ("leg", "person", "operation", "crisis"):
-        if name in payload.DESCRIPTOR.fields_by_name and getattr(payload, name):
-            return getattr(payload, name)
-    return f"{'CASE' if '.case.' in payload.DESCRIPTOR.full_name else 'ALERT'}-{dice.randrange(3)}"
+    _, noun, _, name = payload.DESCRIPTOR.full_name.split(".")
+    if noun == "evacuation":
+        for field in ("leg", "person", "operation", "crisis"):
+            if field in payload.DESCRIPTOR.fields_by_name and getattr(payload, field):
+                return getattr(payload, field)
+    return f"{'CHECK' if name.startswith('SafetyCheck') else noun.upper()}-{dice.randrange(3)}"
 
 
 def make_event(dice, sender, lane, seen):
