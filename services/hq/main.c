@@ -51,6 +51,12 @@ static int run(const char *path, int check)
 		vl_log_cannot("read", path, &why, err);
 		return 1;
 	}
+	err = vl_hq_check(&settings, &why);
+	if (err != VL_OK) {
+		vl_log_cannot("read", path, &why, err);
+		vl_conf_close(conf);
+		return 1;
+	}
 	size_t n = vl_conf_pairs(conf, "kafka", &pairs);
 	if (!check)
 		err = vl_hq_run(&settings, pairs, n, &signals, &why);

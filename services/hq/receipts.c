@@ -11,12 +11,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
+
+/* In which list an entry is. */
+enum list { NONE, DUE, SAID, LISTS };
 
 /* One (mission, lane, epoch). */
 struct entry {
 	UT_hash_handle hh;
-	struct entry *next; /* of those that are due */
-	bool due;
+	struct entry *prev, *next;
+	enum list list;
+	int64_t said_at;
 	struct vl_epoch epoch;
 	char mission[VL_MISSION_MAX + 1];
 	char key[]; /* mission NUL lane NUL epoch */
@@ -25,36 +30,46 @@ struct entry {
 struct vl_receipts {
 	struct vl_receipts_options options;
 	struct entry *entries;
-	struct entry *first, **last; /* due, in the order they became so */
+	struct entry *lists[LISTS]; /* each in the order they came into it; NONE is never filled */
 	size_t n_due;
 	struct entry *sent[VL_MAILBOX_MOST]; /* in the request under way, in its order */
 	struct vl_mailbox *mailbox;
-	int64_t next_at;
+	int64_t next_at, now;
 };
 
 /* -- what is due -- */
 
+static void move_to(struct vl_receipts *r, struct entry *entry, enum list list)
+{
+	if (entry->list != NONE)
+		DL_DELETE(r->lists[entry->list], entry);
+	if (list != NONE)
+		DL_APPEND(r->lists[list], entry);
+	r->n_due += (list == DUE);
+	r->n_due -= (entry->list == DUE);
+	entry->list = list;
+}
+
 static void put_due(struct vl_receipts *r, struct entry *entry)
 {
-	if (entry->due)
-		return;
-	entry->due = true;
-	entry->next = NULL;
-	*r->last = entry;
-	r->last = &entry->next;
-	r->n_due++;
+	if (entry->list != DUE)
+		move_to(r, entry, DUE);
 }
 
 static struct entry *take_due(struct vl_receipts *r)
 {
-	struct entry *entry = r->first;
+	struct entry *entry = r->lists[DUE];
 
-	entry->due = false;
-	r->first = entry->next;
-	if (r->first == NULL)
-		r->last = &r->first;
-	r->n_due--;
+	move_to(r, entry, NONE);
 	return entry;
+}
+
+static void put_old_due(struct vl_receipts *r)
+{
+	struct entry *oldest;
+
+	while ((oldest = r->lists[SAID]) != NULL && r->now - oldest->said_at >= r->options.again_ms)
+		put_due(r, oldest);
 }
 
 static const char *lane_of(const struct entry *entry)
@@ -117,13 +132,18 @@ size_t vl_receipts_waiting(const struct vl_receipts *r)
 
 /* -- open and close -- */
 
-/* What was not accepted is due again. */
+/* What was not accepted is due again; what became due on its way stays so. */
 static void on_answered(void *context, size_t index, bool accepted)
 {
 	struct vl_receipts *r = context;
+	struct entry *entry = r->sent[index];
 
 	if (!accepted)
-		put_due(r, r->sent[index]);
+		put_due(r, entry);
+	else if (entry->list == NONE) {
+		entry->said_at = r->now;
+		move_to(r, entry, SAID);
+	}
 }
 
 enum vl_err vl_receipts_open(const struct vl_receipts_options *options, struct vl_receipts **opened, struct vl_why *why)
@@ -136,7 +156,6 @@ enum vl_err vl_receipts_open(const struct vl_receipts_options *options, struct v
 	if (r == NULL)
 		return VL_ERR_NOMEM;
 	r->options = *options;
-	r->last = &r->first;
 	enum vl_err err = vl_mailbox_open(&mailbox, &r->mailbox, why);
 	struct vl_txn *txn = err == VL_OK ? vl_txn_begin(options->store, false, why) : NULL;
 	if (err == VL_OK && txn == NULL)
@@ -200,7 +219,9 @@ static void put_receipts(struct vl_receipts *r, struct vl_txn *txn)
 
 void vl_receipts_work(struct vl_receipts *r, int64_t now)
 {
+	r->now = now;
 	vl_mailbox_work(r->mailbox, now);
+	put_old_due(r);
 	if (r->n_due == 0 || now < r->next_at || !vl_mailbox_begin(r->mailbox, now))
 		return;
 	struct vl_txn *txn = vl_txn_begin(r->options.store, false, NULL);

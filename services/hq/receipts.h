@@ -5,6 +5,10 @@
  * (mission, lane, epoch) was applied further, and when a batch came again or was kept as evidence, since that mission has not
  * heard; at the start that of each newest epoch is. It is said at most once in an interval, as of the last commit, and it is
  * not said until the agent has accepted it.
+ *
+ * Kafka compacts the topic by the records' key, which is HQ for all of them, and would in the end keep only the very last. It
+ * leaves alone what is younger than a lag of 30 days (brokers/topics.yaml), and each receipt is due again well before it is as
+ * old: so the topic holds the newest of each (mission, lane) for ever, for a mission that was away however long.
  */
 #ifndef VALISE_HQ_RECEIPTS_H
 #define VALISE_HQ_RECEIPTS_H
@@ -20,6 +24,7 @@ struct vl_receipts_options {
 	struct vl_store *store;
 	const char *socket;  /* of headquarters' own agent; "": no receipts are given */
 	int64_t interval_ms; /* between two requests to it */
+	int64_t again_ms;    /* what was said so long ago is due again */
 	int64_t patience_ms; /* for its answer; after an error, half of it at most until the next try */
 	const struct vl_clock *clock;
 };

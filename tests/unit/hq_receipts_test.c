@@ -6,13 +6,14 @@
 
 #define INTERVAL 1000
 #define PATIENCE 30000
+#define AGAIN 604800000
 
 static struct vl_receipts *receipts;
 static uint64_t ids;
 
 static void open_receipts(struct office *o)
 {
-	struct vl_receipts_options options = {o->world.store, o->agent.path, INTERVAL, PATIENCE, &o->clock};
+	struct vl_receipts_options options = {o->world.store, o->agent.path, INTERVAL, AGAIN, PATIENCE, &o->clock};
 
 	assert_int_equal(vl_receipts_open(&options, &receipts, NULL), VL_OK);
 	vl_apply_watch(o->world.applier, vl_receipts_due, receipts);
@@ -189,6 +190,82 @@ static void says_all_at_the_start(void **state)
 	expect_one(o, &o->sd, 0);
 }
 
+/* A receipt that grows old is said again, for ever, as Kafka would forget it. */
+static void says_again_what_was_said_long_ago(void **state)
+{
+	struct office *o = *state;
+
+	apply(o, &o->sd);
+	expect_one(o, &o->sd, 0);
+	o->now += AGAIN / 2;
+	apply(o, &o->eg);
+	expect_one(o, &o->eg, 0);
+	for (int i = 0; i < 3; i++) {
+		o->now += AGAIN / 2 - 1;
+		expect_silence(o);
+		assert_int_equal(vl_receipts_waiting(receipts), 0);
+		o->now++;
+		expect_one(o, &o->sd, 0);
+		o->now += AGAIN / 2 - 1;
+		expect_silence(o);
+		o->now++;
+		expect_one(o, &o->eg, 0);
+	}
+	/* What was said for another reason is not old. */
+	apply(o, &o->sd);
+	o->now += AGAIN / 4;
+	expect_one(o, &o->sd, 0);
+	o->now += AGAIN / 4;
+	expect_silence(o);
+	o->now += AGAIN / 2;
+	work(o);
+	Valise__V1__PublishRequest *request = fake_heard(&o->agent);
+	assert_non_null(request);
+	assert_int_equal(request->n_events, 1);
+	expect(request->events[0], &o->eg);
+	fake_answer(&o->agent, request, 0);
+	FREE(request);
+	expect_silence(o);
+}
+
+/* Neither twice while it is on its way, nor lost where it is refused. */
+static void an_old_one_is_said_again_until_it_is_accepted(void **state)
+{
+	struct office *o = *state;
+
+	apply(o, &o->sd);
+	expect_one(o, &o->sd, 0);
+	o->now += AGAIN;
+	work(o);
+	Valise__V1__PublishRequest *request = fake_heard(&o->agent);
+	assert_non_null(request);
+	o->now += PATIENCE;
+	expect_silence(o);
+	assert_int_equal(vl_receipts_waiting(receipts), 1);
+	fake_answer(&o->agent, request, 1);
+	FREE(request);
+	expect_silence(o);
+	assert_int_equal(vl_receipts_waiting(receipts), 1);
+	o->now += PATIENCE;
+	expect_one(o, &o->sd, 0);
+	o->now += AGAIN - 1;
+	expect_silence(o);
+	/* It became due on its way: it is said once more, at once, and then it is young. */
+	o->now++;
+	work(o);
+	request = fake_heard(&o->agent);
+	assert_non_null(request);
+	apply(o, &o->sd);
+	fake_answer(&o->agent, request, 0);
+	FREE(request);
+	o->now += INTERVAL;
+	expect_one(o, &o->sd, 0);
+	o->now += AGAIN - 1;
+	expect_silence(o);
+	o->now++;
+	expect_one(o, &o->sd, 0);
+}
+
 static void says_again_what_was_refused(void **state)
 {
 	struct office *o = *state;
@@ -300,6 +377,8 @@ int main(void)
 		TEST(replays_are_answered_and_gaps_are_not),
 		TEST(says_what_is_suspended),
 		TEST(says_all_at_the_start),
+		TEST(says_again_what_was_said_long_ago),
+		TEST(an_old_one_is_said_again_until_it_is_accepted),
 		TEST(says_again_what_was_refused),
 		TEST(says_again_when_the_agent_goes),
 		TEST(waits_for_an_agent_that_is_not_there),
