@@ -6,6 +6,7 @@
 #define VALISE_BUS_TYPES_H
 
 #include <protobuf-c/protobuf-c.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 /* The lane of heartbeats (proto/valise/pulse/v1). */
@@ -17,6 +18,7 @@ enum vl_precedence { VL_FLASH, VL_IMMEDIATE, VL_PRIORITY, VL_ROUTINE, VL_PRECEDE
 struct vl_lane {
 	const char *name; /* proto package = topic = view */
 	enum vl_precedence precedence;
+	bool compacted; /* Kafka forgets its old batches, so that a chain there has holes and is whole all the same */
 };
 
 /* All lanes of the catalogue, by name. */

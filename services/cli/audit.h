@@ -3,7 +3,8 @@
  *
  * Pure: records go in as they come, judgements come out. A batch that comes too early waits until the end, when everything that
  * waited is taken in order; only what is missing then is a gap. A replay (the same bytes again) is what at-least-once delivery
- * makes and is not wrong.
+ * makes and is not wrong. On a lane whose topic Kafka compacts a hole is nobody's fault and no gap, and a batch that comes for a
+ * place in one is a replay; all else is judged there as on any other.
  */
 #ifndef VALISE_CLI_AUDIT_H
 #define VALISE_CLI_AUDIT_H

@@ -191,14 +191,16 @@ static int run(const struct cli_options *options)
 const struct cli_verb cli_verify_verbs[] = {
 	{
 		.args = "LANE...",
-		.about = "Audit whole lanes from their first record to the last there is now: every signature, every\n"
-			 "chain. Prints a line for each mission and lane; what is wrong is told on stderr, or is in "
-			 "the\n"
-			 "\"findings\" of -o json. The verdict is ok, bad (not authentic or not readable), gap "
-			 "(batches\n"
-			 "are missing), rollback (an epoch that does not know of the one before) or fork (two batches\n"
-			 "for one place), the worst there is; exit code 4 unless all are ok. The same batch again is\n"
-			 "counted as replayed and not wrong: a sender that heard no answer sends it again.",
+		.about =
+			"Audit whole lanes from their first record to the last there is now: every signature, every\n"
+			"chain. Prints a line for each mission and lane; what is wrong is told on stderr, or is in "
+			"the\n"
+			"\"findings\" of -o json. The verdict is ok, bad (not authentic or not readable), gap "
+			"(batches\n"
+			"are missing), rollback (an epoch that does not know of the one before) or fork (two batches\n"
+			"for one place), the worst there is; exit code 4 unless all are ok. The same batch again is\n"
+			"counted as replayed and not wrong: a sender that heard no answer sends it again. Nor is what\n"
+			"is missing on a lane whose topic is compacted: there Kafka itself forgets old batches.",
 		.options = CLI_OPT_BROKERS | CLI_OPT_KEYS | CLI_OPT_OUTPUT,
 		.min_args = 1,
 		.max_args = 64,

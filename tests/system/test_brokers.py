@@ -16,6 +16,11 @@ from valise import CASE, Kafka, wait_for
 CATALOGUE = valise.TOPICS.read_text()
 NAMES = re.findall(r"^  name: (\S+)", CATALOGUE, re.M)
 PARTITIONS = dict(zip(NAMES, map(int, re.findall(r"^  partitions: (\d+)", CATALOGUE, re.M)), strict=True))
+COMPACTED = {
+    "valise.receipt.v1": ("compact", str(30 * 86400 * 1000)),
+    "valise.pulse.v1": ("compact", str(30 * 86400 * 1000)),
+    "valise.registry.v1": ("compact", "0"),
+}
 
 
 @pytest.fixture(scope="module", params=[1, 3], ids=["one", "three"])
@@ -92,8 +97,8 @@ def test_topics_are_as_the_catalogue_says(cluster):
     for name in NAMES:
         said = settings(cluster, ResourceType.TOPIC, name)
         assert said["message.timestamp.type"] == "LogAppendTime", name
-        kept = "2592000000" if name in ("valise.receipt.v1", "valise.pulse.v1") else "-1"
-        assert (said["retention.ms"], said["retention.bytes"]) == (kept, "-1"), name
+        assert (said["retention.ms"], said["retention.bytes"]) == ("-1", "-1"), name
+        assert (said["cleanup.policy"], said["min.compaction.lag.ms"]) == COMPACTED.get(name, ("delete", "0")), name
         assert said["compression.type"] == "producer", name
         assert said["unclean.leader.election.enable"] == "false", name
         assert said["min.insync.replicas"] == ("2" if cluster.brokers == 3 else "1"), name

@@ -5,8 +5,10 @@
 #include "agent/resend.h"
 
 enum { LOW, HIGH, MIDDLE, LOW_TOO, LANES };
-static const struct vl_lane lanes[LANES] = {
-	{"low", VL_ROUTINE}, {"high", VL_FLASH}, {"middle", VL_PRIORITY}, {"low.too", VL_ROUTINE}};
+static const struct vl_lane lanes[LANES] = {{"low", VL_ROUTINE, false},
+					    {"high", VL_FLASH, false},
+					    {"middle", VL_PRIORITY, false},
+					    {"low.too", VL_ROUTINE, false}};
 
 static struct vl_flight *flight;
 

@@ -49,6 +49,10 @@ static void test_lanes(void **state)
 	assert_int_equal(VL_FLASH, vl_lane_find("consular.evacuation.v1", 22)->precedence);
 	assert_int_equal(VL_IMMEDIATE, vl_lane_find("consular.alert.v1", 17)->precedence);
 	assert_int_equal(VL_PRIORITY, vl_lane_find("consular.case.v1", 16)->precedence);
+	assert_false(vl_lane_find("consular.case.v1", 16)->compacted);
+	assert_false(vl_lane_find("valise.directive.v1", 19)->compacted);
+	assert_true(vl_lane_find("valise.receipt.v1", 17)->compacted);
+	assert_true(vl_lane_find(VL_PULSE_LANE, strlen(VL_PULSE_LANE))->compacted);
 	assert_null(vl_lane_find("consular.case", 13));
 	assert_null(vl_lane_find("consular.case.v10", 17));
 	assert_null(vl_lane_find("valise.deadletter.v1", 20));
