@@ -125,8 +125,8 @@ static enum vl_err open_consumer(struct vl_intake *intake, struct vl_why *why)
 	return err;
 }
 
-/* A topic that is not there rests. An offset that Kafka no longer has: a topic's oldest records go after some time, or it was made
- * anew; the first time's place is as good. */
+/* A topic that is not there rests. An offset that Kafka no longer has: the topic was made anew, or somebody has deleted its oldest
+ * records; the first time's place is as good. One that was compacted away is no such thing: Kafka reads on behind it. */
 static void miss(struct vl_intake *intake, const struct vl_position *at, int64_t now_ms)
 {
 	struct source *source = find(intake, vl_bytes_of(at->topic));
