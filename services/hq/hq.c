@@ -51,10 +51,10 @@ const struct vl_conf_key vl_hq_keys[] = {
 enum vl_err vl_hq_check(const struct vl_hq_settings *settings, struct vl_why *why)
 {
 	if (settings->receipts_again < 1 || settings->receipts_again >= AGAIN_MOST)
-		return vl_fail(
-			why, VL_ERR_CONFIG,
-			"[receipts] again: give 1 to %d seconds; the topic of receipts keeps each only for 30 days",
-			AGAIN_MOST - 1);
+		return vl_fail(why, VL_ERR_CONFIG,
+			       "[receipts] again: give 1 to %d seconds; the topic of receipts keeps all of them for 30 "
+			       "days only",
+			       AGAIN_MOST - 1);
 	return VL_OK;
 }
 

@@ -171,15 +171,21 @@ def test_wrong_usage(tmp_path):
 def test_apply_sets_right_what_was_changed(cluster):
     apply(cluster)
     admin = AdminClient({"bootstrap.servers": cluster.bootstrap})
-    entry = ConfigEntry("retention.ms", "1000", incremental_operation=AlterConfigOpType.SET)
-    changed = ConfigResource(ResourceType.TOPIC, CASE, incremental_configs=[entry])
-    admin.incremental_alter_configs([changed])[changed].result(10)
-    wait_for("the change", lambda: settings(cluster, ResourceType.TOPIC, CASE)["retention.ms"] == "1000")
+    receipt = "valise.receipt.v1"
+    others = {CASE: {"retention.ms": "1000"}, receipt: {"cleanup.policy": "delete", "min.compaction.lag.ms": "0"}}
+    for topic, values in others.items():
+        entries = [ConfigEntry(key, value, incremental_operation=AlterConfigOpType.SET) for key, value in values.items()]
+        changed = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=entries)
+        admin.incremental_alter_configs([changed])[changed].result(10)
+        wait_for("the change", lambda: values.items() <= settings(cluster, ResourceType.TOPIC, topic).items())
     plan = apply(cluster).stdout.splitlines()
     assert f"set {CASE} retention.ms=1000->-1" in plan
+    assert f"set {receipt} cleanup.policy=delete->compact" in plan
+    assert f"set {receipt} min.compaction.lag.ms=0->2592000000" in plan
     assert f"ok {valise.ALERT}" in plan
     assert settings(cluster, ResourceType.TOPIC, CASE)["retention.ms"] == "-1"
     assert settings(cluster, ResourceType.TOPIC, CASE)["message.timestamp.type"] == "LogAppendTime"
+    assert settings(cluster, ResourceType.TOPIC, receipt)["min.compaction.lag.ms"] == "2592000000"
 
 
 @pytest.mark.parametrize("wrong", [
