@@ -54,7 +54,7 @@ struct vl_flight *vl_flight_open(const struct vl_lane *lanes, size_t n_lanes)
 	for (size_t i = 0; i < n_lanes; i++) {
 		struct lane *lane = &flight->lanes[i];
 		lane->precedence = lanes[i].precedence;
-		lane->class = lane->precedence <= VL_IMMEDIATE ? VL_URGENT : VL_BULK;
+		lane->class = vl_class_of(&lanes[i]);
 		lane->first = lane->last = NONE;
 	}
 	for (size_t i = 0; i < VL_FLIGHT_RECORDS; i++)

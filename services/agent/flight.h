@@ -31,6 +31,11 @@ static inline bool vl_place_later(struct vl_place place, struct vl_place than)
 enum vl_class { VL_URGENT, VL_BULK };
 #define VL_CLASSES ((size_t)2)
 
+static inline enum vl_class vl_class_of(const struct vl_lane *lane)
+{
+	return lane->precedence <= VL_IMMEDIATE ? VL_URGENT : VL_BULK;
+}
+
 struct vl_flight;
 
 /* NULL when out of memory. */

@@ -50,6 +50,8 @@ struct vl_sender {
 	struct vl_producer *producer; /* NULL while backing off */
 	struct vl_conf_pair *pairs;   /* the class's first, so that the configuration has the last word */
 	size_t n_pairs;
+	const char **lanes; /* of the class */
+	size_t n_lanes;
 	int64_t reopen_at, reopen_ms, well_since;
 	int64_t since;        /* when it was opened, by the clock */
 	uint64_t rate;        /* the last known */
@@ -156,10 +158,14 @@ struct vl_sender *vl_sender_open(const struct vl_agent_config *config, struct vl
 	sender->n_pairs = own + config->n_kafka;
 	sender->pairs = calloc(sender->n_pairs, sizeof(*sender->pairs));
 	sender->told_of = calloc(vl_n_lanes + 1, sizeof(*sender->told_of));
-	if (sender->pairs == NULL || sender->told_of == NULL) {
+	sender->lanes = calloc(vl_n_lanes + 1, sizeof(*sender->lanes));
+	if (sender->pairs == NULL || sender->told_of == NULL || sender->lanes == NULL) {
 		vl_sender_close(sender, 0);
 		return NULL;
 	}
+	for (size_t i = 0; i < vl_n_lanes; i++)
+		if (vl_class_of(&vl_lanes[i]) == class)
+			sender->lanes[sender->n_lanes++] = vl_lanes[i].name;
 	memcpy(sender->pairs, classes[class].pairs, own * sizeof(*sender->pairs));
 	memcpy(sender->pairs + own, config->kafka, config->n_kafka * sizeof(*sender->pairs));
 	return sender;
@@ -175,6 +181,8 @@ static enum vl_err open_producer(struct vl_sender *sender, struct vl_why *why)
 		.acked = on_acked,
 		.context = sender,
 		.gives_way = sender->class == VL_BULK,
+		.topics = sender->lanes,
+		.n_topics = sender->n_lanes,
 	};
 
 	return vl_producer_open(&options, &sender->producer, why);
@@ -197,6 +205,7 @@ void vl_sender_close(struct vl_sender *sender, int timeout_ms)
 		close_producer(sender, timeout_ms);
 	free(sender->pairs);
 	free(sender->told_of);
+	free(sender->lanes);
 	free(sender);
 }
 

@@ -42,6 +42,8 @@ struct vl_producer {
 	rd_kafka_queue_t *queue;
 	struct vl_valves *valves; /* NULL where it does not give way */
 	struct vl_producer_options options;
+	rd_kafka_topic_t **topics; /* that are asked for ahead */
+	size_t n_topics;
 	struct sent all; /* a ring, oldest first */
 	size_t records, bytes;
 	int64_t appended_ms; /* of the record that is being told; -1 where not known */
@@ -150,6 +152,22 @@ static enum vl_err watch(struct vl_producer *producer, struct vl_why *why)
 	return VL_OK;
 }
 
+/* One that is not there yet is no trouble: what is sent to it will tell. */
+static enum vl_err meet_topics(struct vl_producer *producer)
+{
+	const struct vl_producer_options *options = &producer->options;
+
+	producer->topics = calloc(options->n_topics + 1, sizeof(*producer->topics));
+	if (producer->topics == NULL)
+		return VL_ERR_NOMEM;
+	for (size_t i = 0; i < options->n_topics; i++) {
+		rd_kafka_topic_t *topic = rd_kafka_topic_new(producer->rk, options->topics[i], NULL);
+		if (topic != NULL)
+			producer->topics[producer->n_topics++] = topic;
+	}
+	return VL_OK;
+}
+
 enum vl_err vl_producer_open(const struct vl_producer_options *options, struct vl_producer **producer,
 			     struct vl_why *why)
 {
@@ -173,9 +191,12 @@ enum vl_err vl_producer_open(const struct vl_producer_options *options, struct v
 	err = configure(p, &conf, why);
 	if (err == VL_OK)
 		err = vl_handle_open(RD_KAFKA_PRODUCER, conf, &p->rk, why);
-	p->options.pairs = NULL; /* the caller's, and not needed any more */
 	if (err == VL_OK)
 		err = watch(p, why);
+	if (err == VL_OK)
+		err = meet_topics(p);
+	p->options.pairs = NULL; /* the caller's, and not needed any more */
+	p->options.topics = NULL;
 	if (err == VL_OK)
 		*producer = p;
 	else
@@ -194,6 +215,9 @@ void vl_producer_close(struct vl_producer *producer, int timeout_ms)
 		rd_kafka_queue_io_event_enable(producer->queue, -1, NULL, 0);
 		rd_kafka_queue_destroy(producer->queue);
 	}
+	for (size_t i = 0; i < producer->n_topics; i++)
+		rd_kafka_topic_destroy(producer->topics[i]);
+	free(producer->topics);
 	if (producer->rk != NULL)
 		rd_kafka_destroy(producer->rk);
 	vl_valves_close(producer->valves);

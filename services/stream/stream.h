@@ -31,6 +31,9 @@ struct vl_producer_options {
 	vl_producer_acked *acked;
 	void *context;
 	bool gives_way; /* on a thin line, to all others: only a quarter of a second of it stands in the line */
+	/* Where these lead is asked before the first record comes, which is then not late. The names may go after open. */
+	const char *const *topics;
+	size_t n_topics;
 };
 
 /* CONFIG where librdkafka refuses a property, naming it. Needs no broker. */

@@ -315,6 +315,47 @@ static void a_refused_send_leaks_nothing(void **state)
 	free(much);
 }
 
+/* Whether a record comes through to a topic of which the brokers say, from `after_ms` on, that it is not there. */
+static bool passes_unasked(struct mock *mock, const char *topic, bool met, int after_ms)
+{
+	struct acks acks = {0};
+	struct vl_producer *producer = NULL;
+	struct vl_producer_options options = {.pairs = mock->pairs,
+					      .n_pairs = 3,
+					      .window_bytes = MANY,
+					      .window_records = TAGS,
+					      .acked = on_acked,
+					      .context = &acks,
+					      .topics = &topic,
+					      .n_topics = met};
+
+	mock_topic(mock, topic, 1);
+	assert_int_equal(vl_producer_open(&options, &producer, NULL), VL_OK);
+	for (int64_t end = vl_monotonic_ms() + after_ms; vl_monotonic_ms() < end;)
+		assert_int_equal(vl_producer_poll(producer, 20, NULL), VL_OK);
+	rd_kafka_mock_topic_set_error(mock->cluster, topic, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+	mock_send(producer, topic, "HQ", "urgent", 0);
+	for (int64_t end = vl_monotonic_ms() + after_ms; acks.total == 0 && vl_monotonic_ms() < end;)
+		assert_int_equal(vl_producer_poll(producer, 20, NULL), VL_OK);
+	bool passed = acks.total == 1 && acks.err[0] == VL_OK;
+	vl_producer_close(producer, 0);
+	return passed;
+}
+
+static void topics_are_asked_for_before_the_first_record(void **state)
+{
+	char topic[32];
+	bool passed = false;
+
+	for (int after_ms = 100; after_ms <= MOCK_WAIT_MS && !passed; after_ms *= 2) {
+		(void)snprintf(topic, sizeof(topic), "met.%d", after_ms);
+		passed = passes_unasked(*state, topic, true, after_ms);
+		(void)snprintf(topic, sizeof(topic), "not.met.%d", after_ms);
+		assert_false(passes_unasked(*state, topic, false, after_ms));
+	}
+	assert_true(passed);
+}
+
 static void keys_fall_where_java_puts_them(void **state)
 {
 	/* The hashes are those of Apache Kafka's own UtilsTest.testMurmur2. */
@@ -408,6 +449,7 @@ int main(void)
 		ON_MOCK(a_fatal_error_is_gone),
 		ON_MOCK(one_refused_record_stops_no_other),
 		ON_MOCK(a_refused_send_leaks_nothing),
+		ON_MOCK(topics_are_asked_for_before_the_first_record),
 		ON_MOCK(keys_fall_where_java_puts_them),
 		ON_MOCK(one_that_gives_way_loses_nothing),
 	};
