@@ -218,6 +218,7 @@ class Case:
             fields["hostDuty"] = "HOST_DUTY_DETENTION"
         if sought and self.owner == "CN-SD-EMB":
             fields["crisis"] = "SD-2023"
+            self.day.follow_ups.append((when, self.number))
         self.put("CaseOpened", fields | more, sender, wait=(0, 1))
         urgent = self.plan in ("death", "search", "detention", "guardian")
         priority = "P2" if urgent else self.random.choice(("P3", "P3", "P4"))

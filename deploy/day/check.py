@@ -2,7 +2,8 @@
 """check: whether headquarters' boards show what was published of the evacuation, and lost nothing on the way.
 
 Reads, in a folder: counts.json of generate.py, and what `valise` printed with -o json: missions, legs, operations,
-persons, alerts, cases, boards (.json, one object a line). Prints two tables; exit status 1 where anything differs.
+persons, alerts, cases, boards, travellers, checks, places, registered (.json, one object a line). Prints three tables;
+exit status 1 where anything differs.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import sys
 import cases
 import evacuation
 import events
+import travellers
 
 AFLOAT = ("WARSHIP", "FOREIGN_VESSEL", "FERRY", "CARGO_SHIP")
 SAFE = ("STAGING", "HOME", "THIRD_STATE")
@@ -51,6 +53,8 @@ class Boards:
         self.legs = self.rows("legs")
         self.operation = self.rows("operations")[evacuation.OPERATION]
         self.cases = self.rows("boards")["all"]
+        self.travellers = self.rows("travellers")
+        self.checks = self.rows("checks")
 
     def read(self, what):
         with open(self.folder / f"{what}.json", encoding="utf-8") as file:
@@ -101,6 +105,76 @@ class Boards:
             lines.append((row["as_of"], row["metric"], sign, value, counted, "yes" if good else "NO"))
         table(["AS OF", "PUBLISHED", "", "VALUE", "COUNTED", "HOLDS"], lines)
 
+    # -- travellers --
+
+    def safety_checks(self):
+        """Each safety check as its row has it, summed up from the travellers' rows, and as the day has counted it."""
+        fields = ("references", "asked", "safe", "help", "silent", "beyondSafe", "beyondHelp")
+        lines = []
+        for check, expected in self.counts["travellers"]["checks"].items():
+            row = self.checks.get(check, {})
+            counted = {field: number(row, field) for field in fields} | {"helpOpen": len(row.get("helpOpen", []))}
+            answers = [(traveller, answer) for traveller in self.travellers.values()
+                       for answer in traveller.get("answers", []) if answer["check"] == check and answer.get("asked")]
+            summed = {"references": len(answers), "asked": sum(number(traveller, "people") for traveller, _ in answers)}
+            for field in fields[2:5]:
+                summed[field] = sum(number(answer, field) for _, answer in answers)
+            good = True
+            for whose, others in (("the day's", expected), ("its travellers'", summed)):
+                for field, other in others.items():
+                    good = good and counted[field] == other
+                    expect(f"{check}: {field} is {counted[field]}, by {whose} count {other}", counted[field] == other)
+            whole = counted["asked"] == counted["safe"] + counted["help"] + counted["silent"]
+            expect(f"{check}: {counted['asked']} asked are not those safe, in need of help, and silent", whole)
+            lines.append((check, *(counted[field] for field in fields[:5]), "yes" if good and whole else "NO"))
+        table(["CHECK", "REFERENCES", "ASKED", "SAFE", "HELP", "SILENT", "HOLDS"], lines)
+
+    def check_sudan(self):
+        """Nobody has to register, and who has is among those the embassy knew of. Every call for help goes on."""
+        row = self.checks.get(travellers.CHECK, {})
+        nationals, estimate = number(self.operation, "nationals"), self.estimate()
+        asked = number(row, "asked")
+        expect(f"{asked} registered in Sudan, of about {estimate}, with {nationals} evacuated",
+               0.85 * estimate <= asked <= nationals)
+        alert = self.rows("alerts").get(row.get("alert"), {})
+        expect(f"{travellers.CHECK}: its alert is {row.get('alert')}", any(
+            level["area"] == "SD" and level["colour"] == "RISK_COLOUR_RED" for level in alert.get("levels", [])))
+        expect(f"{travellers.CHECK}: of {row.get('crisis')}, and not closed",
+               row.get("crisis") == evacuation.CRISIS and "closedAt" in row)
+        persons, known_cases = self.rows("persons"), self.rows("cases")
+        taken = [item["name"] for item in row.get("helpTakenUp", [])]
+        expect(f"{travellers.CHECK}: nobody's call for help was taken up", taken)
+        for key in taken:
+            follow_up = next(answer for answer in self.travellers[key]["answers"]
+                             if answer["check"] == travellers.CHECK).get("followUp")
+            national = persons.get(follow_up, {}).get("standing") == "STANDING_NATIONAL"
+            expect(f"{key} goes on in {follow_up}, which is not there", national or follow_up in known_cases)
+
+    def estimate(self):
+        return next(int(row["value"]) for row in events.rows("milestones.csv")
+                    if row["metric"] == "est_nationals_in_country")
+
+    def check_nobody_twice(self):
+        for key, row in self.travellers.items():
+            presences = row.get("presences", [])
+            for one, other in zip(presences, presences[1:]):
+                expect(f"{key} is in {one['place']} twice at once", one["place"] != other["place"]
+                       or one.get("until", "9999") < other["from"])
+            if row.get("withdrawnFor") == "WITHDRAWAL_REASON_DUPLICATE":
+                expect(f"{key} is a duplicate, and counted", not presences and row["instead"] in self.travellers)
+
+    def check_places(self):
+        places = self.rows("places")
+        for item in self.counts["travellers"]["places"]:
+            place, day = item["place"], item["day"]
+            days = places.get(place, {}).get("days", [])
+            people = sum(number(one, "arriving") for one in days if one["day"] <= day) - sum(
+                number(one, "leaving") for one in days if one["day"] < day)
+            expect(f"{place} on {day}: {people} people, not {item['people']}", people == item["people"])
+        board = self.rows("registered").get("all", {})
+        for field, count in self.counts["travellers"]["board"].items():
+            expect(f"travellers: {field} is {number(board, field)}, not {count}", number(board, field) == count)
+
     # -- the rest --
 
     def check_carried(self):
@@ -135,7 +209,7 @@ class Boards:
         expect(f"consultations and cases: {counted}, not {shares}", counted == shares)
 
     def check_rules(self):
-        for what in ("legs", "operations", "persons", "alerts"):
+        for what in ("legs", "operations", "persons", "alerts", "travellers", "checks"):
             for key, row in self.rows(what).items():
                 for violation in row.get("violations", []):
                     expect(f"{key} breaks {violation['rule']}: {violation.get('detail')}", False)
@@ -158,6 +232,11 @@ def main():
     boards.states()
     print()
     boards.milestones()
+    print()
+    boards.safety_checks()
+    boards.check_sudan()
+    boards.check_nobody_twice()
+    boards.check_places()
     boards.check_carried()
     boards.check_heads()
     boards.check_incidents()

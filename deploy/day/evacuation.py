@@ -96,6 +96,8 @@ class Evacuation:
             fields["party"] = person.party
             fields["role"] = f"PARTY_ROLE_{person.role}"
         self.put(sender, when, ref or person.ref, "PersonRegistered", fields)
+        if not person.state and not ref:
+            self.day.follow_ups.append((when, person.ref))
 
     def contact(self, person, when, wish):
         name = {"person": person.ref, "operation": OPERATION}

@@ -42,6 +42,8 @@ class Day:
         self.random = random.Random(seed)
         self.events = []  # (when written, sender, subject, id, the line up to `after`)
         self.counts = {}  # (lane, name of the payload) -> how many
+        self.follow_ups = []  # (when, subject): where a traveller's call for help from Sudan may go on
+        self.expected = {}  # what check.py finds at headquarters, counted by the stories themselves
 
     def put(self, lane, sender, when, subject, name, fields, actor, written=None):
         """Adds one event. `fields` is its payload; `written` is when its author got to write it down, if later."""

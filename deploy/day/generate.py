@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """generate: a day of consular protection as events, one file a mission, for `valise publish`.
 
-The stories are told in evacuation.py, cases.py and alerts.py; data/SOURCES.md says what is real in them.
+The stories are told in evacuation.py, cases.py, alerts.py and travellers.py; data/SOURCES.md says what is real in them.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import alerts
 import cases
 import evacuation
 import events
+import travellers
 
 
 def main():
@@ -26,7 +27,7 @@ def main():
     if args.out is None:
         parser.error("say where to: --out DIR")
     day = events.Day(args.seed)
-    for story in (evacuation, cases, alerts):
+    for story in (evacuation, cases, alerts, travellers):
         story.play(day)
     senders = day.write(args.out)
     lanes = {}
@@ -35,6 +36,7 @@ def main():
     payloads = {f"{lane}.{name}": count for (lane, name), count in sorted(day.counts.items())}
     counts = {"seed": args.seed, "events": sum(lanes.values()), "senders": senders, "lanes": lanes}
     counts["payloads"] = payloads
+    counts.update(day.expected)
     (args.out / "counts.json").write_text(json.dumps(counts, indent=1) + "\n", encoding="utf-8")
 
 
