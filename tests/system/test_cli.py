@@ -13,12 +13,12 @@ import pytest
 from confluent_kafka.admin import AdminClient
 
 import valise
-from valise import (ALERT, CASE, ENVIRONMENT, EVACUATION, NOWHERE, PROGRAMS, Sender, Wire, World, case_opened, event,
-                    rows, wait_for)
+from valise import (ALERT, CASE, ENVIRONMENT, EVACUATION, NOWHERE, PROGRAMS, TRAVELLER, Sender, Wire, World, case_opened,
+                    event, rows, wait_for)
 
 MISSION, OTHER = "CN-SD-EMB", "CN-EG-EMB"
 COMMANDS = ("publish", "tail", "verify", "mission", "view", "outbox", "deadletter", "topic", "key", "case", "alert",
-            "evacuation")
+            "evacuation", "traveller")
 
 
 @pytest.fixture(scope="module")
@@ -333,7 +333,7 @@ def test_views_ls_and_show(place):
 
 def test_digest(place):
     lines = place.hq.digest().splitlines()
-    assert sorted(re.fullmatch(r"[0-9a-f]{64}  (\S+)", line).group(1) for line in lines) == [ALERT, CASE, EVACUATION]
+    assert sorted(re.fullmatch(r"[0-9a-f]{64}  (\S+)", line).group(1) for line in lines) == [ALERT, CASE, EVACUATION, TRAVELLER]
     assert place.hq.digest(CASE) == [line for line in lines if line.endswith(CASE)][0] + "\n"
 
 

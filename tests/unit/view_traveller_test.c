@@ -56,7 +56,7 @@ struct stay {
 	int64_t from, until; /* days after T0 */
 };
 
-static TRAVELLER(Stay) * stay(size_t slot, struct stay said)
+static TRAVELLER(Stay) *stay(size_t slot, struct stay said)
 {
 	static TRAVELLER(Stay) stays[4];
 	static Google__Protobuf__Timestamp from[4], until[4];
@@ -92,7 +92,7 @@ static const ProtobufCMessage *residence(uint32_t people, struct stay said)
 static const ProtobufCMessage *trip(const char *name, struct stay first, struct stay second)
 {
 	static TRAVELLER(TripPlanned) event;
-	static TRAVELLER(Stay) * stays[2];
+	static TRAVELLER(Stay) *stays[2];
 	consular__traveller__v1__trip_planned__init(&event);
 	event.trip = (char *)(uintptr_t)name;
 	stays[0] = stay(0, first);
@@ -174,7 +174,7 @@ static const ProtobufCMessage *taken_up(const char *check, const char *follow_up
 
 /* -- rows -- */
 
-static const TRAVELLER(TravellerRow) * row_of(struct world *w, const char *key)
+static const TRAVELLER(TravellerRow) *row_of(struct world *w, const char *key)
 {
 	fake_fold(w->fake);
 	const TRAVELLER(TravellerRow) *row = (const void *)fake_row(w->fake, TRAVELLER_KIND_TRAVELLER, key);
@@ -182,7 +182,7 @@ static const TRAVELLER(TravellerRow) * row_of(struct world *w, const char *key)
 	return row;
 }
 
-static const TRAVELLER(CheckRow) * check_of(struct world *w, const char *key)
+static const TRAVELLER(CheckRow) *check_of(struct world *w, const char *key)
 {
 	fake_fold(w->fake);
 	const TRAVELLER(CheckRow) *row = (const void *)fake_row(w->fake, TRAVELLER_KIND_CHECK, key);
@@ -284,6 +284,10 @@ static void a_residence_is_left_for_a_trip(void **state)
 	assert_string_equal(cell(&w, TRAVELLER_KIND_TRAVELLER, "T-1", "WHERE", 30), "ET SD SD-KH");
 	assert_string_equal(cell(&w, TRAVELLER_KIND_PLACE, "SD", "PEOPLE", 42), "2");
 	assert_int_equal(broken(&w, "T-1", NULL), 0);
+	/* On to a third country, and not home on the day between. */
+	tell(&w, A, "T-1", trip("1", (struct stay){"EG", "", 10, 20}, (struct stay){"ET", "", 20, 25}));
+	assert_string_equal(cell(&w, TRAVELLER_KIND_TRAVELLER, "T-1", "WHERE", 20), "EG ET");
+	assert_string_equal(cell(&w, TRAVELLER_KIND_TRAVELLER, "T-1", "WHERE", 25), "ET SD SD-KH");
 	/* And for good by one that does not end. */
 	tell(&w, A, "T-1", trip("4", (struct stay){"DJ", "", 50, NO_END}, NOWHERE));
 	assert_string_equal(cell(&w, TRAVELLER_KIND_TRAVELLER, "T-1", "WHERE", 60), "DJ");

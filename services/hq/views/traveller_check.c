@@ -25,7 +25,7 @@ static struct days days_of(struct vl_fold *fold, const struct vl_fact *fact)
 
 /* -- a place that is asked about -- */
 
-static TRAVELLER(Asking) * asking_of(struct vl_fold *fold, TRAVELLER(AskedRow) * row, char *check)
+static TRAVELLER(Asking) *asking_of(struct vl_fold *fold, TRAVELLER(AskedRow) *row, char *check)
 {
 	size_t to = 0;
 	while (to < row->n_asking && strcmp(row->asking[to]->check, check) < 0)
@@ -108,7 +108,7 @@ void vl_traveller_check_step(struct vl_fold *fold, ProtobufCMessage *message, co
 	vl_view_step(check_steps, fold, message, fact);
 }
 
-static void find_breaks(struct vl_fold *fold, TRAVELLER(CheckRow) * row)
+static void find_breaks(struct vl_fold *fold, TRAVELLER(CheckRow) *row)
 {
 	if (row->n_places == 0)
 		TRAVELLER_VIOLATION(fold, row, "T7", NULL, "answered or closed, and never opened");
@@ -156,7 +156,7 @@ void vl_traveller_check_contribute(struct vl_fold *fold, const ProtobufCMessage 
 
 struct place {
 	struct vl_fold *fold;
-	TRAVELLER(PlaceRow) * row;
+	TRAVELLER(PlaceRow) *row;
 };
 
 /* "2026-11-23 arriving" and its like; those of one day follow on one another. */

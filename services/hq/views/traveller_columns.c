@@ -83,7 +83,7 @@ CELL(traveller_where)
 	}
 }
 
-static bool is_open(const TRAVELLER(Answer) * answer)
+static bool is_open(const TRAVELLER(Answer) *answer)
 {
 	return answer->silent > 0 || (answer->help > 0 && answer->follow_up[0] == '\0');
 }
@@ -193,7 +193,7 @@ bool vl_traveller_check_listed(const char *key, const ProtobufCMessage *message,
 /* -- place -- */
 
 /* Who has arrived by today, less who had left by yesterday. */
-static TRAVELLER(Day) day_at(const TRAVELLER(PlaceRow) * row, struct vl_time now)
+static TRAVELLER(Day) day_at(const TRAVELLER(PlaceRow) *row, struct vl_time now)
 {
 	TRAVELLER(Day) sum = CONSULAR__TRAVELLER__V1__DAY__INIT;
 	char today[TRAVELLER_DAY];

@@ -7,12 +7,12 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool registered(const TRAVELLER(TravellerRow) * row)
+static bool registered(const TRAVELLER(TravellerRow) *row)
 {
 	return row->state == TRAVELLER_STATE(REGISTERED);
 }
 
-struct traveller_count vl_traveller_count(const TRAVELLER(TravellerRow) * row, const TRAVELLER(Answer) * answer)
+struct traveller_count vl_traveller_count(const TRAVELLER(TravellerRow) *row, const TRAVELLER(Answer) *answer)
 {
 	struct traveller_count count = {.asked = answer->asked ? row->people : 0};
 	/* A call for help goes first where more answer than there are. */
@@ -26,7 +26,7 @@ struct traveller_count vl_traveller_count(const TRAVELLER(TravellerRow) * row, c
 
 /* -- who is asked -- */
 
-static void finish_asked(struct vl_fold *fold, TRAVELLER(TravellerRow) * row)
+static void finish_asked(struct vl_fold *fold, TRAVELLER(TravellerRow) *row)
 {
 	const TRAVELLER(AskedRow) *asked = NULL;
 	for (size_t i = 0; i < row->n_presences; i++) {
@@ -44,7 +44,7 @@ static void finish_asked(struct vl_fold *fold, TRAVELLER(TravellerRow) * row)
 	}
 }
 
-static void finish_answers(struct vl_fold *fold, TRAVELLER(TravellerRow) * row)
+static void finish_answers(struct vl_fold *fold, TRAVELLER(TravellerRow) *row)
 {
 	for (size_t i = 0; i < row->n_answers; i++) {
 		TRAVELLER(Answer) *answer = row->answers[i];
@@ -72,7 +72,7 @@ void vl_traveller_finish(struct vl_fold *fold, ProtobufCMessage *message)
 
 /* -- what is added to the others -- */
 
-static void add_to_places(struct vl_fold *fold, const TRAVELLER(TravellerRow) * row)
+static void add_to_places(struct vl_fold *fold, const TRAVELLER(TravellerRow) *row)
 {
 	const char *key = vl_fold_key(fold);
 	for (size_t i = 0; i < row->n_presences; i++) {
@@ -89,7 +89,7 @@ static void add_to_places(struct vl_fold *fold, const TRAVELLER(TravellerRow) * 
 	}
 }
 
-static void add_to_check(struct vl_fold *fold, const TRAVELLER(TravellerRow) * row, const TRAVELLER(Answer) * answer)
+static void add_to_check(struct vl_fold *fold, const TRAVELLER(TravellerRow) *row, const TRAVELLER(Answer) *answer)
 {
 	struct traveller_count count = vl_traveller_count(row, answer);
 	const struct {
@@ -110,7 +110,7 @@ static void add_to_check(struct vl_fold *fold, const TRAVELLER(TravellerRow) * r
 		      answer->follow_up[0] != '\0' ? "taken" : "open", vl_fold_key(fold));
 }
 
-static void add_to_board(struct vl_fold *fold, const TRAVELLER(TravellerRow) * row, const char *board)
+static void add_to_board(struct vl_fold *fold, const TRAVELLER(TravellerRow) *row, const char *board)
 {
 	const char *state = registered(row) ? "registered" : row->withdrawn_at != NULL ? "withdrawn" : "unregistered";
 	vl_view_count(fold, TRAVELLER_KIND_BOARD, board, 1, "%s", state);

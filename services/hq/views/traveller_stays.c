@@ -45,7 +45,7 @@ char *vl_traveller_keep_day(struct vl_fold *fold, struct vl_time time)
 	return vl_view_keep(fold, vl_traveller_day(time, day));
 }
 
-bool vl_traveller_meets(const TRAVELLER(Presence) * presence, const char *from, const char *until)
+bool vl_traveller_meets(const TRAVELLER(Presence) *presence, const char *from, const char *until)
 {
 	return strcmp(presence->from, until) <= 0 && (presence->until[0] == '\0' || strcmp(from, presence->until) <= 0);
 }
@@ -67,7 +67,7 @@ struct days {
 };
 
 /* Nobody is there after `end`; NULL for no end. */
-static struct days days_of(struct spans *spans, TRAVELLER(TravellerRow) * row, const TRAVELLER(Stay) * stay,
+static struct days days_of(struct spans *spans, TRAVELLER(TravellerRow) *row, const TRAVELLER(Stay) *stay,
 			   const Google__Protobuf__Timestamp *end)
 {
 	struct days days = {.from = day_of(vl_view_time(stay->from)), .until = LAST_DAY + 1};
@@ -91,7 +91,7 @@ static void add_days(struct spans *spans, const struct days *days, int64_t from,
 	add_span(spans, days->area, false, from, until);
 }
 
-static void add_trip(struct spans *spans, TRAVELLER(TravellerRow) * row, const TRAVELLER(Trip) * trip)
+static void add_trip(struct spans *spans, TRAVELLER(TravellerRow) *row, const TRAVELLER(Trip) *trip)
 {
 	for (size_t i = 0; i < trip->n_stays; i++) {
 		struct days days = days_of(spans, row, trip->stays[i],
@@ -110,11 +110,13 @@ static void add_residence(struct spans *spans, const struct days *home, size_t t
 		for (size_t i = 0; i < trips; i++) {
 			const struct span *trip = &spans->items[i];
 			if (trip->country && strcmp(trip->place, home->country) != 0 && trip->until > at &&
-			    trip->until > trip->from + 1 && (next == NULL || trip->from < next->from))
+			    (next == NULL || trip->from < next->from))
 				next = trip;
 		}
 		more = next != NULL && next->from < home->until;
-		add_days(spans, home, at, more ? next->from : home->until);
+		/* Who goes on to a third country does not come home between. */
+		if (!more || next->from > at || at == home->from)
+			add_days(spans, home, at, more ? next->from : home->until);
 		if (more)
 			at = next->until;
 	}
@@ -147,7 +149,7 @@ static void join(struct spans *spans)
 	spans->count = kept;
 }
 
-static void list(struct vl_fold *fold, TRAVELLER(TravellerRow) * row, const struct span *span)
+static void list(struct vl_fold *fold, TRAVELLER(TravellerRow) *row, const struct span *span)
 {
 	TRAVELLER(Presence) *presence =
 		vl_fold_add(fold, TRAVELLER_DESCRIPTOR(presence), &row->n_presences, &row->presences);
@@ -159,7 +161,7 @@ static void list(struct vl_fold *fold, TRAVELLER(TravellerRow) * row, const stru
 		presence->until = vl_traveller_keep_day(fold, (struct vl_time){span->until * DAY_SECONDS, 0});
 }
 
-static void find_two_countries(struct spans *spans, TRAVELLER(TravellerRow) * row)
+static void find_two_countries(struct spans *spans, TRAVELLER(TravellerRow) *row)
 {
 	for (size_t i = 0; i < spans->count; i++) {
 		const struct span *a = &spans->items[i];
@@ -174,7 +176,7 @@ static void find_two_countries(struct spans *spans, TRAVELLER(TravellerRow) * ro
 	}
 }
 
-static void make_room(struct spans *spans, const TRAVELLER(TravellerRow) * row)
+static void make_room(struct spans *spans, const TRAVELLER(TravellerRow) *row)
 {
 	size_t stays = 1;
 	for (size_t i = 0; i < row->n_trips; i++)
@@ -185,7 +187,7 @@ static void make_room(struct spans *spans, const TRAVELLER(TravellerRow) * row)
 }
 
 /* Trips are held against each other only: for them the residence is left. */
-void vl_traveller_finish_presences(struct vl_fold *fold, TRAVELLER(TravellerRow) * row)
+void vl_traveller_finish_presences(struct vl_fold *fold, TRAVELLER(TravellerRow) *row)
 {
 	struct spans spans = {.fold = fold};
 	make_room(&spans, row);

@@ -5,13 +5,13 @@
 
 #include <string.h>
 
-static TRAVELLER(TravellerRow) * row_of(ProtobufCMessage *row)
+static TRAVELLER(TravellerRow) *row_of(ProtobufCMessage *row)
 {
 	return (void *)row;
 }
 
 /* A stay that does not say since when begins on the day it was told. */
-static TRAVELLER(Stay) * keep_stay(struct vl_fold *fold, const TRAVELLER(Stay) * stay, const struct vl_fact *fact)
+static TRAVELLER(Stay) *keep_stay(struct vl_fold *fold, const TRAVELLER(Stay) *stay, const struct vl_fact *fact)
 {
 	TRAVELLER(Stay) *kept = vl_fold_alloc(fold, sizeof(*kept));
 	if (kept == NULL)
@@ -57,14 +57,14 @@ static void take_withdrawn(struct vl_fold *fold, ProtobufCMessage *message, cons
 	}
 }
 
-static void expect_registered(struct vl_fold *fold, TRAVELLER(TravellerRow) * row, const struct vl_fact *fact,
+static void expect_registered(struct vl_fold *fold, TRAVELLER(TravellerRow) *row, const struct vl_fact *fact,
 			      const char *what)
 {
 	if (row->state == TRAVELLER_STATE(WITHDRAWN))
 		TRAVELLER_VIOLATION(fold, row, "T5", fact, "%s after the registration was withdrawn", what);
 }
 
-static TRAVELLER(Trip) * trip_of(struct vl_fold *fold, TRAVELLER(TravellerRow) * row, char *name)
+static TRAVELLER(Trip) *trip_of(struct vl_fold *fold, TRAVELLER(TravellerRow) *row, char *name)
 {
 	for (size_t i = 0; i < row->n_trips; i++) {
 		if (strcmp(row->trips[i]->trip, name) == 0)
@@ -116,7 +116,7 @@ static void take_ended(struct vl_fold *fold, ProtobufCMessage *message, const st
 
 /* -- answers -- */
 
-TRAVELLER(Answer) * vl_traveller_answer(struct vl_fold *fold, TRAVELLER(TravellerRow) * row, const char *check)
+TRAVELLER(Answer) *vl_traveller_answer(struct vl_fold *fold, TRAVELLER(TravellerRow) *row, const char *check)
 {
 	char ref[VL_VIEW_REF];
 	size_t to = 0;
