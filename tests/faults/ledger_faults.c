@@ -251,32 +251,24 @@ static void test_map_full_at_any_page(void **state)
 /* A clone's next epoch knows an end that never came, and waits for ever. What can follow must not wait behind it. */
 static void test_what_can_follow_does_not_wait(void **state)
 {
-	(void)state;
-	struct sender s = sender_new("CN-SD-EMB", 1);
-	struct world w;
-	world_open(&w, &s, 1);
+	struct world *w = *state;
+	struct sender s = world_sender(w, "CN-SD-EMB");
 	struct sent *first = open_case(&s, 1, "SD-1", 100);
 	struct sender clone = s;
-	struct sent *lost = open_case(&clone, 2, "SD-1", 101);
-	clone.epoch.n = 1500;
-	clone.seq = 0;
-	clone.next_event = 1;
+
+	(void)open_case(&clone, 2, "SD-1", 101); /* lost */
+	sender_begin_epoch(&clone, 1500);
 	struct sent *waits = open_case(&clone, 3, "SD-1", 102), *second = open_case(&s, 4, "SD-1", 103);
-	s.epoch.n = 2000;
-	s.seq = 0;
-	s.next_event = 1;
+	sender_begin_epoch(&s, 2000);
 	struct sent *follows = open_case(&s, 5, "SD-1", 104);
-	struct sent *all[] = {first, waits, follows, second, lost};
-	for (size_t i = 0; i < 4; i++)
-		bring(&w, all[i]);
-	struct vl_standing standing = world_standing(&w, s.id);
+	bring(w, first);
+	bring(w, waits);
+	bring(w, follows);
+	bring(w, second);
+	struct vl_standing standing = world_standing(w, s.id);
 	assert_int_equal(standing.parked, 1);
 	assert_int_equal(standing.batches, 3);
 	assert_int_equal(standing.epoch.n, 2000);
-	for (size_t i = 0; i < 5; i++)
-		sent_free(all[i]);
-	world_close(&w);
-	vl_signer_close(s.signer);
 }
 
 /* -- two writers -- */
@@ -308,7 +300,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_every_call_fails, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_every_allocation_fails, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_map_full_at_any_page, setup, teardown),
-		cmocka_unit_test(test_what_can_follow_does_not_wait),
+		cmocka_unit_test_setup_teardown(test_what_can_follow_does_not_wait, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_second_writer_is_refused, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

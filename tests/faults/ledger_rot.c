@@ -118,7 +118,7 @@ static enum rot_verdict look_at_archive(struct book *book)
 		vl_arena_reset(book->arena);
 		if (vl_record_unpack(value, &record, &digest) != VL_OK)
 			verdict = ROT_REFUSED;
-		else if (vl_record_verify(&record, book->ring, book->arena, &verified, NULL) != VL_OK ||
+		else if (vl_record_verify(&record, book->world.ring, book->arena, &verified, NULL) != VL_OK ||
 			 !vl_digest_equal(&verified.digest, &digest))
 			verdict = ROT_LATER;
 	}

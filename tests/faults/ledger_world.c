@@ -31,7 +31,6 @@ static void add(struct cast *cast, unsigned step, int32_t partition, struct sent
 	struct book_record *r = &book->records[book->n_records];
 
 	assert_true(book->n_records < BOOK_RECORDS);
-	r->sent = sent;
 	r->step = step;
 	r->record = as != NULL ? *as : sent->record;
 	r->record.partition = partition;
@@ -43,12 +42,7 @@ static void add(struct cast *cast, unsigned step, int32_t partition, struct sent
 static struct sent *one(struct sender *s, uint64_t id, const char *subject, int64_t at, const ProtobufCMessage *payload,
 			uint64_t after)
 {
-	struct vl_buf event = {0};
-
-	put_event(&event, id, subject, at, payload, after);
-	struct sent *sent = sign_batch(s, &event, 1);
-	vl_buf_free(&event);
-	return sent;
+	return sign_event_on(s, LANE, id, subject, at, payload, after);
 }
 
 static struct sent *many(struct sender *s, uint64_t first_id, unsigned n)
@@ -65,7 +59,7 @@ static struct sent *many(struct sender *s, uint64_t first_id, unsigned n)
 		put_event(&events[i], first_id + i, subject, 100 + (int64_t)i * 7 % 13,
 			  i < 5 ? &opened.base : &counted.base, 0);
 	}
-	struct sent *sent = sign_batch(s, events, n);
+	struct sent *sent = sign_batch_on(s, LANE, events, n);
 	for (unsigned i = 0; i < n; i++)
 		vl_buf_free(&events[i]);
 	return sent;
@@ -121,60 +115,39 @@ static void steps_4_to_7(struct cast *cast)
 
 	add(cast, 4, 0, open_case(a, 7, "X-4", 105), NULL);
 	add(cast, 4, 0, open_case(&clone, 8, "X-9", 106), NULL); /* a fork */
-	b->epoch.n = 2000;
-	b->seq = 0;
-	b->next_event = 1;
+	sender_begin_epoch(b, 2000);
 	add(cast, 5, 0, open_case(b, 9, "X-2", 107), NULL);
 	add(cast, 5, 0, open_case(&cast->stranger, 10, "X-1", 108), NULL);
 	struct sender actor = *a;
 	add(cast, 5, 0, drill(&actor), NULL);
 	add(cast, 6, 0, open_case(&clone, 15, "X-9", 109), NULL); /* the fork goes on */
-	a->epoch.n = 3000;
-	a->seq = 0;
-	a->next_event = 1;
+	sender_begin_epoch(a, 3000);
 	add(cast, 6, 1, one(c, 11, "X-1", 90, &closed.base, 3), NULL);
 	add(cast, 6, 1, many(c, 200, 30), NULL);
 	add(cast, 6, 1, one(c, 12, "X-1", 91, &strange.base, 0), NULL); /* of no type that is known here */
-	struct sent *lost = open_case(c, 13, "X-1", 92);
-	add(cast, 7, 1, open_case(c, 14, "X-1", 93), NULL); /* waits for ever */
-	add(cast, 7, 0, open_case(a, 1, "X-1", 100), NULL); /* an id that is known */
+	(void)open_case(c, 13, "X-1", 92);                              /* lost */
+	add(cast, 7, 1, open_case(c, 14, "X-1", 93), NULL);             /* waits for ever */
+	add(cast, 7, 0, open_case(a, 1, "X-1", 100), NULL);             /* an id that is known */
 	add(cast, 7, 1, NULL, &cast->book->records[cast->book->n_records - 2].record);
-	sent_free(lost);
-}
-
-static void enrol(const struct book *book, const struct sender *s)
-{
-	struct world w = {0};
-
-	(void)snprintf(w.keys, sizeof(w.keys), "%s", book->keys);
-	world_enrol(&w, s);
 }
 
 static void make_records(struct book *book)
 {
-	struct cast cast = {.a = sender_new("CN-AA-EMB", 1),
-			    .b = sender_new("CN-BB-EMB", 2),
-			    .c = sender_new("CN-CC-EMB", 3),
-			    .stranger = sender_new("CN-XX-EMB", 4),
+	struct world *w = &book->world;
+	struct cast cast = {.a = world_sender(w, "CN-AA-EMB"),
+			    .b = world_sender(w, "CN-BB-EMB"),
+			    .c = world_sender(w, "CN-CC-EMB"),
+			    .stranger = world_stranger(w, "CN-XX-EMB"),
 			    .book = book,
 			    .next = {0, 5}};
-	struct vl_why why = {0};
 
-	enrol(book, &cast.a);
-	enrol(book, &cast.b);
-	enrol(book, &cast.c);
 	steps_0_to_3(&cast);
 	steps_4_to_7(&cast);
-	assert_int_equal(vl_ring_open(book->keys, &book->ring, &why), VL_OK);
 	for (size_t i = 0; i < book->n_records; i++) {
 		struct book_record *r = &book->records[i];
-		r->verdict = vl_record_verify(&r->record, book->ring, book->own, &r->verified, &r->why);
+		r->verdict = vl_record_verify(&r->record, w->ring, book->own, &r->verified, &r->why);
 		r->facts = r->verdict == VL_OK ? vl_facts_read(&r->verified.batch, book->own) : NULL;
 	}
-	vl_signer_close(cast.a.signer);
-	vl_signer_close(cast.b.signer);
-	vl_signer_close(cast.c.signer);
-	vl_signer_close(cast.stranger.signer);
 }
 
 /* -- the ledger -- */
@@ -214,7 +187,7 @@ static void judge_and_apply(struct book *book, const struct book_record *r)
 	struct vl_why why = {0};
 	struct vl_arena *arena = vl_arena_open(0);
 	enum vl_err verdict =
-		arena == NULL ? VL_ERR_NOMEM : vl_record_verify(&r->record, book->ring, arena, &verified, &why);
+		arena == NULL ? VL_ERR_NOMEM : vl_record_verify(&r->record, book->world.ring, arena, &verified, &why);
 	struct vl_fact *facts = verdict == VL_OK ? vl_facts_read(&verified.batch, arena) : NULL;
 
 	if (verdict == VL_OK && facts == NULL)
@@ -367,9 +340,9 @@ void book_init(struct book *book, const char *path)
 {
 	memset(book, 0, sizeof(*book));
 	(void)snprintf(book->path, sizeof(book->path), "%.200s/reference", path);
-	(void)snprintf(book->keys, sizeof(book->keys), "%.200s/keys", path);
+	(void)snprintf(book->world.keys, sizeof(book->world.keys), "%s/keys", path);
 	book->size = BOOK_SIZE;
-	image_clear(book->keys);
+	image_clear(book->world.keys);
 	book->own = vl_arena_open(0);
 	book->arena = vl_arena_open(0);
 	make_records(book);
@@ -386,10 +359,7 @@ void book_init(struct book *book, const char *path)
 void book_free(struct book *book)
 {
 	book_close(book);
-	for (size_t i = 0; i < book->n_records; i++)
-		if (book->records[i].sent != NULL)
-			sent_free(book->records[i].sent);
-	vl_ring_close(book->ring);
+	world_forget(&book->world);
 	vl_arena_close(book->arena);
 	vl_arena_close(book->own);
 }

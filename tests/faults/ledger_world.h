@@ -17,7 +17,6 @@
 #define BOOK_SIZE ((size_t)64 << 20)
 
 struct book_record {
-	struct sent *sent;
 	struct vl_record record;
 	enum vl_err verdict;
 	struct vl_verified verified;
@@ -31,9 +30,9 @@ struct book_hash {
 };
 
 struct book {
-	char path[300], keys[300];
+	char path[300];
 	size_t size;
-	struct vl_ring *ring;
+	struct world world; /* of its senders; it has no ledger */
 	struct vl_arena *arena, *own;
 	struct vl_arena *arenas[BOOK_RECORDS]; /* of the records of the transaction under way */
 	size_t n_arenas;

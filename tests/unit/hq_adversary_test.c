@@ -52,17 +52,14 @@ static void reorder(struct world *w, struct sender *victim, struct sent **sent)
 /* With the victim's name, and another's key. */
 static void insert_without_key(struct world *w, struct sender *victim, struct sent **sent)
 {
-	struct sender forger = sender_new(victim->id, 77);
+	struct sender forger = world_stranger(w, victim->id);
 
 	bring_but(w, sent, 0, 3, BATCHES);
 	forger.seq = 3;
 	forger.next_event = 4;
 	forger.head = vl_batch_digest(sent[2]->record.value);
-	struct sent *forged = open_case(&forger, 900, "SD-9", 100);
-	bring(w, forged);
+	bring(w, open_case(&forger, 900, "SD-9", 100));
 	bring_but(w, sent, 3, BATCHES, BATCHES);
-	sent_free(forged);
-	vl_signer_close(forger.signer);
 }
 
 /* With the key that was stolen: the chain as it stood behind batch `n`. */
@@ -79,23 +76,19 @@ static struct sender stolen(const struct sender *victim, struct sent **sent, uns
 static void insert_with_key(struct world *w, struct sender *victim, struct sent **sent)
 {
 	struct sender thief = stolen(victim, sent, 3);
-	struct sent *forged = open_case(&thief, 900, "SD-9", 100);
 
 	bring_but(w, sent, 0, 3, BATCHES);
-	bring(w, forged);
+	bring(w, open_case(&thief, 900, "SD-9", 100));
 	bring_but(w, sent, 3, BATCHES, BATCHES);
-	sent_free(forged);
 }
 
 /* In the place of the last, which never comes: the victim's pulse names another one. */
 static void replace_tail(struct world *w, struct sender *victim, struct sent **sent)
 {
 	struct sender thief = stolen(victim, sent, BATCHES - 1);
-	struct sent *forged = open_case(&thief, 900, "SD-9", 100);
 
 	bring_but(w, sent, 0, BATCHES, BATCHES - 1);
-	bring(w, forged);
-	sent_free(forged);
+	bring(w, open_case(&thief, 900, "SD-9", 100));
 }
 
 static void alter(struct world *w, struct sender *victim, struct sent **sent, unsigned which)
@@ -139,13 +132,10 @@ static void replay(struct world *w, struct sender *victim, struct sent **sent)
 static void fork_chain(struct world *w, struct sender *victim, struct sent **sent)
 {
 	struct sender clone = stolen(victim, sent, 4);
-	struct sent *one = open_case(&clone, 900, "SD-9", 100), *two = open_case(&clone, 901, "SD-9", 101);
 
 	nothing(w, victim, sent);
-	bring(w, one);
-	bring(w, two);
-	sent_free(one);
-	sent_free(two);
+	bring(w, open_case(&clone, 900, "SD-9", 100));
+	bring(w, open_case(&clone, 901, "SD-9", 101));
 }
 
 /* An outbox restored from a copy that knew batch 4, with an agent that does not notice. */
@@ -154,16 +144,7 @@ static void restore_unnoticed(struct world *w, struct sender *victim, struct sen
 	struct sender restored = stolen(victim, sent, 4);
 
 	nothing(w, victim, sent);
-	struct sent *again = open_case(&restored, 900, "SD-9", 100);
-	bring(w, again);
-	sent_free(again);
-}
-
-static void begin_epoch(struct sender *s)
-{
-	s->epoch.n += 1000;
-	s->seq = 0;
-	s->next_event = 1;
+	bring(w, open_case(&restored, 900, "SD-9", 100));
 }
 
 /* The same with one that notices and begins an epoch, and an outbox that was lost with all it knew. */
@@ -172,21 +153,17 @@ static void restore_noticed(struct world *w, struct sender *victim, struct sent 
 	struct sender restored = stolen(victim, sent, 4);
 
 	nothing(w, victim, sent);
-	begin_epoch(&restored);
-	struct sent *first = open_case(&restored, 900, "SD-9", 100);
-	bring(w, first);
+	sender_begin_epoch(&restored, restored.epoch.n + 1000);
+	bring(w, open_case(&restored, 900, "SD-9", 100));
 	*victim = restored;
-	sent_free(first);
 }
 
 static void lose_outbox(struct world *w, struct sender *victim, struct sent **sent)
 {
 	nothing(w, victim, sent);
-	begin_epoch(victim);
+	sender_begin_epoch(victim, victim->epoch.n + 1000);
 	victim->head = (struct vl_digest){0};
-	struct sent *first = open_case(victim, 900, "SD-9", 100);
-	bring(w, first);
-	sent_free(first);
+	bring(w, open_case(victim, 900, "SD-9", 100));
 }
 
 /* -- the table -- */
@@ -219,31 +196,17 @@ struct scene {
 
 static void open_scene(struct scene *s)
 {
-	struct sender keys[MISSIONS];
-
 	*s = (struct scene){0};
+	world_open(&s->world);
 	for (unsigned m = 0; m < MISSIONS; m++) {
-		keys[m] = sender_new(ids[m], m + 1);
-		for (unsigned i = 0; i < LANES; i++)
-			s->chains[m][i] = keys[m];
-	}
-	world_open(&s->world, keys, MISSIONS);
-	for (unsigned m = 0; m < MISSIONS; m++)
+		struct sender mission = world_sender(&s->world, ids[m]);
+		for (unsigned lane = 0; lane < LANES; lane++)
+			s->chains[m][lane] = mission;
 		for (unsigned i = 0; i < BATCHES; i++) {
 			s->sent[m][CASES][i] = open_case(&s->chains[m][CASES], ++s->ids, "SD-1", 100);
 			s->sent[m][ALERTS][i] = submit_alert(&s->chains[m][ALERTS], ++s->ids);
 		}
-}
-
-static void close_scene(struct scene *s)
-{
-	for (unsigned m = 0; m < MISSIONS; m++) {
-		for (unsigned lane = 0; lane < PULSES; lane++)
-			for (unsigned i = 0; i < BATCHES; i++)
-				sent_free(s->sent[m][lane][i]);
-		vl_signer_close(s->chains[m][CASES].signer);
 	}
-	world_close(&s->world);
 }
 
 /* What each mission believes: Kafka has all it made. */
@@ -299,7 +262,7 @@ static void run(const struct attack *attack)
 		nothing(&s.world, NULL, s.sent[VICTIM][CASES]);
 		check(&s, &healed);
 	}
-	close_scene(&s);
+	world_close(&s.world);
 }
 
 static void each_attack_has_its_verdict(void **state)
@@ -316,7 +279,7 @@ static void a_dead_mission_is_not_kept_alive(void **state)
 
 	(void)state;
 	open_scene(&s);
-	struct sender forger = sender_new(ids[VICTIM], 77);
+	struct sender forger = world_stranger(&s.world, ids[VICTIM]);
 	struct sent *last = beat(&s.chains[VICTIM][PULSES], NULL, 0), *forged = beat(&forger, NULL, 0);
 	bring(&s.world, last);
 	for (unsigned i = 0; i < 5; i++) {
@@ -327,10 +290,7 @@ static void a_dead_mission_is_not_kept_alive(void **state)
 	}
 	assert_verdict(&s.world, ids[VICTIM], NULL, VL_VERDICT_SILENT);
 	assert_verdict(&s.world, ids[0], VL_PULSE_LANE, VL_VERDICT_OK);
-	sent_free(last);
-	sent_free(forged);
-	vl_signer_close(forger.signer);
-	close_scene(&s);
+	world_close(&s.world);
 }
 
 /* A restored agent's pulses contradict those from before: seen before it publishes anything. */
@@ -348,7 +308,7 @@ static void a_restored_agent_shows_in_its_pulses(void **state)
 	assert_verdict(&s.world, ids[VICTIM], VL_PULSE_LANE, VL_VERDICT_FORK);
 	assert_verdict(&s.world, ids[VICTIM], ALERT_LANE, VL_VERDICT_OK);
 	assert_verdict(&s.world, ids[0], NULL, VL_VERDICT_OK);
-	close_scene(&s);
+	world_close(&s.world);
 }
 
 int main(void)

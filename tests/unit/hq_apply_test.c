@@ -2,8 +2,6 @@
 
 #include "hq/fold.h"
 
-#define assert_digest_equal(a, b) assert_memory_equal((a).bytes, (b).bytes, 32)
-
 static size_t facts_of(struct world *w, const char *subject)
 {
 	struct vl_history_item *items;
@@ -21,102 +19,81 @@ static size_t facts_of(struct world *w, const char *subject)
 
 static void test_batch_reaches_view(void **state)
 {
-	(void)state;
-	struct sender s = sender_new("CN-SD-EMB", 1);
-	struct world w;
-	world_open(&w, &s, 1);
-	struct sent *sent = open_case(&s, 1, "SD-1", 100);
-	bring(&w, sent);
-	assert_int_equal(facts_of(&w, "SD-1"), 1);
-	struct vl_standing standing = world_standing(&w, s.id);
+	struct world *w = *state;
+	struct sender s = world_sender(w, "CN-SD-EMB");
+
+	bring(w, open_case(&s, 1, "SD-1", 100));
+	assert_int_equal(facts_of(w, "SD-1"), 1);
+	struct vl_standing standing = world_standing(w, s.id);
 	assert_int_equal(standing.batches, 1);
 	assert_int_equal(standing.events, 1);
 	assert_int_equal(vl_standing_verdict(&standing), VL_VERDICT_OK);
-	assert_true(world_count(&w, vl_view_db(case_view(), VL_VIEW_ROW)) >= 1);
-	sent_free(sent);
-	world_close(&w);
-	vl_signer_close(s.signer);
+	assert_true(world_count(w, vl_view_db(case_view(), VL_VIEW_ROW)) >= 1);
 }
 
 static void test_replay_changes_nothing(void **state)
 {
-	(void)state;
-	struct sender s = sender_new("CN-SD-EMB", 1);
-	struct world w;
-	world_open(&w, &s, 1);
+	struct world *w = *state;
+	struct sender s = world_sender(w, "CN-SD-EMB");
 	struct sent *sent[3];
+
 	for (unsigned i = 0; i < 3; i++) {
 		sent[i] = open_case(&s, i + 1, i == 0 ? "SD-1" : "SD-2", 100 + i);
-		bring(&w, sent[i]);
+		bring(w, sent[i]);
 	}
-	struct vl_digest before = world_digest(&w);
+	struct vl_digest before = world_digest(w);
 	for (unsigned round = 0; round < 3; round++)
 		for (unsigned i = 0; i < 3; i++)
-			bring(&w, sent[i]);
-	assert_digest_equal(before, world_digest(&w));
-	assert_int_equal(world_standing(&w, s.id).replayed, 9);
-	assert_int_equal(world_standing(&w, s.id).batches, 3);
-	for (unsigned i = 0; i < 3; i++)
-		sent_free(sent[i]);
-	world_close(&w);
-	vl_signer_close(s.signer);
+			bring(w, sent[i]);
+	assert_digest_equal(before, world_digest(w));
+	assert_int_equal(world_standing(w, s.id).replayed, 9);
+	assert_int_equal(world_standing(w, s.id).batches, 3);
 }
 
 static void test_record_below_offset_is_passed_over(void **state)
 {
-	(void)state;
-	struct sender s = sender_new("CN-SD-EMB", 1);
-	struct world w;
-	world_open(&w, &s, 1);
+	struct world *w = *state;
+	struct sender s = world_sender(w, "CN-SD-EMB");
 	struct sent *sent = open_case(&s, 1, "SD-1", 100);
-	bring(&w, sent);
-	w.offset = 0;
-	bring(&w, sent);
-	assert_int_equal(world_standing(&w, s.id).replayed, 0);
-	sent_free(sent);
-	world_close(&w);
-	vl_signer_close(s.signer);
+
+	bring(w, sent);
+	w->offset = 0;
+	bring(w, sent);
+	assert_int_equal(world_standing(w, s.id).replayed, 0);
 }
 
 static void test_gap_waits_and_is_shown(void **state)
 {
-	(void)state;
-	struct sender s = sender_new("CN-SD-EMB", 1);
-	struct world w;
-	world_open(&w, &s, 1);
+	struct world *w = *state;
+	struct sender s = world_sender(w, "CN-SD-EMB");
 	struct sent *sent[5];
+
 	for (unsigned i = 0; i < 5; i++)
 		sent[i] = open_case(&s, i + 1, "SD-1", 100 + i);
-	bring(&w, sent[0]);
-	bring(&w, sent[3]);
-	bring(&w, sent[2]);
-	bring(&w, sent[4]);
-	struct vl_standing standing = world_standing(&w, s.id);
+	bring(w, sent[0]);
+	bring(w, sent[3]);
+	bring(w, sent[2]);
+	bring(w, sent[4]);
+	struct vl_standing standing = world_standing(w, s.id);
 	assert_int_equal(standing.parked, 3);
 	assert_int_equal(vl_standing_verdict(&standing), VL_VERDICT_GAP);
-	assert_int_equal(facts_of(&w, "SD-1"), 1);
-	bring(&w, sent[1]);
-	standing = world_standing(&w, s.id);
+	assert_int_equal(facts_of(w, "SD-1"), 1);
+	bring(w, sent[1]);
+	standing = world_standing(w, s.id);
 	assert_int_equal(standing.parked, 0);
 	assert_int_equal(standing.batches, 5);
 	assert_int_equal(vl_standing_verdict(&standing), VL_VERDICT_OK);
-	assert_int_equal(world_count(&w, VL_DB_PARKED), 0);
-	assert_int_equal(facts_of(&w, "SD-1"), 5);
-	for (unsigned i = 0; i < 5; i++)
-		sent_free(sent[i]);
-	world_close(&w);
-	vl_signer_close(s.signer);
+	assert_int_equal(world_count(w, VL_DB_PARKED), 0);
+	assert_int_equal(facts_of(w, "SD-1"), 5);
 }
 
 /* What came first stays; both branches from then on are evidence; other epochs go on. */
 static void test_fork_suspends_its_epoch(void **state)
 {
-	(void)state;
-	struct sender s = sender_new("CN-SD-EMB", 1), t = sender_new("CN-EG-EMB", 2);
-	struct sender both[] = {s, t};
-	struct world w;
-	world_open(&w, both, 2);
+	struct world *w = *state;
+	struct sender s = world_sender(w, "CN-SD-EMB"), t = world_sender(w, "CN-EG-EMB");
 	struct sent *sent[9];
+
 	sent[0] = open_case(&s, 1, "SD-1", 100);
 	struct sender clone = s;
 	sent[1] = open_case(&s, 2, "SD-1", 101);
@@ -125,25 +102,23 @@ static void test_fork_suspends_its_epoch(void **state)
 	sent[3] = open_case(&s, 4, "SD-1", 103);
 	sent[4] = open_case(&clone, 5, "SD-9", 104);
 	for (unsigned i = 0; i < 5; i++)
-		bring(&w, sent[i]);
-	struct vl_standing standing = world_standing(&w, s.id);
+		bring(w, sent[i]);
+	struct vl_standing standing = world_standing(w, s.id);
 	assert_int_equal(vl_standing_verdict(&standing), VL_VERDICT_FORK);
 	assert_int_equal(standing.forks, 3);
 	assert_int_equal(standing.batches, 2);
-	assert_int_equal(world_count(&w, VL_DB_EVIDENCE), 3);
-	assert_int_equal(facts_of(&w, "SD-9"), 0);
-	assert_int_equal(facts_of(&w, "SD-1"), 2);
+	assert_int_equal(world_count(w, VL_DB_EVIDENCE), 3);
+	assert_int_equal(facts_of(w, "SD-9"), 0);
+	assert_int_equal(facts_of(w, "SD-1"), 2);
 	/* All of it again changes nothing. */
 	for (unsigned i = 0; i < 5; i++)
-		bring(&w, sent[i]);
-	assert_int_equal(world_standing(&w, s.id).replayed, 5);
-	assert_int_equal(world_count(&w, VL_DB_EVIDENCE), 3);
+		bring(w, sent[i]);
+	assert_int_equal(world_standing(w, s.id).replayed, 5);
+	assert_int_equal(world_count(w, VL_DB_EVIDENCE), 3);
 	/* Each goes on in an epoch of its own, with what was not applied: all is there once. */
 	struct sender *branches[] = {&s, &clone};
 	for (unsigned i = 0; i < 2; i++) {
-		branches[i]->epoch.n = 2000 + i;
-		branches[i]->seq = 0;
-		branches[i]->next_event = 1;
+		sender_begin_epoch(branches[i], 2000 + i);
 		branches[i]->head = applied;
 	}
 	sent[5] = open_case(&clone, 3, "SD-9", 102);
@@ -151,156 +126,114 @@ static void test_fork_suspends_its_epoch(void **state)
 	sent[7] = open_case(&s, 4, "SD-1", 103);
 	sent[8] = open_case(&t, 6, "EG-1", 100);
 	for (unsigned i = 5; i < 9; i++)
-		bring(&w, sent[i]);
-	assert_int_equal(facts_of(&w, "SD-9"), 2);
-	assert_int_equal(facts_of(&w, "SD-1"), 3);
-	assert_int_equal(facts_of(&w, "EG-1"), 1);
-	assert_int_equal(world_count(&w, VL_DB_PARKED), 0);
-	standing = world_standing(&w, t.id);
+		bring(w, sent[i]);
+	assert_int_equal(facts_of(w, "SD-9"), 2);
+	assert_int_equal(facts_of(w, "SD-1"), 3);
+	assert_int_equal(facts_of(w, "EG-1"), 1);
+	assert_int_equal(world_count(w, VL_DB_PARKED), 0);
+	standing = world_standing(w, t.id);
 	assert_int_equal(vl_standing_verdict(&standing), VL_VERDICT_OK);
-	for (unsigned i = 0; i < 9; i++)
-		sent_free(sent[i]);
-	world_close(&w);
-	vl_signer_close(s.signer);
-	vl_signer_close(t.signer);
 }
 
 /* What waited in the epoch is evidence from then on, and an epoch that begins behind such a batch waits for nothing. */
 static void test_fork_lets_nothing_wait(void **state)
 {
-	(void)state;
-	struct sender s = sender_new("CN-SD-EMB", 1);
-	struct world w;
-	world_open(&w, &s, 1);
+	struct world *w = *state;
+	struct sender s = world_sender(w, "CN-SD-EMB");
 	struct sent *first = open_case(&s, 1, "SD-1", 100);
 	struct sender clone = s;
 	struct sent *second = open_case(&s, 2, "SD-1", 101);
-	struct sent *missing = open_case(&s, 3, "SD-1", 102);
+
+	(void)open_case(&s, 3, "SD-1", 102); /* never comes */
 	struct sent *late = open_case(&s, 4, "SD-1", 103);
-	s.epoch.n = 2000;
-	s.seq = 0;
-	s.next_event = 1;
+	sender_begin_epoch(&s, 2000);
 	struct sent *next = open_case(&s, 5, "SD-1", 104);
 	struct sent *other = open_case(&clone, 6, "SD-9", 105);
-	bring(&w, first);
-	bring(&w, second);
-	bring(&w, next);
-	bring(&w, late);
-	assert_int_equal(world_standing(&w, s.id).parked, 2);
-	bring(&w, other);
-	struct vl_standing standing = world_standing(&w, s.id);
+	bring(w, first);
+	bring(w, second);
+	bring(w, next);
+	bring(w, late);
+	assert_int_equal(world_standing(w, s.id).parked, 2);
+	bring(w, other);
+	struct vl_standing standing = world_standing(w, s.id);
 	assert_int_equal(standing.parked, 0);
-	assert_int_equal(world_count(&w, VL_DB_PARKED), 0);
-	assert_int_equal(world_count(&w, VL_DB_EVIDENCE), 2);
+	assert_int_equal(world_count(w, VL_DB_PARKED), 0);
+	assert_int_equal(world_count(w, VL_DB_EVIDENCE), 2);
 	assert_int_equal(standing.epoch.n, 2000);
-	assert_int_equal(facts_of(&w, "SD-1"), 3);
-	assert_int_equal(facts_of(&w, "SD-9"), 0);
-	sent_free(first);
-	sent_free(second);
-	sent_free(missing);
-	sent_free(late);
-	sent_free(next);
-	sent_free(other);
-	world_close(&w);
-	vl_signer_close(s.signer);
+	assert_int_equal(facts_of(w, "SD-1"), 3);
+	assert_int_equal(facts_of(w, "SD-9"), 0);
 }
 
 static void test_new_epoch_follows_the_old(void **state)
 {
-	(void)state;
-	struct sender s = sender_new("CN-SD-EMB", 1);
-	struct world w;
-	world_open(&w, &s, 1);
+	struct world *w = *state;
+	struct sender s = world_sender(w, "CN-SD-EMB");
 	struct sent *a = open_case(&s, 1, "SD-1", 100);
 	struct sent *b = open_case(&s, 2, "SD-1", 101);
-	s.epoch.n = 2000;
-	s.seq = 0;
-	s.next_event = 1;
+
+	sender_begin_epoch(&s, 2000);
 	struct sent *c = open_case(&s, 3, "SD-1", 102);
-	bring(&w, a);
-	bring(&w, c); /* its epoch begins behind b, which has not come */
-	assert_int_equal(world_standing(&w, s.id).parked, 1);
-	bring(&w, b);
-	struct vl_standing standing = world_standing(&w, s.id);
+	bring(w, a);
+	bring(w, c); /* its epoch begins behind b, which has not come */
+	assert_int_equal(world_standing(w, s.id).parked, 1);
+	bring(w, b);
+	struct vl_standing standing = world_standing(w, s.id);
 	assert_int_equal(standing.parked, 0);
 	assert_int_equal(vl_standing_verdict(&standing), VL_VERDICT_OK);
 	assert_int_equal(standing.epoch.n, 2000);
-	assert_int_equal(facts_of(&w, "SD-1"), 3);
-	sent_free(a);
-	sent_free(b);
-	sent_free(c);
-	world_close(&w);
-	vl_signer_close(s.signer);
+	assert_int_equal(facts_of(w, "SD-1"), 3);
 }
 
 /* An outbox lost or restored: the events are authentic and enter, and the standing says so. */
 static void test_forgetful_epoch_is_a_rollback(void **state)
 {
-	(void)state;
+	struct world *w = *state;
+	const struct sender sd = world_sender(w, "CN-SD-EMB");
+
 	for (unsigned restored = 0; restored < 2; restored++) {
-		struct sender s = sender_new("CN-SD-EMB", 1);
-		struct world w;
-		world_open(&w, &s, 1);
+		struct sender s = sd;
+		world_start_over(w);
 		struct sent *a = open_case(&s, 1, "SD-1", 100);
 		struct sender old = s;
 		struct sent *b = open_case(&s, 2, "SD-1", 101);
-		old.epoch.n = 2000;
-		old.seq = 0;
-		old.next_event = 1;
+		sender_begin_epoch(&old, 2000);
 		if (!restored)
 			old.head = (struct vl_digest){0};
 		struct sent *c = open_case(&old, 3, "SD-1", 102);
-		bring(&w, a);
-		bring(&w, b);
-		bring(&w, c);
-		struct vl_standing standing = world_standing(&w, s.id);
+		bring(w, a);
+		bring(w, b);
+		bring(w, c);
+		struct vl_standing standing = world_standing(w, s.id);
 		assert_int_equal(vl_standing_verdict(&standing), VL_VERDICT_ROLLBACK);
-		assert_int_equal(facts_of(&w, "SD-1"), 3);
-		sent_free(a);
-		sent_free(b);
-		sent_free(c);
-		world_close(&w);
-		vl_signer_close(s.signer);
+		assert_int_equal(facts_of(w, "SD-1"), 3);
 	}
 }
 
 static void test_same_id_is_one_event(void **state)
 {
-	(void)state;
-	struct sender s = sender_new("CN-SD-EMB", 1);
-	struct world w;
-	world_open(&w, &s, 1);
-	struct sent *a = open_case(&s, 7, "SD-1", 100);
-	struct sent *b = open_case(&s, 7, "SD-1", 100);
-	bring(&w, a);
-	bring(&w, b);
-	assert_int_equal(facts_of(&w, "SD-1"), 1);
-	assert_int_equal(world_standing(&w, s.id).repeated, 1);
-	sent_free(a);
-	sent_free(b);
-	world_close(&w);
-	vl_signer_close(s.signer);
+	struct world *w = *state;
+	struct sender s = world_sender(w, "CN-SD-EMB");
+
+	bring(w, open_case(&s, 7, "SD-1", 100));
+	bring(w, open_case(&s, 7, "SD-1", 100));
+	assert_int_equal(facts_of(w, "SD-1"), 1);
+	assert_int_equal(world_standing(w, s.id).repeated, 1);
 }
 
 /* The same event given to two missions is one event, under the lesser id, whichever came first. */
 static void test_twins_converge(void **state)
 {
-	(void)state;
+	struct world *w = *state;
+	struct sender s[2] = {world_sender(w, "CN-AA-EMB"), world_sender(w, "CN-ZZ-EMB")};
+	struct sent *sent[2] = {open_case(&s[0], 7, "SD-1", 100), open_case(&s[1], 7, "SD-1", 100)};
 	struct vl_digest digests[2];
+
 	for (unsigned order = 0; order < 2; order++) {
-		struct sender s[2] = {sender_new("CN-AA-EMB", 1), sender_new("CN-ZZ-EMB", 2)};
-		struct world w;
-		world_open(&w, s, 2);
-		struct sent *sent[2] = {open_case(&s[0], 7, "SD-1", 100), open_case(&s[1], 7, "SD-1", 100)};
-		bring(&w, sent[order]);
-		bring(&w, sent[1 - order]);
-		assert_int_equal(facts_of(&w, "SD-1"), 1);
-		digests[order] = world_digest(&w);
-		sent_free(sent[0]);
-		sent_free(sent[1]);
-		world_close(&w);
-		vl_signer_close(s[0].signer);
-		vl_signer_close(s[1].signer);
+		world_start_over(w);
+		bring(w, sent[order]);
+		bring(w, sent[1 - order]);
+		assert_int_equal(facts_of(w, "SD-1"), 1);
+		digests[order] = world_digest(w);
 	}
 	assert_digest_equal(digests[0], digests[1]);
 }
@@ -308,83 +241,58 @@ static void test_twins_converge(void **state)
 /* A mission cannot make another's event disappear by using its id first. */
 static void test_stolen_id_hides_nothing(void **state)
 {
-	(void)state;
-	struct sender s[2] = {sender_new("CN-AA-EMB", 1), sender_new("CN-ZZ-EMB", 2)};
-	struct world w;
-	world_open(&w, s, 2);
-	struct sent *thief = open_case(&s[0], 7, "AA-1", 50);
-	struct sent *honest = open_case(&s[1], 7, "ZZ-1", 100);
-	bring(&w, thief);
-	bring(&w, honest);
-	assert_int_equal(facts_of(&w, "AA-1"), 1);
-	assert_int_equal(facts_of(&w, "ZZ-1"), 1);
-	sent_free(thief);
-	sent_free(honest);
-	world_close(&w);
-	vl_signer_close(s[0].signer);
-	vl_signer_close(s[1].signer);
+	struct world *w = *state;
+	struct sender thief = world_sender(w, "CN-AA-EMB"), honest = world_sender(w, "CN-ZZ-EMB");
+
+	bring(w, open_case(&thief, 7, "AA-1", 50));
+	bring(w, open_case(&honest, 7, "ZZ-1", 100));
+	assert_int_equal(facts_of(w, "AA-1"), 1);
+	assert_int_equal(facts_of(w, "ZZ-1"), 1);
 }
 
 static void test_bad_record_is_buried(void **state)
 {
-	(void)state;
-	struct sender s = sender_new("CN-SD-EMB", 1);
-	struct world w;
-	world_open(&w, &s, 1);
+	struct world *w = *state;
+	struct sender s = world_sender(w, "CN-SD-EMB");
 	struct sent *a = open_case(&s, 1, "SD-1", 100);
 	struct sent *b = open_case(&s, 2, "SD-1", 101);
-	struct vl_digest none = world_digest(&w);
+	struct vl_digest none = world_digest(w);
+
 	a->value.data[a->value.size - 1] ^= 1;
-	bring(&w, a);
-	assert_digest_equal(none, world_digest(&w));
-	assert_int_equal(world_count(&w, VL_DB_DEAD), 1);
+	bring(w, a);
+	assert_digest_equal(none, world_digest(w));
+	assert_int_equal(world_count(w, VL_DB_DEAD), 1);
 	a->value.data[a->value.size - 1] ^= 1;
 	struct sent null = *b;
 	null.record.value = (struct vl_bytes){0};
-	bring(&w, &null);
-	assert_int_equal(world_count(&w, VL_DB_DEAD), 2);
-	bring(&w, a);
-	bring(&w, b);
-	assert_int_equal(facts_of(&w, "SD-1"), 2);
-	sent_free(a);
-	sent_free(b);
-	world_close(&w);
-	vl_signer_close(s.signer);
+	bring(w, &null);
+	assert_int_equal(world_count(w, VL_DB_DEAD), 2);
+	bring(w, a);
+	bring(w, b);
+	assert_int_equal(facts_of(w, "SD-1"), 2);
 }
 
 /* Aborted work leaves no trace, and comes again. */
 static void test_abort_then_again(void **state)
 {
-	(void)state;
-	struct sender s = sender_new("CN-SD-EMB", 1);
-	struct world w;
-	world_open(&w, &s, 1);
+	struct world *w = *state;
+	struct sender s = world_sender(w, "CN-SD-EMB");
 	struct sent *a = open_case(&s, 1, "SD-1", 100);
-	assert_int_equal(vl_apply_begin(w.applier, NULL), VL_OK);
-	bring_within(&w, a);
-	vl_apply_abort(w.applier);
-	assert_int_equal(world_standing(&w, s.id).batches, 0);
-	w.offset = 0;
-	bring(&w, a);
-	assert_int_equal(world_standing(&w, s.id).batches, 1);
-	assert_int_equal(world_standing(&w, s.id).replayed, 0);
-	sent_free(a);
-	world_close(&w);
-	vl_signer_close(s.signer);
+
+	assert_int_equal(vl_apply_begin(w->applier, NULL), VL_OK);
+	bring_within(w, a);
+	vl_apply_abort(w->applier);
+	assert_int_equal(world_standing(w, s.id).batches, 0);
+	w->offset = 0;
+	bring(w, a);
+	assert_int_equal(world_standing(w, s.id).batches, 1);
+	assert_int_equal(world_standing(w, s.id).replayed, 0);
 }
 
 /* -- any arrival order across missions gives the same views -- */
 
 #define MISSIONS 4
 #define EACH 12
-
-static uint64_t next_random(uint64_t *seed)
-{
-	*seed ^= *seed << 13;
-	*seed ^= *seed >> 7;
-	*seed ^= *seed << 17;
-	return *seed;
-}
 
 /* Interleave the missions' batches at random, now and then one twice, in transactions of random length. */
 static void bring_shuffled(struct world *w, struct sent *sent[MISSIONS][EACH], uint64_t seed)
@@ -416,7 +324,6 @@ static struct sent *random_event(struct sender *s, uint64_t id, uint64_t *seed)
 	Consular__Case__V1__TransferOffered offered = CONSULAR__CASE__V1__TRANSFER_OFFERED__INIT;
 	const ProtobufCMessage *payloads[] = {&opened.base, &assigned.base, &counted.base, &closed.base, &offered.base};
 	char subject[16];
-	struct vl_buf event = {0};
 
 	opened.persons = 1 + (uint32_t)(next_random(seed) % 5);
 	opened.type = CONSULAR__CASE__V1__CASE_TYPE__CASE_TYPE_ASSAULT;
@@ -426,10 +333,8 @@ static struct sent *random_event(struct sender *s, uint64_t id, uint64_t *seed)
 	offered.transfer = (char *)"T-1";
 	(void)snprintf(subject, sizeof(subject), "X-%u", (unsigned)(next_random(seed) % 5));
 	uint64_t after = next_random(seed) % 3 == 0 ? 1 + next_random(seed) % (MISSIONS * EACH) : 0;
-	put_event(&event, id, subject, (int64_t)(next_random(seed) % 20), payloads[next_random(seed) % 5], after);
-	struct sent *sent = sign_batch(s, &event, 1);
-	vl_buf_free(&event);
-	return sent;
+	int64_t at = (int64_t)(next_random(seed) % 20);
+	return sign_event_on(s, LANE, id, subject, at, payloads[next_random(seed) % 5], after);
 }
 
 /* After some of its batches a sender has a clone, and they sign in turns; near the end it begins a new epoch. */
@@ -443,76 +348,56 @@ static void fork_and_heal(struct sender *s, struct sender *clone, unsigned sent)
 		*clone = other;
 	}
 	if (sent == EACH * 2 / 3) {
-		s->epoch.n = 2000;
-		s->seq = 0;
-		s->next_event = 1;
+		sender_begin_epoch(s, 2000);
 	}
 }
 
 static void test_any_order_converges(void **state)
 {
-	(void)state;
-	const char *from = getenv("VALISE_SEED"), *rounds = getenv("VALISE_ROUNDS");
-	uint64_t first = from != NULL ? strtoull(from, NULL, 10) : 1,
-		 n = rounds != NULL ? strtoull(rounds, NULL, 10) : 1000;
 	static const char *const ids[MISSIONS] = {"CN-AA-EMB", "CN-BB-EMB", "CN-CC-EMB", "HQ"};
+	struct world *w = *state;
+	struct rounds rounds = rounds_from(1000);
 	struct sender senders[MISSIONS], clone = {0};
 	struct sent *sent[MISSIONS][EACH];
-	struct world w;
 	uint64_t seed = 42, id = 0;
 
-	print_message("orders from VALISE_SEED=%llu, VALISE_ROUNDS=%llu\n", (unsigned long long)first,
-		      (unsigned long long)n);
 	for (unsigned m = 0; m < MISSIONS; m++)
-		senders[m] = sender_new(ids[m], m + 1);
-	world_open(&w, senders, MISSIONS);
+		senders[m] = world_sender(w, ids[m]);
 	for (unsigned m = 0; m < MISSIONS; m++)
 		for (unsigned i = 0; i < EACH; i++) {
 			sent[m][i] = random_event(&senders[m], ++id, &seed);
 			if (m == 1)
 				fork_and_heal(&senders[m], &clone, i);
 		}
-	bring_shuffled(&w, sent, 99);
-	struct vl_digest wanted = world_digest(&w);
-	for (uint64_t round = 0; round < n; round++) {
-		char name[32];
-		world_close_ledger(&w);
-		(void)snprintf(name, sizeof(name), "again-%llu", (unsigned long long)round % 2);
-		char command[160];
-		(void)snprintf(command, sizeof(command), "rm -rf %.79s/%.31s", w.dir, name);
-		assert_int_equal(system(command), 0);
-		world_open_ledger(&w, name);
-		w.offset = 0;
-		bring_shuffled(&w, sent, (first + round) * 2654435761u + 1);
-		struct vl_digest got = world_digest(&w);
+	bring_shuffled(w, sent, 99);
+	struct vl_digest wanted = world_digest(w);
+	for (uint64_t n = rounds.first; n < rounds.first + rounds.n; n++) {
+		world_start_over(w);
+		bring_shuffled(w, sent, n * 2654435761u + 1);
+		struct vl_digest got = world_digest(w);
 		if (memcmp(got.bytes, wanted.bytes, 32) != 0)
-			fail_msg("VALISE_SEED=%llu gives other views", (unsigned long long)(first + round));
+			fail_msg("VALISE_SEED=%llu gives other views", (unsigned long long)n);
 	}
-	for (unsigned m = 0; m < MISSIONS; m++) {
-		for (unsigned i = 0; i < EACH; i++)
-			sent_free(sent[m][i]);
-		vl_signer_close(senders[m].signer);
-	}
-	world_close(&w);
 }
 
 int main(void)
 {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_batch_reaches_view),
-		cmocka_unit_test(test_replay_changes_nothing),
-		cmocka_unit_test(test_record_below_offset_is_passed_over),
-		cmocka_unit_test(test_gap_waits_and_is_shown),
-		cmocka_unit_test(test_fork_suspends_its_epoch),
-		cmocka_unit_test(test_fork_lets_nothing_wait),
-		cmocka_unit_test(test_new_epoch_follows_the_old),
-		cmocka_unit_test(test_forgetful_epoch_is_a_rollback),
-		cmocka_unit_test(test_same_id_is_one_event),
-		cmocka_unit_test(test_twins_converge),
-		cmocka_unit_test(test_stolen_id_hides_nothing),
-		cmocka_unit_test(test_bad_record_is_buried),
-		cmocka_unit_test(test_abort_then_again),
-		cmocka_unit_test(test_any_order_converges),
+		TEST(test_batch_reaches_view),
+		TEST(test_replay_changes_nothing),
+		TEST(test_record_below_offset_is_passed_over),
+		TEST(test_gap_waits_and_is_shown),
+		TEST(test_fork_suspends_its_epoch),
+		TEST(test_fork_lets_nothing_wait),
+		TEST(test_new_epoch_follows_the_old),
+		TEST(test_forgetful_epoch_is_a_rollback),
+		TEST(test_same_id_is_one_event),
+		TEST(test_twins_converge),
+		TEST(test_stolen_id_hides_nothing),
+		TEST(test_bad_record_is_buried),
+		TEST(test_abort_then_again),
+		TEST(test_any_order_converges),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

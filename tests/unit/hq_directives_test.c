@@ -31,8 +31,6 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	vl_directives_close(directives);
-	for (unsigned i = 1; i <= BATCHES; i++)
-		sent_free(batches[i]);
 	return office_teardown(state);
 }
 
@@ -157,8 +155,7 @@ static void gaps_that_stand_at_the_start_are_asked_for(void **state)
 	struct sender ahead = o->eg;
 
 	ahead.seq = 2;
-	struct sent *sent = open_case(&ahead, 100, "EG-1", 1);
-	bring(&o->world, sent);
+	bring(&o->world, open_case(&ahead, 100, "EG-1", 1));
 	bring_range(o, 3, 4);
 	expect_silence(o, AFTER);
 	vl_directives_close(directives);
@@ -173,7 +170,6 @@ static void gaps_that_stand_at_the_start_are_asked_for(void **state)
 	fake_answer(&o->agent, request, 0);
 	FREE(request);
 	expect_silence(o, AFTER);
-	sent_free(sent);
 }
 
 /* It is asked for as soon as the agent takes it, with the numbers of then. */

@@ -103,13 +103,10 @@ static inline struct vl_time office_hour(void *context)
 /* Sets *state to an office that is open, whose agent listens. */
 static inline int office_setup(void **state)
 {
-	struct office *o = calloc(1, sizeof(*o));
+	struct office *o = world_new(sizeof(*o));
 
-	assert_non_null(o);
-	o->sd = sender_new("CN-SD-EMB", 1);
-	o->eg = sender_new("CN-EG-EMB", 2);
-	struct sender both[] = {o->sd, o->eg};
-	world_open(&o->world, both, 2);
+	o->sd = world_sender(&o->world, "CN-SD-EMB");
+	o->eg = world_sender(&o->world, "CN-EG-EMB");
 	(void)snprintf(o->agent.path, sizeof(o->agent.path), "%s/s", o->world.dir);
 	o->clock.now = office_hour;
 	fake_open(&o->agent);
@@ -123,11 +120,7 @@ static inline int office_teardown(void **state)
 	struct office *o = *state;
 
 	fake_close(&o->agent);
-	vl_signer_close(o->sd.signer);
-	vl_signer_close(o->eg.signer);
-	world_close(&o->world);
-	free(o);
-	return 0;
+	return world_teardown(state);
 }
 
 #endif

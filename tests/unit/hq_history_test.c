@@ -12,20 +12,19 @@ struct wanted {
 
 static void order_of(const struct wanted *events, size_t n, char *order)
 {
-	struct sender s[3] = {sender_new("CN-AA-EMB", 1), sender_new("CN-BB-EMB", 2), sender_new("CN-CC-EMB", 3)};
+	static const char *const ids[] = {"CN-AA-EMB", "CN-BB-EMB", "CN-CC-EMB"};
+	struct sender s[3];
 	struct world w;
 	struct vl_history_item *items;
 	size_t count;
 
-	world_open(&w, s, 3);
+	world_open(&w);
+	for (size_t i = 0; i < 3; i++)
+		s[i] = world_sender(&w, ids[i]);
 	for (size_t i = 0; i < n; i++) {
-		struct vl_buf event = {0};
 		Consular__Case__V1__NoteAdded note = CONSULAR__CASE__V1__NOTE_ADDED__INIT;
-		put_event(&event, events[i].id, "X-1", events[i].at, &note.base, events[i].after);
-		struct sent *sent = sign_batch(&s[events[i].sender], &event, 1);
-		bring(&w, sent);
-		sent_free(sent);
-		vl_buf_free(&event);
+		bring(&w, sign_event_on(&s[events[i].sender], LANE, events[i].id, "X-1", events[i].at, &note.base,
+					events[i].after));
 	}
 	struct vl_txn *txn = vl_txn_begin(w.store, false, NULL);
 	struct vl_arena *arena = vl_arena_open(0);
@@ -40,8 +39,6 @@ static void order_of(const struct wanted *events, size_t n, char *order)
 	vl_arena_close(arena);
 	vl_txn_abort(txn);
 	world_close(&w);
-	for (unsigned i = 0; i < 3; i++)
-		vl_signer_close(s[i].signer);
 }
 
 static void test_own_order_beats_own_clock(void **state)

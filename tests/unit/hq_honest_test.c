@@ -43,12 +43,9 @@ struct run {
 	unsigned away; /* steps that headquarters is still away */
 };
 
-static uint64_t next_random(struct run *r, uint64_t below)
+static uint64_t below(struct run *r, uint64_t end)
 {
-	r->seed ^= r->seed << 13;
-	r->seed ^= r->seed >> 7;
-	r->seed ^= r->seed << 17;
-	return r->seed % below;
+	return next_random(&r->seed) % end;
 }
 
 /* -- missions -- */
@@ -70,7 +67,7 @@ static void made(struct outbox *box, struct sent *sent)
 
 static void publish(struct run *r, unsigned m)
 {
-	enum lane lane = next_random(r, 2) == 0 ? CASES : ALERTS;
+	enum lane lane = below(r, 2) == 0 ? CASES : ALERTS;
 	struct outbox *box = &r->boxes[m][lane];
 
 	if (lane == CASES)
@@ -99,12 +96,12 @@ static void send_next(struct run *r, unsigned m, enum lane lane)
 /* No receipt came: from somewhere on all is sent again. */
 static void send_again(struct run *r, unsigned m)
 {
-	enum lane lane = (enum lane)next_random(r, LANES);
+	enum lane lane = (enum lane)below(r, LANES);
 	struct outbox *box = &r->boxes[m][lane];
 
 	if (box->n_acked == 0)
 		return;
-	size_t back = next_random(r, box->n_acked < 5 ? box->n_acked : 5) + 1;
+	size_t back = below(r, box->n_acked < 5 ? box->n_acked : 5) + 1;
 	for (size_t i = box->n_acked - back; i < box->n_acked; i++)
 		append(r, lane, box->made[i]);
 }
@@ -115,9 +112,7 @@ static void change_key(struct run *r, unsigned m)
 		struct sender *chain = &r->boxes[m][lane].chain;
 		if (chain->seq == 0)
 			continue;
-		chain->epoch.n++;
-		chain->seq = 0;
-		chain->next_event = 1;
+		sender_begin_epoch(chain, chain->epoch.n + 1);
 	}
 }
 
@@ -138,18 +133,18 @@ static void live(struct run *r, unsigned m)
 {
 	struct outbox *beats = &r->boxes[m][PULSES];
 
-	if (next_random(r, 4) == 0)
+	if (below(r, 4) == 0)
 		publish(r, m);
-	for (uint64_t n = next_random(r, 3); n > 0; n--)
-		send_next(r, m, next_random(r, 2) == 0 ? CASES : ALERTS);
-	if (next_random(r, 60) == 0)
+	for (uint64_t n = below(r, 3); n > 0; n--)
+		send_next(r, m, below(r, 2) == 0 ? CASES : ALERTS);
+	if (below(r, 60) == 0)
 		send_again(r, m);
-	if (next_random(r, 400) == 0)
+	if (below(r, 400) == 0)
 		change_key(r, m);
 	bool waits = beats->n_acked < beats->n_made;
 	if (!waits && r->now_ms - r->beaten_ms[m] >= EVERY * 1000)
 		make_beat(r, m);
-	else if (waits && (next_random(r, 8) == 0 || r->now_ms - r->sent_ms[m] >= LATE_MS))
+	else if (waits && (below(r, 8) == 0 || r->now_ms - r->sent_ms[m] >= LATE_MS))
 		send_next(r, m, PULSES);
 }
 
@@ -182,12 +177,12 @@ static void read_one(struct run *r, enum lane lane)
 /* Some records, of one lane more than of others; now and then it crashes before the commit. */
 static void read_some(struct run *r, uint64_t most)
 {
-	uint64_t favoured = next_random(r, LANES);
+	uint64_t favoured = below(r, LANES);
 
 	assert_int_equal(vl_apply_begin(r->world.applier, NULL), VL_OK);
-	for (uint64_t n = next_random(r, most); n > 0; n--)
-		read_one(r, (enum lane)(next_random(r, 3) > 0 ? favoured : next_random(r, LANES)));
-	if (next_random(r, 30) == 0) {
+	for (uint64_t n = below(r, most); n > 0; n--)
+		read_one(r, (enum lane)(below(r, 3) > 0 ? favoured : below(r, LANES)));
+	if (below(r, 30) == 0) {
 		vl_apply_abort(r->world.applier);
 		find_positions(r);
 	} else {
@@ -216,11 +211,11 @@ static void restart(struct run *r)
 {
 	vl_tails_close(r->tails);
 	world_close_ledger(&r->world);
-	world_open_ledger(&r->world, "views");
+	world_open_ledger(&r->world);
 	r->tails = vl_tails_open(r->world.store);
 	r->judging = false;
 	find_positions(r);
-	r->away = (unsigned)next_random(r, 100);
+	r->away = (unsigned)below(r, 100);
 }
 
 static void note_alarm(void *context, const struct vl_mission_state *state)
@@ -252,33 +247,25 @@ static bool is_quiet(struct run *r)
 
 static void open_run(struct run *r, uint64_t seed)
 {
-	struct sender keys[MISSIONS];
-
 	*r = (struct run){.seed = seed * 2654435761u + 1, .now_ms = 1700000000000};
+	world_open(&r->world);
 	for (unsigned m = 0; m < MISSIONS; m++) {
-		keys[m] = sender_new(ids[m], m + 1);
+		struct sender mission = world_sender(&r->world, ids[m]);
 		for (unsigned lane = 0; lane < LANES; lane++)
-			r->boxes[m][lane].chain = keys[m];
+			r->boxes[m][lane].chain = mission;
 	}
-	world_open(&r->world, keys, MISSIONS);
 	r->tails = vl_tails_open(r->world.store);
 }
 
 static void close_run(struct run *r)
 {
-	for (unsigned m = 0; m < MISSIONS; m++) {
-		for (unsigned lane = 0; lane < LANES; lane++)
-			for (size_t i = 0; i < r->boxes[m][lane].n_made; i++)
-				sent_free(r->boxes[m][lane].made[i]);
-		vl_signer_close(r->boxes[m][CASES].chain.signer);
-	}
 	vl_tails_close(r->tails);
 	world_close(&r->world);
 }
 
 static bool step(struct run *r)
 {
-	r->now_ms += (int64_t)next_random(r, STEP_MS + 1);
+	r->now_ms += (int64_t)below(r, STEP_MS + 1);
 	for (unsigned m = 0; m < MISSIONS; m++)
 		live(r, m);
 	if (r->away > 0) {
@@ -287,7 +274,7 @@ static bool step(struct run *r)
 	}
 	read_some(r, 12);
 	watch_tails(r);
-	if (next_random(r, 150) == 0)
+	if (below(r, 150) == 0)
 		restart(r);
 	return is_quiet(r);
 }
@@ -315,16 +302,12 @@ static void check_end(struct run *r)
 
 static void honest_runs_are_ok(void **state)
 {
-	const char *from = getenv("VALISE_SEED"), *rounds = getenv("VALISE_ROUNDS");
-	uint64_t first = from != NULL ? strtoull(from, NULL, 10) : 1,
-		 n = rounds != NULL ? strtoull(rounds, NULL, 10) : 2;
+	struct rounds rounds = rounds_from(2);
 	struct run *r = calloc(1, sizeof(*r));
 
 	(void)state;
 	assert_non_null(r);
-	print_message("honest runs from VALISE_SEED=%llu, VALISE_ROUNDS=%llu\n", (unsigned long long)first,
-		      (unsigned long long)n);
-	for (uint64_t seed = first; seed < first + n; seed++) {
+	for (uint64_t seed = rounds.first; seed < rounds.first + rounds.n; seed++) {
 		open_run(r, seed);
 		for (unsigned i = 0; i < STEPS; i++)
 			if (!step(r))

@@ -14,29 +14,13 @@ struct desk {
 
 static int setup(void **state)
 {
-	struct desk *d = calloc(1, sizeof(*d));
+	struct desk *d = world_new(sizeof(*d));
 
-	assert_non_null(d);
-	d->sd = sender_new("CN-SD-EMB", 1);
-	d->eg = sender_new("CN-EG-EMB", 2);
-	struct sender both[] = {d->sd, d->eg};
-	world_open(&d->world, both, 2);
+	d->sd = world_sender(&d->world, "CN-SD-EMB");
+	d->eg = world_sender(&d->world, "CN-EG-EMB");
 	for (unsigned i = 1; i <= BATCHES; i++)
 		d->sent[i] = open_case(&d->sd, i, i % 2 ? "SD-1" : "SD-2", 100 + i);
 	*state = d;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct desk *d = *state;
-
-	for (unsigned i = 1; i <= BATCHES; i++)
-		sent_free(d->sent[i]);
-	world_close(&d->world);
-	vl_signer_close(d->sd.signer);
-	vl_signer_close(d->eg.signer);
-	free(d);
 	return 0;
 }
 
@@ -101,9 +85,10 @@ static uint64_t parked_bytes(struct world *w)
 /* The views of the same batches when nothing was missing. */
 static struct vl_digest unbroken(struct desk *d)
 {
-	struct world other = {0};
+	struct world other;
 
-	world_open(&other, (struct sender[]){d->sd, d->eg}, 2);
+	world_open(&other);
+	world_enrol(&other, &d->sd);
 	for (unsigned i = 1; i <= BATCHES; i++)
 		bring(&other, d->sent[i]);
 	struct vl_digest digest = world_digest(&other);
@@ -115,7 +100,7 @@ static void expect_unbroken(struct desk *d)
 {
 	struct vl_digest wanted = unbroken(d), got = world_digest(&d->world);
 
-	assert_memory_equal(wanted.bytes, got.bytes, sizeof(got.bytes));
+	assert_digest_equal(wanted, got);
 }
 
 static void what_is_missing_has_a_name(void **state)
@@ -142,9 +127,7 @@ static void an_epoch_that_begins_behind_a_gap(void **state)
 	struct desk *d = *state;
 	struct sender s = d->sd;
 
-	s.epoch.n = 2000;
-	s.seq = 0;
-	s.next_event = 1;
+	sender_begin_epoch(&s, 2000);
 	struct sent *first = open_case(&s, 21, "SD-1", 200), *second = open_case(&s, 22, "SD-1", 201);
 	/* Of the epoch before nothing is known, then a part of it, then its last is missing. */
 	bring(&d->world, first);
@@ -159,8 +142,6 @@ static void an_epoch_that_begins_behind_a_gap(void **state)
 	expect_gap(&d->world, 1000, 9, 9);
 	bring_some(d, "9");
 	expect_whole(&d->world, 12);
-	sent_free(first);
-	sent_free(second);
 }
 
 /* An old epoch whose end is lost for ever does not hide what is missing of the present one. */
@@ -172,9 +153,7 @@ static void a_gap_that_cannot_close_hides_no_other(void **state)
 
 	bring_some(d, "124");
 	expect_gap(&d->world, 1000, 3, 3);
-	s.epoch.n = 2000;
-	s.seq = 0;
-	s.next_event = 1;
+	sender_begin_epoch(&s, 2000);
 	s.head = (struct vl_digest){0};
 	for (unsigned i = 0; i < 3; i++)
 		later[i] = open_case(&s, 31 + i, "SD-1", 200);
@@ -186,8 +165,6 @@ static void a_gap_that_cannot_close_hides_no_other(void **state)
 	assert_true(gap_of(&d->world, "CN-SD-EMB", &gap));
 	assert_int_equal(gap.epoch.n, 2000);
 	assert_int_equal(gap.from.n, 2);
-	for (unsigned i = 0; i < 3; i++)
-		sent_free(later[i]);
 }
 
 static void what_is_beyond_the_bounds_is_missed_and_comes_again(void **state)
@@ -209,7 +186,7 @@ static void what_is_beyond_the_bounds_is_missed_and_comes_again(void **state)
 	/* Up to the furthest that was seen; and after a restart too. */
 	expect_gap(&d->world, 1000, 6, 8);
 	world_close_ledger(&d->world);
-	world_open_ledger(&d->world, "views");
+	world_open_ledger(&d->world);
 	vl_apply_bound(d->world.applier, &few);
 	expect_gap(&d->world, 1000, 6, 8);
 	bring_some(d, "90");
@@ -237,9 +214,7 @@ static void bytes_are_bounded_for_each_and_for_all(void **state)
 	/* Another mission, far ahead of itself, fills what is left and no more. */
 	flood.seq = 1000000;
 	for (uint64_t i = 0; i < 50; i++) {
-		struct sent *sent = open_case(&flood, 1000 + i, "EG-1", 1);
-		bring(&d->world, sent);
-		sent_free(sent);
+		bring(&d->world, open_case(&flood, 1000 + i, "EG-1", 1));
 		assert_true(parked_bytes(&d->world) <= bounds.all);
 	}
 	assert_int_equal(world_standing(&d->world, "CN-EG-EMB").parked, 1);
@@ -273,14 +248,12 @@ static void all_gaps_are_told(void **state)
 	unsigned n = 0;
 
 	ahead.seq = 4;
-	struct sent *sent = open_case(&ahead, 50, "EG-1", 1);
-	bring(&d->world, sent);
+	bring(&d->world, open_case(&ahead, 50, "EG-1", 1));
 	bring_some(d, "13");
 	struct vl_txn *txn = vl_txn_begin(d->world.store, false, NULL);
 	vl_parked_each_gap(txn, count_gap, &n);
 	vl_txn_abort(txn);
 	assert_int_equal(n, 2);
-	sent_free(sent);
 }
 
 /* -- whatever is lost, late, doubled or dropped: what is asked for is sent again, and the views are the same -- */
@@ -288,14 +261,6 @@ static void all_gaps_are_told(void **state)
 #define MISSIONS 4
 #define EACH 12
 #define TURN 7 /* where the first mission's second epoch begins */
-
-static uint64_t next_random(uint64_t *seed)
-{
-	*seed ^= *seed << 13;
-	*seed ^= *seed >> 7;
-	*seed ^= *seed << 17;
-	return *seed;
-}
 
 struct play {
 	struct world *world;
@@ -314,11 +279,8 @@ static void write_play(struct play *p)
 	for (unsigned m = 0; m < MISSIONS; m++)
 		for (unsigned i = 0; i < EACH; i++) {
 			struct sender *s = &p->senders[m];
-			if (m == 0 && i == TURN) {
-				s->epoch.n++;
-				s->seq = 0;
-				s->next_event = 1;
-			}
+			if (m == 0 && i == TURN)
+				sender_begin_epoch(s, s->epoch.n + 1);
 			(void)snprintf(subject, sizeof(subject), "X-%u", (m + i) % 5);
 			id++;
 			p->sent[m][i] = open_case(s, id, subject, (int64_t)(id * 7 % 20));
@@ -409,56 +371,34 @@ static void play_round(struct play *p, uint64_t number)
 	assert_int_equal(world_count(p->world, VL_DB_EVIDENCE), 0);
 }
 
-static uint64_t number_from(const char *name, uint64_t otherwise)
-{
-	const char *text = getenv(name);
-	return text != NULL ? strtoull(text, NULL, 10) : otherwise;
-}
-
 static void any_order_with_losses_converges(void **state)
 {
 	static const char *const ids[MISSIONS] = {"CN-AA-EMB", "CN-BB-EMB", "CN-CC-EMB", "HQ"};
-	uint64_t first = number_from("VALISE_SEED", 1), rounds = number_from("VALISE_ROUNDS", 1000);
-	struct world w;
-	struct play p = {.world = &w};
-	char name[32], command[160];
+	struct rounds rounds = rounds_from(1000);
+	struct world *w = *state;
+	struct play p = {.world = w};
 
-	(void)state;
-	print_message("orders from VALISE_SEED=%llu, VALISE_ROUNDS=%llu\n", (unsigned long long)first,
-		      (unsigned long long)rounds);
 	for (unsigned m = 0; m < MISSIONS; m++)
-		p.senders[m] = sender_new(ids[m], m + 1);
-	world_open(&w, p.senders, MISSIONS);
+		p.senders[m] = world_sender(w, ids[m]);
 	write_play(&p);
 	begin(&p);
 	for (unsigned i = 0; i < MISSIONS * EACH; i++)
-		bring_within(&w, p.sent[i / EACH][i % EACH]);
+		bring_within(w, p.sent[i / EACH][i % EACH]);
 	commit(&p);
-	struct vl_digest wanted = world_digest(&w);
-	for (uint64_t round = 0; round < rounds; round++) {
-		world_close_ledger(&w);
-		(void)snprintf(name, sizeof(name), "again-%u", (unsigned)(round % 2));
-		(void)snprintf(command, sizeof(command), "rm -rf %.79s/%.31s", w.dir, name);
-		assert_int_equal(system(command), 0);
-		world_open_ledger(&w, name);
-		w.offset = 0;
-		p.seed = (first + round) * 2654435761u + 1;
-		play_round(&p, first + round);
-		struct vl_digest got = world_digest(&w);
+	struct vl_digest wanted = world_digest(w);
+	for (uint64_t n = rounds.first; n < rounds.first + rounds.n; n++) {
+		world_start_over(w);
+		p.seed = n * 2654435761u + 1;
+		play_round(&p, n);
+		struct vl_digest got = world_digest(w);
 		if (memcmp(got.bytes, wanted.bytes, 32) != 0)
-			fail_msg("VALISE_SEED=%llu gives other views", (unsigned long long)(first + round));
+			fail_msg("VALISE_SEED=%llu gives other views", (unsigned long long)n);
 	}
-	for (unsigned m = 0; m < MISSIONS; m++) {
-		for (unsigned i = 0; i < EACH; i++)
-			sent_free(p.sent[m][i]);
-		vl_signer_close(p.senders[m].signer);
-	}
-	world_close(&w);
 }
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, world_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(what_is_missing_has_a_name),
 		TEST(an_epoch_that_begins_behind_a_gap),
@@ -466,7 +406,7 @@ int main(void)
 		TEST(what_is_beyond_the_bounds_is_missed_and_comes_again),
 		TEST(bytes_are_bounded_for_each_and_for_all),
 		TEST(all_gaps_are_told),
-		cmocka_unit_test(any_order_with_losses_converges),
+		cmocka_unit_test_setup_teardown(any_order_with_losses_converges, world_setup, world_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,25 +10,11 @@ struct place {
 
 static int setup(void **state)
 {
-	struct place *p = calloc(1, sizeof(*p));
+	struct place *p = world_new(sizeof(*p));
 
-	assert_non_null(p);
-	p->sd = p->sd_beat = sender_new("CN-SD-EMB", 1);
-	p->eg = p->eg_beat = sender_new("HQ", 2);
-	struct sender both[] = {p->sd, p->eg};
-	world_open(&p->world, both, 2);
+	p->sd = p->sd_beat = world_sender(&p->world, "CN-SD-EMB");
+	p->eg = p->eg_beat = world_sender(&p->world, "HQ");
 	*state = p;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct place *p = *state;
-
-	vl_signer_close(p->sd.signer);
-	vl_signer_close(p->eg.signer);
-	world_close(&p->world);
-	free(p);
 	return 0;
 }
 
@@ -87,8 +73,6 @@ static void the_newest_is_kept_and_nothing_else(void **state)
 	assert_int_equal(s.replayed, 4);
 	assert_int_equal(s.batches, 4);
 	assert_int_equal(s.forks + s.rollbacks + s.parked, 0);
-	for (size_t i = 0; i < 4; i++)
-		sent_free(sent[i]);
 }
 
 /* Kafka lost some; they stood by themselves. */
@@ -107,8 +91,6 @@ static void a_lost_pulse_is_no_gap(void **state)
 	assert_int_equal(kept(p, NULL), 5);
 	assert_verdict(&p->world, "CN-SD-EMB", VL_PULSE_LANE, VL_VERDICT_OK);
 	assert_int_equal(beats_standing(p).replayed, 5);
-	for (size_t i = 0; i < 5; i++)
-		sent_free(sent[i]);
 }
 
 static void a_contradiction_is_a_fork(void **state)
@@ -128,7 +110,6 @@ static void a_contradiction_is_a_fork(void **state)
 		assert_int_equal(beats_standing(p).forks, way + 1);
 		assert_int_equal(beats_standing(p).replayed, way + 1);
 		assert_int_equal(world_count(&p->world, VL_DB_EVIDENCE), way + 1);
-		sent_free(other);
 	}
 	assert_verdict(&p->world, "CN-SD-EMB", VL_PULSE_LANE, VL_VERDICT_FORK);
 	assert_verdict(&p->world, "CN-SD-EMB", NULL, VL_VERDICT_FORK);
@@ -139,14 +120,10 @@ static void an_epoch_that_forgets_is_a_rollback(void **state)
 	struct place *p = *state;
 
 	bring_beat(&p->world, &p->sd_beat, NULL, 0);
-	p->sd_beat.epoch.n++;
-	p->sd_beat.seq = 0;
-	p->sd_beat.next_event = 1;
+	sender_begin_epoch(&p->sd_beat, p->sd_beat.epoch.n + 1);
 	bring_beat(&p->world, &p->sd_beat, NULL, 0);
 	assert_verdict(&p->world, "CN-SD-EMB", NULL, VL_VERDICT_OK);
-	p->sd_beat.epoch.n++;
-	p->sd_beat.seq = 0;
-	p->sd_beat.next_event = 1;
+	sender_begin_epoch(&p->sd_beat, p->sd_beat.epoch.n + 1);
 	p->sd_beat.head = (struct vl_digest){0};
 	bring_beat(&p->world, &p->sd_beat, NULL, 0);
 	assert_verdict(&p->world, "CN-SD-EMB", VL_PULSE_LANE, VL_VERDICT_ROLLBACK);
@@ -158,19 +135,14 @@ static void an_unreadable_pulse_is_buried(void **state)
 {
 	struct place *p = *state;
 	Consular__Alert__V1__AlertSubmitted other = CONSULAR__ALERT__V1__ALERT_SUBMITTED__INIT;
-	struct vl_buf event = {0};
 
 	bring_beat(&p->world, &p->sd_beat, NULL, 0);
-	put_event(&event, 0, "CN-SD-EMB", 100, &other.base, 0);
-	struct sent *sent = sign_batch_on(&p->sd_beat, VL_PULSE_LANE, &event, 1);
-	bring(&p->world, sent);
+	bring(&p->world, sign_event_on(&p->sd_beat, VL_PULSE_LANE, 0, "CN-SD-EMB", 100, &other.base, 0));
 	assert_int_equal(kept(p, NULL), 1);
 	assert_int_equal(world_count(&p->world, VL_DB_DEAD), 1);
 	assert_int_equal(beats_standing(p).unread, 1);
 	bring_beat(&p->world, &p->sd_beat, NULL, 0);
 	assert_int_equal(kept(p, NULL), 3);
-	sent_free(sent);
-	vl_buf_free(&event);
 }
 
 /* LMDB has no checksums: a damaged one is none, and the next takes its place. */
@@ -214,7 +186,7 @@ static void nobody_gives_receipts_for_it(void **state)
 
 /* -- cut tails -- */
 
-/* Three batches and a pulse that says Kafka has acked them all; the first `come` of them come. The caller frees them. */
+/* Three batches and a pulse that says Kafka has acked them all; the first `come` of them come. */
 static void send_three(struct place *p, struct sent *sent[3], unsigned come)
 {
 	for (unsigned i = 0; i < 3; i++) {
@@ -224,12 +196,6 @@ static void send_three(struct place *p, struct sent *sent[3], unsigned come)
 	}
 	Valise__Pulse__V1__Pulse__Head head = head_of(&p->sd, LANE, 3);
 	bring_beat(&p->world, &p->sd_beat, &head, 1);
-}
-
-static void free_three(struct sent *sent[3])
-{
-	for (unsigned i = 0; i < 3; i++)
-		sent_free(sent[i]);
 }
 
 static void a_tail_is_missing_once_all_is_read(void **state)
@@ -247,8 +213,7 @@ static void a_tail_is_missing_once_all_is_read(void **state)
 	assert_false(done);
 	assert_verdict(&p->world, "CN-SD-EMB", LANE, VL_VERDICT_OK);
 	/* Another record came to that end, and it was none of these. */
-	struct sent *other = open_case(&p->eg, ++p->ids, "EG-1", 100);
-	bring(&p->world, other);
+	bring(&p->world, open_case(&p->eg, ++p->ids, "EG-1", 100));
 	assert_int_equal(vl_tails_judge(tails, ends, 2, &done, NULL), VL_OK);
 	assert_true(done);
 	struct asked asked = ask_board(&p->world, "CN-SD-EMB", LANE);
@@ -265,7 +230,7 @@ static void a_tail_is_missing_once_all_is_read(void **state)
 	bring_beat(&p->world, &p->sd_beat, &head, 1);
 	assert_verdict(&p->world, "CN-SD-EMB", LANE, VL_VERDICT_GAP);
 	world_close_ledger(&p->world);
-	world_open_ledger(&p->world, "views");
+	world_open_ledger(&p->world);
 	assert_verdict(&p->world, "CN-SD-EMB", LANE, VL_VERDICT_GAP);
 	/* What is sent again makes it smaller, and then none. */
 	bring(&p->world, sent[1]);
@@ -274,8 +239,6 @@ static void a_tail_is_missing_once_all_is_read(void **state)
 	asked = ask_board(&p->world, "CN-SD-EMB", LANE);
 	assert_int_equal(asked.verdict, VL_VERDICT_OK);
 	assert_int_equal(asked.missing.to.n, 0);
-	sent_free(other);
-	free_three(sent);
 }
 
 /* What comes while the ends are asked for is not missing. */
@@ -297,7 +260,6 @@ static void what_comes_meanwhile_is_not_missing(void **state)
 	assert_true(done);
 	assert_int_equal(world_count(&p->world, VL_DB_MISSING), 0);
 	vl_tails_close(tails);
-	free_three(sent);
 }
 
 /* A lane that could not be asked is not judged, nor is what waits behind a gap; that says itself what is missing. */
@@ -323,7 +285,6 @@ static void no_tail_is_judged_in_the_dark(void **state)
 	assert_int_equal(asked.missing.to.n, 2);
 	assert_int_equal(world_count(&p->world, VL_DB_MISSING), 0);
 	vl_tails_close(tails);
-	free_three(sent);
 }
 
 /* Nothing of it has come at all: the lane is known by the pulse alone. */
@@ -339,7 +300,6 @@ static void a_lane_that_never_came_is_missing(void **state)
 	assert_int_equal(asked.verdict, VL_VERDICT_GAP);
 	assert_int_equal(asked.missing.from.n, 1);
 	assert_int_equal(asked.missing.to.n, 3);
-	free_three(sent);
 }
 
 /* What a fork holds up is there, as evidence. */
@@ -347,17 +307,14 @@ static void what_lies_behind_a_fork_is_not_missing(void **state)
 {
 	struct place *p = *state;
 	struct sender thief = p->sd;
-	struct sent *forged = open_case(&thief, 66, "SD-6", 100);
 	struct sent *sent[3];
 
-	bring(&p->world, forged);
+	bring(&p->world, open_case(&thief, 66, "SD-6", 100));
 	send_three(p, sent, 3);
 	struct vl_tails *tails = vl_tails_open(p->world.store);
 	assert_false(vl_tails_suspect(tails));
 	vl_tails_close(tails);
 	assert_verdict(&p->world, "CN-SD-EMB", LANE, VL_VERDICT_FORK);
-	sent_free(forged);
-	free_three(sent);
 }
 
 /* Of lanes that headquarters does not read, and of what Kafka has not acked, nothing is said. */
@@ -365,8 +322,8 @@ static void only_what_it_reads_and_kafka_had(void **state)
 {
 	struct place *p = *state;
 	struct sender receipts = p->sd;
-	struct sent *sent = open_case(&p->sd, ++p->ids, "SD-1", 100);
 
+	(void)open_case(&p->sd, ++p->ids, "SD-1", 100);
 	receipts.seq = 9;
 	Valise__Pulse__V1__Pulse__Head heads[] = {head_of(&receipts, "valise.receipt.v1", 9), head_of(&p->sd, LANE, 0),
 						  head_of(&receipts, "no.such.lane", 9)};
@@ -376,7 +333,6 @@ static void only_what_it_reads_and_kafka_had(void **state)
 	vl_tails_close(tails);
 	assert_verdict(&p->world, "CN-SD-EMB", NULL, VL_VERDICT_OK);
 	assert_false(ask_board(&p->world, "CN-SD-EMB", "no.such.lane").found);
-	sent_free(sent);
 }
 
 /* -- the board -- */
@@ -396,11 +352,9 @@ static void three_intervals_without_a_word_are_silence(void **state)
 	assert_verdict(&p->world, "CN-SD-EMB", VL_PULSE_LANE, VL_VERDICT_SILENT);
 	assert_verdict(&p->world, "HQ", NULL, VL_VERDICT_OK);
 	/* Any word will do. */
-	struct sent *sent = open_case(&p->sd, ++p->ids, "SD-1", 100);
-	bring(&p->world, sent);
+	bring(&p->world, open_case(&p->sd, ++p->ids, "SD-1", 100));
 	assert_verdict(&p->world, "CN-SD-EMB", NULL, VL_VERDICT_OK);
 	assert_int_equal(ask_board(&p->world, "CN-SD-EMB", NULL).waiting, 4);
-	sent_free(sent);
 }
 
 /* Headquarters was away, or is behind: nobody is silent for that, and it says that it hears nothing itself. */
@@ -421,10 +375,8 @@ static void nobody_is_silent_to_a_deaf_headquarters(void **state)
 		assert_int_equal(ask_board(&p->world, "HQ", NULL).overdue, round);
 	}
 	/* The backlog of another lane is read first: what is measured is the lane of pulses. */
-	struct sent *sent = open_case(&p->eg, ++p->ids, "EG-1", 100);
-	bring(&p->world, sent);
+	bring(&p->world, open_case(&p->eg, ++p->ids, "EG-1", 100));
 	assert_verdict(&p->world, "CN-SD-EMB", NULL, VL_VERDICT_OK);
-	sent_free(sent);
 }
 
 /* One partition of the lane of pulses may be read before another: each measures its own missions. */
@@ -438,7 +390,6 @@ static void a_partition_read_late_makes_nobody_silent(void **state)
 		struct sent *sent = beat(&p->eg_beat, NULL, 0);
 		sent->record.partition = (int32_t)partition;
 		bring(&p->world, sent);
-		sent_free(sent);
 		assert_verdict(&p->world, "CN-SD-EMB", NULL, partition == 1 ? VL_VERDICT_OK : VL_VERDICT_SILENT);
 	}
 }
@@ -446,9 +397,8 @@ static void a_partition_read_late_makes_nobody_silent(void **state)
 static void who_never_sent_a_pulse_is_not_silent(void **state)
 {
 	struct place *p = *state;
-	struct sent *sent = open_case(&p->sd, ++p->ids, "SD-1", 100);
 
-	bring(&p->world, sent);
+	bring(&p->world, open_case(&p->sd, ++p->ids, "SD-1", 100));
 	pass(p, 1000000);
 	bring_beat(&p->world, &p->eg_beat, NULL, 0);
 	struct asked asked = ask_board(&p->world, "CN-SD-EMB", NULL);
@@ -456,7 +406,6 @@ static void who_never_sent_a_pulse_is_not_silent(void **state)
 	assert_false(asked.pulses);
 	assert_false(asked.overdue);
 	assert_int_equal(asked.heard_ms, 1700000000000);
-	sent_free(sent);
 }
 
 /* The pulse names another batch for the place of the one that came: somebody else has the key. */
@@ -464,21 +413,19 @@ static void a_pulse_that_names_another_batch_is_a_fork(void **state)
 {
 	struct place *p = *state;
 	struct sender thief = p->sd;
-	struct sent *forged = open_case(&thief, 66, "SD-6", 100), *honest = open_case(&p->sd, 1, "SD-1", 100);
 
-	bring(&p->world, forged);
+	(void)open_case(&p->sd, 1, "SD-1", 100); /* never comes */
+	bring(&p->world, open_case(&thief, 66, "SD-6", 100));
 	assert_verdict(&p->world, "CN-SD-EMB", NULL, VL_VERDICT_OK);
 	Valise__Pulse__V1__Pulse__Head head = head_of(&p->sd, LANE, 0);
 	bring_beat(&p->world, &p->sd_beat, &head, 1);
 	assert_verdict(&p->world, "CN-SD-EMB", LANE, VL_VERDICT_FORK);
 	assert_verdict(&p->world, "CN-SD-EMB", VL_PULSE_LANE, VL_VERDICT_OK);
-	sent_free(forged);
-	sent_free(honest);
 }
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, world_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(the_newest_is_kept_and_nothing_else),
 		TEST(a_lost_pulse_is_no_gap),

@@ -32,7 +32,6 @@ static inline struct sent *beat(struct sender *pulses, Valise__Pulse__V1__Pulse_
 {
 	Valise__Pulse__V1__Pulse pulse = VALISE__PULSE__V1__PULSE__INIT;
 	Valise__Pulse__V1__Pulse__Head *list[8];
-	struct vl_buf event = {0};
 
 	assert_true(n <= 8);
 	for (size_t i = 0; i < n; i++)
@@ -42,31 +41,21 @@ static inline struct sent *beat(struct sender *pulses, Valise__Pulse__V1__Pulse_
 	pulse.interval_seconds = EVERY;
 	pulse.waiting_batches = 4;
 	pulse.version = (char *)"1.2.3";
-	put_event(&event, 0, pulses->id, 100, &pulse.base, 0);
-	struct sent *sent = sign_batch_on(pulses, VL_PULSE_LANE, &event, 1);
-	vl_buf_free(&event);
-	return sent;
+	return sign_event_on(pulses, VL_PULSE_LANE, 0, pulses->id, 100, &pulse.base, 0);
 }
 
 /* The same, brought at once. */
 static inline void bring_beat(struct world *w, struct sender *pulses, Valise__Pulse__V1__Pulse__Head *heads, size_t n)
 {
-	struct sent *sent = beat(pulses, heads, n);
-
-	bring(w, sent);
-	sent_free(sent);
+	bring(w, beat(pulses, heads, n));
 }
 
 /* A batch of one event on the lane of alerts. */
 static inline struct sent *submit_alert(struct sender *s, uint64_t id)
 {
 	Consular__Alert__V1__AlertSubmitted submitted = CONSULAR__ALERT__V1__ALERT_SUBMITTED__INIT;
-	struct vl_buf event = {0};
 
-	put_event(&event, id, "A-1", 100, &submitted.base, 0);
-	struct sent *sent = sign_batch_on(s, ALERT_LANE, &event, 1);
-	vl_buf_free(&event);
-	return sent;
+	return sign_event_on(s, ALERT_LANE, id, "A-1", 100, &submitted.base, 0);
 }
 
 /* What the board says of one lane of one mission; with NULL for the lane, of the mission. */

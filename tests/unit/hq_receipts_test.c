@@ -40,10 +40,7 @@ static void work(struct office *o)
 
 static void apply(struct office *o, struct sender *sender)
 {
-	struct sent *sent = open_case(sender, ++ids, "SD-1", 1);
-
-	bring(&o->world, sent);
-	sent_free(sent);
+	bring(&o->world, open_case(sender, ++ids, "SD-1", 1));
 }
 
 static void expect_with(const Valise__V1__Event *event, const struct sender *sender, uint64_t suspended)
@@ -135,7 +132,6 @@ static void replays_are_answered_and_gaps_are_not(void **state)
 	expect_silence(o);
 	bring(&o->world, first);
 	expect_one(o, &o->sd, 0);
-	sent_free(first);
 	/* Behind a gap: it is not applied, so nothing is said until it is. */
 	struct sent *second = open_case(&o->sd, 2, "SD-2", 1), *third = open_case(&o->sd, 3, "SD-3", 1);
 	o->now += INTERVAL;
@@ -143,8 +139,6 @@ static void replays_are_answered_and_gaps_are_not(void **state)
 	expect_silence(o);
 	bring(&o->world, second);
 	expect_one(o, &o->sd, 0);
-	sent_free(second);
-	sent_free(third);
 }
 
 /* Each epoch is spoken of for itself, with the newest suspended one up to it. */
@@ -163,16 +157,12 @@ static void says_what_is_suspended(void **state)
 	apply(o, &o->sd);
 	expect_one_with(o, &applied, 0, 1000);
 	next = applied;
-	next.epoch.n = 2000;
-	next.seq = 0;
-	next.next_event = 1;
+	sender_begin_epoch(&next, 2000);
 	o->now += INTERVAL;
 	apply(o, &next);
 	expect_one_with(o, &next, 0, 1000);
 	/* Another epoch before it, begun later: it is told of, too, and of nothing suspended. */
-	next.epoch.n = 900;
-	next.seq = 0;
-	next.next_event = 1;
+	sender_begin_epoch(&next, 900);
 	next.head = applied.head;
 	o->now += INTERVAL;
 	apply(o, &next);
@@ -365,8 +355,6 @@ static void rewinding_takes_new_records_and_drops_old_ones(void **state)
 	struct vl_standing standing = world_standing(&o->world, "CN-SD-EMB");
 	assert_int_equal(standing.batches, 2);
 	assert_int_equal(standing.replayed, 1);
-	sent_free(first);
-	sent_free(second);
 }
 
 int main(void)

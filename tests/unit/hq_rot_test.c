@@ -87,76 +87,64 @@ static void bring_case(struct world *w, struct sender *s, uint64_t id, const cha
 	struct sent *sent = open_case(s, id, subject, 100 + (int64_t)id);
 
 	bring(w, sent);
-	sent_free(sent);
 }
 
 static void test_event_that_rotted_is_left_out_and_its_row_says_so(void **state)
 {
-	(void)state;
-	struct sender s = sender_new("CN-SD-EMB", 1);
-	struct world w;
+	struct world *w = *state;
+	struct sender s = world_sender(w, "CN-SD-EMB");
 	struct vl_key key;
 
-	world_open(&w, &s, 1);
-	bring_case(&w, &s, 1, "SD-1");
-	bring_case(&w, &s, 2, "SD-2");
-	assert_int_equal(look(&w).entries + look(&w).events, 0);
+	bring_case(w, &s, 1, "SD-1");
+	bring_case(w, &s, 2, "SD-2");
+	assert_int_equal(look(w).entries + look(w).events, 0);
 	vl_archive_key(&key, s.id, LANE, s.epoch, (struct vl_seq){1});
-	rot(&w, VL_DB_ARCHIVE, &key, 0);
-	world_open_ledger(&w, "views");
-	assert_int_equal(look(&w).entries, 1);
-	assert_true(look(&w).events >= 1);
+	rot(w, VL_DB_ARCHIVE, &key, 0);
+	world_open_ledger(w);
+	assert_int_equal(look(w).entries, 1);
+	assert_true(look(w).events >= 1);
 	/* Everybody goes on; who comes by sees it. */
-	bring_case(&w, &s, 3, "SD-2");
-	assert_int_equal(marks(&w, "SD-1"), 0);
-	assert_int_equal(marks(&w, "SD-2"), 0);
-	bring_case(&w, &s, 4, "SD-1");
-	assert_int_equal(marks(&w, "SD-1"), 1);
-	assert_int_equal(world_standing(&w, s.id).events, 4);
-	world_close(&w);
-	vl_signer_close(s.signer);
+	bring_case(w, &s, 3, "SD-2");
+	assert_int_equal(marks(w, "SD-1"), 0);
+	assert_int_equal(marks(w, "SD-2"), 0);
+	bring_case(w, &s, 4, "SD-1");
+	assert_int_equal(marks(w, "SD-1"), 1);
+	assert_int_equal(world_standing(w, s.id).events, 4);
 }
 
 /* The record's head: offset, times, headers. */
 static void test_archived_record_proves_its_head_too(void **state)
 {
-	(void)state;
-	struct sender s = sender_new("CN-SD-EMB", 1);
-	struct world w;
+	struct world *w = *state;
+	struct sender s = world_sender(w, "CN-SD-EMB");
 	struct vl_key key;
 
-	world_open(&w, &s, 1);
 	struct sent *sent = open_case(&s, 1, "SD-1", 100);
-	bring(&w, sent);
+	bring(w, sent);
 	vl_archive_key(&key, s.id, LANE, s.epoch, (struct vl_seq){1});
 	for (size_t behind = sent->value.size; behind < sent->value.size + 200; behind += 13) {
-		rot(&w, VL_DB_ARCHIVE, &key, behind);
-		world_open_ledger(&w, "views");
-		assert_int_equal(look(&w).entries, 1);
-		rot(&w, VL_DB_ARCHIVE, &key, behind);
-		world_open_ledger(&w, "views");
-		assert_int_equal(look(&w).entries, 0);
+		rot(w, VL_DB_ARCHIVE, &key, behind);
+		world_open_ledger(w);
+		assert_int_equal(look(w).entries, 1);
+		rot(w, VL_DB_ARCHIVE, &key, behind);
+		world_open_ledger(w);
+		assert_int_equal(look(w).entries, 0);
 	}
 	/* The batch that comes again is no fork because our copy is damaged. */
-	rot(&w, VL_DB_ARCHIVE, &key, sent->value.size + 1);
-	world_open_ledger(&w, "views");
-	bring(&w, sent);
-	assert_int_equal(world_standing(&w, s.id).forks, 0);
-	assert_int_equal(world_standing(&w, s.id).replayed, 1);
-	sent_free(sent);
-	world_close(&w);
-	vl_signer_close(s.signer);
+	rot(w, VL_DB_ARCHIVE, &key, sent->value.size + 1);
+	world_open_ledger(w);
+	bring(w, sent);
+	assert_int_equal(world_standing(w, s.id).forks, 0);
+	assert_int_equal(world_standing(w, s.id).replayed, 1);
 }
 
 static void test_heads_that_rotted_stop_the_writer_and_nobody_else(void **state)
 {
-	(void)state;
 	static const enum vl_ledger_db dbs[] = {VL_DB_OFFSET, VL_DB_CHAIN, VL_DB_STANDING};
-	struct sender s = sender_new("CN-SD-EMB", 1);
-	struct world w;
+	struct world *w = *state;
+	struct sender s = world_sender(w, "CN-SD-EMB");
 
-	world_open(&w, &s, 1);
-	bring_case(&w, &s, 1, "SD-1");
+	bring_case(w, &s, 1, "SD-1");
 	for (size_t i = 0; i < sizeof(dbs) / sizeof(dbs[0]); i++) {
 		struct vl_key key = {0};
 		struct vl_why why = {0};
@@ -167,54 +155,48 @@ static void test_heads_that_rotted_stop_the_writer_and_nobody_else(void **state)
 			vl_key_text(&key, LANE);
 		if (dbs[i] == VL_DB_CHAIN)
 			vl_key_u64(&key, s.epoch.n);
-		rot(&w, dbs[i], &key, 12);
-		assert_int_equal(vl_ledger_open(w.views, (size_t)256 << 20, false, &w.store, &why), VL_ERR_CORRUPT);
+		rot(w, dbs[i], &key, 12);
+		assert_int_equal(vl_ledger_open(w->views, (size_t)256 << 20, false, &w->store, &why), VL_ERR_CORRUPT);
 		assert_non_null(strstr(why.text, "offset 0"));
-		assert_int_equal(vl_ledger_open(w.views, 0, true, &w.store, &why), VL_OK);
-		assert_int_equal(look(&w).entries, 1);
-		assert_int_equal(marks(&w, "SD-1"), 0);
-		vl_store_close(w.store);
-		w.store = NULL;
-		rot(&w, dbs[i], &key, 12);
+		assert_int_equal(vl_ledger_open(w->views, 0, true, &w->store, &why), VL_OK);
+		assert_int_equal(look(w).entries, 1);
+		assert_int_equal(marks(w, "SD-1"), 0);
+		vl_store_close(w->store);
+		w->store = NULL;
+		rot(w, dbs[i], &key, 12);
 	}
-	world_open_ledger(&w, "views");
-	bring_case(&w, &s, 2, "SD-1");
-	world_close(&w);
-	vl_signer_close(s.signer);
+	world_open_ledger(w);
+	bring_case(w, &s, 2, "SD-1");
 }
 
 /* A row whose old contributions cannot be taken back must not be guessed at. */
 static void test_row_that_rotted_stops_the_writer_with_words(void **state)
 {
-	(void)state;
-	struct sender s = sender_new("CN-SD-EMB", 1);
-	struct world w;
+	struct world *w = *state;
+	struct sender s = world_sender(w, "CN-SD-EMB");
 	struct vl_key key;
 	struct vl_why why = {0};
 
-	world_open(&w, &s, 1);
-	bring_case(&w, &s, 1, "SD-1");
+	bring_case(w, &s, 1, "SD-1");
 	vl_row_key(&key, (unsigned)vl_view_kind(vl_views[case_view()], "case"), "SD-1");
-	rot(&w, vl_view_db(case_view(), VL_VIEW_ROW), &key, 9);
-	world_open_ledger(&w, "views");
+	rot(w, vl_view_db(case_view(), VL_VIEW_ROW), &key, 9);
+	world_open_ledger(w);
 	struct sent *sent = open_case(&s, 2, "SD-1", 200);
-	assert_int_equal(vl_apply_begin(w.applier, NULL), VL_OK);
-	bring_within(&w, sent);
-	assert_int_equal(vl_apply_commit(w.applier, &why), VL_ERR_CORRUPT);
+	assert_int_equal(vl_apply_begin(w->applier, NULL), VL_OK);
+	bring_within(w, sent);
+	assert_int_equal(vl_apply_commit(w->applier, &why), VL_ERR_CORRUPT);
 	assert_non_null(strstr(why.text, "consular.case.v1/row"));
 	assert_non_null(strstr(why.text, "offset 0"));
-	sent_free(sent);
-	world_close(&w);
-	vl_signer_close(s.signer);
 }
 
 int main(void)
 {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_event_that_rotted_is_left_out_and_its_row_says_so),
-		cmocka_unit_test(test_archived_record_proves_its_head_too),
-		cmocka_unit_test(test_heads_that_rotted_stop_the_writer_and_nobody_else),
-		cmocka_unit_test(test_row_that_rotted_stops_the_writer_with_words),
+		TEST(test_event_that_rotted_is_left_out_and_its_row_says_so),
+		TEST(test_archived_record_proves_its_head_too),
+		TEST(test_heads_that_rotted_stop_the_writer_and_nobody_else),
+		TEST(test_row_that_rotted_stops_the_writer_with_words),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

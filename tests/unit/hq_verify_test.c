@@ -24,6 +24,7 @@ struct putting {
 static void *put_all(void *context)
 {
 	struct putting *p = context;
+
 	for (size_t i = 0; i < p->count; i++)
 		if (!vl_verifier_put(p->verifier, &p->sent[i]->record, release, NULL))
 			break;
@@ -34,24 +35,23 @@ static void *put_all(void *context)
 static struct vl_ring *ring_of(const struct world *w)
 {
 	struct vl_ring *ring;
+
 	assert_int_equal(vl_ring_open(w->keys, &ring, NULL), VL_OK);
 	return ring;
 }
 
 static void test_order_in_is_order_out(void **state)
 {
-	(void)state;
-	struct sender s = sender_new("CN-SD-EMB", 1);
-	struct world w;
+	struct world *w = *state;
+	struct sender s = world_sender(w, "CN-SD-EMB");
 	struct sent *sent[MANY];
 	struct vl_verifier *verifier;
 	pthread_t thread;
 
-	world_open(&w, &s, 1);
 	for (unsigned i = 0; i < MANY; i++)
 		sent[i] = open_case(&s, i + 1, "SD-1", 100);
 	sent[7]->value.data[20] ^= 1;
-	assert_int_equal(vl_verifier_open(ring_of(&w), 4, &verifier, NULL), VL_OK);
+	assert_int_equal(vl_verifier_open(ring_of(w), 4, &verifier, NULL), VL_OK);
 	struct putting putting = {verifier, sent, MANY};
 	released = 0;
 	assert_int_equal(pthread_create(&thread, NULL, put_all, &putting), 0);
@@ -68,26 +68,20 @@ static void test_order_in_is_order_out(void **state)
 	pthread_join(thread, NULL);
 	vl_verifier_close(verifier);
 	assert_int_equal(released, MANY);
-	for (unsigned i = 0; i < MANY; i++)
-		sent_free(sent[i]);
-	world_close(&w);
-	vl_signer_close(s.signer);
 }
 
 /* Stopped in the middle, whoever waits to put is let go and every record is released once. */
 static void test_stop_releases_all(void **state)
 {
-	(void)state;
-	struct sender s = sender_new("CN-SD-EMB", 1);
-	struct world w;
+	struct world *w = *state;
+	struct sender s = world_sender(w, "CN-SD-EMB");
 	struct sent *sent[MANY];
 	struct vl_verifier *verifier;
 	pthread_t thread;
 
-	world_open(&w, &s, 1);
 	for (unsigned i = 0; i < MANY; i++)
 		sent[i] = open_case(&s, i + 1, "SD-1", 100);
-	assert_int_equal(vl_verifier_open(ring_of(&w), 1, &verifier, NULL), VL_OK);
+	assert_int_equal(vl_verifier_open(ring_of(w), 1, &verifier, NULL), VL_OK);
 	struct putting putting = {verifier, sent, MANY};
 	released = 0;
 	assert_int_equal(pthread_create(&thread, NULL, put_all, &putting), 0);
@@ -101,29 +95,24 @@ static void test_stop_releases_all(void **state)
 	assert_null(vl_verifier_next(verifier, 10000));
 	vl_verifier_close(verifier);
 	assert_true(released > taken && released < MANY);
-	for (unsigned i = 0; i < MANY; i++)
-		sent_free(sent[i]);
-	world_close(&w);
-	vl_signer_close(s.signer);
 }
 
 /* A sender enrolled later is known from then on; jobs judged before stay valid. */
 static void test_renewed_ring_is_in_force(void **state)
 {
-	(void)state;
-	struct sender s[2] = {sender_new("CN-SD-EMB", 1), sender_new("CN-TH-EMB", 2)};
-	struct world w;
+	struct world *w = *state;
+	struct sender s = world_stranger(w, "CN-TH-EMB");
+	struct sent *early = open_case(&s, 1, "TH-1", 100), *late = open_case(&s, 2, "TH-1", 101);
 	struct vl_verifier *verifier;
 
-	world_open(&w, s, 1);
-	struct sent *early = open_case(&s[1], 1, "TH-1", 100), *late = open_case(&s[1], 2, "TH-1", 101);
-	assert_int_equal(vl_verifier_open(ring_of(&w), 2, &verifier, NULL), VL_OK);
+	(void)world_sender(w, "CN-SD-EMB");
+	assert_int_equal(vl_verifier_open(ring_of(w), 2, &verifier, NULL), VL_OK);
 	assert_true(vl_verifier_put(verifier, &early->record, release, NULL));
 	const struct vl_job *job = vl_verifier_next(verifier, 10000);
 	assert_non_null(job);
 	assert_int_equal(job->verdict, VL_ERR_UNKNOWN_KEY);
-	world_enrol(&w, &s[1]);
-	assert_int_equal(vl_verifier_renew(verifier, ring_of(&w)), VL_OK);
+	world_enrol(w, &s);
+	assert_int_equal(vl_verifier_renew(verifier, ring_of(w)), VL_OK);
 	assert_true(vl_verifier_put(verifier, &late->record, release, NULL));
 	vl_verifier_done(verifier);
 	job = vl_verifier_next(verifier, 10000);
@@ -132,46 +121,36 @@ static void test_renewed_ring_is_in_force(void **state)
 	assert_string_equal(job->verified.signer->mission, "CN-TH-EMB");
 	vl_verifier_done(verifier);
 	vl_verifier_close(verifier);
-	sent_free(early);
-	sent_free(late);
-	world_close(&w);
-	vl_signer_close(s[0].signer);
-	vl_signer_close(s[1].signer);
 }
 
 static void test_pump_applies_what_is_ready(void **state)
 {
-	(void)state;
-	struct sender s = sender_new("CN-SD-EMB", 1);
-	struct world w;
+	struct world *w = *state;
+	struct sender s = world_sender(w, "CN-SD-EMB");
 	struct sent *sent[50];
 	struct vl_verifier *verifier;
 
-	world_open(&w, &s, 1);
-	assert_int_equal(vl_verifier_open(ring_of(&w), 2, &verifier, NULL), VL_OK);
-	assert_int_equal(vl_pump(verifier, w.applier, 0, NULL), VL_ERR_TIMEOUT);
+	assert_int_equal(vl_verifier_open(ring_of(w), 2, &verifier, NULL), VL_OK);
+	assert_int_equal(vl_pump(verifier, w->applier, 0, NULL), VL_ERR_TIMEOUT);
 	for (unsigned i = 0; i < 50; i++) {
 		sent[i] = open_case(&s, i + 1, "SD-1", 100);
 		sent[i]->record.offset = i;
 		assert_true(vl_verifier_put(verifier, &sent[i]->record, release, NULL));
 	}
-	while (vl_apply_total(w.applier) < 50)
-		assert_int_equal(vl_pump(verifier, w.applier, 10000, NULL), VL_OK);
-	assert_int_equal(world_standing(&w, s.id).events, 50);
+	while (vl_apply_total(w->applier) < 50)
+		assert_int_equal(vl_pump(verifier, w->applier, 10000, NULL), VL_OK);
+	assert_int_equal(world_standing(w, s.id).events, 50);
 	vl_verifier_close(verifier);
-	for (unsigned i = 0; i < 50; i++)
-		sent_free(sent[i]);
-	world_close(&w);
-	vl_signer_close(s.signer);
 }
 
 int main(void)
 {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_order_in_is_order_out),
-		cmocka_unit_test(test_stop_releases_all),
-		cmocka_unit_test(test_renewed_ring_is_in_force),
-		cmocka_unit_test(test_pump_applies_what_is_ready),
+		TEST(test_order_in_is_order_out),
+		TEST(test_stop_releases_all),
+		TEST(test_renewed_ring_is_in_force),
+		TEST(test_pump_applies_what_is_ready),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
