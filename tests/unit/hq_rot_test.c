@@ -84,9 +84,7 @@ static int marks(struct world *w, const char *subject)
 
 static void bring_case(struct world *w, struct sender *s, uint64_t id, const char *subject)
 {
-	struct sent *sent = open_case(s, id, subject, 100 + (int64_t)id);
-
-	bring(w, sent);
+	bring(w, open_case(s, id, subject, 100 + (int64_t)id));
 }
 
 static void test_event_that_rotted_is_left_out_and_its_row_says_so(void **state)
@@ -117,9 +115,9 @@ static void test_archived_record_proves_its_head_too(void **state)
 {
 	struct world *w = *state;
 	struct sender s = world_sender(w, "CN-SD-EMB");
+	struct sent *sent = open_case(&s, 1, "SD-1", 100);
 	struct vl_key key;
 
-	struct sent *sent = open_case(&s, 1, "SD-1", 100);
 	bring(w, sent);
 	vl_archive_key(&key, s.id, LANE, s.epoch, (struct vl_seq){1});
 	for (size_t behind = sent->value.size; behind < sent->value.size + 200; behind += 13) {
@@ -181,9 +179,8 @@ static void test_row_that_rotted_stops_the_writer_with_words(void **state)
 	vl_row_key(&key, (unsigned)vl_view_kind(vl_views[case_view()], "case"), "SD-1");
 	rot(w, vl_view_db(case_view(), VL_VIEW_ROW), &key, 9);
 	world_open_ledger(w);
-	struct sent *sent = open_case(&s, 2, "SD-1", 200);
 	assert_int_equal(vl_apply_begin(w->applier, NULL), VL_OK);
-	bring_within(w, sent);
+	bring_within(w, open_case(&s, 2, "SD-1", 200));
 	assert_int_equal(vl_apply_commit(w->applier, &why), VL_ERR_CORRUPT);
 	assert_non_null(strstr(why.text, "consular.case.v1/row"));
 	assert_non_null(strstr(why.text, "offset 0"));
