@@ -42,7 +42,7 @@
 
 struct world {
 	char dir[64], keys[80], views[80];
-	struct vl_ring *ring; /* of the senders enrolled */
+	struct vl_ring *ring; /* of the senders enrolled; NULL before the first */
 	struct vl_store *store;
 	struct vl_applier *applier;
 	struct vl_arena *arena;
