@@ -100,28 +100,6 @@ static void add_trip(struct spans *spans, TRAVELLER(TravellerRow) *row, const TR
 	}
 }
 
-/* The residence, but for the days between going to another country and coming back. `trips` are sorted by place, so that the next
- * to leave for is looked for each time. */
-static void add_residence(struct spans *spans, const struct days *home, size_t trips)
-{
-	int64_t at = home->from;
-	for (bool more = true; more && at <= home->until && at <= LAST_DAY;) {
-		const struct span *next = NULL;
-		for (size_t i = 0; i < trips; i++) {
-			const struct span *trip = &spans->items[i];
-			if (trip->country && strcmp(trip->place, home->country) != 0 && trip->until > at &&
-			    (next == NULL || trip->from < next->from))
-				next = trip;
-		}
-		more = next != NULL && next->from < home->until;
-		/* Who goes on to a third country does not come home between. */
-		if (!more || next->from > at || at == home->from)
-			add_days(spans, home, at, more ? next->from : home->until);
-		if (more)
-			at = next->until;
-	}
-}
-
 /* -- from spans to presences -- */
 
 static int compare_spans(const void *a, const void *b)
@@ -161,20 +139,61 @@ static void list(struct vl_fold *fold, TRAVELLER(TravellerRow) *row, const struc
 		presence->until = vl_traveller_keep_day(fold, (struct vl_time){span->until * DAY_SECONDS, 0});
 }
 
-static void find_two_countries(struct spans *spans, TRAVELLER(TravellerRow) *row)
+/* -- being away -- */
+
+static int compare_from(const void *a, const void *b)
 {
-	for (size_t i = 0; i < spans->count; i++) {
-		const struct span *a = &spans->items[i];
-		for (size_t j = i + 1; a->country && j < spans->count; j++) {
-			const struct span *b = &spans->items[j];
-			int64_t from = a->from > b->from ? a->from : b->from;
-			int64_t until = a->until < b->until ? a->until : b->until;
-			if (b->country && strcmp(a->place, b->place) != 0 && from < until)
-				TRAVELLER_VIOLATION(spans->fold, row, "T2", NULL, "in %s and in %s at once", a->place,
-						    b->place);
-		}
+	const struct span *x = a, *y = b;
+	return x->from != y->from ? (x->from < y->from ? -1 : 1) : compare_spans(a, b);
+}
+
+/* What the trips say of countries, by the day they begin. */
+static struct spans countries_of(const struct spans *trips)
+{
+	struct spans away = {.fold = trips->fold, .room = trips->count};
+	away.items = vl_fold_alloc(away.fold, (away.room + 1) * sizeof(*away.items));
+	for (size_t i = 0; away.items != NULL && i < trips->count; i++) {
+		if (trips->items[i].country)
+			away.items[away.count++] = trips->items[i];
+	}
+	if (away.count > 0)
+		qsort(away.items, away.count, sizeof(*away.items), compare_from);
+	return away;
+}
+
+/* Each against the one before it that lasts longest: what ends sooner cannot meet it either, nor can one in the same country, as those
+ * are joined. */
+static void find_two_countries(const struct spans *away, TRAVELLER(TravellerRow) *row)
+{
+	const struct span *longest = NULL;
+	for (size_t i = 0; i < away->count; i++) {
+		const struct span *stay = &away->items[i];
+		if (longest != NULL && stay->from < longest->until && stay->from < stay->until)
+			TRAVELLER_VIOLATION(away->fold, row, "T2", NULL, "in %s and in %s at once", longest->place,
+					    stay->place);
+		if (longest == NULL || stay->until > longest->until)
+			longest = stay;
 	}
 }
+
+/* The residence, but for the days between going to another country and coming back. Who goes on to a third does not come home
+ * between. */
+static void add_residence(struct spans *spans, const struct days *home, const struct spans *away)
+{
+	int64_t at = home->from;
+	for (size_t i = 0; i < away->count && away->items[i].from < home->until; i++) {
+		const struct span *trip = &away->items[i];
+		if (strcmp(trip->place, home->country) == 0 || trip->until <= at)
+			continue;
+		if (trip->from > at || at == home->from)
+			add_days(spans, home, at, trip->from);
+		at = trip->until;
+	}
+	if (at <= LAST_DAY)
+		add_days(spans, home, at, home->until);
+}
+
+/* -- all of it -- */
 
 static void make_room(struct spans *spans, const TRAVELLER(TravellerRow) *row)
 {
@@ -198,10 +217,11 @@ void vl_traveller_finish_presences(struct vl_fold *fold, TRAVELLER(TravellerRow)
 			add_trip(&spans, row, row->trips[i]);
 	}
 	join(&spans);
-	find_two_countries(&spans, row);
+	struct spans away = countries_of(&spans);
+	find_two_countries(&away, row);
 	if (row->residence != NULL) {
 		struct days home = days_of(&spans, row, row->residence, row->withdrawn_at);
-		add_residence(&spans, &home, spans.count);
+		add_residence(&spans, &home, &away);
 		join(&spans);
 	}
 	for (size_t i = 0; i < spans.count; i++)

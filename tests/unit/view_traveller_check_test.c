@@ -1,0 +1,137 @@
+/*
+ * Safety checks: who is asked, how the answers count, and what is left open.
+ */
+#include "view_traveller.h"
+
+static void everybody_asked_is_safe_in_need_or_silent(void **state)
+{
+	(void)state;
+	struct world w = begin();
+	tell(&w, A, "T-1", residence(1, (struct stay){"SD", "", 0, NO_END}));
+	tell(&w, A, "T-2", residence(40, (struct stay){"SD", "", 0, NO_END}));
+	tell(&w, B, "T-3", residence(5, (struct stay){"EG", "", 0, NO_END}));
+	fake_fold(w.fake);
+	/* Opened after they registered, and before the last of them did. */
+	tell(&w, "HQ", "SC-1", opening("SD", 1, 2));
+	expect_count(&w, "SC-1", 41, 0, 0, 41);
+	tell(&w, A, "T-4", registration(2));
+	tell(&w, A, "T-4", trip("1", (struct stay){"SD", "", 2, 3}, NOWHERE));
+	expect_count(&w, "SC-1", 43, 0, 0, 43);
+	assert_int_equal(check_of(&w, "SC-1")->references, 3);
+	tell(&w, A, "T-1", reply("SC-1", 1, 0, SELF));
+	tell(&w, A, "T-2", reply("SC-1", 30, 4, SELF));
+	tell(&w, B, "T-3", reply("SC-1", 5, 0, SELF));
+	expect_count(&w, "SC-1", 43, 31, 4, 8);
+	assert_int_equal(check_of(&w, "SC-1")->beyond_safe, 5);
+	assert_string_equal(cell(&w, TRAVELLER_KIND_TRAVELLER, "T-2", "CHECKS", 1), "SC-1: 4 HELP 30 safe 6 silent");
+	assert_string_equal(cell(&w, TRAVELLER_KIND_TRAVELLER, "T-4", "CHECKS", 1), "SC-1: 2 silent");
+	tell(&w, A, "T-2", reply("SC-1", 40, 0, SELF));
+	expect_count(&w, "SC-1", 43, 41, 0, 2);
+	/* For a second place: nobody is asked twice. */
+	tell(&w, "HQ", "SC-1", opening("EG", 1, 2));
+	tell(&w, A, "T-4", trip("2", (struct stay){"EG", "", 1, 2}, NOWHERE));
+	expect_count(&w, "SC-1", 48, 46, 0, 2);
+	assert_int_equal(check_of(&w, "SC-1")->n_places, 2);
+	/* Whoever was not there on the days is not asked. */
+	tell(&w, "HQ", "SC-2", opening("SD", 4, 9));
+	expect_count(&w, "SC-2", 41, 0, 0, 41);
+	/* The days corrected. */
+	tell(&w, "HQ", "SC-2", opening("SD", 3, 9));
+	expect_count(&w, "SC-2", 43, 0, 0, 43);
+	done(&w);
+}
+
+static void more_answer_than_there_are(void **state)
+{
+	(void)state;
+	struct world w = begin();
+	tell(&w, "HQ", "SC-1", opening("SD", 0, 0));
+	tell(&w, A, "T-1", residence(3, (struct stay){"SD", "", 0, NO_END}));
+	tell(&w, A, "T-1", reply("SC-1", 3, 2, SELF));
+	expect_count(&w, "SC-1", 3, 1, 2, 0);
+	assert_int_equal(check_of(&w, "SC-1")->beyond_safe, 2);
+	assert_int_equal(broken(&w, "T-1", "T4"), 1);
+	tell(&w, A, "T-1", reply("SC-1", 0, UINT32_MAX, SELF));
+	expect_count(&w, "SC-1", 3, 0, 3, 0);
+	assert_int_equal(check_of(&w, "SC-1")->beyond_help, (int64_t)UINT32_MAX - 3);
+	/* An answer for nobody is no sign of life. */
+	tell(&w, A, "T-1", reply("SC-1", 0, 0, SELF));
+	expect_count(&w, "SC-1", 3, 0, 0, 3);
+	done(&w);
+}
+
+static void their_own_word_goes_first(void **state)
+{
+	(void)state;
+	struct world w = begin();
+	tell(&w, "HQ", "SC-1", opening("SD", 0, 0));
+	tell(&w, A, "T-1", residence(1, (struct stay){"SD", "", 0, NO_END}));
+	tell(&w, "HQ", "T-1", reply("SC-1", 1, 0, RELATIVE));
+	expect_count(&w, "SC-1", 1, 1, 0, 0);
+	tell(&w, A, "T-1", reply("SC-1", 0, 1, SELF));
+	expect_count(&w, "SC-1", 1, 0, 1, 0);
+	tell(&w, "HQ", "T-1", reply("SC-1", 1, 0, RELATIVE));
+	expect_count(&w, "SC-1", 1, 0, 1, 0);
+	assert_int_equal(broken(&w, "T-1", "T8"), 1);
+	assert_int_equal(row_of(&w, "T-1")->answers[0]->said_safe, 1);
+	tell(&w, A, "T-1", reply("SC-1", 1, 0, SELF));
+	expect_count(&w, "SC-1", 1, 1, 0, 0);
+	done(&w);
+}
+
+static void a_call_for_help_is_open_until_taken_up(void **state)
+{
+	(void)state;
+	struct world w = begin();
+	tell(&w, "HQ", "SC-1", opening("SD", 0, 0));
+	tell(&w, A, "T-1", residence(1, (struct stay){"SD", "", 0, NO_END}));
+	tell(&w, A, "T-1", reply("SC-1", 0, 1, SELF));
+	tell(&w, B, "T-2", reply("SC-1", 0, 2, SELF));
+	tell(&w, "HQ", "SC-1", closing());
+	const TRAVELLER(CheckRow) *check = check_of(&w, "SC-1");
+	assert_int_equal(check->n_help_open, 2);
+	assert_string_equal(check->help_open[1]->name, "T-2");
+	assert_int_equal(check->help_open[1]->count, 2);
+	assert_int_equal(fake_violations((const ProtobufCMessage *)check, "T6"), 1);
+	assert_int_equal(broken(&w, "T-2", "T1"), 1);
+	tell(&w, A, "T-1", taken_up("SC-1", "SD-2024-17"));
+	tell(&w, A, "T-2", taken_up("SC-1", "EV-SD/P-9"));
+	check = check_of(&w, "SC-1");
+	assert_int_equal(check->n_help_open, 0);
+	assert_int_equal(check->n_help_taken_up, 2);
+	assert_int_equal(fake_violations((const ProtobufCMessage *)check, NULL), 0);
+	assert_string_equal(cell(&w, TRAVELLER_KIND_TRAVELLER, "T-1", "CHECKS", 0), "SC-1: 1 HELP SD-2024-17");
+	assert_string_equal(cell(&w, TRAVELLER_KIND_CHECK, "SC-1", "STATE", 0), "CLOSED");
+	tell(&w, A, "T-1", reply("SC-7", 1, 0, SELF));
+	assert_int_equal(fake_violations((const ProtobufCMessage *)check_of(&w, "SC-7"), "T7"), 1);
+	done(&w);
+}
+
+static void a_duplicate_is_not_asked(void **state)
+{
+	(void)state;
+	struct world w = begin();
+	tell(&w, "HQ", "SC-1", opening("SD", 0, 0));
+	tell(&w, A, "T-1", residence(1, (struct stay){"SD", "", 0, NO_END}));
+	tell(&w, "HQ", "T-9", residence(1, (struct stay){"SD", "", 0, NO_END}));
+	tell(&w, A, "T-1", reply("SC-1", 0, 1, SELF));
+	expect_count(&w, "SC-1", 2, 0, 1, 1);
+	tell(&w, A, "T-1", withdrawal(true));
+	expect_count(&w, "SC-1", 1, 0, 0, 1);
+	/* Its call is heard all the same. */
+	assert_int_equal(check_of(&w, "SC-1")->beyond_help, 1);
+	assert_int_equal(check_of(&w, "SC-1")->n_help_open, 1);
+	done(&w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(everybody_asked_is_safe_in_need_or_silent),
+		cmocka_unit_test(more_answer_than_there_are),
+		cmocka_unit_test(their_own_word_goes_first),
+		cmocka_unit_test(a_call_for_help_is_open_until_taken_up),
+		cmocka_unit_test(a_duplicate_is_not_asked),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
