@@ -1,13 +1,17 @@
 #include "hq/view.h"
 
+#include "base/text.h"
+
 #include <inttypes.h>
+#include <sodium.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-/* What of a long reference stays readable, and the check of the whole behind it. */
+/* What of a long reference stays readable, and the digest of the whole behind it. */
 #define REF_PLAIN 80
-#define REF_HEAD 56
+#define REF_HEAD 44
+#define REF_DIGEST 16
 
 #define TALLY_NAME 201
 
@@ -38,15 +42,15 @@ const char *vl_view_ref(const char *text, char out[VL_VIEW_REF])
 		(void)snprintf(out, VL_VIEW_REF, "%s", text);
 		return out;
 	}
-	uint64_t check = 0xcbf29ce484222325; /* FNV-1a */
-	for (const char *c = text; *c != '\0'; c++)
-		check = (check ^ (unsigned char)*c) * 0x100000001b3;
+	uint8_t digest[REF_DIGEST];
 	size_t head = 0;
+	crypto_generichash(digest, sizeof(digest), (const uint8_t *)text, strlen(text), NULL, 0);
 	for (; head < REF_HEAD && text[head] != '\0'; head++) {
 		unsigned char c = (unsigned char)text[head];
 		out[head] = c < 0x20 || c >= 0x7f ? '_' : (char)c;
 	}
-	(void)snprintf(out + head, VL_VIEW_REF - head, "~%016" PRIx64, check);
+	out[head] = '~';
+	(void)vl_hex(digest, sizeof(digest), out + head + 1);
 	return out;
 }
 

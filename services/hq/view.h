@@ -98,7 +98,7 @@ struct vl_step {
 };
 void vl_view_step(const struct vl_step *table, struct vl_fold *fold, ProtobufCMessage *row, const struct vl_fact *fact);
 
-/* A reference is taken as it is up to 80 bytes of printable text; else its beginning and a check of the whole stand for
+/* A reference is taken as it is up to 80 bytes of printable text; else its beginning and a digest of the whole stand for
  * it, everywhere alike, so that it fits a key and, in a pair, the name of a tally. "" for NULL. Returns `out`. */
 #define VL_VIEW_REF 84
 const char *vl_view_ref(const char *text, char out[VL_VIEW_REF]);
