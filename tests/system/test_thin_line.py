@@ -139,7 +139,7 @@ def test_flash_passes_routine_and_routine_still_moves(place, line):
     since, took = time.time() * 1000, []
     for number in range(FLASHES):
         took.append(flash(place, f"SD-{number}"))
-        time.sleep(moments.uniform(1, 2))  # not a wait: the moments at which FLASH comes are none of the batches'
+        time.sleep(moments.uniform(2, 4))  # not a wait: the moments at which FLASH comes are none of the batches'
     rate = moved(place, since)
     queue = line.command("tc", "-s", "qdisc", "show", "dev", "high").stdout
     print("seconds to the view:", ", ".join(f"{one:.2f}" for one in took))
