@@ -103,10 +103,9 @@ void vl_view_step(const struct vl_step *table, struct vl_fold *fold, ProtobufCMe
 #define VL_VIEW_REF 84
 const char *vl_view_ref(const char *text, char out[VL_VIEW_REF]);
 
-/* The same in the fold's memory; NULL when out of memory. */
+/* Copies in the fold's memory: of a text as a reference, of a text, of a time. A text that is NULL, or has no room, is empty; a time
+ * that has none is NULL. */
 char *vl_view_keep_ref(struct vl_fold *fold, const char *text);
-
-/* Copies in the fold's memory. A text that is NULL, or has no room, is empty. */
 char *vl_view_keep(struct vl_fold *fold, const char *text);
 Google__Protobuf__Timestamp *vl_view_stamp(struct vl_fold *fold, struct vl_time time);
 

@@ -1,7 +1,6 @@
 #include "hq/views/alert.h"
 
 #include <inttypes.h>
-#include <string.h>
 
 const char *vl_alert_enum(const ProtobufCEnumDescriptor *type, size_t skip, int value)
 {
@@ -56,6 +55,8 @@ static void touch(struct vl_touch *touch, const struct vl_fact *fact)
 	for (size_t i = 0; cap != NULL && i < cap->n_references; i++)
 		vl_touch(touch, ALERT_KIND_ALERT, cap->references[i]->identifier);
 }
+
+/* -- columns -- */
 
 /* An exercise must be seen to be one before anything else is read. */
 static void put_status(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)

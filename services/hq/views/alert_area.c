@@ -6,7 +6,6 @@
  */
 #include "hq/views/alert.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 

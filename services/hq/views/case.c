@@ -1,7 +1,6 @@
 #include "hq/views/case.h"
 
 #include <inttypes.h>
-#include <string.h>
 
 void vl_case_enum_text(const ProtobufCEnumDescriptor *type, size_t skip, int value, struct vl_buf *out)
 {
@@ -25,6 +24,8 @@ static void touch(struct vl_touch *touch, const struct vl_fact *fact)
 	    fact->payload->descriptor == CASE_DESCRIPTOR(case_unmerged))
 		vl_touch(touch, CASE_KIND_MERGE, fact->subject);
 }
+
+/* -- columns of a case -- */
 
 static void put_state(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
 {

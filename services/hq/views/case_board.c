@@ -5,7 +5,6 @@
 #include "hq/views/case.h"
 
 #include <inttypes.h>
-#include <string.h>
 
 void vl_case_board_finish(struct vl_fold *fold, ProtobufCMessage *message)
 {

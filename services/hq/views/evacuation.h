@@ -45,6 +45,7 @@ enum evacuation_kind {
 /* Parts two references within a tally's name. */
 #define EVACUATION_PART "\t"
 
+/* A copy in the fold's memory; NULL for NULL. */
 EV(Place) *vl_evacuation_keep_place(struct vl_fold *fold, const EV(Place) *place);
 
 /* `time` where given, else when the fact happened; copied. */

@@ -1,11 +1,8 @@
 /*
- * What the kinds of the evacuation view share: references, copies, tallies by rule, and figures.
+ * What the kinds of the evacuation view share: copies of places, tallies by rule, and figures.
  */
 #include "evacuation.h"
 
-#include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 EV(Place) *vl_evacuation_keep_place(struct vl_fold *fold, const EV(Place) *place)

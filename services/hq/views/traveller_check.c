@@ -71,7 +71,7 @@ static void take_opened(struct vl_fold *fold, ProtobufCMessage *message, const s
 	TRAVELLER(CheckRow) *row = (void *)message;
 	char *name = vl_view_keep_ref(fold, said->place);
 	TRAVELLER(Presence) *place = NULL;
-	for (size_t i = 0; name != NULL && i < row->n_places; i++) {
+	for (size_t i = 0; i < row->n_places; i++) {
 		if (strcmp(row->places[i]->place, name) == 0)
 			place = row->places[i];
 	}

@@ -4,7 +4,6 @@
  */
 #include "hq/views/traveller.h"
 
-#include <stdio.h>
 #include <string.h>
 
 static bool registered(const TRAVELLER(TravellerRow) *row)
