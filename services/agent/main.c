@@ -4,6 +4,7 @@
  */
 #include "agent/agent.h"
 #include "agent/link.h"
+#include "base/descriptors.h"
 #include "base/log.h"
 #include "store/store.h"
 
@@ -65,6 +66,8 @@ int main(int argc, char **argv)
 	const char *path = NULL, *link = NULL;
 	bool check = false;
 
+	if (!vl_descriptors_open())
+		return EXIT_FAILURE;
 	for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
 		if (option == 'c')
 			path = optarg;

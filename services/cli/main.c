@@ -1,5 +1,6 @@
 #include "cli/cli.h"
 
+#include "base/descriptors.h"
 #include "base/log.h"
 #include "store/store.h"
 
@@ -21,6 +22,8 @@ static const struct cli_command commands[] = {
 
 int main(int argc, char **argv)
 {
+	if (!vl_descriptors_open())
+		return CLI_FAILED;
 	vl_log_open("valise", VL_LOG_INFO);
 	vl_store_guard("valise");
 	(void)signal(SIGPIPE, SIG_IGN); /* a reader that went away is seen when stdout is flushed */

@@ -1,3 +1,4 @@
+#include "base/descriptors.h"
 #include "base/log.h"
 #include "hq/hq.h"
 #include "store/store.h"
@@ -73,6 +74,8 @@ int main(int argc, char **argv)
 	const char *config = NULL;
 	int check = 0;
 
+	if (!vl_descriptors_open())
+		return 1;
 	for (int c; (c = getopt_long(argc, argv, "c:h", options, NULL)) != -1;)
 		switch (c) {
 		case 'c':
