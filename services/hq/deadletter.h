@@ -4,10 +4,13 @@
  * Burying happens in the transaction that moves the offset; sending to the topic valise.deadletter.v1 happens afterwards and is
  * repeated until Kafka has it, so a dead letter may stand there twice, always with the same origin. Key, value and headers are
  * those of the record; headers valise.errors.topic, .partition, .offset, .timestamp, .reason and .detail (text) are added.
+ * One that the topic refuses holds up no other (refused.h). Where the topic takes nothing at all, as it is not there or not for
+ * us, all wait, with pauses of 1 s to 1 minute between tries. The log says each of these once when it begins, and once when it ends.
  */
 #ifndef VALISE_HQ_DEADLETTER_H
 #define VALISE_HQ_DEADLETTER_H
 
+#include "base/clock.h"
 #include "hq/ledger.h"
 #include "stream/stream.h"
 
@@ -21,11 +24,12 @@ void vl_deadletter_bury(struct vl_txn *txn, const struct vl_record *record, cons
 void vl_deadletter_each_reason(struct vl_txn *txn, void (*each)(void *context, const char *reason, uint64_t count),
 			       void *context);
 
-/* Brings buried records to Kafka. One for the process, used by the thread that writes the ledger. */
+/* Brings buried records to Kafka. One for the process, used by the thread that writes the ledger. The clock times what was refused. */
 struct vl_undertaker;
 
 enum vl_err vl_undertaker_open(struct vl_store *store, const struct vl_conf_pair *pairs, size_t n_pairs,
-			       struct vl_undertaker **undertaker, struct vl_why *why) VL_CHECKED;
+			       const struct vl_clock *clock, struct vl_undertaker **undertaker,
+			       struct vl_why *why) VL_CHECKED;
 
 /* Send what is buried and forget what Kafka has; does not wait. Call it after commits and when idle. Only an error of the store is
  * returned; Kafka's are logged and tried again. */

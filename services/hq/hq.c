@@ -161,7 +161,7 @@ static enum vl_err hq_open(struct hq *hq, const struct vl_conf_pair *pairs, size
 	if (err == VL_OK)
 		err = open_directives(hq, why);
 	if (err == VL_OK)
-		err = vl_undertaker_open(hq->store, pairs, n_pairs, &hq->undertaker, why);
+		err = vl_undertaker_open(hq->store, pairs, n_pairs, &vl_clock_system, &hq->undertaker, why);
 	if (err == VL_OK)
 		err = vl_feed_open(hq->store, hq->verifier, pairs, n_pairs, &hq->feed, why);
 	return err;

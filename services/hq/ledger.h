@@ -9,6 +9,7 @@
  *     parked    mission, lane, epoch, seq, digest     -> record that waits behind a gap
  *     evidence  mission, lane, epoch, seq, digest     -> record that contradicts the chain; with one the epoch is suspended
  *     dead      topic, partition, offset              -> record for the dead letters, until Kafka has it
+ *     refused   when to try again, key in dead        -> dead letter that its topic refused (refused.h)
  *     reasons   name of a reason                      -> how many records were refused for it
  *     waiting   mission, lane                         -> bytes parked; the furthest place that was not kept (parked.h)
  *     pulse     mission                               -> its newest pulse, a record as received
@@ -37,6 +38,7 @@ enum vl_ledger_db {
 	VL_DB_PARKED,
 	VL_DB_EVIDENCE,
 	VL_DB_DEAD,
+	VL_DB_REFUSED,
 	VL_DB_REASONS,
 	VL_DB_WAITING,
 	VL_DB_PULSE,
