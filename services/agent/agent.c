@@ -7,6 +7,7 @@
 #include "agent/supervise.h"
 #include "base/log.h"
 #include "bus/keys.h"
+#include "bus/ring.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -72,7 +73,12 @@ static enum vl_err open_ring(struct agent *agent)
 	const char *path = agent->config->keys;
 	struct vl_why why = {0};
 
-	return *path == '\0' ? VL_OK : told("use keys", path, &why, vl_ring_open(path, &agent->ring, &why));
+	if (*path == '\0')
+		return VL_OK;
+	enum vl_err err = told("use keys", path, &why, vl_ring_open(path, &agent->ring, &why));
+	for (size_t i = 0; err == VL_OK && vl_ring_fault(agent->ring, i) != NULL; i++)
+		vl_log_error("a public key is left out: %s", vl_ring_fault(agent->ring, i));
+	return err;
 }
 
 static enum vl_err open_outbox(struct agent *agent)

@@ -12,7 +12,7 @@
 
 #include "agent/outbox.h"
 #include "agent/pipe.h"
-#include "bus/keys.h"
+#include "bus/ring.h"
 
 /* Who signs receipts and directives. */
 #define VL_HEADQUARTERS "HQ"

@@ -12,7 +12,7 @@
 
 #include "agent/outbox.h"
 #include "agent/pulse.h"
-#include "bus/keys.h"
+#include "bus/ring.h"
 
 #include <sys/types.h>
 

@@ -98,20 +98,30 @@ static enum vl_err check_signatures(struct claims *claims, const struct vl_ring 
 	return VL_OK;
 }
 
-/* Others may sign beside the sender (k-of-n), but the sender must have signed. */
-static const struct vl_ring_entry *find_sender(const struct claims *claims, struct vl_bytes mission)
+/* Others may sign beside the sender (k-of-n), but the sender must have signed; best with a key that holds for this place. */
+static const struct vl_ring_entry *find_sender(const struct claims *claims, const struct vl_batch_head *head,
+					       bool *holds)
 {
-	for (size_t i = 0; i < claims->count; i++)
-		if (vl_bytes_are(mission, claims->claim[i].signer->mission))
-			return claims->claim[i].signer;
-	return NULL;
+	const struct vl_ring_entry *sender = NULL;
+
+	*holds = false;
+	for (size_t i = 0; i < claims->count && !*holds; i++) {
+		const struct vl_ring_entry *signer = claims->claim[i].signer;
+		if (!vl_bytes_are(head->mission, signer->mission))
+			continue;
+		sender = signer;
+		*holds = vl_ring_holds(signer, head->lane, head->epoch, head->seq);
+	}
+	return sender;
 }
 
 static enum vl_err check_batch(const struct vl_record *record, const struct claims *claims,
 			       struct vl_verified *verified, struct vl_why *why)
 {
 	const struct vl_batch_head *head = &verified->batch.head;
-	const struct vl_ring_entry *sender = find_sender(claims, head->mission);
+	bool holds;
+	const struct vl_ring_entry *sender = find_sender(claims, head, &holds);
+	char hex[2 * sizeof(struct vl_key_id) + 1];
 
 	if (sender == NULL)
 		return vl_fail(why, VL_ERR_WRONG_MISSION, "signed by %s, and not by the sender that the batch names",
@@ -122,6 +132,9 @@ static enum vl_err check_batch(const struct vl_record *record, const struct clai
 	if (!is_equal(vl_topic_lane(record->topic), head->lane))
 		return vl_fail(why, VL_ERR_WRONG_LANE, "the batch of %s was made for another lane than this topic",
 			       sender->mission);
+	if (!holds)
+		return vl_fail(why, VL_ERR_UNKNOWN_KEY, "key %s of %s was replaced or removed before this place",
+			       vl_hex(sender->id.bytes, sizeof(sender->id.bytes), hex), sender->mission);
 	verified->signer = sender;
 	return VL_OK;
 }

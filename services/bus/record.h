@@ -9,7 +9,7 @@
 #define VALISE_BUS_RECORD_H
 
 #include "bus/batch.h"
-#include "bus/keys.h"
+#include "bus/ring.h"
 #include "bus/sign.h"
 
 #define VL_RECORD_HEADERS 64
@@ -39,7 +39,7 @@ struct vl_verified {
 };
 
 /* Judge a record. ok, or one of NULL_VALUE, TOO_LARGE, UNSIGNED, BAD_HEADER, UNKNOWN_KEY, BAD_SIGNATURE, MALFORMED, WRONG_MISSION
- * (key, batch and signer do not name one sender), WRONG_LANE (the topic, less a mirror's "site." prefix, is not the batch's
+ * (key, batch and signer do not name one sender), UNKNOWN_KEY too where the sender's key had ended before this place, WRONG_LANE (the topic, less a mirror's "site." prefix, is not the batch's
  * lane), or NOMEM. Every vl-sig header must be good; one bad one spoils the record. `digest` is set whenever there is a value. Needs
  * no lock; `arena` holds what the batch points to. A drill is verified as one and says so in `domain`. */
 enum vl_err vl_record_verify(const struct vl_record *record, const struct vl_ring *ring, struct vl_arena *arena,

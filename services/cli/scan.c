@@ -252,6 +252,8 @@ enum vl_err cli_ring_open(const struct cli_options *options, struct vl_ring **ri
 		return vl_fail(why, VL_ERR_USAGE,
 			       "no keys to verify with; give --keys DIR (a folder of *.pub files) or set VALISE_KEYS");
 	enum vl_err err = vl_ring_open(options->keys, ring, why);
+	for (size_t i = 0; err == VL_OK && vl_ring_fault(*ring, i) != NULL; i++)
+		vl_log_warning("a public key is left out: %s", vl_ring_fault(*ring, i));
 	if (err == VL_OK && vl_ring_count(*ring) == 0)
 		vl_log_warning("'%s' holds no public keys; nothing can be verified", options->keys);
 	return err;

@@ -2,11 +2,12 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "bus/keys.h"
+#include "bus/ring.h"
 #include "hq/apply.h"
 #include "hq/deadletter.h"
 #include "hq/directives.h"
 #include "hq/feed.h"
+#include "hq/keybook.h"
 #include "hq/ledger.h"
 #include "hq/pulse_tail.h"
 #include "hq/pump.h"
@@ -89,14 +90,23 @@ static void hq_close(struct hq *hq)
 	vl_store_close(hq->store);
 }
 
+static void say_enrolled(const struct vl_ring *ring)
+{
+	size_t signing = 0;
+
+	for (size_t i = 0; i < vl_ring_count(ring); i++)
+		signing += !vl_ring_at(ring, i)->ended;
+	vl_log_info("%zu senders enrolled, %zu keys of the past known", signing, vl_ring_count(ring) - signing);
+}
+
 static enum vl_err open_verifier(struct hq *hq, struct vl_why *why)
 {
 	struct vl_ring *ring;
-	enum vl_err err = vl_ring_open(hq->settings->keys, &ring, why);
+	enum vl_err err = vl_keybook_open_ring(hq->store, hq->settings->keys, &ring, why);
 
 	if (err != VL_OK)
 		return err;
-	vl_log_info("%zu senders enrolled", vl_ring_count(ring));
+	say_enrolled(ring);
 	unsigned threads = hq->settings->threads > 0 ? (unsigned)hq->settings->threads : 1;
 	err = vl_verifier_open(ring, threads, &hq->verifier, why);
 	if (err != VL_OK)
@@ -172,12 +182,12 @@ static void reload_keys(struct hq *hq)
 {
 	struct vl_why why = {0};
 	struct vl_ring *ring = NULL;
-	enum vl_err err = vl_ring_open(hq->settings->keys, &ring, &why);
+	enum vl_err err = vl_keybook_open_ring(hq->store, hq->settings->keys, &ring, &why);
 
 	if (err == VL_OK)
 		err = vl_verifier_renew(hq->verifier, ring);
 	if (err == VL_OK)
-		vl_log_info("%zu senders enrolled", vl_ring_count(ring));
+		say_enrolled(ring);
 	else {
 		vl_ring_close(ring);
 		vl_log_cannot("read again", hq->settings->keys, &why, err);

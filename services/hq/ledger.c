@@ -14,8 +14,10 @@
 /* The archive's records prove themselves (vl_record_pack), and are read for one event of many. */
 #define UNCHECKED (UINT64_C(1) << VL_DB_ARCHIVE)
 
-static const char *const common[] = {"meta", "offset",  "chain",   "standing", "archive", "parked", "evidence",
-				     "dead", "refused", "reasons", "waiting",  "pulse",   "missing"};
+static const char *const common[] = {
+	"meta", "offset",  "chain",   "standing", "archive", "parked",  "evidence",
+	"dead", "refused", "reasons", "waiting",  "pulse",   "missing", "key",
+};
 static const char *const of_view[] = {"event", "history", "row", "tally"};
 
 _Static_assert(sizeof(common) / sizeof(common[0]) == VL_DB_VIEWS, "a name for each database");

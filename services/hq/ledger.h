@@ -14,6 +14,7 @@
  *     waiting   mission, lane                         -> bytes parked; the furthest place that was not kept (parked.h)
  *     pulse     mission                               -> its newest pulse, a record as received
  *     missing   mission, lane                         -> epoch, seq that Kafka had and headquarters did not find
+ *     key       key id; key id, lane                  -> a public key ever enrolled, and where it ended (keybook.h)
  * and for each view (index i of vl_views):
  *     event     event id, mission                     -> its place; de-duplication is for ever
  *     history   kind, entity, mission, epoch, event   -> where the event lies in the archive
@@ -43,6 +44,7 @@ enum vl_ledger_db {
 	VL_DB_WAITING,
 	VL_DB_PULSE,
 	VL_DB_MISSING,
+	VL_DB_KEY,
 	VL_DB_VIEWS, /* the first of the views' own */
 };
 

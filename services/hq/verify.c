@@ -9,13 +9,20 @@
 
 #define SLOTS (2 * VL_VERIFIER_TAKE)
 #define MAX_THREADS 16
-#define MAX_RINGS 64
 
 enum state { EMPTY, WAITING, UNDER_WAY, JUDGED };
 
 struct slot {
 	enum state state;
+	uint64_t generation; /* of the ring that judged it */
 	struct vl_job job;
+};
+
+/* A ring that may have been replaced while threads judge with it. */
+struct ring {
+	struct vl_ring *keys;
+	uint64_t generation;
+	unsigned users;
 };
 
 /* Counters only grow; a counter modulo SLOTS is a place. done <= taken <= claimed <= put. */
@@ -25,13 +32,32 @@ struct vl_verifier {
 	struct slot slots[SLOTS];
 	uint64_t put, claimed, taken, done;
 	bool stop;
-	struct vl_ring *rings[MAX_RINGS]; /* the last is the one in force */
-	size_t n_rings;
+	struct ring *ring; /* the one in force */
 	pthread_t threads[MAX_THREADS];
 	unsigned n_threads;
 };
 
-static void *judge(void *context)
+/* With the lock. The last user of a ring that was replaced frees it. */
+static void leave_ring(struct vl_verifier *v, struct ring *ring)
+{
+	if (--ring->users > 0 || ring == v->ring)
+		return;
+	vl_ring_close(ring->keys);
+	free(ring);
+}
+
+static void judge(struct slot *slot, const struct ring *ring)
+{
+	struct vl_job *job = &slot->job;
+
+	vl_arena_reset(job->arena);
+	job->why = (struct vl_why){0};
+	job->verdict = vl_record_verify(job->record, ring->keys, job->arena, &job->verified, &job->why);
+	job->facts = job->verdict == VL_OK ? vl_facts_read(&job->verified.batch, job->arena) : NULL;
+	slot->generation = ring->generation;
+}
+
+static void *work(void *context)
 {
 	struct vl_verifier *v = context;
 
@@ -42,15 +68,13 @@ static void *judge(void *context)
 			continue;
 		}
 		struct slot *slot = &v->slots[v->claimed++ % SLOTS];
-		struct vl_job *job = &slot->job;
-		const struct vl_ring *ring = v->rings[v->n_rings - 1];
+		struct ring *ring = v->ring;
 		slot->state = UNDER_WAY;
+		ring->users++;
 		pthread_mutex_unlock(&v->lock);
-		vl_arena_reset(job->arena);
-		job->why = (struct vl_why){0};
-		job->verdict = vl_record_verify(job->record, ring, job->arena, &job->verified, &job->why);
-		job->facts = job->verdict == VL_OK ? vl_facts_read(&job->verified.batch, job->arena) : NULL;
+		judge(slot, ring);
 		pthread_mutex_lock(&v->lock);
+		leave_ring(v, ring);
 		slot->state = JUDGED;
 		pthread_cond_signal(&v->ready);
 	}
@@ -83,15 +107,15 @@ enum vl_err vl_verifier_open(struct vl_ring *ring, unsigned threads, struct vl_v
 	pthread_cond_init(&v->room, NULL);
 	pthread_cond_init(&v->ready, &attr);
 	pthread_condattr_destroy(&attr);
-	v->rings[v->n_rings++] = ring;
-	bool good = open_slots(v);
+	v->ring = calloc(1, sizeof(*v->ring));
+	bool good = v->ring != NULL && open_slots(v);
 	for (; good && v->n_threads < threads && v->n_threads < MAX_THREADS; v->n_threads += good)
-		good = pthread_create(&v->threads[v->n_threads], NULL, judge, v) == 0;
+		good = pthread_create(&v->threads[v->n_threads], NULL, work, v) == 0;
 	if (!good) {
-		v->n_rings--;
 		vl_verifier_close(v);
 		return vl_fail(why, VL_ERR_NOMEM, "cannot start its threads");
 	}
+	v->ring->keys = ring;
 	*opened = v;
 	return VL_OK;
 }
@@ -118,8 +142,9 @@ void vl_verifier_close(struct vl_verifier *v)
 			v->slots[i].job.release(v->slots[i].job.owner);
 		vl_arena_close(v->slots[i].job.arena);
 	}
-	for (size_t i = 0; i < v->n_rings; i++)
-		vl_ring_close(v->rings[i]);
+	if (v->ring != NULL)
+		vl_ring_close(v->ring->keys);
+	free(v->ring);
 	pthread_mutex_destroy(&v->lock);
 	pthread_cond_destroy(&v->work);
 	pthread_cond_destroy(&v->room);
@@ -127,17 +152,21 @@ void vl_verifier_close(struct vl_verifier *v)
 	free(v);
 }
 
-enum vl_err vl_verifier_renew(struct vl_verifier *v, struct vl_ring *ring)
+enum vl_err vl_verifier_renew(struct vl_verifier *v, struct vl_ring *keys)
 {
-	enum vl_err err = VL_OK;
+	struct ring *ring = calloc(1, sizeof(*ring));
 
+	if (ring == NULL)
+		return VL_ERR_NOMEM;
+	ring->keys = keys;
 	pthread_mutex_lock(&v->lock);
-	if (v->n_rings == MAX_RINGS)
-		err = VL_ERR_FULL;
-	else
-		v->rings[v->n_rings++] = ring;
+	struct ring *old = v->ring;
+	ring->generation = old->generation + 1;
+	v->ring = ring;
+	old->users++;
+	leave_ring(v, old);
 	pthread_mutex_unlock(&v->lock);
-	return err;
+	return VL_OK;
 }
 
 bool vl_verifier_put(struct vl_verifier *v, const struct vl_record *record, void (*release)(void *owner), void *owner)
@@ -194,6 +223,9 @@ const struct vl_job *vl_verifier_next(struct vl_verifier *v, int timeout_ms)
 	bool ready = !v->stop && slot->state == JUDGED && v->taken - v->done < VL_VERIFIER_TAKE;
 	v->taken += ready;
 	pthread_mutex_unlock(&v->lock);
+	/* Only this thread renews the ring. A verdict by an old one is void: its key may have ended meanwhile. */
+	if (ready && slot->generation != v->ring->generation)
+		judge(slot, v->ring);
 	return ready ? &slot->job : NULL;
 }
 

@@ -1,8 +1,9 @@
 /*
  * Verify: judge records in parallel, hand them on in the order they came.
  *
- * One thread puts records in, a few judge them (vl_record_verify) and read the facts out of the good ones, one takes them
- * out: a bounded ring, so that a slow writer slows the reading. Order in is order out.
+ * One thread puts records in, a few judge them (vl_record_verify) and read the facts out of the
+ * good ones, one takes them out: a bounded ring, so that a slow writer slows the reading. Order in
+ * is order out.
  */
 #ifndef VALISE_HQ_VERIFY_H
 #define VALISE_HQ_VERIFY_H
@@ -19,7 +20,8 @@ struct vl_job {
 	void *owner;
 	struct vl_arena *arena;
 	struct vl_verified verified;
-	/* One for each event of a good batch, in the arena; `payload` is NULL where the event cannot be read here. */
+	/* One for each event of a good batch, in the arena; `payload` is NULL where the event
+	 * cannot be read here. */
 	struct vl_fact *facts;
 	struct vl_why why;
 	enum vl_err verdict;
@@ -29,22 +31,26 @@ struct vl_job {
 enum vl_err vl_verifier_open(struct vl_ring *ring, unsigned threads, struct vl_verifier **verifier,
 			     struct vl_why *why) VL_CHECKED;
 
-/* Wake everybody and wait for the threads; what was not taken out is released. No put or next may run any more. */
+/* Wake everybody and wait for the threads; what was not taken out is released. No put or next may
+ * run any more. */
 void vl_verifier_close(struct vl_verifier *verifier);
 
-/* From now on judge with another ring, which the verifier takes over; the old one stays until close, since jobs point to it. */
+/* From now on judge with another ring, which the verifier takes over; the old one goes once nobody
+ * judges with it any more. Records that are in the verifier already are judged again. Call it from
+ * the thread that takes records out, when all it took are done. */
 enum vl_err vl_verifier_renew(struct vl_verifier *verifier, struct vl_ring *ring) VL_CHECKED;
 
-/* Hand a record over, which lives until `release(owner)`; waits while the ring is full. False, and the record is released, once
- * vl_verifier_stop was called. */
+/* Hand a record over, which lives until `release(owner)`; waits while the ring is full. False, and
+ * the record is released, once vl_verifier_stop was called. */
 bool vl_verifier_put(struct vl_verifier *verifier, const struct vl_record *record, void (*release)(void *owner),
 		     void *owner);
 
 /* The most records that may be taken out before they are done with. */
 #define VL_VERIFIER_TAKE 128
 
-/* The oldest record that was not taken out yet, once it is judged; NULL where there is none within `timeout_ms` (0: do not wait),
- * or after stop. It stays the verifier's, and valid, until vl_verifier_done, which is for all that were taken out. */
+/* The oldest record that was not taken out yet, once it is judged; NULL where there is none within
+ * `timeout_ms` (0: do not wait), or after stop. It stays the verifier's, and valid, until
+ * vl_verifier_done, which is for all that were taken out. */
 const struct vl_job *vl_verifier_next(struct vl_verifier *verifier, int timeout_ms);
 void vl_verifier_done(struct vl_verifier *verifier);
 

@@ -16,6 +16,7 @@
  */
 #include "agent/outbox.h"
 #include "bus/keys.h"
+#include "bus/ring.h"
 #include "bus/record.h"
 #include "bus/wire.h"
 #include "events.h"

@@ -9,6 +9,7 @@
 
 #include "agent/relay.h"
 #include "bus/keys.h"
+#include "bus/ring.h"
 #include "valise/directive/v1/directive.pb-c.h"
 #include "valise/receipt/v1/receipt.pb-c.h"
 

@@ -9,7 +9,6 @@
 
 #define SEED_1 "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60"
 #define PUBLIC_1 "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
-#define PUBLIC_2 "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c"
 
 static struct fixture_folder folder;
 static uint64_t random_state = 1;
@@ -44,18 +43,6 @@ static enum vl_err load(const char *name, const char *id, struct vl_why *why)
 
 	assert_true((err == VL_OK) == (signer != NULL));
 	vl_signer_close(signer);
-	return err;
-}
-
-/* Open the folder's ring; the number of keys in it, if that worked. */
-static enum vl_err open_ring(size_t *count, struct vl_why *why)
-{
-	struct vl_ring *ring;
-	enum vl_err err = vl_ring_open(folder.path, &ring, why);
-
-	assert_true((err == VL_OK) == (ring != NULL));
-	*count = ring != NULL ? vl_ring_count(ring) : 0;
-	vl_ring_close(ring);
 	return err;
 }
 
@@ -235,108 +222,6 @@ static void test_load_too_large(void **state)
 	assert_int_equal(VL_ERR_INVALID, load("HQ.key", "HQ", NULL));
 }
 
-static void test_ring(void **state)
-{
-	char line[VL_KEY_LINE], id[32], name[64];
-	struct vl_ring *ring;
-
-	(void)state;
-	for (int i = 0; i < 200; i++) {
-		(void)snprintf(id, sizeof(id), "CN-%d", i);
-		assert_int_equal(VL_OK, vl_key_new(folder.path, id, &seeded, line, NULL));
-	}
-	assert_int_equal(VL_OK, vl_ring_open(folder.path, &ring, NULL));
-	assert_int_equal(200, vl_ring_count(ring));
-	for (int i = 0; i < 200; i++) {
-		struct vl_signer *signer;
-		(void)snprintf(id, sizeof(id), "CN-%d", i);
-		(void)snprintf(name, sizeof(name), "%s.key", id);
-		assert_int_equal(VL_OK, vl_key_load(path_of(name), id, &signer, NULL));
-		struct vl_key_id made = vl_key_id_of(vl_signer_public(signer));
-		const struct vl_ring_entry *entry = vl_ring_find(ring, &made);
-		assert_non_null(entry);
-		assert_string_equal(entry->mission, id);
-		assert_memory_equal(vl_signer_public(signer), &entry->key, 32);
-		vl_signer_close(signer);
-		made.bytes[15] ^= 1;
-		assert_null(vl_ring_find(ring, &made));
-	}
-	vl_ring_close(ring);
-	vl_ring_close(NULL);
-}
-
-static void test_ring_empty(void **state)
-{
-	struct vl_ring *ring;
-
-	(void)state;
-	assert_int_equal(VL_OK, vl_ring_open(folder.path, &ring, NULL));
-	assert_int_equal(0, vl_ring_count(ring));
-	assert_null(vl_ring_find(ring, &(struct vl_key_id){{0}}));
-	vl_ring_close(ring);
-	assert_int_equal(VL_ERR_NOT_FOUND, vl_ring_open(path_of("none"), &ring, NULL));
-	assert_null(ring);
-}
-
-/* A sender may have two keys while one replaces the other; the same key twice is one. */
-static void test_ring_of_one_sender(void **state)
-{
-	size_t count;
-
-	(void)state;
-	fixture_write(folder.path, "HQ.pub", "HQ " PUBLIC_1 "\n", 0644);
-	fixture_write(folder.path, "HQ-2024.pub", "# the new one\nHQ " PUBLIC_2 "\n", 0644);
-	assert_int_equal(0, symlink("HQ.pub", path_of("HQ-link.pub")));
-	fixture_write(folder.path, ".HQ.pub", "not looked at", 0644);
-	fixture_write(folder.path, "HQ.pub.swp", "nor this", 0644);
-	assert_int_equal(VL_OK, open_ring(&count, NULL));
-	assert_int_equal(2, count);
-}
-
-static void test_ring_of_two_senders(void **state)
-{
-	struct vl_why why = {0};
-	size_t count;
-
-	(void)state;
-	fixture_write(folder.path, "HQ.pub", "HQ " PUBLIC_1 "\n", 0644);
-	fixture_write(folder.path, "CN-SD-EMB.pub", "CN-SD-EMB " PUBLIC_1 "\n", 0644);
-	assert_int_equal(VL_ERR_INVALID, open_ring(&count, &why));
-	assert_non_null(strstr(why.text, ".pub: the key of "));
-}
-
-/* One file that cannot be used fails the ring, and is named. */
-static void test_ring_broken(void **state)
-{
-	const char *texts[] = {
-		"",
-		"HQ",
-		"HQ " PUBLIC_1 "x",
-		/* The neutral element; a point of order 8; y = 2^255-19, not canonical; no point at all. */
-		"HQ 0100000000000000000000000000000000000000000000000000000000000000",
-		"HQ 26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
-		"HQ edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-		"HQ 0200000000000000000000000000000000000000000000000000000000000000",
-	};
-	struct vl_why why = {0};
-	size_t count;
-
-	(void)state;
-	fixture_write(folder.path, "CN-SD-EMB.pub", "CN-SD-EMB " PUBLIC_2 "\n", 0644);
-	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-		fixture_write(folder.path, "HQ.pub", texts[i], 0644);
-		if (open_ring(&count, &why) != VL_ERR_INVALID)
-			fail_msg("taken: %s", texts[i]);
-		assert_non_null(strstr(why.text, "HQ.pub: "));
-	}
-	assert_int_equal(0, unlink(path_of("HQ.pub")));
-	assert_int_equal(0, mkdir(path_of("HQ.pub"), 0700));
-	assert_int_equal(VL_ERR_INVALID, open_ring(&count, &why));
-	assert_int_equal(0, rmdir(path_of("HQ.pub")));
-	assert_int_equal(0, symlink("nowhere", path_of("HQ.pub")));
-	assert_int_equal(VL_ERR_NOT_FOUND, open_ring(&count, &why));
-}
-
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -352,11 +237,6 @@ int main(void)
 		TEST(test_load_no_plain_file),
 		TEST(test_load_broken),
 		TEST(test_load_too_large),
-		TEST(test_ring),
-		TEST(test_ring_empty),
-		TEST(test_ring_of_one_sender),
-		TEST(test_ring_of_two_senders),
-		TEST(test_ring_broken),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,7 @@
 #include "bus/record.h"
 
+#include "bus/keys.h"
+
 #include "bus_fixture.h"
 
 #define TOPIC "consular.case.v1"

@@ -97,7 +97,7 @@ static void test_stop_releases_all(void **state)
 	assert_true(released > taken && released < MANY);
 }
 
-/* A sender enrolled later is known from then on; jobs judged before stay valid. */
+/* A sender enrolled later is known from then on; and so is what was in the verifier already. */
 static void test_renewed_ring_is_in_force(void **state)
 {
 	struct world *w = *state;

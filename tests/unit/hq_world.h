@@ -16,6 +16,7 @@
 #include "base/text.h"
 #include "bus/batch.h"
 #include "bus/keys.h"
+#include "bus/ring.h"
 #include "bus/record.h"
 #include "bus/wire.h"
 #include "consular/case/v1/case.pb-c.h"
