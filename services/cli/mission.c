@@ -13,7 +13,7 @@ struct listing {
 	const char *only;        /* this mission's lines; NULL for all */
 	struct cli_table *table; /* NULL for JSON */
 	struct vl_buf out, cell;
-	size_t shown;
+	size_t shown, damaged;
 	bool deaf;
 };
 
@@ -238,6 +238,7 @@ static enum vl_err gather(struct listing *l, struct vl_why *why)
 	if (err == VL_OK) {
 		l->deaf = vl_board_deaf(views.txn, now);
 		err = vl_board_each(views.txn, now, put, l);
+		l->damaged = vl_board_damaged(views.txn);
 	}
 	cli_views_close(&views);
 	if (err == VL_OK && l->only != NULL && is_show(l) && l->shown == 0)
@@ -264,6 +265,8 @@ static int run(const struct cli_options *options)
 	int code = err == VL_OK ? CLI_OK : cli_cannot(is_show(&l) ? "show" : "list", "missions", &why, err);
 	if (err == VL_OK)
 		cli_views_print(&l.out);
+	if (err == VL_OK && l.damaged > 0)
+		code = cli_views_damaged("standings", l.damaged);
 	if (err == VL_OK && l.deaf)
 		(void)fputs(
 			"valise: headquarters hears nothing itself: no pulse comes in time from anybody; who is silent "

@@ -9,6 +9,7 @@
 #include "hq/feed.h"
 #include "hq/keybook.h"
 #include "hq/ledger.h"
+#include "hq/mend.h"
 #include "hq/pulse_tail.h"
 #include "hq/pump.h"
 #include "hq/receipts.h"
@@ -251,21 +252,50 @@ static enum vl_err work(struct hq *hq, struct vl_why *why)
 	return err;
 }
 
+static enum vl_err run_once(struct hq *hq, const struct vl_conf_pair *pairs, size_t n_pairs,
+			    struct vl_hq_signals *signals, struct vl_why *why)
+{
+	enum vl_err err = hq_open(hq, pairs, n_pairs, why);
+
+	if (err == VL_OK)
+		vl_log_info("ready: the views are open in %s", hq->settings->views);
+	while (err == VL_OK && !signals->stop) {
+		if (atomic_exchange(&signals->reload, false))
+			reload_keys(hq);
+		err = work(hq, why);
+	}
+	if (err == VL_OK)
+		vl_log_info("stopped; %llu events applied", (unsigned long long)vl_apply_total(hq->applier));
+	return err;
+}
+
+/* Nothing of the transaction that met a damaged row has happened. Once the row is mended all begins again from the ledger. */
+static bool mend(struct hq *hq)
+{
+	struct vl_why why = {0};
+	size_t mended = 0;
+
+	/* Nobody else may use the store meanwhile. */
+	vl_verifier_stop(hq->verifier);
+	vl_feed_close(hq->feed);
+	hq->feed = NULL;
+	enum vl_err err = vl_ledger_mend(hq->store, VL_MEND_ALL, &mended, &why);
+	if (err != VL_OK)
+		vl_log_cannot("mend", hq->settings->views, &why, err);
+	return err == VL_OK && mended > 0;
+}
+
 enum vl_err vl_hq_run(const struct vl_hq_settings *settings, const struct vl_conf_pair *pairs, size_t n_pairs,
 		      struct vl_hq_signals *signals, struct vl_why *why)
 {
-	struct hq hq = {.settings = settings};
-	enum vl_err err = hq_open(&hq, pairs, n_pairs, why);
+	enum vl_err err;
+	bool again;
 
-	if (err == VL_OK)
-		vl_log_info("ready: the views are open in %s", settings->views);
-	while (err == VL_OK && !signals->stop) {
-		if (atomic_exchange(&signals->reload, false))
-			reload_keys(&hq);
-		err = work(&hq, why);
-	}
-	if (err == VL_OK)
-		vl_log_info("stopped; %llu events applied", (unsigned long long)vl_apply_total(hq.applier));
-	hq_close(&hq);
+	do {
+		struct hq hq = {.settings = settings};
+		err = run_once(&hq, pairs, n_pairs, signals, why);
+		again = err == VL_ERR_CORRUPT && hq.feed != NULL && mend(&hq);
+		hq_close(&hq);
+	} while (again);
 	return err;
 }

@@ -2,14 +2,13 @@
 
 #include "base/hash.h"
 #include "base/text.h"
+#include "hq/mend.h"
 #include "hq/views.h"
 
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define FORMAT 6
 
 /* The archive's records prove themselves (vl_record_pack), and are read for one event of many. */
 #define UNCHECKED (UINT64_C(1) << VL_DB_ARCHIVE)
@@ -47,42 +46,28 @@ static char **database_names(struct vl_arena *arena)
 	return vl_arena_failed(arena) ? NULL : names;
 }
 
-/* A damaged row among these fails the transaction. */
-static void walk_heads(struct vl_txn *txn)
-{
-	static const enum vl_ledger_db dbs[] = {VL_DB_OFFSET, VL_DB_CHAIN, VL_DB_STANDING};
-
-	for (size_t i = 0; i < sizeof(dbs) / sizeof(dbs[0]); i++) {
-		struct vl_cursor *cursor = vl_cursor_open(txn, dbs[i]);
-		for (bool more = vl_cursor_seek(cursor, (struct vl_bytes){0}, NULL, NULL); more;
-		     more = vl_cursor_next(cursor, NULL, NULL))
-			;
-		vl_cursor_close(cursor);
-	}
-}
-
 static enum vl_err check_format(struct vl_store *store, bool read_only, struct vl_why *why)
 {
 	struct vl_txn *txn = vl_txn_begin(store, !read_only, why);
 	struct vl_key key = {0};
 	struct vl_bytes value;
-	uint8_t format = FORMAT;
+	uint8_t format = VL_LEDGER_FORMAT;
 
 	if (txn == NULL)
 		return VL_ERR_NOMEM;
-	vl_key_text(&key, "format");
-	bool found = vl_txn_get(txn, VL_DB_META, vl_key_done(&key), &value);
-	if (found && (value.size != 1 || value.data[0] != FORMAT)) {
+	vl_key_text(&key, VL_LEDGER_FORMAT_KEY);
+	/* Where it is damaged whoever writes has made it again by now, and whoever reads can do without. */
+	enum vl_err got = vl_txn_find(txn, VL_DB_META, vl_key_done(&key), &value);
+	bool found = got == VL_OK;
+	if (found && (value.size != 1 || value.data[0] != VL_LEDGER_FORMAT)) {
 		vl_txn_abort(txn);
 		return vl_fail(why, VL_ERR_CORRUPT, "it is in another version's format; " VL_LEDGER_REBUILD);
 	}
-	if (vl_txn_err(txn) == VL_OK && !read_only)
-		walk_heads(txn);
 	if (vl_txn_err(txn) == VL_ERR_CORRUPT) {
 		struct vl_why reason = {0};
 		enum vl_err err = vl_txn_explain(txn, &reason);
 		vl_txn_abort(txn);
-		return vl_fail(why, err, "%.100s, or of an earlier version; " VL_LEDGER_REBUILD, reason.text);
+		return vl_fail(why, err, "%.100s; " VL_LEDGER_REBUILD, reason.text);
 	}
 	if (!found && !read_only)
 		vl_txn_put(txn, VL_DB_META, vl_key_done(&key), (struct vl_bytes){&format, 1});
@@ -97,6 +82,7 @@ enum vl_err vl_ledger_open(const char *path, size_t size, bool read_only, struct
 	struct vl_arena *arena = vl_arena_open(0);
 	char **names = arena != NULL ? database_names(arena) : NULL;
 	enum vl_err err = VL_ERR_NOMEM;
+	size_t mended;
 
 	*store = NULL;
 	if (names != NULL) {
@@ -108,6 +94,8 @@ enum vl_err vl_ledger_open(const char *path, size_t size, bool read_only, struct
 		err = vl_store_open(&options, store, why);
 	}
 	vl_arena_close(arena);
+	if (err == VL_OK && !read_only)
+		err = vl_ledger_mend(*store, VL_MEND_HEADS, &mended, why);
 	if (err == VL_OK)
 		err = check_format(*store, read_only, why);
 	if (err != VL_OK) {

@@ -55,8 +55,11 @@ static inline unsigned vl_view_db(size_t view, enum vl_view_db db)
 	return (unsigned)(VL_DB_VIEWS + view * VL_VIEW_DBS + db);
 }
 
-/* Open the ledger in folder `path`; `size` is the map's. Errors as vl_store_open; CORRUPT too where whoever writes finds a damaged offset,
- * chain or standing: nobody could tell what comes next. */
+/* Of all that is in it; it is in `meta`, one byte. */
+#define VL_LEDGER_FORMAT 6
+#define VL_LEDGER_FORMAT_KEY "format"
+
+/* Open the ledger in folder `path`; `size` is the map's. Whoever writes mends its heads first (mend.h). Errors as vl_store_open. */
 enum vl_err vl_ledger_open(const char *path, size_t size, bool read_only, struct vl_store **store,
 			   struct vl_why *why) VL_CHECKED;
 

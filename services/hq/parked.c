@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "hq/chains.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define ROW_SIZE 24
@@ -114,6 +115,39 @@ void vl_parked_take(struct vl_txn *txn, const char *mission, const char *lane, c
 	row.bytes -= row.bytes < size ? row.bytes : size;
 	row_put(txn, mission, lane, &row);
 	all_put(txn, all - (all < size ? all : size));
+}
+
+/* A row that has nothing else to say goes, so that the walk begins anew behind it. */
+void vl_parked_recount_none(struct vl_txn *txn)
+{
+	struct vl_cursor *cursor = vl_cursor_open(txn, VL_DB_WAITING);
+	struct vl_bytes key, value;
+	struct vl_key at = {0};
+
+	all_put(txn, 0);
+	for (bool more = vl_cursor_seek(cursor, (struct vl_bytes){0}, &key, &value); more;
+	     more = vl_cursor_seek(cursor, vl_key_done(&at), &key, &value)) {
+		const char *mission = (const char *)key.data;
+		char names[2][VL_LEDGER_NAME];
+		(void)snprintf(names[0], sizeof(names[0]), "%s", mission);
+		(void)snprintf(names[1], sizeof(names[1]), "%s", mission + strlen(mission) + 1);
+		vl_key_reset(&at);
+		vl_key_bytes(&at, key.data, key.size);
+		vl_key_u8(&at, 0);
+		struct row row = row_get(txn, names[0], names[1]);
+		row.bytes = 0;
+		row_put(txn, names[0], names[1], &row);
+	}
+	vl_cursor_close(cursor);
+}
+
+void vl_parked_recount(struct vl_txn *txn, const char *mission, const char *lane, uint64_t bytes)
+{
+	struct row row = row_get(txn, mission, lane);
+
+	row.bytes = bytes;
+	row_put(txn, mission, lane, &row);
+	all_put(txn, all_get(txn) + bytes);
 }
 
 bool vl_parked_settle(struct vl_txn *txn, const char *mission, const char *lane)

@@ -43,6 +43,10 @@ bool vl_parked_ready(struct vl_txn *txn, const char *mission, const char *lane, 
 /* Take out the one at `key`, of `size` bytes as stored. */
 void vl_parked_take(struct vl_txn *txn, const char *mission, const char *lane, const struct vl_key *key, size_t size);
 
+/* Count anew after a row was damaged: nothing waits anywhere; then, lane by lane, that so many bytes do. */
+void vl_parked_recount_none(struct vl_txn *txn);
+void vl_parked_recount(struct vl_txn *txn, const char *mission, const char *lane, uint64_t bytes);
+
 /* Forget what was not kept once the newest chain has come that far. True where nothing of it is missing any more. */
 bool vl_parked_settle(struct vl_txn *txn, const char *mission, const char *lane);
 

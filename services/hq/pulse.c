@@ -54,9 +54,8 @@ enum vl_err vl_pulse_get(struct vl_txn *txn, const char *mission, struct vl_aren
 	struct vl_bytes stored;
 
 	pulse_key(&key, mission);
-	if (!vl_txn_get(txn, VL_DB_PULSE, vl_key_done(&key), &stored))
-		return VL_ERR_NOT_FOUND;
-	return read_kept(stored, arena, kept);
+	enum vl_err err = vl_txn_find(txn, VL_DB_PULSE, vl_key_done(&key), &stored);
+	return err == VL_OK ? read_kept(stored, arena, kept) : err;
 }
 
 void vl_pulse_each(struct vl_txn *txn, struct vl_arena *arena,
@@ -65,6 +64,8 @@ void vl_pulse_each(struct vl_txn *txn, struct vl_arena *arena,
 	struct vl_cursor *cursor = vl_cursor_open(txn, VL_DB_PULSE);
 	struct vl_bytes key, value;
 
+	/* The next one takes the place of one that is damaged. */
+	vl_cursor_pass_over(cursor, (struct vl_bytes){0}, NULL, NULL);
 	for (bool more = vl_cursor_seek(cursor, (struct vl_bytes){0}, &key, &value); more;
 	     more = vl_cursor_next(cursor, &key, &value)) {
 		struct vl_pulse_kept kept;

@@ -238,7 +238,7 @@ enum vl_err vl_board_each(struct vl_txn *txn, struct vl_time now,
 	enum vl_err err = b->arena != NULL && b->names != NULL ? VL_OK : VL_ERR_NOMEM;
 	if (err == VL_OK) {
 		vl_pulse_each(txn, b->arena, hear, b);
-		vl_standing_each(txn, gather, b);
+		(void)vl_standing_each(txn, gather, b);
 		tell(b);
 		err = vl_txn_err(txn);
 	}
@@ -246,6 +246,16 @@ enum vl_err vl_board_each(struct vl_txn *txn, struct vl_time now,
 	vl_arena_close(b->names);
 	free(b);
 	return err;
+}
+
+static void pass(void *context, const char *mission, const char *lane, const struct vl_standing *standing)
+{
+	(void)context, (void)mission, (void)lane, (void)standing;
+}
+
+size_t vl_board_damaged(struct vl_txn *txn)
+{
+	return vl_standing_each(txn, pass, NULL);
 }
 
 /* -- headquarters itself -- */

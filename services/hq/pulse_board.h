@@ -42,6 +42,9 @@ struct vl_mission_state {
 enum vl_err vl_board_each(struct vl_txn *txn, struct vl_time now,
 			  void (*each)(void *context, const struct vl_mission_state *state), void *context) VL_CHECKED;
 
+/* How many standings are damaged, and in none of them; headquarters counts them again at its next start. */
+size_t vl_board_damaged(struct vl_txn *txn);
+
 /* Whether headquarters hears nothing itself: there are missions that send pulses, and all are overdue. */
 bool vl_board_deaf(struct vl_txn *txn, struct vl_time now);
 

@@ -99,14 +99,16 @@ void vl_standing_put(struct vl_txn *txn, const char *mission, const char *lane, 
 	vl_txn_put(txn, VL_DB_STANDING, vl_key_done(&key), (struct vl_bytes){value, sizeof(value)});
 }
 
-void vl_standing_each(struct vl_txn *txn,
-		      void (*each)(void *context, const char *mission, const char *lane,
-				   const struct vl_standing *standing),
-		      void *context)
+size_t vl_standing_each(struct vl_txn *txn,
+			void (*each)(void *context, const char *mission, const char *lane,
+				     const struct vl_standing *standing),
+			void *context)
 {
 	struct vl_cursor *cursor = vl_cursor_open(txn, VL_DB_STANDING);
 	struct vl_bytes key, value;
+	size_t damaged = 0;
 
+	vl_cursor_pass_over(cursor, (struct vl_bytes){0}, vl_cursor_count, &damaged);
 	for (bool more = vl_cursor_seek(cursor, (struct vl_bytes){0}, &key, &value); more;
 	     more = vl_cursor_next(cursor, &key, &value)) {
 		const char *mission = (const char *)key.data;
@@ -114,4 +116,5 @@ void vl_standing_each(struct vl_txn *txn,
 		each(context, mission, mission + strlen(mission) + 1, &standing);
 	}
 	vl_cursor_close(cursor);
+	return damaged;
 }

@@ -40,10 +40,11 @@ const char *vl_verdict_name(enum vl_verdict verdict);
 struct vl_standing vl_standing_get(struct vl_txn *txn, const char *mission, const char *lane);
 void vl_standing_put(struct vl_txn *txn, const char *mission, const char *lane, const struct vl_standing *standing);
 
-/* Call `each` for every standing, by mission and lane. The names are valid during the call. */
-void vl_standing_each(struct vl_txn *txn,
-		      void (*each)(void *context, const char *mission, const char *lane,
-				   const struct vl_standing *standing),
-		      void *context);
+/* Call `each` for every standing, by mission and lane. The names are valid during the call. Returns how many are damaged, and passed
+ * over. */
+size_t vl_standing_each(struct vl_txn *txn,
+			void (*each)(void *context, const char *mission, const char *lane,
+				     const struct vl_standing *standing),
+			void *context);
 
 #endif

@@ -279,6 +279,14 @@ bool vl_txn_delete(struct vl_txn *txn, unsigned db, struct vl_bytes key)
 	return rc == 0;
 }
 
+void vl_txn_clear(struct vl_txn *txn, unsigned db)
+{
+	int rc = txn->err == VL_OK ? mdb_drop(txn->txn, txn->store->dbs[db].dbi, 0) : 0;
+
+	if (rc != 0)
+		vl_txn_fail(txn, vl_store_translate(rc));
+}
+
 uint64_t vl_txn_count(struct vl_txn *txn, unsigned db)
 {
 	MDB_stat stat = {0};

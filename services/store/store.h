@@ -98,6 +98,9 @@ bool vl_txn_greatest(struct vl_txn *txn, unsigned db, struct vl_bytes *key);
  * failed. */
 uint8_t *vl_txn_reserve(struct vl_txn *txn, unsigned db, struct vl_bytes key, size_t size);
 
+/* Take out all entries. */
+void vl_txn_clear(struct vl_txn *txn, unsigned db);
+
 /* True where there was one. */
 bool vl_txn_delete(struct vl_txn *txn, unsigned db, struct vl_bytes key);
 

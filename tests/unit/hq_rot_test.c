@@ -3,7 +3,9 @@
 
 #include "consular/case/v1/view.pb-c.h"
 #include "hq/check.h"
+#include "hq/deadletter.h"
 #include "hq/fold.h"
+#include "hq/mend.h"
 #include "hq/view.h"
 
 /* Turn a bit of the raw row at `key`, check word and all, with the ledger closed meanwhile. */
@@ -136,35 +138,159 @@ static void test_archived_record_proves_its_head_too(void **state)
 	assert_int_equal(world_standing(w, s.id).replayed, 1);
 }
 
-static void test_heads_that_rotted_stop_the_writer_and_nobody_else(void **state)
+/* The key of one head of this sender's lane. */
+static struct vl_key head_key(enum vl_ledger_db db, const struct sender *s)
 {
-	static const enum vl_ledger_db dbs[] = {VL_DB_OFFSET, VL_DB_CHAIN, VL_DB_STANDING};
+	struct vl_key key = {0};
+
+	if (db == VL_DB_META || db == VL_DB_REASONS) {
+		vl_key_text(&key, db == VL_DB_META ? VL_LEDGER_FORMAT_KEY : "drill");
+		return key;
+	}
+	vl_key_text(&key, db == VL_DB_OFFSET ? LANE : s->id);
+	if (db == VL_DB_OFFSET)
+		vl_key_u32(&key, 0);
+	else
+		vl_key_text(&key, LANE);
+	if (db == VL_DB_CHAIN)
+		vl_key_u64(&key, s->epoch.n);
+	return key;
+}
+
+static int64_t next_offset(struct world *w)
+{
+	struct vl_txn *txn = vl_txn_begin(w->store, false, NULL);
+	int64_t offset = vl_apply_offset(txn, LANE, 0, NULL);
+
+	vl_txn_abort(txn);
+	return offset;
+}
+
+static void bury_drill(struct world *w)
+{
+	struct vl_record record = {.topic = vl_bytes_of("t"), .value = vl_bytes_of("x")};
+	struct vl_digest digest = vl_batch_digest(record.value);
+	struct vl_txn *txn = vl_txn_begin(w->store, true, NULL);
+
+	vl_deadletter_bury(txn, &record, &digest, VL_ERR_DRILL, NULL);
+	assert_int_equal(vl_txn_commit(txn, NULL), VL_OK);
+}
+
+/* Whichever byte of it: the value's, or the check word's. */
+static void test_damaged_head_is_made_again_and_headquarters_goes_on(void **state)
+{
+	static const enum vl_ledger_db dbs[] = {VL_DB_META, VL_DB_OFFSET, VL_DB_CHAIN, VL_DB_STANDING, VL_DB_REASONS};
 	struct world *w = *state;
-	struct sender s = world_sender(w, "CN-SD-EMB");
+	struct sender s = world_sender(w, "CN-SD-EMB"), other = world_sender(w, "CN-ET-EMB");
+	uint64_t id = 10;
 
 	bring_case(w, &s, 1, "SD-1");
+	bring_case(w, &s, 2, "SD-2");
+	bring_case(w, &other, 3, "ET-1");
 	for (size_t i = 0; i < sizeof(dbs) / sizeof(dbs[0]); i++) {
-		struct vl_key key = {0};
-		struct vl_why why = {0};
-		vl_key_text(&key, dbs[i] == VL_DB_OFFSET ? LANE : s.id);
-		if (dbs[i] == VL_DB_OFFSET)
-			vl_key_u32(&key, 0);
-		else
-			vl_key_text(&key, LANE);
-		if (dbs[i] == VL_DB_CHAIN)
-			vl_key_u64(&key, s.epoch.n);
-		rot(w, dbs[i], &key, 12);
-		assert_int_equal(vl_ledger_open(w->views, (size_t)256 << 20, false, &w->store, &why), VL_ERR_CORRUPT);
-		assert_non_null(strstr(why.text, "offset 0"));
-		assert_int_equal(vl_ledger_open(w->views, 0, true, &w->store, &why), VL_OK);
-		assert_int_equal(look(w).entries, 1);
-		assert_int_equal(marks(w, "SD-1"), 0);
-		vl_store_close(w->store);
-		w->store = NULL;
-		rot(w, dbs[i], &key, 12);
+		struct vl_key key = head_key(dbs[i], &s);
+		for (size_t byte = 0; byte < 5; byte += 4) {
+			bury_drill(w);
+			struct vl_digest before = world_digest(w);
+			struct vl_standing was = world_standing(w, s.id);
+			rot(w, dbs[i], &key, byte);
+			assert_int_equal(vl_ledger_open(w->views, 0, true, &w->store, NULL), VL_OK);
+			assert_int_equal(look(w).entries, 1);
+			assert_int_equal(marks(w, "SD-1"), 0);
+			vl_store_close(w->store);
+			w->store = NULL;
+			world_open_ledger(w);
+			assert_int_equal(look(w).entries, 0);
+			struct vl_digest after = world_digest(w);
+			struct vl_standing is = world_standing(w, s.id);
+			assert_digest_equal(before, after);
+			assert_memory_equal(&was, &is, sizeof(was));
+			if (dbs[i] == VL_DB_OFFSET)
+				assert_int_equal(next_offset(w), -1);
+			bring_case(w, &s, id++, "SD-1");
+			bring_case(w, &other, id++, "ET-1");
+			assert_int_equal(world_standing(w, s.id).forks + world_standing(w, other.id).forks, 0);
+			assert_int_equal(world_standing(w, s.id).batches, was.batches + 1);
+		}
 	}
+}
+
+/* The newest batch is damaged, and so is the chain: the batch comes again, from Kafka, and is taken. */
+static void test_chain_behind_a_damaged_batch_takes_that_batch_again(void **state)
+{
+	struct world *w = *state;
+	struct sender s = world_sender(w, "CN-SD-EMB");
+	struct vl_key chain = head_key(VL_DB_CHAIN, &s), archived;
+
+	bring_case(w, &s, 1, "SD-1");
+	struct sent *newest = open_case(&s, 2, "SD-2", 200);
+	bring(w, newest);
+	vl_archive_key(&archived, s.id, LANE, s.epoch, (struct vl_seq){2});
+	rot(w, VL_DB_ARCHIVE, &archived, 0);
+	rot(w, VL_DB_CHAIN, &chain, 0);
 	world_open_ledger(w);
-	bring_case(w, &s, 2, "SD-1");
+	assert_int_equal(next_offset(w), -1);
+	assert_int_equal(look(w).entries, 1);
+	w->offset = 0;
+	bring(w, newest);
+	assert_int_equal(look(w).entries, 0);
+	bring_case(w, &s, 3, "SD-2");
+	assert_int_equal(world_standing(w, s.id).forks, 0);
+	assert_int_equal(marks(w, "SD-2"), 0);
+}
+
+/* What waits behind a gap: one that is damaged is forgotten, and comes again; the others keep waiting. */
+static void test_damaged_parked_batch_comes_again(void **state)
+{
+	struct world *w = *state;
+	struct sender s = world_sender(w, "CN-SD-EMB");
+	struct sent *sent[4];
+	struct vl_key key;
+	size_t mended;
+
+	for (uint64_t i = 0; i < 4; i++)
+		sent[i] = open_case(&s, i + 1, "SD-1", 100 + (int64_t)i);
+	for (size_t i = 1; i < 4; i++)
+		bring(w, sent[i]);
+	struct vl_digest digest = vl_batch_digest(vl_buf_bytes(&sent[2]->value));
+	vl_archive_key(&key, s.id, LANE, s.epoch, (struct vl_seq){3});
+	vl_key_bytes(&key, digest.bytes, sizeof(digest.bytes));
+	rot(w, VL_DB_PARKED, &key, 1);
+	world_open_ledger(w);
+	assert_int_equal(vl_ledger_mend(w->store, VL_MEND_ALL, &mended, NULL), VL_OK);
+	assert_int_equal(mended, 1);
+	assert_int_equal(world_standing(w, s.id).parked, 2);
+	assert_int_equal(look(w).entries, 0);
+	bring(w, sent[0]);
+	assert_int_equal(world_standing(w, s.id).batches, 2);
+	bring(w, sent[2]);
+	assert_int_equal(world_standing(w, s.id).batches, 4);
+	assert_int_equal(world_standing(w, s.id).parked, 0);
+	assert_int_equal(world_count(w, VL_DB_WAITING), 0);
+}
+
+/* Its epoch stays suspended. */
+static void test_damaged_evidence_keeps_its_place(void **state)
+{
+	struct world *w = *state;
+	struct sender s = world_sender(w, "CN-SD-EMB"), twin = s;
+	struct vl_key key;
+	size_t mended;
+
+	bring_case(w, &s, 1, "SD-1");
+	struct sent *fork = open_case(&twin, 2, "SD-2", 200);
+	bring(w, fork);
+	assert_int_equal(world_standing(w, s.id).forks, 1);
+	struct vl_digest digest = vl_batch_digest(vl_buf_bytes(&fork->value));
+	vl_archive_key(&key, s.id, LANE, s.epoch, (struct vl_seq){1});
+	vl_key_bytes(&key, digest.bytes, sizeof(digest.bytes));
+	rot(w, VL_DB_EVIDENCE, &key, 1);
+	world_open_ledger(w);
+	assert_int_equal(vl_ledger_mend(w->store, VL_MEND_ALL, &mended, NULL), VL_OK);
+	assert_int_equal(mended, 1);
+	bring_case(w, &s, 3, "SD-1");
+	assert_int_equal(world_standing(w, s.id).batches, 1);
+	assert_int_equal(world_standing(w, s.id).forks, 2);
 }
 
 /* A row whose old contributions cannot be taken back must not be guessed at. */
@@ -192,7 +318,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_event_that_rotted_is_left_out_and_its_row_says_so),
 		TEST(test_archived_record_proves_its_head_too),
-		TEST(test_heads_that_rotted_stop_the_writer_and_nobody_else),
+		TEST(test_damaged_head_is_made_again_and_headquarters_goes_on),
+		TEST(test_chain_behind_a_damaged_batch_takes_that_batch_again),
+		TEST(test_damaged_parked_batch_comes_again),
+		TEST(test_damaged_evidence_keeps_its_place),
 		TEST(test_row_that_rotted_stops_the_writer_with_words),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,30 @@
+/*
+ * Mend: what of a damaged ledger can be made again, made again, so that one damaged row costs itself and headquarters goes on.
+ *
+ *     offset             forgotten: the partition is read again from its beginning, and what is known is passed over
+ *     chain              from the newest sound batch of its epoch in the archive; where batches behind that one are damaged, Kafka is
+ *                        read again for them
+ *     standing           counted again from the archive, what waits and the evidence; what only came again is not in them, and
+ *                        counts from 0: REPLAYED, REPEATED, UNREAD, and ROLLBACKS that named a known batch
+ *     waiting, parked    a parked batch is forgotten, and its mission sends it again, as it has no receipt; what waits is counted again
+ *     evidence           its place stays, so that its epoch stays suspended; its bytes are lost
+ *     pulse, missing     forgotten: the next pulse, and the next look, say it again
+ *     reasons            that reason is counted from 0
+ *     dead, refused      nothing can be made again: they stay, are passed over, and `valise view check` lists them
+ *
+ * The archive itself is what all of this is made from: a damaged batch in it is left out of the rows, which say so (DAMAGED).
+ */
+#ifndef VALISE_HQ_MEND_H
+#define VALISE_HQ_MEND_H
+
+#include "hq/ledger.h"
+
+/* How much is looked at: what is small and what everything hangs on, at each start; or all of it, when something was found damaged. */
+enum vl_mend_depth { VL_MEND_HEADS, VL_MEND_ALL };
+
+/* In one transaction. Each database that was mended is said in the log; *mended counts rows. CORRUPT where a database cannot even be
+ * walked. */
+enum vl_err vl_ledger_mend(struct vl_store *store, enum vl_mend_depth depth, size_t *mended,
+			   struct vl_why *why) VL_CHECKED;
+
+#endif
