@@ -24,6 +24,7 @@ struct vl_record {
 	int32_t partition;
 	int64_t offset;
 	int64_t timestamp_ms; /* the broker's */
+	bool sender_time;     /* it is not: the topic keeps the senders', and it decides nothing */
 	struct vl_bytes key, value; /* data is NULL where the record has none */
 	size_t n_headers;
 	struct vl_header headers[VL_RECORD_HEADERS];

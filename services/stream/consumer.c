@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "stream/handle.h"
+#include "stream/wall.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -12,25 +13,29 @@
 _Static_assert(VL_OFFSET_BEGINNING == RD_KAFKA_OFFSET_BEGINNING, "one number for both");
 _Static_assert(VL_OFFSET_END == RD_KAFKA_OFFSET_END, "one number for both");
 
-/* The sizes let a value of 1,000,000 bytes and its headers pass, and bound what waits here. librdkafka will not
- * assign without a group's name, and asks for that group's coordinator, but joins and commits only when told to. */
+/* The sizes let a value of 1,000,000 bytes and its headers pass, and bound what waits here. A broker gives a batch that is larger than was
+ * asked for all the same, and librdkafka ends the connection, and with it the reading of all its partitions, where an answer is
+ * larger than receive.message.max.bytes: that is above what a broker takes in (socket.request.max.bytes, 100 MiB). What a
+ * batch may hold unpacked is bounded elsewhere (wall.c). librdkafka will not assign without a group's name, and asks for that
+ * group's coordinator, but joins and commits only when told to. */
 static const struct vl_conf_pair defaults[] = {
 	{"group.id", "valise"},
 	{"queued.max.messages.kbytes", "16384"},
 	{"fetch.message.max.bytes", "1048576"},
 	{"fetch.max.bytes", "8388608"},
-	{"receive.message.max.bytes", "10000000"},
+	{"receive.message.max.bytes", "120000000"},
 	{"fetch.wait.max.ms", "50"},
 	{"fetch.error.backoff.ms", "100"},
 	{"topic.metadata.propagation.max.ms", "5000"}, /* until a topic that nobody knows is not there */
 	{NULL, NULL},
 };
 
+/* Every record is signed, so that what somebody aborted is judged as any other; and nobody's open transaction keeps others waiting. */
 static const struct vl_conf_pair promises[] = {
 	{"enable.auto.commit", "false"},
 	{"enable.auto.offset.store", "false"},
 	{"auto.offset.reset", "error"},
-	{"isolation.level", "read_committed"},
+	{"isolation.level", "read_uncommitted"},
 	{"check.crcs", "true"},
 	{"enable.partition.eof", "true"},
 	{"allow.auto.create.topics", "false"},
@@ -79,12 +84,23 @@ static void let_go(struct vl_consumer *consumer)
 		(void)destroy(consumer);
 }
 
+void vl_consumer_hold(struct vl_consumer *consumer)
+{
+	atomic_fetch_add(&consumer->holders, 1);
+}
+
+void vl_consumer_release(struct vl_consumer *consumer)
+{
+	let_go(consumer);
+}
+
 enum vl_err vl_consumer_open(const struct vl_conf_pair *pairs, size_t n_pairs, struct vl_consumer **consumer,
 			     struct vl_why *why)
 {
 	rd_kafka_conf_t *conf;
 
 	*consumer = NULL;
+	vl_wall_build();
 	struct vl_consumer *c = calloc(1, sizeof(*c));
 	if (c == NULL)
 		return VL_ERR_NOMEM;
@@ -173,13 +189,16 @@ static enum vl_err wrap(struct vl_consumer *consumer, rd_kafka_message_t *messag
 		return VL_ERR_NOMEM;
 	}
 	const char *topic = rd_kafka_topic_name(message->rkt);
+	rd_kafka_timestamp_type_t kept;
+	int64_t timestamp_ms = rd_kafka_message_timestamp(message, &kept);
 	m->consumer = consumer;
 	m->message = message;
 	m->record = (struct vl_record){
 		.topic = vl_bytes_of(topic),
 		.partition = message->partition,
 		.offset = message->offset,
-		.timestamp_ms = rd_kafka_message_timestamp(message, NULL),
+		.timestamp_ms = timestamp_ms,
+		.sender_time = kept != RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME,
 		.key = {message->key, message->key_len},
 		.value = {message->payload, message->len},
 	};
@@ -212,6 +231,10 @@ static void fill_position(const rd_kafka_message_t *message, struct vl_position 
 	(void)snprintf(at->topic, sizeof(at->topic), "%s", topic);
 	at->partition = message->partition;
 	at->offset = message->offset >= 0 ? message->offset : VL_OFFSET_END;
+	/* librdkafka names a bad batch by its first offset; of one that the broker cannot read only the offset asked for is known. */
+	enum vl_err err = vl_handle_err(message->err);
+	if ((err == VL_ERR_CORRUPT || err == VL_ERR_TOO_LARGE) && message->err > RD_KAFKA_RESP_ERR__END)
+		at->offset = VL_OFFSET_END;
 }
 
 /* A message that is an error. Being refused the group says nothing about the topics; there is no group for us. */
@@ -244,6 +267,9 @@ enum vl_err vl_consumer_poll(struct vl_consumer *consumer, int timeout_ms, struc
 			     struct vl_position *at, struct vl_why *why)
 {
 	struct vl_handle *handle = &consumer->handle;
+
+	if (at != NULL)
+		at->topic[0] = '\0';
 	rd_kafka_message_t *got = rd_kafka_consumer_poll(consumer->rk, timeout_ms);
 
 	*message = NULL;
@@ -275,8 +301,8 @@ static enum vl_err blame(struct vl_consumer *consumer, struct vl_why *why)
 	return consumer->handle.last[0] != '\0' ? vl_handle_unreachable(&consumer->handle, why) : VL_ERR_UNREACHABLE;
 }
 
-enum vl_err vl_consumer_partitions(struct vl_consumer *consumer, const char *topic, int timeout_ms, int32_t *count,
-				   struct vl_why *why)
+enum vl_err vl_consumer_leaders(struct vl_consumer *consumer, const char *topic, int timeout_ms, int32_t *count,
+				bool *absent, size_t size, struct vl_why *why)
 {
 	const struct rd_kafka_metadata *metadata;
 
@@ -284,9 +310,32 @@ enum vl_err vl_consumer_partitions(struct vl_consumer *consumer, const char *top
 	enum vl_err err = vl_handle_metadata(consumer->rk, topic, timeout_ms, &metadata, why);
 	if (err != VL_OK)
 		return err == VL_ERR_UNREACHABLE ? blame(consumer, why) : err;
-	*count = metadata->topics[0].partition_cnt;
+	const struct rd_kafka_metadata_topic *found = &metadata->topics[0];
+	*count = found->partition_cnt;
+	for (int i = 0; i < found->partition_cnt; i++)
+		if (found->partitions[i].id >= 0 && (size_t)found->partitions[i].id < size)
+			absent[found->partitions[i].id] = found->partitions[i].leader < 0;
 	rd_kafka_metadata_destroy(metadata);
 	return VL_OK;
+}
+
+enum vl_err vl_consumer_partitions(struct vl_consumer *consumer, const char *topic, int timeout_ms, int32_t *count,
+				   struct vl_why *why)
+{
+	return vl_consumer_leaders(consumer, topic, timeout_ms, count, NULL, 0, why);
+}
+
+bool vl_consumer_known(struct vl_consumer *consumer, const char *topic, int32_t partition, int64_t *first, int64_t *end)
+{
+	*first = *end = VL_OFFSET_END;
+	return rd_kafka_get_watermark_offsets(consumer->rk, topic, partition, first, end) ==
+		       RD_KAFKA_RESP_ERR_NO_ERROR &&
+	       *first >= 0 && *end >= 0;
+}
+
+uint64_t vl_consumer_answers(const struct vl_consumer *consumer)
+{
+	return atomic_load(&consumer->handle.fetches);
 }
 
 /* One ListOffsets question. `ms` may also be VL_OFFSET_BEGINNING or VL_OFFSET_END, as the protocol has them as

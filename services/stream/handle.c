@@ -7,6 +7,8 @@
 #include <string.h>
 #include <syslog.h>
 
+#define FETCH_REQUEST 1 /* Kafka's number for it */
+
 /* Every handle's. Small records should not wait for more of them, and a dead line should be noticed. */
 static const struct vl_conf_pair common[] = {
 	{"client.id", "valise"},
@@ -45,6 +47,8 @@ static const struct {
 	{RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED, VL_ERR_PERMISSION},
 	{RD_KAFKA_RESP_ERR__BAD_MSG, VL_ERR_CORRUPT},
 	{RD_KAFKA_RESP_ERR__BAD_COMPRESSION, VL_ERR_CORRUPT},
+	{RD_KAFKA_RESP_ERR__NOT_IMPLEMENTED, VL_ERR_CORRUPT}, /* a batch of an unknown form */
+	{RD_KAFKA_RESP_ERR_UNSUPPORTED_COMPRESSION_TYPE, VL_ERR_CORRUPT},
 	{RD_KAFKA_RESP_ERR_INVALID_MSG, VL_ERR_CORRUPT},
 	{RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE, VL_ERR_NOMEM},
 	{RD_KAFKA_RESP_ERR__FATAL, VL_ERR_GONE},
@@ -117,6 +121,8 @@ static rd_kafka_resp_err_t on_response(rd_kafka_t *rk, int socket, const char *b
 	(void)rk, (void)socket, (void)broker, (void)broker_id, (void)version, (void)correlation, (void)size, (void)rtt;
 	if (err == RD_KAFKA_RESP_ERR_NO_ERROR && key >= 0)
 		atomic_store(&handle->unreachable, false);
+	if (err == RD_KAFKA_RESP_ERR_NO_ERROR && key == FETCH_REQUEST)
+		atomic_fetch_add(&handle->fetches, 1);
 	return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 

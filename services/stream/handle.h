@@ -15,6 +15,7 @@
 /* What librdkafka told by itself. It is the opaque of a configuration, so it must outlive the rd_kafka_t. */
 struct vl_handle {
 	atomic_bool unreachable; /* every broker is down, and none has answered since */
+	atomic_ullong fetches;   /* answered */
 	/* Its last complaint, and the code if that is about one partition ("TOPIC [NUMBER]: words"). Written and
 	 * read by the thread that polls. */
 	char last[320];
@@ -45,5 +46,10 @@ enum vl_err vl_handle_unreachable(const struct vl_handle *handle, struct vl_why 
  * where there is no such topic. */
 enum vl_err vl_handle_metadata(rd_kafka_t *rk, const char *topic, int timeout_ms,
 			       const struct rd_kafka_metadata **metadata, struct vl_why *why) VL_CHECKED;
+
+/* Keep a consumer from being destroyed until it is released; from any thread. */
+struct vl_consumer;
+void vl_consumer_hold(struct vl_consumer *consumer);
+void vl_consumer_release(struct vl_consumer *consumer);
 
 #endif

@@ -96,18 +96,36 @@ enum vl_err vl_consumer_assign(struct vl_consumer *consumer, const struct vl_pos
 
 /* The next message, to be freed by the caller; messages may be freed from any thread. TIMEOUT: nothing came. END: a partition's end was
  * reached for now, `*at` says which and its next offset. UNREACHABLE: no broker answers; go on polling. NOT_FOUND: `*at`
- * is an offset or a topic that is not there (any more); it is not skipped or reset. `at` may be NULL. */
+ * is an offset or a topic that is not there (any more); it is not skipped or reset. Other errors of one partition name it in `*at`
+ * too, and leave the others as they are: PERMISSION, CORRUPT and TOO_LARGE (a batch that cannot be read; its first offset, or
+ * VL_OFFSET_END where nobody says it), and UNREACHABLE with a topic. `at` may be NULL; a topic of "" in it means the whole
+ * consumer. reader.h keeps such partitions apart. */
 enum vl_err vl_consumer_poll(struct vl_consumer *consumer, int timeout_ms, struct vl_message **message,
                              struct vl_position *at, struct vl_why *why) VL_CHECKED;
 
 const struct vl_record *vl_message_record(const struct vl_message *message);
 void vl_message_free(struct vl_message *message);
 
+/* The most that one record batch may hold unpacked, whatever its codec; a larger one is CORRUPT. Snappy alone is bounded by itself: 22 times
+ * its packed size. */
+#define VL_UNPACK_MAX ((size_t)4000000)
+
 /* -- asking, through a consumer's connection -- */
+
+/* What Kafka has said by itself of a partition that is read: the first offset there is and the one after the last. False where it has not
+ * answered yet. Asks nobody. */
+bool vl_consumer_known(struct vl_consumer *consumer, const char *topic, int32_t partition, int64_t *first, int64_t *end);
+
+/* How many answers to its questions for records there were. */
+uint64_t vl_consumer_answers(const struct vl_consumer *consumer);
 
 /* The number of partitions of a topic; NOT_FOUND where there is none, UNREACHABLE within `timeout_ms`. */
 enum vl_err vl_consumer_partitions(struct vl_consumer *consumer, const char *topic, int timeout_ms, int32_t *count,
                                    struct vl_why *why) VL_CHECKED;
+
+/* The same, and which of them have no leader: `absent`, an array of `size`, which may be less than there are. */
+enum vl_err vl_consumer_leaders(struct vl_consumer *consumer, const char *topic, int timeout_ms, int32_t *count,
+                                bool *absent, size_t size, struct vl_why *why) VL_CHECKED;
 
 /* The first offset there is and the one after the last. */
 enum vl_err vl_consumer_range(struct vl_consumer *consumer, const char *topic, int32_t partition, int timeout_ms,

@@ -74,7 +74,7 @@ static void promises_cannot_be_overridden(void **state)
 {
 	static const struct vl_conf_pair refused[] = {
 		{"enable.auto.commit", "true"},    {"enable.auto.offset.store", "true"},
-		{"auto.offset.reset", "earliest"}, {"isolation.level", "read_uncommitted"},
+		{"auto.offset.reset", "earliest"}, {"isolation.level", "read_committed"},
 		{"check.crcs", "false"},           {"enable.partition.eof", "false"},
 		{"no.such.property", "1"},         {"allow.auto.create.topics", "true"},
 	};
