@@ -3,7 +3,7 @@
 #include "agent/pipe.h"
 #include "agent/relay.h"
 #include "base/log.h"
-#include "stream/stream.h"
+#include "stream/reader.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,15 +23,17 @@ static const struct vl_conf_pair thin[] = {
 const char *const vl_intake_topics[VL_INTAKE_TOPICS] = {VL_RECEIPT_LANE, VL_DIRECTIVE_LANE};
 static const int64_t first_time[VL_INTAKE_TOPICS] = {VL_OFFSET_BEGINNING, VL_OFFSET_END};
 
-/* One topic. */
+/* One topic. What is wrong with it keeps nobody from reading the other. */
 struct source {
 	struct vl_position position;
 	int64_t rest_until, rest_ms; /* it is not there; 0: it is read */
+	bool troubled;               /* it cannot be read, and that was told */
 };
 
 struct vl_intake {
 	const struct vl_agent_config *config;
-	struct vl_consumer *consumer; /* NULL while backing off */
+	struct vl_conf_pair *pairs;
+	struct vl_reader *reader; /* NULL while backing off */
 	struct source sources[VL_INTAKE_TOPICS];
 	int64_t reopen_at, reopen_ms;
 	struct vl_buf record; /* what the keeper has not taken yet */
@@ -55,10 +57,9 @@ struct vl_intake *vl_intake_open(const struct vl_agent_config *config, const int
 	return intake;
 }
 
-static void close_consumer(struct vl_intake *intake, int64_t now_ms)
+/* Poll no more for a while. */
+static void back_off(struct vl_intake *intake, int64_t now_ms)
 {
-	vl_consumer_abandon(intake->consumer);
-	intake->consumer = NULL;
 	intake->reopen_ms = vl_back_off(intake->reopen_ms, REOPEN_MIN_MS, REOPEN_MAX_MS);
 	intake->reopen_at = now_ms + intake->reopen_ms;
 }
@@ -67,7 +68,8 @@ void vl_intake_close(struct vl_intake *intake)
 {
 	if (intake == NULL)
 		return;
-	vl_consumer_close(intake->consumer);
+	vl_reader_close(intake->reader);
+	free(intake->pairs);
 	vl_buf_free(&intake->record);
 	free(intake);
 }
@@ -82,6 +84,11 @@ bool vl_intake_more(const struct vl_intake *intake)
 	return intake->more && intake->record.size == 0;
 }
 
+bool vl_intake_searches(const struct vl_intake *intake)
+{
+	return intake->reader != NULL && vl_reader_working(intake->reader);
+}
+
 static void trouble(struct vl_intake *intake, enum vl_err err, const struct vl_why *why)
 {
 	if (err != intake->told)
@@ -90,91 +97,109 @@ static void trouble(struct vl_intake *intake, enum vl_err err, const struct vl_w
 	intake->told = err;
 }
 
-static struct source *find(struct vl_intake *intake, struct vl_bytes topic)
-{
-	for (size_t i = 0; i < VL_INTAKE_TOPICS; i++)
-		if (vl_bytes_are(topic, vl_intake_topics[i]))
-			return &intake->sources[i];
-	return NULL;
-}
-
-static enum vl_err assign(struct vl_intake *intake, struct vl_why *why)
-{
-	struct vl_position positions[VL_INTAKE_TOPICS];
-	size_t count = 0;
-
-	for (size_t i = 0; i < VL_INTAKE_TOPICS; i++)
-		if (intake->sources[i].rest_until == 0)
-			positions[count++] = intake->sources[i].position;
-	return vl_consumer_assign(intake->consumer, positions, count, why);
-}
-
-static enum vl_err open_consumer(struct vl_intake *intake, struct vl_why *why)
+static enum vl_err open_reader(struct vl_intake *intake, struct vl_why *why)
 {
 	size_t n = intake->config->n_kafka;
-	struct vl_conf_pair *pairs = calloc(N_THIN + n, sizeof(*pairs));
 
-	if (pairs == NULL)
+	if (intake->pairs == NULL)
+		intake->pairs = calloc(N_THIN + n, sizeof(*intake->pairs));
+	if (intake->pairs == NULL)
 		return VL_ERR_NOMEM;
 	for (size_t i = 0; i < N_THIN + n; i++)
-		pairs[i] = i < N_THIN ? thin[i] : intake->config->kafka[i - N_THIN];
-	enum vl_err err = vl_consumer_open(pairs, N_THIN + n, &intake->consumer, why);
-	if (err == VL_OK)
-		err = assign(intake, why);
-	free(pairs);
+		intake->pairs[i] = i < N_THIN ? thin[i] : intake->config->kafka[i - N_THIN];
+	enum vl_err err = vl_reader_open(intake->pairs, N_THIN + n, &intake->reader, why);
+	for (size_t i = 0; err == VL_OK && i < VL_INTAKE_TOPICS; i++)
+		err = vl_reader_put(intake->reader, &intake->sources[i].position, &intake->sources[i]);
+	if (err != VL_OK) {
+		vl_reader_close(intake->reader);
+		intake->reader = NULL;
+	}
 	return err;
 }
 
 /* A topic that is not there rests. An offset that Kafka no longer has: the topic was made anew, or somebody has deleted its oldest
  * records; the first time's place is as good. One that was compacted away is no such thing: Kafka reads on behind it. */
-static void miss(struct vl_intake *intake, const struct vl_position *at, int64_t now_ms)
+static void miss(struct vl_intake *intake, struct source *source, int64_t offset, int64_t now_ms)
 {
-	struct source *source = find(intake, vl_bytes_of(at->topic));
-
-	if (source == NULL)
-		return;
-	if (at->offset < 0) {
+	if (offset < 0) {
 		source->rest_ms = vl_back_off(source->rest_ms, REOPEN_MIN_MS, REST_MAX_MS);
 		source->rest_until = now_ms + source->rest_ms;
-		intake->reopen_ms = 0; /* for the other's sake */
 		return;
 	}
-	vl_log_info("'%s' no longer has offset %lld; reading what there is", at->topic, (long long)at->offset);
+	vl_log_info("'%s' no longer has offset %lld; reading what there is", source->position.topic, (long long)offset);
 	source->position.offset = first_time[source - intake->sources];
+	source->rest_until = now_ms;
 }
 
-/* Whether a topic has rested long enough; then the consumer is to be made anew, with it. */
-static bool wake(struct vl_intake *intake, int64_t now_ms)
+/* Read again what has rested long enough. */
+static void wake(struct vl_intake *intake, int64_t now_ms)
 {
-	bool woken = false;
-
 	for (size_t i = 0; i < VL_INTAKE_TOPICS; i++) {
 		struct source *source = &intake->sources[i];
 		if (source->rest_until == 0 || now_ms < source->rest_until)
 			continue;
-		source->rest_until = 0;
-		woken = true;
+		if (vl_reader_put(intake->reader, &source->position, source) == VL_OK)
+			source->rest_until = 0;
 	}
-	return woken;
 }
 
-static void take(struct vl_intake *intake, struct vl_message *message)
+/* One topic is read again. */
+static void mend(struct source *source)
+{
+	if (source->troubled)
+		vl_log_info("reading '%s' again", source->position.topic);
+	source->troubled = false;
+	source->rest_ms = 0;
+}
+
+static void take(struct vl_intake *intake, struct source *source, struct vl_message *message)
 {
 	const struct vl_record *record = vl_message_record(message);
 
-	if (intake->told != VL_OK)
-		vl_log_info("reading what headquarters says again");
-	intake->told = VL_OK;
-	intake->reopen_ms = 0;
-	struct source *source = find(intake, record->topic);
-	if (source != NULL) {
-		source->position.offset = record->offset + 1;
-		source->rest_ms = 0;
-	}
+	source->position.offset = record->offset + 1;
 	vl_relay_pack(record, &intake->record);
 	if (vl_buf_failed(&intake->record))
 		vl_buf_free(&intake->record);
 	vl_message_free(message);
+}
+
+static void take_news(struct vl_intake *intake, struct vl_news *news, int64_t now_ms)
+{
+	struct source *source = news->owner;
+
+	if (news->kind == VL_NEWS_RECORD || news->kind == VL_NEWS_END) {
+		if (intake->told != VL_OK)
+			vl_log_info("reading what headquarters says again");
+		intake->told = VL_OK;
+		intake->reopen_ms = 0;
+		mend(source);
+	}
+	switch (news->kind) {
+	case VL_NEWS_RECORD:
+		take(intake, source, news->message);
+		break;
+	case VL_NEWS_END:
+		break;
+	case VL_NEWS_TROUBLE:
+		if (!source->troubled)
+			vl_log_warning(
+				"cannot read '%s', on which headquarters says what it has and what it wants: %s; the "
+				"outbox keeps everything, trying on",
+				source->position.topic, vl_why_text(&news->why, news->err));
+		source->troubled = true;
+		break;
+	case VL_NEWS_PASSED:
+		vl_log_error("'%s', offsets %lld to %lld: nobody can read it: %s; passed over: what headquarters said "
+			     "there it says again",
+			     source->position.topic, (long long)news->at.offset, (long long)news->to - 1,
+			     vl_why_text(&news->why, news->err));
+		break;
+	case VL_NEWS_LOST:
+		if (news->at.offset < 0)
+			trouble(intake, VL_ERR_NOT_FOUND, &news->why);
+		miss(intake, source, news->at.offset, now_ms);
+		break;
+	}
 }
 
 /* The keeper has the record, or there was none. */
@@ -193,24 +218,19 @@ static enum vl_err hand_over(struct vl_intake *intake, int keeper)
 /* One record, or one complaint. False where there is nothing more for now. */
 static bool read_one(struct vl_intake *intake, int64_t now_ms)
 {
-	struct vl_message *message;
-	struct vl_position at = {.offset = VL_OFFSET_END};
+	struct vl_news news;
 	struct vl_why why = {0};
-	enum vl_err err = vl_consumer_poll(intake->consumer, 0, &message, &at, &why);
+	enum vl_err err = vl_reader_poll(intake->reader, 0, &news, &why);
 
 	if (err == VL_OK) {
-		take(intake, message);
+		take_news(intake, &news, now_ms);
 		return true;
 	}
-	if (err == VL_ERR_END)
-		return true;
 	if (err == VL_ERR_TIMEOUT)
 		return false;
 	trouble(intake, err, &why);
-	if (err == VL_ERR_NOT_FOUND)
-		miss(intake, &at, now_ms);
 	if (err != VL_ERR_UNREACHABLE)
-		close_consumer(intake, now_ms);
+		back_off(intake, now_ms);
 	return false;
 }
 
@@ -219,19 +239,19 @@ enum vl_err vl_intake_step(struct vl_intake *intake, int keeper, int64_t now_ms)
 	struct vl_why why = {0};
 	enum vl_err err = hand_over(intake, keeper);
 
-	if (wake(intake, now_ms)) {
-		vl_consumer_abandon(intake->consumer);
-		intake->consumer = NULL;
-	}
-	if (err == VL_OK && intake->consumer == NULL && now_ms >= intake->reopen_at) {
-		enum vl_err opened = open_consumer(intake, &why);
+	intake->more = false;
+	if (err == VL_OK && now_ms < intake->reopen_at)
+		return VL_OK;
+	if (err == VL_OK && intake->reader == NULL) {
+		enum vl_err opened = open_reader(intake, &why);
 		if (opened != VL_OK) {
 			trouble(intake, opened, &why);
-			close_consumer(intake, now_ms);
+			back_off(intake, now_ms);
 		}
 	}
-	intake->more = false;
-	for (int i = 0; err == VL_OK && intake->consumer != NULL && i < RECORDS_A_TURN; i++) {
+	if (intake->reader != NULL)
+		wake(intake, now_ms);
+	for (int i = 0; err == VL_OK && intake->reader != NULL && i < RECORDS_A_TURN; i++) {
 		intake->more = read_one(intake, now_ms);
 		if (!intake->more)
 			break;

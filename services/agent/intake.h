@@ -1,6 +1,6 @@
 /*
  * The intake: the link's reading side. It reads the topics of receipts and directives and hands each record, as it is, to the
- * keeper, who judges it. A topic that is not there keeps nobody from reading the other.
+ * keeper, who judges it. A topic that is not there, or not to be read, keeps nobody from reading the other (stream/reader.h).
  *
  * Never waits: one step takes what librdkafka has by now. While nothing comes the broker holds our question for ten seconds,
  * and little is kept here: a thin line pays for each.
@@ -25,8 +25,10 @@ void vl_intake_close(struct vl_intake *intake);
 /* Pass on what there is by now, with bounds. GONE where the keeper is. */
 enum vl_err vl_intake_step(struct vl_intake *intake, int keeper, int64_t now_ms) VL_CHECKED;
 
-/* Whether a record waits for the keeper to read; whether there is probably more to step through at once. */
+/* Whether a record waits for the keeper to read; whether there is probably more to step through at once; whether it looks for what lies
+ * behind something that cannot be read, and wants a step soon. */
 bool vl_intake_waits(const struct vl_intake *intake);
 bool vl_intake_more(const struct vl_intake *intake);
+bool vl_intake_searches(const struct vl_intake *intake);
 
 #endif

@@ -19,6 +19,7 @@
 
 #define REPORT_MS 50   /* acks go to the keeper at most this often */
 #define POLL_MS 1000   /* the producer is asked this often even when it says nothing */
+#define SEARCH_MS 20   /* between steps of a search for what can be read */
 #define LAST_MS 1000   /* for what is in flight when we end */
 #define CHECK_MS 30000 /* between looks for receipts that do not come, at most */
 
@@ -174,6 +175,8 @@ static void wait_for_work(struct link *link)
 		wait = sooner(wait, vl_sender_wait(link->senders[i], now));
 	if (link->intake != NULL && vl_intake_more(link->intake))
 		wait = 0;
+	if (link->intake != NULL && vl_intake_searches(link->intake))
+		wait = sooner(wait, SEARCH_MS);
 	if (link->news)
 		wait = sooner(wait, link->reported + REPORT_MS > now ? link->reported + REPORT_MS - now : 0);
 	(void)poll(fds, sizeof(fds) / sizeof(fds[0]), (int)wait);

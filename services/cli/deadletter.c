@@ -113,6 +113,8 @@ static enum vl_err walk(const struct cli_options *options, bool (*each)(void *co
 		cli_progress("%" PRIu64 " of %" PRIu64 " dead letters", cli_scan_done(scan), cli_scan_total(scan));
 	}
 	cli_progress_end();
+	if (scan != NULL)
+		(void)cli_scan_tell_unread(scan);
 	cli_scan_close(scan);
 	return err == VL_ERR_END ? VL_OK : err;
 }

@@ -1,8 +1,10 @@
 #include "base/buf.h"
+#include "base/log.h"
 #include "bus/json.h"
 #include "cli/table.h"
 #include "cli/views.h"
 #include "hq/pulse_board.h"
+#include "hq/unread.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -68,6 +70,80 @@ static void put_named(struct vl_buf *out, const char *before, const char *text)
 	vl_json_print_text(out, text, strlen(text));
 }
 
+/* -- what cannot be read: nobody knows of whom it is -- */
+
+#define UNREAD_SHOWN 20
+
+static void keep_unread(void *context, const struct vl_unread *unread)
+{
+	struct listing *l = context;
+
+	vl_buf_put(&l->unread, unread, sizeof(*unread));
+}
+
+static size_t unread_of(const struct listing *l, const struct vl_unread **all)
+{
+	*all = (const struct vl_unread *)(const void *)l->unread.data;
+	return l->unread.size / sizeof(**all);
+}
+
+/* "consular.case.v1 not read": once for each topic. They come sorted. */
+static void put_unread_lanes(struct listing *l)
+{
+	const struct vl_unread *all;
+	size_t n = unread_of(l, &all);
+	const char *last = "";
+
+	for (size_t i = 0; i < n; i++) {
+		if (all[i].kind != VL_UNREAD_WAITING || strcmp(all[i].topic, last) == 0)
+			continue;
+		last = all[i].topic;
+		vl_buf_printf(&l->cell, "%s%s not read", l->cell.size > 0 ? ", " : "", last);
+	}
+}
+
+static void put_unread_json(struct listing *l)
+{
+	struct vl_buf *out = &l->out;
+	const struct vl_unread *all;
+	size_t n = unread_of(l, &all);
+
+	if (n == 0)
+		return;
+	vl_buf_printf(out, ",\"unreadCount\":%zu,\"unread\":[", n);
+	for (size_t i = 0; i < n && i < UNREAD_SHOWN; i++) {
+		const struct vl_unread *u = &all[i];
+		vl_buf_printf(out, "%s{\"kind\":\"%s\"", i > 0 ? "," : "", vl_unread_name(u->kind));
+		put_named(out, ",\"lane\":", u->topic);
+		if (u->partition >= 0)
+			vl_buf_printf(out, ",\"partition\":%" PRId32, u->partition);
+		if (u->kind == VL_UNREAD_PASSED)
+			vl_buf_printf(out,
+				      ",\"offset\":%" PRId64 ",\"lastOffset\":%" PRId64 ",\"batches\":%" PRIu64
+				      ",\"bytes\":%" PRIu64,
+				      u->from, u->to - 1, u->times, u->bytes);
+		if (u->kind == VL_UNREAD_SETTING)
+			put_named(out, ",\"setting\":", u->name);
+		vl_buf_printf(out, ",\"reason\":\"%s\"", vl_err_name(u->err));
+		put_named(out, ",\"words\":", u->words);
+		put_instant_json(out, "since", u->since_ms);
+		vl_buf_put_text(out, "}");
+	}
+	vl_buf_put_text(out, "]");
+}
+
+static void tell_unread(const struct listing *l)
+{
+	const struct vl_unread *all;
+	size_t n = unread_of(l, &all);
+	char text[VL_UNREAD_TEXT];
+
+	for (size_t i = 0; i < n && i < UNREAD_SHOWN; i++)
+		vl_log_warning("%s", vl_unread_text(&all[i], text));
+	if (n > UNREAD_SHOWN)
+		vl_log_warning("and %zu more", n - UNREAD_SHOWN);
+}
+
 /* -- ls: a line a mission -- */
 
 /* "consular.case.v1 gap 1700000000/3-5, ..." */
@@ -84,6 +160,7 @@ static void put_troubles(struct listing *l, const struct vl_mission_state *m)
 			vl_buf_put_text(&l->cell, " ");
 		put_missing(&l->cell, &lane->missing);
 	}
+	put_unread_lanes(l);
 	cli_table_put_bytes(l->table, vl_buf_bytes(&l->cell));
 }
 
@@ -148,6 +225,7 @@ static void put_mission_json(struct listing *l, const struct vl_mission_state *m
 		put_pulse_json(out, m->pulse);
 	if (l->deaf)
 		vl_buf_put_text(out, ",\"deaf\":true");
+	put_unread_json(l);
 	vl_buf_put_text(out, "}\n");
 }
 
@@ -237,6 +315,7 @@ static enum vl_err gather(struct listing *l, struct vl_why *why)
 
 	if (err == VL_OK) {
 		l->deaf = vl_board_deaf(views.txn, now);
+		vl_unread_each(views.txn, keep_unread, l);
 		err = vl_board_each(views.txn, now, put, l);
 		l->damaged = vl_board_damaged(views.txn);
 	}
@@ -272,7 +351,10 @@ static int run(const struct cli_options *options)
 			"valise: headquarters hears nothing itself: no pulse comes in time from anybody; who is silent "
 			"cannot be told\n",
 			stderr);
+	if (err == VL_OK && !options->json)
+		tell_unread(&l);
 	vl_buf_free(&l.out);
+	vl_buf_free(&l.unread);
 	vl_buf_free(&l.cell);
 	cli_table_close(l.table);
 	return code;

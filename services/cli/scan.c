@@ -2,7 +2,9 @@
 
 #include "base/log.h"
 #include "bus/types.h"
+#include "stream/reader.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +12,7 @@
 #define POLL_MS 250
 #define PATIENCE_MS 30000
 #define LANES_MAX 64
+#define TOLD 20 /* places that cannot be read, on stderr */
 
 /* One partition, and where its reading ends. */
 struct part {
@@ -20,7 +23,9 @@ struct part {
 
 struct cli_scan {
 	const struct cli_options *options;
-	struct vl_consumer *consumer;
+	struct vl_consumer *asker; /* reads nothing; NULL once all is asked */
+	struct vl_reader *reader;
+	struct vl_buf unread; /* struct cli_unread */
 	struct part *parts;
 	size_t n_parts, n_done;
 	uint64_t total, done;
@@ -52,14 +57,14 @@ static enum vl_err place(struct cli_scan *scan, struct part *part, struct vl_why
 	int32_t p = part->at.partition;
 	int64_t first, at;
 
-	enum vl_err err = vl_consumer_range(scan->consumer, topic, p, ASK_MS, &first, &part->end, why);
+	enum vl_err err = vl_consumer_range(scan->asker, topic, p, ASK_MS, &first, &part->end, why);
 	part->at.offset = first;
 	if (err == VL_OK && o->since.given) {
-		err = vl_consumer_offset_at(scan->consumer, topic, p, vl_time_ms(o->since.time), ASK_MS, &at, why);
+		err = vl_consumer_offset_at(scan->asker, topic, p, vl_time_ms(o->since.time), ASK_MS, &at, why);
 		part->at.offset = err == VL_OK && at >= 0 ? at : part->end;
 	}
 	if (err == VL_OK && o->until.given) {
-		err = vl_consumer_offset_at(scan->consumer, topic, p, vl_time_ms(o->until.time), ASK_MS, &at, why);
+		err = vl_consumer_offset_at(scan->asker, topic, p, vl_time_ms(o->until.time), ASK_MS, &at, why);
 		if (err == VL_OK && at >= 0 && at < part->end)
 			part->end = at;
 	}
@@ -77,7 +82,7 @@ static enum vl_err add_topic(struct cli_scan *scan, const char *topic, struct vl
 
 	if (strlen(topic) > VL_TOPIC_MAX)
 		return no_topic(topic, why);
-	enum vl_err err = vl_consumer_partitions(scan->consumer, topic, ASK_MS, &count, why);
+	enum vl_err err = vl_consumer_partitions(scan->asker, topic, ASK_MS, &count, why);
 	if (err != VL_OK)
 		return err == VL_ERR_NOT_FOUND ? no_topic(topic, why) : err;
 	struct part *parts = realloc(scan->parts, (scan->n_parts + (size_t)count) * sizeof(*parts));
@@ -93,19 +98,16 @@ static enum vl_err add_topic(struct cli_scan *scan, const char *topic, struct vl
 	return err;
 }
 
-static enum vl_err assign(struct cli_scan *scan, struct vl_why *why)
+/* The parts move no more. */
+static enum vl_err begin(struct cli_scan *scan, struct vl_why *why)
 {
-	struct vl_position *positions = calloc(scan->n_parts + 1, sizeof(*positions));
-	size_t n = 0;
+	enum vl_err err = vl_reader_open(scan->options->pairs, scan->options->n_pairs, &scan->reader, why);
 
-	if (positions == NULL)
-		return VL_ERR_NOMEM;
-	for (size_t i = 0; i < scan->n_parts; i++) {
+	for (size_t i = 0; i < scan->n_parts && err == VL_OK; i++)
 		if (!scan->parts[i].done)
-			positions[n++] = scan->parts[i].at;
-	}
-	enum vl_err err = n > 0 ? vl_consumer_assign(scan->consumer, positions, n, why) : VL_OK;
-	free(positions);
+			err = vl_reader_put(scan->reader, &scan->parts[i].at, &scan->parts[i]);
+	vl_consumer_close(scan->asker);
+	scan->asker = NULL;
 	return err;
 }
 
@@ -127,13 +129,13 @@ enum vl_err cli_scan_open(const struct cli_options *options, const char *const *
 	if (s == NULL)
 		return VL_ERR_NOMEM;
 	s->options = options;
-	enum vl_err err = vl_consumer_open(options->pairs, options->n_pairs, &s->consumer, why);
+	enum vl_err err = vl_consumer_open(options->pairs, options->n_pairs, &s->asker, why);
 	for (size_t i = 0; i < count && err == VL_OK; i++) {
 		if (!named_before(topics, i))
 			err = add_topic(s, topics[i], why);
 	}
 	if (err == VL_OK)
-		err = assign(s, why);
+		err = begin(s, why);
 	if (err != VL_OK) {
 		cli_scan_close(s);
 		return err;
@@ -146,22 +148,14 @@ void cli_scan_close(struct cli_scan *scan)
 {
 	if (scan == NULL)
 		return;
-	vl_consumer_close(scan->consumer);
+	vl_consumer_close(scan->asker);
+	vl_reader_close(scan->reader);
+	vl_buf_free(&scan->unread);
 	free(scan->parts);
 	free(scan);
 }
 
 /* -- reading -- */
-
-static struct part *find(struct cli_scan *scan, struct vl_bytes topic, int32_t partition)
-{
-	for (size_t i = 0; i < scan->n_parts; i++) {
-		struct part *part = &scan->parts[i];
-		if (part->at.partition == partition && vl_bytes_are(topic, part->at.topic))
-			return part;
-	}
-	return NULL;
-}
 
 static void finish(struct cli_scan *scan, struct part *part)
 {
@@ -172,11 +166,9 @@ static void finish(struct cli_scan *scan, struct part *part)
 }
 
 /* False where the record came after the end: it is none of ours. */
-static bool take(struct cli_scan *scan, const struct vl_record *record)
+static bool take(struct cli_scan *scan, struct part *part, const struct vl_record *record)
 {
-	struct part *part = find(scan, record->topic, record->partition);
-
-	if (part == NULL || part->done)
+	if (part->done)
 		return false;
 	bool ours = scan->options->follow || record->offset < part->end;
 	if (ours) {
@@ -188,20 +180,61 @@ static bool take(struct cli_scan *scan, const struct vl_record *record)
 	return ours;
 }
 
-/* Offsets may be missing before a partition's end (what was deleted, what Kafka itself wrote): its end is known by asking. */
-static void reached(struct cli_scan *scan, const struct vl_position *at)
+/* A batch that nobody can read, or (`to` below 0) the rest of a partition. One that begins behind our end is none of ours. */
+static void pass_over(struct cli_scan *scan, struct part *part, const struct vl_news *news, int64_t to)
 {
-	struct part *part = find(scan, vl_bytes_of(at->topic), at->partition);
+	struct cli_unread unread = {.at = news->at, .to = to, .bytes = news->bytes, .err = news->err, .why = news->why};
 
-	if (part != NULL && (at->offset < 0 || at->offset >= part->end))
+	if (part->done || (!scan->options->follow && news->at.offset >= part->end))
+		return;
+	vl_buf_put(&scan->unread, &unread, sizeof(unread));
+	if (to >= 0)
+		scan->done += to > part->at.offset ? (uint64_t)(to - part->at.offset) : 0;
+	if (to >= 0)
+		part->at.offset = to;
+	if (to < 0 || to >= part->end)
 		finish(scan, part);
+}
+
+/* Offsets may be missing before a partition's end (what was deleted, what Kafka itself wrote): its end is known by asking. What it may
+ * not read it does not wait for, unless it follows. */
+static enum vl_err take_news(struct cli_scan *scan, struct vl_news *news, struct vl_message **message,
+			     struct vl_why *why)
+{
+	struct part *part = news->owner;
+
+	switch (news->kind) {
+	case VL_NEWS_RECORD:
+		if (take(scan, part, vl_message_record(news->message))) {
+			*message = news->message;
+			return VL_OK;
+		}
+		vl_message_free(news->message);
+		break;
+	case VL_NEWS_END:
+		if (news->at.offset < 0 || news->at.offset >= part->end)
+			finish(scan, part);
+		break;
+	case VL_NEWS_PASSED:
+		pass_over(scan, part, news, news->to);
+		break;
+	case VL_NEWS_TROUBLE:
+		if (news->err == VL_ERR_PERMISSION || news->err == VL_ERR_UNREACHABLE)
+			pass_over(scan, part, news, -1);
+		break;
+	case VL_NEWS_LOST:
+		*why = news->why;
+		return VL_ERR_NOT_FOUND;
+	}
+	return vl_buf_failed(&scan->unread) ? VL_ERR_NOMEM : VL_ERR_BUSY;
 }
 
 static enum vl_err silent(struct cli_scan *scan, enum vl_err err, const struct vl_why *why)
 {
 	int64_t now = vl_monotonic_ms();
 
-	if (scan->silent_since == 0)
+	/* The search for what lies behind a bad batch is no silence. */
+	if (scan->silent_since == 0 || (err == VL_ERR_TIMEOUT && vl_reader_working(scan->reader)))
 		scan->silent_since = now;
 	if (err == VL_ERR_UNREACHABLE && !scan->said) {
 		cli_progress_end();
@@ -214,25 +247,48 @@ static enum vl_err silent(struct cli_scan *scan, enum vl_err err, const struct v
 
 enum vl_err cli_scan_next(struct cli_scan *scan, struct vl_message **message, struct vl_why *why)
 {
-	struct vl_position at = {0};
+	struct vl_news news;
 
 	*message = NULL;
 	while (scan->n_done < scan->n_parts) {
-		enum vl_err err = vl_consumer_poll(scan->consumer, POLL_MS, message, &at, why);
+		enum vl_err err = vl_reader_poll(scan->reader, POLL_MS, &news, why);
 		if (err == VL_ERR_TIMEOUT || err == VL_ERR_UNREACHABLE)
 			return silent(scan, err, why);
 		scan->silent_since = 0;
 		scan->said = false;
-		if (err == VL_ERR_END)
-			reached(scan, &at);
-		else if (err != VL_OK)
+		if (err == VL_OK)
+			err = take_news(scan, &news, message, why);
+		if (err != VL_ERR_BUSY)
 			return err;
-		else if (take(scan, vl_message_record(*message)))
-			return VL_OK;
-		vl_message_free(*message);
-		*message = NULL;
 	}
 	return VL_ERR_END;
+}
+
+size_t cli_scan_unread(const struct cli_scan *scan, const struct cli_unread **unread)
+{
+	*unread = (const struct cli_unread *)(const void *)scan->unread.data;
+	return scan->unread.size / sizeof(**unread);
+}
+
+size_t cli_scan_tell_unread(const struct cli_scan *scan)
+{
+	const struct cli_unread *unread;
+	size_t n = cli_scan_unread(scan, &unread);
+
+	for (size_t i = 0; i < n && i < TOLD; i++) {
+		const struct cli_unread *u = &unread[i];
+		if (u->to >= 0)
+			vl_log_error("unread: %s partition %" PRId32 ", offsets %" PRId64 " to %" PRId64
+				     ": nobody can read it: %s; passed over",
+				     u->at.topic, u->at.partition, u->at.offset, u->to - 1,
+				     vl_why_text(&u->why, u->err));
+		else
+			vl_log_error("unread: %s partition %" PRId32 ": %s", u->at.topic, u->at.partition,
+				     vl_why_text(&u->why, u->err));
+	}
+	if (n > TOLD)
+		vl_log_error("%zu more places cannot be read; -o json lists them", n - TOLD);
+	return n;
 }
 
 uint64_t cli_scan_total(const struct cli_scan *scan)

@@ -1,7 +1,8 @@
 /*
  * Reading topics from one end to the other: what tail, verify and deadletter have in common.
  *
- * Joins no group and commits nothing. Unless it follows, a scan ends where the topics ended when it began.
+ * Joins no group and commits nothing. Unless it follows, a scan ends where the topics ended when it began. Each partition is read for
+ * itself (stream/reader.h): what cannot be read of one is passed over, and kept to be told at the end (cli_scan_unread).
  */
 #ifndef VALISE_CLI_SCAN_H
 #define VALISE_CLI_SCAN_H
@@ -24,6 +25,20 @@ enum vl_err cli_scan_next(struct cli_scan *scan, struct vl_message **message, st
 /* How much there was to read when it began, in records, and how much of that has been. */
 uint64_t cli_scan_total(const struct cli_scan *scan);
 uint64_t cli_scan_done(const struct cli_scan *scan);
+
+/* What could not be read so far: a batch that nobody can read, or what a partition's rights keep back. Valid until the next call of
+ * cli_scan_next. */
+struct cli_unread {
+	struct vl_position at; /* the first offset; below 0 where none is known */
+	int64_t to;            /* the first behind; below 0: all of the rest */
+	uint64_t bytes;        /* 0 where that is not known */
+	enum vl_err err;
+	struct vl_why why;
+};
+size_t cli_scan_unread(const struct cli_scan *scan, const struct cli_unread **unread);
+
+/* The same, a line each on stderr; how many there are. */
+size_t cli_scan_tell_unread(const struct cli_scan *scan);
 
 /* A ring from --keys; USAGE where none were given. */
 struct vl_ring;

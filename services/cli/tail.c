@@ -243,6 +243,7 @@ static enum vl_err tail_lanes(struct tail *tail, struct vl_why *why)
 	err = print_all(tail, scan, why);
 	(void)hand_over(tail, true);
 	cli_progress_end();
+	tail->bad += cli_scan_tell_unread(scan);
 	cli_scan_close(scan);
 	return err;
 }
@@ -282,7 +283,8 @@ const struct cli_verb cli_tail_verbs[] = {
 			 "that,\n"
 			 "with exit code 0, and --since now leaves out what is there already. Joins no group and "
 			 "commits\n"
-			 "nothing. Exit code 4 where a record that was printed is not authentic.",
+			 "nothing. Exit code 4 where a record that was printed is not authentic, or one could not be\n"
+			 "read at all (it is passed over and told at the end).",
 		.options = CLI_OPT_BROKERS | CLI_OPT_KEYS | CLI_OPT_OUTPUT | CLI_OPT_MISSION | CLI_OPT_RANGE |
 			   CLI_OPT_COUNT | CLI_OPT_FOLLOW,
 		.min_args = 1,

@@ -139,11 +139,33 @@ static void print_line(const struct cli_audit_line *line, struct vl_buf *out)
 	vl_buf_put_text(out, "]}\n");
 }
 
-/* 4 where anything is wrong. */
-static int report(const struct cli_options *options, const struct cli_audit *audit)
+static void print_unread(const struct cli_scan *scan, struct vl_buf *out)
 {
+	const struct cli_unread *unread;
+	size_t n = cli_scan_unread(scan, &unread);
+
+	for (size_t i = 0; i < n; i++) {
+		const struct cli_unread *u = &unread[i];
+		const char *words = vl_why_text(&u->why, u->err);
+		vl_buf_put_text(out, "{\"unread\":{\"lane\":");
+		vl_json_print_text(out, u->at.topic, strlen(u->at.topic));
+		vl_buf_printf(out, ",\"partition\":%" PRId32, u->at.partition);
+		if (u->to >= 0)
+			vl_buf_printf(out, ",\"offset\":%" PRId64 ",\"lastOffset\":%" PRId64, u->at.offset, u->to - 1);
+		if (u->bytes > 0)
+			vl_buf_printf(out, ",\"bytes\":%" PRIu64, u->bytes);
+		vl_buf_printf(out, ",\"reason\":\"%s\",\"words\":", vl_err_name(u->err));
+		vl_json_print_text(out, words, strlen(words));
+		vl_buf_put_text(out, "}}\n");
+	}
+}
+
+/* 4 where anything is wrong, or could not be read. */
+static int report(const struct cli_options *options, const struct cli_audit *audit, const struct cli_scan *scan)
+{
+	const struct cli_unread *unread;
 	struct vl_buf out = {0};
-	int code = CLI_OK;
+	int code = cli_scan_unread(scan, &unread) > 0 ? CLI_UNVERIFIED : CLI_OK;
 
 	for (size_t i = 0; i < cli_audit_count(audit); i++) {
 		const struct cli_audit_line *line = cli_audit_at(audit, i);
@@ -152,15 +174,19 @@ static int report(const struct cli_options *options, const struct cli_audit *aud
 		if (line->forks + line->rollbacks + line->gaps + line->bad > 0)
 			code = CLI_UNVERIFIED;
 	}
-	if (!options->json)
+	if (options->json)
+		print_unread(scan, &out);
+	else
 		print_table(audit, &out);
 	if (vl_buf_failed(&out))
 		code = cli_cannot("verify", options->args[0], NULL, VL_ERR_NOMEM);
 	cli_write(out.data, out.size);
 	(void)cli_flush();
 	vl_buf_free(&out);
-	if (!options->json)
+	if (!options->json) {
 		tell(audit);
+		(void)cli_scan_tell_unread(scan);
+	}
 	return code;
 }
 
@@ -180,7 +206,7 @@ static int run(const struct cli_options *options)
 	if (err == VL_OK)
 		err = read_all(scan, ring, arena, audit, &why);
 	cli_progress_end();
-	int code = err == VL_OK ? report(options, audit) : cli_cannot("verify", options->args[0], &why, err);
+	int code = err == VL_OK ? report(options, audit, scan) : cli_cannot("verify", options->args[0], &why, err);
 	cli_scan_close(scan);
 	vl_ring_close(ring);
 	cli_audit_close(audit);
@@ -198,7 +224,9 @@ const struct cli_verb cli_verify_verbs[] = {
 			"\"findings\" of -o json. The verdict is ok, bad (not authentic or not readable), gap "
 			"(batches\n"
 			"are missing), rollback (an epoch that does not know of the one before) or fork (two batches\n"
-			"for one place), the worst there is; exit code 4 unless all are ok. The same batch again is\n"
+			"for one place), the worst there is; exit code 4 unless all are ok and all could be read: a\n"
+			"batch that nobody can read (a broken checksum, too much unpacked) is passed over and told\n"
+			"(\"unread\" in -o json), and the rest is judged. The same batch again is\n"
 			"counted as replayed and not wrong: a sender that heard no answer sends it again. Nor is what\n"
 			"is missing on a lane whose topic is compacted: there Kafka itself forgets old batches.",
 		.options = CLI_OPT_BROKERS | CLI_OPT_KEYS | CLI_OPT_OUTPUT,

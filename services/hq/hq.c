@@ -13,6 +13,7 @@
 #include "hq/pulse_tail.h"
 #include "hq/pump.h"
 #include "hq/receipts.h"
+#include "hq/settings.h"
 #include "hq/verify.h"
 
 #include <stdio.h>
@@ -67,12 +68,12 @@ struct hq {
 	struct vl_applier *applier;
 	struct vl_undertaker *undertaker;
 	struct vl_feed *feed;
+	struct vl_settings *topics; /* whether they are as they should be */
 	struct vl_receipts *receipts;
 	struct vl_directives *directives;
 	struct vl_tails *tails;
-	struct vl_position ends[VL_FEED_PARTITIONS]; /* where the suspect lanes ended */
-	size_t n_ends;
-	bool ends_asked, ends_told;
+	struct vl_buf ends; /* where the suspect lanes ended */
+	bool ends_asked;
 	int64_t tails_at, judge_by;
 	int64_t reap_at;
 };
@@ -82,6 +83,7 @@ static void hq_close(struct hq *hq)
 	if (hq->verifier != NULL)
 		vl_verifier_stop(hq->verifier);
 	vl_feed_close(hq->feed);
+	vl_settings_close(hq->topics);
 	vl_verifier_close(hq->verifier);
 	vl_directives_close(hq->directives);
 	vl_receipts_close(hq->receipts);
@@ -89,6 +91,7 @@ static void hq_close(struct hq *hq)
 	vl_undertaker_close(hq->undertaker);
 	vl_applier_close(hq->applier);
 	vl_store_close(hq->store);
+	vl_buf_free(&hq->ends);
 }
 
 static void say_enrolled(const struct vl_ring *ring)
@@ -174,7 +177,9 @@ static enum vl_err hq_open(struct hq *hq, const struct vl_conf_pair *pairs, size
 	if (err == VL_OK)
 		err = vl_undertaker_open(hq->store, pairs, n_pairs, &vl_clock_system, &hq->undertaker, why);
 	if (err == VL_OK)
-		err = vl_feed_open(hq->store, hq->verifier, pairs, n_pairs, &hq->feed, why);
+		err = vl_feed_open(hq->store, hq->verifier, pairs, n_pairs, &vl_clock_system, &hq->feed, why);
+	if (err == VL_OK)
+		err = vl_settings_open(hq->store, pairs, n_pairs, &vl_clock_system, &hq->topics, why);
 	return err;
 }
 
@@ -204,17 +209,15 @@ static enum vl_err watch_tails(struct hq *hq, int64_t now, struct vl_why *why)
 	if (!hq->ends_asked && now >= hq->tails_at) {
 		hq->tails_at = now + TAILS_MS;
 		hq->judge_by = now + JUDGE_MS;
-		hq->ends_told = false;
 		hq->ends_asked = vl_tails_suspect(hq->tails);
 		if (hq->ends_asked)
 			vl_feed_ask_ends(hq->feed);
 	}
 	if (!hq->ends_asked)
 		return VL_OK;
-	if (!hq->ends_told)
-		hq->ends_told = vl_feed_ends(hq->feed, hq->ends, &hq->n_ends);
-	if (hq->ends_told)
-		err = vl_tails_judge(hq->tails, hq->ends, hq->n_ends, &done, why);
+	if (vl_feed_ends(hq->feed, &hq->ends))
+		err = vl_tails_judge(hq->tails, (const struct vl_position *)(const void *)hq->ends.data,
+				     hq->ends.size / sizeof(struct vl_position), &done, why);
 	hq->ends_asked = !done && now < hq->judge_by;
 	return err;
 }
@@ -239,6 +242,10 @@ static enum vl_err work(struct hq *hq, struct vl_why *why)
 		return explain_full(why);
 	if (err == VL_OK)
 		err = vl_feed_rewind(hq->feed, hq->applier, why);
+	if (err == VL_OK)
+		err = vl_feed_note(hq->feed, why);
+	if (err == VL_OK)
+		err = vl_settings_note(hq->topics, why);
 	if (err == VL_OK)
 		err = watch_tails(hq, vl_monotonic_ms(), why);
 	vl_receipts_work(hq->receipts, vl_monotonic_ms());

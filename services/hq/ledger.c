@@ -14,8 +14,8 @@
 #define UNCHECKED (UINT64_C(1) << VL_DB_ARCHIVE)
 
 static const char *const common[] = {
-	"meta", "offset",  "chain",   "standing", "archive", "parked",  "evidence",
-	"dead", "refused", "reasons", "waiting",  "pulse",   "missing", "key",
+	"meta",    "offset",  "chain",   "standing", "archive", "parked", "evidence", "dead",
+	"refused", "reasons", "waiting", "pulse",    "missing", "key",    "unread",
 };
 static const char *const of_view[] = {"event", "history", "row", "tally"};
 

@@ -15,6 +15,7 @@
  *     pulse     mission                               -> its newest pulse, a record as received
  *     missing   mission, lane                         -> epoch, seq that Kafka had and headquarters did not find
  *     key       key id; key id, lane                  -> a public key ever enrolled, and where it ended (keybook.h)
+ *     unread    kind, topic, partition, name, offset  -> what cannot be read from Kafka, or is not as relied on (unread.h)
  * and for each view (index i of vl_views):
  *     event     event id, mission                     -> its place; de-duplication is for ever
  *     history   kind, entity, mission, epoch, event   -> where the event lies in the archive
@@ -45,6 +46,7 @@ enum vl_ledger_db {
 	VL_DB_PULSE,
 	VL_DB_MISSING,
 	VL_DB_KEY,
+	VL_DB_UNREAD,
 	VL_DB_VIEWS, /* the first of the views' own */
 };
 

@@ -286,29 +286,62 @@ static enum vl_err keep_overrides(struct vl_admin *admin, const rd_kafka_ConfigR
 	return VL_OK;
 }
 
-static enum vl_err describe_overrides(struct vl_admin *admin, struct vl_topic *topic, int timeout_ms,
-				      struct vl_why *why)
+/* The caller destroys the event. */
+static enum vl_err ask_settings(struct vl_admin *admin, const char *name, int timeout_ms, rd_kafka_event_t **event,
+				const rd_kafka_ConfigResource_t **resource, struct vl_why *why)
 {
-	rd_kafka_event_t *event;
 	size_t count;
 
-	rd_kafka_ConfigResource_t *asked = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic->name);
+	rd_kafka_ConfigResource_t *asked = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, name);
 	if (asked == NULL)
-		return vl_fail(why, VL_ERR_INVALID, "'%s' is no name of a topic", topic->name);
+		return vl_fail(why, VL_ERR_INVALID, "'%s' is no name of a topic", name);
 	rd_kafka_AdminOptions_t *options = options_for(admin, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, timeout_ms);
 	rd_kafka_DescribeConfigs(admin->rk, &asked, 1, options, admin->queue);
 	rd_kafka_AdminOptions_destroy(options);
 	rd_kafka_ConfigResource_destroy(asked);
-	enum vl_err err = await(admin, timeout_ms, &event, why);
+	enum vl_err err = await(admin, timeout_ms, event, why);
 	if (err != VL_OK)
 		return err;
 	const rd_kafka_ConfigResource_t **results =
-		rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(event), &count);
+		rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(*event), &count);
 	err = resource_result(results, count, why);
-	if (err == VL_OK)
-		err = keep_overrides(admin, results[0], topic, why);
+	*resource = err == VL_OK ? results[0] : NULL;
+	if (err != VL_OK)
+		rd_kafka_event_destroy(*event);
+	return err;
+}
+
+static enum vl_err describe_overrides(struct vl_admin *admin, struct vl_topic *topic, int timeout_ms,
+				      struct vl_why *why)
+{
+	const rd_kafka_ConfigResource_t *resource;
+	rd_kafka_event_t *event;
+
+	enum vl_err err = ask_settings(admin, topic->name, timeout_ms, &event, &resource, why);
+	if (err != VL_OK)
+		return err;
+	err = keep_overrides(admin, resource, topic, why);
 	rd_kafka_event_destroy(event);
 	return err;
+}
+
+enum vl_err vl_admin_settings(struct vl_admin *admin, const char *name, int timeout_ms,
+			      void (*each)(void *context, const char *key, const char *value), void *context,
+			      struct vl_why *why)
+{
+	const rd_kafka_ConfigResource_t *resource;
+	rd_kafka_event_t *event;
+	size_t count;
+
+	enum vl_err err = ask_settings(admin, name, timeout_ms, &event, &resource, why);
+	if (err != VL_OK)
+		return err;
+	const rd_kafka_ConfigEntry_t **entries = rd_kafka_ConfigResource_configs(resource, &count);
+	for (size_t i = 0; i < count; i++)
+		if (rd_kafka_ConfigEntry_value(entries[i]) != NULL)
+			each(context, rd_kafka_ConfigEntry_name(entries[i]), rd_kafka_ConfigEntry_value(entries[i]));
+	rd_kafka_event_destroy(event);
+	return VL_OK;
 }
 
 enum vl_err vl_admin_describe(struct vl_admin *admin, const char *name, int timeout_ms, struct vl_topic *topic,

@@ -213,6 +213,11 @@ const struct vl_record *vl_message_record(const struct vl_message *message)
 	return &message->record;
 }
 
+void vl_message_stamp(struct vl_message *message, int64_t timestamp_ms)
+{
+	message->record.timestamp_ms = timestamp_ms;
+}
+
 void vl_message_free(struct vl_message *message)
 {
 	if (message == NULL)

@@ -10,12 +10,12 @@
 #include <string.h>
 
 #define WARDS 4
-#define WARD_POLL_MS 10  /* the others' wait while a ward is at work */
-#define RENEW_MS 250     /* between two consumers for all others, at least */
-#define CALM_MS 30000    /* without trouble: back to the others */
-#define WATCH_MS 2000    /* between looks for partitions of which nothing comes */
-#define STALLS 3         /* such looks until it is read apart */
-#define WATCH_ANSWERS 3  /* of Kafka's between two of them: a line that is slow does not make it sick */
+#define WARD_POLL_MS 10 /* the others' wait while a ward is at work */
+#define RENEW_MS 250    /* between two consumers for all others, at least */
+#define CALM_MS 30000   /* without trouble: back to the others */
+#define WATCH_MS 2000   /* between looks for partitions of which nothing comes */
+#define STALLS 3        /* such looks until it is read apart */
+#define WATCH_ANSWERS 3 /* of Kafka's between two of them: a line that is slow does not make it sick */
 #define PAUSE_MIN_MS 1000
 #define PAUSE_MAX_MS 30000
 
@@ -51,8 +51,8 @@ struct vl_reader {
 	struct shelf *shelves;
 	size_t n_shelves, n_parts, n_sick;
 	struct part *wards[WARDS];
-	size_t turn;             /* who is asked first */
-	bool renew, reassign;    /* the common consumer reads other partitions now */
+	size_t turn;          /* who is asked first */
+	bool renew, reassign; /* the common consumer reads other partitions now */
 	int64_t renewed_ms, watch_ms;
 	uint64_t answers;           /* Kafka's, at the last look */
 	struct vl_inquiry *inquiry; /* why one of them is mute; one topic at a time */
@@ -171,6 +171,11 @@ void vl_reader_drop(struct vl_reader *r, const char *topic, int32_t partition)
 
 	if (part != NULL && part->place != AWAY)
 		move(r, part, AWAY);
+}
+
+bool vl_reader_working(const struct vl_reader *r)
+{
+	return r->n_sick > 0;
 }
 
 /* -- opening and closing -- */
@@ -479,9 +484,9 @@ static enum vl_err poll_common(struct vl_reader *r, int timeout_ms, struct vl_ne
 
 	if (err == VL_ERR_TIMEOUT || (err == VL_ERR_UNREACHABLE && at.topic[0] == '\0'))
 		return err;
-	struct part *part = message != NULL ? find(r, vl_message_record(message)->topic,
-						   vl_message_record(message)->partition)
-					    : find(r, vl_bytes_of(at.topic), at.partition);
+	struct part *part = message != NULL
+				    ? find(r, vl_message_record(message)->topic, vl_message_record(message)->partition)
+				    : find(r, vl_bytes_of(at.topic), at.partition);
 	if (part == NULL && message == NULL && at.topic[0] == '\0') {
 		vl_consumer_abandon(r->consumer);
 		r->consumer = NULL;

@@ -18,11 +18,11 @@
 struct vl_reader;
 
 enum vl_news_kind {
-	VL_NEWS_RECORD,  /* `message`, which is the caller's */
-	VL_NEWS_END,     /* `at.offset` is the end for now; all before it was told */
+	VL_NEWS_RECORD, /* `message`, which is the caller's */
+	VL_NEWS_END,    /* `at.offset` is the end for now; all before it was told */
 	VL_NEWS_TROUBLE, /* it cannot be read: `err` and `why`; told once, until a RECORD, END or PASSED says that it can again */
-	VL_NEWS_PASSED,  /* from `at.offset` to before `to` cannot be read: `err` and `why`; `bytes` where known */
-	VL_NEWS_LOST,    /* `at.offset` is not there (any more), or below 0: the topic is not; not read until put again */
+	VL_NEWS_PASSED, /* from `at.offset` to before `to` cannot be read: `err` and `why`; `bytes` where known */
+	VL_NEWS_LOST, /* `at.offset` is not there (any more), or below 0: the topic is not; not read until put again */
 };
 
 struct vl_news {
@@ -46,6 +46,9 @@ enum vl_err vl_reader_put(struct vl_reader *reader, const struct vl_position *po
 
 /* Read it no more. It may be put again. */
 void vl_reader_drop(struct vl_reader *reader, const char *topic, int32_t partition);
+
+/* Whether a partition is being read apart now. */
+bool vl_reader_working(const struct vl_reader *reader);
 
 /* The next news. TIMEOUT: none. UNREACHABLE: no broker answers. Anything else is of the whole reader, which goes on by itself: poll again,
  * and not at once. */

@@ -38,16 +38,16 @@ struct vl_producer_options {
 
 /* CONFIG where librdkafka refuses a property, naming it. Needs no broker. */
 enum vl_err vl_producer_open(const struct vl_producer_options *options, struct vl_producer **producer,
-                             struct vl_why *why) VL_CHECKED;
+			     struct vl_why *why) VL_CHECKED;
 
 /* Wait up to `timeout_ms` for what is in flight, then drop the rest (each is told to `acked` as GONE) and free all. */
 void vl_producer_close(struct vl_producer *producer, int timeout_ms);
 
 /* Hand over one record; the bytes are copied. Order within a (topic, key) is kept. `value.data` NULL is a null value. BUSY where
  * the window is full: poll, then try again. GONE where the producer is dead. */
-enum vl_err vl_producer_send(struct vl_producer *producer, const char *topic, struct vl_bytes key, struct vl_bytes value,
-                             const struct vl_header *headers, size_t n_headers, uint64_t tag,
-                             struct vl_why *why) VL_CHECKED;
+enum vl_err vl_producer_send(struct vl_producer *producer, const char *topic, struct vl_bytes key,
+			     struct vl_bytes value, const struct vl_header *headers, size_t n_headers, uint64_t tag,
+			     struct vl_why *why) VL_CHECKED;
 
 /* Serve acks for up to `timeout_ms`. GONE where the producer is dead: close it. UNREACHABLE while no broker answers (it goes on
  * trying by itself). */
@@ -83,7 +83,7 @@ struct vl_message;
 
 /* Joins no group and commits nothing. */
 enum vl_err vl_consumer_open(const struct vl_conf_pair *pairs, size_t n_pairs, struct vl_consumer **consumer,
-                             struct vl_why *why) VL_CHECKED;
+			     struct vl_why *why) VL_CHECKED;
 void vl_consumer_close(struct vl_consumer *consumer);
 
 /* The same on a thread of its own, which nobody waits for: librdkafka 2.0.2 may never come back from closing a consumer while one of its
@@ -92,7 +92,7 @@ void vl_consumer_abandon(struct vl_consumer *consumer);
 
 /* Read these partitions from these offsets, instead of what was assigned before. */
 enum vl_err vl_consumer_assign(struct vl_consumer *consumer, const struct vl_position *positions, size_t count,
-                               struct vl_why *why) VL_CHECKED;
+			       struct vl_why *why) VL_CHECKED;
 
 /* The next message, to be freed by the caller; messages may be freed from any thread. TIMEOUT: nothing came. END: a partition's end was
  * reached for now, `*at` says which and its next offset. UNREACHABLE: no broker answers; go on polling. NOT_FOUND: `*at`
@@ -101,9 +101,12 @@ enum vl_err vl_consumer_assign(struct vl_consumer *consumer, const struct vl_pos
  * VL_OFFSET_END where nobody says it), and UNREACHABLE with a topic. `at` may be NULL; a topic of "" in it means the whole
  * consumer. reader.h keeps such partitions apart. */
 enum vl_err vl_consumer_poll(struct vl_consumer *consumer, int timeout_ms, struct vl_message **message,
-                             struct vl_position *at, struct vl_why *why) VL_CHECKED;
+			     struct vl_position *at, struct vl_why *why) VL_CHECKED;
 
 const struct vl_record *vl_message_record(const struct vl_message *message);
+
+/* Give the record another time than it came with. */
+void vl_message_stamp(struct vl_message *message, int64_t timestamp_ms);
 void vl_message_free(struct vl_message *message);
 
 /* The most that one record batch may hold unpacked, whatever its codec; a larger one is CORRUPT. Snappy alone is bounded by itself: 22 times
@@ -114,33 +117,34 @@ void vl_message_free(struct vl_message *message);
 
 /* What Kafka has said by itself of a partition that is read: the first offset there is and the one after the last. False where it has not
  * answered yet. Asks nobody. */
-bool vl_consumer_known(struct vl_consumer *consumer, const char *topic, int32_t partition, int64_t *first, int64_t *end);
+bool vl_consumer_known(struct vl_consumer *consumer, const char *topic, int32_t partition, int64_t *first,
+		       int64_t *end);
 
 /* How many answers to its questions for records there were. */
 uint64_t vl_consumer_answers(const struct vl_consumer *consumer);
 
 /* The number of partitions of a topic; NOT_FOUND where there is none, UNREACHABLE within `timeout_ms`. */
 enum vl_err vl_consumer_partitions(struct vl_consumer *consumer, const char *topic, int timeout_ms, int32_t *count,
-                                   struct vl_why *why) VL_CHECKED;
+				   struct vl_why *why) VL_CHECKED;
 
 /* The same, and which of them have no leader: `absent`, an array of `size`, which may be less than there are. */
 enum vl_err vl_consumer_leaders(struct vl_consumer *consumer, const char *topic, int timeout_ms, int32_t *count,
-                                bool *absent, size_t size, struct vl_why *why) VL_CHECKED;
+				bool *absent, size_t size, struct vl_why *why) VL_CHECKED;
 
 /* The first offset there is and the one after the last. */
 enum vl_err vl_consumer_range(struct vl_consumer *consumer, const char *topic, int32_t partition, int timeout_ms,
-                              int64_t *first, int64_t *end, struct vl_why *why) VL_CHECKED;
+			      int64_t *first, int64_t *end, struct vl_why *why) VL_CHECKED;
 
 /* The first offset whose broker timestamp is not before `ms`; VL_OFFSET_END where there is none. */
 enum vl_err vl_consumer_offset_at(struct vl_consumer *consumer, const char *topic, int32_t partition, int64_t ms,
-                                  int timeout_ms, int64_t *offset, struct vl_why *why) VL_CHECKED;
+				  int timeout_ms, int64_t *offset, struct vl_why *why) VL_CHECKED;
 
 /* -- topics -- */
 
 struct vl_admin;
 
 enum vl_err vl_admin_open(const struct vl_conf_pair *pairs, size_t n_pairs, struct vl_admin **admin,
-                          struct vl_why *why) VL_CHECKED;
+			  struct vl_why *why) VL_CHECKED;
 void vl_admin_close(struct vl_admin *admin);
 
 /* How many brokers there are. */
@@ -159,20 +163,26 @@ struct vl_topic {
 
 /* The names of all topics but Kafka's own, sorted. They belong to the admin handle until its next call. */
 enum vl_err vl_admin_list(struct vl_admin *admin, int timeout_ms, const char *const **names, size_t *count,
-                          struct vl_why *why) VL_CHECKED;
+			  struct vl_why *why) VL_CHECKED;
+
+/* Every setting a topic has, its own or the brokers'. The texts are valid during the call. NOT_FOUND where there is no such topic;
+ * PERMISSION. */
+enum vl_err vl_admin_settings(struct vl_admin *admin, const char *name, int timeout_ms,
+			      void (*each)(void *context, const char *key, const char *value), void *context,
+			      struct vl_why *why) VL_CHECKED;
 
 /* NOT_FOUND where there is none. */
 enum vl_err vl_admin_describe(struct vl_admin *admin, const char *name, int timeout_ms, struct vl_topic *topic,
-                              struct vl_why *why) VL_CHECKED;
+			      struct vl_why *why) VL_CHECKED;
 enum vl_err vl_admin_create(struct vl_admin *admin, const struct vl_topic *topic, int timeout_ms,
-                            struct vl_why *why) VL_CHECKED;
+			    struct vl_why *why) VL_CHECKED;
 
 /* Raise the number of partitions. */
 enum vl_err vl_admin_grow(struct vl_admin *admin, const char *name, int32_t partitions, int timeout_ms,
-                          struct vl_why *why) VL_CHECKED;
+			  struct vl_why *why) VL_CHECKED;
 
 /* Set the topic's overrides to exactly `configs`: librdkafka 2.0.2 replaces them all (AlterConfigs), so pass what is to stay too. */
 enum vl_err vl_admin_configure(struct vl_admin *admin, const struct vl_topic *topic, int timeout_ms,
-                               struct vl_why *why) VL_CHECKED;
+			       struct vl_why *why) VL_CHECKED;
 
 #endif

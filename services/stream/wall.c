@@ -22,11 +22,12 @@ struct zlib_stream {
 };
 
 #define Z_DATA_ERROR (-3)
-#define LZ4F_ERROR ((size_t)-1)          /* LZ4F_ERROR_GENERIC */
-#define ZSTD_ERROR ((size_t)-1)          /* ZSTD_error_GENERIC: not "destination too small", or it would try on */
+#define LZ4F_ERROR ((size_t)-1) /* LZ4F_ERROR_GENERIC */
+#define ZSTD_ERROR ((size_t)-1) /* ZSTD_error_GENERIC: not "destination too small", or it would try on */
 
 typedef int inflate_fn(struct zlib_stream *stream, int flush);
-typedef size_t lz4_fn(void *context, void *to, size_t *to_size, const void *from, size_t *from_size, const void *options);
+typedef size_t lz4_fn(void *context, void *to, size_t *to_size, const void *from, size_t *from_size,
+		      const void *options);
 typedef size_t lz4_free_fn(void *context);
 typedef size_t zstd_fn(void *to, size_t to_size, const void *from, size_t from_size);
 
@@ -79,7 +80,8 @@ int inflate(struct zlib_stream *stream, int flush)
 	return Z_DATA_ERROR;
 }
 
-size_t LZ4F_decompress(void *context, void *to, size_t *to_size, const void *from, size_t *from_size, const void *options)
+size_t LZ4F_decompress(void *context, void *to, size_t *to_size, const void *from, size_t *from_size,
+		       const void *options)
 {
 	vl_wall_build();
 	if (frame.context != context) {

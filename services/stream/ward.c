@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STALL_MS 2000  /* Kafka has answered, and nothing of it can be read */
+#define STALL_MS 2000    /* Kafka has answered, and nothing of it can be read */
 #define SILENT_MS 300000 /* nor has it answered, on however thin a line */
 
 enum phase {
@@ -22,7 +22,7 @@ struct vl_ward {
 	size_t n_pairs;
 	struct vl_consumer *consumer;
 	struct vl_inquiry *inquiry; /* why nothing comes */
-	struct vl_position at; /* the next record wanted */
+	struct vl_position at;      /* the next record wanted */
 	enum phase phase;
 	struct vl_search search;
 	bool trying;
