@@ -15,6 +15,7 @@ struct listing {
 	const char *only;        /* this mission's lines; NULL for all */
 	struct cli_table *table; /* NULL for JSON */
 	struct vl_buf out, cell;
+	struct vl_buf unread; /* struct vl_unread: what headquarters cannot read, or finds not as it relies on */
 	size_t shown, damaged;
 	bool deaf;
 };
@@ -381,7 +382,10 @@ const struct cli_verb cli_mission_verbs[] = {
 			 "know of the one before), gap (batches are missing: others wait behind them, or a pulse says "
 			 "that "
 			 "Kafka had\n"
-			 "them), silent (three intervals without a word, while others are heard), ok.",
+			 "them), silent (three intervals without a word, while others are heard), ok. Below\n"
+			 "the table, on stderr, stands what headquarters cannot read, whosever it is, what it passed "
+			 "over\n"
+			 "because nobody can, and which topics are not set as it relies on (-o json: \"unread\").",
 		.options = CLI_OPT_VIEWS | CLI_OPT_OUTPUT | CLI_OPT_MISSION,
 		.run = run,
 	},
