@@ -103,6 +103,9 @@ static enum vl_err open_outbox(struct agent *agent)
 			     vl_outbox_repaired(agent->outbox));
 	if (err == VL_OK && vl_outbox_rekeyed(agent->outbox))
 		vl_log_warning("the key is another one than last time: a new epoch begins on every lane");
+	if (err == VL_OK && vl_outbox_resigned(agent->outbox) > 0)
+		vl_log_info("%llu batches that wait here are signed with the present key",
+			    (unsigned long long)vl_outbox_resigned(agent->outbox));
 	if (err == VL_OK && vl_outbox_doubt(agent->outbox) != NULL)
 		vl_log_warning("the outbox may be an old copy or a clone, %s: a new epoch begins on every lane",
 			       vl_outbox_doubt(agent->outbox));

@@ -217,6 +217,8 @@ static enum vl_err settle(struct vl_outbox *outbox, struct vl_why *why)
 	bool anew = outbox->rekeyed || outbox->doubt != NULL;
 	if (anew)
 		begin_epochs(outbox, txn);
+	if (outbox->rekeyed && !fresh)
+		outbox_resign_order(txn);
 	if (fresh || outbox->rekeyed)
 		make_meta(txn, outbox);
 	if (outbox_doubt_note(outbox, txn) || fresh || anew || outbox->repaired > 0)
@@ -262,6 +264,8 @@ enum vl_err vl_outbox_open(const struct vl_outbox_options *options, struct vl_ou
 	if (err == VL_OK)
 		err = settle(outbox, why);
 	if (err == VL_OK)
+		err = outbox_resign(outbox, why);
+	if (err == VL_OK || err == VL_ERR_FULL)
 		err = open_known(outbox, why);
 	if (err != VL_OK) {
 		outbox->marked = true; /* by whoever was here before */

@@ -15,7 +15,7 @@
  * headquarters has not applied of the old epoch by then is carried into the new one, with its events' ids, and headquarters
  * knows a double by its id.
  *
- * In LMDB: meta (format, mission, key id, token, machine, lanes being carried), chain (lane -> its head), batch ((lane, epoch, seq) -> signature and bytes),
+ * In LMDB: meta (format, mission, key id, whether to sign anew, token, machine, lanes being carried), chain (lane -> its head), batch ((lane, epoch, seq) -> signature and bytes),
  * event (id -> lane, epoch, number), acked and applied (lane -> epoch, seq), inbox (topic, partition -> next offset).
  */
 #ifndef VALISE_AGENT_OUTBOX_H
@@ -51,7 +51,7 @@ struct vl_outbox_options {
 /* Open as the writer. LOCKED where another agent writes; CONFIG where the folder is another mission's, or a size is out of range;
  * CORRUPT where the last batch of a chain is not what its head says. A chain whose head rotted goes on in a new epoch, behind the
  * newest batch that is kept and whole; vl_outbox_repaired says how many. Signing with another key than last time, and whatever
- * vl_outbox_doubt then tells, begins a new epoch on every lane. */
+ * vl_outbox_doubt then tells, begins a new epoch on every lane; all that is kept is signed with that key. */
 enum vl_err vl_outbox_open(const struct vl_outbox_options *options, struct vl_outbox **outbox,
 			   struct vl_why *why) VL_CHECKED;
 
@@ -67,6 +67,9 @@ const char *vl_outbox_mission(const struct vl_outbox *outbox);
 
 /* True where open found another key than last time. */
 bool vl_outbox_rekeyed(const struct vl_outbox *outbox);
+
+/* How many batches open signed anew with the present key. Their values and digests stay as they were. */
+uint64_t vl_outbox_resigned(const struct vl_outbox *outbox);
 
 /* The line carries this many bytes a second (the writer): batches of several events close at two seconds of it, 16 kB to
  * batch_bytes, so that a thin line is soon free for another lane. Until this is told they close at 64 kB. What is signed already stays

@@ -1,7 +1,7 @@
 /*
  * Inside the outbox: what its parts share. outbox.c opens, outbox_accept.c takes events, outbox_batch.c makes batches of them,
  * outbox_round.c stores, outbox_free.c lets go of what is applied, outbox_doubt.c compares with the mark, outbox_carry.c begins
- * a new epoch and carries over, outbox_repair.c begins anew what rotted, outbox_look.c reads, outbox_rows.c knows the rows.
+ * a new epoch and carries over, outbox_repair.c begins anew what rotted, outbox_resign.c signs with another key, outbox_look.c reads, outbox_rows.c knows the rows.
  *
  * What is accepted between begin and commit is a round. There are two, so that one may be filled while the other is stored by the
  * writer's thread: numbers and chain run on from the one under way, and if that fails both are dropped. An id is looked for in
@@ -83,6 +83,7 @@ struct vl_outbox {
 	struct vl_key_id key;
 	char mission[VL_MISSION_MAX + 1];
 	bool rekeyed;
+	uint64_t resigned;
 	unsigned repaired;
 
 	struct outbox_lane *lanes[VL_OUTBOX_LANES]; /* by number */
@@ -146,6 +147,13 @@ enum vl_err outbox_doubt_look(struct vl_outbox *outbox, struct vl_txn *txn, stru
 
 /* Give this start its token, and note the machine. True where that has put something into the transaction. */
 bool outbox_doubt_note(struct vl_outbox *outbox, struct vl_txn *txn);
+
+/* -- outbox_resign.c: at open -- */
+
+/* Note, in a transaction, that all that is kept is to be signed with the present key; and do what was noted, in transactions of its
+ * own. FULL leaves the rest as it is, for the next start. */
+void outbox_resign_order(struct vl_txn *txn);
+enum vl_err outbox_resign(struct vl_outbox *outbox, struct vl_why *why) VL_CHECKED;
 
 /* -- outbox_carry.c -- */
 

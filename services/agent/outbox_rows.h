@@ -2,6 +2,7 @@
  * Inside the outbox: its databases and how their rows are written. Numbers are big-endian.
  *
  *   META   "format" -> u32, "mission" -> text, "key" -> key id[16], "token" -> [16], "machine" -> [16],
+ *          "resign" -> anything, while some batches are still to be signed with `key`,
  *          "carry " and lane text -> u64 epoch, digest[32]
  *   CHAIN  lane text -> u32 number, u64 epoch, u64 seq, u64 next_event, digest[32]
  *   BATCH  lane text NUL, u64 epoch, u64 seq -> key id[16], signature[64], digest[32], u8 domain, u32 n_events,
