@@ -2,10 +2,13 @@
 
 #include "base/log.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <syslog.h>
+#include <unistd.h>
 
 #define FETCH_REQUEST 1 /* Kafka's number for it */
 
@@ -84,8 +87,8 @@ enum vl_err vl_handle_unreachable(const struct vl_handle *handle, struct vl_why 
 
 /* -- callbacks -- */
 
-/* Lost connections are told once, by poll, as UNREACHABLE; on a bad line librdkafka would repeat them as errors
- * all day. */
+/* Lost connections are told once, by poll, as UNREACHABLE; on a bad line librdkafka would repeat
+ * them as errors all day. */
 static void on_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)
 {
 	(void)rk;
@@ -111,7 +114,8 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
 	}
 }
 
-/* librdkafka tells when the last broker goes but not when one is back; any answer says that. Runs in its threads. */
+/* librdkafka tells when the last broker goes but not when one is back; any answer says that. Runs
+ * in its threads. */
 static rd_kafka_resp_err_t on_response(rd_kafka_t *rk, int socket, const char *broker, int32_t broker_id, int16_t key,
 				       int16_t version, int32_t correlation, size_t size, int64_t rtt,
 				       rd_kafka_resp_err_t err, void *opaque)
@@ -128,8 +132,8 @@ static rd_kafka_resp_err_t on_response(rd_kafka_t *rk, int socket, const char *b
 
 static rd_kafka_resp_err_t on_new(rd_kafka_t *rk, const rd_kafka_conf_t *conf, void *opaque, char *text, size_t room)
 {
-	(void)conf, (void)text, (void)room;
-	return rd_kafka_interceptor_add_on_response_received(rk, "valise", on_response, opaque);
+	(void)conf, (void)opaque, (void)text, (void)room;
+	return rd_kafka_interceptor_add_on_response_received(rk, "valise", on_response, rd_kafka_opaque(rk));
 }
 
 /* -- configuration -- */
@@ -153,8 +157,8 @@ static enum vl_err set_all(rd_kafka_conf_t *conf, const struct vl_conf_pair *pai
 	return err;
 }
 
-/* Whether two configurations have the same value for a property, or both none. Ours are short; a longer one is not
- * the same. */
+/* Whether two configurations have the same value for a property, or both none. Ours are short; a
+ * longer one is not the same. */
 static bool same(const rd_kafka_conf_t *a, const rd_kafka_conf_t *b, const char *key)
 {
 	char left[64] = "", right[64] = "";
@@ -166,8 +170,8 @@ static bool same(const rd_kafka_conf_t *a, const rd_kafka_conf_t *b, const char 
 	       strcmp(left, right) == 0;
 }
 
-/* Set the caller's pair, then look whether a promise is still what it was: so no table of librdkafka's aliases is
- * needed. */
+/* Set the caller's pair, then look whether a promise is still what it was: so no table of
+ * librdkafka's aliases is needed. */
 static enum vl_err set_theirs(rd_kafka_conf_t *conf, const rd_kafka_conf_t *ours, const struct vl_conf_pair *promises,
 			      const struct vl_conf_pair *pair, struct vl_why *why)
 {
@@ -195,6 +199,41 @@ static enum vl_err check_bootstrap(const rd_kafka_conf_t *conf, struct vl_why *w
 	return vl_fail(why, VL_ERR_CONFIG, "Kafka property bootstrap.servers is missing: give it as HOST:PORT,...");
 }
 
+/* Of a file that is not there OpenSSL's words say little, of an empty one nothing, and a folder is
+ * a good list of authorities only. */
+static enum vl_err check_file(const rd_kafka_conf_t *conf, const char *key, bool may_be_folder, struct vl_why *why)
+{
+	char path[1024] = "";
+	size_t size = sizeof(path);
+	struct stat info;
+
+	if (rd_kafka_conf_get(conf, key, path, &size) != RD_KAFKA_CONF_OK || path[0] == '\0' ||
+	    strcmp(path, "probe") == 0)
+		return VL_OK;
+	if (stat(path, &info) != 0)
+		return vl_fail(why, VL_ERR_CONFIG, "Kafka property %s: '%.120s': %s", key, path, strerror(errno));
+	if (S_ISDIR(info.st_mode) && may_be_folder)
+		return VL_OK;
+	if (!S_ISREG(info.st_mode))
+		return vl_fail(why, VL_ERR_CONFIG, "Kafka property %s: '%.120s' is not a file", key, path);
+	if (info.st_size == 0)
+		return vl_fail(why, VL_ERR_CONFIG, "Kafka property %s: '%.120s' is empty", key, path);
+	if (access(path, R_OK) != 0)
+		return vl_fail(why, VL_ERR_CONFIG, "Kafka property %s: '%.120s': %s", key, path, strerror(errno));
+	return VL_OK;
+}
+
+static enum vl_err check_files(const rd_kafka_conf_t *conf, struct vl_why *why)
+{
+	static const char *const files[] = {"ssl.ca.location", "ssl.certificate.location", "ssl.key.location",
+					    "ssl.crl.location", "ssl.keystore.location"};
+	enum vl_err err = VL_OK;
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]) && err == VL_OK; i++)
+		err = check_file(conf, files[i], i == 0, why);
+	return err;
+}
+
 enum vl_err vl_handle_conf(const struct vl_conf_pair *defaults, const struct vl_conf_pair *promises,
 			   const struct vl_conf_pair *pairs, size_t n_pairs, struct vl_handle *handle,
 			   rd_kafka_conf_t **conf, struct vl_why *why)
@@ -215,13 +254,13 @@ enum vl_err vl_handle_conf(const struct vl_conf_pair *defaults, const struct vl_
 		err = set_theirs(*conf, ours, promises, &pairs[i], why);
 	if (err == VL_OK)
 		err = check_bootstrap(*conf, why);
+	if (err == VL_OK)
+		err = check_files(*conf, why);
 	if (err != VL_OK)
 		goto out;
 	rd_kafka_conf_set_opaque(*conf, handle);
 	rd_kafka_conf_set_log_cb(*conf, on_log);
 	rd_kafka_conf_set_error_cb(*conf, on_error);
-	if (rd_kafka_conf_interceptor_add_on_new(*conf, "valise", on_new, handle) != RD_KAFKA_RESP_ERR_NO_ERROR)
-		err = VL_ERR_BUG;
 out:
 	if (ours != NULL)
 		rd_kafka_conf_destroy(ours);
@@ -232,15 +271,45 @@ out:
 	return err;
 }
 
+/*
+ * librdkafka 2.0.2 frees the interceptors of a configuration when rd_kafka_new fails, and once more
+ * when the configuration is destroyed, which is then its caller's duty. So what can fail is tried
+ * first with a copy that has none, and no broker to speak with.
+ */
+static enum vl_err try_open(rd_kafka_type_t type, const rd_kafka_conf_t *conf, struct vl_why *why)
+{
+	rd_kafka_conf_t *copy = rd_kafka_conf_dup(conf);
+	char text[200] = "";
+
+	rd_kafka_conf_set_log_cb(copy, NULL);
+	rd_kafka_conf_set_error_cb(copy, NULL);
+	(void)rd_kafka_conf_set(copy, "bootstrap.servers", "", NULL, 0);
+	rd_kafka_t *rk = rd_kafka_new(type, copy, text, sizeof(text));
+	if (rk == NULL) {
+		rd_kafka_conf_destroy(copy);
+		return vl_fail(why, VL_ERR_CONFIG, "Kafka properties: %s", text);
+	}
+	rd_kafka_destroy(rk);
+	return VL_OK;
+}
+
 enum vl_err vl_handle_open(rd_kafka_type_t type, rd_kafka_conf_t *conf, rd_kafka_t **rk, struct vl_why *why)
 {
 	char text[200] = "";
+	enum vl_err err = try_open(type, conf, why);
 
+	*rk = NULL;
+	if (err != VL_OK) {
+		rd_kafka_conf_destroy(conf);
+		return err;
+	}
+	if (rd_kafka_conf_interceptor_add_on_new(conf, "valise", on_new, NULL) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+		rd_kafka_conf_destroy(conf);
+		return VL_ERR_BUG;
+	}
 	*rk = rd_kafka_new(type, conf, text, sizeof(text));
-	if (*rk != NULL)
-		return VL_OK;
-	rd_kafka_conf_destroy(conf);
-	return vl_fail(why, VL_ERR_CONFIG, "Kafka properties: %s", text);
+	/* A file that changed in between: the configuration is better lost than freed twice. */
+	return *rk != NULL ? VL_OK : vl_fail(why, VL_ERR_CONFIG, "Kafka properties: %s", text);
 }
 
 enum vl_err vl_handle_metadata(rd_kafka_t *rk, const char *topic, int timeout_ms,
