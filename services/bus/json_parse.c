@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "bus/json.h"
 #include "bus/json_field.h"
+#include "bus/json_number.h"
 #include "bus/types.h"
 
 #include <google/protobuf/any.pb-c.h>
@@ -246,7 +247,7 @@ static enum vl_err parse_form(struct vl_json_parser *p, const struct vl_json_spo
 	case VL_JSON_OBJECT:
 		break;
 	}
-	if (!json_is_object(json))
+	if (!json_is_object(json) || vl_json_is_number(json))
 		return vl_json_refuse(p, spot, VL_ERR_INVALID, "not an object");
 	return parse_fields(p, spot, json, false, message);
 }
@@ -322,6 +323,9 @@ enum vl_err vl_json_parse(const ProtobufCMessageDescriptor *type, const char *te
 
 	if (length > TEXT_MAX)
 		return vl_fail(why, VL_ERR_MALFORMED, "%zu bytes of JSON; %zu at most", length, TEXT_MAX);
+	vl_json_wrap_numbers(&text, &length, arena);
+	if (text == NULL)
+		return VL_ERR_NOMEM;
 	json_t *json = json_loadb(text, length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
 	if (json == NULL)
 		return broken(&error, why);

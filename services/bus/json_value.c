@@ -3,9 +3,9 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "bus/json_field.h"
+#include "bus/json_number.h"
 
 #include <errno.h>
-#include <float.h>
 #include <google/protobuf/duration.pb-c.h>
 #include <google/protobuf/timestamp.pb-c.h>
 #include <math.h>
@@ -13,52 +13,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A double holds every whole number up to here. */
-#define WHOLE_MAX 9007199254740992.0
-
-/* A whole number that may need 64 bits of either kind. */
-struct whole {
-	bool minus;
-	uint64_t size;
-};
-
-/* Digits as JSON has them: no plus, no leading zero. */
-static bool parse_whole(const char *text, size_t length, struct whole *number)
-{
-	*number = (struct whole){.minus = length > 0 && *text == '-'};
-	size_t at = number->minus;
-	if (at == length || (text[at] == '0' && length > at + 1))
-		return false;
-	for (; at < length; at++) {
-		unsigned digit = (unsigned)text[at] - '0';
-		if (digit > 9 || __builtin_mul_overflow(number->size, 10, &number->size) ||
-		    __builtin_add_overflow(number->size, digit, &number->size))
-			return false;
-	}
-	return true;
-}
-
-static bool read_whole(json_t *json, struct whole *number)
-{
-	if (json_is_integer(json)) {
-		json_int_t n = json_integer_value(json);
-		*number = (struct whole){n < 0, n < 0 ? 0 - (uint64_t)n : (uint64_t)n};
-		return true;
-	}
-	if (json_is_real(json)) {
-		double n = json_real_value(json);
-		*number = (struct whole){n < 0, fabs(n) <= WHOLE_MAX ? (uint64_t)fabs(n) : 0};
-		return fabs(n) <= WHOLE_MAX && n == trunc(n);
-	}
-	return json_is_string(json) && parse_whole(json_string_value(json), json_string_length(json), number);
-}
+/* From here on a number is rounded to no float. */
+#define FLOAT_END 0x1.ffffffp127
 
 static enum vl_err read_signed(const struct vl_json_parser *p, const struct vl_json_spot *spot, json_t *json,
 			       uint64_t max, int64_t *to)
 {
-	struct whole number;
+	struct vl_json_whole number;
 
-	if (!read_whole(json, &number))
+	if (!vl_json_read_whole(json, &number))
 		return vl_json_refuse(p, spot, VL_ERR_INVALID, "not a whole number");
 	if (number.size > max + number.minus)
 		return vl_json_refuse(p, spot, VL_ERR_INVALID, "number out of range");
@@ -69,9 +32,9 @@ static enum vl_err read_signed(const struct vl_json_parser *p, const struct vl_j
 static enum vl_err read_unsigned(const struct vl_json_parser *p, const struct vl_json_spot *spot, json_t *json,
 				 uint64_t max, uint64_t *to)
 {
-	struct whole number;
+	struct vl_json_whole number;
 
-	if (!read_whole(json, &number))
+	if (!vl_json_read_whole(json, &number))
 		return vl_json_refuse(p, spot, VL_ERR_INVALID, "not a whole number");
 	if (number.size > max || (number.minus && number.size > 0))
 		return vl_json_refuse(p, spot, VL_ERR_INVALID, "number out of range");
@@ -100,16 +63,16 @@ static bool parse_real(const char *text, double *number)
 static enum vl_err read_real(const struct vl_json_parser *p, const struct vl_json_spot *spot, json_t *json, bool single,
 			     double *to)
 {
-	if (json_is_string(json) ? !parse_real(json_string_value(json), to) : !json_is_number(json))
+	bool good = json_is_string(json) ? parse_real(json_string_value(json), to) : vl_json_read_double(json, to);
+	if (!good)
 		return vl_json_refuse(p, spot, VL_ERR_INVALID, "not a number");
-	if (json_is_number(json))
-		*to = json_number_value(json);
-	if (single && isfinite(*to) && fabs(*to) > (double)FLT_MAX)
+	if (single && isfinite(*to) && fabs(*to) >= FLOAT_END)
 		return vl_json_refuse(p, spot, VL_ERR_INVALID, "number out of range");
 	return VL_OK;
 }
 
-/* The names there are, comma-separated, but for "..._UNSPECIFIED"; false where they are too many to say. */
+/* The names there are, comma-separated, but for "..._UNSPECIFIED"; false where they are too many to
+ * say. */
 static bool list_names(const ProtobufCEnumDescriptor *type, char *text, size_t room)
 {
 	size_t n = 0;
@@ -132,14 +95,19 @@ static enum vl_err read_enum(const struct vl_json_parser *p, const struct vl_jso
 			     const ProtobufCEnumDescriptor *type, json_t *json, int32_t *to)
 {
 	const ProtobufCEnumValue *value = NULL;
+	struct vl_json_whole number;
 	char names[160];
 
 	if (json_is_string(json))
 		value = protobuf_c_enum_descriptor_get_value_by_name(type, json_string_value(json));
-	else if (json_is_integer(json) && json_integer_value(json) == (int32_t)json_integer_value(json))
-		value = protobuf_c_enum_descriptor_get_value(type, (int)json_integer_value(json));
 	if (value != NULL) {
 		*to = value->value;
+		return VL_OK;
+	}
+	/* A newer program may have codes that are not known here: proto3's enums are open. */
+	if (vl_json_is_number(json) && vl_json_read_whole(json, &number) &&
+	    number.size <= INT32_MAX + (uint64_t)number.minus) {
+		*to = (int32_t)(number.minus ? 0 - number.size : number.size);
 		return VL_OK;
 	}
 	if (list_names(type, names, sizeof(names)))
@@ -162,6 +130,36 @@ static bool read_uuid(const char *name, const char *text, size_t length, uint8_t
 	       vl_uuid_parse(text, length, bytes);
 }
 
+/* Either alphabet, padded or not. Bits of the last character that count for nothing may be any;
+ * libsodium wants them to be zero, so that they are made so. */
+static bool read_base64(const char *text, size_t length, uint8_t *bytes, size_t room, size_t *count)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	static const char url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+	bool is_url = strpbrk(text, "-_") != NULL;
+	const char *alphabet = is_url ? url : plain;
+	size_t padding = length % 4 == 0 ? length - strcspn(text, "=") : 0, n = length - padding;
+	char end[4];
+
+	/* The last group, with zero bits; all before it has none that are loose. */
+	size_t rest = n % 4, head = n - rest, tail = 0;
+	int variant = is_url ? sodium_base64_VARIANT_URLSAFE_NO_PADDING : sodium_base64_VARIANT_ORIGINAL_NO_PADDING;
+	if (padding > 2 || rest == 1 || (padding > 0 && rest + padding != 4))
+		return false;
+	if (sodium_base642bin(bytes, room, text, head, NULL, count, NULL, variant) != 0)
+		return false;
+	if (rest == 0)
+		return true;
+	memcpy(end, text + head, rest);
+	const char *last = end[rest - 1] != '\0' ? strchr(alphabet, end[rest - 1]) : NULL;
+	if (last == NULL)
+		return false;
+	end[rest - 1] = alphabet[(last - alphabet) & (rest == 2 ? 0x30 : 0x3c)];
+	bool good = sodium_base642bin(bytes + *count, room - *count, end, rest, NULL, &tail, NULL, variant) == 0;
+	*count += tail;
+	return good;
+}
+
 static enum vl_err read_bytes(const struct vl_json_parser *p, const struct vl_json_spot *spot, json_t *json,
 			      ProtobufCBinaryData *to)
 {
@@ -175,10 +173,7 @@ static enum vl_err read_bytes(const struct vl_json_parser *p, const struct vl_js
 	to->len = 16;
 	if (read_uuid(spot->name, text, length, to->data))
 		return VL_OK;
-	bool url = strpbrk(text, "-_") != NULL, bare = length % 4 != 0;
-	int variant = url ? (bare ? sodium_base64_VARIANT_URLSAFE_NO_PADDING : sodium_base64_VARIANT_URLSAFE)
-			  : (bare ? sodium_base64_VARIANT_ORIGINAL_NO_PADDING : sodium_base64_VARIANT_ORIGINAL);
-	if (sodium_base642bin(to->data, room, text, length, NULL, &to->len, NULL, variant) != 0)
+	if (!read_base64(text, length, to->data, room, &to->len))
 		return vl_json_refuse(p, spot, VL_ERR_INVALID, "not base64");
 	return VL_OK;
 }
@@ -244,7 +239,9 @@ enum vl_err vl_json_timestamp(const struct vl_json_parser *p, const struct vl_js
 	Google__Protobuf__Timestamp *to = (Google__Protobuf__Timestamp *)message;
 	struct vl_time t;
 
-	if (!json_is_string(json) || !vl_time_parse(json_string_value(json), json_string_length(json), &t))
+	/* RFC 3339 lets 't', 'z' and a blank pass; the JSON mapping does not. */
+	if (!json_is_string(json) || strpbrk(json_string_value(json), "tz ") != NULL ||
+	    !vl_time_parse(json_string_value(json), json_string_length(json), &t))
 		return vl_json_refuse(p, spot, VL_ERR_INVALID,
 				      "not a time; write it as 2026-03-01T08:00:00Z, with Z or an offset");
 	if (t.seconds < VL_JSON_SECONDS_MIN || t.seconds > VL_JSON_SECONDS_MAX)
@@ -260,10 +257,10 @@ static bool parse_duration(const char *text, size_t length, Google__Protobuf__Du
 	bool minus = length > 0 && *text == '-';
 	size_t digits = strspn(text + minus, "0123456789");
 	const char *at = text + minus + digits;
-	struct whole seconds;
+	struct vl_json_whole seconds;
 	int32_t nanos = 0, unit = 100000000;
 
-	if (!parse_whole(text + minus, digits, &seconds) || seconds.size > VL_JSON_DURATION_MAX)
+	if (!vl_json_parse_whole(text + minus, digits, &seconds) || seconds.size > VL_JSON_DURATION_MAX)
 		return false;
 	if (*at == '.') {
 		for (at++; *at >= '0' && *at <= '9' && unit > 0; at++, unit /= 10)

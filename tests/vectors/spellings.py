@@ -52,7 +52,7 @@ def json_messages():
     yield case, [json.dumps(opened | {"type": 201, "persons": "3"})]
     yield json_format.ParseDict({"subject": "CN-SD-EMB-2026-000001", "payload": {
         "@type": "type.googleapis.com/consular.case.v1.CaseOpened"} | opened}, Event()), []
-    yield new("consular.case.v1.CaseOpened")(type=4095), None
+    yield new("consular.case.v1.CaseOpened")(type=4095), []
 
 
 REFUSED = [
