@@ -1,7 +1,8 @@
 #include "base/conf.h"
 
+#include "base/ini.h"
+
 #include <errno.h>
-#include <ini.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,11 +28,7 @@ struct reading {
 	struct vl_conf *conf;
 	const struct vl_conf_key *keys;
 	void *values;
-	struct vl_why *why;
-	enum vl_err err;
-	bool seen[MAX_KEYS];
-	FILE *file;
-	int line;
+	int seen[MAX_KEYS]; /* the line where each was given, 0 for none */
 };
 
 static char *keep(struct vl_conf *conf, const char *text)
@@ -98,54 +95,77 @@ static bool pass_through(struct vl_conf *conf, const char *section, const char *
 	return pair->section != NULL && pair->pair.key != NULL && pair->pair.value != NULL;
 }
 
-/* Debian's inih tells its handler no line number, so the lines are counted as they are read. */
-static char *read_line(char *text, int room, void *context)
+static enum vl_err refuse_repeat(const struct vl_ini_item *item, int before, struct vl_why *why)
 {
-	struct reading *r = context;
-	char *read = fgets(text, room, r->file);
-
-	r->line++;
-	if (read != NULL && strchr(read, '\n') == NULL && !feof(r->file) && r->err == VL_OK)
-		r->err = vl_fail(r->why, VL_ERR_CONFIG, "line %d is longer than %d characters", r->line, room - 2);
-	return r->err == VL_OK ? read : NULL;
+	if (before == 0)
+		return vl_fail(why, VL_ERR_CONFIG, "line %d: [%s] %s is given twice", item->line, item->section,
+			       item->key);
+	return vl_fail(why, VL_ERR_CONFIG, "line %d: [%s] %s is given twice, also in line %d", item->line,
+		       item->section, item->key, before);
 }
 
-static int on_pair(void *context, const char *section, const char *name, const char *value)
+static enum vl_err take_pair(struct reading *r, const struct vl_ini_item *item, struct vl_why *why)
+{
+	for (size_t i = 0; i < r->conf->n_pairs; i++)
+		if (strcmp(r->conf->pairs[i].section, item->section) == 0 &&
+		    strcmp(r->conf->pairs[i].pair.key, item->key) == 0)
+			return refuse_repeat(item, 0, why);
+	if (r->conf->n_pairs == MAX_PAIRS)
+		return vl_fail(why, VL_ERR_CONFIG, "line %d: more than %d keys in [%s]", item->line, MAX_PAIRS,
+			       item->section);
+	return pass_through(r->conf, item->section, item->key, item->value) ? VL_OK : VL_ERR_NOMEM;
+}
+
+static enum vl_err refuse_value(const struct vl_ini_item *item, const struct vl_conf_key *key, struct vl_why *why)
+{
+	bool sized = key->type == VL_CONF_SIZE, counted = key->type == VL_CONF_COUNT;
+
+	return vl_fail(why, VL_ERR_CONFIG, "line %d: [%s] %s: '%.40s' does not fit: %s%s", item->line, item->section,
+		       item->key, item->value, key->help,
+		       sized     ? "; a size is written 4096, 64k, 16M or 8G"
+		       : counted ? "; a whole number, and a comment in a line of its own"
+				 : "");
+}
+
+static bool is_quoted(const char *value)
+{
+	size_t length = strlen(value);
+
+	return length >= 2 && (value[0] == '"' || value[0] == '\'') && value[length - 1] == value[0];
+}
+
+static enum vl_err take_item(void *context, const struct vl_ini_item *item, struct vl_why *why)
 {
 	struct reading *r = context;
-	int line = r->line;
 
-	if (r->err != VL_OK)
-		return 0;
 	for (size_t i = 0; r->keys[i].key != NULL; i++) {
 		const struct vl_conf_key *key = &r->keys[i];
-		if (strcmp(key->section, section) != 0)
+		if (strcmp(key->section, item->section) != 0)
 			continue;
 		if (key->type == VL_CONF_ANY)
-			return pass_through(r->conf, section, name, value);
-		if (strcmp(key->key, name) != 0)
+			return take_pair(r, item, why);
+		if (strcmp(key->key, item->key) != 0)
 			continue;
-		r->seen[i] = true;
-		if (store(r->conf, key, r->values, value))
-			return 1;
-		r->err = vl_fail(r->why, VL_ERR_CONFIG, "line %d: [%s] %s: '%.40s' does not fit: %s", line, section,
-				 name, value, key->help);
-		return 0;
+		if (r->seen[i] != 0)
+			return refuse_repeat(item, r->seen[i], why);
+		r->seen[i] = item->line;
+		if (is_quoted(item->value))
+			return vl_fail(why, VL_ERR_CONFIG, "line %d: [%s] %s: write the value without quotes",
+				       item->line, item->section, item->key);
+		return store(r->conf, key, r->values, item->value) ? VL_OK : refuse_value(item, key, why);
 	}
-	r->err = vl_fail(r->why, VL_ERR_CONFIG, "line %d: [%s] has no key '%.60s'; --help lists the keys there are",
-			 line, section, name);
-	return 0;
+	return vl_fail(why, VL_ERR_CONFIG, "line %d: [%s] has no key '%.60s'; --help lists the keys there are",
+		       item->line, item->section, item->key);
 }
 
-static enum vl_err fill_in(struct reading *r)
+static enum vl_err fill_in(struct reading *r, struct vl_why *why)
 {
 	for (size_t i = 0; r->keys[i].key != NULL; i++) {
 		const struct vl_conf_key *key = &r->keys[i];
-		if (r->seen[i] || key->type == VL_CONF_ANY)
+		if (r->seen[i] != 0 || key->type == VL_CONF_ANY)
 			continue;
 		if (key->initial == NULL)
-			return vl_fail(r->why, VL_ERR_CONFIG, "[%s] %s is missing: %s", key->section, key->key,
-				       key->help);
+			return vl_fail(why, VL_ERR_CONFIG, "[%s] %s is missing: %s", key->section, key->key, key->help);
 		if (!store(r->conf, key, r->values, key->initial))
 			return VL_ERR_NOMEM;
 	}
@@ -155,27 +175,20 @@ static enum vl_err fill_in(struct reading *r)
 enum vl_err vl_conf_open(const char *path, const struct vl_conf_key *keys, void *values, struct vl_conf **conf,
 			 struct vl_why *why)
 {
-	struct reading r = {.keys = keys, .values = values, .why = why};
+	struct reading r = {.keys = keys, .values = values};
 
 	*conf = NULL;
 	r.conf = calloc(1, sizeof(*r.conf));
 	if (r.conf == NULL)
 		return VL_ERR_NOMEM;
-	r.file = fopen(path, "r");
-	int line = r.file != NULL ? ini_parse_stream(read_line, &r, on_pair, &r) : 0;
-	if (r.file == NULL)
-		r.err = vl_fail(why, errno == EACCES ? VL_ERR_PERMISSION : VL_ERR_CONFIG, "%s", strerror(errno));
-	else if (line != 0 && r.err == VL_OK)
-		r.err = vl_fail(why, VL_ERR_CONFIG, "line %d is neither [section], key = value, nor a comment", line);
-	if (r.file != NULL)
-		(void)fclose(r.file);
-	if (r.err == VL_OK)
-		r.err = fill_in(&r);
-	if (r.err == VL_OK)
+	enum vl_err err = vl_ini_read(path, take_item, &r, why);
+	if (err == VL_OK)
+		err = fill_in(&r, why);
+	if (err == VL_OK)
 		*conf = r.conf;
 	else
 		vl_conf_close(r.conf);
-	return r.err;
+	return err;
 }
 
 void vl_conf_close(struct vl_conf *conf)

@@ -1,6 +1,7 @@
 #include "cli/cli.h"
 
 #include "base/buf.h"
+#include "base/ini.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -12,7 +13,6 @@
 #include <string.h>
 
 #define N_OF(array) (sizeof(array) / sizeof((array)[0]))
-#define LINE_MAX_BYTES 4096
 
 enum form { FLAG, TEXT, COUNT, TIME, FORMAT, PROPERTY, PROPERTIES };
 
@@ -140,41 +140,56 @@ bool cli_time_parse(const char *text, struct vl_time now, struct vl_time *time)
 
 /* -- librdkafka's properties -- */
 
-static enum vl_err add_property(struct cli_options *options, const char *text, size_t length, struct vl_why *why)
+static enum vl_err add_pair(struct cli_options *options, const char *key, const char *value, struct vl_why *why)
 {
-	const char *equals = memchr(text, '=', length);
-
-	if (equals == NULL || equals == text)
-		return vl_fail(why, VL_ERR_USAGE, "a property is written NAME=VALUE");
 	if (options->n_pairs + 1 >= CLI_PAIRS) /* one is left for the brokers */
 		return vl_fail(why, VL_ERR_USAGE, "more than %d properties", CLI_PAIRS - 1);
-	size_t name = (size_t)(equals - text);
-	struct vl_conf_pair pair = {vl_arena_text(options->arena, text, name),
-				    vl_arena_text(options->arena, equals + 1, length - name - 1)};
+	struct vl_conf_pair pair = {vl_arena_text(options->arena, key, strlen(key)),
+				    vl_arena_text(options->arena, value, strlen(value))};
 	if (pair.key == NULL || pair.value == NULL)
 		return VL_ERR_NOMEM;
 	options->pairs[options->n_pairs++] = pair;
 	return VL_OK;
 }
 
+static enum vl_err add_property(struct cli_options *options, const char *text, struct vl_why *why)
+{
+	const char *equals = strchr(text, '=');
+
+	if (equals == NULL || equals == text)
+		return vl_fail(why, VL_ERR_USAGE, "a property is written NAME=VALUE");
+	const char *key = vl_arena_text(options->arena, text, (size_t)(equals - text));
+	return key != NULL ? add_pair(options, key, equals + 1, why) : VL_ERR_NOMEM;
+}
+
+/* A file's properties, while it is read. */
+struct properties {
+	struct cli_options *options;
+	size_t first; /* what stands before in the options is not the file's */
+};
+
+static enum vl_err take_property(void *context, const struct vl_ini_item *item, struct vl_why *why)
+{
+	struct properties *p = context;
+	struct cli_options *options = p->options;
+
+	if (item->section[0] != '\0')
+		return vl_fail(why, VL_ERR_USAGE, "line %d: a file of properties has no [section]", item->line);
+	for (size_t i = p->first; i < options->n_pairs; i++)
+		if (strcmp(options->pairs[i].key, item->key) == 0)
+			return vl_fail(why, VL_ERR_USAGE, "line %d: %.60s is given twice", item->line, item->key);
+	return add_pair(options, item->key, item->value, why);
+}
+
 static enum vl_err add_properties(struct cli_options *options, const char *path, struct vl_why *why)
 {
-	char line[LINE_MAX_BYTES];
-	enum vl_err err = VL_OK;
-	FILE *file = fopen(path, "re");
+	struct properties p = {options, options->n_pairs};
+	struct vl_why reason = {0};
+	enum vl_err err = vl_ini_read(path, take_property, &p, &reason);
 
-	if (file == NULL)
-		return vl_fail(why, VL_ERR_USAGE, "'%s': %s", path, strerror(errno));
-	for (int n = 1; err == VL_OK && fgets(line, sizeof(line), file) != NULL; n++) {
-		char *text = line + strspn(line, " \t");
-		size_t length = strcspn(text, "\r\n");
-		if (length == 0 || text[0] == '#')
-			continue;
-		if (add_property(options, text, length, NULL) != VL_OK)
-			err = vl_fail(why, VL_ERR_USAGE, "'%s', line %d: not a line NAME=VALUE", path, n);
-	}
-	(void)fclose(file);
-	return err;
+	if (err == VL_OK || err == VL_ERR_NOMEM)
+		return err;
+	return vl_fail(why, VL_ERR_USAGE, "'%.80s': %s", path, vl_why_text(&reason, err));
 }
 
 static bool has_brokers(const struct cli_options *options)
@@ -234,7 +249,7 @@ static enum vl_err set(const struct row *row, struct cli_options *options, const
 	case FORMAT:
 		return set_format(options, value, why);
 	case PROPERTY:
-		return add_property(options, value, strlen(value), why);
+		return add_property(options, value, why);
 	case PROPERTIES:
 		return add_properties(options, value, why);
 	}

@@ -60,7 +60,7 @@ static void test_all_given(void **state)
 
 	(void)state;
 	assert_int_equal(VL_OK, open_text("# a comment\n[agent]\nmission = CN-SD-EMB\nusers = app, 1000 web\n"
-					  "[outbox]\nsize=64M ; small\ncount = 7\n",
+					  "; small\n[outbox]\nsize=64M\ncount = 7\n",
 					  &values, &conf, &why));
 	assert_string_equal("CN-SD-EMB", values.mission);
 	assert_string_equal("app, 1000 web", values.users);
@@ -260,12 +260,73 @@ static void test_help(void **state)
 	vl_conf_close(conf);
 }
 
+/* As people and other tools write them; the value is the whole rest of the line. */
+static void test_as_people_write_it(void **state)
+{
+	static const struct {
+		const char *text, *value;
+	} table[] = {
+		{"a = x ; y\n", "x ; y"},
+		{"a=x # y\n", "x # y"},
+		{"a : x\n", "x"},
+		{"a: b=c\n", "b=c"},
+		{"\t a   =   x  \r\n", "x"},
+		{"! by hand\n# too\n; and\na = x", "x"},
+		{"a = h1:1,\n    h2:2,\n\th3:3\n", "h1:1,h2:2,h3:3"},
+		{"a = \"x\"\n", "\"x\""},
+		{"a =\n", ""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		const struct vl_conf_pair *pairs;
+		struct values values;
+		struct vl_conf *conf;
+		struct vl_why why = {0};
+		char text[256];
+		(void)snprintf(text, sizeof(text), "\xef\xbb\xbf[agent]\nmission = HQ\n[kafka]\n%s", table[i].text);
+		if (open_text(text, &values, &conf, &why) != VL_OK)
+			fail_msg("%s: %s", table[i].text, why.text);
+		assert_int_equal(vl_conf_pairs(conf, "kafka", &pairs), 1);
+		assert_string_equal(pairs[0].key, "a");
+		assert_string_equal(pairs[0].value, table[i].value);
+		vl_conf_close(conf);
+	}
+}
+
+/* What would pass silently for something else. */
+static void test_refused_aloud(void **state)
+{
+	static const struct {
+		const char *text, *words;
+	} table[] = {
+		{"[kafka]\na = x\n  a = y\n", "line 5: [kafka] a is given twice"},
+		{"[kafka]\na = x\n  y\n", "line 5 is neither"},
+		{"[agent]\nmission = CN-SD-EMB\n", "line 4: [agent] mission is given twice, also in line 2"},
+		{"[outbox]\nsize = 64MB\n", "a size is written 4096, 64k, 16M or 8G"},
+		{"[outbox]\nsize = \"64M\"\n", "write the value without quotes"},
+		{"[kafka\n", "line 3 is neither"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct values values;
+		struct vl_conf *conf;
+		struct vl_why why = {0};
+		char text[256];
+		(void)snprintf(text, sizeof(text), "[agent]\nmission = HQ\n%s", table[i].text);
+		assert_int_equal(open_text(text, &values, &conf, &why), VL_ERR_CONFIG);
+		if (strstr(why.text, table[i].words) == NULL)
+			fail_msg("%s: %s", table[i].text, why.text);
+	}
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_all_given),  TEST(test_initial_values), TEST(test_sizes),
+		TEST(test_as_people_write_it), TEST(test_refused_aloud), TEST(test_all_given),  TEST(test_initial_values), TEST(test_sizes),
 		TEST(test_mistakes),   TEST(test_passed_through), TEST(test_too_many_pairs),
 		TEST(test_long_value), TEST(test_no_file),        TEST(test_help),
 	};
