@@ -23,14 +23,15 @@ void vl_log_open(const char *program, enum vl_log_level level)
 void vl_log(enum vl_log_level level, const char *format, ...)
 {
 	int keep = errno;
-	char line[1024];
+	char text[1024], line[1024];
 	va_list args;
 
 	if (level > talk.level)
 		return;
 	va_start(args, format);
-	(void)vsnprintf(line, sizeof(line), format, args);
+	(void)vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
+	(void)vl_printable(text, line, sizeof(line));
 	if (talk.journal)
 		(void)fprintf(stderr, "<%d>%s: %s\n", (int)level, talk.program, line);
 	else
@@ -40,7 +41,5 @@ void vl_log(enum vl_log_level level, const char *format, ...)
 
 void vl_log_cannot(const char *verb, const char *object, const struct vl_why *why, enum vl_err err)
 {
-	char shown[256];
-
-	vl_log_error("cannot %s '%s': %s", verb, vl_printable(object, shown, sizeof(shown)), vl_why_text(why, err));
+	vl_log_error("cannot %s '%s': %s", verb, object, vl_why_text(why, err));
 }

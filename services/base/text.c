@@ -120,12 +120,51 @@ bool vl_utf8_valid(const void *bytes, size_t count, size_t *bad)
 	return true;
 }
 
+uint32_t vl_character(const void *bytes, size_t left, size_t *length)
+{
+	const uint8_t *s = bytes;
+	size_t good = 0;
+
+	*length = 1;
+	if (s[0] < 0x80)
+		return s[0] != 0 ? s[0] : VL_CHARACTER_BAD;
+	size_t size = s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
+	if (left < size || (!vl_utf8_valid(s, size, &good) && good == 0))
+		return VL_CHARACTER_BAD;
+	uint32_t c = s[0] & (0xffU >> (size + 1));
+	for (size_t i = 1; i < size; i++)
+		c = c << 6 | (s[i] & 0x3f);
+	*length = size;
+	return c;
+}
+
+bool vl_character_unsafe(uint32_t c)
+{
+	static const struct {
+		uint32_t from, to;
+	} spans[] = {
+		{0x0000, 0x001f}, {0x007f, 0x009f},   {0x061c, 0x061c},       {0x180e, 0x180e}, {0x200b, 0x200b},
+		{0x200e, 0x200f}, {0x2028, 0x202e},   {0x2060, 0x206f},       {0xfeff, 0xfeff}, {0xfff9, 0xfffb},
+		{0xfffe, 0xffff}, {0xe0000, 0xe007f}, {0x110000, UINT32_MAX},
+	};
+
+	for (size_t i = 0; i < sizeof(spans) / sizeof(spans[0]); i++)
+		if (c >= spans[i].from && c <= spans[i].to)
+			return true;
+	return false;
+}
+
 const char *vl_printable(const char *text, char *out, size_t room)
 {
-	size_t i = 0;
+	size_t left = strlen(text), n = 0, length;
 
-	for (; text[i] != '\0' && i + 1 < room; i++)
-		out[i] = (unsigned char)text[i] < 0x20 || text[i] == 0x7f ? '?' : text[i];
-	out[i] = '\0';
+	for (; left > 0; text += length, left -= length) {
+		bool safe = !vl_character_unsafe(vl_character(text, left, &length));
+		if (n + (safe ? length : 1) >= room)
+			break;
+		memcpy(out + n, safe ? text : "?", safe ? length : 1);
+		n += safe ? length : 1;
+	}
+	out[n] = '\0';
 	return out;
 }

@@ -14,7 +14,8 @@
 /* Lower-case hex and a NUL: `text` has room for 2 * count + 1. Returns `text`. */
 const char *vl_hex(const void *bytes, size_t count, char *text);
 
-/* Exactly 2 * count hex digits, either case, within `length` characters of text. False for anything else. */
+/* Exactly 2 * count hex digits, either case, within `length` characters of text. False for anything
+ * else. */
 bool vl_unhex(const char *text, size_t length, void *bytes, size_t count);
 
 /* An event's id: a UUID of version 7 (RFC 9562). */
@@ -27,11 +28,21 @@ struct vl_event_id vl_uuid7(const struct vl_clock *clock, const struct vl_rand *
 const char *vl_uuid_format(const uint8_t bytes[16], char text[VL_UUID_TEXT]);
 bool vl_uuid_parse(const char *text, size_t length, uint8_t bytes[16]);
 
-/* True where the bytes are well-formed UTF-8 (RFC 3629) and hold no NUL. `bad`, which may be NULL, is set to the offset
- * of the first byte that is not. */
+/* True where the bytes are well-formed UTF-8 (RFC 3629) and hold no NUL. `bad`, which may be NULL,
+ * is set to the offset of the first byte that is not. */
 bool vl_utf8_valid(const void *bytes, size_t count, size_t *bad);
 
-/* Wherever a terminal or a log may show text from outside: the same text with control characters made '?'. */
+/* The character at the beginning of `left` bytes (1 or more), and how many bytes it has. A byte
+ * that begins no well-formed character, and NUL, is VL_CHARACTER_BAD, and one byte. */
+#define VL_CHARACTER_BAD UINT32_MAX
+uint32_t vl_character(const void *bytes, size_t left, size_t *length);
+
+/* What a terminal may obey instead of show, or what is not seen: controls (C0, DEL, C1), marks that
+ * turn the direction of what follows, line separators, and format characters that take no room. */
+bool vl_character_unsafe(uint32_t c);
+
+/* Wherever a terminal or a log may show text from outside: the same text with unsafe characters and
+ * bad bytes made '?'. */
 const char *vl_printable(const char *text, char *out, size_t room);
 
 /* Big-endian numbers, so that LMDB's byte order is numeric order. */

@@ -2,73 +2,44 @@
 
 #include "base/text.h"
 
+#include <locale.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <wchar.h>
 
-#define N_OF(array) (sizeof(array) / sizeof((array)[0]))
 #define GAP 2
 
-struct span {
-	uint32_t from, to;
-};
+/* A column is no wider: a longer cell moves what follows in its own line alone. */
+#define WIDTH_MOST ((size_t)48)
 
-/* East Asian wide and full-width, and pictographs (Unicode 15, EastAsianWidth W and F, runs joined). */
-static const struct span wide[] = {
-	{0x1100, 0x115f},   {0x231a, 0x231b},   {0x2e80, 0x303e},   {0x3041, 0x33ff},   {0x3400, 0x4dbf},
-	{0x4e00, 0x9fff},   {0xa000, 0xa4cf},   {0xa960, 0xa97f},   {0xac00, 0xd7a3},   {0xf900, 0xfaff},
-	{0xfe30, 0xfe6f},   {0xff01, 0xff60},   {0xffe0, 0xffe6},   {0x17000, 0x18cff}, {0x1b000, 0x1b2ff},
-	{0x1f300, 0x1f64f}, {0x1f680, 0x1f6ff}, {0x1f900, 0x1f9ff}, {0x20000, 0x3fffd},
-};
-
-/* Marks that stand on the letter before them. */
-static const struct span thin[] = {
-	{0x0300, 0x036f}, {0x0483, 0x0489}, {0x0591, 0x05bd}, {0x0610, 0x061a}, {0x064b, 0x065f}, {0x0e34, 0x0e3a},
-	{0x0e47, 0x0e4e}, {0x200b, 0x200f}, {0x20d0, 0x20f0}, {0xfe00, 0xfe0f}, {0xfe20, 0xfe2f},
-};
-
-/* What a terminal may obey instead of show: controls, and marks that turn the direction of what follows. */
-static const struct span unsafe[] = {
-	{0x0000, 0x001f},
-	{0x007f, 0x009f},
-	{0x2028, 0x202e},
-	{0x2066, 0x2069},
-};
-
-static bool within(const struct span *spans, size_t count, uint32_t c)
+/* As the C library has it, which most terminals go by; it needs a locale that knows Unicode, whatever the user's is. */
+static size_t character_width(uint32_t c)
 {
-	for (size_t i = 0; i < count; i++) {
-		if (c >= spans[i].from && c <= spans[i].to)
-			return true;
-	}
-	return false;
-}
+	static locale_t unicode;
 
-/* The next character of valid UTF-8, and its length. */
-static uint32_t next(const uint8_t *s, size_t *length)
-{
-	*length = s[0] < 0x80 ? 1 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
-	uint32_t c = *length == 1 ? s[0] : s[0] & (0xffU >> (*length + 1));
-	for (size_t i = 1; i < *length; i++)
-		c = c << 6 | (s[i] & 0x3f);
-	return c;
+	if (c < 0x80)
+		return 1;
+	if (unicode == (locale_t)0)
+		unicode = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+	if (unicode == (locale_t)0)
+		return 1;
+	locale_t before = uselocale(unicode);
+	int width = wcwidth((wchar_t)c);
+	(void)uselocale(before);
+	return width < 0 ? 1 : (size_t)width;
 }
 
 /* One character or one bad byte at `s`: how long it is, how wide, and whether it may be shown. */
-static size_t measure(const uint8_t *s, size_t left, size_t *width, bool *safe)
+static size_t measure(const char *s, size_t left, size_t *width, bool *safe)
 {
-	size_t good = 0, length;
+	size_t length;
+	uint32_t c = vl_character(s, left, &length);
 
-	*width = 1;
-	*safe = false;
-	if (s[0] == 0 || (!vl_utf8_valid(s, left < 4 ? left : 4, &good) && good == 0))
-		return 1;
-	uint32_t c = next(s, &length);
-	*safe = !within(unsafe, N_OF(unsafe), c);
-	if (*safe)
-		*width = within(thin, N_OF(thin), c) ? 0 : within(wide, N_OF(wide), c) ? 2 : 1;
+	*safe = !vl_character_unsafe(c);
+	*width = *safe ? character_width(c) : 1;
 	return length;
 }
 
@@ -78,7 +49,7 @@ size_t cli_width(const char *text, size_t length)
 	bool safe;
 
 	for (size_t i = 0; i < length; total += width)
-		i += measure((const uint8_t *)text + i, length - i, &width, &safe);
+		i += measure(text + i, length - i, &width, &safe);
 	return total;
 }
 
@@ -94,7 +65,7 @@ static void put_printable(struct vl_buf *out, const char *text, size_t length)
 	bool safe;
 
 	for (size_t i = 0; i < length; i += step) {
-		step = measure((const uint8_t *)text + i, length - i, &width, &safe);
+		step = measure(text + i, length - i, &width, &safe);
 		vl_buf_put(out, safe ? text + i : "?", safe ? step : 1);
 	}
 }
@@ -205,6 +176,8 @@ void cli_table_print(const struct cli_table *table, bool bold, struct vl_buf *ou
 	for (size_t i = 0; i < n_cells(table); i++) {
 		struct vl_bytes cell = cell_at(table, i);
 		size_t width = cli_width((const char *)cell.data, cell.size);
+		if (width > WIDTH_MOST)
+			width = WIDTH_MOST;
 		if (width > widths[i % columns])
 			widths[i % columns] = width;
 		right[i % columns] = right[i % columns] && is_number(cell);

@@ -1,5 +1,6 @@
 /*
- * Tables for people: aligned columns of UTF-8, wide characters counted as two, control characters made '?'.
+ * Tables for people: aligned columns of UTF-8, wide characters counted as two, control characters
+ * made '?'.
  */
 #ifndef VALISE_CLI_TABLE_H
 #define VALISE_CLI_TABLE_H
@@ -13,7 +14,8 @@
 /* Columns that a terminal needs for a text. */
 size_t cli_width(const char *text, size_t length);
 
-/* Append a cell: made printable and padded to `width`, on the left where `right`; an empty one is "-". */
+/* Append a cell: made printable and padded to `width`, on the left where `right`; an empty one is
+ * "-". */
 void cli_cell(struct vl_buf *out, const char *text, size_t length, size_t width, bool right);
 
 /* A table whose cells are all known before the first line is printed. */
@@ -28,7 +30,9 @@ void cli_table_put(struct cli_table *table, const char *text);
 void cli_table_put_bytes(struct cli_table *table, struct vl_bytes text);
 void cli_table_printf(struct cli_table *table, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Append titles (bold where asked) and rows. Columns of numbers stand to the right; the last one is not padded. */
+/* Append titles (bold where asked) and rows. Columns of numbers stand to the right; the last one is
+ * not padded. A column is at most 48 wide: a longer cell moves what follows in its own line alone.
+ * */
 void cli_table_print(const struct cli_table *table, bool bold, struct vl_buf *out);
 
 /* False when out of memory since open: what would be printed is not whole. */

@@ -240,6 +240,12 @@ static void test_printable(void **state)
 	assert_string_equal("a???国", out);
 	assert_string_equal("abcdefg", vl_printable("abcdefghij", out, sizeof(out)));
 	assert_string_equal("", vl_printable("abc", out, 1));
+	/* C1, a mark that turns the line, a line separator, a bad byte; and no half of a character where the room ends. */
+	assert_string_equal("a?b?", vl_printable("a\xc2\x9b"
+						 "b\xe2\x80\xae",
+						 out, sizeof(out)));
+	assert_string_equal("?x?", vl_printable("\xe2\x80\xa8x\xff", out, sizeof(out)));
+	assert_string_equal("国国", vl_printable("国国国", out, sizeof(out)));
 }
 
 static void test_big_endian(void **state)

@@ -54,6 +54,46 @@ static void test_cell(void **state)
 	assert_cell("a?b??", "a\0b\n\xff", 5, 0, false);
 }
 
+/* The cells that a terminal gives to what people of many countries write; measured with one that reports its cursor. */
+static void test_widths_of_scripts(void **state)
+{
+	(void)state;
+	assert_int_equal(2 + 3, WIDTH("กัน-01"));
+	assert_int_equal(2, WIDTH("✅"));
+	assert_int_equal(2, WIDTH("⚡"));
+	assert_int_equal(2, WIDTH("🩺"));
+	assert_int_equal(1, WIDTH("é"));
+	assert_int_equal(2, WIDTH("한"));
+	assert_int_equal(2, WIDTH("\xe1\x84\x92\xe1\x85\xa1\xe1\x86\xab")); /* the same as three jamo */
+	assert_int_equal(3, WIDTH("a\xef\xbb\xbf"
+				  "b")); /* a byte order mark is shown as '?' */
+}
+
+/* One long value moves its own line, and no other. */
+static void test_a_long_cell(void **state)
+{
+	static const char *const titles[] = {"A", "B"};
+	struct cli_table *table = cli_table_open(titles, 2);
+	struct vl_buf out = {0};
+	char lengthy[301];
+
+	(void)state;
+	memset(lengthy, 'x', 300);
+	lengthy[300] = '\0';
+	cli_table_put(table, lengthy);
+	cli_table_put(table, "one");
+	cli_table_put(table, "y");
+	cli_table_put(table, "two");
+	cli_table_print(table, false, &out);
+	assert_non_null(strstr(vl_buf_text(&out), lengthy));
+	assert_non_null(strstr(vl_buf_text(&out), "xx  one\n"));
+	const char *second = strstr(vl_buf_text(&out), "\ny ");
+	assert_non_null(second);
+	assert_int_equal(strcspn(second + 1, "t"), 48 + 2);
+	vl_buf_free(&out);
+	cli_table_close(table);
+}
+
 static void test_table(void **state)
 {
 	static const char *const titles[] = {"PLACE", "N", "NAME"};
@@ -112,8 +152,13 @@ static void test_stream(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_width),       cmocka_unit_test(test_cell),   cmocka_unit_test(test_table),
-		cmocka_unit_test(test_empty_table), cmocka_unit_test(test_stream),
+		cmocka_unit_test(test_width),
+		cmocka_unit_test(test_cell),
+		cmocka_unit_test(test_widths_of_scripts),
+		cmocka_unit_test(test_a_long_cell),
+		cmocka_unit_test(test_table),
+		cmocka_unit_test(test_empty_table),
+		cmocka_unit_test(test_stream),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
