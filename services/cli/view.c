@@ -1,11 +1,14 @@
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "bus/json.h"
+#include "cli/scan.h"
 #include "cli/table.h"
 #include "cli/views.h"
 #include "hq/check.h"
 #include "hq/digest.h"
+#include "hq/rebuild.h"
 
 #include <string.h>
 
@@ -141,6 +144,98 @@ static int check(const struct cli_options *options)
 	return code;
 }
 
+/* -- rebuild -- */
+
+#define PROGRESS_MS 1000
+
+struct rebuilding {
+	const char *lane;
+	uint64_t of; /* batches in the archive, of all lanes */
+	int64_t next_ms;
+};
+
+static void say_progress(void *context, const struct vl_rebuilt *so_far)
+{
+	struct rebuilding *r = context;
+
+	if (vl_monotonic_ms() < r->next_ms)
+		return;
+	r->next_ms = vl_monotonic_ms() + PROGRESS_MS;
+	vl_log_info("%s: %llu batches, %llu events; the archive has %llu batches in all", r->lane,
+		    (unsigned long long)so_far->batches, (unsigned long long)so_far->events, (unsigned long long)r->of);
+}
+
+static enum vl_err rebuild_view(struct vl_store *store, const struct vl_ring *ring, size_t view, struct vl_buf *out,
+				struct vl_why *why)
+{
+	char text[2 * sizeof(struct vl_digest) + 1];
+	struct rebuilding r = {.lane = vl_views[view]->lane, .next_ms = vl_monotonic_ms() + PROGRESS_MS};
+	struct vl_rebuilt rebuilt;
+	struct vl_txn *txn = vl_txn_begin(store, false, why);
+
+	if (txn == NULL)
+		return VL_ERR_NOMEM;
+	r.of = vl_txn_count(txn, VL_DB_ARCHIVE);
+	vl_txn_abort(txn);
+	enum vl_err err = vl_rebuild_lane(store, ring, view, say_progress, &r, &rebuilt, why);
+	if (err != VL_OK)
+		return err;
+	bool same = vl_digest_equal(&rebuilt.before, &rebuilt.after);
+	vl_buf_printf(out, "%s  %s  %llu batches, %llu events%s\n",
+		      vl_hex(rebuilt.after.bytes, sizeof(rebuilt.after.bytes), text), r.lane,
+		      (unsigned long long)rebuilt.batches, (unsigned long long)rebuilt.events,
+		      same ? "" : ", another digest than before");
+	if (rebuilt.unsigned_here > 0)
+		vl_log_warning("%s: the keys of %llu batches are not known here; they were accepted when they came",
+			       r.lane, (unsigned long long)rebuilt.unsigned_here);
+	return VL_OK;
+}
+
+/* Nobody else may write meanwhile: the store's lock sees to that. The size of the map stays as it is. */
+static enum vl_err rebuild_all(const struct cli_options *options, struct vl_buf *out, struct vl_why *why)
+{
+	struct cli_views views = {0};
+	struct vl_store *store = NULL;
+	struct vl_ring *ring = NULL;
+	struct vl_why reason = {0};
+	int only = -1;
+
+	if (options->n_args > 0) {
+		only = vl_view_of_lane(options->args[0], strlen(options->args[0]));
+		if (only < 0)
+			return no_view(options->args[0], why);
+	}
+	enum vl_err err = cli_views_open(options, &views, why);
+	cli_views_close(&views);
+	if (err == VL_OK && options->keys != NULL)
+		err = cli_ring_open(options, &ring, why);
+	if (err == VL_OK)
+		err = vl_ledger_open(options->views, 0, false, &store, &reason);
+	if (err == VL_ERR_LOCKED)
+		err = vl_fail(why, err,
+			      "valise-hq writes to them; stop it, rebuild, and start it again (readers go on)");
+	else if (err != VL_OK && reason.text[0] != '\0')
+		*why = reason;
+	for (size_t i = 0; err == VL_OK && vl_views[i] != NULL; i++)
+		if (only < 0 || (size_t)only == i)
+			err = rebuild_view(store, ring, i, out, why);
+	vl_store_close(store);
+	vl_ring_close(ring);
+	return err;
+}
+
+static int rebuild(const struct cli_options *options)
+{
+	struct vl_why why = {0};
+	struct vl_buf out = {0};
+	enum vl_err err = rebuild_all(options, &out, &why);
+	int code = err == VL_OK ? CLI_OK
+				: cli_cannot("rebuild", options->views != NULL ? options->views : "views", &why, err);
+
+	cli_views_print(&out);
+	return code;
+}
+
 const struct cli_verb cli_view_verbs[] = {
 	{
 		.name = "digest",
@@ -166,6 +261,21 @@ const struct cli_verb cli_view_verbs[] = {
 			"code 4 where there is any. Works while valise-hq runs.",
 		.options = CLI_OPT_VIEWS | CLI_OPT_OUTPUT,
 		.run = check,
+	},
+	{
+		.name = "rebuild",
+		.args = "[LANE]",
+		.about = "Make the view of a lane, or of each, anew from the archive alone, without Kafka, and print "
+			 "its "
+			 "digest.\n"
+			 "Every batch is verified first; with --keys its signature too. The old view answers until the "
+			 "new\n"
+			 "one is whole, and stays if the archive is damaged. Stop valise-hq before. To rebuild from "
+			 "Kafka,\n"
+			 "start valise-hq with another, empty folder, and compare the digests.",
+		.options = CLI_OPT_VIEWS | CLI_OPT_KEYS,
+		.max_args = 1,
+		.run = rebuild,
 	},
 	{0},
 };

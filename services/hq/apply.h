@@ -3,7 +3,7 @@
  *
  * Records come in the order of their partition, already judged (bus/record.h). A good batch that follows its chain goes into the
  * archive and its events into the views; one that comes again is dropped and counted; one that comes too early is parked until
- * what is missing has come, within bounds (parked.h); one that contradicts the chain is kept as evidence. What is not authentic or cannot be read goes to
+ * what is missing has come, within bounds (parked.h), and beyond them read again later (passed.h); one that contradicts the chain is kept as evidence. What is not authentic or cannot be read goes to
  * the dead letters. All of it, with the offset it came from, is one transaction: after a crash the same records come again
  * and change nothing.
  *
@@ -37,6 +37,25 @@ enum vl_err vl_apply_begin(struct vl_applier *applier, struct vl_why *why) VL_CH
  * over. An error of the store sticks until commit. */
 void vl_apply_record(struct vl_applier *applier, const struct vl_record *record, enum vl_err verdict,
 		     const struct vl_verified *verified, const struct vl_fact *facts, const struct vl_why *reason);
+
+/* The same for a record that was passed over and is read once more (passed.h): the partition's offset stays, and only what is still wanted
+ * is taken. */
+void vl_apply_again(struct vl_applier *applier, const struct vl_record *record, enum vl_err verdict,
+		    const struct vl_verified *verified, const struct vl_fact *facts);
+
+/* The most that one transaction takes out of what waited behind gaps. */
+struct vl_drain {
+	uint64_t batches, bytes;
+};
+
+#define VL_DRAIN ((struct vl_drain){256, (uint64_t)4 << 20})
+
+/* Go on with what waited and is due, lane by lane in turns, as far as this transaction may. True where more is left for the next:
+ * the ledger knows what. */
+bool vl_apply_drain(struct vl_applier *applier);
+
+/* Whether anything was due when the last transaction ended: then the next need not wait for records. */
+bool vl_apply_waits(const struct vl_applier *applier);
 
 /* Fold what changed and commit. Any error but FULL means the process must stop (store.h); after FULL nothing of the transaction
  * has happened. */

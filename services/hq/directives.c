@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "hq/mailbox.h"
 #include "hq/parked.h"
+#include "hq/passed.h"
 #include "valise/directive/v1/directive.pb-c.h"
 
 #include <inttypes.h>
@@ -33,6 +34,7 @@ struct vl_directives {
 	struct entry *entries;
 	struct entry *sent[VL_MAILBOX_MOST];
 	int64_t look_at, now;
+	struct vl_txn *txn; /* of the look under way */
 };
 
 /* -- what stands -- */
@@ -67,11 +69,12 @@ static void on_gap(void *context, const char *mission, const char *lane, const s
 	if (size < 0 || (size_t)size >= sizeof(subject))
 		return;
 	HASH_FIND(hh, d->entries, subject, (size_t)size, entry);
-	if (entry == NULL)
+	bool lies = vl_passed_lies(d->txn, mission, lane, gap);
+	if (entry == NULL && !lies)
 		entry = add(d, mission, subject);
 	if (entry == NULL)
 		return;
-	if (entry->gap.epoch.n != gap->epoch.n || entry->gap.from.n != gap->from.n)
+	if (lies || entry->gap.epoch.n != gap->epoch.n || entry->gap.from.n != gap->from.n)
 		entry->since = d->now;
 	entry->gap = *gap;
 	entry->seen = true;
@@ -98,6 +101,7 @@ static void look(struct vl_directives *d)
 	struct vl_txn *txn = vl_txn_begin(d->options.store, false, NULL);
 
 	d->look_at = d->now + VL_DIRECTIVES_LOOK_MS;
+	d->txn = txn;
 	if (txn == NULL)
 		return;
 	vl_parked_each_gap(txn, on_gap, d);
@@ -127,7 +131,8 @@ static void on_answered(void *context, size_t index, bool accepted)
 
 static bool due(const struct vl_directives *d, const struct entry *entry)
 {
-	return !entry->sent && d->now - entry->since >= entry->pause;
+	return !entry->sent && d->now - entry->since >= entry->pause &&
+	       (d->options.read == NULL || d->options.read(d->options.context, entry->lane, entry->since));
 }
 
 static bool any_due(const struct vl_directives *d)

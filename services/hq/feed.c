@@ -192,6 +192,7 @@ static void take_message(struct vl_feed *f, struct vl_feed_part *part, struct vl
 	if (record->sender_time)
 		vl_message_stamp(message, vl_time_ms(vl_clock_now(f->clock)));
 	(void)vl_failpoint("hq.after-fetch");
+	vl_feed_not_ended(f, part);
 	part->next.offset = record->offset + 1;
 	(void)vl_verifier_put(f->verifier, record, free_message, message);
 }

@@ -43,6 +43,10 @@ enum vl_err vl_feed_rewind(struct vl_feed *feed, struct vl_applier *applier, str
 void vl_feed_ask_ends(struct vl_feed *feed);
 bool vl_feed_ends(struct vl_feed *feed, struct vl_buf *ends);
 
+/* Whether every partition of a lane that can be read was at its end since then (vl_monotonic_ms), or is now, and all up to there is applied.
+ * `feed` is a struct vl_feed. */
+bool vl_feed_has_read(void *feed, const char *lane, int64_t since_ms);
+
 /* Call after vl_verifier_stop; waits for the thread. */
 void vl_feed_close(struct vl_feed *feed);
 

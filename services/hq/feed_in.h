@@ -29,6 +29,10 @@ struct vl_feed_part {
 	bool absent;           /* it has no leader */
 	int64_t ended;         /* where it was last read to its end; -1 */
 	int64_t end;           /* as asked for */
+	/* Under the lock: when it was last at its end, whether it still is, and what the verifier had been given by then. */
+	int64_t at_end_ms;
+	bool at_end;
+	uint64_t mark;
 };
 
 /* One topic, and what is wrong with all of it. */
@@ -44,8 +48,8 @@ struct vl_feed {
 	struct vl_verifier *verifier;
 	const struct vl_clock *clock;
 	struct vl_reader *reader;
-	struct vl_consumer *asker; /* reads nothing */
-	struct vl_feed_topic *topics;
+	struct vl_consumer *asker;    /* reads nothing */
+	struct vl_feed_topic *topics; /* their partitions are added under the lock */
 	size_t n_topics, n_parts, topics_missing;
 	int64_t find_at; /* when to look after what is lost */
 	pthread_mutex_t lock;
@@ -73,6 +77,9 @@ bool vl_feed_look(struct vl_feed *f);
 /* Answer who asked for ends; and a partition was read to its end. */
 void vl_feed_survey(struct vl_feed *f);
 void vl_feed_ended(struct vl_feed *f, struct vl_feed_part *part, int64_t end);
+
+/* It goes on. */
+void vl_feed_not_ended(struct vl_feed *f, struct vl_feed_part *part);
 
 /* Look after what is lost; `found` puts a partition there. */
 void vl_feed_find_lost(struct vl_feed *f,

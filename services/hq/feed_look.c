@@ -25,12 +25,14 @@ struct vl_feed_topic *vl_feed_topics(size_t *count)
 
 static struct vl_feed_part *make_part(struct vl_feed *f, struct vl_feed_topic *topic, int32_t partition)
 {
+	pthread_mutex_lock(&f->lock);
 	struct vl_feed_part **parts = realloc(topic->parts, (topic->n + 1) * sizeof(*parts));
+	if (parts != NULL)
+		topic->parts = parts;
+	pthread_mutex_unlock(&f->lock);
 	struct vl_feed_part *part = calloc(1, sizeof(*part));
 	struct vl_txn *txn = vl_txn_begin(f->store, false, NULL);
 
-	if (parts != NULL)
-		topic->parts = parts;
 	if (parts == NULL || part == NULL || txn == NULL) {
 		vl_txn_abort(txn);
 		free(part);
@@ -43,7 +45,9 @@ static struct vl_feed_part *make_part(struct vl_feed *f, struct vl_feed_topic *t
 	part->ended = -1;
 	part->next = (struct vl_position){.partition = partition, .offset = offset >= 0 ? offset : VL_OFFSET_BEGINNING};
 	(void)strcpy(part->next.topic, topic->name); /* a lane's name: far shorter than a topic may be */
+	pthread_mutex_lock(&f->lock);
 	topic->parts[topic->n++] = part;
+	pthread_mutex_unlock(&f->lock);
 	f->n_parts++;
 	return part;
 }
@@ -222,12 +226,49 @@ void vl_feed_ended(struct vl_feed *f, struct vl_feed_part *part, int64_t end)
 {
 	part->ended = end;
 	pthread_mutex_lock(&f->lock);
+	part->at_end = true;
+	part->at_end_ms = vl_monotonic_ms();
+	part->mark = vl_verifier_mark(f->verifier);
 	struct vl_feed_part **of = (struct vl_feed_part **)(void *)f->ends_of.data;
 	struct vl_position *ends = (struct vl_position *)(void *)f->ends.data;
 	for (size_t i = 0; i < f->ends_of.size / sizeof(struct vl_feed_part *); i++)
 		if (of[i] == part && end >= part->end)
 			ends[i].offset = applied_when_read(part);
 	pthread_mutex_unlock(&f->lock);
+}
+
+void vl_feed_not_ended(struct vl_feed *f, struct vl_feed_part *part)
+{
+	if (!part->at_end)
+		return;
+	pthread_mutex_lock(&f->lock);
+	part->at_end = false;
+	part->at_end_ms = vl_monotonic_ms();
+	pthread_mutex_unlock(&f->lock);
+}
+
+static bool has_read(struct vl_feed *f, const struct vl_feed_part *part, int64_t since)
+{
+	return part->state != VL_FEED_READING || part->waiting ||
+	       ((part->at_end || part->at_end_ms >= since) && vl_verifier_past(f->verifier, part->mark));
+}
+
+bool vl_feed_has_read(void *feed, const char *lane, int64_t since)
+{
+	struct vl_feed *f = feed;
+	bool read = true;
+
+	pthread_mutex_lock(&f->lock);
+	for (size_t t = 0; t < f->n_topics; t++) {
+		const struct vl_feed_topic *topic = &f->topics[t];
+		if (strcmp(topic->name, lane) != 0)
+			continue;
+		read = topic->n > 0 || topic->missing;
+		for (size_t p = 0; p < topic->n; p++)
+			read = read && has_read(f, topic->parts[p], since);
+	}
+	pthread_mutex_unlock(&f->lock);
+	return read;
 }
 
 void vl_feed_ask_ends(struct vl_feed *f)

@@ -150,6 +150,26 @@ static bool settle_twins(struct vl_fold *fold, const uint8_t id[16], const char 
 	return false;
 }
 
+/* The same sender's event with the same id, from a later place than `mine`: the earliest place stands, whichever came first, so that
+ * every reading of the same batches gives the same histories. */
+static bool replaces(struct vl_fold *fold, const char *mission, const struct claim *ours, const struct claim *mine)
+{
+	const struct vl_place *a = &mine->place, *b = &ours->place;
+	struct vl_bytes bytes;
+	struct vl_fact fact;
+
+	if (a->epoch.n > b->epoch.n || (a->epoch.n == b->epoch.n && a->event.n >= b->event.n))
+		return false;
+	if (!ours->stands)
+		return true;
+	if (vl_archive_event(fold->txn, mission, vl_views[fold->view]->lane, b, &bytes) != VL_OK ||
+	    !vl_fact_read(bytes, mission, b, true, fold->txn_arena, &fact))
+		vl_txn_fail(fold->txn, vl_arena_failed(fold->txn_arena) ? VL_ERR_NOMEM : VL_ERR_CORRUPT);
+	else
+		file_fact(fold, &fact, b, true);
+	return true;
+}
+
 #define MAX_TWINS 8
 
 /* Look at who else has sent this id. KNOWN where this sender has, or where another's twin of it stands. */
@@ -162,6 +182,7 @@ static enum vl_fold_outcome enter_claim(struct vl_fold *fold, const uint8_t id[1
 	char others[MAX_TWINS][VL_MISSION_MAX + 1];
 	size_t n = 0;
 	struct vl_cursor *cursor = vl_cursor_open(fold->txn, vl_view_db(fold->view, VL_VIEW_EVENT));
+	struct claim ours = {.stands = false};
 	bool known = false;
 
 	claim_key(&prefix, id, NULL);
@@ -169,8 +190,12 @@ static enum vl_fold_outcome enter_claim(struct vl_fold *fold, const uint8_t id[1
 	     more && vl_key_has_prefix(key, vl_key_done(&prefix)); more = vl_cursor_next(cursor, &key, &value)) {
 		const char *other = (const char *)key.data + 16;
 		struct claim claim = get_claim(value);
-		known = known || strcmp(other, mission) == 0;
-		if (claim.stands && memcmp(claim.content, mine->content, sizeof(mine->content)) == 0 && n < MAX_TWINS) {
+		bool own = strcmp(other, mission) == 0;
+		if (own)
+			ours = claim;
+		known |= own;
+		if (!own && claim.stands && memcmp(claim.content, mine->content, sizeof(mine->content)) == 0 &&
+		    n < MAX_TWINS) {
 			theirs[n] = claim;
 			(void)snprintf(others[n++], sizeof(others[0]), "%s", other);
 		}
@@ -179,12 +204,12 @@ static enum vl_fold_outcome enter_claim(struct vl_fold *fold, const uint8_t id[1
 	if (!known && n == 0)
 		put_claim(fold, cursor, id, mission, mine);
 	vl_cursor_close(cursor);
-	if (known)
+	if (known && !replaces(fold, mission, &ours, mine))
 		return VL_FOLD_KNOWN;
 	for (size_t i = 0; i < n; i++)
 		if (settle_twins(fold, id, mission, others[i], &theirs[i]))
 			mine->stands = false;
-	if (n > 0)
+	if (known || n > 0)
 		put_claim(fold, NULL, id, mission, mine);
 	return mine->stands ? VL_FOLD_NEW : VL_FOLD_KNOWN;
 }

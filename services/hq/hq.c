@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "bus/ring.h"
+#include "hq/again.h"
 #include "hq/apply.h"
 #include "hq/deadletter.h"
 #include "hq/directives.h"
@@ -69,6 +70,7 @@ struct hq {
 	struct vl_undertaker *undertaker;
 	struct vl_feed *feed;
 	struct vl_settings *topics; /* whether they are as they should be */
+	struct vl_again *again;
 	struct vl_receipts *receipts;
 	struct vl_directives *directives;
 	struct vl_tails *tails;
@@ -82,10 +84,11 @@ static void hq_close(struct hq *hq)
 {
 	if (hq->verifier != NULL)
 		vl_verifier_stop(hq->verifier);
+	vl_directives_close(hq->directives);
+	vl_again_close(hq->again);
 	vl_feed_close(hq->feed);
 	vl_settings_close(hq->topics);
 	vl_verifier_close(hq->verifier);
-	vl_directives_close(hq->directives);
 	vl_receipts_close(hq->receipts);
 	vl_tails_close(hq->tails);
 	vl_undertaker_close(hq->undertaker);
@@ -143,6 +146,8 @@ static enum vl_err open_directives(struct hq *hq, struct vl_why *why)
 		.after_ms = (int64_t)(hq->settings->directives_after % 86400) * 1000,
 		.patience_ms = ANSWER_MS,
 		.clock = &vl_clock_system,
+		.read = vl_feed_has_read,
+		.context = hq->feed,
 	};
 
 	return vl_directives_open(&options, &hq->directives, why);
@@ -155,6 +160,8 @@ static enum vl_err open_applier(struct hq *hq)
 
 	if (bounds.all > hq->settings->size / PARKED_SHARE)
 		bounds.all = hq->settings->size / PARKED_SHARE;
+	if (bounds.bytes > bounds.all / 4)
+		bounds.bytes = bounds.all / 4;
 	if (err == VL_OK)
 		vl_apply_bound(hq->applier, &bounds);
 	return err;
@@ -173,13 +180,15 @@ static enum vl_err hq_open(struct hq *hq, const struct vl_conf_pair *pairs, size
 	if (err == VL_OK && (hq->tails = vl_tails_open(hq->store)) == NULL)
 		err = VL_ERR_NOMEM;
 	if (err == VL_OK)
-		err = open_directives(hq, why);
-	if (err == VL_OK)
 		err = vl_undertaker_open(hq->store, pairs, n_pairs, &vl_clock_system, &hq->undertaker, why);
 	if (err == VL_OK)
 		err = vl_feed_open(hq->store, hq->verifier, pairs, n_pairs, &vl_clock_system, &hq->feed, why);
 	if (err == VL_OK)
 		err = vl_settings_open(hq->store, pairs, n_pairs, &vl_clock_system, &hq->topics, why);
+	if (err == VL_OK)
+		err = vl_again_open(hq->store, hq->verifier, pairs, n_pairs, &vl_clock_system, &hq->again, why);
+	if (err == VL_OK)
+		err = open_directives(hq, why);
 	return err;
 }
 
@@ -246,6 +255,8 @@ static enum vl_err work(struct hq *hq, struct vl_why *why)
 		err = vl_feed_note(hq->feed, why);
 	if (err == VL_OK)
 		err = vl_settings_note(hq->topics, why);
+	if (err == VL_OK)
+		err = vl_again_work(hq->again, vl_monotonic_ms(), why);
 	if (err == VL_OK)
 		err = watch_tails(hq, vl_monotonic_ms(), why);
 	vl_receipts_work(hq->receipts, vl_monotonic_ms());

@@ -14,8 +14,8 @@
 #define UNCHECKED (UINT64_C(1) << VL_DB_ARCHIVE)
 
 static const char *const common[] = {
-	"meta",    "offset",  "chain",   "standing", "archive", "parked", "evidence", "dead",
-	"refused", "reasons", "waiting", "pulse",    "missing", "key",    "unread",
+	"meta",    "offset", "chain",   "standing", "archive", "parked", "evidence", "dead", "refused", "reasons",
+	"waiting", "pulse",  "missing", "key",      "unread",  "passed", "awaits",   "due",  "digest",  "held",
 };
 static const char *const of_view[] = {"event", "history", "row", "tally"};
 
@@ -254,6 +254,48 @@ void vl_archive_key(struct vl_key *key, const char *mission, const char *lane, s
 	vl_key_text(key, lane);
 	vl_key_u64(key, epoch.n);
 	vl_key_u64(key, seq.n);
+}
+
+/* On to the first batch of the lane that a key is of, or lies before; false where the key is of that lane. */
+static bool skip_lanes(struct vl_archive_walk *walk, struct vl_bytes key)
+{
+	const char *mission = (const char *)key.data;
+	struct vl_key own;
+
+	vl_key_reset(&own);
+	vl_key_text(&own, mission);
+	int order = strcmp(mission + strlen(mission) + 1, walk->lane);
+	if (order == 0)
+		return false;
+	if (order < 0)
+		vl_key_text(&own, walk->lane);
+	else
+		own.bytes[own.size - 1] = 1; /* behind all of this mission */
+	walk->key = own;
+	return true;
+}
+
+bool vl_archive_next(struct vl_txn *txn, struct vl_archive_walk *walk, struct vl_archive_place *at,
+		     struct vl_bytes *stored)
+{
+	struct vl_cursor *cursor = vl_cursor_open(txn, VL_DB_ARCHIVE);
+	struct vl_bytes key;
+
+	if (walk->key.size > 0)
+		vl_key_u8(&walk->key, 0);
+	bool found = vl_cursor_seek(cursor, vl_key_done(&walk->key), &key, stored);
+	while (found && skip_lanes(walk, key))
+		found = vl_cursor_seek(cursor, vl_key_done(&walk->key), &key, stored);
+	vl_cursor_close(cursor);
+	if (!found)
+		return false;
+	vl_key_reset(&walk->key);
+	vl_key_bytes(&walk->key, key.data, key.size);
+	at->mission = (const char *)walk->key.bytes;
+	at->lane = walk->lane;
+	at->epoch.n = vl_get_be64(walk->key.bytes + walk->key.size - 16);
+	at->seq.n = vl_get_be64(walk->key.bytes + walk->key.size - 8);
+	return true;
 }
 
 enum vl_err vl_archive_batch(struct vl_txn *txn, const char *mission, const char *lane, const struct vl_place *place,

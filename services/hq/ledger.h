@@ -7,7 +7,7 @@
  *     standing  mission, lane                         -> counters and verdict (standing.h)
  *     archive   mission, lane, epoch, seq             -> record as received, digest
  *     parked    mission, lane, epoch, seq, digest     -> record that waits behind a gap
- *     evidence  mission, lane, epoch, seq, digest     -> record that contradicts the chain; with one the epoch is suspended
+ *     evidence  mission, lane, epoch, seq, digest     -> record that contradicts the chain, or nothing where only its digest is kept; with one the epoch is suspended
  *     dead      topic, partition, offset              -> record for the dead letters, until Kafka has it
  *     refused   when to try again, key in dead        -> dead letter that its topic refused (refused.h)
  *     reasons   name of a reason                      -> how many records were refused for it
@@ -16,6 +16,11 @@
  *     missing   mission, lane                         -> epoch, seq that Kafka had and headquarters did not find
  *     key       key id; key id, lane                  -> a public key ever enrolled, and where it ended (keybook.h)
  *     unread    kind, topic, partition, name, offset  -> what cannot be read from Kafka, or is not as relied on (unread.h)
+ *     passed    mission, lane, topic, partition       -> where in Kafka that lies for which there was no room to wait (passed.h)
+ *     awaits    mission, lane, digest, epoch          -> nothing: the parked first batch of that epoch follows on that digest
+ *     due       mission, lane, epoch                  -> nothing: what is parked of that epoch may be applied now
+ *     digest    mission, lane, half of a digest       -> epoch, seq of the batch, archived or evidence, that has it
+ *     held      mission; mission, lane; and epoch       -> how much evidence is kept and counted (evidence.h)
  * and for each view (index i of vl_views):
  *     event     event id, mission                     -> its place; de-duplication is for ever
  *     history   kind, entity, mission, epoch, event   -> where the event lies in the archive
@@ -47,6 +52,11 @@ enum vl_ledger_db {
 	VL_DB_MISSING,
 	VL_DB_KEY,
 	VL_DB_UNREAD,
+	VL_DB_PASSED,
+	VL_DB_AWAITS,
+	VL_DB_DUE,
+	VL_DB_DIGEST,
+	VL_DB_HELD,
 	VL_DB_VIEWS, /* the first of the views' own */
 };
 
@@ -58,7 +68,7 @@ static inline unsigned vl_view_db(size_t view, enum vl_view_db db)
 }
 
 /* Of all that is in it; it is in `meta`, one byte. */
-#define VL_LEDGER_FORMAT 6
+#define VL_LEDGER_FORMAT 7
 #define VL_LEDGER_FORMAT_KEY "format"
 
 /* Open the ledger in folder `path`; `size` is the map's. Whoever writes mends its heads first (mend.h). Errors as vl_store_open. */
@@ -100,6 +110,23 @@ bool vl_record_digest(struct vl_bytes packed, struct vl_digest *digest);
 /* The archive's key. `mission` and `lane` are NUL-terminated. */
 void vl_archive_key(struct vl_key *key, const char *mission, const char *lane, struct vl_epoch epoch,
 		    struct vl_seq seq);
+
+/* A batch's place in the archive. */
+struct vl_archive_place {
+	const char *mission, *lane;
+	struct vl_epoch epoch;
+	struct vl_seq seq;
+};
+
+/* Walk the archived batches of one lane, by mission, epoch and seq: {.lane = LANE} to begin. `at` points into the walk, `stored` is valid
+ * until the next write. False at the end. */
+struct vl_archive_walk {
+	const char *lane;
+	struct vl_key key; /* of the last */
+};
+
+bool vl_archive_next(struct vl_txn *txn, struct vl_archive_walk *walk, struct vl_archive_place *at,
+		     struct vl_bytes *stored);
 
 /* The batch's bytes out of the archive, that of `place`; and one event's within them. CORRUPT where it is not there, or
  * not what it was. */

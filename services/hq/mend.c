@@ -3,7 +3,9 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "hq/chains.h"
+#include "hq/evidence.h"
 #include "hq/mend_count.h"
+#include "hq/mend_index.h"
 #include "hq/parked.h"
 #include "hq/standing.h"
 
@@ -11,11 +13,12 @@
 
 /* Small, and whole again at once. */
 static const enum vl_ledger_db heads[] = {
-	VL_DB_META, VL_DB_OFFSET, VL_DB_CHAIN, VL_DB_STANDING, VL_DB_REASONS, VL_DB_WAITING, VL_DB_PULSE, VL_DB_MISSING,
+	VL_DB_META,  VL_DB_OFFSET,  VL_DB_CHAIN,  VL_DB_STANDING, VL_DB_REASONS, VL_DB_WAITING,
+	VL_DB_PULSE, VL_DB_MISSING, VL_DB_PASSED, VL_DB_AWAITS,   VL_DB_DUE,     VL_DB_HELD,
 };
 
 /* Their rows are large. */
-static const enum vl_ledger_db large[] = {VL_DB_PARKED, VL_DB_EVIDENCE};
+static const enum vl_ledger_db large[] = {VL_DB_PARKED, VL_DB_EVIDENCE, VL_DB_DIGEST};
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -149,6 +152,12 @@ static void make_again(struct vl_txn *txn, const size_t damaged[VL_DB_VIEWS])
 		vl_mend_chains(txn);
 	if (damaged[VL_DB_WAITING] + damaged[VL_DB_PARKED] + damaged[VL_DB_META] > 0)
 		vl_mend_waiting(txn);
+	if (damaged[VL_DB_PARKED] + damaged[VL_DB_AWAITS] + damaged[VL_DB_DUE] > 0)
+		vl_mend_waits(txn);
+	if (damaged[VL_DB_HELD] + damaged[VL_DB_EVIDENCE] > 0)
+		vl_evidence_recount(txn);
+	if (damaged[VL_DB_DIGEST] > 0)
+		vl_mend_digests(txn);
 	if (damaged[VL_DB_STANDING] + damaged[VL_DB_PARKED] > 0)
 		vl_mend_standings(txn);
 }

@@ -9,6 +9,9 @@
  *     waiting, parked    a parked batch is forgotten, and its mission sends it again, as it has no receipt; what waits is counted again
  *     evidence           its place stays, so that its epoch stays suspended; its bytes are lost
  *     pulse, missing     forgotten: the next pulse, and the next look, say it again
+ *     passed             forgotten: its mission is asked for what was passed over there
+ *     awaits, due        made again from what is parked
+ *     held, digest       made again from the evidence and the archive
  *     reasons            that reason is counted from 0
  *     dead, refused      nothing can be made again: they stay, are passed over, and `valise view check` lists them
  *

@@ -3,6 +3,7 @@
 #include "bus/types.h"
 #include "bus/wire.h"
 #include "hq/deadletter.h"
+#include "hq/evidence.h"
 #include "hq/standing.h"
 
 #include <string.h>
@@ -110,14 +111,15 @@ static bool keep_evidence(struct vl_txn *txn, const char *mission, const struct 
 			  const struct vl_verified *verified)
 {
 	const struct vl_batch_head *head = &verified->batch.head;
-	struct vl_key key;
+	struct vl_buf packed = {0};
 
-	vl_archive_key(&key, mission, VL_PULSE_LANE, head->epoch, head->seq);
-	vl_key_bytes(&key, verified->digest.bytes, sizeof(verified->digest.bytes));
-	if (vl_txn_get(txn, VL_DB_EVIDENCE, vl_key_done(&key), NULL))
-		return false;
-	put(txn, VL_DB_EVIDENCE, &key, record, &verified->digest);
-	return true;
+	vl_record_pack(&packed, record, &verified->digest);
+	if (vl_buf_failed(&packed))
+		vl_txn_fail(txn, VL_ERR_NOMEM);
+	enum vl_evidence_outcome outcome = vl_evidence_keep(txn, mission, VL_PULSE_LANE, head->epoch, head->seq,
+							    &verified->digest, vl_buf_bytes(&packed), false);
+	vl_buf_free(&packed);
+	return outcome != VL_EVIDENCE_THERE;
 }
 
 static void take(struct vl_txn *txn, const char *mission, const struct vl_record *record,

@@ -9,8 +9,8 @@
 
 enum vl_err vl_pump(struct vl_verifier *verifier, struct vl_applier *applier, int timeout_ms, struct vl_why *why)
 {
-	const struct vl_job *job = vl_verifier_next(verifier, timeout_ms);
-	if (job == NULL)
+	const struct vl_job *job = vl_verifier_next(verifier, vl_apply_waits(applier) ? 0 : timeout_ms);
+	if (job == NULL && !vl_apply_waits(applier))
 		return VL_ERR_TIMEOUT;
 
 	(void)vl_failpoint("hq.after-verify");
@@ -20,13 +20,17 @@ enum vl_err vl_pump(struct vl_verifier *verifier, struct vl_applier *applier, in
 	if (err != VL_OK)
 		return err;
 	for (unsigned records = 1; job != NULL; records++) {
-		vl_apply_record(applier, job->record, job->verdict, &job->verified, job->facts, &job->why);
+		if (job->again)
+			vl_apply_again(applier, job->record, job->verdict, &job->verified, job->facts);
+		else
+			vl_apply_record(applier, job->record, job->verdict, &job->verified, job->facts, &job->why);
 		(void)vl_failpoint("hq.mid-apply");
 		bytes += job->record->value.size;
 		bool room = records < VL_VERIFIER_TAKE && vl_apply_events(applier) < MOST_EVENTS &&
 			    bytes < MOST_BYTES && vl_monotonic_ms() < until;
 		job = room ? vl_verifier_next(verifier, 0) : NULL;
 	}
+	(void)vl_apply_drain(applier);
 	(void)vl_failpoint("hq.before-commit");
 	err = vl_apply_commit(applier, why);
 	(void)vl_failpoint("hq.after-commit");

@@ -169,7 +169,8 @@ enum vl_err vl_verifier_renew(struct vl_verifier *v, struct vl_ring *keys)
 	return VL_OK;
 }
 
-bool vl_verifier_put(struct vl_verifier *v, const struct vl_record *record, void (*release)(void *owner), void *owner)
+static bool put(struct vl_verifier *v, const struct vl_record *record, void (*release)(void *owner), void *owner,
+		bool again)
 {
 	pthread_mutex_lock(&v->lock);
 	while (!v->stop && v->put - v->done == SLOTS)
@@ -181,12 +182,40 @@ bool vl_verifier_put(struct vl_verifier *v, const struct vl_record *record, void
 		slot->job.record = record;
 		slot->job.release = release;
 		slot->job.owner = owner;
+		slot->job.again = again;
 		pthread_cond_signal(&v->work);
 	}
 	pthread_mutex_unlock(&v->lock);
 	if (!taken)
 		release(owner);
 	return taken;
+}
+
+bool vl_verifier_put(struct vl_verifier *v, const struct vl_record *record, void (*release)(void *owner), void *owner)
+{
+	return put(v, record, release, owner, false);
+}
+
+bool vl_verifier_put_again(struct vl_verifier *v, const struct vl_record *record, void (*release)(void *owner),
+			   void *owner)
+{
+	return put(v, record, release, owner, true);
+}
+
+uint64_t vl_verifier_mark(struct vl_verifier *v)
+{
+	pthread_mutex_lock(&v->lock);
+	uint64_t mark = v->put;
+	pthread_mutex_unlock(&v->lock);
+	return mark;
+}
+
+bool vl_verifier_past(struct vl_verifier *v, uint64_t mark)
+{
+	pthread_mutex_lock(&v->lock);
+	bool past = v->done >= mark;
+	pthread_mutex_unlock(&v->lock);
+	return past;
 }
 
 bool vl_verifier_idle(struct vl_verifier *v)

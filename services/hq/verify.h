@@ -18,6 +18,7 @@ struct vl_job {
 	const struct vl_record *record;
 	void (*release)(void *owner); /* called once the record is no longer wanted, from any thread */
 	void *owner;
+	bool again; /* it was passed over, and is read once more (passed.h) */
 	struct vl_arena *arena;
 	struct vl_verified verified;
 	/* One for each event of a good batch, in the arena; `payload` is NULL where the event
@@ -45,6 +46,10 @@ enum vl_err vl_verifier_renew(struct vl_verifier *verifier, struct vl_ring *ring
 bool vl_verifier_put(struct vl_verifier *verifier, const struct vl_record *record, void (*release)(void *owner),
 		     void *owner);
 
+/* The same for a record that is read once more. */
+bool vl_verifier_put_again(struct vl_verifier *verifier, const struct vl_record *record, void (*release)(void *owner),
+			   void *owner);
+
 /* The most records that may be taken out before they are done with. */
 #define VL_VERIFIER_TAKE 128
 
@@ -56,6 +61,10 @@ void vl_verifier_done(struct vl_verifier *verifier);
 
 /* Whether all that was put in is done with. */
 bool vl_verifier_idle(struct vl_verifier *verifier);
+
+/* How many were ever put in; and whether as many are done with: all that was put in up to the mark. */
+uint64_t vl_verifier_mark(struct vl_verifier *verifier);
+bool vl_verifier_past(struct vl_verifier *verifier, uint64_t mark);
 
 /* Make put and next return at once from now on. */
 void vl_verifier_stop(struct vl_verifier *verifier);

@@ -2,6 +2,7 @@
 #include "hq_fake_agent.h"
 
 #include "hq/directives.h"
+#include "hq/passed.h"
 #include "valise/directive/v1/directive.pb-c.h"
 
 #define AFTER 5000
@@ -11,9 +12,25 @@
 static struct vl_directives *directives;
 static struct sent *batches[BATCHES + 1];
 
+/* Whether the lane was read to its end. */
+static bool lane_read = true;
+
+static bool is_read(void *context, const char *lane, int64_t since)
+{
+	(void)since;
+	assert_string_equal(lane, LANE);
+	return *(const bool *)context;
+}
+
 static void open_directives(struct office *o)
 {
-	struct vl_directives_options options = {o->world.store, o->agent.path, AFTER, PATIENCE, &o->clock};
+	struct vl_directives_options options = {.store = o->world.store,
+						.socket = o->agent.path,
+						.after_ms = AFTER,
+						.patience_ms = PATIENCE,
+						.clock = &o->clock,
+						.read = is_read,
+						.context = &lane_read};
 
 	assert_int_equal(vl_directives_open(&options, &directives, NULL), VL_OK);
 }
@@ -131,6 +148,19 @@ static void a_gap_that_closes_soon_is_not_asked_for(void **state)
 	expect_silence(o, 10 * AFTER);
 }
 
+/* Whatever was passed over is looked for in Kafka, which has lost it. */
+static void look_in_vain(struct office *o)
+{
+	struct vl_pass pass = {.end = 0};
+	uint64_t applied;
+	struct vl_txn *txn = vl_txn_begin(o->world.store, true, NULL);
+
+	assert_true(vl_passed_next(txn, &(struct vl_key){.size = 0}, false, NULL, NULL, &pass));
+	vl_passed_begin(txn, &pass);
+	assert_true(vl_passed_reached(txn, &pass, pass.end, &applied));
+	assert_int_equal(vl_txn_commit(txn, NULL), VL_OK);
+}
+
 static void what_had_no_room_is_asked_for_after_the_gap(void **state)
 {
 	struct office *o = *state;
@@ -141,12 +171,26 @@ static void what_had_no_room_is_asked_for_after_the_gap(void **state)
 	expect_silence(o, AFTER);
 	expect_one(o, 3, 3, 0);
 	bring_range(o, 3, 3);
-	expect_silence(o, 2 * AFTER + VL_DIRECTIVES_LOOK_MS); /* since it was seen to have moved */
+	expect_silence(o, 10 * AFTER);
+	look_in_vain(o);
+	expect_silence(o, 2 * AFTER - VL_DIRECTIVES_LOOK_MS); /* since it was last seen to lie in Kafka */
 	expect_one(o, 6, 11, 0);
 	bring_range(o, 6, 11);
 	expect_silence(o, 10 * AFTER);
 	assert_int_equal(world_standing(&o->world, "CN-SD-EMB").batches, 11);
 	assert_int_equal(world_standing(&o->world, "CN-SD-EMB").dropped, 0);
+}
+
+static void nothing_is_asked_for_that_was_not_read_yet(void **state)
+{
+	struct office *o = *state;
+
+	lane_read = false;
+	bring_range(o, 1, 1);
+	bring_range(o, 3, 3);
+	expect_silence(o, 10 * AFTER);
+	lane_read = true;
+	expect_one(o, 2, 2, 0);
 }
 
 static void gaps_that_stand_at_the_start_are_asked_for(void **state)
@@ -216,6 +260,7 @@ int main(void)
 		TEST(a_gap_that_moves_has_its_time_again),
 		TEST(a_gap_that_closes_soon_is_not_asked_for),
 		TEST(what_had_no_room_is_asked_for_after_the_gap),
+		TEST(nothing_is_asked_for_that_was_not_read_yet),
 		TEST(gaps_that_stand_at_the_start_are_asked_for),
 		TEST(an_agent_that_refuses_or_goes_is_asked_again),
 		TEST(without_an_agent_nothing_is_asked_for),
