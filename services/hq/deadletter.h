@@ -16,9 +16,18 @@
 
 #define VL_DEADLETTER_TOPIC "valise.deadletter.v1"
 
+/* What may wait for Kafka whole, in bytes as stored: of one topic and record key, and of all. Beyond it only the first bytes of a value are
+ * kept, with the digest of all of it; beyond twice as much a letter is counted alone. It still lies where it came from. */
+#define VL_DEADLETTER_SENDER ((uint64_t)8 << 20)
+#define VL_DEADLETTER_ALL ((uint64_t)64 << 20)
+#define VL_DEADLETTER_FIRST ((size_t)1024)
+
 /* Bury a record for `reason`; `why`, which may be NULL, has its words. Counts the reason. */
 void vl_deadletter_bury(struct vl_txn *txn, const struct vl_record *record, const struct vl_digest *digest,
 			enum vl_err reason, const struct vl_why *why);
+
+/* Take out a letter that Kafka has, or that is to be forgotten: `again` where it lies among the refused. */
+void vl_deadletter_let_go(struct vl_txn *txn, struct vl_bytes key, bool again);
 
 /* How many records were buried for each reason, ever, by name. */
 void vl_deadletter_each_reason(struct vl_txn *txn, void (*each)(void *context, const char *reason, uint64_t count),

@@ -20,6 +20,16 @@ static bool read_row(struct vl_bytes key, struct vl_bytes value, struct vl_refus
 	return true;
 }
 
+bool vl_refused_letter(struct vl_bytes *value, bool refused)
+{
+	if (!refused)
+		return true;
+	if (value->size < HEAD)
+		return false;
+	*value = (struct vl_bytes){value->data + HEAD, value->size - HEAD};
+	return true;
+}
+
 static int64_t pause_after(uint32_t tries)
 {
 	int64_t pause = 0;

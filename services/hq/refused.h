@@ -37,4 +37,7 @@ struct vl_letter {
 };
 enum vl_err vl_letter_read(struct vl_bytes bytes, struct vl_letter *letter) VL_CHECKED;
 
+/* The letter in a value, of one that was refused or not yet. False where it is none. */
+bool vl_refused_letter(struct vl_bytes *value, bool refused);
+
 #endif

@@ -284,7 +284,7 @@ static void settle_letter(struct vl_undertaker *u, struct vl_txn *txn, const str
 	int64_t now = vl_time_ms(vl_clock_now(u->clock));
 
 	if (letter->state == ARRIVED)
-		(void)vl_txn_delete(txn, letter->again ? VL_DB_REFUSED : VL_DB_DEAD, key);
+		vl_deadletter_let_go(txn, key, letter->again);
 	else if (letter->state == REFUSED)
 		vl_refused_put(txn, key, letter->again, letter->err, now);
 }

@@ -1,6 +1,7 @@
 /* hq/evidence.h and hq/parked.h: what one sender may make headquarters keep and do is bounded, and nobody else's batch waits for it. */
 #include "hq_world.h"
 
+#include "hq/deadletter.h"
 #include "hq/evidence.h"
 
 #define FORKS (VL_EVIDENCE_WHOLE + VL_EVIDENCE_DIGESTS + 40)
@@ -113,6 +114,77 @@ static void many_forks_are_bounded_for_their_mission(void **state)
 	assert_int_equal(whole, VL_EVIDENCE_BYTES / big.size + 1);
 }
 
+/* -- dead letters -- */
+
+static uint64_t letter_bytes(struct court *c)
+{
+	struct vl_txn *txn = vl_txn_begin(c->world.store, false, NULL);
+	struct vl_cursor *cursor = vl_cursor_open(txn, VL_DB_DEAD);
+	struct vl_bytes value;
+	uint64_t bytes = 0;
+
+	for (bool more = vl_cursor_seek(cursor, (struct vl_bytes){0}, NULL, &value); more;
+	     more = vl_cursor_next(cursor, NULL, &value))
+		bytes += value.size;
+	vl_cursor_close(cursor);
+	vl_txn_abort(txn);
+	return bytes;
+}
+
+static void bury(struct court *c, struct vl_record *record, unsigned times)
+{
+	struct vl_digest digest = vl_batch_digest(record->value);
+	struct vl_txn *txn = vl_txn_begin(c->world.store, true, NULL);
+
+	for (unsigned i = 0; i < times; i++, record->offset++)
+		vl_deadletter_bury(txn, record, &digest, VL_ERR_UNSIGNED, NULL);
+	assert_int_equal(vl_txn_commit(txn, NULL), VL_OK);
+}
+
+static void let_all_go(struct court *c)
+{
+	struct vl_bytes key;
+
+	for (bool more = true; more;) {
+		struct vl_txn *txn = vl_txn_begin(c->world.store, true, NULL);
+		struct vl_cursor *cursor = vl_cursor_open(txn, VL_DB_DEAD);
+		struct vl_key first = {.size = 0};
+		more = vl_cursor_seek(cursor, (struct vl_bytes){0}, &key, NULL);
+		if (more)
+			vl_key_bytes(&first, key.data, key.size);
+		vl_cursor_close(cursor);
+		if (more)
+			vl_deadletter_let_go(txn, vl_key_done(&first), false);
+		assert_int_equal(vl_txn_commit(txn, NULL), VL_OK);
+	}
+}
+
+/* One sender's are kept whole up to a bound, then their first bytes; another's are not fewer for it. */
+static void dead_letters_are_bounded(void **state)
+{
+	struct court *c = *state;
+	uint8_t *bytes = calloc(1, 1 << 20);
+	struct vl_record record = {.topic = vl_bytes_of(LANE), .key = vl_bytes_of("CN-SD-EMB")};
+	unsigned whole = VL_DEADLETTER_SENDER >> 20;
+	uint64_t metas = world_count(&c->world, VL_DB_META);
+
+	record.value = (struct vl_bytes){bytes, 1 << 20};
+	bury(c, &record, 100);
+	assert_int_equal(world_count(&c->world, VL_DB_DEAD), 100);
+	assert_true(letter_bytes(c) < VL_DEADLETTER_SENDER + 100 * 2 * VL_DEADLETTER_FIRST);
+	record.key = vl_bytes_of("CN-EG-EMB");
+	uint64_t before = letter_bytes(c);
+	bury(c, &record, whole - 1);
+	assert_true(letter_bytes(c) > before + ((uint64_t)(whole - 1) << 20));
+	let_all_go(c);
+	assert_int_equal(world_count(&c->world, VL_DB_META), metas);
+	record.value.size = 500;
+	bury(c, &record, 40000);
+	assert_true(letter_bytes(c) <= 2 * VL_DEADLETTER_SENDER);
+	assert_true(world_count(&c->world, VL_DB_DEAD) < 40000);
+	free(bytes);
+}
+
 /* -- what waits -- */
 
 #define LONG 700 /* more than one transaction takes out of what waits */
@@ -195,6 +267,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_long_fork_is_bounded),
 		TEST(many_forks_are_bounded_for_their_mission),
+		TEST(dead_letters_are_bounded),
 		TEST(a_gap_that_closes_is_spread_over_transactions),
 		TEST(epochs_that_follow_on_nothing_cost_nothing),
 	};
