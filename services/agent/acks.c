@@ -1,5 +1,7 @@
 #include "agent/acks.h"
 
+#include "agent/roster.h"
+
 #include <stdlib.h>
 
 struct vl_acks {
@@ -10,12 +12,12 @@ struct vl_acks {
 			struct vl_seq seq;
 			bool news;
 		} acked, sent;
-	} lanes[]; /* by the index in vl_lanes */
+	} lanes[]; /* by the number in the roster */
 };
 
 struct vl_acks *vl_acks_open(void)
 {
-	struct vl_acks *acks = calloc(1, sizeof(*acks) + vl_n_lanes * sizeof(acks->lanes[0]));
+	struct vl_acks *acks = calloc(1, sizeof(*acks) + vl_roster_room() * sizeof(acks->lanes[0]));
 
 	if (acks != NULL)
 		acks->since = -1;
@@ -29,7 +31,7 @@ void vl_acks_close(struct vl_acks *acks)
 
 void vl_acks_take(struct vl_acks *acks, const struct vl_pipe_message *message, int64_t now_ms)
 {
-	size_t i = (size_t)(message->lane - vl_lanes);
+	size_t i = vl_roster_number(message->lane);
 	struct place place = {message->epoch, message->seq, true};
 
 	if (message->kind == VL_PIPE_ACKED)
@@ -47,25 +49,25 @@ int64_t vl_acks_since(const struct vl_acks *acks)
 
 void vl_acks_note(const struct vl_acks *acks, struct vl_outbox *outbox)
 {
-	for (size_t i = 0; acks->since >= 0 && i < vl_n_lanes; i++) {
+	for (size_t i = 0; acks->since >= 0 && i < vl_roster_count(); i++) {
 		const struct place *sent = &acks->lanes[i].sent, *acked = &acks->lanes[i].acked;
 		if (sent->news)
-			vl_outbox_sent(outbox, vl_lanes[i].name, sent->epoch, sent->seq);
+			vl_outbox_sent(outbox, vl_roster_lane(i)->name, sent->epoch, sent->seq);
 		if (acked->news)
-			vl_outbox_ack(outbox, vl_lanes[i].name, acked->epoch, acked->seq);
+			vl_outbox_ack(outbox, vl_roster_lane(i)->name, acked->epoch, acked->seq);
 	}
 }
 
 void vl_acks_noted(struct vl_acks *acks)
 {
-	for (size_t i = 0; acks->since >= 0 && i < vl_n_lanes; i++)
+	for (size_t i = 0; acks->since >= 0 && i < vl_roster_count(); i++)
 		acks->lanes[i].sent.news = acks->lanes[i].acked.news = false;
 	acks->since = -1;
 }
 
 void vl_acks_not_noted(struct vl_acks *acks, int64_t now_ms)
 {
-	for (size_t i = 0; i < vl_n_lanes; i++) {
+	for (size_t i = 0; i < vl_roster_count(); i++) {
 		struct place *sent = &acks->lanes[i].sent, *acked = &acks->lanes[i].acked;
 		sent->news = sent->seq.n > 0;
 		acked->news = acked->seq.n > 0;

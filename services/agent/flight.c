@@ -40,23 +40,21 @@ struct vl_flight {
 	uint64_t turns[VL_CLASSES];
 	size_t n_records, free;
 	struct record records[VL_FLIGHT_RECORDS];
-	size_t n_lanes;
-	struct lane lanes[];
+	size_t n_lanes, room;
+	struct lane *lanes;
 };
 
 struct vl_flight *vl_flight_open(const struct vl_lane *lanes, size_t n_lanes)
 {
-	struct vl_flight *flight = calloc(1, sizeof(*flight) + n_lanes * sizeof(flight->lanes[0]));
+	struct vl_flight *flight = calloc(1, sizeof(*flight));
 
 	if (flight == NULL)
 		return NULL;
-	flight->n_lanes = n_lanes;
-	for (size_t i = 0; i < n_lanes; i++) {
-		struct lane *lane = &flight->lanes[i];
-		lane->precedence = lanes[i].precedence;
-		lane->class = vl_class_of(&lanes[i]);
-		lane->first = lane->last = NONE;
-	}
+	for (size_t i = 0; i < n_lanes; i++)
+		if (!vl_flight_add(flight, &lanes[i])) {
+			vl_flight_close(flight);
+			return NULL;
+		}
 	for (size_t i = 0; i < VL_FLIGHT_RECORDS; i++)
 		flight->records[i].next = i + 1 < VL_FLIGHT_RECORDS ? i + 1 : NONE;
 	vl_flight_restart(flight, VL_URGENT);
@@ -66,7 +64,30 @@ struct vl_flight *vl_flight_open(const struct vl_lane *lanes, size_t n_lanes)
 
 void vl_flight_close(struct vl_flight *flight)
 {
+	if (flight == NULL)
+		return;
+	free(flight->lanes);
 	free(flight);
+}
+
+bool vl_flight_add(struct vl_flight *flight, const struct vl_lane *known)
+{
+	if (flight->n_lanes == flight->room) {
+		size_t room = flight->room > 0 ? flight->room * 2 : 16;
+		struct lane *lanes = reallocarray(flight->lanes, room, sizeof(*lanes));
+		if (lanes == NULL)
+			return false;
+		flight->lanes = lanes;
+		flight->room = room;
+	}
+	flight->lanes[flight->n_lanes++] = (struct lane){
+		.precedence = known->precedence,
+		.class = vl_class_of(known),
+		.first = NONE,
+		.last = NONE,
+		.waiting = true,
+	};
+	return true;
 }
 
 void vl_flight_start(struct vl_flight *flight, size_t lane, struct vl_place acked)

@@ -4,7 +4,7 @@
  * Lanes travel in two classes, each with connections and a window of its own, so that no urgent record waits behind the bytes of
  * another.
  *
- * Pure: places, counts and hours; no Kafka, no outbox. Lanes are numbered as in vl_lanes.
+ * Pure: places, counts and hours; no Kafka, no outbox. Lanes are numbered as in the roster.
  */
 #ifndef VALISE_AGENT_FLIGHT_H
 #define VALISE_AGENT_FLIGHT_H
@@ -41,6 +41,9 @@ struct vl_flight;
 /* NULL when out of memory. */
 struct vl_flight *vl_flight_open(const struct vl_lane *lanes, size_t n_lanes);
 void vl_flight_close(struct vl_flight *flight);
+
+/* One lane more, with the next number. False when out of memory. */
+bool vl_flight_add(struct vl_flight *flight, const struct vl_lane *lane);
 
 /* Where a lane stands: everything up to here is acked. At the start, from the outbox. */
 void vl_flight_start(struct vl_flight *flight, size_t lane, struct vl_place acked);

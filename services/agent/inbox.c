@@ -7,12 +7,15 @@
 #include "valise/receipt/v1/receipt.pb-c.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define WAITING_BYTES ((size_t)64 << 10) /* receipts beyond this are let go: they are said again */
-#define POSITION_DELAY_MS 10000          /* a position alone is not worth a commit sooner */
+#define POSITION_DELAY_MS 10000 /* a position alone is not worth a commit sooner */
 #define RETRY_MS 1000
+#define TELL_MS 60000
+#define EPOCHS 16 /* of one lane that receipts may wait for; the newest */
+#define KNOWN 8   /* of headquarters' epochs in one topic, the newest: how far each was read */
 
 struct receipt {
 	size_t lane; /* in vl_lanes */
@@ -22,14 +25,22 @@ struct receipt {
 	struct vl_epoch suspended;
 };
 
-enum { RECEIPTS, DIRECTIVES, TOPICS };
-static const char *const topics[TOPICS] = {VL_RECEIPT_LANE, VL_DIRECTIVE_LANE};
+/* Of records that were not good for one reason. */
+struct refused {
+	uint64_t count, told; /* since the start; when that was last logged */
+	int64_t told_at;
+};
 
-/* How far one of them was read. */
+/* How far one of the topics was read. */
 struct reading {
+	char topic[VL_LANE_NAME_MAX];
 	int32_t partition;
-	int64_t position;        /* -1 while there is none to note */
-	bool told[VL_ERR_COUNT]; /* what was wrong with a record, so that each is logged once */
+	int64_t position; /* -1 while there is none to note */
+	struct refused refused[VL_ERR_COUNT];
+	struct place {
+		struct vl_epoch epoch;
+		struct vl_seq seq;
+	} known[KNOWN]; /* while this process runs */
 };
 
 struct wish {
@@ -47,11 +58,9 @@ struct vl_inbox {
 	const struct vl_ring *ring;
 	const char *mission;
 	struct vl_arena *arena;
-	struct vl_buf receipts; /* those that wait for a transaction */
+	struct vl_buf receipts; /* those that wait for a transaction: an array, one of each lane and epoch */
 	int64_t due, not_before;
-	struct reading readings[TOPICS];
-	struct vl_epoch directed_epoch; /* of the last batch of directives, while this process runs */
-	struct vl_seq directed_seq;
+	struct reading readings[VL_DOWN_TOPICS];
 	uint64_t carried, damaged; /* as last told */
 	struct lane lanes[];       /* by index in vl_lanes */
 };
@@ -65,8 +74,10 @@ struct vl_inbox *vl_inbox_open(const struct vl_ring *ring, const char *mission)
 	inbox->ring = ring;
 	inbox->mission = mission;
 	inbox->due = -1;
-	for (size_t t = 0; t < TOPICS; t++)
+	for (size_t t = 0; t < VL_DOWN_TOPICS; t++) {
+		vl_down_topic((enum vl_down)t, mission, inbox->readings[t].topic);
 		inbox->readings[t].position = -1;
+	}
 	inbox->arena = vl_arena_open(0);
 	if (inbox->arena == NULL) {
 		free(inbox);
@@ -98,78 +109,175 @@ static enum vl_err verify(struct vl_inbox *inbox, const struct vl_record *record
 	return err;
 }
 
+/* The place of a receipt among those that wait: that of its lane and epoch, or one of its own. Of too many epochs the oldest gives way;
+ * NULL where this one is older still. */
+static struct receipt *place_of(struct vl_inbox *inbox, const struct receipt *receipt)
+{
+	struct receipt *waiting = (struct receipt *)(void *)inbox->receipts.data, *oldest = NULL;
+	size_t n = inbox->receipts.size / sizeof(*waiting), epochs = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (waiting[i].lane != receipt->lane)
+			continue;
+		if (waiting[i].epoch.n == receipt->epoch.n)
+			return &waiting[i];
+		epochs++;
+		if (oldest == NULL || waiting[i].epoch.n < oldest->epoch.n)
+			oldest = &waiting[i];
+	}
+	if (epochs < EPOCHS) {
+		struct receipt *added = (struct receipt *)(void *)vl_buf_add(&inbox->receipts, sizeof(*added));
+		if (added != NULL)
+			*added = (struct receipt){.lane = receipt->lane, .epoch = receipt->epoch};
+		return added;
+	}
+	if (receipt->epoch.n < oldest->epoch.n)
+		return NULL;
+	*oldest = (struct receipt){.lane = receipt->lane, .epoch = receipt->epoch};
+	return oldest;
+}
+
+/* What a later headquarters says of lanes that are not known here is not for us. */
 static void keep_receipt(struct vl_inbox *inbox, const Valise__Receipt__V1__Applied *applied)
 {
 	const struct vl_lane *lane = vl_lane_find(applied->lane, strlen(applied->lane));
 	struct receipt receipt = {.epoch = {applied->epoch}, .seq = {applied->seq}, .suspended = {applied->suspended}};
 
-	if (strcmp(applied->mission, inbox->mission) != 0 || lane == NULL ||
-	    applied->digest.len != sizeof(receipt.digest.bytes) || inbox->receipts.size > WAITING_BYTES)
+	if (lane == NULL || applied->digest.len != sizeof(receipt.digest.bytes))
 		return;
 	receipt.lane = (size_t)(lane - vl_lanes);
 	memcpy(receipt.digest.bytes, applied->digest.data, sizeof(receipt.digest.bytes));
-	vl_buf_put(&inbox->receipts, &receipt, sizeof(receipt));
+	struct receipt *kept = place_of(inbox, &receipt);
+	if (kept == NULL || receipt.seq.n < kept->seq.n)
+		return;
+	if (receipt.suspended.n < kept->suspended.n)
+		receipt.suspended = kept->suspended;
+	*kept = receipt;
 }
 
 static void keep_wish(struct vl_inbox *inbox, const Valise__Directive__V1__Resend *resend)
 {
 	const struct vl_lane *lane = vl_lane_find(resend->lane, strlen(resend->lane));
 
-	if (strcmp(resend->mission, inbox->mission) != 0 || lane == NULL || resend->from_seq == 0 ||
-	    (resend->to_seq != 0 && resend->to_seq < resend->from_seq))
+	if (lane == NULL || resend->from_seq == 0 || (resend->to_seq != 0 && resend->to_seq < resend->from_seq))
 		return;
 	inbox->lanes[lane - vl_lanes].wish = (struct wish){{resend->epoch}, {resend->from_seq}, {resend->to_seq}};
 }
 
-/* Later than every batch of directives that was read before it. */
-static bool is_new(struct vl_inbox *inbox, const struct vl_batch_head *head)
+/* Whether this batch of headquarters' was not read before: it is later than all of its epoch. Of an epoch that is not known any batch
+ * is new; the oldest known gives way to it. */
+static bool is_new(struct reading *reading, const struct vl_batch_head *head)
 {
-	bool later = vl_later(head->epoch, head->seq, inbox->directed_epoch, inbox->directed_seq);
+	struct place *oldest = &reading->known[0];
 
-	if (later) {
-		inbox->directed_epoch = head->epoch;
-		inbox->directed_seq = head->seq;
+	for (size_t i = 0; i < KNOWN; i++) {
+		struct place *place = &reading->known[i];
+		if (place->epoch.n == head->epoch.n) {
+			bool later = head->seq.n > place->seq.n;
+			if (later)
+				place->seq = head->seq;
+			return later;
+		}
+		if (place->epoch.n < oldest->epoch.n)
+			oldest = place;
 	}
-	return later;
+	if (head->epoch.n > oldest->epoch.n)
+		*oldest = (struct place){head->epoch, head->seq};
+	return true;
 }
 
-static void read_batch(struct vl_inbox *inbox, size_t topic, const struct vl_batch *batch)
+static bool is_ours(const struct vl_inbox *inbox, const char *mission)
 {
-	const ProtobufCMessageDescriptor *type = topic == RECEIPTS ? &valise__receipt__v1__applied__descriptor
-								   : &valise__directive__v1__resend__descriptor;
+	return strcmp(mission, inbox->mission) == 0;
+}
 
-	if (topic == DIRECTIVES && !is_new(inbox, &batch->head))
+/* A message of a type that is read here. False where it is about another mission. */
+static bool read_message(struct vl_inbox *inbox, const ProtobufCMessage *message)
+{
+	if (message->descriptor == &valise__receipt__v1__receipt__descriptor) {
+		const Valise__Receipt__V1__Receipt *receipt = (const Valise__Receipt__V1__Receipt *)message;
+		bool ours = is_ours(inbox, receipt->mission);
+		for (size_t i = 0; ours && i < receipt->n_applied; i++)
+			keep_receipt(inbox, receipt->applied[i]);
+		return ours;
+	}
+	if (message->descriptor == &valise__receipt__v1__applied__descriptor) {
+		const Valise__Receipt__V1__Applied *applied = (const Valise__Receipt__V1__Applied *)message;
+		if (is_ours(inbox, applied->mission))
+			keep_receipt(inbox, applied);
+		return is_ours(inbox, applied->mission);
+	}
+	const Valise__Directive__V1__Resend *resend = (const Valise__Directive__V1__Resend *)message;
+	if (is_ours(inbox, resend->mission))
+		keep_wish(inbox, resend);
+	return is_ours(inbox, resend->mission);
+}
+
+/* The types that are read in a topic. */
+static const ProtobufCMessageDescriptor *const types[VL_DOWN_TOPICS][2] = {
+	[VL_DOWN_RECEIPTS] = {&valise__receipt__v1__receipt__descriptor, &valise__receipt__v1__applied__descriptor},
+	[VL_DOWN_DIRECTIVES] = {&valise__directive__v1__resend__descriptor, NULL},
+	/* What names a mission is not for all. */
+	[VL_DOWN_ORDERS] = {NULL, NULL},
+};
+
+static enum vl_err read_batch(struct vl_inbox *inbox, size_t topic, const struct vl_batch *batch, struct vl_why *why)
+{
+	enum vl_err err = VL_OK;
+
+	if (!is_new(&inbox->readings[topic], &batch->head))
+		return vl_fail(why, VL_ERR_EXISTS, "it was read before, and comes again");
+	for (size_t i = 0; i < batch->n_events; i++)
+		for (size_t t = 0; t < 2 && types[topic][t] != NULL; t++) {
+			struct vl_bytes payload;
+			/* What a later headquarters says here is not for us. */
+			if (!vl_event_payload(batch->events[i], types[topic][t], &payload))
+				continue;
+			const ProtobufCMessage *message = vl_wire_unpack(types[topic][t], payload, inbox->arena);
+			if (message != NULL && !read_message(inbox, message))
+				err = vl_fail(why, VL_ERR_WRONG_MISSION, "it is about another mission");
+		}
+	return err;
+}
+
+/* Each kind is logged at once, and then once a minute at most, with how many there were. */
+static void tell(struct vl_inbox *inbox, size_t topic, int64_t offset, enum vl_err err, const struct vl_why *why,
+		 int64_t now_ms)
+{
+	struct reading *reading = &inbox->readings[topic];
+	struct refused *refused = &reading->refused[err];
+	char more[64] = "";
+
+	if (err == VL_OK)
 		return;
-	for (size_t i = 0; i < batch->n_events; i++) {
-		struct vl_bytes payload;
-		/* What a later headquarters says here is not for us. */
-		if (!vl_event_payload(batch->events[i], type, &payload))
-			continue;
-		const ProtobufCMessage *message = vl_wire_unpack(type, payload, inbox->arena);
-		if (message != NULL && topic == RECEIPTS)
-			keep_receipt(inbox, (const Valise__Receipt__V1__Applied *)message);
-		else if (message != NULL)
-			keep_wish(inbox, (const Valise__Directive__V1__Resend *)message);
-	}
+	refused->count++;
+	if (refused->told > 0 && now_ms - refused->told_at < TELL_MS)
+		return;
+	if (refused->count - refused->told > 1)
+		(void)snprintf(more, sizeof(more), " (%" PRIu64 " of the kind since this was last said)",
+			       refused->count - refused->told);
+	vl_log_warning("a %s is passed over: record %" PRId64 " of '%s' is not good: %s%s",
+		       topic == VL_DOWN_RECEIPTS ? "receipt" : "directive", offset, reading->topic,
+		       vl_why_text(why, err), more);
+	refused->told = refused->count;
+	refused->told_at = now_ms;
 }
 
-static void tell(struct vl_inbox *inbox, size_t topic, int64_t offset, enum vl_err err, const struct vl_why *why)
+uint64_t vl_inbox_refused(const struct vl_inbox *inbox)
 {
-	bool *told = &inbox->readings[topic].told[err];
+	uint64_t count = 0;
 
-	if (err != VL_OK && !*told)
-		vl_log_warning("a %s is passed over: record %" PRId64
-			       " of '%s' is not good: %s; more of the kind are not logged",
-			       topic == RECEIPTS ? "receipt" : "directive", offset, topics[topic],
-			       vl_why_text(why, err));
-	*told = true;
+	for (size_t t = 0; t < VL_DOWN_TOPICS; t++)
+		for (size_t i = 0; i < VL_ERR_COUNT; i++)
+			count += inbox->readings[t].refused[i].count;
+	return count;
 }
 
-static size_t topic_of(const struct vl_record *record)
+static size_t topic_of(const struct vl_inbox *inbox, const struct vl_record *record)
 {
 	size_t topic = 0;
 
-	while (topic < TOPICS && !vl_bytes_are(record->topic, topics[topic]))
+	while (topic < VL_DOWN_TOPICS && !vl_bytes_are(record->topic, inbox->readings[topic].topic))
 		topic++;
 	return topic;
 }
@@ -191,14 +299,14 @@ void vl_inbox_take(struct vl_inbox *inbox, struct vl_bytes relayed, int64_t now_
 	if (inbox->ring == NULL || vl_relay_unpack(relayed, &record) != VL_OK || record.partition != 0 ||
 	    record.offset == INT64_MAX)
 		return;
-	size_t topic = topic_of(&record);
-	if (topic == TOPICS)
+	size_t topic = topic_of(inbox, &record);
+	if (topic == VL_DOWN_TOPICS)
 		return;
 	vl_arena_reset(inbox->arena);
 	enum vl_err err = verify(inbox, &record, &verified, &why);
 	if (err == VL_OK)
-		read_batch(inbox, topic, &verified.batch);
-	tell(inbox, topic, record.offset, err, &why);
+		err = read_batch(inbox, topic, &verified.batch, &why);
+	tell(inbox, topic, record.offset, err, &why, now_ms);
 	vl_arena_reset(inbox->arena);
 	inbox->readings[topic].partition = record.partition;
 	inbox->readings[topic].position = record.offset + 1;
@@ -289,9 +397,9 @@ static void tell_carried(struct vl_inbox *inbox, const struct vl_outbox *outbox)
 void vl_inbox_note(struct vl_inbox *inbox, struct vl_outbox *outbox)
 {
 	take_receipts(inbox, outbox);
-	for (size_t t = 0; t < TOPICS; t++)
+	for (size_t t = 0; t < VL_DOWN_TOPICS; t++)
 		if (inbox->readings[t].position >= 0)
-			vl_outbox_set_position(outbox, topics[t], inbox->readings[t].partition,
+			vl_outbox_set_position(outbox, inbox->readings[t].topic, inbox->readings[t].partition,
 					       inbox->readings[t].position);
 	vl_outbox_free_some(outbox);
 	tell_carried(inbox, outbox);
@@ -301,7 +409,7 @@ void vl_inbox_noted(struct vl_inbox *inbox)
 {
 	vl_buf_reset(&inbox->receipts);
 	inbox->due = -1;
-	for (size_t t = 0; t < TOPICS; t++)
+	for (size_t t = 0; t < VL_DOWN_TOPICS; t++)
 		inbox->readings[t].position = -1;
 	inbox->not_before = 0;
 }

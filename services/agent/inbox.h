@@ -1,11 +1,12 @@
 /*
  * The inbox: what comes down to a mission, judged by the keeper before anything is done with it.
  *
- * The link hands each record of the topics of receipts and directives over as it is (relay.h). Only what headquarters' key, as
- * enrolled here, has signed is read; of that, only what is about this mission. A receipt that does not fit the outbox frees
- * nothing, is an alarm, and begins a new epoch: the outbox is an old copy, or another agent has its key. A directive that was given
- * before one that has been read, such as a record that somebody has put there again, says nothing. How far the topics were
- * read is kept with what they changed, in one transaction.
+ * The link hands each record of the topics that come down over as it is (relay.h). Only what headquarters' key, as
+ * enrolled here, has signed is read, in the topic that it was signed for; of that, only what is about this mission. A receipt that does
+ * not fit the outbox frees nothing, is an alarm, and begins a new epoch: the outbox is an old copy, or another agent has its
+ * key. A batch of headquarters' that has been read before, such as a record that somebody has put there again, says nothing.
+ * What is refused is counted, and logged once a minute for each reason. Of receipts that wait for a transaction the newest of
+ * each lane and epoch is kept. How far the topics were read is kept with what they changed, in one transaction.
  */
 #ifndef VALISE_AGENT_INBOX_H
 #define VALISE_AGENT_INBOX_H
@@ -13,9 +14,6 @@
 #include "agent/outbox.h"
 #include "agent/pipe.h"
 #include "bus/ring.h"
-
-/* Who signs receipts and directives. */
-#define VL_HEADQUARTERS "HQ"
 
 struct vl_inbox;
 
@@ -25,6 +23,9 @@ void vl_inbox_close(struct vl_inbox *inbox);
 
 /* A record from the link, whatever its bytes are. */
 void vl_inbox_take(struct vl_inbox *inbox, struct vl_bytes relayed, int64_t now_ms);
+
+/* How many records were refused since it was opened. */
+uint64_t vl_inbox_refused(const struct vl_inbox *inbox);
 
 /* The next wish of headquarters', as a RESEND for the link; false where there is none. A wish not yet taken is replaced by a newer
  * one for the same lane. */

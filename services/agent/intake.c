@@ -5,13 +5,12 @@
 #include "base/log.h"
 #include "stream/reader.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #define RECORDS_A_TURN 16
 #define REOPEN_MIN_MS 1000
 #define REOPEN_MAX_MS 60000
-#define REST_MAX_MS 600000 /* a new consumer is a new connection */
+#define REST_MAX_MS 60000
 
 /* Before the mission's own, which may say otherwise. */
 static const struct vl_conf_pair thin[] = {
@@ -20,8 +19,12 @@ static const struct vl_conf_pair thin[] = {
 };
 #define N_THIN (sizeof(thin) / sizeof(thin[0]))
 
-const char *const vl_intake_topics[VL_INTAKE_TOPICS] = {VL_RECEIPT_LANE, VL_DIRECTIVE_LANE};
-static const int64_t first_time[VL_INTAKE_TOPICS] = {VL_OFFSET_BEGINNING, VL_OFFSET_END};
+/* Where each is read from the first time. */
+static const int64_t first_time[VL_DOWN_TOPICS] = {
+	[VL_DOWN_RECEIPTS] = VL_OFFSET_LAST,
+	[VL_DOWN_DIRECTIVES] = VL_OFFSET_END,
+	[VL_DOWN_ORDERS] = VL_OFFSET_END,
+};
 
 /* One topic. What is wrong with it keeps nobody from reading the other. */
 struct source {
@@ -34,7 +37,7 @@ struct vl_intake {
 	const struct vl_agent_config *config;
 	struct vl_conf_pair *pairs;
 	struct vl_reader *reader; /* NULL while backing off */
-	struct source sources[VL_INTAKE_TOPICS];
+	struct source sources[VL_DOWN_TOPICS];
 	int64_t reopen_at, reopen_ms;
 	struct vl_buf record; /* what the keeper has not taken yet */
 	size_t at;
@@ -42,17 +45,17 @@ struct vl_intake {
 	enum vl_err told;
 };
 
-struct vl_intake *vl_intake_open(const struct vl_agent_config *config, const int64_t positions[VL_INTAKE_TOPICS])
+struct vl_intake *vl_intake_open(const struct vl_agent_config *config, const int64_t positions[VL_DOWN_TOPICS])
 {
 	struct vl_intake *intake = calloc(1, sizeof(*intake));
 
 	if (intake == NULL)
 		return NULL;
 	intake->config = config;
-	for (size_t i = 0; i < VL_INTAKE_TOPICS; i++) {
+	for (size_t i = 0; i < VL_DOWN_TOPICS; i++) {
 		struct vl_position *position = &intake->sources[i].position;
 		position->offset = positions[i] >= 0 ? positions[i] : first_time[i];
-		(void)snprintf(position->topic, sizeof(position->topic), "%s", vl_intake_topics[i]);
+		vl_down_topic((enum vl_down)i, config->mission, position->topic);
 	}
 	return intake;
 }
@@ -108,7 +111,7 @@ static enum vl_err open_reader(struct vl_intake *intake, struct vl_why *why)
 	for (size_t i = 0; i < N_THIN + n; i++)
 		intake->pairs[i] = i < N_THIN ? thin[i] : intake->config->kafka[i - N_THIN];
 	enum vl_err err = vl_reader_open(intake->pairs, N_THIN + n, &intake->reader, why);
-	for (size_t i = 0; err == VL_OK && i < VL_INTAKE_TOPICS; i++)
+	for (size_t i = 0; err == VL_OK && i < VL_DOWN_TOPICS; i++)
 		err = vl_reader_put(intake->reader, &intake->sources[i].position, &intake->sources[i]);
 	if (err != VL_OK) {
 		vl_reader_close(intake->reader);
@@ -127,14 +130,16 @@ static void miss(struct vl_intake *intake, struct source *source, int64_t offset
 		return;
 	}
 	vl_log_info("'%s' no longer has offset %lld; reading what there is", source->position.topic, (long long)offset);
-	source->position.offset = first_time[source - intake->sources];
+	/* Where there is no last record, what comes next is the first. */
+	int64_t first = first_time[source - intake->sources];
+	source->position.offset = source->position.offset == first ? VL_OFFSET_END : first;
 	source->rest_until = now_ms;
 }
 
 /* Read again what has rested long enough. */
 static void wake(struct vl_intake *intake, int64_t now_ms)
 {
-	for (size_t i = 0; i < VL_INTAKE_TOPICS; i++) {
+	for (size_t i = 0; i < VL_DOWN_TOPICS; i++) {
 		struct source *source = &intake->sources[i];
 		if (source->rest_until == 0 || now_ms < source->rest_until)
 			continue;
@@ -179,6 +184,9 @@ static void take_news(struct vl_intake *intake, struct vl_news *news, int64_t no
 		take(intake, source, news->message);
 		break;
 	case VL_NEWS_END:
+		/* Whatever comes next is new, also for another reader. */
+		if (source->position.offset < 0 && news->at.offset >= 0)
+			source->position.offset = news->at.offset;
 		break;
 	case VL_NEWS_TROUBLE:
 		if (!source->troubled)
@@ -195,8 +203,12 @@ static void take_news(struct vl_intake *intake, struct vl_news *news, int64_t no
 			     vl_why_text(&news->why, news->err));
 		break;
 	case VL_NEWS_LOST:
-		if (news->at.offset < 0)
-			trouble(intake, VL_ERR_NOT_FOUND, &news->why);
+		if (news->at.offset < 0 && !source->troubled) {
+			vl_log_warning("cannot read '%s': %s; headquarters makes it: valise topic apply --keys DIR FILE; "
+				       "the outbox keeps everything, trying on",
+				       source->position.topic, vl_why_text(&news->why, VL_ERR_NOT_FOUND));
+			source->troubled = true;
+		}
 		miss(intake, source, news->at.offset, now_ms);
 		break;
 	}

@@ -1,6 +1,7 @@
 /*
- * The intake: the link's reading side. It reads the topics of receipts and directives and hands each record, as it is, to the
- * keeper, who judges it. A topic that is not there, or not to be read, keeps nobody from reading the other (stream/reader.h).
+ * The intake: the link's reading side. It reads the topics that come down (relay.h) and hands each record, as it is, to the
+ * keeper, who judges it. A topic that is not there, or not to be read, keeps nobody from reading the others (stream/reader.h);
+ * it is looked for again, every minute at least.
  *
  * Never waits: one step takes what librdkafka has by now. While nothing comes the broker holds our question for ten seconds,
  * and little is kept here: a thin line pays for each.
@@ -10,16 +11,14 @@
 
 #include "agent/config.h"
 #include "agent/outbox.h"
+#include "agent/relay.h"
 
 struct vl_intake;
 
-#define VL_INTAKE_TOPICS 2
-extern const char *const vl_intake_topics[VL_INTAKE_TOPICS];
-
-/* Each topic goes on at its position, from the outbox; -1, the first time: receipts at the beginning, since each says all that was
+/* Each topic goes on at its position, from the outbox; -1, the first time: receipts at the newest, since each says all that was
  * said before; directives at the end, since what is still wanted is said again. NULL when out of memory. The configuration
  * stays the caller's. */
-struct vl_intake *vl_intake_open(const struct vl_agent_config *config, const int64_t positions[VL_INTAKE_TOPICS]);
+struct vl_intake *vl_intake_open(const struct vl_agent_config *config, const int64_t positions[VL_DOWN_TOPICS]);
 void vl_intake_close(struct vl_intake *intake);
 
 /* Pass on what there is by now, with bounds. GONE where the keeper is. */

@@ -5,6 +5,7 @@
 #include "agent/outbox.h"
 #include "agent/pipe.h"
 #include "agent/resend.h"
+#include "agent/roster.h"
 #include "agent/sender.h"
 #include "agent/wishes.h"
 #include "base/failpoint.h"
@@ -38,6 +39,9 @@ struct link {
 	bool clock_known; /* and not told yet */
 	int64_t ahead_ms; /* the broker's clock before ours */
 	bool news;        /* acks that the keeper has not been told */
+	bool addresses;   /* the outbox may have lanes that are not in the catalogue */
+	bool woken;       /* by the keeper: there may be new ones */
+	size_t n_lanes;   /* of the roster, that have started */
 	bool stopping;    /* the keeper says so, or is gone */
 };
 
@@ -48,13 +52,13 @@ static void report(struct link *link, int64_t now)
 {
 	link->news = false;
 	link->reported = now;
-	for (size_t i = 0; i < vl_n_lanes; i++) {
+	for (size_t i = 0; i < link->n_lanes; i++) {
 		bool moved;
 		struct vl_place place = vl_flight_acked_to(link->flight, i, &moved);
 		if (!moved)
 			continue;
 		struct vl_pipe_message message = {
-			.kind = VL_PIPE_ACKED, .lane = &vl_lanes[i], .epoch = place.epoch, .seq = place.seq};
+			.kind = VL_PIPE_ACKED, .lane = vl_roster_lane(i), .epoch = place.epoch, .seq = place.seq};
 		(void)vl_failpoint("link.before-told");
 		enum vl_err err = vl_pipe_send(link->keeper, &message);
 		(void)vl_failpoint("link.after-told");
@@ -72,10 +76,10 @@ static void report(struct link *link, int64_t now)
 /* What was given to a Kafka that does not answer is not called sent. */
 static void report_sent(struct link *link)
 {
-	for (size_t i = 0; i < vl_n_lanes; i++) {
+	for (size_t i = 0; i < link->n_lanes; i++) {
 		struct vl_place sent = vl_flight_sent_to(link->flight, i), *told = &link->told_sent[i];
 		struct vl_pipe_message message = {
-			.kind = VL_PIPE_SENT, .lane = &vl_lanes[i], .epoch = sent.epoch, .seq = sent.seq};
+			.kind = VL_PIPE_SENT, .lane = vl_roster_lane(i), .epoch = sent.epoch, .seq = sent.seq};
 		if (vl_place_later(sent, *told) && vl_sender_heard(link->senders[vl_flight_class(link->flight, i)]) &&
 		    vl_pipe_send(link->keeper, &message) == VL_OK)
 			*told = sent;
@@ -137,6 +141,42 @@ static enum vl_err serve_receipts(struct link *link, int64_t now, struct vl_why 
 	return now >= link->check_at ? check_receipts(link, now, why) : VL_OK;
 }
 
+/* -- lanes -- */
+
+static void meet_lane(void *context, const char *lane)
+{
+	(void)context;
+	(void)vl_roster_meet(lane, strlen(lane));
+}
+
+/* Start with the lanes that have come into the outbox since. The catalogue's are known to the flight from the beginning. */
+static bool meet_lanes(struct link *link, struct vl_outbox_look *look)
+{
+	if (link->addresses)
+		vl_outbox_each_lane(look, meet_lane, NULL);
+	for (; link->n_lanes < vl_roster_count(); link->n_lanes++) {
+		const struct vl_lane *lane = vl_roster_lane(link->n_lanes);
+		struct vl_place acked;
+		if (link->n_lanes >= vl_n_lanes && !vl_flight_add(link->flight, lane))
+			return false;
+		vl_outbox_acked(look, lane->name, &acked.epoch, &acked.seq);
+		vl_flight_start(link->flight, link->n_lanes, acked);
+	}
+	return true;
+}
+
+static enum vl_err meet_new_lanes(struct link *link, struct vl_why *why)
+{
+	struct vl_outbox_look *look = vl_outbox_look(link->outbox, why);
+
+	link->woken = false;
+	if (look == NULL)
+		return VL_ERR_IO;
+	bool met = meet_lanes(link, look);
+	vl_outbox_look_end(look);
+	return met ? VL_OK : VL_ERR_NOMEM;
+}
+
 /* -- the loop -- */
 
 static void hear_keeper(struct link *link)
@@ -151,6 +191,7 @@ static void hear_keeper(struct link *link)
 			(void)vl_wishes_take(link->asked, link->outbox, link->flight, &message, vl_monotonic_ms());
 		else
 			vl_flight_wake(link->flight);
+		link->woken |= message.kind == VL_PIPE_COMMITTED;
 	}
 	link->stopping |= err == VL_ERR_GONE;
 }
@@ -202,6 +243,8 @@ static enum vl_err go_round(struct link *link, struct vl_why *why)
 	int64_t now = vl_monotonic_ms();
 	enum vl_err err = VL_OK;
 
+	if (link->woken && link->addresses)
+		err = meet_new_lanes(link, why);
 	/* The urgent one first: so what it sends is in its connection before anything else of this round. */
 	for (size_t i = 0; err == VL_OK && i < VL_CLASSES; i++) {
 		err = vl_sender_serve(link->senders[i], link->outbox, link->line, now, why);
@@ -226,15 +269,14 @@ static enum vl_err start_lanes(struct link *link, struct vl_why *why)
 
 	if (look == NULL)
 		return VL_ERR_IO;
-	for (size_t i = 0; i < vl_n_lanes; i++) {
-		struct vl_place acked;
-		vl_outbox_acked(look, vl_lanes[i].name, &acked.epoch, &acked.seq);
-		vl_flight_start(link->flight, i, acked);
+	bool met = meet_lanes(link, look);
+	int64_t positions[VL_DOWN_TOPICS];
+	for (size_t i = 0; i < VL_DOWN_TOPICS; i++) {
+		char topic[VL_LANE_NAME_MAX];
+		vl_down_topic((enum vl_down)i, link->config->mission, topic);
+		positions[i] = vl_outbox_position(look, topic, 0);
 	}
-	int64_t positions[VL_INTAKE_TOPICS];
-	for (size_t i = 0; i < VL_INTAKE_TOPICS; i++)
-		positions[i] = vl_outbox_position(look, vl_intake_topics[i], 0);
-	enum vl_err err = vl_outbox_look_err(look);
+	enum vl_err err = met ? vl_outbox_look_err(look) : VL_ERR_NOMEM;
 	vl_outbox_look_end(look);
 	if (err != VL_OK || *link->config->keys == '\0')
 		return err;
@@ -273,7 +315,8 @@ static enum vl_err open_parts(struct link *link)
 	link->flight = vl_flight_open(vl_lanes, vl_n_lanes);
 	link->resends = calloc(vl_n_lanes + 1, sizeof(*link->resends));
 	link->asked = calloc(vl_n_lanes + 1, sizeof(*link->asked));
-	link->told_sent = calloc(vl_n_lanes + 1, sizeof(*link->told_sent));
+	link->told_sent = calloc(vl_roster_room(), sizeof(*link->told_sent));
+	link->addresses = strcmp(link->config->mission, VL_HEADQUARTERS) == 0;
 	if (link->flight == NULL || link->resends == NULL || link->asked == NULL || link->told_sent == NULL ||
 	    link->signals < 0)
 		return VL_ERR_NOMEM;

@@ -40,9 +40,9 @@ struct outbox_lane *outbox_add_lane(struct vl_outbox *outbox, struct vl_bytes na
 	outbox->lanes[number] = lane;
 	if (number >= outbox->n_lanes)
 		outbox->n_lanes = number + 1;
-	const struct vl_lane *known = vl_lane_find(lane->name, name.size);
+	const struct vl_lane *known = vl_roster_meet(lane->name, name.size);
 	if (known != NULL)
-		outbox->by_catalogue[known - vl_lanes] = lane;
+		outbox->by_roster[vl_roster_number(known)] = lane;
 	return lane;
 }
 
@@ -257,9 +257,9 @@ enum vl_err vl_outbox_open(const struct vl_outbox_options *options, struct vl_ou
 	for (size_t i = 0; i < 2; i++)
 		vl_ids_start(&outbox->rounds[i].ids, options->rand);
 	outbox->landed = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	outbox->by_catalogue = calloc(vl_n_lanes + 1, sizeof(struct outbox_lane *));
+	outbox->by_roster = calloc(vl_roster_room(), sizeof(struct outbox_lane *));
 	outbox->sealer = vl_sealer_open(options->signer);
-	bool ready = outbox->by_catalogue != NULL && outbox->sealer != NULL && outbox->landed >= 0;
+	bool ready = outbox->by_roster != NULL && outbox->sealer != NULL && outbox->landed >= 0;
 	err = ready ? vl_store_open(&store, &outbox->store, why) : VL_ERR_NOMEM;
 	if (err == VL_OK)
 		err = settle(outbox, why);
@@ -323,7 +323,7 @@ void vl_outbox_close(struct vl_outbox *outbox)
 		(void)close(outbox->landed);
 	vl_txn_abort(outbox->known);
 	vl_buf_free(&outbox->scratch);
-	free(outbox->by_catalogue);
+	free(outbox->by_roster);
 	vl_store_close(outbox->store);
 	free(outbox);
 }

@@ -6,9 +6,12 @@
  * not be lost. Any number of readers look on: the link, which sends, and `valise outbox ls`.
  *
  * A batch is kept when Kafka has it, and when Kafka loses it again it is sent again. What frees a batch is headquarters' signed
- * receipt alone (proto/valise/receipt/v1): it has applied it. Its events' ids are kept, for ever. Three lanes are another matter:
+ * receipt alone (proto/valise/receipt/v1): it has applied it. Its events' ids are kept, for ever. Some lanes are another matter:
  * the agent's own pulses, and the receipts and directives in the outbox of headquarters' own agent, are freed by Kafka's ack, and
- * their ids are not kept; nobody gives a receipt for them, and what they say can always be said again.
+ * their ids are not kept; nobody gives a receipt for them, and what they say can always be said again. Of receipts to one
+ * mission only the newest is kept, as it says all that the ones before it said.
+ *
+ * An event whose payload names the mission that it is for goes to that mission's lane, where its own is addressed (bus/types.h).
  *
  * Continuity is in doubt where the folder may be an old copy or a clone. At the start the mark tells (mark.h), later headquarters'
  * receipts; then a new epoch begins before anything more is signed, so that nothing is ever signed twice for one place. What
@@ -29,8 +32,6 @@
 
 #define VL_OUTBOX_SIZE_MIN ((size_t)16 << 20)
 #define VL_OUTBOX_BATCH_MIN ((size_t)1024)
-#define VL_RECEIPT_LANE "valise.receipt.v1"
-#define VL_DIRECTIVE_LANE "valise.directive.v1"
 
 struct vl_outbox;
 
@@ -164,6 +165,9 @@ void vl_outbox_carried(const struct vl_outbox *outbox, uint64_t *events, uint64_
 /* Note how far a topic that comes down was read. */
 void vl_outbox_set_position(struct vl_outbox *outbox, const char *topic, int32_t partition, int64_t offset);
 
+/* Whether nobody gives receipts for what is sent on the lane. */
+bool vl_outbox_unreceipted(const char *lane);
+
 /* True once the transaction can only fail. */
 bool vl_outbox_failed(const struct vl_outbox *outbox);
 
@@ -236,6 +240,10 @@ int64_t vl_outbox_position(struct vl_outbox_look *look, const char *topic, int32
  * ever accepted. `digest`, which may be NULL, is the last batch's, of whichever epoch. */
 void vl_outbox_head(struct vl_outbox_look *look, const char *lane, struct vl_epoch *epoch, struct vl_seq *seq,
 		    struct vl_digest *digest);
+
+/* Call `each` with the name of every lane that has a chain here, by name; it is valid during the call. One whose row is damaged is
+ * left out. */
+void vl_outbox_each_lane(struct vl_outbox_look *look, void (*each)(void *context, const char *lane), void *context);
 
 /* How many batches are kept. */
 uint64_t vl_outbox_count(struct vl_outbox_look *look);

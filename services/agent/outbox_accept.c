@@ -98,7 +98,7 @@ bool vl_outbox_failed(const struct vl_outbox *outbox)
 
 static struct outbox_lane *meet_lane(struct vl_outbox *outbox, const struct vl_lane *known)
 {
-	struct outbox_lane *lane = outbox->by_catalogue[known - vl_lanes];
+	struct outbox_lane *lane = outbox->by_roster[vl_roster_number(known)];
 
 	if (lane != NULL)
 		return lane;
@@ -204,7 +204,14 @@ static void tidy_scratch(struct vl_outbox *outbox)
  * of them would fill the outbox. */
 static bool remembered(const struct vl_lane *lane, bool id_given)
 {
-	return id_given || !outbox_unreceipted(lane->name);
+	return id_given || !vl_outbox_unreceipted(lane->name);
+}
+
+/* Each receipt to a mission says all that the ones before it said: they go with the transaction that this one comes with. */
+static void supersede(struct vl_outbox *outbox, const struct vl_lane *known, const struct outbox_lane *lane)
+{
+	if (known->addressed && known->compacted && vl_outbox_unreceipted(known->name) && lane->committed.seq.n > 0)
+		outbox_free_acked(outbox, lane->name, lane->committed.epoch, lane->committed.seq);
 }
 
 static enum vl_err put_event(struct vl_outbox *outbox, const struct vl_lane *known, struct vl_bytes event,
@@ -219,11 +226,32 @@ static enum vl_err put_event(struct vl_outbox *outbox, const struct vl_lane *kno
 	}
 	*accepted = (struct vl_accepted){accepted->id, lane->name, lane->chain.epoch, lane->chain.next_event, false};
 	row_pack_event(&(struct event_row){lane->number, accepted->epoch, accepted->event}, row);
+	supersede(outbox, known, lane);
 	if (!remembered(known, id_given) || vl_ids_put(&outbox->round->ids, &accepted->id, row))
 		outbox_append(outbox, lane, event);
 	else
 		outbox_fail(outbox, VL_ERR_NOMEM);
 	return outbox->err;
+}
+
+/* On from the payload's lane to that of the mission which the payload is for. */
+static enum vl_err address(const struct vl_event *event, const struct vl_lane **lane, struct vl_why *why)
+{
+	size_t length;
+	struct vl_bytes mission;
+	const char *name = vl_type_name((const char *)event->type_url.data, event->type_url.size, &length);
+	const struct vl_lane *of = *lane;
+
+	if (!of->addressed)
+		return VL_OK;
+	if (!vl_type_addressee(vl_type_find(name, length), event->payload, &mission))
+		return of->broadcast ? VL_OK
+				     : vl_fail(why, VL_ERR_INVALID,
+					       "payload.mission: is no mission's id; say whom it is for");
+	*lane = vl_roster_address(of, mission);
+	return *lane != NULL ? VL_OK
+			     : vl_fail(why, VL_ERR_FULL, "this agent speaks to more than %zu missions already",
+				       VL_ROSTER_ADDRESSED / 2);
 }
 
 static enum vl_err accept(struct vl_outbox *outbox, struct vl_bytes bytes, bool own, struct vl_accepted *accepted,
@@ -241,6 +269,9 @@ static enum vl_err accept(struct vl_outbox *outbox, struct vl_bytes bytes, bool 
 	if ((strcmp(lane->name, VL_PULSE_LANE) == 0) != own)
 		return vl_fail(why, VL_ERR_INVALID,
 			       "payload: a pulse is the agent's own to give; leave it to the agent");
+	err = address(&event, &lane, why);
+	if (err != VL_OK)
+		return err;
 	if (event.id.size == sizeof(accepted->id.bytes)) {
 		memcpy(accepted->id.bytes, event.id.data, event.id.size);
 		enum vl_err known = find_id(outbox, &accepted->id, &row);
@@ -275,12 +306,12 @@ enum vl_err vl_outbox_accept_pulse(struct vl_outbox *outbox, struct vl_bytes eve
 /* What the round is to note of a lane; NULL where there is no such lane. */
 static struct outbox_end *end_of(struct vl_outbox *outbox, const char *name)
 {
-	for (uint32_t i = 0; i < outbox->n_lanes; i++)
-		if (outbox->lanes[i] != NULL && strcmp(outbox->lanes[i]->name, name) == 0) {
-			outbox->round->empty = false;
-			return &outbox->round->ends[i];
-		}
-	return NULL;
+	const struct outbox_lane *lane = outbox_find_lane(outbox, name);
+
+	if (lane == NULL)
+		return NULL;
+	outbox->round->empty = false;
+	return &outbox->round->ends[lane->number];
 }
 
 void vl_outbox_sent(struct vl_outbox *outbox, const char *name, struct vl_epoch epoch, struct vl_seq seq)
@@ -303,6 +334,6 @@ void vl_outbox_ack(struct vl_outbox *outbox, const char *name, struct vl_epoch e
 		end->acked_epoch = epoch;
 		end->acked_seq = seq;
 	}
-	if (outbox_unreceipted(name))
+	if (vl_outbox_unreceipted(name))
 		outbox_free_acked(outbox, name, epoch, seq);
 }

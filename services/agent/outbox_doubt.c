@@ -26,7 +26,7 @@ static bool batch_is(struct vl_txn *txn, const struct vl_mark_lane *marked)
 static const char *compare_lane(const struct vl_outbox *outbox, struct vl_txn *txn, const struct vl_mark_lane *marked)
 {
 	const struct vl_lane *known = vl_lane_find(marked->name, strlen(marked->name));
-	const struct outbox_lane *lane = known != NULL ? outbox->by_catalogue[known - vl_lanes] : NULL;
+	const struct outbox_lane *lane = known != NULL ? outbox->by_roster[vl_roster_number(known)] : NULL;
 
 	/* Of a lane that the catalogue no longer has nothing can be signed. */
 	if (known == NULL)
@@ -151,6 +151,9 @@ static void put_lane(struct vl_mark *mark, const struct outbox_lane *lane)
 
 	/* One on which nothing was ever committed is not in the outbox either. */
 	if (lane->committed.seq.n == 0 && vl_digest_equal(&lane->committed.digest, &none))
+		return;
+	/* The mark has no room for one of each mission, and the others tell a copy as well. */
+	if (vl_lane_find(lane->name, strlen(lane->name)) == NULL)
 		return;
 	if (mark->n_lanes == VL_MARK_LANES || strlen(lane->name) >= sizeof(to->name))
 		return;

@@ -2,11 +2,11 @@
 
 #include <string.h>
 
-static struct outbox_lane *find(const struct vl_outbox *outbox, const char *name)
+struct outbox_lane *outbox_find_lane(const struct vl_outbox *outbox, const char *name)
 {
-	const struct vl_lane *known = vl_lane_find(name, strlen(name));
+	const struct vl_lane *known = vl_roster_find(name, strlen(name));
 
-	return known != NULL ? outbox->by_catalogue[known - vl_lanes] : NULL;
+	return known != NULL ? outbox->by_roster[vl_roster_number(known)] : NULL;
 }
 
 /* The round's transaction; NULL, and the round has failed, where there can be none. */
@@ -83,7 +83,7 @@ static enum vl_outbox_fit judge(struct vl_outbox *outbox, const struct outbox_la
 
 enum vl_outbox_fit vl_outbox_free(struct vl_outbox *outbox, const struct vl_outbox_receipt *receipt)
 {
-	struct outbox_lane *lane = find(outbox, receipt->lane);
+	struct outbox_lane *lane = outbox_find_lane(outbox, receipt->lane);
 	struct vl_epoch suspended = receipt->suspended;
 	struct vl_outbox_batch first;
 
@@ -109,16 +109,23 @@ enum vl_outbox_fit vl_outbox_free(struct vl_outbox *outbox, const struct vl_outb
 	return clash ? VL_OUTBOX_SUSPENDED : fit;
 }
 
-bool outbox_unreceipted(const char *lane)
+/* Whether it is that lane, or an address of it. */
+static bool is_of(const char *lane, const char *of)
 {
-	return strcmp(lane, VL_RECEIPT_LANE) == 0 || strcmp(lane, VL_DIRECTIVE_LANE) == 0 ||
-	       strcmp(lane, VL_PULSE_LANE) == 0;
+	size_t size = strlen(of);
+
+	return strncmp(lane, of, size) == 0 && (lane[size] == '\0' || lane[size] == '.');
+}
+
+bool vl_outbox_unreceipted(const char *lane)
+{
+	return is_of(lane, VL_RECEIPT_LANE) || is_of(lane, VL_DIRECTIVE_LANE) || strcmp(lane, VL_PULSE_LANE) == 0;
 }
 
 /* The link says what is acked, and is not trusted: what is not there yet cannot be. */
 void outbox_free_acked(struct vl_outbox *outbox, const char *name, struct vl_epoch epoch, struct vl_seq seq)
 {
-	struct outbox_lane *lane = find(outbox, name);
+	struct outbox_lane *lane = outbox_find_lane(outbox, name);
 	struct vl_epoch applied_epoch;
 	struct vl_seq applied_seq;
 

@@ -17,11 +17,12 @@
 #include "agent/ids.h"
 #include "agent/mark.h"
 #include "agent/outbox_rows.h"
+#include "agent/roster.h"
 #include "agent/seal.h"
 
 #include <pthread.h>
 
-#define VL_OUTBOX_LANES 256
+#define VL_OUTBOX_LANES 4096 /* the most lanes with a chain here: VL_ROSTER_ADDRESSED and the catalogue's */
 #define VL_OUTBOX_SPARE 16
 #define VL_OUTBOX_SPARE_BYTES ((size_t)1 << 20)
 
@@ -88,7 +89,7 @@ struct vl_outbox {
 
 	struct outbox_lane *lanes[VL_OUTBOX_LANES]; /* by number */
 	uint32_t n_lanes;                           /* numbers given so far */
-	struct outbox_lane **by_catalogue;          /* by the index in vl_lanes; NULL where not met yet */
+	struct outbox_lane **by_roster;             /* by the number in the roster; NULL where it has no chain yet */
 
 	struct vl_txn *known; /* for looking up ids; at rest between rounds */
 	bool ordered;         /* the greatest id that it sees is `greatest` */
@@ -131,8 +132,10 @@ void outbox_set_chain(struct outbox_lane *lane, const struct vl_chain *chain);
 void outbox_free_abort(struct vl_outbox *outbox);
 void outbox_free_again(struct vl_outbox *outbox);
 
-/* A lane that nobody gives receipts for: an ack on it frees. */
-bool outbox_unreceipted(const char *lane);
+/* The lane of that name, or NULL where it has no chain here. */
+struct outbox_lane *outbox_find_lane(const struct vl_outbox *outbox, const char *name);
+
+/* An ack on a lane that nobody gives receipts for frees. */
 void outbox_free_acked(struct vl_outbox *outbox, const char *lane, struct vl_epoch epoch, struct vl_seq seq);
 
 /* A number above `before`, and the hour's where that is later; and one that a clone will not take in the same second. */

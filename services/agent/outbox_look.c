@@ -122,6 +122,24 @@ void vl_outbox_head(struct vl_outbox_look *look, const char *lane, struct vl_epo
 		*digest = row.chain.digest;
 }
 
+void vl_outbox_each_lane(struct vl_outbox_look *look, void (*each)(void *context, const char *lane), void *context)
+{
+	struct vl_cursor *cursor = vl_cursor_open(look->txn, CHAIN);
+	char name[VL_LANE_NAME_MAX];
+	struct vl_bytes key;
+
+	vl_cursor_pass_over(cursor, (struct vl_bytes){0}, NULL, NULL);
+	for (bool more = vl_cursor_seek(cursor, (struct vl_bytes){0}, &key, NULL); more;
+	     more = vl_cursor_next(cursor, &key, NULL)) {
+		if (key.size >= sizeof(name))
+			continue;
+		memcpy(name, key.data, key.size);
+		name[key.size] = '\0';
+		each(context, name);
+	}
+	vl_cursor_close(cursor);
+}
+
 uint64_t vl_outbox_count(struct vl_outbox_look *look)
 {
 	return vl_txn_count(look->txn, BATCH);

@@ -1,6 +1,7 @@
 #include "agent/pipe.h"
 
 #include "agent/relay.h"
+#include "agent/roster.h"
 
 #include <errno.h>
 #include <string.h>
@@ -66,7 +67,7 @@ static bool decode(const uint8_t *packet, size_t size, struct vl_pipe_message *m
 	message->seq.n = message->rate = vl_get_be64(packet + 9);
 	message->ahead_ms = (int64_t)message->seq.n;
 	message->to.n = vl_get_be64(packet + 17);
-	message->lane = vl_lane_find((const char *)packet + HEAD, size - HEAD);
+	message->lane = vl_roster_find((const char *)packet + HEAD, size - HEAD);
 	message->kind = packet[0];
 	return message->kind == VL_PIPE_COMMITTED || message->kind == VL_PIPE_STOP || message->kind == VL_PIPE_LINE ||
 	       message->kind == VL_PIPE_CLOCK ||

@@ -1,5 +1,6 @@
 #include "agent/pulse.h"
 
+#include "agent/roster.h"
 #include "bus/batch.h"
 #include "valise/pulse/v1/pulse.pb-c.h"
 
@@ -83,9 +84,9 @@ static void put_heads(struct vl_pulse *pulse, struct vl_outbox_look *look, Valis
 static void put_waiting(struct vl_outbox_look *look, struct vl_time now, Valise__Pulse__V1__Pulse *message)
 {
 	message->waiting_batches = vl_outbox_count(look);
-	for (size_t i = 0; i < vl_n_lanes; i++) {
+	for (size_t i = 0; i < vl_roster_count(); i++) {
 		struct vl_outbox_batch batch;
-		if (!vl_outbox_next(look, vl_lanes[i].name, (struct vl_epoch){0}, (struct vl_seq){0}, &batch))
+		if (!vl_outbox_next(look, vl_roster_lane(i)->name, (struct vl_epoch){0}, (struct vl_seq){0}, &batch))
 			continue;
 		int64_t age = now.seconds - batch.stored_at.seconds;
 		if (age > 0 && (uint64_t)age > message->oldest_seconds)

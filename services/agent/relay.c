@@ -2,7 +2,17 @@
 
 #include "bus/wire.h"
 
+#include <stdio.h>
+
 enum { TOPIC = 1, PARTITION, OFFSET, KEY, VALUE, NAME, CONTENT };
+
+void vl_down_topic(enum vl_down down, const char *mission, char topic[VL_LANE_NAME_MAX])
+{
+	const char *lane = down == VL_DOWN_RECEIPTS ? VL_RECEIPT_LANE : VL_DIRECTIVE_LANE;
+	bool addressed = down != VL_DOWN_ORDERS;
+
+	(void)snprintf(topic, VL_LANE_NAME_MAX, "%s%s%s", lane, addressed ? "." : "", addressed ? mission : "");
+}
 
 static void put(struct vl_buf *buf, uint32_t field, struct vl_bytes bytes)
 {

@@ -5,6 +5,15 @@
 #define VALISE_AGENT_RELAY_H
 
 #include "bus/record.h"
+#include "bus/types.h"
+
+/* What comes down to a mission, each in a topic with one partition: the receipts and directives that are addressed to it, and the
+ * directives to all. */
+enum vl_down { VL_DOWN_RECEIPTS, VL_DOWN_DIRECTIVES, VL_DOWN_ORDERS };
+#define VL_DOWN_TOPICS ((size_t)3)
+
+/* The name of such a topic, which is the lane of the batches in it. */
+void vl_down_topic(enum vl_down down, const char *mission, char topic[VL_LANE_NAME_MAX]);
 
 /* The most such bytes: a batch, its key and headers. */
 #define VL_RELAY_MAX (VL_BATCH_MAX + ((size_t)64 << 10))

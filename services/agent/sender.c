@@ -1,5 +1,6 @@
 #include "agent/sender.h"
 
+#include "agent/roster.h"
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "stream/stream.h"
@@ -82,13 +83,13 @@ static void lane_trouble(struct vl_sender *sender, size_t lane, enum vl_err err,
 		return;
 	sender->told_of[lane] = err;
 	vl_log_error("cannot send on lane '%s': %s; the outbox keeps it, trying on, other lanes go on",
-		     vl_lanes[lane].name, vl_why_text(why, err));
+		     vl_roster_lane(lane)->name, vl_why_text(why, err));
 }
 
 static void all_well(struct vl_sender *sender, size_t lane)
 {
 	if (sender->told != VL_OK || sender->told_of[lane] != VL_OK)
-		vl_log_info("Kafka takes batches on lane '%s' again", vl_lanes[lane].name);
+		vl_log_info("Kafka takes batches on lane '%s' again", vl_roster_lane(lane)->name);
 	if (sender->told != VL_OK)
 		sender->well_since = vl_monotonic_ms();
 	sender->told = sender->told_of[lane] = VL_OK;
@@ -103,9 +104,13 @@ static bool is_refusal(enum vl_err err)
 	return err == VL_ERR_PERMISSION || err == VL_ERR_CORRUPT || vl_err_class(err) == VL_CLASS_REJECT;
 }
 
-static void explain_refusal(enum vl_err err, struct vl_why *why)
+static void explain_refusal(size_t lane, enum vl_err err, struct vl_why *why)
 {
-	if (err == VL_ERR_NOT_FOUND)
+	if (err == VL_ERR_NOT_FOUND && lane >= vl_n_lanes)
+		(void)vl_fail(why, err,
+			      "Kafka has no such topic, as the mission was enrolled since; make it: valise topic apply "
+			      "--keys DIR brokers/topics.yaml");
+	else if (err == VL_ERR_NOT_FOUND)
 		(void)vl_fail(why, err, "Kafka has no such topic; make it: valise topic apply");
 	else if (err == VL_ERR_PERMISSION)
 		(void)vl_fail(why, err, "Kafka does not let this agent write to that topic; grant it");
@@ -134,7 +139,7 @@ static void on_acked(void *context, uint64_t tag, enum vl_err err, int32_t parti
 	} else if (is_refusal(err)) {
 		size_t lane = vl_flight_refused(sender->flight, (size_t)tag, now);
 		struct vl_why why = {0};
-		explain_refusal(err, &why);
+		explain_refusal(lane, err, &why);
 		lane_trouble(sender, lane, err, &why);
 	} else if (!sender->closing && sender->broken == VL_OK) {
 		/* Why is said by the poll that is under way. */
@@ -157,14 +162,14 @@ struct vl_sender *vl_sender_open(const struct vl_agent_config *config, struct vl
 	size_t own = classes[class].n_pairs;
 	sender->n_pairs = own + config->n_kafka;
 	sender->pairs = calloc(sender->n_pairs, sizeof(*sender->pairs));
-	sender->told_of = calloc(vl_n_lanes + 1, sizeof(*sender->told_of));
+	sender->told_of = calloc(vl_roster_room(), sizeof(*sender->told_of));
 	sender->lanes = calloc(vl_n_lanes + 1, sizeof(*sender->lanes));
 	if (sender->pairs == NULL || sender->told_of == NULL || sender->lanes == NULL) {
 		vl_sender_close(sender, 0);
 		return NULL;
 	}
 	for (size_t i = 0; i < vl_n_lanes; i++)
-		if (vl_class_of(&vl_lanes[i]) == class)
+		if (vl_class_of(&vl_lanes[i]) == class && vl_lanes[i].broadcast)
 			sender->lanes[sender->n_lanes++] = vl_lanes[i].name;
 	memcpy(sender->pairs, classes[class].pairs, own * sizeof(*sender->pairs));
 	memcpy(sender->pairs + own, config->kafka, config->n_kafka * sizeof(*sender->pairs));
@@ -253,9 +258,11 @@ static void serve_producer(struct vl_sender *sender, uint64_t line, int64_t now)
 
 /* -- sending -- */
 
+/* An addressed lane has one partition. Should somebody have made more, its reader still reads the first. */
 static enum vl_err send_batch(struct vl_sender *sender, const char *mission, const struct vl_outbox_batch *batch,
-			      size_t tag, struct vl_why *why)
+			      size_t lane, size_t tag, struct vl_why *why)
 {
+	int32_t partition = lane >= vl_n_lanes ? 0 : VL_PARTITION_OF_KEY;
 	const char *type = vl_domain_content_type(batch->domain);
 	char sig[VL_SIG_TEXT];
 
@@ -264,8 +271,8 @@ static enum vl_err send_batch(struct vl_sender *sender, const char *mission, con
 		{vl_bytes_of("content-type"), vl_bytes_of(type)},
 		{vl_bytes_of(VL_SIG_HEADER), vl_bytes_of(sig)},
 	};
-	return vl_producer_send(sender->producer, batch->lane, vl_bytes_of(mission), batch->value, headers,
-				sizeof(headers) / sizeof(headers[0]), tag, why);
+	return vl_producer_send_to(sender->producer, batch->lane, partition, vl_bytes_of(mission), batch->value,
+				   headers, sizeof(headers) / sizeof(headers[0]), tag, why);
 }
 
 /* Bytes that have been to the disk and back are looked at; what was stored a moment ago, while this link ran, is still in memory, and
@@ -286,7 +293,7 @@ static bool send_next(struct vl_sender *sender, const char *mission, struct vl_o
 	struct vl_outbox_batch batch = {0};
 	struct vl_why why = {0};
 
-	if (!vl_outbox_next(look, vl_lanes[lane].name, after.epoch, after.seq, &batch)) {
+	if (!vl_outbox_next(look, vl_roster_lane(lane)->name, after.epoch, after.seq, &batch)) {
 		vl_flight_empty(sender->flight, lane);
 		return vl_outbox_look_err(look) == VL_OK;
 	}
@@ -302,7 +309,8 @@ static bool send_next(struct vl_sender *sender, const char *mission, struct vl_o
 	}
 	/* Noted before it is sent, as its ack may come from within. */
 	size_t tag = vl_flight_sent(sender->flight, lane, (struct vl_place){batch.epoch, batch.seq}, bytes, now);
-	enum vl_err err = vl_failpoint("link.send") ? VL_ERR_GONE : send_batch(sender, mission, &batch, tag, &why);
+	enum vl_err err =
+		vl_failpoint("link.send") ? VL_ERR_GONE : send_batch(sender, mission, &batch, lane, tag, &why);
 	(void)vl_failpoint("link.after-send");
 	if (err == VL_OK)
 		return true;

@@ -1,5 +1,6 @@
 #include "agent/wishes.h"
 
+#include "agent/roster.h"
 #include "base/log.h"
 
 #include <inttypes.h>
@@ -27,9 +28,9 @@ bool vl_wishes_take(struct vl_resend_asked *asked, struct vl_outbox *outbox, str
 		    const struct vl_pipe_message *resend, int64_t now_ms)
 {
 	static const struct vl_place end = {{UINT64_MAX}, {UINT64_MAX}};
-	size_t lane = (size_t)(resend->lane - vl_lanes);
+	size_t lane = vl_roster_number(resend->lane);
 	struct vl_place applied, after = {resend->epoch, {resend->seq.n - 1}}, to = {resend->epoch, resend->to};
-	struct vl_outbox_look *look = resend->seq.n > 0 ? vl_outbox_look(outbox, NULL) : NULL;
+	struct vl_outbox_look *look = resend->seq.n > 0 && lane < vl_n_lanes ? vl_outbox_look(outbox, NULL) : NULL;
 
 	if (look == NULL)
 		return false;

@@ -171,8 +171,8 @@ struct vl_bytes vl_topic_lane(struct vl_bytes topic)
 	const char *name = (const char *)topic.data;
 	const char *dot = topic.size > 0 ? memchr(name, '.', topic.size) : NULL;
 
-	if (dot == NULL || vl_lane_find(name, topic.size) != NULL)
+	if (dot == NULL || vl_lane_named(name, topic.size, NULL) != NULL)
 		return topic;
 	size_t rest = topic.size - (size_t)(dot + 1 - name);
-	return vl_lane_find(dot + 1, rest) != NULL ? (struct vl_bytes){topic.data + (topic.size - rest), rest} : topic;
+	return vl_lane_named(dot + 1, rest, NULL) != NULL ? (struct vl_bytes){topic.data + (topic.size - rest), rest} : topic;
 }

@@ -1,5 +1,8 @@
 #include "bus/types.h"
 
+#include "bus/batch.h"
+#include "bus/wire.h"
+
 #include <string.h>
 
 /* In types_gen.c, made by proto/types.cmake; each by full name, in strcmp's order. */
@@ -61,6 +64,36 @@ const struct vl_lane *vl_lane_find(const char *name, size_t length)
 			low = middle + 1;
 	}
 	return NULL;
+}
+
+const struct vl_lane *vl_lane_named(const char *name, size_t length, struct vl_bytes *mission)
+{
+	const struct vl_lane *lane = vl_lane_find(name, length);
+	const char *dot = lane == NULL && length > 0 ? memrchr(name, '.', length) : NULL;
+	struct vl_bytes whom = {0};
+
+	if (dot != NULL) {
+		whom = (struct vl_bytes){(const uint8_t *)dot + 1, length - (size_t)(dot + 1 - name)};
+		lane = vl_mission_valid(dot + 1, whom.size) ? vl_lane_find(name, (size_t)(dot - name)) : NULL;
+		if (lane != NULL && !lane->addressed)
+			lane = NULL;
+	}
+	if (mission != NULL)
+		*mission = whom;
+	return lane;
+}
+
+bool vl_type_addressee(const ProtobufCMessageDescriptor *type, struct vl_bytes payload, struct vl_bytes *mission)
+{
+	const ProtobufCFieldDescriptor *named = protobuf_c_message_descriptor_get_field_by_name(type, "mission");
+	struct vl_wire wire = vl_wire_open(payload);
+	struct vl_wire_field field;
+
+	*mission = (struct vl_bytes){0};
+	while (named != NULL && vl_wire_next(&wire, &field))
+		if (field.number == named->id && field.type == VL_WIRE_BYTES)
+			*mission = field.bytes;
+	return vl_mission_valid((const char *)mission->data, mission->size);
 }
 
 const struct vl_lane *vl_type_lane(const ProtobufCMessageDescriptor *type)

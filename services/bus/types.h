@@ -1,24 +1,40 @@
 /*
  * The lanes there are, and the payload types each carries. Both tables are made at build time: the lanes from the topic
  * catalogue (brokers/topics.yaml) and the types from the .proto files, so that a new system needs no line here.
+ *
+ * A lane may be addressed: then each mission has one of its own, "<lane>.<MISSION>", a topic and a chain by themselves,
+ * that only that mission reads. The payload's package is the lane's all the same.
  */
 #ifndef VALISE_BUS_TYPES_H
 #define VALISE_BUS_TYPES_H
+
+#include "base/buf.h"
 
 #include <protobuf-c/protobuf-c.h>
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The lane of heartbeats (proto/valise/pulse/v1). */
+/* The lane of heartbeats (proto/valise/pulse/v1), and what headquarters says to each mission: how far it has applied what came,
+ * and what it asks for. */
 #define VL_PULSE_LANE "valise.pulse.v1"
+#define VL_RECEIPT_LANE "valise.receipt.v1"
+#define VL_DIRECTIVE_LANE "valise.directive.v1"
+
+/* Who signs receipts and directives. */
+#define VL_HEADQUARTERS "HQ"
 
 /* Most urgent first. */
 enum vl_precedence { VL_FLASH, VL_IMMEDIATE, VL_PRIORITY, VL_ROUTINE, VL_PRECEDENCES };
+
+/* Room for the name of any lane, and a NUL. */
+#define VL_LANE_NAME_MAX ((size_t)128)
 
 struct vl_lane {
 	const char *name; /* proto package = topic = view */
 	enum vl_precedence precedence;
 	bool compacted; /* Kafka forgets its old batches, so that a chain there has holes and is whole all the same */
+	bool broadcast; /* there is a topic of just this name */
+	bool addressed; /* each mission has a topic of its own, "<name>.<MISSION>" */
 };
 
 /* All lanes of the catalogue, by name. */
@@ -27,6 +43,10 @@ extern const size_t vl_n_lanes;
 
 /* The lane of that name, or NULL. */
 const struct vl_lane *vl_lane_find(const char *name, size_t length);
+
+/* The same for the name of a topic or a batch's lane, which may be that of an addressed one: the lane it is of. `mission`, which may
+ * be NULL, is whom it is for, empty where it is not addressed. */
+const struct vl_lane *vl_lane_named(const char *name, size_t length, struct vl_bytes *mission);
 
 /* "FLASH" and so on; static. */
 const char *vl_precedence_name(enum vl_precedence precedence);
@@ -40,6 +60,9 @@ const ProtobufCMessageDescriptor *vl_message_find(const char *name, size_t lengt
 
 /* The lane a type belongs to: the one whose name is its package. NULL where it has none. */
 const struct vl_lane *vl_type_lane(const ProtobufCMessageDescriptor *type);
+
+/* Whom a payload of this type is for, by its field "mission"; false where the type has none, or it is no mission's id. */
+bool vl_type_addressee(const ProtobufCMessageDescriptor *type, struct vl_bytes payload, struct vl_bytes *mission);
 
 /* What stands before a type's full name in the type URLs made here. */
 #define VL_TYPE_PREFIX "type.googleapis.com/"

@@ -87,7 +87,7 @@ static struct line *line_of(struct cli_audit *audit, struct vl_bytes mission, st
 	}
 	set(line->shown.mission, sizeof(line->shown.mission), mission);
 	set(line->shown.lane, sizeof(line->shown.lane), lane);
-	const struct vl_lane *known = vl_lane_find((const char *)lane.data, lane.size);
+	const struct vl_lane *known = vl_lane_named((const char *)lane.data, lane.size, NULL);
 	line->compacted = known != NULL && known->compacted;
 	audit->lines[audit->n_lines++] = line;
 	return line;

@@ -11,12 +11,16 @@
 #define MOST_TOPICS 1000
 #define MOST_PARTITIONS 10000
 #define MOST_REPLICAS 100
+#define MOST_PATTERNS 16
+#define PATTERN ".<MISSION>"
 
 /* A topic's texts are copies of its own, as a YAML document goes when the next one is read. */
 struct vl_catalogue {
 	struct vl_topic *topics;
 	size_t *lines; /* where each document begins */
 	size_t count;
+	char *patterns[MOST_PATTERNS];
+	size_t n_patterns;
 };
 
 struct reading {
@@ -182,12 +186,25 @@ static void read_kind(struct reading *r, const char *key, yaml_node_t *value)
 		wrong(r, value, "%s is '%.60s': a catalogue holds only KafkaTopic", key, text);
 }
 
+/* How much of a name stands before the pattern's end; all of it where it is none. */
+static size_t base_of(const char *name)
+{
+	size_t length = strlen(name), end = strlen(PATTERN);
+
+	return length > end && strcmp(name + length - end, PATTERN) == 0 ? length - end : length;
+}
+
+static bool is_pattern(const char *name)
+{
+	return name[base_of(name)] != '\0';
+}
+
 static bool good_name(const char *name)
 {
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-	size_t length = strlen(name);
+	size_t length = base_of(name);
 
-	return length >= 1 && length <= VL_TOPIC_MAX && strspn(name, letters) == length && strcmp(name, ".") != 0 &&
+	return length >= 1 && length <= VL_TOPIC_MAX && strspn(name, letters) >= length && strcmp(name, ".") != 0 &&
 	       strcmp(name, "..") != 0;
 }
 
@@ -328,6 +345,21 @@ static void check_twice(struct reading *r, const yaml_node_t *root)
 			      catalogue->lines[i]);
 }
 
+static void note_pattern(struct reading *r, const yaml_node_t *root)
+{
+	struct vl_catalogue *catalogue = r->catalogue;
+	char *name = strndup(r->topic->name, base_of(r->topic->name));
+
+	if (name == NULL)
+		r->err = VL_ERR_NOMEM;
+	else if (catalogue->n_patterns < MOST_PATTERNS)
+		catalogue->patterns[catalogue->n_patterns++] = name;
+	else {
+		free(name);
+		wrong(r, root, "more than %d topics' names end with " PATTERN, MOST_PATTERNS);
+	}
+}
+
 static void add_document(struct reading *r, const yaml_node_t *root)
 {
 	struct vl_catalogue *catalogue = r->catalogue;
@@ -346,6 +378,8 @@ static void add_document(struct reading *r, const yaml_node_t *root)
 	read_document(r, root);
 	if (r->err == VL_OK)
 		check_twice(r, root);
+	if (r->err == VL_OK && is_pattern(r->topic->name))
+		note_pattern(r, root);
 }
 
 static void read_stream(struct reading *r, yaml_parser_t *parser)
@@ -402,9 +436,82 @@ void vl_catalogue_close(struct vl_catalogue *catalogue)
 		return;
 	for (size_t i = 0; i < catalogue->count; i++)
 		free_topic(&catalogue->topics[i]);
+	for (size_t i = 0; i < catalogue->n_patterns; i++)
+		free(catalogue->patterns[i]);
 	free(catalogue->topics);
 	free(catalogue->lines);
 	free(catalogue);
+}
+
+size_t vl_catalogue_patterns(const struct vl_catalogue *catalogue, const char *const **names)
+{
+	*names = (const char *const *)catalogue->patterns;
+	return catalogue->n_patterns;
+}
+
+/* -- a topic of each mission -- */
+
+static bool copy_configs(struct vl_topic *to, const struct vl_topic *from)
+{
+	for (size_t i = 0; i < from->n_configs; i++) {
+		struct vl_conf_pair *pair = &to->configs[to->n_configs++];
+		*pair = (struct vl_conf_pair){strdup(from->configs[i].key), strdup(from->configs[i].value)};
+		if (pair->key == NULL || pair->value == NULL)
+			return false;
+	}
+	return true;
+}
+
+static bool add_addressed(struct vl_catalogue *to, const struct vl_topic *pattern, size_t line, const char *mission)
+{
+	char name[VL_TOPIC_MAX + 1];
+	struct vl_topic *topic = next_topic(to);
+
+	(void)snprintf(name, sizeof(name), "%.*s.%s", (int)base_of(pattern->name), pattern->name, mission);
+	if (topic == NULL)
+		return false;
+	to->lines[to->count++] = line;
+	topic->name = strdup(name);
+	topic->partitions = pattern->partitions;
+	topic->replicas = pattern->replicas;
+	return topic->name != NULL && copy_configs(topic, pattern);
+}
+
+/* Moves what is no pattern; makes the topics of what is. */
+static bool address_one(struct vl_catalogue *to, struct vl_topic *from, size_t line, const char *const *missions,
+			size_t count)
+{
+	bool made = true;
+
+	if (is_pattern(from->name)) {
+		for (size_t i = 0; i < count && made; i++)
+			made = add_addressed(to, from, line, missions[i]);
+		return made;
+	}
+	struct vl_topic *topic = next_topic(to);
+	if (topic == NULL)
+		return false;
+	to->lines[to->count++] = line;
+	*topic = *from;
+	*from = (struct vl_topic){0};
+	return true;
+}
+
+enum vl_err vl_catalogue_address(struct vl_catalogue *catalogue, const char *const *missions, size_t count)
+{
+	struct vl_catalogue made = {0};
+	bool good = true;
+
+	for (size_t i = 0; i < catalogue->count && good; i++)
+		good = address_one(&made, &catalogue->topics[i], catalogue->lines[i], missions, count);
+	for (size_t i = 0; i < catalogue->count; i++)
+		free_topic(&catalogue->topics[i]);
+	free(catalogue->topics);
+	free(catalogue->lines);
+	catalogue->topics = made.topics;
+	catalogue->lines = made.lines;
+	catalogue->count = made.count;
+	return good ? VL_OK : VL_ERR_NOMEM;
 }
 
 size_t vl_catalogue_topics(const struct vl_catalogue *catalogue, const struct vl_topic **topics)

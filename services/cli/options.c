@@ -33,7 +33,7 @@ static const struct row rows[] = {
 	{CLI_OPT_BROKERS, 'X', "property", "NAME=VALUE", NULL, PROPERTY, 0,
 	 "a property of librdkafka, such as TLS files"},
 	{CLI_OPT_BROKERS, 'F', "properties", "FILE", NULL, PROPERTIES, 0, "a file of such lines; # begins a comment"},
-	{CLI_OPT_KEYS, 0, "keys", "DIR", "VALISE_KEYS", TEXT, AT(keys), "the public keys (*.pub) to verify with"},
+	{CLI_OPT_KEYS, 0, "keys", "DIR", "VALISE_KEYS", TEXT, AT(keys), "the senders' public keys (*.pub)"},
 	{CLI_OPT_VIEWS, 0, "views", "DIR", "VALISE_VIEWS", TEXT, AT(views), "headquarters' views"},
 	{CLI_OPT_SOCKET, 0, "socket", "PATH", "VALISE_SOCKET", TEXT, AT(socket), "the agent's socket"},
 	{CLI_OPT_OUTBOX, 0, "outbox", "DIR", "VALISE_OUTBOX", TEXT, AT(outbox), "the agent's outbox"},

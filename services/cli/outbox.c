@@ -117,16 +117,45 @@ static bool put_some(struct listing *l, const char *lane, struct vl_epoch *epoch
 	return more && *err == VL_OK;
 }
 
-static enum vl_err put_all(struct listing *l, struct vl_why *why)
+static enum vl_err put_lane(struct listing *l, const char *lane, struct vl_why *why)
 {
+	struct vl_epoch epoch = {0};
+	struct vl_seq seq = {0};
 	enum vl_err err = VL_OK;
 
-	for (size_t i = 0; i < vl_n_lanes && err == VL_OK; i++) {
-		struct vl_epoch epoch = {0};
-		struct vl_seq seq = {0};
-		while (put_some(l, vl_lanes[i].name, &epoch, &seq, &err, why))
-			;
-	}
+	while (put_some(l, lane, &epoch, &seq, &err, why))
+		;
+	return err;
+}
+
+static void keep_addressed(void *context, const char *lane)
+{
+	if (vl_lane_find(lane, strlen(lane)) == NULL)
+		vl_buf_put(context, lane, strlen(lane) + 1);
+}
+
+/* The names of the lanes that are not in the catalogue, one after the other; headquarters' own agent has such. */
+static enum vl_err list_addressed(struct listing *l, struct vl_buf *names, struct vl_why *why)
+{
+	struct vl_outbox_look *look = vl_outbox_look(l->outbox, why);
+
+	if (look == NULL)
+		return VL_ERR_IO;
+	vl_outbox_each_lane(look, keep_addressed, names);
+	vl_outbox_look_end(look);
+	return vl_buf_failed(names) ? VL_ERR_NOMEM : VL_OK;
+}
+
+static enum vl_err put_all(struct listing *l, struct vl_why *why)
+{
+	struct vl_buf names = {0};
+	enum vl_err err = list_addressed(l, &names, why);
+
+	for (size_t i = 0; i < vl_n_lanes && err == VL_OK; i++)
+		err = put_lane(l, vl_lanes[i].name, why);
+	for (size_t at = 0; at < names.size && err == VL_OK; at += strlen((const char *)names.data + at) + 1)
+		err = put_lane(l, (const char *)names.data + at, why);
+	vl_buf_free(&names);
 	return err;
 }
 

@@ -140,13 +140,6 @@ static bool carry_next(struct carry *c, const char *lane, struct vl_epoch *epoch
 	return more && *err == VL_OK;
 }
 
-/* What an agent says of itself, and what headquarters' own says, is said again. */
-static bool is_own(const char *lane)
-{
-	return strcmp(lane, VL_RECEIPT_LANE) == 0 || strcmp(lane, VL_DIRECTIVE_LANE) == 0 ||
-	       strcmp(lane, VL_PULSE_LANE) == 0;
-}
-
 static enum vl_err carry_all(struct carry *c, struct vl_why *why)
 {
 	enum vl_err err = VL_OK;
@@ -154,7 +147,8 @@ static enum vl_err carry_all(struct carry *c, struct vl_why *why)
 	for (size_t i = 0; i < vl_n_lanes && err == VL_OK; i++) {
 		struct vl_epoch epoch = {0};
 		struct vl_seq seq = {0};
-		if (is_own(vl_lanes[i].name))
+		/* What an agent says of itself, and what headquarters' own says, is said again. */
+		if (vl_outbox_unreceipted(vl_lanes[i].name))
 			continue;
 		while (carry_next(c, vl_lanes[i].name, &epoch, &seq, &err, why))
 			;

@@ -42,6 +42,11 @@ static enum vl_err no_topic(const char *topic, struct vl_why *why)
 		names[n] = vl_lanes[n].name;
 		n++;
 	}
+	const struct vl_lane *lane = vl_lane_find(topic, strlen(topic));
+	if (lane != NULL && lane->addressed && !lane->broadcast)
+		return vl_fail(why, VL_ERR_NOT_FOUND,
+			       "the brokers have no topic '%.64s'; each mission has one of its own: name '%.64s.<MISSION>'",
+			       topic, topic);
 	const char *near = cli_nearest(topic, names, n);
 	if (near == NULL || strcmp(near, topic) == 0)
 		return vl_fail(why, VL_ERR_NOT_FOUND, "the brokers have no topic '%.64s'", topic);

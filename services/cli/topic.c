@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "cli/addressed.h"
 #include "cli/catalogue.h"
 #include "cli/table.h"
 #include "stream/stream.h"
@@ -106,6 +107,12 @@ static void plan_change(struct apply *apply, const struct vl_topic *there, const
 static enum vl_err refuse(const struct apply *apply, const struct vl_topic *there, const struct vl_topic *wanted,
 			  struct vl_why *why)
 {
+	if (there->partitions > wanted->partitions && cli_is_addressed(wanted->name))
+		return vl_fail(why, VL_ERR_INVALID,
+			       "it has %" PRId32 " partitions and must have one, the only one that is used; to write %" PRId32
+			       " in the file mends nothing. Delete it (kafka-topics.sh), then apply again: what it says is said "
+			       "again",
+			       there->partitions, there->partitions);
 	if (there->partitions > wanted->partitions)
 		return vl_fail(why, VL_ERR_INVALID,
 			       "it has %" PRId32 " partitions and the file says %" PRId32
@@ -242,7 +249,8 @@ static int do_plan(struct apply *apply)
 	return CLI_OK;
 }
 
-static int apply_topics(struct apply *apply, bool dry_run)
+static int apply_topics(struct apply *apply, const struct cli_options *options, const struct vl_catalogue *catalogue,
+			bool dry_run)
 {
 	struct vl_why why = {0};
 	enum vl_err err = vl_admin_brokers(apply->admin, ASK_MS, &apply->brokers, &why);
@@ -250,6 +258,11 @@ static int apply_topics(struct apply *apply, bool dry_run)
 	if (err != VL_OK)
 		return cli_cannot("ask", "the brokers", &why, err);
 	int code = plan(apply);
+	if (code == CLI_OK) {
+		err = cli_print_unused(options, apply->admin, catalogue, ASK_MS, &why);
+		if (err != VL_OK)
+			return cli_cannot("list", "the topics", &why, err);
+	}
 	if (code != CLI_OK) {
 		vl_log_info("nothing was changed");
 		return code;
@@ -287,10 +300,12 @@ static int apply_file(const struct cli_options *options, bool dry_run)
 		(void)cli_cannot("read", path, &why, err);
 		return CLI_FAILED;
 	}
+	err = cli_address(options, catalogue, &why);
+	int code = err == VL_OK ? open_admin(options, &apply.admin)
+				: cli_cannot("use keys", options->keys != NULL ? options->keys : path, &why, err);
 	apply.n_topics = vl_catalogue_topics(catalogue, &apply.topics);
-	int code = open_admin(options, &apply.admin);
 	if (code == CLI_OK)
-		code = apply_topics(&apply, dry_run);
+		code = apply_topics(&apply, options, catalogue, dry_run);
 	vl_admin_close(apply.admin);
 	vl_catalogue_close(catalogue);
 	return code;
@@ -406,8 +421,9 @@ static const struct cli_verb verbs[N_VERBS] = {
 			 "they\n"
 			 "are there. Prints the plan first: create, grow, set, ok; with --dry-run it ends there. What\n"
 			 "FILE does not name stays as it is, and partitions are never taken away. If one topic is\n"
-			 "refused, nothing is changed.",
-		.options = CLI_OPT_BROKERS,
+			 "refused, nothing is changed. A topic whose name ends with .<MISSION> is made for every sender\n"
+			 "whose public key is in --keys; apply again when a mission is enrolled.",
+		.options = CLI_OPT_BROKERS | CLI_OPT_KEYS,
 		.min_args = 1,
 		.max_args = 1,
 		.run = run_apply,

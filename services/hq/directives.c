@@ -5,6 +5,7 @@
 #include "hq/mailbox.h"
 #include "hq/parked.h"
 #include "hq/passed.h"
+#include "hq/pulse_tail.h"
 #include "valise/directive/v1/directive.pb-c.h"
 
 #include <inttypes.h>
@@ -21,6 +22,7 @@ struct entry {
 	struct vl_gap gap;
 	int64_t since; /* it is as it is, or was asked for */
 	int64_t pause; /* until it is asked for */
+	bool tail;     /* it is a cut tail: its lane was read to the end already */
 	bool asked;    /* ever */
 	bool seen;     /* in the look under way */
 	bool sent;     /* is under way to the agent */
@@ -54,14 +56,12 @@ static struct entry *add(struct vl_directives *d, const char *mission, const cha
 		return NULL;
 	}
 	entry->since = d->now;
-	entry->pause = d->options.after_ms;
 	return entry;
 }
 
-/* Out of memory: the next look finds it again. */
-static void on_gap(void *context, const char *mission, const char *lane, const struct vl_gap *gap)
+/* It stands; a tail is asked for at once. Out of memory: the next look finds it again. */
+static void stand(struct vl_directives *d, const char *mission, const char *lane, const struct vl_gap *gap, bool tail)
 {
-	struct vl_directives *d = context;
 	char subject[SUBJECT_MAX];
 	struct entry *entry;
 	int size = snprintf(subject, sizeof(subject), "%s/%s", mission, lane);
@@ -70,14 +70,27 @@ static void on_gap(void *context, const char *mission, const char *lane, const s
 		return;
 	HASH_FIND(hh, d->entries, subject, (size_t)size, entry);
 	bool lies = vl_passed_lies(d->txn, mission, lane, gap);
-	if (entry == NULL && !lies)
-		entry = add(d, mission, subject);
-	if (entry == NULL)
+	if (entry == NULL && !lies && (entry = add(d, mission, subject)) != NULL)
+		entry->pause = tail ? 0 : d->options.after_ms;
+	if (entry == NULL || entry->seen)
 		return;
 	if (lies || entry->gap.epoch.n != gap->epoch.n || entry->gap.from.n != gap->from.n)
 		entry->since = d->now;
 	entry->gap = *gap;
+	entry->tail = tail;
 	entry->seen = true;
+}
+
+/* Records may be under way that close it. */
+static void on_gap(void *context, const char *mission, const char *lane, const struct vl_gap *gap)
+{
+	stand(context, mission, lane, gap, false);
+}
+
+/* The lane was read to where it ended after the mission had said it was acked: nothing is under way. */
+static void on_tail(void *context, const char *mission, const char *lane, const struct vl_gap *gap)
+{
+	stand(context, mission, lane, gap, true);
 }
 
 static void forget_closed(struct vl_directives *d)
@@ -105,6 +118,7 @@ static void look(struct vl_directives *d)
 	if (txn == NULL)
 		return;
 	vl_parked_each_gap(txn, on_gap, d);
+	vl_tails_each(txn, on_tail, d);
 	if (vl_txn_err(txn) == VL_OK)
 		forget_closed(d);
 	vl_txn_abort(txn);
@@ -132,7 +146,8 @@ static void on_answered(void *context, size_t index, bool accepted)
 static bool due(const struct vl_directives *d, const struct entry *entry)
 {
 	return !entry->sent && d->now - entry->since >= entry->pause &&
-	       (d->options.read == NULL || d->options.read(d->options.context, entry->lane, entry->since));
+	       (entry->tail || d->options.read == NULL ||
+		d->options.read(d->options.context, entry->lane, entry->since));
 }
 
 static bool any_due(const struct vl_directives *d)

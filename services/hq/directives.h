@@ -3,7 +3,8 @@
  *
  * A gap (parked.h) that has stood for a while is asked for through headquarters' own agent (mailbox.h, proto/valise/directive/v1):
  * exactly what is missing, as of the last commit, and never what lies in Kafka: neither what was passed over (passed.h) nor what was not
- * read yet. While it stands it is asked for again after twice as long each time, up to ten
+ * read yet. A cut tail, which a pulse has shown (pulse_tail.h), is asked for at once. While it stands it is asked for again after
+ * twice as long each time, up to ten
  * minutes; where it moves, somebody is filling it, and it has its time again. Once it has closed it is forgotten. What
  * stands is looked for in the ledger, so that a start needs no memory.
  */

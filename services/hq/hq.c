@@ -24,7 +24,6 @@
 #define ANSWER_MS 30000
 #define PARKED_SHARE 8     /* of the views' room what waits behind gaps may take one part in so many */
 #define TAILS_MS 2000      /* between looks for cut tails */
-#define AGAIN_MOST 2592000 /* seconds: min.compaction.lag.ms of the topic of receipts */
 #define JUDGE_MS 60000     /* for headquarters to read on to where a lane ended */
 
 const struct vl_conf_key vl_hq_keys[] = {
@@ -41,26 +40,12 @@ const struct vl_conf_key vl_hq_keys[] = {
 	 "only grow"},
 	{"receipts", "interval", VL_CONF_COUNT, offsetof(struct vl_hq_settings, receipts_interval), "1000",
 	 "milliseconds between receipts, at least"},
-	{"receipts", "again", VL_CONF_COUNT, offsetof(struct vl_hq_settings, receipts_again), "604800",
-	 "seconds after which a receipt is said again, so that Kafka never forgets it: below the 30 days (2592000) for "
-	 "which the topic of receipts leaves all as it is (min.compaction.lag.ms), with some to spare for times when "
-	 "headquarters is down"},
 	{"directives", "after", VL_CONF_COUNT, offsetof(struct vl_hq_settings, directives_after), "5",
 	 "seconds that a gap may stand before its mission is asked, through the same agent, to send again; asked on "
 	 "with doubling pauses, 10 minutes at most"},
 	{"kafka", "*", VL_CONF_ANY, 0, NULL, "any librdkafka property, such as bootstrap.servers"},
 	{NULL, NULL, VL_CONF_TEXT, 0, NULL, NULL},
 };
-
-enum vl_err vl_hq_check(const struct vl_hq_settings *settings, struct vl_why *why)
-{
-	if (settings->receipts_again < 1 || settings->receipts_again >= AGAIN_MOST)
-		return vl_fail(why, VL_ERR_CONFIG,
-			       "[receipts] again: give 1 to %d seconds; the topic of receipts keeps all of them for 30 "
-			       "days only",
-			       AGAIN_MOST - 1);
-	return VL_OK;
-}
 
 struct hq {
 	const struct vl_hq_settings *settings;
@@ -127,7 +112,6 @@ static enum vl_err open_receipts(struct hq *hq, struct vl_why *why)
 		.store = hq->store,
 		.socket = hq->settings->receipts,
 		.interval_ms = (int64_t)(hq->settings->receipts_interval % 86400000),
-		.again_ms = (int64_t)hq->settings->receipts_again * 1000,
 		.patience_ms = ANSWER_MS,
 		.clock = &vl_clock_system,
 	};

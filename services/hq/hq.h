@@ -23,15 +23,11 @@ struct vl_hq_settings {
 	uint64_t threads;           /* that verify */
 	const char *receipts;       /* socket of headquarters' own agent, or "" */
 	uint64_t receipts_interval; /* ms */
-	uint64_t receipts_again;    /* s */
 	uint64_t directives_after;  /* s */
 };
 
 /* The keys of headquarters' configuration file, for vl_conf_open. */
 extern const struct vl_conf_key vl_hq_keys[];
-
-/* CONFIG, with words, where a value read from the file cannot be. */
-enum vl_err vl_hq_check(const struct vl_hq_settings *settings, struct vl_why *why) VL_CHECKED;
 
 /* Told from outside, by a signal: end; read the folder of keys again. */
 struct vl_hq_signals {

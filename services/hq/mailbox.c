@@ -16,6 +16,7 @@
 
 #define FRAME_HEAD 4
 #define FRAME_MAX ((size_t)1 << 20)
+#define FRAME_FULL (FRAME_MAX / 2)
 #define READ_SIZE ((size_t)16 << 10)
 #define BACK_OFF_MIN_MS 100
 
@@ -140,6 +141,11 @@ void vl_mailbox_put(struct vl_mailbox *m, const char *subject, const ProtobufCMe
 	vl_event_pack(&m->event, subject, "headquarters", vl_clock_now(m->options.clock), payload);
 	vl_wire_put_bytes(&m->out, 2, m->event.data, m->event.size);
 	m->n_sent++;
+}
+
+bool vl_mailbox_full(const struct vl_mailbox *m)
+{
+	return m->out.size >= FRAME_FULL;
 }
 
 static void send_out(struct vl_mailbox *m, int64_t now)

@@ -49,6 +49,9 @@ bool vl_mailbox_begin(struct vl_mailbox *mailbox, int64_t now_ms);
  * needs to be known by it. */
 void vl_mailbox_put(struct vl_mailbox *mailbox, const char *subject, const ProtobufCMessage *payload);
 
+/* Whether the request under way has as many bytes as one should; another may be begun once it is answered. */
+bool vl_mailbox_full(const struct vl_mailbox *mailbox);
+
 /* Send what was put; a request without events is none. */
 void vl_mailbox_send(struct vl_mailbox *mailbox, int64_t now_ms);
 

@@ -145,7 +145,7 @@ static void tell(const struct suspect *suspects, size_t n)
 	for (size_t i = 0; i < n; i++)
 		if (suspects[i].missing)
 			vl_log_warning("%s says that Kafka has had its batches to %" PRIu64 " of epoch %" PRIu64
-				       " on '%s', and they are not there; waiting for it to send them again",
+				       " on '%s', and they are not there; it is asked to send them again",
 				       suspects[i].mission, suspects[i].seq.n, suspects[i].epoch.n, suspects[i].lane);
 }
 
@@ -203,4 +203,27 @@ bool vl_tails_missing(struct vl_txn *txn, const char *mission, const char *lane,
 	epoch->n = vl_get_be64(value.data);
 	seq->n = vl_get_be64(value.data + 8);
 	return !is_applied(txn, mission, lane, *epoch, *seq);
+}
+
+void vl_tails_each(struct vl_txn *txn,
+		   void (*each)(void *context, const char *mission, const char *lane, const struct vl_gap *gap),
+		   void *context)
+{
+	struct vl_cursor *cursor = vl_cursor_open(txn, VL_DB_MISSING);
+	struct vl_bytes key;
+
+	for (bool more = vl_cursor_seek(cursor, (struct vl_bytes){0}, &key, NULL); more;
+	     more = vl_cursor_next(cursor, &key, NULL)) {
+		const char *mission = (const char *)key.data, *lane = mission + strlen(mission) + 1;
+		struct vl_epoch epoch;
+		struct vl_seq seq;
+		if (!vl_tails_missing(txn, mission, lane, &epoch, &seq))
+			continue;
+		struct vl_chain newest = vl_chains_newest(txn, mission, lane);
+		struct vl_gap gap = {newest.epoch, {newest.seq.n + 1}, {0}};
+		if (epoch.n == newest.epoch.n)
+			gap.to = seq;
+		each(context, mission, lane, &gap);
+	}
+	vl_cursor_close(cursor);
 }

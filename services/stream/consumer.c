@@ -12,6 +12,7 @@
 
 _Static_assert(VL_OFFSET_BEGINNING == RD_KAFKA_OFFSET_BEGINNING, "one number for both");
 _Static_assert(VL_OFFSET_END == RD_KAFKA_OFFSET_END, "one number for both");
+_Static_assert(VL_OFFSET_LAST == RD_KAFKA_OFFSET_TAIL(1), "one number for both");
 
 /* The sizes let a value of 1,000,000 bytes and its headers pass, and bound what waits here. A broker gives a batch that is larger than was
  * asked for all the same, and librdkafka ends the connection, and with it the reading of all its partitions, where an answer is

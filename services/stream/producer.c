@@ -273,11 +273,13 @@ static enum vl_err make_headers(const struct vl_header *headers, size_t count, r
  * librdkafka owns it when the call succeeds and does not touch it when it fails, in every version of
  * rd_kafka_producev.
  */
-static rd_kafka_resp_err_t produce(struct vl_producer *producer, const char *topic, struct vl_bytes key,
-				   struct vl_bytes value, rd_kafka_headers_t *headers, struct sent *sent)
+static rd_kafka_resp_err_t produce(struct vl_producer *producer, const char *topic, int32_t partition,
+				   struct vl_bytes key, struct vl_bytes value, rd_kafka_headers_t *headers,
+				   struct sent *sent)
 {
 	rd_kafka_resp_err_t code = rd_kafka_producev(
-		producer->rk, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_KEY(key.data, key.size),
+		producer->rk, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(partition),
+		RD_KAFKA_V_KEY(key.data, key.size),
 		RD_KAFKA_V_VALUE((void *)(uintptr_t)value.data, value.size), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
 		RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_OPAQUE(sent), RD_KAFKA_V_END);
 
@@ -286,9 +288,18 @@ static rd_kafka_resp_err_t produce(struct vl_producer *producer, const char *top
 	return code;
 }
 
+_Static_assert(VL_PARTITION_OF_KEY == RD_KAFKA_PARTITION_UA, "one number for both");
+
 enum vl_err vl_producer_send(struct vl_producer *producer, const char *topic, struct vl_bytes key,
 			     struct vl_bytes value, const struct vl_header *headers, size_t n_headers, uint64_t tag,
 			     struct vl_why *why)
+{
+	return vl_producer_send_to(producer, topic, VL_PARTITION_OF_KEY, key, value, headers, n_headers, tag, why);
+}
+
+enum vl_err vl_producer_send_to(struct vl_producer *producer, const char *topic, int32_t partition, struct vl_bytes key,
+				struct vl_bytes value, const struct vl_header *headers, size_t n_headers, uint64_t tag,
+				struct vl_why *why)
 {
 	const struct vl_producer_options *window = &producer->options;
 	size_t size = size_of(key, value, headers, n_headers);
@@ -312,7 +323,7 @@ enum vl_err vl_producer_send(struct vl_producer *producer, const char *topic, st
 		return err;
 	}
 	*sent = (struct sent){producer->all.before, &producer->all, tag, size};
-	rd_kafka_resp_err_t code = produce(producer, topic, key, value, made, sent);
+	rd_kafka_resp_err_t code = produce(producer, topic, partition, key, value, made, sent);
 	if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
 		free(sent);
 		return vl_handle_fail(why, code, topic, NULL);

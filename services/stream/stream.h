@@ -49,6 +49,12 @@ enum vl_err vl_producer_send(struct vl_producer *producer, const char *topic, st
 			     struct vl_bytes value, const struct vl_header *headers, size_t n_headers, uint64_t tag,
 			     struct vl_why *why) VL_CHECKED;
 
+/* The same to a certain partition. */
+#define VL_PARTITION_OF_KEY ((int32_t)-1)
+enum vl_err vl_producer_send_to(struct vl_producer *producer, const char *topic, int32_t partition, struct vl_bytes key,
+                                struct vl_bytes value, const struct vl_header *headers, size_t n_headers, uint64_t tag,
+                                struct vl_why *why) VL_CHECKED;
+
 /* Serve acks for up to `timeout_ms`. GONE where the producer is dead: close it. UNREACHABLE while no broker answers (it goes on
  * trying by itself). */
 enum vl_err vl_producer_poll(struct vl_producer *producer, int timeout_ms, struct vl_why *why) VL_CHECKED;
@@ -70,6 +76,7 @@ int vl_producer_fd(const struct vl_producer *producer);
 
 #define VL_OFFSET_BEGINNING ((int64_t)-2)
 #define VL_OFFSET_END ((int64_t)-1)
+#define VL_OFFSET_LAST ((int64_t)-2001) /* of the last record there is; the end, where it is none */
 #define VL_TOPIC_MAX ((size_t)249)
 
 struct vl_position {

@@ -336,17 +336,6 @@ def test_configuration_that_will_not_do(world, wrong, why):
     assert re.search(why, refused.stderr), refused.stderr
 
 
-@pytest.mark.parametrize("again", ["0", "2592000", "18446744073709551615", "weekly"])
-def test_receipts_said_again_too_seldom_are_refused(world, again):
-    hq = world.headquarters()
-    check = valise.PROGRAMS / "valise-hq", "--config", hq.config, "--check"
-    valise.run(*check)
-    hq.config.write_text(hq.config.read_text() + f"[receipts]\nagain = {again}\n")
-    refused = valise.run(*check, check=False)
-    assert refused.returncode != 0
-    assert re.search("again", refused.stderr), refused.stderr
-
-
 def test_key_is_never_overwritten(tmp_path):
     valise.valise("key", "new", "--id", "CN-SD-EMB", "--out", tmp_path)
     before = (tmp_path / "CN-SD-EMB.key").read_text(), (tmp_path / "CN-SD-EMB.pub").read_text()

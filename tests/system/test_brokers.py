@@ -8,16 +8,29 @@ import socket
 
 import pytest
 from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic, ResourceType
 
 import valise
 from valise import CASE, Kafka, wait_for
 
+PULSE = "valise.pulse.v1"
 CATALOGUE = valise.TOPICS.read_text()
-NAMES = re.findall(r"^  name: (\S+)", CATALOGUE, re.M)
-PARTITIONS = dict(zip(NAMES, map(int, re.findall(r"^  partitions: (\d+)", CATALOGUE, re.M)), strict=True))
+ENROLLED = ["CN-EG-EMB", "CN-SD-EMB", "HQ"]
+
+
+def expanded(name):
+    """The topics that a document stands for."""
+    return [name.replace("<MISSION>", mission) for mission in ENROLLED] if "<MISSION>" in name else [name]
+
+
+DOCUMENTS = [(re.search(r"^  topicName: (\S+)", text, re.M) or re.search(r"^  name: (\S+)", text, re.M)).group(1)
+             for text in CATALOGUE.split("\n---\n")[1:]]
+PARTITIONS = {name: count for document, count in
+              zip(DOCUMENTS, map(int, re.findall(r"^  partitions: (\d+)", CATALOGUE, re.M)), strict=True)
+              for name in expanded(document)}
+NAMES = list(PARTITIONS)
 COMPACTED = {
-    "valise.receipt.v1": ("compact", str(30 * 86400 * 1000)),
+    **{f"{valise.RECEIPT}.{mission}": ("compact", "0") for mission in ENROLLED},
     "valise.pulse.v1": ("compact", str(30 * 86400 * 1000)),
     "valise.registry.v1": ("compact", "0"),
 }
@@ -49,8 +62,17 @@ def gone(pid):
         return True
 
 
-def apply(kafka, *options, check=True):
-    return valise.valise("topic", "apply", *options, "-b", kafka.bootstrap, valise.TOPICS, check=check)
+def enrol(folder, *names):
+    """A folder with these senders' public keys."""
+    folder.mkdir(exist_ok=True)
+    for number, name in enumerate(names):
+        valise.Sender(name, bytes([number + 1]) * 32).enrol(folder)
+    return folder
+
+
+def apply(kafka, *options, check=True, keys=None):
+    keys = keys or enrol(kafka.folder.parent / "keys", *ENROLLED)
+    return valise.valise("topic", "apply", *options, "-b", kafka.bootstrap, "--keys", keys, valise.TOPICS, check=check)
 
 
 def publish(kafka, value, seconds=10):
@@ -171,8 +193,9 @@ def test_wrong_usage(tmp_path):
 def test_apply_sets_right_what_was_changed(cluster):
     apply(cluster)
     admin = AdminClient({"bootstrap.servers": cluster.bootstrap})
-    receipt = "valise.receipt.v1"
-    others = {CASE: {"retention.ms": "1000"}, receipt: {"cleanup.policy": "delete", "min.compaction.lag.ms": "0"}}
+    receipt = f"{valise.RECEIPT}.CN-SD-EMB"
+    others = {CASE: {"retention.ms": "1000"}, receipt: {"cleanup.policy": "delete"},
+              PULSE: {"min.compaction.lag.ms": "0"}}
     for topic, values in others.items():
         entries = [ConfigEntry(key, value, incremental_operation=AlterConfigOpType.SET) for key, value in values.items()]
         changed = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=entries)
@@ -181,11 +204,46 @@ def test_apply_sets_right_what_was_changed(cluster):
     plan = apply(cluster).stdout.splitlines()
     assert f"set {CASE} retention.ms=1000->-1" in plan
     assert f"set {receipt} cleanup.policy=delete->compact" in plan
-    assert f"set {receipt} min.compaction.lag.ms=0->2592000000" in plan
+    assert f"set {PULSE} min.compaction.lag.ms=0->2592000000" in plan
     assert f"ok {valise.ALERT}" in plan
     assert settings(cluster, ResourceType.TOPIC, CASE)["retention.ms"] == "-1"
     assert settings(cluster, ResourceType.TOPIC, CASE)["message.timestamp.type"] == "LogAppendTime"
-    assert settings(cluster, ResourceType.TOPIC, receipt)["min.compaction.lag.ms"] == "2592000000"
+    assert settings(cluster, ResourceType.TOPIC, receipt)["cleanup.policy"] == "compact"
+    assert settings(cluster, ResourceType.TOPIC, PULSE)["min.compaction.lag.ms"] == "2592000000"
+
+
+@pytest.mark.parametrize("cluster", [1], ids=["one"], indirect=True)
+def test_each_mission_has_topics_of_its_own(cluster, tmp_path):
+    apply(cluster)
+    admin = AdminClient({"bootstrap.servers": cluster.bootstrap})
+    # A mission is enrolled; an older version's topic is there, and one that somebody has given three partitions.
+    new = [NewTopic(valise.RECEIPT, 1, 1), NewTopic(f"{valise.DIRECTIVE}.CN-TH-EMB", 3, 1)]
+    for future in admin.create_topics(new).values():
+        future.result(20)
+    wait_for("the topics", lambda: {topic.topic for topic in new} <= topics(cluster).keys())
+    more = enrol(tmp_path / "keys", *ENROLLED, "CN-TH-EMB")
+    refused = apply(cluster, keys=more, check=False)
+    assert refused.returncode == 1
+    assert f"cannot apply '{new[1].topic}': it has 3 partitions and must have one" in refused.stderr
+    assert "to write 3 in the file mends nothing" in refused.stderr
+    assert f"{valise.RECEIPT}.CN-TH-EMB" not in topics(cluster)
+    admin.delete_topics([new[1].topic])[new[1].topic].result(20)
+    wait_for("its end", lambda: new[1].topic not in topics(cluster))
+    applied = apply(cluster, keys=more)
+    plan = applied.stdout.splitlines()
+    assert [line.split()[1] for line in plan if line.startswith("create ")] == [
+        f"{valise.DIRECTIVE}.CN-TH-EMB", f"{valise.RECEIPT}.CN-TH-EMB"]
+    assert [line for line in plan if line.startswith("unused ")] == [f"unused {valise.RECEIPT}"]
+    # Who is enrolled no more keeps what is there; without keys nothing is said of anybody's.
+    fewer = apply(cluster, keys=enrol(tmp_path / "fewer", "HQ", "CN-TH-EMB")).stdout.splitlines()
+    assert {f"unused {lane}.{name}" for lane in (valise.RECEIPT, valise.DIRECTIVE) for name in ENROLLED[:2]} | {
+        f"unused {valise.RECEIPT}"} == {line for line in fewer if line.startswith("unused ")}
+    none = valise.valise("topic", "apply", "-b", cluster.bootstrap, valise.TOPICS, env={"VALISE_KEYS": ""})
+    assert "give --keys DIR" in none.stderr
+    assert not [line for line in none.stdout.splitlines() if ".CN-" in line]
+    admin.delete_topics([valise.RECEIPT])[valise.RECEIPT].result(20)
+    for lane in (valise.RECEIPT, valise.DIRECTIVE):
+        admin.delete_topics([f"{lane}.CN-TH-EMB"])[f"{lane}.CN-TH-EMB"].result(20)
 
 
 @pytest.mark.parametrize("wrong", [

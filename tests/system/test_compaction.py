@@ -6,12 +6,13 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 import valise
 from valise import CASE, Kafka, Wire, case_opened, message, rows, wait_for
 
-RECEIPT = "valise.receipt.v1"
 PULSE = "valise.pulse.v1"
 SD, TH = "CN-SD-EMB", "CN-TH-EMB"
+RECEIPT = f"{valise.RECEIPT}.{SD}"
 
 # What takes Kafka months, at once: each second a new segment, and every older one is compacted.
-AT_ONCE = {"min.compaction.lag.ms": "0", "min.cleanable.dirty.ratio": "0.01", "segment.ms": "1000"}
+AT_ONCE = {"min.compaction.lag.ms": "0", "min.cleanable.dirty.ratio": "0.01", "segment.ms": "1000",
+           "segment.bytes": "1048576"}
 
 
 @pytest.fixture
@@ -21,8 +22,8 @@ def kafka(tmp_path):
     try:
         admin = AdminClient({"bootstrap.servers": broker.bootstrap, "log_level": 0})
         alter(admin, ResourceType.BROKER, "1", {"log.cleaner.backoff.ms": "200"})
-        for topic in (RECEIPT, PULSE):
-            alter(admin, ResourceType.TOPIC, topic, AT_ONCE)
+        alter(admin, ResourceType.TOPIC, PULSE, AT_ONCE)
+        broker.admin = admin
         yield broker
     finally:
         broker.stop()
@@ -35,6 +36,7 @@ def place(world):
     world.own = world.mission("HQ", resend=86400, pulse=1).start()
     world.sd = world.mission(SD, resend=86400, pulse=1).start()
     world.th = world.mission(TH, resend=86400, pulse=1).start()
+    alter(world.kafka.admin, ResourceType.TOPIC, RECEIPT, AT_ONCE)
     return world
 
 
@@ -50,15 +52,14 @@ def batches(place, topic, mission):
             for record in place.wire.records(topic) if record.key() == mission.encode()]
 
 
-def receipts(place, mission):
-    """What the topic still has for a mission: (offset, seq)."""
+def receipts(place):
+    """What the topic still has for the first mission: (offset, seq of its cases)."""
     found = []
     for offset, batch in batches(place, RECEIPT, "HQ"):
-        for event in batch.events:
-            applied = message("valise.receipt.v1.Applied")()
-            assert event.payload.Unpack(applied)
-            if (applied.mission, applied.lane) == (mission, CASE):
-                found.append((offset, applied.seq))
+        (event,) = batch.events
+        receipt = message("valise.receipt.v1.Receipt")()
+        assert event.payload.Unpack(receipt) and receipt.mission == event.subject == SD
+        found += [(offset, applied.seq) for applied in receipt.applied if applied.lane == CASE]
     return found
 
 
@@ -80,7 +81,7 @@ def audit(place, *lanes):
 
 
 def test_a_mission_that_was_away_gets_its_receipt(place):
-    hq = place.headquarters(agent=place.own, again=2).start()
+    hq = place.headquarters(agent=place.own).start()
     publish(place.sd, 1)
     wait_for("the first receipt", lambda: states(place.sd) == [])
     hq.stop()
@@ -90,7 +91,7 @@ def test_a_mission_that_was_away_gets_its_receipt(place):
 
     hq.start()
     hq.wait_events(SD, CASE, 6)
-    first = wait_for("its receipt", lambda: [offset for offset, seq in receipts(place, SD) if seq == 6])[0]
+    first = wait_for("its receipt", lambda: [offset for offset, seq in receipts(place) if seq == 6])[0]
 
     def gone():
         publish(place.th, 1)

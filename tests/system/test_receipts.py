@@ -9,7 +9,7 @@ from confluent_kafka.admin import AdminClient
 import valise
 from valise import ALERT, CASE, Sender, Wire, World, case_opened, message, wait_for
 
-RECEIPT = "valise.receipt.v1"
+RECEIPT = f"{valise.RECEIPT}.CN-SD-EMB"
 
 
 @pytest.fixture
@@ -33,8 +33,8 @@ def delete(place, topic):
 
 
 def make_again(place):
-    wait_for("the topics", lambda: valise.valise("topic", "apply", "-b", place.kafka.bootstrap, valise.TOPICS,
-                                                 check=False).returncode == 0)
+    wait_for("the topics", lambda: valise.valise("topic", "apply", "-b", place.kafka.bootstrap, "--keys", place.keys,
+                                                 valise.TOPICS, check=False).returncode == 0)
 
 
 def truncate(place, topic):
@@ -143,16 +143,17 @@ def test_a_receipt_of_anybody_else_frees_nothing(place):
 
     def receipt(seq):
         digest = hashlib.blake2b(sent[seq - 1], digest_size=32).digest()
-        return message("valise.receipt.v1.Applied")(mission="CN-SD-EMB", lane=CASE, epoch=epoch, seq=seq, digest=digest)
+        applied = message("valise.receipt.v1.Applied")(lane=CASE, epoch=epoch, seq=seq, digest=digest)
+        return message("valise.receipt.v1.Receipt")(mission="CN-SD-EMB", applied=[applied])
 
     def publish_receipt(seq):
         """As headquarters does."""
-        event = Sender("HQ").event(subject=f"CN-SD-EMB/{CASE}", payload=receipt(seq))
+        event = Sender("HQ").event(subject="CN-SD-EMB", payload=receipt(seq))
         assert valise.Client(place.own.socket).publish(event)[0].WhichOneof("outcome") == "accepted"
 
     for name, key in (("HQ", b"\x21" * 32), ("CN-XX-EMB", b"\x22" * 32), ("CN-SD-EMB", b"\x23" * 32)):
         sender = Sender(name, key)
-        value = sender.batch(sender.event(subject=f"CN-SD-EMB/{CASE}", payload=receipt(2)), lane=RECEIPT)
+        value = sender.batch(sender.event(subject="CN-SD-EMB", payload=receipt(2)), lane=RECEIPT)
         wire.send(value, sender.headers(value), key=name, topic=RECEIPT)
     # Receipts are read in their order: once the first batch is gone by a true one, the forged ones have had their say.
     publish_receipt(1)

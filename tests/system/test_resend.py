@@ -8,9 +8,9 @@ from confluent_kafka.admin import AdminClient
 import valise
 from valise import CASE, Sender, Wire, World, case_opened, message, wait_for
 
-RECEIPT = "valise.receipt.v1"
-DIRECTIVE = "valise.directive.v1"
 SD, EG = "CN-SD-EMB", "CN-EG-EMB"
+RECEIPT = f"{valise.RECEIPT}.{SD}"
+DIRECTIVE = f"{valise.DIRECTIVE}.{SD}"
 
 
 @pytest.fixture
@@ -22,6 +22,7 @@ def place(tmp_path, kafka):
     made.sd = made.mission(SD, resend=86400).start()
     made.eg = Sender(EG, b"\x31" * 32)
     made.eg.enrol(made.keys)
+    made.address()
     made.hq = made.headquarters(agent=made.own, after=1)
     yield made
     made.close()
@@ -36,8 +37,8 @@ def delete(place, topic):
 
 
 def make(place):
-    wait_for("the topics", lambda: valise.valise("topic", "apply", "-b", place.kafka.bootstrap, valise.TOPICS,
-                                                 check=False).returncode == 0)
+    wait_for("the topics", lambda: valise.valise("topic", "apply", "-b", place.kafka.bootstrap, "--keys", place.keys,
+                                                 valise.TOPICS, check=False).returncode == 0)
 
 
 def make_anew(place, topic):
@@ -75,15 +76,16 @@ def seq_of(record):
 def wishes(place, mission):
     """What headquarters has asked a mission for, by its records in Kafka: (epoch, from, to)."""
     found = []
-    for record in place.wire.records(DIRECTIVE):
+    lane = f"{valise.DIRECTIVE}.{mission}"
+    for record in place.wire.records(lane):
         batch = message("valise.v1.Batch").FromString(record.value())
-        assert (batch.mission, batch.lane, record.key()) == ("HQ", DIRECTIVE, b"HQ")
+        assert (batch.mission, batch.lane, record.key()) == ("HQ", lane, b"HQ")
         for event in batch.events:
             resend = message("valise.directive.v1.Resend")()
             assert event.payload.Unpack(resend)
             assert event.subject == f"{resend.mission}/{resend.lane}" and resend.lane == CASE
-            if resend.mission == mission:
-                found.append((resend.epoch, resend.from_seq, resend.to_seq))
+            assert resend.mission == mission
+            found.append((resend.epoch, resend.from_seq, resend.to_seq))
     return found
 
 

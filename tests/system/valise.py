@@ -30,6 +30,8 @@ ALERT = "consular.alert.v1"
 EVACUATION = "consular.evacuation.v1"
 TRAVELLER = "consular.traveller.v1"
 DEAD_LETTERS = "valise.deadletter.v1"
+RECEIPT = "valise.receipt.v1"
+DIRECTIVE = "valise.directive.v1"
 TOPICS = TOP / "brokers/topics.yaml"
 
 # Where nothing listens.
@@ -122,6 +124,7 @@ class Mission:
         self.world = world
         self.within = within  # the command that starts it somewhere else, as in another network
         self.name = name
+        self.reads = bool(resend)  # what headquarters says
         self.folder = world.folder / name
         self.folder.mkdir()
         self.socket = self.folder / "s"
@@ -133,6 +136,8 @@ class Mission:
         self.environment = {}  # what its agent gets besides
         valise("key", "new", "--id", name, "--out", self.folder)
         (world.keys / f"{name}.pub").write_bytes((self.folder / f"{name}.pub").read_bytes())
+        if resend or name == "HQ":
+            world.address()
         kafka = {"bootstrap.servers": world.kafka.bootstrap, **(properties or {})}
         self.config.write_text(
             f"[mission]\nid = {name}\nkey = {self.key}\n[outbox]\npath = {self.outbox}\nsize = {size}\n"
@@ -142,6 +147,8 @@ class Mission:
             + "[kafka]\n" + "".join(f"{key} = {value}\n" for key, value in kafka.items()))
 
     def spawn(self, config=None):
+        if self.reads or self.name == "HQ":
+            self.world.address()
         with open(self.log, "ab") as log:
             return spawn("valise-agent", "--config", config or self.config, within=self.within, stderr=log,
                          env=self.environment)
@@ -208,7 +215,7 @@ def line_of(event):
 
 
 class Headquarters:
-    def __init__(self, world, name="hq", kafka=None, agent=None, after=None, again=None):
+    def __init__(self, world, name="hq", kafka=None, agent=None, after=None):
         self.folder = world.folder / name
         self.folder.mkdir()
         self.views = self.folder / "views"
@@ -218,7 +225,6 @@ class Headquarters:
         self.environment = {}
         self.config.write_text(f"[views]\npath = {self.views}\nsize = 4G\n[keys]\npath = {world.keys}\n"
                                + (f"[receipts]\nsocket = {agent.socket}\ninterval = 100\n" if agent else "")
-                               + (f"again = {again}\n" if again else "")
                                + (f"[directives]\nafter = {after}\n" if after else "")
                                + f"[kafka]\nbootstrap.servers = {(kafka or world.kafka).bootstrap}\n")
 
@@ -273,6 +279,18 @@ class Headquarters:
         return valise("view", "digest", "--views", self.views, *lanes).stdout
 
 
+def answers(bootstrap):
+    """Whether one of the brokers takes connections."""
+    for broker in bootstrap.split(","):
+        host, port = broker.rsplit(":", 1)
+        try:
+            socket.create_connection((host, int(port)), timeout=2).close()
+            return True
+        except OSError:
+            continue
+    return False
+
+
 class World:
     def __init__(self, folder, kafka):
         self.folder = folder
@@ -284,6 +302,20 @@ class World:
     def mission(self, name, **options):
         self.parts.append(Mission(self, name, **options))
         return self.parts[-1]
+
+    def address(self):
+        """Make the topics of every enrolled sender's own, where there is a Kafka now, as an operator does who enrols one."""
+        names = {file.stem for file in self.keys.glob("*.pub")}
+        known = vars(self.kafka).setdefault("addressed", set())
+        if names <= known or not answers(self.kafka.bootstrap):
+            return
+        every = getattr(self.kafka, "copy", TOP / "brokers") / "topics.yaml"
+        patterns = [document for document in every.read_text().split("\n---\n") if "\n  topicName: " in document]
+        file = self.folder / "addressed.yaml"
+        file.write_text("\n---\n".join(["# of each mission", *patterns]))
+        made = valise("topic", "apply", "-b", self.kafka.bootstrap, "--keys", self.keys, file, check=False)
+        if made.returncode == 0:
+            known |= names
 
     def headquarters(self, name="hq", **options):
         self.parts.append(Headquarters(self, name, **options))

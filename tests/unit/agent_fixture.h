@@ -110,6 +110,8 @@ static inline int world_teardown(void **state)
 }
 
 /* An event with the n-th id (none for 0) and `extra` more bytes of payload. */
+#define ADDRESSEE "CN-EG-EMB"
+
 static inline struct vl_bytes world_event(struct vl_buf *buf, uint64_t n, const char *type, size_t extra)
 {
 	struct fixture_event event = fixture_event();
@@ -125,6 +127,9 @@ static inline struct vl_bytes world_event(struct vl_buf *buf, uint64_t n, const 
 	(void)snprintf(url, sizeof(url), "type.googleapis.com/%s", type);
 	event.id = n != 0 ? (struct vl_bytes){id, sizeof(id)} : (struct vl_bytes){0};
 	event.url = fixture_text(url);
+	/* What is addressed says to whom, in field 1. */
+	if (strncmp(type, "valise.receipt.", 15) == 0 || strncmp(type, "valise.directive.", 17) == 0)
+		vl_wire_put_bytes(&payload, 1, ADDRESSEE, strlen(ADDRESSEE));
 	/* A field no version knows: it is carried. */
 	vl_wire_put_bytes(&payload, 5000, filler, extra);
 	event.payload = vl_buf_bytes(&payload);
@@ -137,7 +142,8 @@ static inline struct vl_bytes world_event(struct vl_buf *buf, uint64_t n, const 
 
 #define CASE_TYPE "consular.case.v1.CaseOpened"
 #define FLASH_TYPE "consular.evacuation.v1.OperationOpened"
-#define RECEIPT_TYPE "valise.receipt.v1.Applied"
+#define RECEIPT_TYPE "valise.receipt.v1.Receipt"
+#define DIRECTIVE_TYPE "valise.directive.v1.Resend"
 
 /* Accept one event in a transaction under way. */
 static inline enum vl_err world_offer(struct world *world, uint64_t n, const char *type, size_t extra,

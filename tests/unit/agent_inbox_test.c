@@ -9,6 +9,7 @@ struct desk {
 	struct vl_ring *ring;
 	struct vl_inbox *inbox;
 	struct vl_digest digests[4]; /* of batches 1 to 3 */
+	uint64_t batch;              /* headquarters' last number */
 };
 
 static int desk_setup(void **state)
@@ -59,9 +60,13 @@ static void note(struct desk *desk)
 	vl_inbox_noted(desk->inbox);
 }
 
-static void bring(struct desk *desk, const struct receipt_made *made)
+static void bring(struct desk *desk, const struct receipt_made *given)
 {
-	struct vl_buf relayed = receipt_relay(made);
+	struct receipt_made made = *given;
+
+	if (made.batch == 0)
+		made.batch = ++desk->batch;
+	struct vl_buf relayed = receipt_relay(&made);
 	struct vl_bytes exact = fixture_exact(vl_buf_bytes(&relayed));
 
 	vl_inbox_take(desk->inbox, exact, 1000);
@@ -85,7 +90,7 @@ static unsigned kept(const struct desk *desk)
 static int64_t position(const struct desk *desk)
 {
 	struct vl_outbox_look *look = vl_outbox_look(desk->world->outbox, NULL);
-	int64_t offset = vl_outbox_position(look, VL_RECEIPT_LANE, 0);
+	int64_t offset = vl_outbox_position(look, VL_RECEIPT_LANE ".CN-SD-EMB", 0);
 
 	vl_outbox_look_end(look);
 	return offset;

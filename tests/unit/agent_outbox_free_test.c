@@ -208,18 +208,21 @@ static void keeps_the_position(void **state)
 	vl_outbox_look_end(look);
 }
 
-/* At headquarters: receipts go when Kafka has them, and leave no id behind. */
-static void an_ack_frees_receipts(void **state)
+#define DIRECTIVES VL_DIRECTIVE_LANE "." ADDRESSEE
+#define RECEIPTS VL_RECEIPT_LANE "." ADDRESSEE
+
+/* At headquarters: directives go when Kafka has them, and leave no id behind. */
+static void an_ack_frees_directives(void **state)
 {
 	struct world *world = *state;
 
 	world_open(world);
-	(void)world_accept(world, 0, RECEIPT_TYPE, 0);
-	(void)world_accept(world, 0, RECEIPT_TYPE, 0);
+	(void)world_accept(world, 0, DIRECTIVE_TYPE, 0);
+	(void)world_accept(world, 0, DIRECTIVE_TYPE, 0);
 	(void)world_accept(world, 9, CASE_TYPE, 10);
 	for (uint64_t seq = 1; seq <= 3; seq += 2) {
 		assert_int_equal(vl_outbox_begin(world->outbox, NULL), VL_OK);
-		vl_outbox_ack(world->outbox, VL_RECEIPT_LANE, (struct vl_epoch){NOW}, (struct vl_seq){seq});
+		vl_outbox_ack(world->outbox, DIRECTIVES, (struct vl_epoch){NOW}, (struct vl_seq){seq});
 		vl_outbox_free_some(world->outbox);
 		assert_int_equal(vl_outbox_commit(world->outbox, NULL), VL_OK);
 		/* An ack of what is not there frees nothing. */
@@ -239,12 +242,12 @@ static void freeing_and_flying_agree(void **state)
 
 	world_open(world);
 	assert_int_equal(vl_outbox_begin(world->outbox, NULL), VL_OK);
-	assert_int_equal(world_offer(world, 0, RECEIPT_TYPE, 0, &accepted), VL_OK);
+	assert_int_equal(world_offer(world, 0, DIRECTIVE_TYPE, 0, &accepted), VL_OK);
 	assert_int_equal(vl_outbox_submit(world->outbox, NULL), VL_OK);
 	assert_true(vl_outbox_flying(world->outbox));
 	assert_int_equal(vl_outbox_begin(world->outbox, NULL), VL_OK);
-	assert_int_equal(world_offer(world, 0, RECEIPT_TYPE, 0, &accepted), VL_OK);
-	vl_outbox_ack(world->outbox, VL_RECEIPT_LANE, (struct vl_epoch){NOW}, (struct vl_seq){1});
+	assert_int_equal(world_offer(world, 0, DIRECTIVE_TYPE, 0, &accepted), VL_OK);
+	vl_outbox_ack(world->outbox, DIRECTIVES, (struct vl_epoch){NOW}, (struct vl_seq){1});
 	assert_false(vl_outbox_flying(world->outbox));
 	vl_outbox_free_some(world->outbox);
 	assert_int_equal(vl_outbox_submit(world->outbox, NULL), VL_OK);
@@ -252,17 +255,52 @@ static void freeing_and_flying_agree(void **state)
 	assert_int_equal(count_batches(world), 1);
 	/* Aborted, it is as if it had not been. */
 	assert_int_equal(vl_outbox_begin(world->outbox, NULL), VL_OK);
-	vl_outbox_ack(world->outbox, VL_RECEIPT_LANE, (struct vl_epoch){NOW}, (struct vl_seq){2});
+	vl_outbox_ack(world->outbox, DIRECTIVES, (struct vl_epoch){NOW}, (struct vl_seq){2});
 	vl_outbox_free_some(world->outbox);
 	vl_outbox_abort(world->outbox);
 	assert_true(vl_outbox_freeing(world->outbox));
 	assert_int_equal(count_batches(world), 1);
 	struct vl_outbox_look *look = vl_outbox_look(world->outbox, NULL);
-	vl_outbox_applied(look, VL_RECEIPT_LANE, &epoch, &seq);
+	vl_outbox_applied(look, DIRECTIVES, &epoch, &seq);
 	assert_int_equal(seq.n, 1);
 	vl_outbox_look_end(look);
 	world_reopen(world);
-	assert_int_equal(world_accept(world, 0, RECEIPT_TYPE, 0).event.n, 3);
+	assert_int_equal(world_accept(world, 0, DIRECTIVE_TYPE, 0).event.n, 3);
+}
+
+/* At headquarters: a receipt says all that the one before it said, which goes as this one comes, whatever Kafka has of it; other
+ * lanes keep theirs. */
+static void the_newest_receipt_is_kept(void **state)
+{
+	struct world *world = *state;
+	struct vl_outbox_batch batch = {0};
+
+	world_open(world);
+	(void)world_accept(world, 0, DIRECTIVE_TYPE, 0);
+	(void)world_accept(world, 0, DIRECTIVE_TYPE, 0);
+	for (uint64_t n = 1; n <= 5; n++) {
+		struct vl_accepted accepted = {0};
+		assert_int_equal(vl_outbox_begin(world->outbox, NULL), VL_OK);
+		assert_int_equal(world_offer(world, 0, RECEIPT_TYPE, 0, &accepted), VL_OK);
+		assert_string_equal(accepted.lane, RECEIPTS);
+		vl_outbox_free_some(world->outbox);
+		assert_int_equal(vl_outbox_commit(world->outbox, NULL), VL_OK);
+		assert_int_equal(count_batches(world), 3);
+	}
+	struct vl_outbox_look *look = vl_outbox_look(world->outbox, NULL);
+	assert_true(vl_outbox_next(look, RECEIPTS, (struct vl_epoch){0}, (struct vl_seq){0}, &batch));
+	assert_int_equal(batch.seq.n, 5);
+	assert_int_equal(batch.state, VL_OUTBOX_STORED);
+	vl_outbox_look_end(look);
+	/* One that is not kept takes nothing away. */
+	struct vl_accepted accepted;
+	assert_int_equal(vl_outbox_begin(world->outbox, NULL), VL_OK);
+	assert_int_equal(world_offer(world, 0, RECEIPT_TYPE, 0, &accepted), VL_OK);
+	vl_outbox_free_some(world->outbox);
+	vl_outbox_abort(world->outbox);
+	assert_int_equal(count_batches(world), 3);
+	world_reopen(world);
+	assert_int_equal(world_accept(world, 0, RECEIPT_TYPE, 0).event.n, 6);
 }
 
 /* -- the room -- */
@@ -349,7 +387,8 @@ int main(void)
 		TEST(only_a_receipt_that_fits_frees),
 		TEST(frees_in_steps_and_after_a_restart),
 		TEST(keeps_the_position),
-		TEST(an_ack_frees_receipts),
+		TEST(an_ack_frees_directives),
+		TEST(the_newest_receipt_is_kept),
 		TEST(freeing_and_flying_agree),
 		TEST(flash_still_fits),
 		TEST(freed_room_is_used_again),

@@ -48,6 +48,8 @@ struct receipt_made {
 	enum vl_domain domain;
 	int64_t offset;
 	const char *mission, *lane;
+	const char *topic; /* where it lies, and its batch's lane */
+	bool alone;        /* the older form: an Applied by itself */
 	uint64_t epoch, seq, suspended;
 	struct vl_bytes digest;
 	size_t filler; /* another event of about this many bytes */
@@ -58,15 +60,21 @@ struct receipt_made {
 
 static inline void receipt_pack(struct vl_buf *payload, const struct receipt_made *made)
 {
-	Valise__Receipt__V1__Applied applied = VALISE__RECEIPT__V1__APPLIED__INIT;
+	Valise__Receipt__V1__Receipt receipt = VALISE__RECEIPT__V1__RECEIPT__INIT;
+	Valise__Receipt__V1__Applied applied = VALISE__RECEIPT__V1__APPLIED__INIT, *all[] = {&applied};
+	char *mission = (char *)(made->mission != NULL ? made->mission : "CN-SD-EMB");
 
-	applied.mission = (char *)(made->mission != NULL ? made->mission : "CN-SD-EMB");
 	applied.lane = (char *)(made->lane != NULL ? made->lane : CASE_LANE);
 	applied.epoch = made->epoch != 0 ? made->epoch : NOW;
 	applied.seq = made->seq;
 	applied.suspended = made->suspended;
 	applied.digest = (ProtobufCBinaryData){made->digest.size, (uint8_t *)(uintptr_t)made->digest.data};
-	vl_wire_pack(&applied.base, payload);
+	if (made->alone)
+		applied.mission = mission;
+	receipt.mission = mission;
+	receipt.n_applied = 1;
+	receipt.applied = all;
+	vl_wire_pack(made->alone ? &applied.base : &receipt.base, payload);
 }
 
 static inline void directive_pack(struct vl_buf *payload, const struct receipt_made *made)
@@ -90,8 +98,9 @@ static inline void receipt_put_event(struct vl_buf *batch, const struct receipt_
 		directive_pack(&payload, made);
 	else
 		receipt_pack(&payload, made);
-	event.url = fixture_text(made->resend ? "type.googleapis.com/valise.directive.v1.Resend"
-					      : "type.googleapis.com/" RECEIPT_TYPE);
+	event.url = fixture_text(made->resend  ? "type.googleapis.com/valise.directive.v1.Resend"
+				 : made->alone ? "type.googleapis.com/valise.receipt.v1.Applied"
+					       : "type.googleapis.com/valise.receipt.v1.Receipt");
 	event.payload = vl_buf_bytes(&payload);
 	fixture_put_event(&bytes, &event);
 	vl_batch_put_event(batch, vl_buf_bytes(&bytes));
@@ -104,7 +113,8 @@ static inline struct vl_buf receipt_relay(const struct receipt_made *made)
 {
 	const char *sender = made->sender != NULL ? made->sender : "HQ";
 	struct vl_signer *signer = world_signer(made->key != 0 ? made->key : HQ_KEY);
-	const char *topic = made->resend ? VL_DIRECTIVE_LANE : VL_RECEIPT_LANE;
+	const char *own = made->resend ? VL_DIRECTIVE_LANE ".CN-SD-EMB" : VL_RECEIPT_LANE ".CN-SD-EMB";
+	const char *topic = made->topic != NULL ? made->topic : own;
 	struct vl_batch_head head = {.mission = fixture_text(sender),
 				     .lane = fixture_text(topic),
 				     .epoch = {1},

@@ -134,8 +134,8 @@ static void a_directive_becomes_a_wish(void **state)
 	assert_int_equal(vl_outbox_commit(desk->world->outbox, NULL), VL_OK);
 	vl_inbox_noted(desk->inbox);
 	struct vl_outbox_look *look = vl_outbox_look(desk->world->outbox, NULL);
-	assert_int_equal(vl_outbox_position(look, VL_DIRECTIVE_LANE, 0), 42);
-	assert_int_equal(vl_outbox_position(look, VL_RECEIPT_LANE, 0), -1);
+	assert_int_equal(vl_outbox_position(look, VL_DIRECTIVE_LANE ".CN-SD-EMB", 0), 42);
+	assert_int_equal(vl_outbox_position(look, VL_RECEIPT_LANE ".CN-SD-EMB", 0), -1);
 	vl_outbox_look_end(look);
 }
 
@@ -354,11 +354,11 @@ static void an_ack_frees_directives(void **state)
 	for (int acked = 0; acked < 2; acked++) {
 		struct vl_outbox_look *look = vl_outbox_look(desk->world->outbox, NULL);
 		assert_int_equal(
-			vl_outbox_next(look, VL_DIRECTIVE_LANE, (struct vl_epoch){0}, (struct vl_seq){0}, &batch),
+			vl_outbox_next(look, VL_DIRECTIVE_LANE "." ADDRESSEE, (struct vl_epoch){0}, (struct vl_seq){0}, &batch),
 			!acked);
 		vl_outbox_look_end(look);
 		assert_int_equal(vl_outbox_begin(desk->world->outbox, NULL), VL_OK);
-		vl_outbox_ack(desk->world->outbox, VL_DIRECTIVE_LANE, batch.epoch, batch.seq);
+		vl_outbox_ack(desk->world->outbox, VL_DIRECTIVE_LANE "." ADDRESSEE, batch.epoch, batch.seq);
 		vl_outbox_free_some(desk->world->outbox);
 		assert_int_equal(vl_outbox_commit(desk->world->outbox, NULL), VL_OK);
 	}
