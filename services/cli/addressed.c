@@ -43,9 +43,10 @@ enum vl_err cli_address(const struct cli_options *options, struct vl_catalogue *
 	if (n_patterns == 0)
 		return VL_OK;
 	if (options->keys == NULL) {
-		vl_log_warning("the topics of each mission (%s.<MISSION>%s) are left out, as nobody says who is enrolled; "
-			       "give --keys DIR, the folder of the senders' public keys, or set VALISE_KEYS",
-			       patterns[0], n_patterns > 1 ? " and others" : "");
+		vl_log_warning(
+			"the topics of each mission (%s.<MISSION>%s) are left out, as nobody says who is enrolled; "
+			"give --keys DIR, the folder of the senders' public keys, or set VALISE_KEYS",
+			patterns[0], n_patterns > 1 ? " and others" : "");
 		return vl_catalogue_address(catalogue, NULL, 0);
 	}
 	enum vl_err err = vl_ring_open(options->keys, &ring, why);
@@ -113,8 +114,9 @@ enum vl_err cli_print_unused(const struct cli_options *options, struct vl_admin 
 		unused++;
 	}
 	if (unused > 0)
-		vl_log_info("%zu topics are left alone, and are not used: no sender of that name is enrolled, or an older "
-			    "version has made them; kafka-topics.sh --delete takes them away",
-			    unused);
+		vl_log_info(
+			"%zu topics are left alone, and are not used: no sender of that name is enrolled, or an older "
+			"version has made them; kafka-topics.sh --delete takes them away",
+			unused);
 	return err;
 }

@@ -9,7 +9,8 @@
 #include "cli/cli.h"
 
 /* Put the missions' topics in the patterns' place. Without --keys those are left out, which is said. */
-enum vl_err cli_address(const struct cli_options *options, struct vl_catalogue *catalogue, struct vl_why *why) VL_CHECKED;
+enum vl_err cli_address(const struct cli_options *options, struct vl_catalogue *catalogue,
+			struct vl_why *why) VL_CHECKED;
 
 /* Of the cluster's topics, print those that were made by a pattern and are no sender's who is enrolled, or have a pattern's name without a
  * mission's, as versions before had them: they are left alone. */

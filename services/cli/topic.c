@@ -109,8 +109,10 @@ static enum vl_err refuse(const struct apply *apply, const struct vl_topic *ther
 {
 	if (there->partitions > wanted->partitions && cli_is_addressed(wanted->name))
 		return vl_fail(why, VL_ERR_INVALID,
-			       "it has %" PRId32 " partitions and must have one, the only one that is used; to write %" PRId32
-			       " in the file mends nothing. Delete it (kafka-topics.sh), then apply again: what it says is said "
+			       "it has %" PRId32
+			       " partitions and must have one, the only one that is used; to write %" PRId32
+			       " in the file mends nothing. Delete it (kafka-topics.sh), then apply again: what it "
+			       "says is said "
 			       "again",
 			       there->partitions, there->partitions);
 	if (there->partitions > wanted->partitions)
@@ -421,7 +423,8 @@ static const struct cli_verb verbs[N_VERBS] = {
 			 "they\n"
 			 "are there. Prints the plan first: create, grow, set, ok; with --dry-run it ends there. What\n"
 			 "FILE does not name stays as it is, and partitions are never taken away. If one topic is\n"
-			 "refused, nothing is changed. A topic whose name ends with .<MISSION> is made for every sender\n"
+			 "refused, nothing is changed. A topic whose name ends with .<MISSION> is made for every "
+			 "sender\n"
 			 "whose public key is in --keys; apply again when a mission is enrolled.",
 		.options = CLI_OPT_BROKERS | CLI_OPT_KEYS,
 		.min_args = 1,

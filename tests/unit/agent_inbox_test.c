@@ -132,6 +132,56 @@ static void nothing_else_frees(void **state)
 	assert_int_equal(kept(desk), 0);
 }
 
+/* In the right topic, by the right key, and yet not for us; or it was read before. Each is counted. */
+static void others_and_old_ones_are_refused_and_counted(void **state)
+{
+	struct desk *desk = *state;
+	struct vl_bytes good = digest(desk, 3);
+
+	bring(desk, &(struct receipt_made){.seq = 3, .digest = good, .mission = OTHER});
+	assert_int_equal(vl_inbox_refused(desk->inbox), 1);
+	bring(desk, &(struct receipt_made){.seq = 3, .digest = good, .mission = OTHER, .alone = true});
+	bring(desk, &(struct receipt_made){.seq = 3, .digest = good, .sender = OTHER, .key = OTHER_KEY});
+	assert_int_equal(vl_inbox_refused(desk->inbox), 3);
+	/* What was signed for another topic, and topics that are none of ours. */
+	bring(desk, &(struct receipt_made){.seq = 3, .digest = good, .topic = VL_RECEIPT_LANE "." OTHER});
+	bring(desk, &(struct receipt_made){.seq = 3, .digest = good, .topic = VL_RECEIPT_LANE});
+	assert_int_equal(kept(desk), 3);
+	/* A batch of headquarters' that came before, or is before one that did; an epoch that begins anew is new, also a lower one. */
+	bring(desk, &(struct receipt_made){.seq = 1, .digest = digest(desk, 1), .batch = 50});
+	assert_int_equal(kept(desk), 2);
+	bring(desk, &(struct receipt_made){.seq = 2, .digest = digest(desk, 2), .batch = 50});
+	bring(desk, &(struct receipt_made){.seq = 2, .digest = digest(desk, 2), .batch = 7});
+	assert_int_equal(kept(desk), 2);
+	assert_int_equal(vl_inbox_refused(desk->inbox), 5);
+	bring(desk, &(struct receipt_made){.seq = 2, .digest = digest(desk, 2), .batch = 51});
+	assert_int_equal(kept(desk), 1);
+	bring(desk, &(struct receipt_made){.seq = 3, .digest = good, .batch = 52, .alone = true});
+	assert_int_equal(kept(desk), 0);
+	assert_int_equal(vl_inbox_refused(desk->inbox), 5);
+}
+
+/* However many wait for a transaction, what the newest of each lane and epoch says is done. */
+static void the_newest_of_those_that_wait_is_kept(void **state)
+{
+	struct desk *desk = *state;
+
+	for (uint64_t n = 0; n < 2000; n++) {
+		struct receipt_made made = {.seq = n % 2 + 1, .digest = digest(desk, n % 2 + 1), .batch = n + 1};
+		/* Of epochs that are not ours there is an end, too. */
+		if (n % 3 == 0)
+			made.epoch = NOW - 1 - n;
+		if (n == 1999)
+			made = (struct receipt_made){.seq = 3, .digest = digest(desk, 3), .batch = n + 1};
+		struct vl_buf relayed = receipt_relay(&made);
+		vl_inbox_take(desk->inbox, vl_buf_bytes(&relayed), 1000);
+		vl_buf_free(&relayed);
+	}
+	assert_int_equal(kept(desk), 3);
+	note(desk);
+	assert_int_equal(kept(desk), 0);
+}
+
 /* Commit as often as the inbox asks for it. */
 static void settle(struct desk *desk)
 {
@@ -312,6 +362,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(headquarters_receipt_frees),
 		TEST(nothing_else_frees),
+		TEST(others_and_old_ones_are_refused_and_counted),
+		TEST(the_newest_of_those_that_wait_is_kept),
 		TEST(a_place_never_made_begins_a_new_epoch),
 		TEST(another_batch_in_a_place_begins_a_new_epoch),
 		TEST(a_later_epoch_elsewhere_begins_a_new_one),

@@ -62,6 +62,56 @@ static void test_lanes(void **state)
 	}
 }
 
+/* Whom a lane's name is for; NULL where it names none. */
+static const char *named(const char *name, const char **lane)
+{
+	static char text[64];
+	struct vl_bytes mission;
+	const struct vl_lane *found = vl_lane_named(name, strlen(name), &mission);
+
+	*lane = found != NULL ? found->name : NULL;
+	(void)snprintf(text, sizeof(text), "%.*s", (int)mission.size, (const char *)mission.data);
+	return found != NULL ? text : NULL;
+}
+
+static void test_addressed_lanes(void **state)
+{
+	const char *lane;
+
+	(void)state;
+	assert_true(vl_lane_find(VL_RECEIPT_LANE, strlen(VL_RECEIPT_LANE))->addressed);
+	assert_false(vl_lane_find(VL_RECEIPT_LANE, strlen(VL_RECEIPT_LANE))->broadcast);
+	assert_true(vl_lane_find(VL_DIRECTIVE_LANE, strlen(VL_DIRECTIVE_LANE))->addressed);
+	assert_true(vl_lane_find(VL_DIRECTIVE_LANE, strlen(VL_DIRECTIVE_LANE))->broadcast);
+	assert_false(vl_lane_find("consular.case.v1", 16)->addressed);
+	assert_string_equal(named("valise.receipt.v1.CN-SD-EMB", &lane), "CN-SD-EMB");
+	assert_string_equal(lane, VL_RECEIPT_LANE);
+	assert_string_equal(named("valise.directive.v1", &lane), "");
+	assert_string_equal(lane, VL_DIRECTIVE_LANE);
+	assert_null(named("consular.case.v1.CN-SD-EMB", &lane));
+	assert_null(named("valise.receipt.v1.cn-sd", &lane));
+	assert_null(named("valise.receipt.v1.", &lane));
+	assert_null(named(".CN-SD-EMB", &lane));
+	assert_null(named("", &lane));
+}
+
+static void test_addressee(void **state)
+{
+	static const uint8_t two[] = "\x0a\x02HQ\x0a\x09"
+				     "CN-SD-EMB",
+			     none[] = "\x12\x02HQ", bad[] = "\x0a\x02hq";
+	struct vl_bytes mission;
+	const ProtobufCMessageDescriptor *receipt = type_find("valise.receipt.v1.Receipt");
+
+	(void)state;
+	assert_true(vl_type_addressee(receipt, (struct vl_bytes){two, sizeof(two) - 1}, &mission));
+	assert_true(vl_bytes_are(mission, "CN-SD-EMB"));
+	assert_false(vl_type_addressee(receipt, (struct vl_bytes){none, sizeof(none) - 1}, &mission));
+	assert_false(vl_type_addressee(receipt, (struct vl_bytes){bad, sizeof(bad) - 1}, &mission));
+	assert_false(vl_type_addressee(type_find("consular.case.v1.CaseOpened"),
+				       (struct vl_bytes){two, sizeof(two) - 1}, &mission));
+}
+
 static void test_lane_of_a_type(void **state)
 {
 	(void)state;
@@ -100,7 +150,8 @@ int main(void)
 		cmocka_unit_test(test_event_types),    cmocka_unit_test(test_parts_are_no_events),
 		cmocka_unit_test(test_messages),       cmocka_unit_test(test_lanes),
 		cmocka_unit_test(test_lane_of_a_type), cmocka_unit_test(test_precedence_name),
-		cmocka_unit_test(test_type_name),
+		cmocka_unit_test(test_type_name),      cmocka_unit_test(test_addressed_lanes),
+		cmocka_unit_test(test_addressee),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

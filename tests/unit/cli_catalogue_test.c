@@ -83,6 +83,42 @@ static void the_project_s_own_catalogue_is_read(void **state)
 	vl_catalogue_close(catalogue);
 }
 
+/* A pattern is a topic of each mission, in its place, with all that is said of it. */
+static void a_pattern_becomes_a_topic_of_each_mission(void **state)
+{
+	static const char *const missions[] = {"CN-EG-EMB", "HQ"};
+	static const char text[] = HEAD "metadata: {name: a}\nspec: {partitions: 2, replicas: 1}\n---\n" HEAD
+					"metadata: {name: b}\nspec:\n  topicName: b.v1.<MISSION>\n  partitions: 1\n"
+					"  replicas: 3\n  config: {cleanup.policy: compact}\n---\n" HEAD
+					"metadata: {name: c}\nspec: {partitions: 3, replicas: 1}\n";
+	static const char *const names[] = {"a", "b.v1.CN-EG-EMB", "b.v1.HQ", "c"};
+	struct vl_catalogue *catalogue;
+	const struct vl_topic *topics;
+	const char *const *patterns;
+
+	(void)state;
+	for (size_t given = 2;; given -= 2) {
+		assert_int_equal(read_text(text, &catalogue, NULL), VL_OK);
+		assert_int_equal(vl_catalogue_address(catalogue, missions, given), VL_OK);
+		assert_int_equal(vl_catalogue_topics(catalogue, &topics), 2 + given);
+		assert_int_equal(vl_catalogue_patterns(catalogue, &patterns), 1);
+		assert_string_equal(patterns[0], "b.v1");
+		for (size_t i = 0; i < 4 && given > 0; i++)
+			assert_string_equal(topics[i].name, names[i]);
+		if (given == 0)
+			break;
+		for (size_t i = 1; i <= 2; i++) {
+			assert_int_equal(topics[i].partitions, 1);
+			assert_int_equal(topics[i].replicas, 3);
+			assert_int_equal(topics[i].n_configs, 1);
+			assert_string_equal(topics[i].configs[0].value, "compact");
+		}
+		vl_catalogue_close(catalogue);
+	}
+	assert_string_equal(topics[1].name, "c");
+	vl_catalogue_close(catalogue);
+}
+
 #define META "metadata: {name: a}\n"
 
 static void what_is_wrong_is_named_with_its_line(void **state)
@@ -142,6 +178,7 @@ int main(void)
 		cmocka_unit_test(a_topic_is_read),
 		cmocka_unit_test(the_name_in_kafka_wins_in_either_order),
 		cmocka_unit_test(the_project_s_own_catalogue_is_read),
+		cmocka_unit_test(a_pattern_becomes_a_topic_of_each_mission),
 		cmocka_unit_test(what_is_wrong_is_named_with_its_line),
 		cmocka_unit_test(a_file_that_is_not_there),
 	};

@@ -241,6 +241,30 @@ static void an_agent_that_refuses_or_goes_is_asked_again(void **state)
 	expect_one(o, 5, 5, 0);
 }
 
+/* The end of what Kafka had is missing: nothing shows it but a pulse, and then it is asked for at once, without the time that a gap
+ * has to close by itself. */
+static void a_cut_tail_is_asked_for_at_once(void **state)
+{
+	struct office *o = *state;
+	struct vl_key key = {0};
+	uint8_t value[16];
+
+	bring_range(o, 1, 3);
+	expect_silence(o, AFTER * 3);
+	vl_key_text(&key, "CN-SD-EMB");
+	vl_key_text(&key, LANE);
+	vl_put_be64(value, 1000);
+	vl_put_be64(value + 8, 6);
+	struct vl_txn *txn = vl_txn_begin(o->world.store, true, NULL);
+	vl_txn_put(txn, VL_DB_MISSING, vl_key_done(&key), (struct vl_bytes){value, sizeof(value)});
+	assert_int_equal(vl_txn_commit(txn, NULL), VL_OK);
+	o->now += VL_DIRECTIVES_LOOK_MS;
+	expect_one(o, 4, 6, 0);
+	expect_silence(o, 900);
+	bring_range(o, 4, 6);
+	expect_silence(o, 10 * AFTER);
+}
+
 static void without_an_agent_nothing_is_asked_for(void **state)
 {
 	struct office *o = *state;
@@ -263,6 +287,7 @@ int main(void)
 		TEST(nothing_is_asked_for_that_was_not_read_yet),
 		TEST(gaps_that_stand_at_the_start_are_asked_for),
 		TEST(an_agent_that_refuses_or_goes_is_asked_again),
+		TEST(a_cut_tail_is_asked_for_at_once),
 		TEST(without_an_agent_nothing_is_asked_for),
 	};
 
