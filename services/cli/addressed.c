@@ -42,13 +42,8 @@ enum vl_err cli_address(const struct cli_options *options, struct vl_catalogue *
 
 	if (n_patterns == 0)
 		return VL_OK;
-	if (options->keys == NULL) {
-		vl_log_warning(
-			"the topics of each mission (%s.<MISSION>%s) are left out, as nobody says who is enrolled; "
-			"give --keys DIR, the folder of the senders' public keys, or set VALISE_KEYS",
-			patterns[0], n_patterns > 1 ? " and others" : "");
+	if (options->keys == NULL)
 		return vl_catalogue_address(catalogue, NULL, 0);
-	}
 	enum vl_err err = vl_ring_open(options->keys, &ring, why);
 	if (err != VL_OK)
 		return err;
@@ -99,10 +94,15 @@ static bool is_by_pattern(const struct vl_catalogue *catalogue, const char *name
 enum vl_err cli_print_unused(const struct cli_options *options, struct vl_admin *admin,
 			     const struct vl_catalogue *catalogue, int timeout_ms, struct vl_why *why)
 {
-	const char *const *names;
-	size_t count, unused = 0;
+	const char *const *names, *const *patterns;
+	size_t count, unused = 0, n_patterns = vl_catalogue_patterns(catalogue, &patterns);
 	bool bare;
 
+	if (n_patterns > 0 && options->keys == NULL)
+		vl_log_warning(
+			"the topics of each mission (%s.<MISSION>%s) are left out, as nobody says who is enrolled; "
+			"give --keys DIR, the folder of the senders' public keys, or set VALISE_KEYS",
+			patterns[0], n_patterns > 1 ? " and others" : "");
 	enum vl_err err = vl_admin_list(admin, timeout_ms, &names, &count, why);
 	for (size_t i = 0; err == VL_OK && i < count; i++) {
 		if (!is_by_pattern(catalogue, names[i], &bare) || is_wanted(catalogue, names[i]))

@@ -8,12 +8,13 @@
 #include "cli/catalogue.h"
 #include "cli/cli.h"
 
-/* Put the missions' topics in the patterns' place. Without --keys those are left out, which is said. */
+/* Put the missions' topics in the patterns' place. Without --keys those are left out. */
 enum vl_err cli_address(const struct cli_options *options, struct vl_catalogue *catalogue,
 			struct vl_why *why) VL_CHECKED;
 
-/* Of the cluster's topics, print those that were made by a pattern and are no sender's who is enrolled, or have a pattern's name without a
- * mission's, as versions before had them: they are left alone. */
+/* Say that the missions' topics were left out, where they were. Of the cluster's topics, print those that were made by a pattern and
+ * are no sender's who is enrolled, or have a pattern's name without a mission's, as versions before had them: they are
+ * left alone. */
 enum vl_err cli_print_unused(const struct cli_options *options, struct vl_admin *admin,
 			     const struct vl_catalogue *catalogue, int timeout_ms, struct vl_why *why) VL_CHECKED;
 
