@@ -84,8 +84,7 @@ static enum vl_err find_users(struct vl_agent_config *config, struct vl_why *why
 static enum vl_err check(const struct vl_agent_config *config, struct vl_why *why)
 {
 	if (!vl_mission_valid(config->mission, strlen(config->mission)))
-		return vl_fail(why, VL_ERR_CONFIG,
-			       "[mission] id: '%.40s' is none; give 2 to 32 of A-Z, 0-9 and '-', a letter first",
+		return vl_fail(why, VL_ERR_CONFIG, "[mission] id: '%.40s' is none; give " VL_MISSION_RULE,
 			       config->mission);
 	if (*config->key == '\0' || *config->outbox == '\0' || *config->socket == '\0')
 		return vl_fail(why, VL_ERR_CONFIG, "[mission] key, [outbox] path and [socket] path must not be empty");

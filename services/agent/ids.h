@@ -7,7 +7,7 @@
 #include "base/rand.h"
 #include "base/text.h"
 
-#define VL_IDS_ROW ((size_t)20)
+#define VL_IDS_ROW ((size_t)28)
 
 struct vl_id_row {
 	struct vl_event_id id;
@@ -19,8 +19,8 @@ struct vl_ids {
 	struct vl_id_row *rows;
 	size_t count, room;
 	struct vl_event_id greatest; /* of them */
-	uint64_t *slots; /* 0 for an empty one */
-	unsigned bits;   /* 2^bits slots; 0 for none yet */
+	uint64_t *slots;             /* 0 for an empty one */
+	unsigned bits;               /* 2^bits slots; 0 for none yet */
 	uint64_t keys[2];
 };
 

@@ -15,7 +15,7 @@
 static enum vl_err check_options(const struct vl_outbox_options *options, struct vl_why *why)
 {
 	if (!vl_mission_valid(options->mission, strlen(options->mission)))
-		return vl_fail(why, VL_ERR_CONFIG, "the mission's id is 2 to 32 of A-Z, 0-9 and '-', a letter first");
+		return vl_fail(why, VL_ERR_CONFIG, "the mission's id is " VL_MISSION_RULE);
 	if (options->size < VL_OUTBOX_SIZE_MIN)
 		return vl_fail(why, VL_ERR_CONFIG, "a size of %zu bytes is too small; give it 16M or more",
 			       options->size);
@@ -145,7 +145,9 @@ static enum vl_err check_meta(struct vl_txn *txn, struct vl_outbox *outbox, stru
 
 	if (!found)
 		return vl_txn_err(txn) != VL_OK ? vl_txn_explain(txn, why) : VL_ERR_NOT_FOUND;
-	if (value.size != 4 || vl_get_be32(value.data) != VL_OUTBOX_FORMAT)
+	uint32_t format = value.size == 4 ? vl_get_be32(value.data) : 0;
+	outbox->renumber = format == VL_OUTBOX_FORMAT_BEFORE;
+	if (format != VL_OUTBOX_FORMAT && !outbox->renumber)
 		return vl_fail(why, VL_ERR_CONFIG, "it was written in another format; this program knows format %d",
 			       VL_OUTBOX_FORMAT);
 	bool named = vl_txn_get(txn, META, vl_bytes_of("mission"), &value);
@@ -219,9 +221,9 @@ static enum vl_err settle(struct vl_outbox *outbox, struct vl_why *why)
 		begin_epochs(outbox, txn);
 	if (outbox->rekeyed && !fresh)
 		outbox_resign_order(txn);
-	if (fresh || outbox->rekeyed)
+	if (fresh || outbox->rekeyed || outbox->renumber)
 		make_meta(txn, outbox);
-	if (outbox_doubt_note(outbox, txn) || fresh || anew || outbox->repaired > 0)
+	if (outbox_doubt_note(outbox, txn) || fresh || anew || outbox->renumber || outbox->repaired > 0)
 		return vl_txn_commit(txn, why);
 	vl_txn_abort(txn);
 	return VL_OK;

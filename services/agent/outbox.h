@@ -19,7 +19,7 @@
  * knows a double by its id.
  *
  * In LMDB: meta (format, mission, key id, whether to sign anew, token, machine, lanes being carried), chain (lane -> its head), batch ((lane, epoch, seq) -> signature and bytes),
- * event (id -> lane, epoch, number), acked and applied (lane -> epoch, seq), inbox (topic, partition -> next offset).
+ * event (id -> lane, epoch, number, gist), acked and applied (lane -> epoch, seq), inbox (topic, partition -> next offset).
  */
 #ifndef VALISE_AGENT_OUTBOX_H
 #define VALISE_AGENT_OUTBOX_H
@@ -96,13 +96,14 @@ struct vl_accepted {
 	const char *lane; /* valid until close */
 	struct vl_epoch epoch;
 	struct vl_event_no event;
-	bool duplicate; /* the id was accepted before, in this transaction or an earlier one: this is the first answer again */
+	bool duplicate; /* this event was accepted before, in this transaction or an earlier one: this is the first answer again */
 };
 
 /* Begin a transaction; not ok only when the store cannot be read. */
 enum vl_err vl_outbox_begin(struct vl_outbox *outbox, struct vl_why *why) VL_CHECKED;
 
-/* Take one serialised Event (copied). An error of class REJECT, or FULL while vl_outbox_failed stays false, refuses this event
+/* Take one serialised Event (copied). An id that was accepted before is a repeat where vl_event_gist is the same too; where it is not,
+ * the event is refused (INVALID). So is an event for a lane that is headquarters' alone, but at headquarters. An error of class REJECT, or FULL while vl_outbox_failed stays false, refuses this event
  * alone, and the transaction goes on; so does CORRUPT while it stays false: the row of this id rotted, and whether it was accepted before
  * cannot be said. Any other error fails the transaction: nothing of it will be kept, and commit says the
  * same. FULL comes for the less urgent first: above 90 % of the room only FLASH and IMMEDIATE are taken, above 93 % only

@@ -156,9 +156,18 @@ static enum vl_err refuse_unknowable(struct vl_why *why)
 		"before cannot be said; look for it at headquarters, and give it a new id where it is not there");
 }
 
+/* The same id for another event: were it called a duplicate, nobody would ever learn that it is gone. */
+static enum vl_err refuse_reuse(const struct vl_accepted *first, struct vl_why *why)
+{
+	return vl_fail(
+		why, VL_ERR_INVALID,
+		"id: is that of another event, number %llu of epoch %llu of lane '%s'; give this one an id of its own",
+		(unsigned long long)first->event.n, (unsigned long long)first->epoch.n, first->lane);
+}
+
 /* The answer that goes with it. */
-static enum vl_err repeat_answer(const struct vl_outbox *outbox, struct vl_bytes row, struct vl_accepted *accepted,
-				 struct vl_why *why)
+static enum vl_err repeat_answer(const struct vl_outbox *outbox, struct vl_bytes row, const struct vl_event *event,
+				 struct vl_accepted *accepted, struct vl_why *why)
 {
 	struct event_row first = {0};
 	bool good = row_read_event(row, &first) && first.number < outbox->n_lanes;
@@ -169,7 +178,7 @@ static enum vl_err repeat_answer(const struct vl_outbox *outbox, struct vl_bytes
 	accepted->epoch = first.epoch;
 	accepted->event = first.event;
 	accepted->duplicate = true;
-	return VL_OK;
+	return first.has_gist && first.gist != vl_event_gist(event) ? refuse_reuse(accepted, why) : VL_OK;
 }
 
 /* Put the id into an event that came without one. Its own field 1, were it there and empty, would make the field twice. */
@@ -215,7 +224,7 @@ static void supersede(struct vl_outbox *outbox, const struct vl_lane *known, con
 }
 
 static enum vl_err put_event(struct vl_outbox *outbox, const struct vl_lane *known, struct vl_bytes event,
-			     bool id_given, struct vl_accepted *accepted)
+			     bool id_given, uint64_t gist, struct vl_accepted *accepted)
 {
 	struct outbox_lane *lane = meet_lane(outbox, known);
 	uint8_t row[VL_EVENT_ROW];
@@ -225,7 +234,7 @@ static enum vl_err put_event(struct vl_outbox *outbox, const struct vl_lane *kno
 		return VL_ERR_NOMEM;
 	}
 	*accepted = (struct vl_accepted){accepted->id, lane->name, lane->chain.epoch, lane->chain.next_event, false};
-	row_pack_event(&(struct event_row){lane->number, accepted->epoch, accepted->event}, row);
+	row_pack_event(&(struct event_row){lane->number, accepted->epoch, accepted->event, gist, true}, row);
 	supersede(outbox, known, lane);
 	if (!remembered(known, id_given) || vl_ids_put(&outbox->round->ids, &accepted->id, row))
 		outbox_append(outbox, lane, event);
@@ -269,6 +278,11 @@ static enum vl_err accept(struct vl_outbox *outbox, struct vl_bytes bytes, bool 
 	if ((strcmp(lane->name, VL_PULSE_LANE) == 0) != own)
 		return vl_fail(why, VL_ERR_INVALID,
 			       "payload: a pulse is the agent's own to give; leave it to the agent");
+	if (lane->headquarters && strcmp(outbox->mission, VL_HEADQUARTERS) != 0)
+		return vl_fail(why, VL_ERR_INVALID,
+			       "payload: '%s' is headquarters' own lane, and this is the agent of '%s'; leave it "
+			       "to " VL_HEADQUARTERS,
+			       lane->name, outbox->mission);
 	err = address(&event, &lane, why);
 	if (err != VL_OK)
 		return err;
@@ -276,7 +290,7 @@ static enum vl_err accept(struct vl_outbox *outbox, struct vl_bytes bytes, bool 
 		memcpy(accepted->id.bytes, event.id.data, event.id.size);
 		enum vl_err known = find_id(outbox, &accepted->id, &row);
 		if (known == VL_OK)
-			return repeat_answer(outbox, row, accepted, why);
+			return repeat_answer(outbox, row, &event, accepted, why);
 		if (known == VL_ERR_CORRUPT && outbox->err == VL_OK)
 			return refuse_unknowable(why);
 	}
@@ -285,7 +299,7 @@ static enum vl_err accept(struct vl_outbox *outbox, struct vl_bytes bytes, bool 
 	if (event.id.size == 0)
 		err = give_id(outbox, &bytes, &accepted->id, why);
 	if (err == VL_OK && outbox->err == VL_OK)
-		err = put_event(outbox, lane, bytes, event.id.size > 0, accepted);
+		err = put_event(outbox, lane, bytes, event.id.size > 0, vl_event_gist(&event), accepted);
 	tidy_scratch(outbox);
 	return err != VL_OK ? err : outbox->err;
 }

@@ -83,7 +83,7 @@ struct vl_outbox {
 	size_t batch_bytes;               /* where batches close on this line */
 	struct vl_key_id key;
 	char mission[VL_MISSION_MAX + 1];
-	bool rekeyed;
+	bool rekeyed, renumber; /* the folder is of the format before */
 	uint64_t resigned;
 	unsigned repaired;
 

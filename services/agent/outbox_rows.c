@@ -152,14 +152,19 @@ bool row_read_batch(struct vl_bytes key, struct vl_bytes value, struct vl_outbox
 
 void row_pack_event(const struct event_row *row, uint8_t bytes[VL_EVENT_ROW])
 {
-	(void)pack_u64(pack_u64(pack_u32(bytes, row->number), row->epoch.n), row->event.n);
+	uint8_t *at = pack_u64(pack_u64(pack_u32(bytes, row->number), row->epoch.n), row->event.n);
+
+	(void)pack_u64(at, row->gist);
 }
 
 bool row_read_event(struct vl_bytes value, struct event_row *row)
 {
-	if (value.size != VL_EVENT_ROW)
+	if (value.size != VL_EVENT_ROW && value.size != VL_EVENT_ROW_BEFORE)
 		return false;
-	(void)unpack_u64(unpack_u64(unpack_u32(value.data, &row->number), &row->epoch.n), &row->event.n);
+	const uint8_t *at = unpack_u64(unpack_u64(unpack_u32(value.data, &row->number), &row->epoch.n), &row->event.n);
+	row->has_gist = value.size == VL_EVENT_ROW;
+	if (row->has_gist)
+		(void)unpack_u64(at, &row->gist);
 	return true;
 }
 

@@ -8,7 +8,7 @@
  *   BATCH  lane text NUL, u64 epoch, u64 seq -> key id[16], signature[64], digest[32], u8 domain, u32 n_events,
  *          u64 first_event, u64 seconds, u32 nanos, a sum[8] of the key and all this; then the batch's bytes, which the
  *          digest proves
- *   EVENT  id[16] -> u32 lane number, u64 epoch, u64 event
+ *   EVENT  id[16] -> u32 lane number, u64 epoch, u64 event, u64 gist (bus/batch.h); format 2 had no gist
  *   ACKED  lane text -> u64 epoch, u64 seq
  *   APPLIED lane text -> u64 epoch, u64 seq
  *   SENT   lane text -> u64 epoch, u64 seq
@@ -30,9 +30,11 @@ enum { META, CHAIN, BATCH, EVENT, ACKED, APPLIED, INBOX, SENT };
 extern const char *const vl_outbox_dbs[];
 
 #define VL_OUTBOX_UNCHECKED (UINT64_C(1) << BATCH)
-#define VL_OUTBOX_FORMAT 2
+#define VL_OUTBOX_FORMAT 3
+#define VL_OUTBOX_FORMAT_BEFORE 2 /* read as it is; the writer says the new number */
 #define VL_BATCH_ROW_HEAD ((size_t)145)
-#define VL_EVENT_ROW ((size_t)20)
+#define VL_EVENT_ROW ((size_t)28)
+#define VL_EVENT_ROW_BEFORE ((size_t)20)
 
 struct chain_row {
 	uint32_t number;
@@ -43,6 +45,8 @@ struct event_row {
 	uint32_t number;
 	struct vl_epoch epoch;
 	struct vl_event_no event;
+	uint64_t gist;
+	bool has_gist; /* of the row; false where format 2 wrote it */
 };
 
 /* A lane whose epochs up to this one are being left behind, and the batch that the next one begins behind. */

@@ -57,7 +57,7 @@ static const struct vl_lane *add(const struct vl_lane *of, const char *name, siz
 	if (one == NULL)
 		return NULL;
 	memcpy(one->name, name, length);
-	one->lane = (struct vl_lane){one->name, of->precedence, of->compacted, true, true};
+	one->lane = (struct vl_lane){one->name, of->precedence, of->compacted, true, true, of->headquarters};
 	one->number = vl_n_lanes + n_met;
 	HASH_ADD_KEYPTR(hh, by_name, one->name, (unsigned)length, one);
 	if (one->hh.tbl == NULL) {

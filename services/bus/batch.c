@@ -1,5 +1,7 @@
 #include "bus/batch.h"
 
+#include "base/hash.h"
+#include "base/unicode.h"
 #include "bus/types.h"
 #include "bus/wire.h"
 #include "valise/v1/batch.pb-c.h"
@@ -44,7 +46,8 @@ bool vl_digest_equal(const struct vl_digest *a, const struct vl_digest *b)
 
 bool vl_mission_valid(const char *text, size_t length)
 {
-	if (length < 2 || length > VL_MISSION_MAX || text[0] < 'A' || text[0] > 'Z')
+	if (length < 2 || length > VL_MISSION_MAX || text[0] < 'A' || text[0] > 'Z' ||
+	    (length == 3 && memcmp(text, "ALL", 3) == 0))
 		return false;
 	for (size_t i = 1; i < length; i++)
 		if ((text[i] < 'A' || text[i] > 'Z') && (text[i] < '0' || text[i] > '9') && text[i] != '-')
@@ -214,6 +217,20 @@ static enum vl_err read_id(struct vl_bytes bytes, const char *name, struct vl_by
 		       bytes.size);
 }
 
+/* An id that a program has forgotten to fill, or has filled with nothing but ones. */
+static bool is_blank_id(struct vl_bytes id)
+{
+	for (size_t i = 1; i < id.size; i++)
+		if (id.data[i] != id.data[0])
+			return false;
+	return id.size > 0 && (id.data[0] == 0x00 || id.data[0] == 0xff);
+}
+
+bool vl_event_id_is_one(struct vl_bytes id)
+{
+	return id.size == sizeof(struct vl_event_id) && !is_blank_id(id);
+}
+
 static enum vl_err read_event_field(struct vl_event *event, const struct vl_wire_field *field, struct vl_why *why)
 {
 	switch (field->number) {
@@ -294,6 +311,58 @@ void vl_event_pack(struct vl_buf *buf, const char *subject, const char *actor, s
 	vl_buf_free(&value);
 }
 
+static void hash_part(XXH3_state_t *state, struct vl_bytes part)
+{
+	uint8_t size[8];
+
+	vl_put_be64(size, part.size);
+	(void)XXH3_64bits_update(state, size, sizeof(size));
+	if (part.size > 0)
+		(void)XXH3_64bits_update(state, part.data, part.size);
+}
+
+uint64_t vl_event_gist(const struct vl_event *event)
+{
+	XXH3_state_t state;
+	struct vl_bytes type;
+
+	(void)XXH3_64bits_reset(&state);
+	type.data = (const uint8_t *)vl_type_name((const char *)event->type_url.data, event->type_url.size, &type.size);
+	hash_part(&state, type);
+	hash_part(&state, event->subject);
+	hash_part(&state, event->payload);
+	hash_part(&state, event->actor);
+	hash_part(&state, event->after);
+	return XXH3_64bits_digest(&state);
+}
+
+static enum vl_err check_ids(const struct vl_event *event, struct vl_why *why)
+{
+	bool id = is_blank_id(event->id);
+
+	if (!id && !is_blank_id(event->after))
+		return VL_OK;
+	return vl_fail(
+		why, VL_ERR_INVALID,
+		"%s: is all zeros or all ones, which names no event; give the 16 bytes of a UUID, or leave it out",
+		id ? "id" : "after");
+}
+
+static enum vl_err check_subject(struct vl_bytes subject, struct vl_why *why)
+{
+	size_t at = 0;
+	enum vl_name_flaw flaw;
+
+	if (subject.size == 0 || subject.size > VL_SUBJECT_MAX)
+		return vl_fail(why, VL_ERR_INVALID, "subject: is %zu bytes; name what it is about in 1 to %zu bytes",
+			       subject.size, VL_SUBJECT_MAX);
+	flaw = vl_name_check(subject, &at);
+	if (flaw == VL_NAME_GOOD)
+		return VL_OK;
+	return vl_fail(why, VL_ERR_INVALID, "subject, byte %zu: %s; write it as all others will", at,
+		       vl_name_flaw_text(flaw));
+}
+
 static enum vl_err check_payload(const struct vl_event *event, const struct vl_lane **lane, struct vl_why *why)
 {
 	const char *url = (const char *)event->type_url.data;
@@ -333,8 +402,8 @@ enum vl_err vl_event_check(struct vl_bytes bytes, struct vl_event *event, const 
 		return err;
 	if (!event->has_occurred_at)
 		return vl_fail(why, VL_ERR_INVALID, "occurred_at: is missing; give the time it happened");
-	if (event->subject.size == 0 || event->subject.size > VL_SUBJECT_MAX)
-		return vl_fail(why, VL_ERR_INVALID, "subject: is %zu bytes; name what it is about in 1 to %zu bytes",
-			       event->subject.size, VL_SUBJECT_MAX);
-	return check_payload(event, lane, why);
+	err = check_ids(event, why);
+	if (err == VL_OK)
+		err = check_subject(event->subject, why);
+	return err == VL_OK ? check_payload(event, lane, why) : err;
 }

@@ -22,13 +22,19 @@
 #define VL_SUBJECT_MAX ((size_t)200)   /* bytes of a subject that an agent accepts */
 
 /* Numbers that must not be mixed up. */
-struct vl_epoch { uint64_t n; };
-struct vl_seq { uint64_t n; };
-struct vl_event_no { uint64_t n; };
+struct vl_epoch {
+	uint64_t n;
+};
+struct vl_seq {
+	uint64_t n;
+};
+struct vl_event_no {
+	uint64_t n;
+};
 
 /* Whether the first place in a lane is behind the second. */
 static inline bool vl_later(struct vl_epoch epoch, struct vl_seq seq, struct vl_epoch than_epoch,
-                            struct vl_seq than_seq)
+			    struct vl_seq than_seq)
 {
 	return epoch.n > than_epoch.n || (epoch.n == than_epoch.n && seq.n > than_seq.n);
 }
@@ -58,8 +64,13 @@ struct vl_batch {
 	struct vl_bytes *events; /* each one serialised Event, in order; in the arena */
 };
 
-/* Whether a sender's id is one: 2 to 32 of A-Z, 0-9 and '-', beginning with a letter. */
+/* Whether a sender's id is one: 2 to 32 of A-Z, 0-9 and '-', beginning with a letter. "ALL" is none: boards call the sum of all
+ * missions so. */
 bool vl_mission_valid(const char *text, size_t length);
+#define VL_MISSION_RULE "2 to 32 of A-Z, 0-9 and '-', a letter first, and not ALL"
+
+/* Headquarters' own agent. What it says binds all missions, so no mission may have this id; its key is headquarters' alone. */
+#define VL_HEADQUARTERS "HQ"
 
 /* Append the head's fields to `buf`; then the events one by one. The result is the batch's value. */
 void vl_batch_put_head(struct vl_buf *buf, const struct vl_batch_head *head);
@@ -73,12 +84,12 @@ size_t vl_batch_event_size(size_t size);
  * first_event, 32 bytes of prev, signed_at, at least one event. Events are checked as Event, their payloads not opened.
  * NOMEM is never confused with MALFORMED. */
 enum vl_err vl_batch_read(struct vl_bytes value, struct vl_arena *arena, struct vl_batch *batch,
-                          struct vl_why *why) VL_CHECKED;
+			  struct vl_why *why) VL_CHECKED;
 
 /* One event as read, pointing into its bytes (`subject` and `actor` are not NUL-terminated; `after` and `id` may be empty
  * where the event gave none). */
 struct vl_event {
-	struct vl_bytes id, after;      /* 16 bytes, or 0 */
+	struct vl_bytes id, after; /* 16 bytes, or 0 */
 	struct vl_time occurred_at;
 	bool has_occurred_at;
 	struct vl_bytes subject, actor;
@@ -97,14 +108,21 @@ bool vl_event_payload(struct vl_bytes event, const ProtobufCMessageDescriptor *t
 /* Append a serialised Event to `buf`: that `actor` (NULL: not said) has this to say about `subject` at that time. It has no id: the
  * agent gives it one. */
 void vl_event_pack(struct vl_buf *buf, const char *subject, const char *actor, struct vl_time occurred_at,
-                   const ProtobufCMessage *payload);
+		   const ProtobufCMessage *payload);
 
-/* Whether an event may be accepted for the bus: size, strict form, id of 16 bytes or none, after of 16 bytes or none,
- * occurred_at there and in range, a subject of 1 to VL_SUBJECT_MAX bytes, a payload of a known event type
- * that itself is well formed and has a lane. `lane` is set to its lane. The reason names the field and what next, and
+/* Whether an id is one: 16 bytes, neither all zeros nor all ones. */
+bool vl_event_id_is_one(struct vl_bytes id);
+
+/* What tells two events with one id apart: XXH3 of type, subject, payload, actor and after. Not of the id; nor of occurred_at, which a
+ * program may fill in anew when it sends an event again. */
+uint64_t vl_event_gist(const struct vl_event *event);
+
+/* Whether an event may be accepted for the bus: size, strict form, an id or none, an after or none (vl_event_id_is_one),
+ * occurred_at there and in range, a subject of 1 to VL_SUBJECT_MAX bytes that is a good name (base/unicode.h), a payload of
+ * a known event type that itself is well formed and has a lane. `lane` is set to its lane. The reason names the field and what next, and
  * quotes no payload. */
 struct vl_lane;
 enum vl_err vl_event_check(struct vl_bytes bytes, struct vl_event *event, const struct vl_lane **lane,
-                           struct vl_why *why) VL_CHECKED;
+			   struct vl_why *why) VL_CHECKED;
 
 #endif

@@ -106,8 +106,7 @@ enum vl_err vl_key_new(const char *dir, const char *id, const struct vl_rand *ra
 	int folder = -1;
 
 	if (!vl_mission_valid(id, strlen(id)))
-		return vl_fail(why, VL_ERR_INVALID, "a sender's id is 2 to %zu of A-Z, 0-9 and '-', a letter first",
-			       VL_MISSION_MAX);
+		return vl_fail(why, VL_ERR_INVALID, "a sender's id is " VL_MISSION_RULE);
 	if (mkdir(dir, 0700) != 0 && errno != EEXIST)
 		return vl_key_file_error(why, dir);
 	folder = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

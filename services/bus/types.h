@@ -35,6 +35,7 @@ struct vl_lane {
 	bool compacted; /* Kafka forgets its old batches, so that a chain there has holes and is whole all the same */
 	bool broadcast; /* there is a topic of just this name */
 	bool addressed; /* each mission has a topic of its own, "<name>.<MISSION>" */
+	bool headquarters; /* what missions act on because headquarters says it: nobody else's agent takes an event for it */
 };
 
 /* All lanes of the catalogue, by name. */

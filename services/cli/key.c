@@ -1,9 +1,11 @@
 #include "cli/cli.h"
 
 #include "base/log.h"
+#include "bus/batch.h"
 #include "bus/keys.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static int new (const struct cli_options *options)
 {
@@ -18,6 +20,10 @@ static int new (const struct cli_options *options)
 	if (err != VL_OK)
 		return cli_cannot("make the key of", options->id, &why, err);
 	(void)puts(line);
+	if (strcmp(options->id, VL_HEADQUARTERS) == 0)
+		vl_log_warning("'" VL_HEADQUARTERS
+			       "' is headquarters itself: this key speaks to all missions, and to all about "
+			       "everything; it is for headquarters' own agent, and no mission may have it");
 	vl_log_info("'%s/%s.key' is secret and stays with the agent; '%s/%s.pub' goes to headquarters", dir,
 		    options->id, dir, options->id);
 	return CLI_OK;
@@ -29,7 +35,7 @@ const struct cli_verb cli_key_verbs[] = {
 		.args = "",
 		.about = "Make a key pair for a sender: ID.key (secret) and ID.pub, both for their owner alone.\n"
 			 "Prints the public line, as it goes into headquarters' folder of keys. An existing key is\n"
-			 "never overwritten.",
+			 "never overwritten. HQ is headquarters itself and its own agent alone; ALL is nobody.",
 		.options = CLI_OPT_ID | CLI_OPT_OUT,
 		.run = new,
 	},

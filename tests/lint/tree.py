@@ -13,6 +13,7 @@ DOORS = {
     r"<lmdb\.h>": "services/store/",
     r"<librdkafka/": "services/stream/",
     r"<ini\.h>": "services/base/",
+    r"<utf8proc\.h>": "services/base/unicode.c",
     r"<yaml\.h>": "services/cli/",
     r"<jansson\.h>": ("services/bus/", "services/cli/"),
 }

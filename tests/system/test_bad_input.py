@@ -70,6 +70,14 @@ LINES = {
     "wrong_time": ({**opened(), "occurredAt": CANARY}, r"occurred_at"),
     "wrong_id": ({**opened(), "id": CANARY}, r"id: "),
     "short_id": ({**opened(), "id": "AAAA"}, r"id: .*16"),
+    "nil_id": ({**opened(), "id": "00000000-0000-0000-0000-000000000000"}, r"id: is all zeros"),
+    "id_of_ones": ({**opened(), "id": "/////////////////////w=="}, r"id: is all zeros or all ones"),
+    "blank_at_the_end": (opened("SD-1 "), r"subject, byte 4: has a blank"),
+    "no_break_space": (opened("SD-1\u00a0"), r"subject, byte 4: has a blank"),
+    "zero_width": (opened("SD-\u200b1"), r"subject, byte 3: has a format character"),
+    "turned_round": (opened("\u202e1-DS"), r"subject, byte 0: has a format character"),
+    "line_break": (opened("SD-1\n"), r"subject, byte 4: has a control character"),
+    "in_pieces": (opened("Cafe\u0301-1"), r"subject, byte 3: .*NFC"),
     "missing_subject": (without(opened(), "subject"), r"subject: "),
     "empty_subject": (opened(""), r"subject: "),
     "missing_payload": (without(opened(), "payload"), r"payload: "),
@@ -126,8 +134,12 @@ def test_every_line_bad(mission):
 def test_same_id_twice_is_one_event(world, mission):
     twice, other = case_opened("SD-1"), case_opened("SD-2")
     first = mission.publish([twice, other, twice])
-    again = mission.publish([{**opened("SD-9"), "id": twice["id"]}, twice])
+    again = mission.publish([{**opened("SD-9"), "id": twice["id"]}, twice], check=False)
+    assert again.returncode == 1
+    assert re.search(r"cannot publish 'stdin:1': id: is that of another event, number 1 of", again.stderr), again.stderr
+    no_canary(again.stderr, mission.said())
     answers = [first.answers[2], *again.answers]
+    assert len(answers) == 2
     for answer in answers:
         assert answer["duplicate"] is True
         assert [answer[name] for name in ("id", "lane", "epoch", "event")] == [
@@ -176,6 +188,10 @@ EVENTS = {
     "payload_not_protobuf": (bad_payload, "CaseOpened"),
     "unknown_type": (unknown_payload, "payload"),
     "missing_subject": (lambda: made(""), "subject"),
+    "hidden_subject": (lambda: made("SD-1\u2066"), "subject, byte 4: has a format character"),
+    "nil_id": (lambda: message("valise.v1.Event").FromString(made().SerializeToString() + b"\x0a\x10" + bytes(16)), "id: is all zeros"),
+    "receipt": (lambda: made(payload=message("valise.receipt.v1.Applied")(mission="CN-JP-EMB")), "headquarters' own lane"),
+    "directive": (lambda: made(payload=message("valise.directive.v1.Resend")(mission="CN-SD-EMB")), "headquarters' own lane"),
     "long_subject": (lambda: made("S" * 1000), "subject"),
     "missing_time": (untimed, "occurred_at"),
     "wrong_id": (lambda: message("valise.v1.Event").FromString(made().SerializeToString() + b"\x0a\x03abc"), "id"),
@@ -326,14 +342,22 @@ def test_key_file_that_will_not_do(world, name):
 @pytest.mark.parametrize("wrong, why", [
     (("[outbox]", "[inbox]"), r"line \d+|inbox"), (("size = 1G", "size = a lot"), "size"),
     (("id = CN-SD-EMB", "id = cn sd emb"), "id"), (("size = 1G", "size = 1k"), "size"),
-    (("bootstrap.servers", "bootstrap.severs"), "bootstrap.severs"),
-], ids=["section", "size", "mission", "small", "property"])
+    (("bootstrap.servers", "bootstrap.severs"), "bootstrap.severs"), (("id = CN-SD-EMB", "id = ALL"), "id.*not ALL"),
+], ids=["section", "size", "mission", "small", "property", "all"])
 def test_configuration_that_will_not_do(world, wrong, why):
     mission = world.mission("CN-SD-EMB")
     mission.config.write_text(mission.config.read_text().replace(*wrong))
     refused = valise.run(valise.PROGRAMS / "valise-agent", "--config", mission.config, "--check", check=False)
     assert refused.returncode != 0
     assert re.search(why, refused.stderr), refused.stderr
+
+
+def test_key_of_all_is_refused_and_headquarters_own_is_warned_of(tmp_path):
+    for name in ("ALL", "all"):
+        refused = valise.valise("key", "new", "--id", name, "--out", tmp_path, check=False)
+        assert refused.returncode != 0 and "not ALL" in refused.stderr, refused.stderr
+    assert "no mission may have it" in valise.valise("key", "new", "--id", "HQ", "--out", tmp_path).stderr
+    assert [path.name for path in tmp_path.glob("*.key")] == ["HQ.key"]
 
 
 def test_key_is_never_overwritten(tmp_path):

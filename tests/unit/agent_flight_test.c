@@ -5,10 +5,10 @@
 #include "agent/resend.h"
 
 enum { LOW, HIGH, MIDDLE, LOW_TOO, LANES };
-static const struct vl_lane lanes[LANES] = {{"low", VL_ROUTINE, false, true, false},
-					    {"high", VL_FLASH, false, true, false},
-					    {"middle", VL_PRIORITY, false, true, false},
-					    {"low.too", VL_ROUTINE, false, true, false}};
+static const struct vl_lane lanes[LANES] = {{"low", VL_ROUTINE, false, true, false, false},
+					    {"high", VL_FLASH, false, true, false, false},
+					    {"middle", VL_PRIORITY, false, true, false, false},
+					    {"low.too", VL_ROUTINE, false, true, false, false}};
 
 static struct vl_flight *flight;
 

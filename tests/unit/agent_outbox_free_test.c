@@ -208,6 +208,38 @@ static void keeps_the_position(void **state)
 	vl_outbox_look_end(look);
 }
 
+static void open_headquarters(struct world *world)
+{
+	struct vl_outbox_options options = world_options(world);
+
+	options.mission = VL_HEADQUARTERS;
+	world_open_with(world, &options);
+}
+
+/* What missions obey because headquarters says it is taken by headquarters' own agent alone. */
+static void headquarters_lanes_are_its_own(void **state)
+{
+	struct world *world = *state;
+	struct vl_buf buf = {0};
+	struct vl_accepted accepted;
+	static const char *const types[] = {RECEIPT_TYPE, "valise.directive.v1.Resend"};
+
+	world_open(world);
+	assert_int_equal(vl_outbox_begin(world->outbox, NULL), VL_OK);
+	for (size_t i = 0; i < 2; i++) {
+		struct vl_why why = {0};
+		assert_int_equal(vl_outbox_accept(world->outbox, world_event(&buf, i, types[i], 0), &accepted, &why),
+				 VL_ERR_INVALID);
+		assert_non_null(strstr(why.text, "is headquarters' own lane"));
+		assert_non_null(strstr(why.text, "CN-SD-EMB"));
+		assert_false(vl_outbox_failed(world->outbox));
+	}
+	assert_int_equal(world_offer(world, 3, CASE_TYPE, 0, &accepted), VL_OK);
+	assert_int_equal(vl_outbox_commit(world->outbox, NULL), VL_OK);
+	assert_int_equal(count_batches(world), 1);
+	vl_buf_free(&buf);
+}
+
 #define DIRECTIVES VL_DIRECTIVE_LANE "." ADDRESSEE
 #define RECEIPTS VL_RECEIPT_LANE "." ADDRESSEE
 
@@ -216,7 +248,7 @@ static void an_ack_frees_directives(void **state)
 {
 	struct world *world = *state;
 
-	world_open(world);
+	open_headquarters(world);
 	(void)world_accept(world, 0, DIRECTIVE_TYPE, 0);
 	(void)world_accept(world, 0, DIRECTIVE_TYPE, 0);
 	(void)world_accept(world, 9, CASE_TYPE, 10);
@@ -240,7 +272,7 @@ static void freeing_and_flying_agree(void **state)
 	struct vl_epoch epoch;
 	struct vl_seq seq;
 
-	world_open(world);
+	open_headquarters(world);
 	assert_int_equal(vl_outbox_begin(world->outbox, NULL), VL_OK);
 	assert_int_equal(world_offer(world, 0, DIRECTIVE_TYPE, 0, &accepted), VL_OK);
 	assert_int_equal(vl_outbox_submit(world->outbox, NULL), VL_OK);
@@ -264,7 +296,8 @@ static void freeing_and_flying_agree(void **state)
 	vl_outbox_applied(look, DIRECTIVES, &epoch, &seq);
 	assert_int_equal(seq.n, 1);
 	vl_outbox_look_end(look);
-	world_reopen(world);
+	world_close(world);
+	open_headquarters(world);
 	assert_int_equal(world_accept(world, 0, DIRECTIVE_TYPE, 0).event.n, 3);
 }
 
@@ -275,7 +308,7 @@ static void the_newest_receipt_is_kept(void **state)
 	struct world *world = *state;
 	struct vl_outbox_batch batch = {0};
 
-	world_open(world);
+	open_headquarters(world);
 	(void)world_accept(world, 0, DIRECTIVE_TYPE, 0);
 	(void)world_accept(world, 0, DIRECTIVE_TYPE, 0);
 	for (uint64_t n = 1; n <= 5; n++) {
@@ -299,7 +332,8 @@ static void the_newest_receipt_is_kept(void **state)
 	vl_outbox_free_some(world->outbox);
 	vl_outbox_abort(world->outbox);
 	assert_int_equal(count_batches(world), 3);
-	world_reopen(world);
+	world_close(world);
+	open_headquarters(world);
 	assert_int_equal(world_accept(world, 0, RECEIPT_TYPE, 0).event.n, 6);
 }
 
@@ -387,6 +421,7 @@ int main(void)
 		TEST(only_a_receipt_that_fits_frees),
 		TEST(frees_in_steps_and_after_a_restart),
 		TEST(keeps_the_position),
+		TEST(headquarters_lanes_are_its_own),
 		TEST(an_ack_frees_directives),
 		TEST(the_newest_receipt_is_kept),
 		TEST(freeing_and_flying_agree),

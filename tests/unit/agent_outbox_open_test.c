@@ -1,6 +1,8 @@
 /* agent/outbox.h: whose an outbox is, who may open it, and the epochs that another key begins. */
 #include "agent_audit.h"
 
+#include "agent/outbox_rows.h"
+
 #include <sys/wait.h>
 
 static void refuses_another_missions_folder(void **state)
@@ -201,13 +203,75 @@ static void sees_a_damaged_batch(void **state)
 	assert_non_null(strstr(why.text, CASE_LANE));
 }
 
+/* Make the folder one of format 2: rows of ids without the gist. */
+static void age(struct world *world)
+{
+	struct vl_store_options options = {.path = world->path,
+					   .dbs = vl_outbox_dbs,
+					   .unchecked = VL_OUTBOX_UNCHECKED,
+					   .map_size = (size_t)64 << 20};
+	struct vl_store *store;
+	struct vl_bytes key, value;
+	uint8_t keys[16][16], rows[16][20];
+	size_t count = 0;
+
+	assert_int_equal(vl_store_open(&options, &store, NULL), VL_OK);
+	struct vl_txn *txn = vl_txn_begin(store, true, NULL);
+	struct vl_cursor *cursor = vl_cursor_open(txn, EVENT);
+	for (bool more = vl_cursor_seek(cursor, (struct vl_bytes){0}, &key, &value); more && count < 16;
+	     more = vl_cursor_next(cursor, &key, &value), count++) {
+		assert_int_equal(value.size, 28);
+		memcpy(keys[count], key.data, 16);
+		memcpy(rows[count], value.data, 20);
+	}
+	vl_cursor_close(cursor);
+	for (size_t i = 0; i < count; i++)
+		vl_txn_put(txn, EVENT, (struct vl_bytes){keys[i], 16}, (struct vl_bytes){rows[i], 20});
+	vl_txn_put(txn, META, vl_bytes_of("format"), (struct vl_bytes){(const uint8_t *)"\0\0\0\2", 4});
+	assert_int_equal(vl_txn_commit(txn, NULL), VL_OK);
+	vl_store_close(store);
+}
+
+/* Nothing is lost of an outbox of the format before: batches, ids, and answers to repeats. */
+static void takes_over_the_format_before(void **state)
+{
+	struct world *world = *state;
+	struct vl_accepted first, again;
+	struct vl_outbox *outbox;
+
+	world_open(world);
+	first = world_accept(world, 1, CASE_TYPE, 10);
+	(void)world_accept(world, 2, FLASH_TYPE, 10);
+	world_close(world);
+	age(world);
+	assert_int_equal(vl_outbox_open_reader(world->path, &outbox, NULL), VL_OK);
+	vl_outbox_close(outbox);
+	for (int life = 0; life < 2; life++) {
+		world_open(world);
+		again = world_accept(world, 1, CASE_TYPE, 10);
+		assert_true(again.duplicate);
+		assert_int_equal(again.epoch.n, first.epoch.n);
+		assert_int_equal(again.event.n, first.event.n);
+		assert_int_equal(audit(world).events, 2 + life);
+		(void)world_accept(world, 3 + (unsigned)life, CASE_TYPE, 10);
+		/* What came since is known by its content. */
+		assert_int_equal(vl_outbox_begin(world->outbox, NULL), VL_OK);
+		assert_int_equal(world_offer(world, 3, CASE_TYPE, 11, &again), VL_ERR_INVALID);
+		vl_outbox_abort(world->outbox);
+		world_close(world);
+	}
+	assert_int_equal(vl_outbox_open_reader(world->path, &outbox, NULL), VL_OK);
+	vl_outbox_close(outbox);
+	world_open(world);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(refuses_another_missions_folder), TEST(refuses_bad_options),  TEST(second_writer_is_locked_out),
 		TEST(another_key_begins_a_new_epoch),  TEST(epochs_only_rise),     TEST(reader_follows),
-		TEST(reader_needs_an_outbox),          TEST(sees_a_damaged_batch),
+		TEST(reader_needs_an_outbox),          TEST(sees_a_damaged_batch), TEST(takes_over_the_format_before),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -84,17 +84,68 @@ static void same_id_is_one_event(void **state)
 	assert_int_equal(again.event.n, first.event.n);
 	assert_int_equal(vl_outbox_commit(world->outbox, NULL), VL_OK);
 
-	/* In a later commit, in a later life, and even as another type on another lane. */
+	/* In a later commit, and in a later life. */
 	again = world_accept(world, 7, CASE_TYPE, 10);
 	assert_true(again.duplicate);
 	world_reopen(world);
 	world->now.seconds += 1000;
-	again = world_accept(world, 7, FLASH_TYPE, 99);
+	again = world_accept(world, 7, CASE_TYPE, 10);
 	assert_true(again.duplicate);
 	assert_string_equal(again.lane, CASE_LANE);
 	assert_int_equal(again.epoch.n, first.epoch.n);
 	assert_int_equal(again.event.n, first.event.n);
 	assert_int_equal(audit(world).events, 2);
+}
+
+static enum vl_err offer(struct world *world, const struct fixture_event *event, struct vl_accepted *accepted,
+			 struct vl_why *why)
+{
+	struct vl_buf buf = {0};
+
+	fixture_put_event(&buf, event);
+	enum vl_err err = vl_outbox_accept(world->outbox, vl_buf_bytes(&buf), accepted, why);
+	vl_buf_free(&buf);
+	return err;
+}
+
+/* The parts by which an event is another one though its id is the same; a later occurred_at alone makes it no other. */
+static void an_id_is_one_event_s(void **state)
+{
+	struct world *world = *state;
+	struct fixture_event event = fixture_event();
+	struct vl_accepted accepted;
+
+	world_open(world);
+	assert_int_equal(vl_outbox_begin(world->outbox, NULL), VL_OK);
+	assert_int_equal(offer(world, &event, &accepted, NULL), VL_OK);
+	for (int life = 0; life < 3; life++) {
+		struct fixture_event others[] = {event, event, event, event, event};
+		others[0].subject = BYTES("CN-SD-2023-000173");
+		others[1].actor = BYTES("officer:other");
+		others[2].after = BYTES("0123456789abcdef");
+		others[3].payload = BYTES("\xc0\x3e\x05");
+		others[4].url = BYTES("type.googleapis.com/consular.alert.v1.AlertDrafted");
+		others[4].payload = BYTES("");
+		for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+			struct vl_why why = {0};
+			assert_int_equal(offer(world, &others[i], &accepted, &why), VL_ERR_INVALID);
+			assert_non_null(strstr(why.text, "id: is that of another event, number 1 of epoch"));
+			assert_non_null(strstr(why.text, CASE_LANE));
+			assert_false(vl_outbox_failed(world->outbox));
+		}
+		struct fixture_event later = event;
+		later.time = BYTES("\x08\xa1\xc2\x9a\xa2\x06");
+		later.url = BYTES("example.org/consular.case.v1.CaseOpened");
+		assert_int_equal(offer(world, &later, &accepted, NULL), VL_OK);
+		assert_true(accepted.duplicate);
+		/* In the same commit, in a later one, in a later life. */
+		assert_int_equal(vl_outbox_commit(world->outbox, NULL), VL_OK);
+		if (life == 1)
+			world_reopen(world);
+		assert_int_equal(vl_outbox_begin(world->outbox, NULL), VL_OK);
+	}
+	vl_outbox_abort(world->outbox);
+	assert_int_equal(audit(world).events, 1);
 }
 
 static void closes_batches_at_the_limit(void **state)
@@ -217,14 +268,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(accepts_and_keeps),
-		TEST(one_batch_per_lane_and_commit),
-		TEST(gives_ids_and_keeps_the_bytes),
-		TEST(same_id_is_one_event),
-		TEST(closes_batches_at_the_limit),
-		TEST(batches_fit_the_line),
-		TEST(a_big_event_travels_alone),
-		TEST(refuses_alone_what_is_wrong),
+		TEST(accepts_and_keeps),      TEST(one_batch_per_lane_and_commit), TEST(gives_ids_and_keeps_the_bytes),
+		TEST(same_id_is_one_event),   TEST(an_id_is_one_event_s),          TEST(closes_batches_at_the_limit),
+		TEST(batches_fit_the_line),   TEST(a_big_event_travels_alone),     TEST(refuses_alone_what_is_wrong),
 		TEST(counts_the_id_it_gives),
 	};
 

@@ -45,9 +45,20 @@ static enum vl_err read_exact(struct vl_bytes value, struct vl_why *why)
 
 static void test_mission_valid(void **state)
 {
-	const char *good[] = {"HQ", "CN-SD-EMB", "A1", "A-", "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"};
-	const char *bad[] = {
-		"", "A", "hq", "1A", "-A", "A_B", "A B", "A.B", "A\n", "\xc3\x84", "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456"};
+	const char *good[] = {"HQ", "CN-SD-EMB", "A1", "A-", "ALLY", "AL", "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"};
+	const char *bad[] = {"",
+			     "A",
+			     "hq",
+			     "ALL",
+			     "all",
+			     "1A",
+			     "-A",
+			     "A_B",
+			     "A B",
+			     "A.B",
+			     "A\n",
+			     "\xc3\x84",
+			     "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
@@ -320,6 +331,15 @@ static void test_event_refusals(void **state)
 		{VL_ERR_UNKNOWN_TYPE, "payload.type_url: names no event type", fixture_event()},
 		{VL_ERR_MALFORMED, "consular.case.v1.CaseOpened.place, byte 0: is not UTF-8", fixture_event()},
 		{VL_ERR_MALFORMED, "valise.v1.Event.actor, byte ", fixture_event()},
+		{VL_ERR_INVALID, "id: is all zeros or all ones", fixture_event()},
+		{VL_ERR_INVALID, "id: is all zeros or all ones", fixture_event()},
+		{VL_ERR_INVALID, "after: is all zeros or all ones", fixture_event()},
+		{VL_ERR_INVALID, "subject, byte 4: has a blank at one end", fixture_event()},
+		{VL_ERR_INVALID, "subject, byte 4: has a blank at one end", fixture_event()},
+		{VL_ERR_INVALID, "subject, byte 3: has a format character", fixture_event()},
+		{VL_ERR_INVALID, "subject, byte 4: has a control character", fixture_event()},
+		{VL_ERR_INVALID, "subject, byte 3: has a letter that is not in its composed form (NFC)",
+		 fixture_event()},
 	};
 
 	(void)state;
@@ -338,6 +358,14 @@ static void test_event_refusals(void **state)
 	bad[11].parts.url = BYTES("type.googleapis.com/");
 	bad[12].parts.payload = BYTES("\x3a\x01\xff");
 	bad[13].parts.actor = BYTES("\xff");
+	bad[14].parts.id = BYTES("\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
+	bad[15].parts.id = BYTES("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff");
+	bad[16].parts.after = bad[14].parts.id;
+	bad[17].parts.subject = BYTES("SD-1 ");
+	bad[18].parts.subject = BYTES("SD-1\xc2\xa0");
+	bad[19].parts.subject = BYTES("SD-\xe2\x80\x8b\x31");
+	bad[20].parts.subject = BYTES("SD-1\n");
+	bad[21].parts.subject = BYTES("Cafe\xcc\x81-1");
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		struct vl_why why = {0};
 		enum vl_err err = check_event(&bad[i].parts, &why);

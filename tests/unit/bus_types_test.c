@@ -53,6 +53,11 @@ static void test_lanes(void **state)
 	assert_false(vl_lane_find("valise.directive.v1", 19)->compacted);
 	assert_true(vl_lane_find("valise.receipt.v1", 17)->compacted);
 	assert_true(vl_lane_find(VL_PULSE_LANE, strlen(VL_PULSE_LANE))->compacted);
+	assert_true(vl_lane_find("valise.directive.v1", 19)->headquarters);
+	assert_true(vl_lane_find("valise.receipt.v1", 17)->headquarters);
+	assert_true(vl_lane_find("valise.registry.v1", 18)->headquarters);
+	assert_false(vl_lane_find(VL_PULSE_LANE, strlen(VL_PULSE_LANE))->headquarters);
+	assert_false(vl_lane_find("consular.alert.v1", 17)->headquarters);
 	assert_null(vl_lane_find("consular.case", 13));
 	assert_null(vl_lane_find("consular.case.v10", 17));
 	assert_null(vl_lane_find("valise.deadletter.v1", 20));
