@@ -349,7 +349,12 @@ static void an_ack_frees_directives(void **state)
 {
 	struct desk *desk = *state;
 	struct vl_outbox_batch batch = {0};
+	struct vl_outbox_options options = world_options(desk->world);
 
+	world_close(desk->world);
+	fixture_remove(desk->world->path);
+	options.mission = VL_HEADQUARTERS;
+	world_open_with(desk->world, &options);
 	(void)world_accept(desk->world, 0, "valise.directive.v1.Resend", 0);
 	for (int acked = 0; acked < 2; acked++) {
 		struct vl_outbox_look *look = vl_outbox_look(desk->world->outbox, NULL);
