@@ -153,6 +153,9 @@ static void put_troubles(struct listing *l, const struct vl_mission_state *m)
 	vl_buf_reset(&l->cell);
 	for (size_t i = 0; i < m->n_lanes; i++) {
 		const struct vl_lane_state *lane = &m->lanes[i];
+		if (lane->standing.unread > 0)
+			vl_buf_printf(&l->cell, "%s%s %" PRIu64 " unread", l->cell.size > 0 ? ", " : "", lane->lane,
+				      lane->standing.unread);
 		if (lane->verdict == VL_VERDICT_OK || lane->verdict == VL_VERDICT_SILENT)
 			continue;
 		vl_buf_printf(&l->cell, "%s%s %s", l->cell.size > 0 ? ", " : "", lane->lane,
@@ -165,12 +168,22 @@ static void put_troubles(struct listing *l, const struct vl_mission_state *m)
 	cli_table_put_bytes(l->table, vl_buf_bytes(&l->cell));
 }
 
+/* Events of a mission's that are archived and in no view: a chain may be whole, and what it says unknown all the same. */
+static uint64_t unread_events(const struct vl_mission_state *m)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < m->n_lanes; i++)
+		n += m->lanes[i].standing.unread;
+	return n;
+}
+
 static void put_mission(struct listing *l, const struct vl_mission_state *m)
 {
 	const Valise__Pulse__V1__Pulse *said = m->pulse != NULL ? m->pulse->said : NULL;
 
 	cli_table_put(l->table, m->mission);
-	cli_table_put(l->table, vl_verdict_name(m->verdict));
+	cli_table_printf(l->table, "%s%s", vl_verdict_name(m->verdict), unread_events(m) > 0 ? ", unread" : "");
 	put_instant(l->table, m->heard_ms);
 	if (said == NULL) {
 		for (int i = 0; i < 4; i++)
@@ -208,7 +221,8 @@ static void put_mission_json(struct listing *l, const struct vl_mission_state *m
 	const char *comma = "";
 
 	put_named(out, "{\"mission\":", m->mission);
-	vl_buf_printf(out, ",\"verdict\":\"%s\",\"lanes\":[", vl_verdict_name(m->verdict));
+	vl_buf_printf(out, ",\"verdict\":\"%s\",\"unreadEvents\":%" PRIu64 ",\"lanes\":[", vl_verdict_name(m->verdict),
+		      unread_events(m));
 	for (size_t i = 0; i < m->n_lanes; i++) {
 		const struct vl_lane_state *lane = &m->lanes[i];
 		if (lane->verdict == VL_VERDICT_OK)

@@ -1,7 +1,9 @@
 #include "base/buf.h"
 #include "base/text.h"
+#include "base/unicode.h"
 #include "bus/json.h"
 #include "bus/wire.h"
+#include "cli/cli.h"
 #include "cli/table.h"
 #include "cli/views.h"
 #include "hq/fold.h"
@@ -41,6 +43,59 @@ static bool take_row(struct entity *e, struct vl_txn *txn, unsigned kind)
 	return true;
 }
 
+/* The rows of a kind are looked through for a key like the one that was asked for, but not more of them than this. */
+#define NEAR_MOST 100000
+
+/* What tells two keys apart that are not the same to a program: one that only looks like the other is nearest of all. */
+static size_t apart(const char *key, const char *asked)
+{
+	const char *near = cli_nearest(asked, &key, 1);
+
+	return near == NULL                  ? SIZE_MAX
+	       : strlen(key) > strlen(asked) ? strlen(key) - strlen(asked)
+					     : strlen(asked) - strlen(key);
+}
+
+/* A key of the kind that is like it, as a person may see it, in `shown`; false where there is none. */
+static bool find_near(struct vl_txn *txn, const struct entity *e, unsigned kind, struct vl_buf *shown)
+{
+	struct vl_cursor *cursor = vl_cursor_open(txn, vl_view_db(e->index, VL_VIEW_ROW));
+	struct vl_bytes found, value;
+	struct vl_key prefix;
+	size_t best = SIZE_MAX, n = 0;
+
+	vl_row_key(&prefix, kind, "");
+	for (bool more = vl_cursor_seek(cursor, vl_key_done(&prefix), &found, &value);
+	     more && n++ < NEAR_MOST && vl_key_has_prefix(found, vl_key_done(&prefix));
+	     more = vl_cursor_next(cursor, &found, &value)) {
+		/* A byte for the kind, then the key and a NUL. */
+		const char *key = (const char *)found.data + 1;
+		size_t far = apart(key, e->key);
+		if (far >= best)
+			continue;
+		best = far;
+		vl_buf_reset(shown);
+		vl_name_put(shown, vl_bytes_of(key));
+	}
+	vl_cursor_close(cursor);
+	vl_buf_put_byte(shown, '\0');
+	return best != SIZE_MAX && !vl_buf_failed(shown);
+}
+
+static enum vl_err not_found(const struct entity *e, const struct cli_options *options, struct vl_txn *txn,
+			     unsigned kind, struct vl_why *why)
+{
+	struct vl_buf near = {0};
+	bool found = find_near(txn, e, kind, &near);
+
+	(void)vl_fail(why, VL_ERR_NOT_FOUND, "no such %s; %s%s%s'valise %s ls%s%s --all' lists what there is",
+		      options->kind != NULL ? options->kind : options->command, found ? "did you mean '" : "",
+		      found ? (const char *)near.data : "", found ? "'? " : "", options->command,
+		      options->kind != NULL ? " " : "", options->kind != NULL ? options->kind : "");
+	vl_buf_free(&near);
+	return VL_ERR_NOT_FOUND;
+}
+
 static enum vl_err find(struct entity *e, const struct cli_options *options, struct vl_txn *txn, struct vl_why *why)
 {
 	unsigned kind;
@@ -54,9 +109,7 @@ static enum vl_err find(struct entity *e, const struct cli_options *options, str
 	if (vl_txn_err(txn) != VL_OK)
 		return vl_txn_explain(txn, why);
 	if (!found)
-		return vl_fail(why, VL_ERR_NOT_FOUND, "no such %s; 'valise %s ls%s%s --all' lists what there is",
-			       options->kind != NULL ? options->kind : options->command, options->command,
-			       options->kind != NULL ? " " : "", options->kind != NULL ? options->kind : "");
+		return not_found(e, options, txn, kind, why);
 	return e->row != NULL ? vl_history_read(txn, e->index, e->kind, e->key, e->arena, &e->history, &e->n_history,
 						&e->n_damaged)
 			      : VL_ERR_NOMEM;
@@ -119,7 +172,7 @@ static void print_history(const struct entity *e, struct vl_buf *out)
 static void print_entity(const struct entity *e, struct vl_buf *out)
 {
 	vl_buf_printf(out, "%s ", e->view->kinds[e->kind].name);
-	cli_cell(out, e->key, strlen(e->key), 0, false);
+	vl_name_put(out, vl_bytes_of(e->key));
 	vl_buf_printf(out, "  %s\n\n", e->view->lane);
 	cli_pretty(e->row, VIOLATIONS, out);
 	print_violations(e->row, out);

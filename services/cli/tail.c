@@ -1,3 +1,4 @@
+#include "base/unicode.h"
 #include "bus/json.h"
 #include "bus/types.h"
 #include "bus/wire.h"
@@ -77,6 +78,7 @@ static void print_event_row(struct tail *tail, const struct vl_record *record, c
 {
 	const struct vl_batch_head *head = &verified->batch.head;
 	struct vl_event event;
+	struct vl_buf subject = {0};
 	struct row row;
 
 	begin_row(&row, record, verified->domain == VL_DOMAIN_DRILL ? "ok (drill)" : "ok");
@@ -90,9 +92,11 @@ static void print_event_row(struct tail *tail, const struct vl_record *record, c
 	row.cells[7] = vl_bytes_of(row.event);
 	if (vl_event_read(verified->batch.events[i], &event, NULL) == VL_OK) {
 		row.cells[8] = short_type(event.type_url);
-		row.cells[9] = event.subject;
+		vl_name_put(&subject, event.subject);
+		row.cells[9] = vl_buf_bytes(&subject);
 	}
 	cli_stream_row(columns, COLUMNS, row.cells, &tail->out);
+	vl_buf_free(&subject);
 }
 
 /* -- one record, for programs -- */

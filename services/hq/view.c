@@ -1,6 +1,7 @@
 #include "hq/view.h"
 
 #include "base/text.h"
+#include "base/unicode.h"
 
 #include <inttypes.h>
 #include <sodium.h>
@@ -143,7 +144,7 @@ void vl_view_list_counts(struct vl_fold *fold, unsigned kind, const char *prefix
 void vl_view_put_key(const char *key, const ProtobufCMessage *row, struct vl_time now, struct vl_buf *out)
 {
 	(void)row, (void)now;
-	vl_buf_put_text(out, key);
+	vl_name_put(out, vl_bytes_of(key));
 }
 
 void vl_view_put_rules(struct vl_buf *out, size_t count, Valise__V1__Violation *const *violations)
