@@ -55,7 +55,43 @@ static enum vl_err no_topic(const char *topic, struct vl_why *why)
 
 /* -- where to begin and to end -- */
 
-static enum vl_err place(struct cli_scan *scan, struct part *part, struct vl_why *why)
+static void see_setting(void *context, const char *key, const char *value)
+{
+	bool *senders = context;
+
+	if (strcmp(key, "message.timestamp.type") == 0)
+		*senders = strcmp(value, "LogAppendTime") != 0;
+}
+
+/* Whether a topic keeps the senders' time, as far as we may know: then a range of times says nothing of it. */
+static bool has_senders_time(const struct cli_scan *scan, const char *topic)
+{
+	const struct cli_options *o = scan->options;
+	struct vl_admin *admin = NULL;
+	bool senders = false;
+
+	if (!o->since.given && !o->until.given)
+		return false;
+	if (vl_admin_open(o->pairs, o->n_pairs, &admin, NULL) == VL_OK &&
+	    vl_admin_settings(admin, topic, ASK_MS, see_setting, &senders, NULL) == VL_OK && senders)
+		vl_log_warning(
+			"'%s' keeps the senders' time (message.timestamp.type), which nobody can rely on: --since "
+			"and --until leave out nothing of it; valise topic apply mends it",
+			topic);
+	vl_admin_close(admin);
+	return senders;
+}
+
+/* Of a topic with the senders' time all there is, or (a range that begins now) only what is to come. */
+static void place_untimed(struct cli_scan *scan, struct part *part)
+{
+	const struct cli_options *o = scan->options;
+
+	if (o->since.given && vl_time_compare(o->since.time, vl_clock_now(&vl_clock_system)) >= 0)
+		part->at.offset = part->end;
+}
+
+static enum vl_err place(struct cli_scan *scan, struct part *part, bool timed, struct vl_why *why)
 {
 	const struct cli_options *o = scan->options;
 	const char *topic = part->at.topic;
@@ -64,11 +100,13 @@ static enum vl_err place(struct cli_scan *scan, struct part *part, struct vl_why
 
 	enum vl_err err = vl_consumer_range(scan->asker, topic, p, ASK_MS, &first, &part->end, why);
 	part->at.offset = first;
-	if (err == VL_OK && o->since.given) {
+	if (err == VL_OK && !timed)
+		place_untimed(scan, part);
+	if (err == VL_OK && timed && o->since.given) {
 		err = vl_consumer_offset_at(scan->asker, topic, p, vl_time_ms(o->since.time), ASK_MS, &at, why);
 		part->at.offset = err == VL_OK && at >= 0 ? at : part->end;
 	}
-	if (err == VL_OK && o->until.given) {
+	if (err == VL_OK && timed && o->until.given) {
 		err = vl_consumer_offset_at(scan->asker, topic, p, vl_time_ms(o->until.time), ASK_MS, &at, why);
 		if (err == VL_OK && at >= 0 && at < part->end)
 			part->end = at;
@@ -90,6 +128,7 @@ static enum vl_err add_topic(struct cli_scan *scan, const char *topic, struct vl
 	enum vl_err err = vl_consumer_partitions(scan->asker, topic, ASK_MS, &count, why);
 	if (err != VL_OK)
 		return err == VL_ERR_NOT_FOUND ? no_topic(topic, why) : err;
+	bool timed = !has_senders_time(scan, topic);
 	struct part *parts = realloc(scan->parts, (scan->n_parts + (size_t)count) * sizeof(*parts));
 	if (parts == NULL)
 		return VL_ERR_NOMEM;
@@ -98,7 +137,7 @@ static enum vl_err add_topic(struct cli_scan *scan, const char *topic, struct vl
 		struct part *part = &parts[scan->n_parts++];
 		*part = (struct part){.at.partition = i};
 		(void)strcpy(part->at.topic, topic);
-		err = place(scan, part, why);
+		err = place(scan, part, timed, why);
 	}
 	return err;
 }

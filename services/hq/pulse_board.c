@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PARTITIONS 256
 #define LANES 64
 
 /* The newest pulse of all in a partition: as far as headquarters has heard there. */
@@ -23,8 +22,7 @@ struct board {
 	struct vl_time now;
 	void (*each)(void *context, const struct vl_mission_state *state);
 	void *context;
-	struct heard heard[PARTITIONS];
-	size_t n_heard;
+	struct vl_buf heard;              /* struct heard */
 	char mission[VL_MISSION_MAX + 1]; /* whose lanes are being gathered; "" at the start */
 	struct vl_lane_state lanes[LANES];
 	size_t n_lanes;
@@ -33,28 +31,33 @@ struct board {
 
 /* -- how far headquarters has heard -- */
 
+static struct heard *find_heard(const struct board *b, int32_t partition)
+{
+	struct heard *all = (struct heard *)(void *)b->heard.data;
+
+	for (size_t i = 0; i < b->heard.size / sizeof(*all); i++)
+		if (all[i].partition == partition)
+			return &all[i];
+	return NULL;
+}
+
 static void hear(void *context, const char *mission, const struct vl_pulse_kept *kept)
 {
 	struct board *b = context;
-	size_t i = 0;
+	struct heard *heard = find_heard(b, kept->partition), now = {kept->partition, kept->at_ms};
 
 	(void)mission;
-	while (i < b->n_heard && b->heard[i].partition != kept->partition)
-		i++;
-	if (i == PARTITIONS)
-		return;
-	if (i == b->n_heard)
-		b->heard[b->n_heard++] = (struct heard){kept->partition, kept->at_ms};
-	if (kept->at_ms > b->heard[i].at_ms)
-		b->heard[i].at_ms = kept->at_ms;
+	if (heard == NULL)
+		vl_buf_put(&b->heard, &now, sizeof(now));
+	else if (kept->at_ms > heard->at_ms)
+		heard->at_ms = kept->at_ms;
 }
 
 static int64_t heard_in(const struct board *b, int32_t partition)
 {
-	for (size_t i = 0; i < b->n_heard; i++)
-		if (b->heard[i].partition == partition)
-			return b->heard[i].at_ms;
-	return 0;
+	const struct heard *heard = find_heard(b, partition);
+
+	return heard != NULL ? heard->at_ms : 0;
 }
 
 static int64_t patience_ms(const struct vl_pulse_kept *pulse)
@@ -244,6 +247,7 @@ enum vl_err vl_board_each(struct vl_txn *txn, struct vl_time now,
 	}
 	vl_arena_close(b->arena);
 	vl_arena_close(b->names);
+	vl_buf_free(&b->heard);
 	free(b);
 	return err;
 }
