@@ -186,7 +186,8 @@ def readable(wire, consumer):
 def configure(kafka, topic, key, value):
     wanted = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=[
         ConfigEntry(key, value, incremental_operation=AlterConfigOpType.SET)])
-    for future in AdminClient({"bootstrap.servers": kafka.bootstrap}).incremental_alter_configs([wanted]).values():
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
+    for future in admin.incremental_alter_configs([wanted]).values():
         future.result(30)
 
 
