@@ -258,11 +258,11 @@ static void serve_producer(struct vl_sender *sender, uint64_t line, int64_t now)
 
 /* -- sending -- */
 
-/* An addressed lane has one partition. Should somebody have made more, its reader still reads the first. */
+/* What comes down has one partition a topic. Should somebody have made more, its readers still read the first. */
 static enum vl_err send_batch(struct vl_sender *sender, const char *mission, const struct vl_outbox_batch *batch,
 			      size_t lane, size_t tag, struct vl_why *why)
 {
-	int32_t partition = lane >= vl_n_lanes ? 0 : VL_PARTITION_OF_KEY;
+	int32_t partition = vl_roster_lane(lane)->addressed ? 0 : VL_PARTITION_OF_KEY;
 	const char *type = vl_domain_content_type(batch->domain);
 	char sig[VL_SIG_TEXT];
 

@@ -56,11 +56,11 @@ enum vl_err cli_address(const struct cli_options *options, struct vl_catalogue *
 	return err;
 }
 
-bool cli_is_addressed(const char *topic)
+bool cli_comes_down(const char *topic)
 {
-	struct vl_bytes mission;
+	const struct vl_lane *lane = vl_lane_named(topic, strlen(topic), NULL);
 
-	return vl_lane_named(topic, strlen(topic), &mission) != NULL && mission.size > 0;
+	return lane != NULL && lane->addressed;
 }
 
 static bool is_wanted(const struct vl_catalogue *catalogue, const char *name)

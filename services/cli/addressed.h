@@ -18,7 +18,7 @@ enum vl_err cli_address(const struct cli_options *options, struct vl_catalogue *
 enum vl_err cli_print_unused(const struct cli_options *options, struct vl_admin *admin,
 			     const struct vl_catalogue *catalogue, int timeout_ms, struct vl_why *why) VL_CHECKED;
 
-/* Whether the topic is a mission's own. */
-bool cli_is_addressed(const char *topic);
+/* Whether the topic is a mission's own, or goes to all of them beside such: it has one partition, in which its readers look. */
+bool cli_comes_down(const char *topic);
 
 #endif

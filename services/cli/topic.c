@@ -107,7 +107,7 @@ static void plan_change(struct apply *apply, const struct vl_topic *there, const
 static enum vl_err refuse(const struct apply *apply, const struct vl_topic *there, const struct vl_topic *wanted,
 			  struct vl_why *why)
 {
-	if (there->partitions > wanted->partitions && cli_is_addressed(wanted->name))
+	if (there->partitions > wanted->partitions && cli_comes_down(wanted->name))
 		return vl_fail(why, VL_ERR_INVALID,
 			       "it has %" PRId32
 			       " partitions and must have one, the only one that is used; to write %" PRId32

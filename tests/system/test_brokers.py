@@ -8,7 +8,8 @@ import socket
 
 import pytest
 from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic, ResourceType
+from confluent_kafka.admin import (AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions, NewTopic,
+                                   ResourceType)
 
 import valise
 from valise import CASE, Kafka, wait_for
@@ -218,6 +219,7 @@ def test_each_mission_has_topics_of_its_own(cluster, tmp_path):
     admin = AdminClient({"bootstrap.servers": cluster.bootstrap})
     # A mission is enrolled; an older version's topic is there, and one that somebody has given three partitions.
     new = [NewTopic(valise.RECEIPT, 1, 1), NewTopic(f"{valise.DIRECTIVE}.CN-TH-EMB", 3, 1)]
+    admin.create_partitions([NewPartitions(valise.DIRECTIVE, 2)])[valise.DIRECTIVE].result(20)
     for future in admin.create_topics(new).values():
         future.result(20)
     wait_for("the topics", lambda: {topic.topic for topic in new} <= topics(cluster).keys())
@@ -226,13 +228,15 @@ def test_each_mission_has_topics_of_its_own(cluster, tmp_path):
     assert refused.returncode == 1
     assert f"cannot apply '{new[1].topic}': it has 3 partitions and must have one" in refused.stderr
     assert "to write 3 in the file mends nothing" in refused.stderr
+    assert f"cannot apply '{valise.DIRECTIVE}': it has 2 partitions and must have one" in refused.stderr
     assert f"{valise.RECEIPT}.CN-TH-EMB" not in topics(cluster)
-    admin.delete_topics([new[1].topic])[new[1].topic].result(20)
-    wait_for("its end", lambda: new[1].topic not in topics(cluster))
+    for topic in (new[1].topic, valise.DIRECTIVE):
+        admin.delete_topics([topic])[topic].result(20)
+        wait_for("its end", lambda: topic not in topics(cluster))
     applied = apply(cluster, keys=more)
     plan = applied.stdout.splitlines()
     assert [line.split()[1] for line in plan if line.startswith("create ")] == [
-        f"{valise.DIRECTIVE}.CN-TH-EMB", f"{valise.RECEIPT}.CN-TH-EMB"]
+        valise.DIRECTIVE, f"{valise.DIRECTIVE}.CN-TH-EMB", f"{valise.RECEIPT}.CN-TH-EMB"]
     assert [line for line in plan if line.startswith("unused ")] == [f"unused {valise.RECEIPT}"]
     # Who is enrolled no more keeps what is there; without keys nothing is said of anybody's.
     fewer = apply(cluster, keys=enrol(tmp_path / "fewer", "HQ", "CN-TH-EMB")).stdout.splitlines()
