@@ -24,6 +24,8 @@
 
 struct agent {
 	const struct vl_agent_config *config;
+	const char *path;             /* of its file */
+	struct vl_agent_config again; /* as read last, where it was read again */
 	int signals, listener;
 	struct vl_child *link;
 	struct vl_signer *signer;
@@ -31,7 +33,7 @@ struct agent {
 	struct vl_outbox *outbox;
 	struct vl_pulse *pulse;
 	struct vl_keeper *keeper;
-	bool stopping;
+	bool stopping, hung_up;
 };
 
 void vl_agent_prepare(void)
@@ -45,6 +47,10 @@ void vl_agent_prepare(void)
 	(void)mallopt(M_MMAP_THRESHOLD, 512 << 10);
 	(void)mallopt(M_TRIM_THRESHOLD, 4 << 20);
 	(void)signal(SIGPIPE, SIG_IGN);
+	/* Somebody's mistake must not end an agent. */
+	(void)signal(SIGUSR1, SIG_IGN);
+	(void)signal(SIGUSR2, SIG_IGN);
+	(void)signal(SIGALRM, SIG_IGN);
 }
 
 static enum vl_err watch_signals(int *fd, struct vl_why *why)
@@ -54,6 +60,7 @@ static enum vl_err watch_signals(int *fd, struct vl_why *why)
 	(void)sigemptyset(&signals);
 	(void)sigaddset(&signals, SIGTERM);
 	(void)sigaddset(&signals, SIGINT);
+	(void)sigaddset(&signals, SIGHUP);
 	(void)sigaddset(&signals, SIGCHLD);
 	(void)sigprocmask(SIG_BLOCK, &signals, NULL);
 	*fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
@@ -109,6 +116,11 @@ static enum vl_err open_outbox(struct agent *agent)
 	if (err == VL_OK && vl_outbox_doubt(agent->outbox) != NULL)
 		vl_log_warning("the outbox may be an old copy or a clone, %s: a new epoch begins on every lane",
 			       vl_outbox_doubt(agent->outbox));
+	if (err == VL_OK && vl_outbox_lost(agent->outbox) > 0)
+		vl_log_error(
+			"%llu damaged batches were put aside in the outbox (valise outbox ls): tell headquarters, and "
+			"look at this disk",
+			(unsigned long long)vl_outbox_lost(agent->outbox));
 	return told("open outbox", config->outbox, &why, err);
 }
 
@@ -145,6 +157,10 @@ static enum vl_err open_all(struct agent *agent, const char *path)
 	err = vl_key_load(agent->config->key, agent->config->mission, &agent->signer, &why);
 	if (told("use key", agent->config->key, &why, err) != VL_OK)
 		return err;
+	if (!vl_signer_locked(agent->signer))
+		vl_log_warning(
+			"the secret key cannot be locked in memory, and may be written to swap: raise the limit of "
+			"locked memory (ulimit -l, LimitMEMLOCK=)");
 	err = open_ring(agent);
 	if (err == VL_OK)
 		err = open_outbox(agent);
@@ -165,13 +181,66 @@ static void hear_signals(struct agent *agent)
 	struct signalfd_siginfo info;
 
 	while (read(agent->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-		if (info.ssi_signo != SIGCHLD) {
+		if (info.ssi_signo == SIGHUP) {
+			agent->hung_up = true;
+		} else if (info.ssi_signo != SIGCHLD) {
 			agent->stopping = true;
 		} else if (vl_child_reap(agent->link, vl_monotonic_ms())) {
 			vl_keeper_set_link(agent->keeper, -1);
 			vl_child_forget_pipe(agent->link);
 		}
 	}
+}
+
+/* -- reading again -- */
+
+/* What stays as it is until the agent is started anew. */
+static void tell_what_stays(const struct agent *agent, const struct vl_agent_config *fresh)
+{
+	const struct vl_agent_config *old = agent->config;
+	struct vl_signer *signer = NULL;
+	struct vl_why why = {0};
+
+	if (strcmp(fresh->mission, old->mission) != 0 || strcmp(fresh->outbox, old->outbox) != 0 ||
+	    strcmp(fresh->mark, old->mark) != 0 || strcmp(fresh->socket, old->socket) != 0 ||
+	    strcmp(fresh->machine, old->machine) != 0 || fresh->outbox_size != old->outbox_size ||
+	    fresh->batch_bytes != old->batch_bytes)
+		vl_log_warning("what changed under [mission], [outbox], [batch] or [socket] path needs a restart");
+	enum vl_err err = vl_key_load(fresh->key, fresh->mission, &signer, &why);
+	if (told("use key", fresh->key, &why, err) == VL_OK &&
+	    memcmp(vl_signer_public(signer), vl_signer_public(agent->signer), sizeof(struct vl_public_key)) != 0)
+		vl_log_warning("'%s' holds another key now: restart the agent to sign with it", fresh->key);
+	vl_signer_close(signer);
+}
+
+/* Take over what can be while it runs; the link takes the rest, as it starts anew. What is bad changes nothing. */
+static void read_again(struct agent *agent)
+{
+	struct vl_agent_config fresh;
+	struct vl_ring *ring = NULL;
+	struct vl_why why = {0};
+
+	agent->hung_up = false;
+	enum vl_err err = vl_agent_config_open(agent->path, &fresh, &why);
+	if (told("read again", agent->path, &why, err) == VL_OK && *fresh.keys != '\0')
+		err = told("use keys", fresh.keys, &why, vl_ring_open(fresh.keys, &ring, &why));
+	if (err != VL_OK) {
+		vl_log_warning("what was in force stays so");
+		vl_agent_config_close(&fresh);
+		return;
+	}
+	tell_what_stays(agent, &fresh);
+	struct vl_ring *old_ring = agent->ring;
+	struct vl_agent_config old = agent->again;
+	agent->again = fresh;
+	agent->ring = ring;
+	vl_keeper_renew(agent->keeper, agent->again.users, agent->again.n_users, ring);
+	vl_pulse_renew(agent->pulse, agent->again.pulse);
+	vl_child_renew(agent->link);
+	vl_ring_close(old_ring);
+	vl_agent_config_close(&old);
+	vl_log_info("read again: '%s', %zu keys, %zu users; the link starts anew with it", agent->path,
+		    ring != NULL ? vl_ring_count(ring) : 0, agent->again.n_users);
 }
 
 static int wait_ms(const struct agent *agent)
@@ -193,6 +262,9 @@ static enum vl_err serve(struct agent *agent, struct vl_why *why)
 		(void)poll(fds, 2, wait_ms(agent));
 		if (fds[0].revents != 0)
 			hear_signals(agent);
+		if (agent->hung_up)
+			read_again(agent);
+		vl_child_watch(agent->link, vl_keeper_heard(agent->keeper), vl_monotonic_ms());
 		if (vl_child_start_due(agent->link, vl_monotonic_ms()))
 			introduce_link(agent);
 		err = vl_keeper_step(agent->keeper, why);
@@ -225,6 +297,7 @@ static void close_all(struct agent *agent)
 	}
 	vl_outbox_close(agent->outbox);
 	vl_ring_close(agent->ring);
+	vl_agent_config_close(&agent->again);
 	vl_signer_close(agent->signer);
 	if (agent->signals >= 0)
 		(void)close(agent->signals);
@@ -232,7 +305,7 @@ static void close_all(struct agent *agent)
 
 enum vl_err vl_agent_run(const struct vl_agent_config *config, const char *path)
 {
-	struct agent agent = {.config = config, .signals = -1, .listener = -1};
+	struct agent agent = {.config = config, .path = path, .signals = -1, .listener = -1};
 	struct vl_why why = {0};
 
 	enum vl_err err = open_all(&agent, path);

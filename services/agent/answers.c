@@ -49,8 +49,8 @@ void answers_refuse(struct answers *older, struct answers *newer, enum vl_err er
 		      vl_why_text(why, err));
 	if (err == VL_ERR_FULL) {
 		cause = VALISE__V1__REFUSED_CAUSE__REFUSED_CAUSE_FULL;
-		(void)vl_fail(&reason, err,
-			      "the outbox's disk has no room left; nothing of this was kept; send it again later");
+		(void)vl_fail(&reason, err, "%.200s; nothing of this was kept; send it again later",
+			      vl_why_text(why, err));
 	}
 	take_back(older);
 	take_back(newer);

@@ -18,7 +18,7 @@ struct client {
 	uint64_t may_go; /* as a mark: what is behind it is held */
 	size_t sent;     /* out[0..sent) is gone */
 	unsigned holds;
-	bool ended, broken, dead, finishing;
+	bool ended, broken, dead, finishing, news;
 	int64_t moved_ms;
 	unsigned interest;
 };
@@ -32,6 +32,7 @@ struct client *client_open(int fd, uid_t uid, struct client_budget *budget)
 	client->fd = fd;
 	client->uid = uid;
 	client->budget = budget;
+	client->moved_ms = vl_monotonic_ms();
 	return client;
 }
 
@@ -98,8 +99,19 @@ static bool make_room(struct client *client)
 	return true;
 }
 
+void client_set_news(struct client *client)
+{
+	client->news = true;
+}
+
+bool client_has_news(const struct client *client)
+{
+	return client->news;
+}
+
 enum client_read client_read(struct client *client, int64_t now_ms)
 {
+	client->news = false;
 	if (client->ended || client->dead || client->broken || client->finishing || client_waits(client))
 		return CLIENT_NOTHING;
 	if (!make_room(client)) {
@@ -108,6 +120,7 @@ enum client_read client_read(struct client *client, int64_t now_ms)
 	}
 	ssize_t got = recv(client->fd, client->in + client->end, client->room - client->end, 0);
 	if (got > 0) {
+		client->news = true;
 		client->end += (size_t)got;
 		client->moved_ms = now_ms;
 		return CLIENT_SOME;
@@ -125,6 +138,16 @@ bool client_ready(const struct client *client)
 
 	return size > 0 && !client->broken && !client->finishing && !client->dead &&
 	       client->end - client->begin >= size;
+}
+
+bool client_peek(const struct client *client, struct vl_bytes *frame)
+{
+	size_t size = frame_size(client);
+
+	if (!client_ready(client) || size > VL_FRAME_HEAD + VL_FRAME_MAX)
+		return false;
+	*frame = (struct vl_bytes){client->in + client->begin + VL_FRAME_HEAD, size - VL_FRAME_HEAD};
+	return true;
 }
 
 bool client_next(struct client *client, struct vl_bytes *frame)
@@ -277,6 +300,18 @@ bool client_stuck(const struct client *client, int64_t now_ms)
 {
 	return client_partial(client) && client->out.size == client->sent &&
 	       now_ms - client->moved_ms > CLIENT_PATIENCE_MS;
+}
+
+bool client_idle(const struct client *client, int64_t now_ms)
+{
+	bool stands = !client_partial(client) || now_ms - client->moved_ms >= CLIENT_STALL_MS;
+
+	return stands && !client_ready(client) && client->holds == 0 && client->out.size == client->sent;
+}
+
+int64_t client_moved(const struct client *client)
+{
+	return client->moved_ms;
 }
 
 unsigned client_interest(const struct client *client)

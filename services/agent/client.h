@@ -48,6 +48,19 @@ bool client_waits(const struct client *client);
 bool client_next(struct client *client, struct vl_bytes *frame);
 bool client_broken(const struct client *client);
 
+/* The same without taking it; false, too, where it is longer than may be. */
+bool client_peek(const struct client *client, struct vl_bytes *frame);
+
+/* epoll says that there is something to read; not any more once a read has found nothing. */
+void client_set_news(struct client *client);
+bool client_has_news(const struct client *client);
+
+/* Nothing of it is under way: no request that is not answered, no answer that it has not taken; or it has stood in the middle of a frame
+ * for CLIENT_STALL_MS. Since when it has not moved. */
+#define CLIENT_STALL_MS ((int64_t)5000)
+bool client_idle(const struct client *client, int64_t now_ms);
+int64_t client_moved(const struct client *client);
+
 /* There is a whole frame to take. */
 bool client_ready(const struct client *client);
 

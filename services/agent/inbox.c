@@ -54,7 +54,17 @@ struct lane {
 	struct wish wish;
 };
 
+/* A batch that the link has found damaged. */
+#define DAMAGED_MOST 16
+struct damage {
+	const struct vl_lane *lane;
+	struct vl_epoch epoch;
+	struct vl_seq seq;
+};
+
 struct vl_inbox {
+	struct damage damages[DAMAGED_MOST];
+	size_t n_damaged;
 	const struct vl_ring *ring;
 	const char *mission;
 	struct vl_arena *arena;
@@ -93,6 +103,11 @@ void vl_inbox_close(struct vl_inbox *inbox)
 	vl_arena_close(inbox->arena);
 	vl_buf_free(&inbox->receipts);
 	free(inbox);
+}
+
+void vl_inbox_renew(struct vl_inbox *inbox, const struct vl_ring *ring)
+{
+	inbox->ring = ring;
 }
 
 /* -- reading -- */
@@ -330,6 +345,15 @@ bool vl_inbox_wish(struct vl_inbox *inbox, struct vl_pipe_message *resend)
 	return false;
 }
 
+void vl_inbox_damaged(struct vl_inbox *inbox, const struct vl_pipe_message *damaged, int64_t now_ms)
+{
+	/* What has no room is found again. */
+	if (inbox->n_damaged == DAMAGED_MOST)
+		return;
+	inbox->damages[inbox->n_damaged++] = (struct damage){damaged->lane, damaged->epoch, damaged->seq};
+	wait_until(inbox, now_ms);
+}
+
 /* -- noting -- */
 
 int64_t vl_inbox_due(const struct vl_inbox *inbox, const struct vl_outbox *outbox)
@@ -377,6 +401,20 @@ static void take_receipts(struct vl_inbox *inbox, struct vl_outbox *outbox)
 	}
 }
 
+static void give_up_damaged(struct vl_inbox *inbox, struct vl_outbox *outbox)
+{
+	for (size_t i = 0; i < inbox->n_damaged; i++) {
+		const struct damage *damage = &inbox->damages[i];
+		if (vl_outbox_give_up(outbox, damage->lane->name, damage->epoch, damage->seq))
+			vl_log_error(
+				"batch %" PRIu64 " of epoch %" PRIu64 " on lane '%s' is damaged on this disk and "
+				"cannot be sent: it is put aside (valise outbox ls), and the lane goes on in a new "
+				"epoch with all that is whole. Its events are lost unless headquarters has them: "
+				"tell headquarters, publish them again with their ids, and look at this disk",
+				damage->seq.n, damage->epoch.n, damage->lane->name);
+	}
+}
+
 /* Once it is over. */
 static void tell_carried(struct vl_inbox *inbox, const struct vl_outbox *outbox)
 {
@@ -387,8 +425,8 @@ static void tell_carried(struct vl_inbox *inbox, const struct vl_outbox *outbox)
 		return;
 	vl_log_info("%" PRIu64 " events of epochs that came to an end are in new ones", carried - inbox->carried);
 	if (damaged > inbox->damaged)
-		vl_log_error("%" PRIu64 " batches of such epochs are damaged and stay as they are; keep a copy of the "
-			     "outbox for headquarters",
+		vl_log_error("%" PRIu64 " batches of such epochs are damaged or of an exercise, and stay as they are; "
+			     "keep a copy of the outbox for headquarters",
 			     damaged - inbox->damaged);
 	inbox->carried = carried;
 	inbox->damaged = damaged;
@@ -397,6 +435,7 @@ static void tell_carried(struct vl_inbox *inbox, const struct vl_outbox *outbox)
 void vl_inbox_note(struct vl_inbox *inbox, struct vl_outbox *outbox)
 {
 	take_receipts(inbox, outbox);
+	give_up_damaged(inbox, outbox);
 	for (size_t t = 0; t < VL_DOWN_TOPICS; t++)
 		if (inbox->readings[t].position >= 0)
 			vl_outbox_set_position(outbox, inbox->readings[t].topic, inbox->readings[t].partition,
@@ -411,6 +450,7 @@ void vl_inbox_noted(struct vl_inbox *inbox)
 	inbox->due = -1;
 	for (size_t t = 0; t < VL_DOWN_TOPICS; t++)
 		inbox->readings[t].position = -1;
+	inbox->n_damaged = 0;
 	inbox->not_before = 0;
 }
 

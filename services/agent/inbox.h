@@ -21,6 +21,9 @@ struct vl_inbox;
 struct vl_inbox *vl_inbox_open(const struct vl_ring *ring, const char *mission);
 void vl_inbox_close(struct vl_inbox *inbox);
 
+/* Another ring from now on; NULL: nothing is honoured. */
+void vl_inbox_renew(struct vl_inbox *inbox, const struct vl_ring *ring);
+
 /* A record from the link, whatever its bytes are. */
 void vl_inbox_take(struct vl_inbox *inbox, struct vl_bytes relayed, int64_t now_ms);
 
@@ -30,6 +33,9 @@ uint64_t vl_inbox_refused(const struct vl_inbox *inbox);
 /* The next wish of headquarters', as a RESEND for the link; false where there is none. A wish not yet taken is replaced by a newer
  * one for the same lane. */
 bool vl_inbox_wish(struct vl_inbox *inbox, struct vl_pipe_message *resend);
+
+/* The link has found a batch damaged that it was to send. */
+void vl_inbox_damaged(struct vl_inbox *inbox, const struct vl_pipe_message *damaged, int64_t now_ms);
 
 /* When a commit should be made for what was taken, or for what may be freed; -1 where there is nothing. */
 int64_t vl_inbox_due(const struct vl_inbox *inbox, const struct vl_outbox *outbox);

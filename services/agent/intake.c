@@ -204,9 +204,10 @@ static void take_news(struct vl_intake *intake, struct vl_news *news, int64_t no
 		break;
 	case VL_NEWS_LOST:
 		if (news->at.offset < 0 && !source->troubled) {
-			vl_log_warning("cannot read '%s': %s; headquarters makes it: valise topic apply --keys DIR FILE; "
-				       "the outbox keeps everything, trying on",
-				       source->position.topic, vl_why_text(&news->why, VL_ERR_NOT_FOUND));
+			vl_log_warning(
+				"cannot read '%s': %s; headquarters makes it: valise topic apply --keys DIR FILE; "
+				"the outbox keeps everything, trying on",
+				source->position.topic, vl_why_text(&news->why, VL_ERR_NOT_FOUND));
 			source->troubled = true;
 		}
 		miss(intake, source, news->at.offset, now_ms);

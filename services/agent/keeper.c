@@ -1,10 +1,5 @@
-#include "agent/keeper.h"
+#include "agent/keeper_in.h"
 
-#include "agent/acks.h"
-#include "agent/answers.h"
-#include "agent/client.h"
-#include "agent/inbox.h"
-#include "agent/listen.h"
 #include "agent/pipe.h"
 #include "base/failpoint.h"
 #include "base/log.h"
@@ -15,53 +10,20 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#define GATHER_BYTES ((size_t)1 << 20)
-#define GATHER_MOST ((size_t)2 << 20) /* while the disk is busy with what was gathered before */
 #define GATHER_MS 20
-#define GATHER_REQUESTS 4096
 #define FLY_BYTES ((size_t)64 << 10)
 #define ACK_DELAY_MS 10
 #define FREE_DELAY_MS 100 /* between commits that free, while there is much to store: they cannot fly */
 #define TICK_MS 1000
 #define MARK_MS 5000
-#define READS_A_TURN 4
 #define PACKETS_A_TURN 64
-
-/* What one commit takes along. */
-struct round {
-	struct answers answers;
-	size_t bytes; /* of its events */
-};
-
-struct vl_keeper {
-	struct vl_keeper_options options;
-	int epoll, link;
-	struct client *clients[VL_KEEPER_CLIENTS];
-	size_t n_clients;
-	struct client_budget budget;
-	bool deaf; /* no descriptor left: the listener rests until the next tick */
-
-	struct round rounds[2];
-	struct round *filling, *flying; /* flying: with the outbox's own thread, or empty */
-	bool in_txn;                    /* the outbox has begun what is filled */
-	bool again;                     /* a client's next request is here already */
-	enum vl_err err;                /* that nothing can be written, before a transaction even began */
-	struct vl_why why;
-
-	struct vl_acks *acks;
-	struct vl_inbox *inbox;
-	struct vl_buf record; /* as far as it has come from the link */
-	int64_t tick, freed;
-	int64_t marked;
-	enum vl_err unmarked; /* why the mark could not be written, so that it is told once */
-};
 
 /* -- open and close -- */
 
-/* epoll gives back a pointer: a client's, or one of these. */
-static void *listener_mark(struct vl_keeper *keeper)
+int keeper_watch(struct vl_keeper *keeper, int op, int fd, unsigned events, void *mark)
 {
-	return &keeper->options.listener;
+	struct epoll_event event = {.events = events, .data.ptr = mark};
+	return epoll_ctl(keeper->epoll, op, fd, &event);
 }
 
 static void *link_mark(struct vl_keeper *keeper)
@@ -72,12 +34,6 @@ static void *link_mark(struct vl_keeper *keeper)
 static void *landed_mark(struct vl_keeper *keeper)
 {
 	return &keeper->flying;
-}
-
-static int watch(struct vl_keeper *keeper, int op, int fd, unsigned events, void *mark)
-{
-	struct epoll_event event = {.events = events, .data.ptr = mark};
-	return epoll_ctl(keeper->epoll, op, fd, &event);
 }
 
 enum vl_err vl_keeper_open(const struct vl_keeper_options *options, struct vl_keeper **opened, struct vl_why *why)
@@ -95,8 +51,8 @@ enum vl_err vl_keeper_open(const struct vl_keeper_options *options, struct vl_ke
 	keeper->acks = vl_acks_open();
 	keeper->inbox = vl_inbox_open(options->ring, vl_outbox_mission(options->outbox));
 	if (keeper->epoll < 0 || keeper->acks == NULL || keeper->inbox == NULL ||
-	    watch(keeper, EPOLL_CTL_ADD, options->listener, EPOLLIN, listener_mark(keeper)) != 0 ||
-	    watch(keeper, EPOLL_CTL_ADD, vl_outbox_fd(options->outbox), EPOLLIN, landed_mark(keeper)) != 0) {
+	    keeper_watch(keeper, EPOLL_CTL_ADD, options->listener, EPOLLIN, listener_mark(keeper)) != 0 ||
+	    keeper_watch(keeper, EPOLL_CTL_ADD, vl_outbox_fd(options->outbox), EPOLLIN, landed_mark(keeper)) != 0) {
 		enum vl_err err = vl_fail(why, VL_ERR_IO, "%s", strerror(errno));
 		vl_keeper_close(keeper);
 		return err;
@@ -123,207 +79,29 @@ void vl_keeper_close(struct vl_keeper *keeper)
 void vl_keeper_set_link(struct vl_keeper *keeper, int fd)
 {
 	if (keeper->link >= 0)
-		(void)watch(keeper, EPOLL_CTL_DEL, keeper->link, 0, NULL);
+		(void)keeper_watch(keeper, EPOLL_CTL_DEL, keeper->link, 0, NULL);
 	keeper->link = fd;
 	vl_buf_free(&keeper->record);
 	if (fd >= 0)
-		(void)watch(keeper, EPOLL_CTL_ADD, fd, EPOLLIN, link_mark(keeper));
+		(void)keeper_watch(keeper, EPOLL_CTL_ADD, fd, EPOLLIN, link_mark(keeper));
+}
+
+void vl_keeper_renew(struct vl_keeper *keeper, const uid_t *users, size_t n_users, const struct vl_ring *ring)
+{
+	keeper->options.users = users;
+	keeper->options.n_users = n_users;
+	keeper->options.ring = ring;
+	vl_inbox_renew(keeper->inbox, ring);
+}
+
+uint64_t vl_keeper_heard(const struct vl_keeper *keeper)
+{
+	return keeper->heard;
 }
 
 int vl_keeper_fd(const struct vl_keeper *keeper)
 {
 	return keeper->epoll;
-}
-
-/* -- events -- */
-
-static void begin(struct vl_keeper *keeper)
-{
-	if (keeper->in_txn || keeper->err != VL_OK)
-		return;
-	keeper->err = vl_outbox_begin(keeper->options.outbox, &keeper->why);
-	keeper->in_txn = keeper->err == VL_OK;
-}
-
-static bool failed(const struct vl_keeper *keeper)
-{
-	return keeper->err != VL_OK || (keeper->in_txn && vl_outbox_failed(keeper->options.outbox));
-}
-
-/* The commit has as much as one should. */
-static bool gathered(const struct vl_keeper *keeper)
-{
-	const struct round *round = keeper->filling;
-	const struct vl_outbox *outbox = keeper->options.outbox;
-	bool busy = round->bytes >= GATHER_BYTES && vl_outbox_flying(outbox) && !vl_outbox_landed(outbox);
-	size_t most = busy ? GATHER_MOST : GATHER_BYTES;
-
-	return round->bytes >= most || round->answers.count >= GATHER_REQUESTS || failed(keeper);
-}
-
-static void take_event(struct vl_keeper *keeper, struct vl_bytes event, struct vl_buf *out)
-{
-	struct vl_accepted accepted;
-	struct vl_why why = {0};
-	enum vl_err err;
-
-	begin(keeper);
-	/* Once the commit has failed every answer of it is written anew. */
-	if (failed(keeper))
-		return;
-	err = vl_outbox_accept(keeper->options.outbox, event, &accepted, &why);
-	if (err == VL_OK) {
-		vl_answer_accepted(out, &accepted);
-		keeper->filling->bytes += event.size;
-	} else if (err == VL_ERR_FULL) {
-		vl_answer_refused(out, VALISE__V1__REFUSED_CAUSE__REFUSED_CAUSE_FULL, vl_why_text(&why, err));
-	} else {
-		vl_answer_refused(out, VALISE__V1__REFUSED_CAUSE__REFUSED_CAUSE_INVALID, vl_why_text(&why, err));
-	}
-}
-
-static void take_request(struct vl_keeper *keeper, struct client *client, struct vl_bytes frame)
-{
-	struct answers *answers = &keeper->filling->answers;
-	struct vl_buf *out = client_out(client);
-	struct vl_request request;
-	struct vl_why why = {0};
-	struct vl_bytes event;
-	enum vl_err err = vl_request_read(frame, &request, &why);
-
-	answers_hold(answers, client, request.tag, err == VL_OK ? request.n_events : 1);
-	if (err == VL_OK) {
-		size_t start = vl_answer_begin(out);
-		while (vl_request_next(&request, &event))
-			take_event(keeper, event, out);
-		vl_answer_end(out, start, request.tag);
-	} else {
-		answer_refused(out, request.tag, VALISE__V1__REFUSED_CAUSE__REFUSED_CAUSE_INVALID,
-			       vl_why_text(&why, err), 1);
-	}
-	answers_held(answers);
-}
-
-static void end_broken(struct vl_keeper *keeper, struct client *client)
-{
-	struct answers *answers = &keeper->filling->answers;
-
-	answers_hold(answers, client, 0, 1);
-	answer_refused(client_out(client), 0, VALISE__V1__REFUSED_CAUSE__REFUSED_CAUSE_INVALID,
-		       "frame: its length says more than 1048576 bytes; the connection ends here, "
-		       "what was answered before it stands; send smaller requests",
-		       1);
-	answers_held(answers);
-	client_finish(client);
-}
-
-/* Take the requests of one client, as far as this commit and the client's own answers have room. */
-static void serve(struct vl_keeper *keeper, struct client *client)
-{
-	int64_t now = vl_monotonic_ms();
-	struct vl_bytes frame;
-
-	for (int reads = 0; reads <= READS_A_TURN; reads++) {
-		while (!gathered(keeper) && !client_piled(client) && client_next(client, &frame))
-			take_request(keeper, client, frame);
-		if (gathered(keeper) || client_piled(client) || client_broken(client))
-			break;
-		if (client_read(client, now) != CLIENT_SOME)
-			break;
-	}
-	if (client_broken(client) && !client_finishing(client))
-		end_broken(keeper, client);
-	client_tidy(client);
-}
-
-/* -- clients coming and going -- */
-
-static bool let_in(const struct vl_keeper *keeper, uid_t uid)
-{
-	for (size_t i = 0; i < keeper->options.n_users; i++)
-		if (keeper->options.users[i] == uid)
-			return true;
-	return false;
-}
-
-static void greet(struct vl_keeper *keeper, int fd, uid_t uid)
-{
-	struct vl_why why = {0};
-	struct client *client;
-
-	if (!let_in(keeper, uid)) {
-		(void)vl_fail(&why, VL_ERR_PERMISSION, "user %u is not let in; name it under [socket] users",
-			      (unsigned)uid);
-		vl_log_warning("%s", why.text);
-		answer_turned_away(fd, why.text);
-		return;
-	}
-	if (keeper->n_clients == VL_KEEPER_CLIENTS) {
-		answer_turned_away(fd, "the agent serves 128 connections already; close one, or try later");
-		return;
-	}
-	client = client_open(fd, uid, &keeper->budget);
-	if (client == NULL || watch(keeper, EPOLL_CTL_ADD, fd, EPOLLIN, client) != 0) {
-		if (client != NULL)
-			client_close(client);
-		else
-			(void)close(fd);
-		return;
-	}
-	client_set_interest(client, EPOLLIN);
-	keeper->clients[keeper->n_clients++] = client;
-}
-
-static void greet_all(struct vl_keeper *keeper)
-{
-	uid_t uid;
-	int fd;
-	enum vl_err err;
-
-	while ((err = vl_listen_accept(keeper->options.listener, &fd, &uid)) == VL_OK)
-		greet(keeper, fd, uid);
-	if (err == VL_ERR_BUSY && !keeper->deaf) {
-		vl_log_warning("no file descriptor is left for another connection; waiting");
-		keeper->deaf = watch(keeper, EPOLL_CTL_MOD, keeper->options.listener, 0, listener_mark(keeper)) == 0;
-		keeper->tick = vl_monotonic_ms();
-	}
-}
-
-/* What to wait for with this client. A peer that is gone is always reported. */
-static void set_interest(struct vl_keeper *keeper, struct client *client)
-{
-	bool deaf = client_ended(client) || client_finished(client) || client_broken(client) || client_piled(client) ||
-		    client_waits(client);
-	unsigned events = (deaf ? 0u : EPOLLIN) | (client_unsent(client) > 0 ? EPOLLOUT : 0u);
-
-	if (events != client_interest(client) && watch(keeper, EPOLL_CTL_MOD, client_fd(client), events, client) == 0)
-		client_set_interest(client, events);
-}
-
-/* Send answers, forget who is gone. */
-static void sweep(struct vl_keeper *keeper)
-{
-	int64_t now = vl_monotonic_ms();
-	size_t kept = 0;
-
-	keeper->again = false;
-	for (size_t i = 0; i < keeper->n_clients; i++) {
-		struct client *client = keeper->clients[i];
-		client_flush(client, now);
-		bool more = client_ready(client) && !client_piled(client);
-		if (client_stuck(client, now))
-			client_kill(client);
-		if ((client_dead(client) || (client_finished(client) && !more)) && !client_held(client)) {
-			/* A link that is just being forked holds the socket too: closing ours would not end the watch. */
-			(void)watch(keeper, EPOLL_CTL_DEL, client_fd(client), 0, NULL);
-			client_close(client);
-			continue;
-		}
-		keeper->again |= more;
-		set_interest(keeper, client);
-		keeper->clients[kept++] = client;
-	}
-	keeper->n_clients = kept;
 }
 
 /* -- the link -- */
@@ -345,10 +123,13 @@ static void hear_link(struct vl_keeper *keeper)
 	for (int i = 0; keeper->link >= 0 && err == VL_OK && i < PACKETS_A_TURN; i++) {
 		int64_t now = vl_monotonic_ms();
 		err = vl_pipe_receive(keeper->link, &message, &keeper->record);
+		keeper->heard += err == VL_OK;
 		if (err == VL_OK && (message.kind == VL_PIPE_ACKED || message.kind == VL_PIPE_SENT))
 			vl_acks_take(keeper->acks, &message, now);
 		if (err == VL_OK && message.kind == VL_PIPE_CLOCK && keeper->options.pulse != NULL)
 			vl_pulse_clock(keeper->options.pulse, message.ahead_ms);
+		if (err == VL_OK && message.kind == VL_PIPE_DAMAGED)
+			vl_inbox_damaged(keeper->inbox, &message, now);
 		if (err == VL_OK && message.kind == VL_PIPE_LINE)
 			vl_outbox_set_line(keeper->options.outbox, message.rate);
 		if (err != VL_OK || message.kind != VL_PIPE_RECORD)
@@ -372,36 +153,28 @@ static void wake_link(struct vl_keeper *keeper)
 
 /* -- a round -- */
 
-static void on_ready(struct vl_keeper *keeper, const struct epoll_event *event)
-{
-	if (event->data.ptr == listener_mark(keeper)) {
-		greet_all(keeper);
-	} else if (event->data.ptr == link_mark(keeper)) {
-		hear_link(keeper);
-	} else if (event->data.ptr != landed_mark(keeper)) {
-		struct client *client = event->data.ptr;
-		/* Gone, and what it had sent cannot or need not be read any more. */
-		if (event->events & (EPOLLHUP | EPOLLERR) && !(client_interest(client) & EPOLLIN))
-			client_kill(client);
-		else
-			serve(keeper, client);
-	}
-}
-
+/* Whoever has something to say is heard, the link and the listener as well; then the programs have their turns. */
 static void gather(struct vl_keeper *keeper)
 {
-	struct epoll_event ready[64];
+	struct epoll_event ready[VL_KEEPER_CLIENTS + 3];
 	int64_t until = vl_monotonic_ms() + GATHER_MS;
-	size_t before;
+	bool moved;
 
-	for (size_t i = 0; keeper->again && i < keeper->n_clients && !gathered(keeper); i++)
-		serve(keeper, keeper->clients[i]);
 	do {
-		before = keeper->filling->answers.count;
-		int n = epoll_wait(keeper->epoll, ready, 64, 0);
-		for (int i = 0; i < n && !gathered(keeper); i++)
-			on_ready(keeper, &ready[i]);
-	} while (keeper->filling->answers.count > before && !gathered(keeper) && vl_monotonic_ms() < until);
+		int n = epoll_wait(keeper->epoll, ready, VL_KEEPER_CLIENTS + 3, 0);
+		for (int i = 0; i < n; i++) {
+			void *mark = ready[i].data.ptr;
+			if (mark == link_mark(keeper))
+				hear_link(keeper);
+			else if (mark != listener_mark(keeper) && mark != landed_mark(keeper))
+				keeper_client_ready(mark, ready[i].events);
+		}
+		/* Last, as one that comes may take another's place. */
+		for (int i = 0; i < n; i++)
+			if (ready[i].data.ptr == listener_mark(keeper))
+				keeper_greet(keeper);
+		moved = keeper_turns(keeper);
+	} while (moved && !keeper_gathered(keeper) && vl_monotonic_ms() < until);
 }
 
 /* Nothing that was under way is on the disk, or nobody can know. FULL passes; after anything else the process must end. */
@@ -409,8 +182,11 @@ static enum vl_err fail(struct vl_keeper *keeper, enum vl_err err, struct vl_why
 {
 	vl_outbox_abort(keeper->options.outbox);
 	keeper->in_txn = false;
+	if (err == VL_ERR_FULL)
+		vl_outbox_explain_full(keeper->options.outbox, &keeper->why);
 	answers_refuse(&keeper->flying->answers, &keeper->filling->answers, err, &keeper->why);
 	keeper->filling->bytes = keeper->flying->bytes = 0;
+	keeper->filling->urgent = keeper->flying->urgent = 0;
 	vl_acks_not_noted(keeper->acks, vl_monotonic_ms());
 	vl_inbox_not_noted(keeper->inbox, vl_monotonic_ms());
 	return err == VL_ERR_FULL ? VL_OK : vl_fail(why, err, "%s", vl_why_text(&keeper->why, err));
@@ -421,6 +197,7 @@ static void arrive(struct vl_keeper *keeper, struct round *round)
 	(void)vl_failpoint("keeper.before-answer");
 	answers_release(&round->answers);
 	round->bytes = 0;
+	round->urgent = 0;
 	wake_link(keeper);
 }
 
@@ -479,7 +256,7 @@ static enum vl_err commit(struct vl_keeper *keeper, bool wait, struct vl_why *wh
 	struct vl_outbox *outbox = keeper->options.outbox;
 	enum vl_err err = VL_OK;
 
-	if (wait || vl_outbox_landed(outbox) || gathered(keeper))
+	if (wait || vl_outbox_landed(outbox) || keeper_gathered(keeper))
 		err = land(keeper, why);
 	if (err == VL_OK && !vl_outbox_flying(outbox) &&
 	    (keeper->in_txn || keeper->filling->answers.count > 0 || keeper->err != VL_OK))
@@ -494,7 +271,7 @@ static void commit_acks(struct vl_keeper *keeper, int delay_ms)
 	int64_t now = vl_monotonic_ms();
 
 	if (!keeper->in_txn && ((since >= 0 && now - since >= delay_ms) || (due >= 0 && now >= due)))
-		begin(keeper);
+		keeper_begin(keeper);
 }
 
 /* One that finds no room is one of many. */
@@ -504,8 +281,8 @@ static void beat(struct vl_keeper *keeper)
 	struct vl_buf event = {0};
 
 	if (pulse != NULL && vl_pulse_make(pulse, keeper->options.outbox, vl_monotonic_ms(), &event)) {
-		begin(keeper);
-		if (!failed(keeper))
+		keeper_begin(keeper);
+		if (!keeper_failed(keeper))
 			(void)!vl_outbox_accept_pulse(keeper->options.outbox, vl_buf_bytes(&event), NULL);
 	}
 	vl_buf_free(&event);
@@ -514,7 +291,7 @@ static void beat(struct vl_keeper *keeper)
 static void wake_listener(struct vl_keeper *keeper)
 {
 	if (keeper->deaf && vl_monotonic_ms() - keeper->tick >= TICK_MS &&
-	    watch(keeper, EPOLL_CTL_MOD, keeper->options.listener, EPOLLIN, listener_mark(keeper)) == 0)
+	    keeper_watch(keeper, EPOLL_CTL_MOD, keeper->options.listener, EPOLLIN, listener_mark(keeper)) == 0)
 		keeper->deaf = false;
 }
 
@@ -532,6 +309,18 @@ static void mark(struct vl_keeper *keeper)
 		vl_log_warning("the mark cannot be written, %s: an old copy of this outbox may not be known for one",
 			       vl_why_text(&why, err));
 	keeper->unmarked = err;
+}
+
+/* Whoever reads the outbox for long keeps it from using again what is freed. While nothing happens that harms nobody. */
+static void tend(struct vl_keeper *keeper)
+{
+	struct vl_outbox_reader held;
+
+	if (vl_outbox_tend(keeper->options.outbox, vl_monotonic_ms(), &held))
+		vl_log_warning(
+			"process %ld has been reading the outbox as it was %lld s ago, and keeps %zu kB that are "
+			"free from being used again; end it if it hangs",
+			held.pid, (long long)held.seconds, held.pinned >> 10);
 }
 
 /* `wait`, or less where `at` comes first; -1 is never. */
@@ -569,10 +358,11 @@ enum vl_err vl_keeper_step(struct vl_keeper *keeper, struct vl_why *why)
 	beat(keeper);
 	commit_acks(keeper, ACK_DELAY_MS);
 	enum vl_err err = commit(keeper, false, why);
-	sweep(keeper);
+	keeper_sweep(keeper);
 	wake_listener(keeper);
 	if (err == VL_OK)
 		mark(keeper);
+	tend(keeper);
 	return err;
 }
 
@@ -583,7 +373,7 @@ enum vl_err vl_keeper_finish(struct vl_keeper *keeper, int wait_ms, struct vl_wh
 	hear_link(keeper);
 	commit_acks(keeper, 0);
 	enum vl_err err = commit(keeper, true, why);
-	sweep(keeper);
+	keeper_sweep(keeper);
 	for (size_t i = 0; i < keeper->n_clients; i++)
 		client_drain(keeper->clients[i], until);
 	return err;

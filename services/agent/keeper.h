@@ -37,6 +37,12 @@ void vl_keeper_close(struct vl_keeper *keeper);
 /* The keeper's end of the pipe to the link, which the keeper never closes; -1 while there is no link. */
 void vl_keeper_set_link(struct vl_keeper *keeper, int fd);
 
+/* Other users and keys from now on, as in the options. */
+void vl_keeper_renew(struct vl_keeper *keeper, const uid_t *users, size_t n_users, const struct vl_ring *ring);
+
+/* How many messages have come from links so far. */
+uint64_t vl_keeper_heard(const struct vl_keeper *keeper);
+
 /* Readable when step has something to do. */
 int vl_keeper_fd(const struct vl_keeper *keeper);
 

@@ -22,6 +22,7 @@
 #define POLL_MS 1000   /* the producer is asked this often even when it says nothing */
 #define SEARCH_MS 20   /* between steps of a search for what can be read */
 #define LAST_MS 1000   /* for what is in flight when we end */
+#define ALIVE_MS 2000  /* the keeper is told so often that we go round (supervise.h) */
 #define CHECK_MS 30000 /* between looks for receipts that do not come, at most */
 
 struct link {
@@ -34,7 +35,7 @@ struct link {
 	struct vl_resend *resends;
 	struct vl_resend_asked *asked;
 	struct vl_place *told_sent; /* of each lane, to the keeper */
-	int64_t check_at, sent_at, reported;
+	int64_t check_at, sent_at, reported, alive_at;
 	uint64_t line;    /* what the keeper was told of it */
 	bool clock_known; /* and not told yet */
 	int64_t ahead_ms; /* the broker's clock before ours */
@@ -111,8 +112,11 @@ static bool check_lane(struct link *link, struct vl_outbox_look *look, size_t la
 
 	vl_outbox_acked(look, vl_lanes[lane].name, &acked.epoch, &acked.seq);
 	vl_outbox_applied(look, vl_lanes[lane].name, &applied.epoch, &applied.seq);
-	return vl_resend_due(&link->resends[lane], acked, applied, first, now) &&
-	       vl_flight_go_back(link->flight, lane, applied);
+	bool done = vl_resend_due(&link->resends[lane], acked, applied, first, now) &&
+		    vl_flight_go_back(link->flight, lane, applied);
+	if (done)
+		vl_resend_done(&link->resends[lane], now);
+	return done;
 }
 
 /* Send again what Kafka has acked and headquarters gives no receipt for. */
@@ -238,6 +242,29 @@ static void hear_clock(struct link *link, struct vl_sender *sender)
 	link->clock_known = true;
 }
 
+/* What does not fit the pipe is found again when the lane has its turn. */
+static void report_damage(struct link *link, struct vl_sender *sender)
+{
+	struct vl_place place;
+	size_t lane;
+
+	if (!vl_sender_damaged(sender, &lane, &place))
+		return;
+	struct vl_pipe_message message = {
+		.kind = VL_PIPE_DAMAGED, .lane = vl_roster_lane(lane), .epoch = place.epoch, .seq = place.seq};
+	link->stopping |= vl_pipe_send(link->keeper, &message) == VL_ERR_GONE;
+}
+
+static void report_alive(struct link *link, int64_t now)
+{
+	struct vl_pipe_message alive = {.kind = VL_PIPE_ALIVE};
+
+	if (now < link->alive_at)
+		return;
+	link->alive_at = now + ALIVE_MS;
+	link->stopping |= vl_pipe_send(link->keeper, &alive) == VL_ERR_GONE;
+}
+
 static enum vl_err go_round(struct link *link, struct vl_why *why)
 {
 	int64_t now = vl_monotonic_ms();
@@ -250,8 +277,10 @@ static enum vl_err go_round(struct link *link, struct vl_why *why)
 		err = vl_sender_serve(link->senders[i], link->outbox, link->line, now, why);
 		link->news |= vl_sender_news(link->senders[i]);
 		hear_clock(link, link->senders[i]);
+		report_damage(link, link->senders[i]);
 	}
 	report_line(link);
+	report_alive(link, now);
 	if (now >= link->sent_at)
 		report_sent(link);
 	if (link->news && (now - link->reported >= REPORT_MS || vl_flight_idle(link->flight)))
@@ -304,6 +333,8 @@ static int watch_signals(void)
 	(void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
 	(void)sigdelset(&signals, SIGINT);
 	(void)sigaddset(&signals, SIGTERM);
+	/* A new link reads all anew. */
+	(void)sigaddset(&signals, SIGHUP);
 	(void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
 	(void)signal(SIGPIPE, SIG_IGN);
 	return signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #define EXIT_USAGE 2
 
@@ -24,7 +25,10 @@ static int usage(int status)
 			  "  --config FILE  run the agent of one mission\n"
 			  "  --check        only look whether the configuration, key and Kafka properties will do\n"
 			  "  --version      print the version\n"
-			  "  --help         print this, and every key of the configuration\n");
+			  "  --help         print this, and every key of the configuration\n"
+			  "SIGHUP reads the configuration, users and keys again and starts the link anew; what is bad "
+			  "changes nothing.\n"
+			  "SIGTERM and SIGINT end it.\n");
 	if (status == 0) {
 		(void)puts("");
 		vl_conf_print_help(vl_agent_keys);
@@ -84,6 +88,7 @@ int main(int argc, char **argv)
 		return usage(EXIT_USAGE);
 	vl_store_guard(link != NULL ? "valise-link" : "valise-agent");
 	vl_log_open(link != NULL ? "valise-link" : "valise-agent", VL_LOG_INFO);
+	(void)prctl(PR_SET_NAME, link != NULL ? "valise-link" : "valise-keeper");
 	vl_agent_prepare();
 	return sodium_init() < 0 ? EXIT_FAILURE : run(path, link, check);
 }

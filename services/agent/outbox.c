@@ -67,20 +67,30 @@ uint64_t outbox_unique_epoch(const struct vl_outbox *outbox, uint64_t before)
 	return outbox_new_epoch(outbox, before) + 1 + vl_get_be32(dice) % UNIQUE_SPREAD;
 }
 
-/* Whether the chain's last batch, where it is still kept, is the one that its head says. */
-static bool head_holds(struct vl_txn *txn, const struct outbox_lane *lane)
+/* Whether the chain's last batch, where it is still kept and whole, is the one that its head says. */
+static bool head_holds(struct vl_txn *txn, const char *name, const struct vl_chain *chain)
 {
-	struct vl_key key = row_batch_key(lane->name, lane->chain.epoch, lane->chain.seq);
+	struct vl_key key = row_batch_key(name, chain->epoch, chain->seq);
 	struct vl_outbox_batch batch;
 	struct vl_bytes value;
 
-	if (lane->chain.seq.n == 0 || !vl_txn_get(txn, BATCH, vl_key_done(&key), &value))
+	if (chain->seq.n == 0 || !vl_txn_get(txn, BATCH, vl_key_done(&key), &value))
 		return true;
-	return row_read_batch(vl_key_done(&key), value, &batch) && vl_outbox_intact(&batch) &&
-	       vl_digest_equal(&batch.digest, &lane->chain.digest);
+	return !row_read_batch(vl_key_done(&key), value, &batch) || !vl_outbox_intact(&batch) ||
+	       vl_digest_equal(&batch.digest, &chain->digest);
 }
 
-static enum vl_err load_chains(struct vl_outbox *outbox, struct vl_txn *txn, size_t *damaged, struct vl_why *why)
+/* False where the row is no head, or not that of what is kept. */
+static bool chain_holds(const struct vl_outbox *outbox, struct vl_txn *txn, struct vl_bytes key, struct vl_bytes value,
+			struct chain_row *row)
+{
+	const struct vl_lane *known = vl_roster_meet((const char *)key.data, key.size);
+
+	return row_read_chain(value, row) && row->number < VL_OUTBOX_LANES && outbox->lanes[row->number] == NULL &&
+	       (known == NULL || head_holds(txn, known->name, &row->chain));
+}
+
+static enum vl_err load_chains(struct vl_outbox *outbox, struct vl_txn *txn, size_t *damaged)
 {
 	struct vl_cursor *cursor = vl_cursor_open(txn, CHAIN);
 	struct vl_bytes key, value;
@@ -91,24 +101,18 @@ static enum vl_err load_chains(struct vl_outbox *outbox, struct vl_txn *txn, siz
 	for (bool more = vl_cursor_seek(cursor, (struct vl_bytes){0}, &key, &value); more && err == VL_OK;
 	     more = vl_cursor_next(cursor, &key, &value)) {
 		struct chain_row row = {0};
-		bool good = row_read_chain(value, &row) && row.number < VL_OUTBOX_LANES &&
-			    outbox->lanes[row.number] == NULL;
-		struct outbox_lane *lane = good ? outbox_add_lane(outbox, key, row.number) : NULL;
-		if (good && lane == NULL) {
+		if (!chain_holds(outbox, txn, key, value, &row)) {
+			++*damaged;
+			continue;
+		}
+		struct outbox_lane *lane = outbox_add_lane(outbox, key, row.number);
+		if (lane == NULL) {
 			err = VL_ERR_NOMEM;
 			break;
 		}
-		if (good) {
-			outbox_set_chain(lane, &row.chain);
-			lane->freeing = true;
-			lane->carry = row_get_carry(txn, lane->name);
-		}
-		if (!good || !head_holds(txn, lane))
-			err = vl_fail(
-				why, VL_ERR_CORRUPT,
-				"the end of lane '%.*s' is damaged; keep the folder for headquarters to look at, and "
-				"start with a new one",
-				(int)key.size, (const char *)key.data);
+		outbox_set_chain(lane, &row.chain);
+		lane->freeing = true;
+		lane->carry = row_get_carry(txn, lane->name);
 	}
 	vl_cursor_close(cursor);
 	/* What could not be read must not pass for a chain that was never begun. */
@@ -198,8 +202,12 @@ static enum vl_err load(struct vl_outbox *outbox, struct vl_txn *txn, bool *fres
 	if (err == VL_OK)
 		err = check_owner(outbox, txn, why);
 	if (err == VL_OK)
-		err = load_chains(outbox, txn, &damaged, why);
-	return err == VL_OK && damaged > 0 ? outbox_repair_chains(outbox, txn, damaged) : err;
+		err = load_chains(outbox, txn, &damaged);
+	if (err == VL_OK)
+		err = damaged > 0 ? outbox_repair_chains(outbox, txn, damaged) : VL_OK;
+	if (err == VL_OK)
+		outbox_lost_load(outbox, txn);
+	return err == VL_OK ? vl_txn_err(txn) : err;
 }
 
 static enum vl_err settle(struct vl_outbox *outbox, struct vl_why *why)
@@ -243,7 +251,7 @@ enum vl_err vl_outbox_open(const struct vl_outbox_options *options, struct vl_ou
 	struct vl_store_options store = {.path = options->path,
 					 .dbs = vl_outbox_dbs,
 					 .unchecked = VL_OUTBOX_UNCHECKED,
-					 .map_size = options->size};
+					 .map_size = outbox_map_size(options->size)};
 	struct vl_outbox *outbox;
 
 	*opened = NULL;
@@ -326,6 +334,7 @@ void vl_outbox_close(struct vl_outbox *outbox)
 	vl_txn_abort(outbox->known);
 	vl_buf_free(&outbox->scratch);
 	free(outbox->by_roster);
+	vl_buf_free(&outbox->lost_ranges);
 	vl_store_close(outbox->store);
 	free(outbox);
 }

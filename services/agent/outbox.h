@@ -6,7 +6,8 @@
  * not be lost. Any number of readers look on: the link, which sends, and `valise outbox ls`.
  *
  * A batch is kept when Kafka has it, and when Kafka loses it again it is sent again. What frees a batch is headquarters' signed
- * receipt alone (proto/valise/receipt/v1): it has applied it. Its events' ids are kept, for ever. Some lanes are another matter:
+ * receipt alone (proto/valise/receipt/v1): it has applied it. Its events' ids are kept on for a while: at least as many as
+ * vl_outbox_ids_span says or 15 days, whichever comes first, and at most twice that; headquarters knows a double for ever. Some lanes are another matter:
  * the agent's own pulses, and the receipts and directives in the outbox of headquarters' own agent, are freed by Kafka's ack, and
  * their ids are not kept; nobody gives a receipt for them, and what they say can always be said again. Of receipts to one
  * mission only the newest is kept, as it says all that the ones before it said.
@@ -18,7 +19,10 @@
  * headquarters has not applied of the old epoch by then is carried into the new one, with its events' ids, and headquarters
  * knows a double by its id.
  *
- * In LMDB: meta (format, mission, key id, whether to sign anew, token, machine, lanes being carried), chain (lane -> its head), batch ((lane, epoch, seq) -> signature and bytes),
+ * A batch that this disk has let rot costs itself. It is found when it is to be sent or carried, and put aside; its lane goes on in a
+ * new epoch behind the last whole one.
+ *
+ * In LMDB: meta (format, mission, key id, whether to sign anew, token, machine, lanes being carried, batches put aside), chain (lane -> its head), batch ((lane, epoch, seq) -> signature and bytes),
  * event (id -> lane, epoch, number, gist), acked and applied (lane -> epoch, seq), inbox (topic, partition -> next offset).
  */
 #ifndef VALISE_AGENT_OUTBOX_H
@@ -38,7 +42,7 @@ struct vl_outbox;
 /* Texts, signer, clock and rand stay the caller's, and must outlive the outbox. */
 struct vl_outbox_options {
 	const char *path;   /* a folder; made where missing */
-	size_t size;        /* the most it may ever hold; sparse */
+	size_t size;        /* the most it may hold but for FLASH's reserve; sparse */
 	size_t batch_bytes; /* the most one batch takes when several events share it */
 	const char *mission;
 	const struct vl_signer *signer;
@@ -46,12 +50,13 @@ struct vl_outbox_options {
 	const struct vl_clock *clock;
 	const struct vl_rand *rand;
 	const char *mark; /* file of the mark, outside the folder; NULL: an old copy of it is not known for one here */
+	uint64_t ids;     /* a span of ids that are known although applied; 0: vl_outbox_ids_span */
 	const char *machine; /* a file that differs from machine to machine; NULL: moving is not noticed */
 };
 
 /* Open as the writer. LOCKED where another agent writes; CONFIG where the folder is another mission's, or a size is out of range;
- * CORRUPT where the last batch of a chain is not what its head says. A chain whose head rotted goes on in a new epoch, behind the
- * newest batch that is kept and whole; vl_outbox_repaired says how many. Signing with another key than last time, and whatever
+ * CORRUPT where it does not say whose it is. A chain whose head rotted, or says another end than its last batch, goes on in a new
+ * epoch, behind the newest batch that is kept and whole; vl_outbox_repaired says how many. Signing with another key than last time, and whatever
  * vl_outbox_doubt then tells, begins a new epoch on every lane; all that is kept is signed with that key. */
 enum vl_err vl_outbox_open(const struct vl_outbox_options *options, struct vl_outbox **outbox,
 			   struct vl_why *why) VL_CHECKED;
@@ -65,6 +70,9 @@ void vl_outbox_close(struct vl_outbox *outbox);
 
 /* Whose it is; valid until close. */
 const char *vl_outbox_mission(const struct vl_outbox *outbox);
+
+/* How many ids of applied events an outbox of this size knows at least: one for 1,600 bytes, 10,000 at least. */
+uint64_t vl_outbox_ids_span(size_t size);
 
 /* True where open found another key than last time. */
 bool vl_outbox_rekeyed(const struct vl_outbox *outbox);
@@ -84,6 +92,18 @@ const char *vl_outbox_doubt(const struct vl_outbox *outbox);
  * error leaves the mark behind: until it can be written an old copy may not be known for one. */
 enum vl_err vl_outbox_mark(struct vl_outbox *outbox, struct vl_why *why) VL_CHECKED;
 bool vl_outbox_moved(const struct vl_outbox *outbox);
+
+/* Call it now and then; once a minute it looks: it forgets readers that died, as LMDB keeps for them all that is freed. True,
+ * once, where a living one has read one snapshot for a minute or longer while the outbox went on: then `held` says who. */
+struct vl_outbox_reader {
+	long pid;
+	int64_t seconds;
+	size_t pinned; /* bytes that are free and cannot be used meanwhile */
+};
+bool vl_outbox_tend(struct vl_outbox *outbox, int64_t now_ms, struct vl_outbox_reader *held);
+
+/* After a commit that was FULL: why, in words. */
+void vl_outbox_explain_full(struct vl_outbox *outbox, struct vl_why *why);
 
 /* How many chains open had to begin anew because their heads were damaged. */
 unsigned vl_outbox_repaired(const struct vl_outbox *outbox);
@@ -106,8 +126,10 @@ enum vl_err vl_outbox_begin(struct vl_outbox *outbox, struct vl_why *why) VL_CHE
  * the event is refused (INVALID). So is an event for a lane that is headquarters' alone, but at headquarters. An error of class REJECT, or FULL while vl_outbox_failed stays false, refuses this event
  * alone, and the transaction goes on; so does CORRUPT while it stays false: the row of this id rotted, and whether it was accepted before
  * cannot be said. Any other error fails the transaction: nothing of it will be kept, and commit says the
- * same. FULL comes for the less urgent first: above 90 % of the room only FLASH and IMMEDIATE are taken, above 93 % only
- * FLASH, to 97 %; the rest is kept for acks and for freeing. */
+ * same. FULL comes for the less urgent first: above 90 % of the size only FLASH and IMMEDIATE are taken, above 93 % only
+ * FLASH. Its reserve lies beyond the size: a 16th of it, 16 MB or more, half of which is kept for
+ * acks, for freeing and as what is freed lies in pieces. What counts
+ * is what cannot be used again, were it only that somebody reads an old snapshot: then FULL says who. */
 enum vl_err vl_outbox_accept(struct vl_outbox *outbox, struct vl_bytes event, struct vl_accepted *accepted,
 			     struct vl_why *why) VL_CHECKED;
 
@@ -157,10 +179,19 @@ enum vl_outbox_fit vl_outbox_free(struct vl_outbox *outbox, const struct vl_outb
 #define VL_OUTBOX_CARRY_STEP ((size_t)512 << 10) /* bytes of batches */
 void vl_outbox_free_some(struct vl_outbox *outbox);
 
+/* A batch that is to be sent and is not what was stored. It is put aside as it is, and where more lies behind it the lane's next batch
+ * begins a new epoch behind the last whole one before it; what is whole behind it is carried along, by vl_outbox_free_some. The rest
+ * of the lane, and other lanes, lose nothing. False, and nothing is done, where it is whole, or not here. */
+bool vl_outbox_give_up(struct vl_outbox *outbox, const char *lane, struct vl_epoch epoch, struct vl_seq seq);
+
+/* How many are put aside. What was found of them is kept of the first VL_OUTBOX_LOST_KEPT. */
+#define VL_OUTBOX_LOST_KEPT 64
+uint64_t vl_outbox_lost(const struct vl_outbox *outbox);
+
 /* Whether there may be more to do for vl_outbox_free_some. */
 bool vl_outbox_freeing(const struct vl_outbox *outbox);
 
-/* Events carried since open, and batches that could not be, being damaged: those are left as they are. */
+/* Events carried since open, and batches that could not be, being damaged: those are put aside as they are. */
 void vl_outbox_carried(const struct vl_outbox *outbox, uint64_t *events, uint64_t *damaged);
 
 /* Note how far a topic that comes down was read. */
@@ -195,6 +226,7 @@ enum vl_outbox_state {
 	VL_OUTBOX_ACKED,   /* and Kafka has acked it */
 	VL_OUTBOX_APPLIED, /* and headquarters has applied it: about to be deleted */
 	VL_OUTBOX_DAMAGED, /* its row is not what was stored: it is not sent, and only lane, epoch and seq are known */
+	VL_OUTBOX_LOST,    /* such a one that was given up; stored_at is when, value what was found, or nothing */
 };
 
 /* One batch as it is kept. Points into the snapshot. */
@@ -227,6 +259,9 @@ bool vl_outbox_each(struct vl_outbox_look *look, struct vl_outbox_batch *batch);
 /* The first batch of `lane` after (epoch, seq); {0}, {0} for its first of all. False as for each. */
 bool vl_outbox_next(struct vl_outbox_look *look, const char *lane, struct vl_epoch epoch, struct vl_seq seq,
 		    struct vl_outbox_batch *batch);
+
+/* Step through the batches that were given up, as vl_outbox_each does. */
+bool vl_outbox_each_lost(struct vl_outbox_look *look, struct vl_outbox_batch *batch);
 
 /* How far Kafka has acked a lane; zeros where nothing is. */
 void vl_outbox_acked(struct vl_outbox_look *look, const char *lane, struct vl_epoch *epoch, struct vl_seq *seq);

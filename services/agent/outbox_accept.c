@@ -3,68 +3,13 @@
 
 #include <string.h>
 
-/* -- room -- */
-
-/* How much may be in use for an event of this precedence still to be taken. On a small outbox the shares are too little for
- * one commit of big events, so each has a floor. */
-static size_t limit(size_t room, enum vl_precedence precedence)
-{
-	static const struct {
-		size_t percent, least;
-	} kept[VL_PRECEDENCES] = {
-		[VL_FLASH] = {3, (size_t)3 << 20},
-		[VL_IMMEDIATE] = {7, (size_t)5 << 20},
-		[VL_PRIORITY] = {10, (size_t)7 << 20},
-		[VL_ROUTINE] = {10, (size_t)7 << 20},
-	};
-	size_t share = room / 100 * kept[precedence].percent;
-	size_t keep = share > kept[precedence].least ? share : kept[precedence].least;
-
-	return room > keep ? room - keep : 0;
-}
-
-/* Measuring walks LMDB's list of free pages: not for every commit while there is plenty. */
-static void measure(struct vl_outbox *outbox)
-{
-	const size_t often = (size_t)4 << 20;
-	size_t guess = outbox->used + outbox->added;
-
-	if (outbox->measured && outbox->added <= often && guess <= outbox->room / 10 * 8 &&
-	    outbox->room >= VL_OUTBOX_SIZE_MIN * 2)
-		return;
-	vl_store_usage(outbox->store, &outbox->used, &outbox->room);
-	outbox->added = outbox->flying != NULL ? outbox->flying->added : 0;
-	outbox->measured = true;
-}
-
-/* What an event takes: its bytes in a batch, its row by id, and the waste of pages. */
-static size_t footprint(size_t size)
-{
-	return size + size / 8 + 128;
-}
-
-static bool fits(const struct vl_outbox *outbox, const struct vl_lane *lane, size_t size)
-{
-	return outbox->used + outbox->added + footprint(size) <= limit(outbox->room, lane->precedence);
-}
-
-static enum vl_err refuse_full(const struct vl_outbox *outbox, const struct vl_lane *lane, struct vl_why *why)
-{
-	size_t percent = outbox->room > 0 ? (outbox->used + outbox->added) * 100 / outbox->room : 100;
-
-	return vl_fail(
-		why, VL_ERR_FULL,
-		"the outbox is %zu %% full and takes no %s event now; send it again later, or give [outbox] size more",
-		percent, vl_precedence_name(lane->precedence));
-}
-
 /* -- a round -- */
 
 enum vl_err vl_outbox_begin(struct vl_outbox *outbox, struct vl_why *why)
 {
 	struct outbox_round *round = &outbox->rounds[outbox->flying == &outbox->rounds[0]];
 
-	measure(outbox);
+	outbox_measure(outbox);
 	enum vl_err err = vl_txn_refresh(outbox->known);
 	if (err != VL_OK)
 		return vl_fail(why, err, "%s", vl_err_text(err));
@@ -123,8 +68,8 @@ void outbox_append(struct vl_outbox *outbox, struct outbox_lane *lane, struct vl
 	vl_batch_put_event(&lane->batch, event);
 	lane->n_events++;
 	lane->chain.next_event.n++;
-	outbox->added += footprint(event.size);
-	round->added += footprint(event.size);
+	outbox->added += outbox_footprint(event.size);
+	round->added += outbox_footprint(event.size);
 }
 
 /* -- one event -- */
@@ -143,8 +88,11 @@ static enum vl_err find_id(struct vl_outbox *outbox, const struct vl_event_id *i
 	if (outbox->ordered && vl_event_id_compare(id, &outbox->greatest) > 0)
 		return VL_ERR_NOT_FOUND;
 	enum vl_err err = vl_txn_find(outbox->known, EVENT, (struct vl_bytes){id->bytes, sizeof(id->bytes)}, row);
+	struct event_row place;
 	if (vl_txn_err(outbox->known) != VL_OK)
 		outbox_fail(outbox, vl_txn_err(outbox->known));
+	if (err == VL_OK && outbox->lost > 0 && row_read_event(*row, &place) && outbox_lost_event(outbox, &place))
+		return VL_ERR_NOT_FOUND;
 	return err;
 }
 
@@ -294,8 +242,8 @@ static enum vl_err accept(struct vl_outbox *outbox, struct vl_bytes bytes, bool 
 		if (known == VL_ERR_CORRUPT && outbox->err == VL_OK)
 			return refuse_unknowable(why);
 	}
-	if (!fits(outbox, lane, bytes.size))
-		return refuse_full(outbox, lane, why);
+	if (!outbox_fits(outbox, lane, bytes.size))
+		return outbox_refuse_full(outbox, lane, bytes.size, why);
 	if (event.id.size == 0)
 		err = give_id(outbox, &bytes, &accepted->id, why);
 	if (err == VL_OK && outbox->err == VL_OK)

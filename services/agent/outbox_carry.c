@@ -2,14 +2,15 @@
 
 #include <string.h>
 
-void outbox_carry_order(struct vl_outbox *outbox, struct outbox_lane *lane, struct vl_epoch up_to,
-			const struct vl_digest *prev)
+void outbox_carry_order(struct vl_outbox *outbox, struct outbox_lane *lane, const struct carry_row *order)
 {
+	struct carry_row wanted = *order;
+
 	/* All there is, not just the epoch in question: what is signed already may hang on a batch that would go. */
-	if (up_to.n < lane->committed.epoch.n)
-		up_to = lane->committed.epoch;
-	if (lane->carry.up_to.n < up_to.n)
-		lane->carry = (struct carry_row){up_to, *prev};
+	if (wanted.up_to.n < lane->committed.epoch.n)
+		wanted.up_to = lane->committed.epoch;
+	if (lane->carry.up_to.n < wanted.up_to.n)
+		lane->carry = wanted;
 	row_put_carry(outbox->txn, lane->name, &lane->carry);
 	lane->carried = false;
 	lane->past_epoch = (struct vl_epoch){0};
@@ -49,7 +50,11 @@ static bool seek(struct vl_outbox *outbox, const struct outbox_lane *lane, struc
 
 	bool mine = vl_cursor_seek(cursor, vl_key_done(&from), &found, &value) && vl_key_has_prefix(found, prefix);
 	/* A damaged one has its place, and cannot be carried. */
-	bool good = mine && (row_read_batch(found, value, batch) || batch->epoch.n != 0);
+	bool good = mine;
+	if (mine && !row_read_batch(found, value, batch)) {
+		batch->state = VL_OUTBOX_DAMAGED;
+		good = batch->epoch.n != 0;
+	}
 	vl_cursor_close(cursor);
 	if (mine && !good)
 		vl_txn_fail(outbox->txn, VL_ERR_CORRUPT);
@@ -81,9 +86,13 @@ static void carry_batch(struct vl_outbox *outbox, struct outbox_lane *lane, cons
 	}
 	if (err != VL_OK) {
 		/* Its events are not what was accepted, or of an exercise, and must not be signed as if they were real. */
-		lane->past_epoch = kept->epoch;
-		lane->past_seq = kept->seq;
 		outbox->damaged++;
+		if (kept->domain == outbox->options.domain || kept->state == VL_OUTBOX_DAMAGED) {
+			outbox_put_aside(outbox, lane, kept->epoch, kept->seq);
+		} else {
+			lane->past_epoch = kept->epoch;
+			lane->past_seq = kept->seq;
+		}
 		return;
 	}
 	for (size_t i = 0; i < batch.n_events; i++)
@@ -104,6 +113,10 @@ static bool next_left(struct vl_outbox *outbox, const struct outbox_lane *lane, 
 		epoch = lane->past_epoch;
 		seq = lane->past_seq;
 	}
+	if (vl_later(lane->carry.kept_epoch, lane->carry.kept_seq, epoch, seq)) {
+		epoch = lane->carry.kept_epoch;
+		seq = lane->carry.kept_seq;
+	}
 	return seek(outbox, lane, epoch, seq, batch) && batch->epoch.n < lane->chain.epoch.n;
 }
 
@@ -121,6 +134,8 @@ static void carry_lane(struct vl_outbox *outbox, struct outbox_lane *lane, struc
 	static const struct carry_row none;
 	lane->carried = !more && vl_txn_err(outbox->txn) == VL_OK;
 	row_put_carry(outbox->txn, lane->name, lane->carried ? &none : &lane->carry);
+	if (lane->carried)
+		outbox_ids_carried(outbox, lane);
 }
 
 void outbox_carry_some(struct vl_outbox *outbox)

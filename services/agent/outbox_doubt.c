@@ -12,6 +12,7 @@
  * has. Where the outbox is in doubt the first is left out: until it has begun its new epochs the mark must go on denying it.
  */
 
+/* One that is damaged says nothing. */
 static bool batch_is(struct vl_txn *txn, const struct vl_mark_lane *marked)
 {
 	struct vl_key key = row_batch_key(marked->name, marked->epoch, marked->seq);
@@ -19,7 +20,7 @@ static bool batch_is(struct vl_txn *txn, const struct vl_mark_lane *marked)
 	struct vl_bytes value;
 
 	return !vl_txn_get(txn, BATCH, vl_key_done(&key), &value) ||
-	       (row_read_batch(vl_key_done(&key), value, &batch) && vl_digest_equal(&batch.digest, &marked->digest));
+	       !row_read_batch(vl_key_done(&key), value, &batch) || vl_digest_equal(&batch.digest, &marked->digest);
 }
 
 /* Whether the lane has come to what the mark says, or beyond it. */

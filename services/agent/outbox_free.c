@@ -9,8 +9,7 @@ struct outbox_lane *outbox_find_lane(const struct vl_outbox *outbox, const char 
 	return known != NULL ? outbox->by_roster[vl_roster_number(known)] : NULL;
 }
 
-/* The round's transaction; NULL, and the round has failed, where there can be none. */
-static struct vl_txn *writing(struct vl_outbox *outbox)
+struct vl_txn *outbox_writing(struct vl_outbox *outbox)
 {
 	if (outbox->txn != NULL)
 		return outbox->txn;
@@ -29,6 +28,7 @@ void outbox_free_again(struct vl_outbox *outbox)
 			outbox->lanes[i]->freeing = true;
 			outbox->lanes[i]->carried = false;
 		}
+	outbox->ids_loaded = outbox->ids_sweeping = false;
 }
 
 void outbox_free_abort(struct vl_outbox *outbox)
@@ -40,9 +40,10 @@ void outbox_free_abort(struct vl_outbox *outbox)
 	outbox_free_again(outbox);
 }
 
-static void note(struct vl_outbox *outbox, struct outbox_lane *lane, struct vl_epoch epoch, struct vl_seq seq)
+static void note(struct vl_outbox *outbox, struct outbox_lane *lane, struct vl_epoch epoch, struct vl_seq seq,
+		 const struct vl_digest *digest)
 {
-	row_put_place(outbox->txn, APPLIED, lane->name, epoch, seq);
+	row_put_applied(outbox->txn, lane->name, epoch, seq, digest);
 	lane->freeing = true;
 	/* Its ack may have been lost with a link. */
 	row_raise_place(outbox->txn, ACKED, lane->name, epoch, seq);
@@ -56,7 +57,7 @@ static enum vl_outbox_fit meet_unknown(struct vl_outbox *outbox, struct outbox_l
 	if (receipt->epoch.n > outbox->floor.n)
 		outbox->floor = receipt->epoch;
 	if (lane != NULL && (receipt->epoch.n == lane->committed.epoch.n || !lane->own))
-		outbox_carry_order(outbox, lane, receipt->epoch, &receipt->digest);
+		outbox_carry_order(outbox, lane, &(struct carry_row){receipt->epoch, receipt->digest, {0}, {0}});
 	return VL_OUTBOX_AHEAD;
 }
 
@@ -87,7 +88,7 @@ enum vl_outbox_fit vl_outbox_free(struct vl_outbox *outbox, const struct vl_outb
 	struct vl_epoch suspended = receipt->suspended;
 	struct vl_outbox_batch first;
 
-	if (writing(outbox) == NULL)
+	if (outbox_writing(outbox) == NULL)
 		return VL_OUTBOX_KNOWN;
 	if (lane == NULL || vl_later(receipt->epoch, receipt->seq, lane->committed.epoch, lane->committed.seq))
 		return meet_unknown(outbox, lane, receipt);
@@ -98,14 +99,14 @@ enum vl_outbox_fit vl_outbox_free(struct vl_outbox *outbox, const struct vl_outb
 	bool clash = older && first.epoch.n <= suspended.n;
 	enum vl_outbox_fit fit = clash ? VL_OUTBOX_SUSPENDED : judge(outbox, lane, receipt);
 	if (fit == VL_OUTBOX_FREED)
-		note(outbox, lane, receipt->epoch, receipt->seq);
+		note(outbox, lane, receipt->epoch, receipt->seq, &receipt->digest);
 	if (lane->carry.up_to.n >= receipt->epoch.n)
 		return fit == VL_OUTBOX_FREED ? fit : VL_OUTBOX_KNOWN;
 	clash = clash ||
 		(suspended.n != 0 && (suspended.n >= lane->committed.epoch.n ||
 				      (outbox_unapplied(outbox, lane, &first) && first.epoch.n <= suspended.n)));
 	if (clash || fit == VL_OUTBOX_OTHER)
-		outbox_carry_order(outbox, lane, receipt->epoch, &receipt->digest);
+		outbox_carry_order(outbox, lane, &(struct carry_row){receipt->epoch, receipt->digest, {0}, {0}});
 	return clash ? VL_OUTBOX_SUSPENDED : fit;
 }
 
@@ -129,13 +130,19 @@ void outbox_free_acked(struct vl_outbox *outbox, const char *name, struct vl_epo
 	struct vl_epoch applied_epoch;
 	struct vl_seq applied_seq;
 
-	if (writing(outbox) == NULL)
+	if (outbox_writing(outbox) == NULL)
 		return;
 	if (lane == NULL || vl_later(epoch, seq, lane->committed.epoch, lane->committed.seq))
 		return;
 	row_get_place(outbox->txn, APPLIED, lane->name, &applied_epoch, &applied_seq);
-	if (vl_later(epoch, seq, applied_epoch, applied_seq))
-		note(outbox, lane, epoch, seq);
+	if (!vl_later(epoch, seq, applied_epoch, applied_seq))
+		return;
+	struct vl_key key = row_batch_key(lane->name, epoch, seq);
+	struct vl_outbox_batch batch = {0};
+	struct vl_bytes value;
+	if (vl_txn_get(outbox->txn, BATCH, vl_key_done(&key), &value))
+		(void)row_read_batch(vl_key_done(&key), value, &batch);
+	note(outbox, lane, epoch, seq, &batch.digest);
 }
 
 /* Delete the lane's first batch where it is applied. False where it is not, or there is none. */
@@ -160,30 +167,47 @@ static bool free_first(struct vl_outbox *outbox, const struct outbox_lane *lane,
 	return due && vl_txn_delete(outbox->txn, BATCH, vl_key_done(&key));
 }
 
-void vl_outbox_free_some(struct vl_outbox *outbox)
+/* Write the row anew as it is. */
+static void touch_applied(struct vl_txn *txn, const char *lane, struct vl_epoch epoch, struct vl_seq seq)
+{
+	struct vl_digest digest;
+
+	if (row_get_applied_digest(txn, lane, &digest))
+		row_put_applied(txn, lane, epoch, seq, &digest);
+	else
+		row_put_place(txn, APPLIED, lane, epoch, seq);
+}
+
+/* Delete what is applied of a lane, `*left` batches at most. */
+static void free_lane(struct vl_outbox *outbox, struct outbox_lane *lane, unsigned *left)
 {
 	struct vl_epoch epoch;
 	struct vl_seq seq;
+	unsigned before = *left;
+
+	row_get_place(outbox->txn, APPLIED, lane->name, &epoch, &seq);
+	for (; *left > 0 && free_first(outbox, lane, epoch, seq); --*left)
+		outbox->measured = false;
+	if (*left == 0)
+		return;
+	lane->freeing = *left < before;
+	/* LMDB uses freed pages from the second transaction on: let this be the first. */
+	if (!lane->freeing && seq.n > 0)
+		touch_applied(outbox->txn, lane->name, epoch, seq);
+}
+
+void vl_outbox_free_some(struct vl_outbox *outbox)
+{
 	unsigned left = VL_OUTBOX_FREE_STEP;
 
-	if (!vl_outbox_freeing(outbox) || writing(outbox) == NULL)
+	if (!vl_outbox_freeing(outbox) || outbox_writing(outbox) == NULL)
 		return;
 	outbox_carry_some(outbox);
-	for (uint32_t i = 0; i < outbox->n_lanes; i++) {
-		struct outbox_lane *lane = outbox->lanes[i];
-		if (lane == NULL || !lane->freeing)
-			continue;
-		unsigned before = left;
-		row_get_place(outbox->txn, APPLIED, lane->name, &epoch, &seq);
-		for (; left > 0 && free_first(outbox, lane, epoch, seq); left--)
-			outbox->measured = false;
-		if (left == 0)
-			return;
-		lane->freeing = left < before;
-		/* LMDB uses freed pages from the second transaction on: let this be the first. */
-		if (!lane->freeing && seq.n > 0)
-			row_put_place(outbox->txn, APPLIED, lane->name, epoch, seq);
-	}
+	for (uint32_t i = 0; i < outbox->n_lanes && left > 0; i++)
+		if (outbox->lanes[i] != NULL && outbox->lanes[i]->freeing)
+			free_lane(outbox, outbox->lanes[i], &left);
+	if (left > 0)
+		outbox_ids_some(outbox);
 }
 
 bool vl_outbox_freeing(const struct vl_outbox *outbox)
@@ -193,11 +217,11 @@ bool vl_outbox_freeing(const struct vl_outbox *outbox)
 		if (lane != NULL && (lane->freeing || (lane->carry.up_to.n != 0 && !lane->carried)))
 			return true;
 	}
-	return false;
+	return outbox->ids_sweeping;
 }
 
 void vl_outbox_set_position(struct vl_outbox *outbox, const char *topic, int32_t partition, int64_t offset)
 {
-	if (writing(outbox) != NULL)
+	if (outbox_writing(outbox) != NULL)
 		row_put_position(outbox->txn, topic, partition, offset);
 }

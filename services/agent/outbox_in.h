@@ -1,7 +1,7 @@
 /*
  * Inside the outbox: what its parts share. outbox.c opens, outbox_accept.c takes events, outbox_batch.c makes batches of them,
  * outbox_round.c stores, outbox_free.c lets go of what is applied, outbox_doubt.c compares with the mark, outbox_carry.c begins
- * a new epoch and carries over, outbox_repair.c begins anew what rotted, outbox_resign.c signs with another key, outbox_look.c reads, outbox_rows.c knows the rows.
+ * a new epoch and carries over, outbox_room.c knows how full it is, outbox_repair.c begins anew what rotted, outbox_ids.c lets go of ids, outbox_lost.c gives up a damaged batch, outbox_resign.c signs with another key, outbox_look.c reads, outbox_rows.c knows the rows.
  *
  * What is accepted between begin and commit is a round. There are two, so that one may be filled while the other is stored by the
  * writer's thread: numbers and chain run on from the one under way, and if that fails both are dropped. An id is looked for in
@@ -36,6 +36,7 @@ struct outbox_lane {
 	bool freeing;               /* there may be batches that are applied and still kept */
 	bool own;                   /* this process has begun its epoch, with a number that no clone has */
 	bool carried;               /* all of `carry` is, once this round is committed */
+	struct lane_ids ids;        /* ids from before are let go, once all up to there is applied */
 	struct carry_row carry;     /* epochs to leave behind; 0 for none */
 	struct vl_epoch past_epoch; /* batches up to here cannot be carried */
 	struct vl_seq past_seq;
@@ -108,14 +109,26 @@ struct vl_outbox {
 	int landed;                   /* an eventfd; -1 for a reader */
 
 	/* A guess at how full it is: measured now and then, and what was accepted since. */
-	size_t used, room, added;
+	struct vl_store_use use;
+	size_t added;
 	bool measured;
+
+	int64_t tend_at;
+	struct vl_store_reader reader; /* who read the oldest snapshot when it was last looked */
+	int64_t reader_since;
+	bool reader_told;
 
 	struct vl_epoch floor; /* a new lane's epoch must be above it */
 	const char *doubt;     /* why this may be a copy; NULL: it is not */
 	uint8_t token[VL_MARK_TOKEN];
 	bool marked; /* the mark says what is on the disk */
-	uint64_t carried, damaged;
+	/* outbox_ids.c's */
+	struct ids_row ids;
+	bool ids_loaded, ids_noted, ids_sweeping;
+	struct vl_event_id ids_at; /* where it goes on */
+
+	uint64_t carried, damaged, lost;
+	struct vl_buf lost_ranges; /* outbox_lost.c's */
 };
 
 /* NULL when out of memory or of numbers. `number` may be new or from a row. */
@@ -142,6 +155,16 @@ void outbox_free_acked(struct vl_outbox *outbox, const char *lane, struct vl_epo
 uint64_t outbox_new_epoch(const struct vl_outbox *outbox, uint64_t before);
 uint64_t outbox_unique_epoch(const struct vl_outbox *outbox, uint64_t before);
 
+/* -- outbox_room.c -- */
+
+/* What LMDB may grow to: the size, and the reserve that FLASH alone may use. */
+size_t outbox_map_size(size_t size);
+void outbox_measure(struct vl_outbox *outbox);
+size_t outbox_footprint(size_t size);
+bool outbox_fits(const struct vl_outbox *outbox, const struct vl_lane *lane, size_t size);
+enum vl_err outbox_refuse_full(const struct vl_outbox *outbox, const struct vl_lane *lane, size_t size,
+			       struct vl_why *why) VL_CHECKED;
+
 /* -- outbox_doubt.c: at open, in its transaction -- */
 
 /* Compare with the mark and the machine, once the chains are loaded. Sets `doubt`, `floor` and `token`. CONFIG where the mark is
@@ -160,10 +183,9 @@ enum vl_err outbox_resign(struct vl_outbox *outbox, struct vl_why *why) VL_CHECK
 
 /* -- outbox_carry.c -- */
 
-/* The lane has to leave its epochs up to `up_to` behind; the next one begins behind the batch `prev`. Within the transaction that
+/* The lane has to leave its epochs up to `up_to` behind; the next one begins behind the batch `prev`, and what is kept stays. Within the transaction that
  * frees. */
-void outbox_carry_order(struct vl_outbox *outbox, struct outbox_lane *lane, struct vl_epoch up_to,
-			const struct vl_digest *prev);
+void outbox_carry_order(struct vl_outbox *outbox, struct outbox_lane *lane, const struct carry_row *order);
 
 /* When a round begins: begin the new epochs that were ordered. */
 void outbox_carry_renew(struct vl_outbox *outbox);
@@ -173,6 +195,26 @@ void outbox_carry_some(struct vl_outbox *outbox);
 
 /* The lane's first batch that headquarters has not applied; false where there is none. Within the transaction that frees. */
 bool outbox_unapplied(struct vl_outbox *outbox, const struct outbox_lane *lane, struct vl_outbox_batch *batch);
+
+/* -- outbox_ids.c: within the transaction that frees -- */
+
+/* Let go of some, or look whether it is time to; ids_sweeping where there is more to do. */
+void outbox_ids_some(struct vl_outbox *outbox);
+
+/* All of a lane's carried events are in its present epoch. */
+void outbox_ids_carried(struct vl_outbox *outbox, struct outbox_lane *lane);
+
+/* -- outbox_lost.c: within the transaction that frees; load at open, too -- */
+
+void outbox_lost_load(struct vl_outbox *outbox, struct vl_txn *txn);
+void outbox_put_aside(struct vl_outbox *outbox, const struct outbox_lane *lane, struct vl_epoch epoch,
+		      struct vl_seq seq);
+
+/* Whether it was in a batch that is given up: its id is as one that never was. */
+bool outbox_lost_event(const struct vl_outbox *outbox, const struct event_row *row);
+
+/* The round's transaction that frees; NULL, and the round has failed, where there can be none. */
+struct vl_txn *outbox_writing(struct vl_outbox *outbox);
 
 /* Put an event into the lane's open batch. */
 void outbox_append(struct vl_outbox *outbox, struct outbox_lane *lane, struct vl_bytes event);

@@ -5,7 +5,7 @@
 
 struct vl_outbox_look {
 	struct vl_txn *txn;
-	struct vl_cursor *cursor;
+	struct vl_cursor *cursor, *lost;
 	enum vl_err err;
 	/* Whose acks are known, so that a walk over a lane reads them once. */
 	const char *acked_lane;
@@ -33,6 +33,7 @@ void vl_outbox_look_end(struct vl_outbox_look *look)
 	if (look == NULL)
 		return;
 	vl_cursor_close(look->cursor);
+	vl_cursor_close(look->lost);
 	vl_txn_abort(look->txn);
 	free(look);
 }
@@ -91,6 +92,16 @@ bool vl_outbox_next(struct vl_outbox_look *look, const char *lane, struct vl_epo
 		return false;
 	struct vl_bytes prefix = {(const uint8_t *)lane, strlen(lane) + 1};
 	return vl_key_has_prefix(key, prefix) && take(look, key, value, batch);
+}
+
+bool vl_outbox_each_lost(struct vl_outbox_look *look, struct vl_outbox_batch *batch)
+{
+	bool first = batch->lane == NULL;
+	struct lost_events events;
+
+	if (look->lost == NULL)
+		look->lost = row_open_lost(look->txn);
+	return look->lost != NULL && row_next_lost(look->lost, first, batch, &events);
 }
 
 void vl_outbox_acked(struct vl_outbox_look *look, const char *lane, struct vl_epoch *epoch, struct vl_seq *seq)

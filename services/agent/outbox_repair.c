@@ -83,7 +83,8 @@ enum vl_err outbox_repair_chains(struct vl_outbox *outbox, struct vl_txn *txn, s
 	enum vl_err err = find_orphans(outbox, txn, &orphans, &orphan, &beyond);
 
 	for (size_t i = 0; i < vl_n_lanes && err == VL_OK; i++) {
-		if (vl_txn_find(txn, CHAIN, vl_bytes_of(vl_lanes[i].name), NULL) != VL_ERR_CORRUPT)
+		if (outbox->by_roster[i] != NULL ||
+		    vl_txn_find(txn, CHAIN, vl_bytes_of(vl_lanes[i].name), NULL) == VL_ERR_NOT_FOUND)
 			continue;
 		bool certain = damaged == 1 && orphans == 1;
 		err = begin_anew(outbox, txn, &vl_lanes[i], certain ? orphan : beyond++);

@@ -32,8 +32,17 @@ static void put_batch(const struct vl_outbox *outbox, struct vl_txn *txn, const 
 	row_put_batch(txn, &batch);
 }
 
+/* Each was looked for before it was accepted: one that is there was lost with its batch. */
+static void put_again(const struct vl_outbox *outbox, struct vl_txn *txn, struct vl_bytes key, struct vl_bytes row)
+{
+	if (outbox->lost == 0)
+		vl_txn_fail(txn, VL_ERR_BUG);
+	else
+		vl_txn_put(txn, EVENT, key, row);
+}
+
 /* In their order each finds its place beside the one before; and most are later than all that are known, as they begin with the time. */
-static void put_ids(struct vl_txn *txn, const struct vl_ids *ids)
+static void put_ids(const struct vl_outbox *outbox, struct vl_txn *txn, const struct vl_ids *ids)
 {
 	struct vl_id_place *places = vl_ids_sort(ids);
 	struct vl_cursor *cursor = vl_cursor_open(txn, EVENT);
@@ -45,11 +54,10 @@ static void put_ids(struct vl_txn *txn, const struct vl_ids *ids)
 	for (size_t i = 0; i < ids->count && vl_txn_err(txn) == VL_OK; i++) {
 		const struct vl_event_id *id = &places[i].id;
 		struct vl_bytes key = {id->bytes, sizeof(id->bytes)}, row = {places[i].row, VL_IDS_ROW};
-		/* Each was looked for before it was accepted. */
 		if (ordered && vl_event_id_compare(id, &greatest) > 0)
 			vl_cursor_append(cursor, key, row);
 		else if (!vl_cursor_insert(cursor, key, row))
-			vl_txn_fail(txn, VL_ERR_BUG);
+			put_again(outbox, txn, key, row);
 	}
 	vl_cursor_close(cursor);
 	free(places);
@@ -76,7 +84,7 @@ static enum vl_err store(struct vl_outbox *outbox, struct outbox_round *round, s
 	if (txn == NULL)
 		return VL_ERR_IO;
 	/* The ids first: the last batches are still being sealed. */
-	put_ids(txn, &round->ids);
+	put_ids(outbox, txn, &round->ids);
 	for (struct outbox_closed *closed = round->first; closed != NULL; closed = closed->next) {
 		outbox_batch_take(outbox, closed);
 		put_batch(outbox, txn, round, closed);

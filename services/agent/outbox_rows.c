@@ -178,12 +178,34 @@ bool row_greatest_id(struct vl_txn *txn, struct vl_event_id *id)
 	return true;
 }
 
+#define PLACE_ROW ((size_t)16)
+#define APPLIED_ROW ((size_t)48)
+
 void row_put_place(struct vl_txn *txn, unsigned db, const char *lane, struct vl_epoch epoch, struct vl_seq seq)
 {
-	uint8_t bytes[16];
+	uint8_t bytes[PLACE_ROW];
 
 	(void)pack_u64(pack_u64(bytes, epoch.n), seq.n);
 	vl_txn_put(txn, db, vl_bytes_of(lane), (struct vl_bytes){bytes, sizeof(bytes)});
+}
+
+void row_put_applied(struct vl_txn *txn, const char *lane, struct vl_epoch epoch, struct vl_seq seq,
+		     const struct vl_digest *digest)
+{
+	uint8_t bytes[APPLIED_ROW], *at = pack_u64(pack_u64(bytes, epoch.n), seq.n);
+
+	(void)pack_bytes(at, digest->bytes, sizeof(digest->bytes));
+	vl_txn_put(txn, APPLIED, vl_bytes_of(lane), (struct vl_bytes){bytes, sizeof(bytes)});
+}
+
+bool row_get_applied_digest(struct vl_txn *txn, const char *lane, struct vl_digest *digest)
+{
+	struct vl_bytes value;
+
+	if (vl_txn_find(txn, APPLIED, vl_bytes_of(lane), &value) != VL_OK || value.size != APPLIED_ROW)
+		return false;
+	(void)unpack_bytes(value.data + PLACE_ROW, digest->bytes, sizeof(digest->bytes));
+	return true;
 }
 
 void row_get_place(struct vl_txn *txn, unsigned db, const char *lane, struct vl_epoch *epoch, struct vl_seq *seq)
@@ -192,7 +214,8 @@ void row_get_place(struct vl_txn *txn, unsigned db, const char *lane, struct vl_
 
 	*epoch = (struct vl_epoch){0};
 	*seq = (struct vl_seq){0};
-	if (vl_txn_find(txn, db, vl_bytes_of(lane), &value) == VL_OK && value.size == 16)
+	if (vl_txn_find(txn, db, vl_bytes_of(lane), &value) == VL_OK &&
+	    (value.size == PLACE_ROW || value.size == APPLIED_ROW))
 		(void)unpack_u64(unpack_u64(value.data, &epoch->n), &seq->n);
 }
 
@@ -205,6 +228,9 @@ void row_raise_place(struct vl_txn *txn, unsigned db, const char *lane, struct v
 	if (vl_later(epoch, seq, old_epoch, old_seq))
 		row_put_place(txn, db, lane, epoch, seq);
 }
+
+#define CARRY_ROW ((size_t)56)
+#define OLD_CARRY_ROW ((size_t)40)
 
 static struct vl_key carry_key(const char *lane)
 {
@@ -219,13 +245,14 @@ static struct vl_key carry_key(const char *lane)
 void row_put_carry(struct vl_txn *txn, const char *lane, const struct carry_row *row)
 {
 	struct vl_key key = carry_key(lane);
-	uint8_t bytes[40];
+	uint8_t bytes[CARRY_ROW], *at = pack_u64(bytes, row->up_to.n);
 
 	if (row->up_to.n == 0) {
 		(void)vl_txn_delete(txn, META, vl_key_done(&key));
 		return;
 	}
-	(void)pack_bytes(pack_u64(bytes, row->up_to.n), row->prev.bytes, sizeof(row->prev.bytes));
+	at = pack_bytes(at, row->prev.bytes, sizeof(row->prev.bytes));
+	(void)pack_u64(pack_u64(at, row->kept_epoch.n), row->kept_seq.n);
 	vl_txn_put(txn, META, vl_key_done(&key), (struct vl_bytes){bytes, sizeof(bytes)});
 }
 
@@ -235,8 +262,120 @@ struct carry_row row_get_carry(struct vl_txn *txn, const char *lane)
 	struct carry_row row = {0};
 	struct vl_bytes value;
 
-	if (vl_txn_get(txn, META, vl_key_done(&key), &value) && value.size == 40)
-		(void)unpack_bytes(unpack_u64(value.data, &row.up_to.n), row.prev.bytes, sizeof(row.prev.bytes));
+	if (!vl_txn_get(txn, META, vl_key_done(&key), &value) ||
+	    (value.size != CARRY_ROW && value.size != OLD_CARRY_ROW))
+		return row;
+	const uint8_t *at = unpack_bytes(unpack_u64(value.data, &row.up_to.n), row.prev.bytes, sizeof(row.prev.bytes));
+	if (value.size == CARRY_ROW)
+		(void)unpack_u64(unpack_u64(at, &row.kept_epoch.n), &row.kept_seq.n);
+	return row;
+}
+
+#define LOST "lost "
+#define LOST_SIZE ((size_t)5)
+#define LOST_HEAD ((size_t)24)
+
+void row_put_lost(struct vl_txn *txn, struct vl_bytes batch_key, struct vl_time when, struct lost_events events,
+		  struct vl_bytes raw)
+{
+	struct vl_key key;
+	struct vl_buf value = {0};
+	uint8_t head[LOST_HEAD];
+
+	(void)pack_u64(pack_u64(pack_u64(head, (uint64_t)when.seconds), events.first), events.end);
+	vl_buf_put(&value, head, sizeof(head));
+	vl_buf_put(&value, raw.data, raw.size);
+	vl_key_reset(&key);
+	vl_key_bytes(&key, LOST, LOST_SIZE);
+	vl_key_bytes(&key, batch_key.data, batch_key.size);
+	if (vl_buf_failed(&value))
+		vl_txn_fail(txn, VL_ERR_NOMEM);
+	else
+		vl_txn_put(txn, META, vl_key_done(&key), vl_buf_bytes(&value));
+	vl_buf_free(&value);
+}
+
+struct vl_cursor *row_open_lost(struct vl_txn *txn)
+{
+	struct vl_cursor *cursor = vl_cursor_open(txn, META);
+
+	/* One of these rows that is damaged itself says nothing any more. */
+	vl_cursor_pass_over(cursor, (struct vl_bytes){0}, NULL, NULL);
+	return cursor;
+}
+
+bool row_next_lost(struct vl_cursor *cursor, bool first, struct vl_outbox_batch *batch, struct lost_events *events)
+{
+	static const struct vl_bytes prefix = {(const uint8_t *)LOST, LOST_SIZE};
+	struct vl_bytes key, value;
+
+	if (!(first ? vl_cursor_seek(cursor, prefix, &key, &value) : vl_cursor_next(cursor, &key, &value)) ||
+	    !vl_key_has_prefix(key, prefix) || value.size < LOST_HEAD)
+		return false;
+	uint64_t seconds;
+	(void)unpack_u64(unpack_u64(unpack_u64(value.data, &seconds), &events->first), &events->end);
+	struct vl_bytes raw = {value.data + LOST_HEAD, value.size - LOST_HEAD};
+	struct vl_bytes place = {key.data + LOST_SIZE, key.size - LOST_SIZE};
+	/* Its head may be sound still, and say how many events it had. */
+	(void)row_read_batch(place, raw, batch);
+	batch->stored_at = (struct vl_time){(int64_t)seconds, 0};
+	batch->value = raw;
+	batch->state = VL_OUTBOX_LOST;
+	return batch->lane != NULL;
+}
+
+#define IDS "ids"
+
+void row_put_ids(struct vl_txn *txn, const struct ids_row *row)
+{
+	uint8_t bytes[16];
+
+	(void)pack_u64(pack_u64(bytes, (uint64_t)row->since), row->count);
+	vl_txn_put(txn, META, vl_bytes_of(IDS), (struct vl_bytes){bytes, sizeof(bytes)});
+}
+
+bool row_get_ids(struct vl_txn *txn, struct ids_row *row)
+{
+	struct vl_bytes value;
+
+	*row = (struct ids_row){0};
+	if (vl_txn_find(txn, META, vl_bytes_of(IDS), &value) != VL_OK || value.size != 16)
+		return false;
+	uint64_t since;
+	(void)unpack_u64(unpack_u64(value.data, &since), &row->count);
+	row->since = (int64_t)since;
+	return true;
+}
+
+static struct vl_key lane_ids_key(const char *lane)
+{
+	struct vl_key key;
+
+	vl_key_reset(&key);
+	vl_key_bytes(&key, IDS " ", sizeof(IDS));
+	vl_key_bytes(&key, lane, strlen(lane));
+	return key;
+}
+
+void row_put_lane_ids(struct vl_txn *txn, const char *lane, const struct lane_ids *row)
+{
+	struct vl_key key = lane_ids_key(lane);
+	uint8_t bytes[32], *at = pack_u64(pack_u64(bytes, row->epoch.n), row->event.n);
+
+	(void)pack_u64(pack_u64(at, row->due_epoch.n), row->due_seq.n);
+	vl_txn_put(txn, META, vl_key_done(&key), (struct vl_bytes){bytes, sizeof(bytes)});
+}
+
+struct lane_ids row_get_lane_ids(struct vl_txn *txn, const char *lane)
+{
+	struct vl_key key = lane_ids_key(lane);
+	struct lane_ids row = {0};
+	struct vl_bytes value;
+
+	if (vl_txn_find(txn, META, vl_key_done(&key), &value) != VL_OK || value.size != 32)
+		return row;
+	const uint8_t *at = unpack_u64(unpack_u64(value.data, &row.epoch.n), &row.event.n);
+	(void)unpack_u64(unpack_u64(at, &row.due_epoch.n), &row.due_seq.n);
 	return row;
 }
 

@@ -70,8 +70,9 @@ static bool decode(const uint8_t *packet, size_t size, struct vl_pipe_message *m
 	message->lane = vl_roster_find((const char *)packet + HEAD, size - HEAD);
 	message->kind = packet[0];
 	return message->kind == VL_PIPE_COMMITTED || message->kind == VL_PIPE_STOP || message->kind == VL_PIPE_LINE ||
-	       message->kind == VL_PIPE_CLOCK ||
-	       ((message->kind == VL_PIPE_ACKED || message->kind == VL_PIPE_SENT || message->kind == VL_PIPE_RESEND) &&
+	       message->kind == VL_PIPE_CLOCK || message->kind == VL_PIPE_ALIVE ||
+	       ((message->kind == VL_PIPE_ACKED || message->kind == VL_PIPE_DAMAGED || message->kind == VL_PIPE_SENT ||
+		 message->kind == VL_PIPE_RESEND) &&
 		message->lane != NULL);
 }
 

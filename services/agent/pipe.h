@@ -20,11 +20,13 @@ enum vl_pipe_kind {
 	VL_PIPE_CLOCK,         /* link: how far the broker's clock is ahead of ours */
 	VL_PIPE_SENT,          /* link: a Kafka that answered was given all of `lane` up to (epoch, seq) */
 	VL_PIPE_LINE,          /* link: the line carries `rate` bytes a second */
+	VL_PIPE_DAMAGED,       /* link: the batch (epoch, seq) of `lane` is to be sent and is damaged */
+	VL_PIPE_ALIVE,         /* link: it goes round */
 };
 
 struct vl_pipe_message {
 	enum vl_pipe_kind kind;
-	const struct vl_lane *lane; /* ACKED, SENT and RESEND only */
+	const struct vl_lane *lane; /* ACKED, SENT, DAMAGED and RESEND only */
 	struct vl_epoch epoch;
 	struct vl_seq seq;
 	struct vl_seq to; /* RESEND only */

@@ -45,6 +45,14 @@ void vl_pulse_close(struct vl_pulse *pulse)
 	free(pulse);
 }
 
+void vl_pulse_renew(struct vl_pulse *pulse, uint64_t every)
+{
+	if (every == pulse->options.every)
+		return;
+	pulse->options.every = every;
+	pulse->due = every > 0 ? 0 : -1;
+}
+
 int64_t vl_pulse_due(const struct vl_pulse *pulse)
 {
 	return pulse->due;

@@ -22,6 +22,9 @@ struct vl_pulse_options {
 struct vl_pulse *vl_pulse_open(const struct vl_pulse_options *options);
 void vl_pulse_close(struct vl_pulse *pulse);
 
+/* Another interval from now on. */
+void vl_pulse_renew(struct vl_pulse *pulse, uint64_t every);
+
 /* When to call vl_pulse_make next; -1 for never. */
 int64_t vl_pulse_due(const struct vl_pulse *pulse);
 

@@ -19,9 +19,11 @@ struct vl_resend {
 	struct vl_place applied;
 };
 
-/* True where the lane should now be sent again from `applied` on. Call it now and then; `now_ms` is above 0. */
+/* True where the lane should now be sent again from `applied` on. Call it now and then; `now_ms` is above 0. Say so once it is
+ * done: until then it stays due, and the wait is what it was. */
 bool vl_resend_due(struct vl_resend *resend, struct vl_place acked, struct vl_place applied, int64_t first_ms,
 		   int64_t now_ms);
+void vl_resend_done(struct vl_resend *resend, int64_t now_ms);
 
 /* How soon headquarters' wish for a lane is granted again. */
 #define VL_RESEND_ASKED_MIN_MS ((int64_t)1000)
@@ -36,7 +38,8 @@ struct vl_resend_asked {
 
 /* True where a directive (proto/valise/directive/v1) for the lane may be acted on now: each time twice as long after the one before,
  * until what headquarters has applied moves on, so that nobody can have a thin line filled with the same again and again.
- * `now_ms` is above 0. */
+ * `now_ms` is above 0. Say so once it was acted on; what could not be does not count. */
 bool vl_resend_granted(struct vl_resend_asked *asked, struct vl_place applied, int64_t now_ms);
+void vl_resend_acted(struct vl_resend_asked *asked, struct vl_place applied, int64_t now_ms);
 
 #endif

@@ -54,13 +54,16 @@ struct vl_sender {
 	const char **lanes; /* of the class */
 	size_t n_lanes;
 	int64_t reopen_at, reopen_ms, well_since;
-	int64_t since;        /* when it was opened, by the clock */
-	uint64_t rate;        /* the last known */
-	int64_t ahead_ms;     /* the broker's clock before ours */
-	bool clock_known;     /* and nobody has asked */
-	bool news;            /* acks that nobody has asked for */
-	bool heard;           /* this producer has had an ack, and no trouble since */
-	bool closing;         /* what is told of records now is not about Kafka */
+	int64_t since;    /* when it was opened, by the clock */
+	uint64_t rate;    /* the last known */
+	int64_t ahead_ms; /* the broker's clock before ours */
+	bool clock_known; /* and nobody has asked */
+	bool news;        /* acks that nobody has asked for */
+	bool heard;       /* this producer has had an ack, and no trouble since */
+	bool closing;     /* what is told of records now is not about Kafka */
+	bool damaged;     /* a batch, and nobody has asked: */
+	size_t damaged_lane;
+	struct vl_place damaged_place;
 	enum vl_err broken;   /* why the producer must be replaced */
 	enum vl_err told;     /* the trouble that was logged last, so that each is logged once */
 	enum vl_err *told_of; /* the same for each lane */
@@ -301,10 +304,11 @@ static bool send_next(struct vl_sender *sender, const char *mission, struct vl_o
 	if (!vl_flight_allows(sender->flight, lane, bytes))
 		return false;
 	if (!looks_right(sender, &batch)) {
-		(void)vl_fail(&why, VL_ERR_CORRUPT, "batch %llu of epoch %llu is damaged in the outbox",
-			      (unsigned long long)batch.seq.n, (unsigned long long)batch.epoch.n);
+		/* The keeper gives it up; then there is something else behind what was sent. */
 		vl_flight_set_aside(sender->flight, lane, now);
-		lane_trouble(sender, lane, VL_ERR_CORRUPT, &why);
+		sender->damaged = true;
+		sender->damaged_lane = lane;
+		sender->damaged_place = (struct vl_place){batch.epoch, batch.seq};
 		return true;
 	}
 	/* Noted before it is sent, as its ack may come from within. */
@@ -381,6 +385,16 @@ bool vl_sender_news(struct vl_sender *sender)
 
 	sender->news = false;
 	return news;
+}
+
+bool vl_sender_damaged(struct vl_sender *sender, size_t *lane, struct vl_place *place)
+{
+	bool damaged = sender->damaged;
+
+	*lane = sender->damaged_lane;
+	*place = sender->damaged_place;
+	sender->damaged = false;
+	return damaged;
 }
 
 bool vl_sender_clock(struct vl_sender *sender, int64_t *ahead_ms)

@@ -35,6 +35,9 @@ bool vl_sender_heard(const struct vl_sender *sender);
 /* Whether anything was acked since the last call. */
 bool vl_sender_news(struct vl_sender *sender);
 
+/* A batch that was to be sent and is damaged, since the last call; false where there was none. Its lane rests meanwhile. */
+bool vl_sender_damaged(struct vl_sender *sender, size_t *lane, struct vl_place *place);
+
 /* How far the broker's clock is ahead of ours, as the nearest of the acks since the last call tells; false where none does. */
 bool vl_sender_clock(struct vl_sender *sender, int64_t *ahead_ms);
 

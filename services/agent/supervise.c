@@ -23,6 +23,10 @@ struct vl_child {
 	pid_t pid; /* 0 while none runs */
 	int pipe;
 	int64_t started, again_at, again_ms;
+	bool renewed; /* it was asked to end, for a new one */
+	int64_t beat_at;
+	uint64_t heard; /* at the last look */
+	unsigned silent;
 };
 
 /* Between fork and exec, with the parent's memory still there: only what a signal handler might do. */
@@ -36,7 +40,7 @@ static void become_link(const char *path, int pipe, const char *fd, pid_t parent
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)fcntl(pipe, F_SETFD, 0);
-	(void)execl("/proc/self/exe", "valise-agent", "--link", fd, "--config", path, (char *)NULL);
+	(void)execl("/proc/self/exe", "valise-link", "--link", fd, "--config", path, (char *)NULL);
 	_exit(127);
 }
 
@@ -62,6 +66,9 @@ static enum vl_err start(struct vl_child *child, struct vl_why *why)
 	child->pid = pid;
 	child->pipe = ends[0];
 	child->started = vl_monotonic_ms();
+	child->beat_at = child->started + VL_CHILD_BEAT_MS;
+	child->silent = 0;
+	child->renewed = false;
 	return VL_OK;
 }
 
@@ -111,6 +118,9 @@ bool vl_child_reap(struct vl_child *child, int64_t now_ms)
 	if (child->pid == 0 || waitpid(child->pid, &status, WNOHANG) != child->pid)
 		return false;
 	child->pid = 0;
+	child->again_at = now_ms;
+	if (child->renewed)
+		return true;
 	bool lasted = now_ms - child->started >= LASTED_MS;
 	child->again_ms = vl_back_off(lasted ? 0 : child->again_ms, AGAIN_MIN_MS, AGAIN_MAX_MS);
 	child->again_at = now_ms + child->again_ms;
@@ -118,18 +128,45 @@ bool vl_child_reap(struct vl_child *child, int64_t now_ms)
 	return true;
 }
 
+void vl_child_renew(struct vl_child *child)
+{
+	struct vl_pipe_message stop = {.kind = VL_PIPE_STOP};
+
+	if (child->pid == 0) {
+		child->again_at = 0;
+		return;
+	}
+	child->renewed = true;
+	if (vl_pipe_send(child->pipe, &stop) != VL_OK)
+		(void)kill(child->pid, SIGTERM);
+}
+
+void vl_child_watch(struct vl_child *child, uint64_t heard, int64_t now_ms)
+{
+	if (child->pid == 0 || now_ms < child->beat_at)
+		return;
+	child->beat_at = now_ms + VL_CHILD_BEAT_MS;
+	child->silent = heard == child->heard ? child->silent + 1 : 0;
+	child->heard = heard;
+	if (child->silent < VL_CHILD_BEATS)
+		return;
+	vl_log_error("the link has said nothing for %d s: it is ended", VL_CHILD_BEATS * VL_CHILD_BEAT_MS / 1000);
+	(void)kill(child->pid, SIGKILL);
+	child->silent = 0;
+}
+
 int vl_child_timeout(const struct vl_child *child, int64_t now_ms)
 {
-	if (child->pid != 0)
-		return -1;
-	return child->again_at > now_ms ? (int)(child->again_at - now_ms) : 0;
+	int64_t at = child->pid != 0 ? child->beat_at : child->again_at;
+
+	return at > now_ms ? (int)(at - now_ms) : 0;
 }
 
 bool vl_child_start_due(struct vl_child *child, int64_t now_ms)
 {
 	struct vl_why why = {0};
 
-	if (vl_child_timeout(child, now_ms) != 0)
+	if (child->pid != 0 || now_ms < child->again_at)
 		return false;
 	enum vl_err err = start(child, &why);
 	if (err == VL_OK)

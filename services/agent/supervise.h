@@ -1,5 +1,6 @@
 /*
- * The link as a child process: started, reaped, and started again after a while, longer each time it does not last.
+ * The link as a child process: started, reaped, and started again after a while, longer each time it does not last. One that says
+ * nothing is ended.
  */
 #ifndef VALISE_AGENT_SUPERVISE_H
 #define VALISE_AGENT_SUPERVISE_H
@@ -21,7 +22,17 @@ int vl_child_pipe(const struct vl_child *child);
 bool vl_child_reap(struct vl_child *child, int64_t now_ms);
 void vl_child_forget_pipe(struct vl_child *child);
 
-/* Milliseconds until a new one is due; -1 while one runs. */
+/* Have it end, and a new one start at once, which reads the configuration anew. */
+void vl_child_renew(struct vl_child *child);
+
+/* Call it whenever timeout says so. `heard` counts what came from the link so far; it says something every two seconds. Where
+ * nothing came in VL_CHILD_BEATS looks of two seconds, it hangs or was stopped, and is killed. Looks are counted, and not time, as this
+ * process may have been stopped itself. */
+#define VL_CHILD_BEAT_MS 2000
+#define VL_CHILD_BEATS 15
+void vl_child_watch(struct vl_child *child, uint64_t heard, int64_t now_ms);
+
+/* Milliseconds until a new one, or a look, is due. */
 int vl_child_timeout(const struct vl_child *child, int64_t now_ms);
 
 /* Start a new one where that is due; true where it was. */

@@ -43,7 +43,9 @@ bool vl_wishes_take(struct vl_resend_asked *asked, struct vl_outbox *outbox, str
 	if (!vl_resend_granted(&asked[lane], applied, now_ms))
 		return false;
 	bool gone = !vl_place_later(to, after), again = !gone && vl_flight_send_again(flight, lane, after, to);
-	if (gone || again)
+	if (gone || again) {
+		vl_resend_acted(&asked[lane], applied, now_ms);
 		tell(resend, gone);
+	}
 	return again;
 }

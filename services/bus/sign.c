@@ -12,6 +12,7 @@
 struct vl_signer {
 	struct vl_public_key public;
 	uint8_t *secret; /* libsodium's 64 bytes, in a guarded page that nothing can write */
+	bool locked;
 };
 
 struct signed_bytes {
@@ -49,6 +50,8 @@ enum vl_err vl_signer_open(const uint8_t seed[32], struct vl_signer **signer)
 	if (made == NULL || secret == NULL)
 		goto fail;
 	(void)crypto_sign_seed_keypair(made->public.bytes, secret, seed);
+	/* sodium_malloc has tried, and says nothing where it could not. */
+	made->locked = sodium_mlock(secret, crypto_sign_SECRETKEYBYTES) == 0;
 	if (sodium_mprotect_readonly(secret) != 0)
 		goto fail;
 	made->secret = secret;
@@ -66,6 +69,11 @@ void vl_signer_close(struct vl_signer *signer)
 		return;
 	sodium_free(signer->secret); /* wipes it */
 	free(signer);
+}
+
+bool vl_signer_locked(const struct vl_signer *signer)
+{
+	return signer->locked;
 }
 
 const struct vl_public_key *vl_signer_public(const struct vl_signer *signer)

@@ -36,16 +36,19 @@ struct vl_signer;
 enum vl_err vl_signer_open(const uint8_t seed[32], struct vl_signer **signer) VL_CHECKED;
 void vl_signer_close(struct vl_signer *signer);
 
+/* Whether the key is locked in memory, so that it is never written to swap. */
+bool vl_signer_locked(const struct vl_signer *signer);
+
 const struct vl_public_key *vl_signer_public(const struct vl_signer *signer);
 struct vl_key_id vl_key_id_of(const struct vl_public_key *key);
 
 /* Sign, and verify what was signed: a fault in the machine must not leak the key. BUG where it does not verify. */
 enum vl_err vl_sign(const struct vl_signer *signer, enum vl_domain domain, const struct vl_digest *digest,
-                    struct vl_signature *signature) VL_CHECKED;
+		    struct vl_signature *signature) VL_CHECKED;
 
 /* BAD_SIGNATURE, or ok. */
 enum vl_err vl_verify(const struct vl_public_key *key, enum vl_domain domain, const struct vl_digest *digest,
-                      const struct vl_signature *signature) VL_CHECKED;
+		      const struct vl_signature *signature) VL_CHECKED;
 
 /* The header `vl-sig`: "<key id, 32 hex digits>.<signature, standard base64 with padding>". */
 #define VL_SIG_HEADER "vl-sig"

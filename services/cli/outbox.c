@@ -6,16 +6,19 @@
 #include "cli/table.h"
 
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
-#define LOOK_BATCHES 2000 /* read under one snapshot; the agent cannot reuse room meanwhile */
+/* Read under one snapshot: the agent cannot use freed room again meanwhile. */
+#define LOOK_BATCHES 1000
+#define LOOK_BYTES ((size_t)8 << 20)
 
 struct listing {
 	struct vl_outbox *outbox;
 	struct cli_table *table; /* NULL for JSON */
 	struct vl_buf out;
-	uint64_t n, damaged;
+	uint64_t n, damaged, lost;
 };
 
 static const char *state_name(enum vl_outbox_state state)
@@ -31,6 +34,8 @@ static const char *state_name(enum vl_outbox_state state)
 		return "applied";
 	case VL_OUTBOX_DAMAGED:
 		return "damaged";
+	case VL_OUTBOX_LOST:
+		return "lost";
 	}
 	return "unknown";
 }
@@ -84,21 +89,52 @@ static void put_applied(struct listing *l, struct vl_outbox_look *look, const ch
 	cli_table_put(l->table, "applied");
 }
 
+/* Batches that were damaged and are given up; there are few. */
+static enum vl_err put_lost(struct listing *l, struct vl_why *why)
+{
+	struct vl_outbox_look *look = vl_outbox_look(l->outbox, why);
+	struct vl_outbox_batch batch = {0};
+
+	if (look == NULL)
+		return VL_ERR_IO;
+	for (; vl_outbox_each_lost(look, &batch); l->lost++)
+		put(l, &batch);
+	enum vl_err err = vl_outbox_look_err(look);
+	vl_outbox_look_end(look);
+	return err;
+}
+
+/* Whoever stops this program in the middle of a look would keep the agent's room from use: it stops behind it. */
+static void put_off_stopping(sigset_t *before)
+{
+	sigset_t stops;
+
+	(void)sigemptyset(&stops);
+	(void)sigaddset(&stops, SIGTSTP);
+	(void)sigaddset(&stops, SIGTTIN);
+	(void)sigaddset(&stops, SIGTTOU);
+	(void)sigprocmask(SIG_BLOCK, &stops, before);
+}
+
 /* Some more batches of a lane, after `*epoch` and `*seq`, which move on. False at its end, or on an error. */
 static bool put_some(struct listing *l, const char *lane, struct vl_epoch *epoch, struct vl_seq *seq, enum vl_err *err,
 		     struct vl_why *why)
 {
-	struct vl_outbox_look *look = vl_outbox_look(l->outbox, why);
-	struct vl_outbox_batch batch = {0};
+	sigset_t before;
 	bool more = true;
 
+	put_off_stopping(&before);
+	struct vl_outbox_look *look = vl_outbox_look(l->outbox, why);
+	struct vl_outbox_batch batch = {0};
 	if (look == NULL) {
+		(void)sigprocmask(SIG_SETMASK, &before, NULL);
 		*err = VL_ERR_NOMEM;
 		return false;
 	}
 	if (epoch->n == 0 && seq->n == 0)
 		put_applied(l, look, lane);
-	for (size_t i = 0; i < LOOK_BATCHES && more; i++) {
+	size_t bytes = 0;
+	for (size_t i = 0; i < LOOK_BATCHES && bytes < LOOK_BYTES && more; i++) {
 		more = vl_outbox_next(look, lane, *epoch, *seq, &batch);
 		if (!more)
 			break;
@@ -109,10 +145,12 @@ static bool put_some(struct listing *l, const char *lane, struct vl_epoch *epoch
 		put(l, &batch);
 		*epoch = batch.epoch;
 		*seq = batch.seq;
+		bytes += batch.value.size;
 		l->n++;
 	}
 	*err = vl_outbox_look_err(look);
 	vl_outbox_look_end(look);
+	(void)sigprocmask(SIG_SETMASK, &before, NULL);
 	cli_progress("%" PRIu64 " batches", l->n);
 	return more && *err == VL_OK;
 }
@@ -156,7 +194,7 @@ static enum vl_err put_all(struct listing *l, struct vl_why *why)
 	for (size_t at = 0; at < names.size && err == VL_OK; at += strlen((const char *)names.data + at) + 1)
 		err = put_lane(l, (const char *)names.data + at, why);
 	vl_buf_free(&names);
-	return err;
+	return err == VL_OK ? put_lost(l, why) : err;
 }
 
 static int ls(const struct cli_options *options)
@@ -186,8 +224,15 @@ static int ls(const struct cli_options *options)
 	if (err == VL_OK)
 		cli_write(l.out.data, l.out.size);
 	if (err == VL_OK && l.damaged > 0) {
-		vl_log_error("%" PRIu64 " batches are damaged on this disk; their lanes stand still before them",
+		vl_log_error("%" PRIu64
+			     " batches are damaged on this disk; the agent gives them up when they are to be sent",
 			     l.damaged);
+		code = CLI_UNVERIFIED;
+	}
+	if (err == VL_OK && l.lost > 0) {
+		vl_log_error("%" PRIu64
+			     " damaged batches were given up: their events are lost unless headquarters has them",
+			     l.lost);
 		code = CLI_UNVERIFIED;
 	}
 	vl_buf_free(&l.out);
@@ -204,8 +249,9 @@ const struct cli_verb cli_outbox_verbs[] = {
 			 "to a Kafka that was answering; it may be there or not) or acked (Kafka has acknowledged it). "
 			 "A batch\n"
 			 "that headquarters has applied is kept no longer: one line a lane says how far that is.\n"
-			 "A batch that this disk has let rot is damaged, and is not sent; exit code 4 where there is "
-			 "one.\n"
+			 "A batch that this disk has let rot is damaged, and is not sent; one that was given up is "
+			 "lost. Exit\n"
+			 "code 4 where there is one.\n"
 			 "Works while the agent runs and while it does not.",
 		.options = CLI_OPT_OUTBOX | CLI_OPT_OUTPUT,
 		.run = ls,

@@ -1,5 +1,5 @@
 /*
- * Inside the store: what its parts share. open.c makes and opens one, file.c looks at its file, store.c works in it, cursor.c walks,
+ * Inside the store: what its parts share. open.c makes and opens one, file.c looks at its file, store.c works in it, cursor.c walks, readers.c looks at who reads,
  * check.c tells a damaged row.
  */
 #ifndef VALISE_STORE_INSIDE_H
@@ -51,6 +51,9 @@ enum vl_err vl_store_check_length(struct vl_store *store, bool read_only, struct
 
 /* After a commit: LMDB does not write a page that was taken and given back at once, were it the last. */
 void vl_store_fill_up(struct vl_store *store);
+
+/* What the file may grow by before its disk is full; SIZE_MAX where that cannot be told. */
+size_t vl_store_disk_left(MDB_env *env);
 
 /* -- check words -- */
 

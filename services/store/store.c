@@ -49,25 +49,7 @@ enum vl_err vl_store_explain(struct vl_why *why, int rc)
 	return vl_fail(why, vl_store_translate(rc), "%s", mdb_strerror(rc));
 }
 
-/* Pages freed by earlier transactions: LMDB lists them in its own database 0, a count first in each entry. */
-static size_t free_pages(MDB_txn *txn)
-{
-	MDB_cursor *cursor;
-	MDB_val key, value;
-	size_t pages = 0, count;
-
-	if (mdb_cursor_open(txn, 0, &cursor) != 0)
-		return 0;
-	while (mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == 0) {
-		memcpy(&count, value.mv_data, sizeof(count));
-		pages += count;
-	}
-	mdb_cursor_close(cursor);
-	return pages;
-}
-
-/* What the file may grow by before its disk is full; SIZE_MAX where that cannot be told. */
-static size_t disk_left(MDB_env *env)
+size_t vl_store_disk_left(MDB_env *env)
 {
 	struct statvfs disk;
 	int fd;
@@ -75,30 +57,6 @@ static size_t disk_left(MDB_env *env)
 	if (mdb_env_get_fd(env, &fd) != 0 || fstatvfs(fd, &disk) != 0)
 		return SIZE_MAX;
 	return (size_t)disk.f_bavail * disk.f_frsize;
-}
-
-void vl_store_usage(struct vl_store *store, size_t *used, size_t *room)
-{
-	MDB_envinfo info;
-	MDB_stat stat;
-	MDB_txn *txn;
-	size_t freed = 0;
-
-	(void)mdb_env_info(store->env, &info);
-	(void)mdb_env_stat(store->env, &stat);
-	if (mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn) == 0) {
-		freed = free_pages(txn);
-		mdb_txn_abort(txn);
-	}
-	size_t file = (info.me_last_pgno + 1) * stat.ms_psize, left = disk_left(store->env);
-	*used = file - freed * stat.ms_psize;
-	*room = left < info.me_mapsize - file ? file + left : info.me_mapsize;
-}
-
-void vl_store_reap_readers(struct vl_store *store)
-{
-	int dead;
-	(void)mdb_reader_check(store->env, &dead);
 }
 
 struct vl_txn *vl_txn_begin(struct vl_store *store, bool write, struct vl_why *why)
@@ -183,7 +141,8 @@ enum vl_err vl_txn_commit(struct vl_txn *txn, struct vl_why *why)
 		return VL_OK;
 	}
 	/* A full disk takes half a write, and LMDB then speaks of EIO. */
-	bool full = vl_store_translate(rc) == VL_ERR_FULL || (rc == EIO && disk_left(store->env) < NEARLY_FULL);
+	bool full =
+		vl_store_translate(rc) == VL_ERR_FULL || (rc == EIO && vl_store_disk_left(store->env) < NEARLY_FULL);
 	if (full && !is_dead(store->env))
 		return vl_fail(why, VL_ERR_FULL, "%s", mdb_strerror(rc == EIO ? ENOSPC : rc));
 	return vl_fail(why, VL_ERR_OUTCOME_UNKNOWN, "commit failed: %s", mdb_strerror(rc));

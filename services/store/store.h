@@ -51,6 +51,23 @@ void vl_store_close(struct vl_store *store);
  * has less. */
 void vl_store_usage(struct vl_store *store, size_t *used, size_t *room);
 
+/* A process that reads, as of the commit `snapshot`. */
+struct vl_store_reader {
+	long pid;
+	uint64_t snapshot;
+};
+
+/* The same, and what cannot be used again although it is free: pages freed since the oldest snapshot that somebody reads, and who
+ * that is. `pinned` is 0 where nobody reads an old one. */
+struct vl_store_use {
+	size_t used, room, pinned;
+	struct vl_store_reader reader;
+};
+void vl_store_use(struct vl_store *store, struct vl_store_use *use);
+
+/* Who reads the oldest snapshot; false where nobody reads one that is older than the last commit. */
+bool vl_store_oldest_reader(struct vl_store *store, struct vl_store_reader *reader);
+
 /* Forget readers that died (lmdb.h, mdb_reader_check). Cheap; call it at start and now and then. */
 void vl_store_reap_readers(struct vl_store *store);
 

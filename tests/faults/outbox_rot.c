@@ -78,6 +78,57 @@ static enum rot_verdict look_at_batches(struct box *box)
 	return worst;
 }
 
+static bool commit(struct box *box)
+{
+	return vl_outbox_commit(box->outbox, NULL) == VL_OK;
+}
+
+/* Give up the first batch that is damaged, and carry what is behind it. False where there is none, or the store says no. */
+static bool give_up_one(struct box *box)
+{
+	struct vl_outbox_look *look = vl_outbox_look(box->outbox, NULL);
+	struct vl_outbox_batch batch = {0};
+	char lane[256] = "";
+	bool found = false;
+
+	while (look != NULL && !found && vl_outbox_each(look, &batch))
+		found = !vl_outbox_intact(&batch);
+	if (found)
+		(void)snprintf(lane, sizeof(lane), "%s", batch.lane);
+	vl_outbox_look_end(look);
+	if (!found || vl_outbox_begin(box->outbox, NULL) != VL_OK)
+		return false;
+	bool done = vl_outbox_give_up(box->outbox, lane, batch.epoch, batch.seq);
+	if (!commit(box))
+		return false;
+	for (unsigned i = 0; done && vl_outbox_freeing(box->outbox) && i < 100; i++) {
+		if (vl_outbox_begin(box->outbox, NULL) != VL_OK)
+			return false;
+		vl_outbox_free_some(box->outbox);
+		if (!commit(box))
+			return false;
+	}
+	return done;
+}
+
+/* What was found damaged costs itself: once it is given up all that is kept is whole, or the store says that it is not. */
+static enum rot_verdict mend(struct box *box)
+{
+	struct vl_outbox_batch batch = {0};
+	uint64_t lost;
+
+	do
+		lost = vl_outbox_lost(box->outbox);
+	while (give_up_one(box) && vl_outbox_lost(box->outbox) > lost);
+	struct vl_outbox_look *look = vl_outbox_look(box->outbox, NULL);
+	bool whole = look != NULL;
+	while (whole && vl_outbox_each(look, &batch))
+		whole = vl_outbox_intact(&batch) || batch.state == VL_OUTBOX_APPLIED;
+	bool refused = look == NULL || vl_outbox_look_err(look) != VL_OK;
+	vl_outbox_look_end(look);
+	return whole || refused || vl_outbox_lost(box->outbox) == 0 ? ROT_FOUND : ROT_WRONG;
+}
+
 static enum rot_verdict judge(void *context, const char *folder)
 {
 	struct run *run = context;
@@ -93,6 +144,8 @@ static enum rot_verdict judge(void *context, const char *folder)
 		return ROT_FOUND;
 	}
 	enum rot_verdict verdict = look_at_batches(box);
+	if (verdict == ROT_FOUND)
+		verdict = mend(box);
 	box_close(box);
 	if (verdict != ROT_SAME)
 		return verdict;

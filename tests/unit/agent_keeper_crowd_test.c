@@ -115,18 +115,26 @@ static void strangers_are_told_and_turned_away(void **state)
 	assert_int_equal(house_stored(house), 0);
 }
 
+/* Each is in the middle of something. */
 static void too_many_are_told(void **state)
 {
 	struct house *house = *state;
 	int fds[VL_KEEPER_CLIENTS + 1];
+	struct vl_buf request;
 
-	for (int i = 0; i <= VL_KEEPER_CLIENTS; i++) {
+	request_open(&request, 1);
+	request_add(&request, 1, CASE_TYPE, 10);
+	request_close(&request);
+	for (int i = 0; i < VL_KEEPER_CLIENTS; i++) {
 		fds[i] = house_dial(house);
-		house_step(house);
+		house_send(house, fds[i], request.data, request.size - 1);
+		house_settle(house);
 	}
+	fds[VL_KEEPER_CLIENTS] = house_dial(house);
 	house_refused(house, fds[VL_KEEPER_CLIENTS], 0, INVALID, "128");
-	house_ask_one(house, fds[0], 1, 1, CASE_TYPE, 10);
+	house_send(house, fds[0], request.data + request.size - 1, 1);
 	house_accepted(house, fds[0], 1, 1, false);
+	vl_buf_free(&request);
 	for (int i = 0; i <= VL_KEEPER_CLIENTS; i++)
 		(void)close(fds[i]);
 	house_settle(house);
@@ -134,6 +142,92 @@ static void too_many_are_told(void **state)
 	house_ask_one(house, fds[0], 2, 2, CASE_TYPE, 10);
 	house_accepted(house, fds[0], 2, 2, false);
 	(void)close(fds[0]);
+}
+
+/* Whoever has nothing under way gives way, the one that has not moved for longest; nobody else does. */
+static void idle_ones_give_way(void **state)
+{
+	struct house *house = *state;
+	int fds[VL_KEEPER_CLIENTS], more[8];
+
+	for (int i = 0; i < VL_KEEPER_CLIENTS; i++) {
+		fds[i] = house_dial(house);
+		house_settle(house);
+		/* So that it is later than the one before. */
+		for (int64_t now = vl_monotonic_ms(); vl_monotonic_ms() == now;)
+			;
+	}
+	house_send(house, fds[0], "\0\0\1", 3);
+	house_settle(house);
+	for (int i = 0; i < 8; i++) {
+		more[i] = house_dial(house);
+		house_ask_one(house, more[i], 1, (uint64_t)i + 1, FLASH_TYPE, 10);
+		Valise__V1__PublishResponse *response = house_answer(house, more[i]);
+		(void)result_taken(response->results[0]);
+		FREE(response);
+	}
+	assert_false(house_closed(house, fds[0]));
+	for (int i = 1; i <= 8; i++)
+		assert_true(house_closed(house, fds[i]));
+	assert_false(house_closed(house, fds[9]));
+	for (int i = 0; i < VL_KEEPER_CLIENTS; i++)
+		(void)close(fds[i]);
+	for (int i = 0; i < 8; i++)
+		(void)close(more[i]);
+	assert_int_equal(house_stored(house), 8);
+}
+
+/* Programs that never stop sending: each has its piece of every commit, and what is urgent is in the very next one. */
+static void nobody_waits_behind_a_flood(void **state)
+{
+	enum { FLOODS = 24 };
+	struct house *house = *state;
+	int floods[FLOODS], flash;
+	size_t sent[FLOODS] = {0};
+	struct vl_buf request;
+
+	request_open(&request, 7);
+	for (uint64_t n = 0; n < 400; n++)
+		request_add(&request, 0, CASE_TYPE, 500);
+	request_close(&request);
+	for (int i = 0; i < FLOODS; i++)
+		floods[i] = house_dial(house);
+	flash = house_dial(house);
+	house_settle(house);
+	for (unsigned steps = 0, asked = 0, answered = 0; answered < 20; steps++) {
+		for (int i = 0; i < FLOODS; i++) {
+			ssize_t got = send(floods[i], request.data + sent[i] % request.size,
+					   request.size - sent[i] % request.size, MSG_DONTWAIT | MSG_NOSIGNAL);
+			sent[i] += got > 0 ? (size_t)got : 0;
+		}
+		if (asked == answered) {
+			struct vl_buf one;
+			request_open(&one, asked++);
+			request_add(&one, 5000 + asked, FLASH_TYPE, 10);
+			request_close(&one);
+			assert_int_equal(send(flash, one.data, one.size, MSG_NOSIGNAL), (ssize_t)one.size);
+			vl_buf_free(&one);
+			steps = 0;
+		}
+		house_step(house);
+		uint8_t answer[512];
+		if (recv(flash, answer, sizeof(answer), MSG_DONTWAIT) > 0)
+			answered++;
+		/* Read in this step, stored by this one or the next, answered when that has landed. */
+		assert_true(steps <= 4);
+		for (int i = 0; i < FLOODS; i++) {
+			uint8_t some[4096];
+			while (recv(floods[i], some, sizeof(some), MSG_DONTWAIT) > 0)
+				;
+		}
+	}
+	/* Nobody got much less than another. */
+	for (int i = 0; i < FLOODS; i++)
+		assert_true(sent[i] > request.size / 2);
+	for (int i = 0; i < FLOODS; i++)
+		(void)close(floods[i]);
+	(void)close(flash);
+	vl_buf_free(&request);
 }
 
 /* Random bytes, whole or cut, from several programs at once: no crash, and a well-behaved one is served. */
@@ -197,6 +291,8 @@ int main(void)
 		TEST(answers_that_pile_up_stop_the_reading),
 		TEST(strangers_are_told_and_turned_away),
 		TEST(too_many_are_told),
+		TEST(idle_ones_give_way),
+		TEST(nobody_waits_behind_a_flood),
 		TEST(noise_does_no_harm),
 		TEST(socket_is_private_and_replaced),
 	};
