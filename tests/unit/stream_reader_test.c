@@ -7,6 +7,7 @@
 
 #define LANE "consular.traveller.v1"
 #define FLASH "consular.evacuation.v1"
+#define FETCH_REQUEST 1
 
 /* -- the search -- */
 
@@ -275,6 +276,76 @@ static void a_partition_without_rights_waits_alone_and_heals(void **state)
 	vl_reader_close(reading.reader);
 }
 
+/* Polls until there is trouble. */
+static void await_trouble(struct reading *reading)
+{
+	int64_t end = vl_monotonic_ms() + MOCK_WAIT_MS;
+
+	while (reading->troubles == 0 && vl_monotonic_ms() < end)
+		step(reading);
+	assert_int_equal(reading->troubles, 1);
+}
+
+static void a_partition_without_a_leader_is_named_and_heals(void **state)
+{
+	struct mock *mock = *state;
+	struct reading reading;
+
+	mock_topic(mock, LANE, 2);
+	send_text(mock, LANE, 0, "beside");
+	send_text(mock, LANE, 1, "orphan");
+	rd_kafka_mock_partition_set_leader(mock->cluster, LANE, 1, -1);
+	start(&reading, mock);
+	put(&reading, LANE, 0, 0);
+	put(&reading, LANE, 1, 0);
+	read_until(&reading, "beside");
+	await_trouble(&reading);
+	assert_int_equal(reading.trouble, VL_ERR_UNREACHABLE);
+	send_text(mock, LANE, 0, "more");
+	read_until(&reading, "more");
+	rd_kafka_mock_partition_set_leader(mock->cluster, LANE, 1, 1);
+	read_until(&reading, "orphan");
+	assert_int_equal(reading.troubles, 1);
+	assert_int_equal(reading.passed + reading.lost, 0);
+	vl_reader_close(reading.reader);
+}
+
+/* READ is taken away, DESCRIBE is not: the broker says so of the partition. */
+static void a_fetch_that_is_refused_is_asked_again(void **state)
+{
+	struct mock *mock = *state;
+	struct reading reading;
+
+	mock_topic(mock, LANE, 1);
+	send_text(mock, LANE, 0, "denied");
+	rd_kafka_mock_push_request_errors(mock->cluster, FETCH_REQUEST, 1,
+					  RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+	start(&reading, mock);
+	put(&reading, LANE, 0, 0);
+	await_trouble(&reading);
+	assert_int_equal(reading.trouble, VL_ERR_PERMISSION);
+	read_until(&reading, "denied");
+	assert_int_equal(reading.troubles, 1);
+	assert_int_equal(reading.passed + reading.lost, 0);
+	vl_reader_close(reading.reader);
+}
+
+/* What the broker calls broken once, and gives the second time, is nothing to be passed over. */
+static void what_can_be_read_a_second_time_is_not_passed_over(void **state)
+{
+	struct mock *mock = *state;
+	struct reading reading;
+
+	mock_topic(mock, LANE, 1);
+	send_text(mock, LANE, 0, "sound");
+	rd_kafka_mock_push_request_errors(mock->cluster, FETCH_REQUEST, 1, RD_KAFKA_RESP_ERR_INVALID_MSG);
+	start(&reading, mock);
+	put(&reading, LANE, 0, 0);
+	read_until(&reading, "sound");
+	assert_int_equal(reading.troubles + reading.passed + reading.lost, 0);
+	vl_reader_close(reading.reader);
+}
+
 static void an_offset_that_is_not_there_is_lost_alone(void **state)
 {
 	struct mock *mock = *state;
@@ -343,6 +414,9 @@ int main(void)
 		WITH_MOCK(what_is_too_much_unpacked_is_passed_over_zstd),
 		WITH_MOCK(packed_batches_below_the_bound_are_read),
 		WITH_MOCK(a_partition_without_rights_waits_alone_and_heals),
+		WITH_MOCK(a_partition_without_a_leader_is_named_and_heals),
+		WITH_MOCK(a_fetch_that_is_refused_is_asked_again),
+		WITH_MOCK(what_can_be_read_a_second_time_is_not_passed_over),
 		WITH_MOCK(an_offset_that_is_not_there_is_lost_alone),
 		WITH_MOCK(more_partitions_than_a_byte_can_count),
 	};
