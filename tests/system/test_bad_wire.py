@@ -323,3 +323,29 @@ def test_newly_enrolled_key_is_known_after_sighup(place):
     wait_for("the new key", lambda: "43 senders enrolled" in place.hq.said())
     place.wire.send(value, late.headers(value), key=late.name)
     place.hq.wait_events(late.name, CASE, 1)
+
+
+def test_names_that_look_alike_are_shown_apart(scene):
+    """A record by hand: what an agent would refuse is applied, and a person sees that it is another."""
+    hidden = scene.sender.name + "-1\u00a0", scene.sender.name + "-1\u200b"
+    value = scene.sender.batch(*(scene.sender.event(subject) for subject in hidden))
+    scene.wire.send(value, scene.sender.headers(value), key=scene.sender.name)
+    scene.hq.wait_events(scene.sender.name, CASE, 2)
+    listed = valise.valise("case", "ls", "--views", scene.hq.views).stdout
+    assert scene.sender.name + "-1\\u00a0" in listed and scene.sender.name + "-1\\u200b" in listed, listed
+    missed = valise.valise("case", "show", scene.sender.name + "-1", "--views", scene.hq.views, check=False)
+    assert missed.returncode == 3
+    assert f"did you mean '{scene.sender.name}-1\\u" in missed.stderr, missed.stderr
+    tail = valise.valise("tail", CASE, "--mission", scene.sender.name, *where(scene), "--since", "1h").stdout
+    assert scene.sender.name + "-1\\u00a0" in tail, tail
+
+
+def test_an_unknown_event_is_no_bare_ok(scene):
+    unknown = scene.sender.event("SD-UNKNOWN")
+    unknown.payload.type_url = "type.googleapis.com/consular.case.v1.FutureEvent"
+    value = scene.sender.batch(unknown, scene.sender.event("SD-KNOWN"))
+    scene.wire.send(value, scene.sender.headers(value), key=scene.sender.name)
+    wait_for("the batch", lambda: int(scene.hq.standing(scene.sender.name, CASE).get("batches", 0)) == 1)
+    line = next(line for line in valise.valise("mission", "ls", "--views", scene.hq.views).stdout.splitlines()
+                if line.startswith(scene.sender.name))
+    assert "ok, unread" in line and "1 unread" in line, line
