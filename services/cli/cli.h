@@ -50,6 +50,7 @@ enum {
 	CLI_OPT_OUT = 1 << 14,
 	CLI_OPT_RAW = 1 << 15,
 	CLI_OPT_DRY = 1 << 16,
+	CLI_OPT_FROM = 1 << 24, /* brokers are needed for some of what it says only */
 };
 
 #define CLI_PAIRS 64
@@ -62,7 +63,7 @@ struct cli_instant {
 /* A line as read. Texts belong to argv, the environment or `arena`; one that was not given is NULL. */
 struct cli_options {
 	const char *command, *verb; /* "case", "ls"; `verb` is NULL where the command is the verb */
-	const char *brokers, *keys, *views, *socket, *outbox, *mission, *kind, *id, *out;
+	const char *brokers, *keys, *views, *socket, *outbox, *mission, *kind, *id, *out, *from;
 	struct cli_instant since, until, at;
 	uint64_t count; /* 0: no limit */
 	bool json, follow, all, raw, dry_run;

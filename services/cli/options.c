@@ -49,6 +49,8 @@ static const struct row rows[] = {
 	{CLI_OPT_ID, 0, "id", "ID", NULL, TEXT, AT(id), "the sender, such as CN-SD-EMB"},
 	{CLI_OPT_OUT, 0, "out", "DIR", NULL, TEXT, AT(out), "the folder to write to"},
 	{CLI_OPT_RAW, 0, "raw", NULL, NULL, FLAG, AT(raw), "the bytes of the value alone, to stdout"},
+	{CLI_OPT_FROM, 0, "from", "archive|kafka|both", NULL, TEXT, AT(from),
+	 "what to read; archive where it is not given"},
 	{CLI_OPT_DRY, 0, "dry-run", NULL, NULL, FLAG, AT(dry_run), "only say what would be done"},
 };
 
@@ -349,6 +351,8 @@ static enum vl_err settle_brokers(unsigned options, const char *environment, str
 	bool from_environment = o->brokers == environment;
 
 	if ((options & CLI_OPT_BROKERS) == 0 || (has_brokers(o) && from_environment))
+		return VL_OK;
+	if ((options & CLI_OPT_FROM) != 0 && (o->from == NULL || strcmp(o->from, "archive") == 0))
 		return VL_OK;
 	if (o->brokers == NULL)
 		return vl_fail(why, VL_ERR_USAGE, "no brokers; give -b HOST:PORT or set VALISE_BROKERS");

@@ -6,6 +6,7 @@
 #include "cli/scan.h"
 #include "cli/table.h"
 #include "cli/views.h"
+#include "hq/beside.h"
 #include "hq/check.h"
 #include "hq/digest.h"
 #include "hq/rebuild.h"
@@ -191,6 +192,12 @@ static enum vl_err rebuild_view(struct vl_store *store, const struct vl_ring *ri
 	return VL_OK;
 }
 
+static enum vl_err locked(struct vl_why *why)
+{
+	return vl_fail(why, VL_ERR_LOCKED,
+		       "valise-hq writes to them; stop it, rebuild, and start it again (readers go on)");
+}
+
 /* Nobody else may write meanwhile: the store's lock sees to that. The size of the map stays as it is. */
 static enum vl_err rebuild_all(const struct cli_options *options, struct vl_buf *out, struct vl_why *why)
 {
@@ -212,8 +219,7 @@ static enum vl_err rebuild_all(const struct cli_options *options, struct vl_buf 
 	if (err == VL_OK)
 		err = vl_ledger_open(options->views, 0, false, &store, &reason);
 	if (err == VL_ERR_LOCKED)
-		err = vl_fail(why, err,
-			      "valise-hq writes to them; stop it, rebuild, and start it again (readers go on)");
+		err = locked(why);
 	else if (err != VL_OK && reason.text[0] != '\0')
 		*why = reason;
 	for (size_t i = 0; err == VL_OK && vl_views[i] != NULL; i++)
@@ -224,11 +230,56 @@ static enum vl_err rebuild_all(const struct cli_options *options, struct vl_buf 
 	return err;
 }
 
+static void say_events(void *context, uint64_t events)
+{
+	(void)context;
+	vl_log_info("%llu events so far", (unsigned long long)events);
+}
+
+/* All lanes at once, as their offsets are one whole. */
+static enum vl_err rebuild_beside(const struct cli_options *options, struct vl_buf *out, struct vl_why *why)
+{
+	struct vl_beside beside = {.views = options->views,
+				   .keys = options->keys,
+				   .pairs = options->pairs,
+				   .n_pairs = options->n_pairs,
+				   .archive = strcmp(options->from, "both") == 0,
+				   .progress = say_events};
+	struct cli_views views = {0};
+
+	if (options->n_args > 0)
+		return vl_fail(why, VL_ERR_USAGE,
+			       "from Kafka all lanes are rebuilt together; a lane alone is rebuilt from "
+			       "the archive");
+	if (options->keys == NULL)
+		return vl_fail(why, VL_ERR_USAGE, "no keys to verify with; give --keys DIR or set VALISE_KEYS");
+	enum vl_err err = cli_views_open(options, &views, why);
+	cli_views_close(&views);
+	if (err == VL_OK)
+		err = vl_rebuild_beside(&beside, why);
+	if (err == VL_ERR_LOCKED)
+		return locked(why);
+	if (err == VL_OK)
+		err = cli_views_open(options, &views, why);
+	if (err == VL_OK)
+		err = print_digests(&(struct cli_options){0}, views.txn, out, why);
+	cli_views_close(&views);
+	return err;
+}
+
 static int rebuild(const struct cli_options *options)
 {
 	struct vl_why why = {0};
 	struct vl_buf out = {0};
-	enum vl_err err = rebuild_all(options, &out, &why);
+	const char *from = options->from != NULL ? options->from : "archive";
+	enum vl_err err;
+
+	if (strcmp(from, "archive") == 0)
+		err = rebuild_all(options, &out, &why);
+	else if (strcmp(from, "kafka") == 0 || strcmp(from, "both") == 0)
+		err = rebuild_beside(options, &out, &why);
+	else
+		err = vl_fail(&why, VL_ERR_USAGE, "--from is archive, kafka or both");
 	int code = err == VL_OK ? CLI_OK
 				: cli_cannot("rebuild", options->views != NULL ? options->views : "views", &why, err);
 
@@ -268,12 +319,14 @@ const struct cli_verb cli_view_verbs[] = {
 		.about = "Make the view of a lane, or of each, anew from the archive alone, without Kafka, and print "
 			 "its "
 			 "digest.\n"
-			 "Every batch is verified first; with --keys its signature too. The old view answers until the "
-			 "new\n"
-			 "one is whole, and stays if the archive is damaged. Stop valise-hq before. To rebuild from "
-			 "Kafka,\n"
-			 "start valise-hq with another, empty folder, and compare the digests.",
-		.options = CLI_OPT_VIEWS | CLI_OPT_KEYS,
+			 "Every batch is verified first; with --keys its signature too. With --from kafka or both "
+			 "everything\n"
+			 "is made anew from Kafka, or from the archive and Kafka; the views of before then lie in "
+			 "VIEWS.before.\n"
+			 "The old views answer until the new ones are whole, and stay if anything would be lacking. "
+			 "Stop\n"
+			 "valise-hq before.",
+		.options = CLI_OPT_VIEWS | CLI_OPT_KEYS | CLI_OPT_BROKERS | CLI_OPT_FROM,
 		.max_args = 1,
 		.run = rebuild,
 	},

@@ -53,7 +53,6 @@ struct vl_again {
 	/* The writer's. */
 	struct memory *memories;
 	int64_t now, look_at, any_at;
-	bool quiet;
 };
 
 /* -- the thread that reads -- */
@@ -297,15 +296,26 @@ enum vl_err vl_again_work(struct vl_again *a, int64_t now, struct vl_why *why)
 	}
 	if (err != VL_OK || state != IDLE || now < a->look_at)
 		return err;
-	a->quiet = !find_pass(a);
-	if (a->quiet)
-		a->look_at = now + LOOK_MS;
-	return a->quiet ? VL_OK : begin_turn(a, why);
+	if (find_pass(a))
+		return begin_turn(a, why);
+	a->look_at = now + LOOK_MS;
+	return VL_OK;
 }
 
-bool vl_again_idle(const struct vl_again *a)
+bool vl_again_idle(struct vl_again *a)
 {
-	return a->quiet;
+	static const struct vl_key start;
+	struct vl_pass pass;
+	bool idle = false;
+
+	pthread_mutex_lock(&a->lock);
+	enum state state = a->state;
+	pthread_mutex_unlock(&a->lock);
+	struct vl_txn *txn = state == IDLE ? vl_txn_begin(a->store, false, NULL) : NULL;
+	if (txn != NULL)
+		idle = vl_txn_count(txn, VL_DB_PASSED) == 0 || !vl_passed_next(txn, &start, false, NULL, NULL, &pass);
+	vl_txn_abort(txn);
+	return idle;
 }
 
 /* -- open and close -- */

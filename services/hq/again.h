@@ -24,8 +24,8 @@ enum vl_err vl_again_open(struct vl_store *store, struct vl_verifier *verifier, 
 /* Call often, between transactions, from the thread that writes; `now_ms` is monotonic. Only an error of the store is returned. */
 enum vl_err vl_again_work(struct vl_again *again, int64_t now_ms, struct vl_why *why) VL_CHECKED;
 
-/* Whether nothing is being read and nothing is worth it. */
-bool vl_again_idle(const struct vl_again *again);
+/* Whether nothing is being read, and nothing would be worth it as of the last commit, whatever rests. */
+bool vl_again_idle(struct vl_again *again);
 
 /* Call after vl_verifier_stop; waits for the thread. */
 void vl_again_close(struct vl_again *again);

@@ -173,20 +173,23 @@ static bool take_offset(struct vl_applier *applier, const struct vl_record *reco
 	return true;
 }
 
+/* Where a record comes from: Kafka, Kafka once more, another ledger's archive. */
+enum source { KAFKA, PASSED, KEPT };
+
 static void apply_batch(struct vl_applier *applier, const struct vl_record *record, const struct vl_verified *verified,
-			const struct vl_fact *facts, bool again)
+			const struct vl_fact *facts, enum source source)
 {
 	const struct vl_batch_head *head = &verified->batch.head;
 	struct vl_arrival a = {.record = record,
 			       .batch = &verified->batch,
 			       .digest = &verified->digest,
 			       .facts = facts,
-			       .again = again};
+			       .again = source != KAFKA};
 	int view = vl_view_of_lane((const char *)head->lane.data, head->lane.size);
 	bool pulse = vl_bytes_are(head->lane, VL_PULSE_LANE);
 
 	if ((view < 0 && !pulse) || head->mission.size > VL_MISSION_MAX) {
-		if (!again)
+		if (source == KAFKA)
 			vl_deadletter_bury(applier->txn, record, &verified->digest, VL_ERR_WRONG_LANE, NULL);
 		return;
 	}
@@ -198,7 +201,7 @@ static void apply_batch(struct vl_applier *applier, const struct vl_record *reco
 	a.view = (size_t)view;
 	a.lane = vl_views[view]->lane;
 	memcpy(a.mission, head->mission.data, head->mission.size);
-	if (again && !vl_passed_wanted(applier->txn, a.mission, a.lane, record))
+	if (source == PASSED && !vl_passed_wanted(applier->txn, a.mission, a.lane, record))
 		return;
 	a.standing = vl_standing_get(applier->txn, a.mission, a.lane);
 	vl_arrival_place(applier, &a);
@@ -221,7 +224,7 @@ void vl_apply_record(struct vl_applier *applier, const struct vl_record *record,
 	else if (verified->domain == VL_DOMAIN_DRILL)
 		vl_deadletter_bury(applier->txn, record, &verified->digest, VL_ERR_DRILL, NULL);
 	else
-		apply_batch(applier, record, verified, facts, false);
+		apply_batch(applier, record, verified, facts, KAFKA);
 }
 
 /* Whatever else is wrong with it, it was when it came first. */
@@ -232,5 +235,10 @@ void vl_apply_again(struct vl_applier *applier, const struct vl_record *record, 
 		vl_txn_fail(applier->txn, verdict);
 	else if (verdict == VL_OK && verified->domain != VL_DOMAIN_DRILL &&
 		 !vl_bytes_are(verified->batch.head.lane, VL_PULSE_LANE))
-		apply_batch(applier, record, verified, facts, true);
+		apply_batch(applier, record, verified, facts, PASSED);
+}
+
+void vl_apply_kept(struct vl_applier *applier, const struct vl_record *record, const struct vl_verified *verified)
+{
+	apply_batch(applier, record, verified, NULL, KEPT);
 }

@@ -43,6 +43,9 @@ void vl_apply_record(struct vl_applier *applier, const struct vl_record *record,
 void vl_apply_again(struct vl_applier *applier, const struct vl_record *record, enum vl_err verdict,
 		    const struct vl_verified *verified, const struct vl_fact *facts);
 
+/* The same for a batch that another ledger has kept. */
+void vl_apply_kept(struct vl_applier *applier, const struct vl_record *record, const struct vl_verified *verified);
+
 /* The most that one transaction takes out of what waited behind gaps. */
 struct vl_drain {
 	uint64_t batches, bytes;

@@ -32,26 +32,35 @@ static enum vl_err damaged(struct rebuild *r, const struct vl_archive_place *at,
 		       at->seq.n, at->epoch.n, at->mission, what);
 }
 
+enum vl_err vl_rebuild_read(const struct vl_record *record, const struct vl_digest *digest, const struct vl_ring *ring,
+			    struct vl_arena *arena, struct vl_verified *verified)
+{
+	enum vl_err err = VL_ERR_UNKNOWN_KEY;
+
+	*verified = (struct vl_verified){0};
+	if (ring != NULL)
+		err = vl_record_verify(record, ring, arena, verified, NULL);
+	if (err == VL_OK || err == VL_ERR_NOMEM || err == VL_ERR_BAD_SIGNATURE)
+		return err;
+	vl_arena_reset(arena);
+	*verified = (struct vl_verified){.domain = VL_DOMAIN_BATCH, .digest = *digest};
+	return vl_batch_read(record->value, arena, &verified->batch, NULL);
+}
+
 /* Parsed, and as it was signed. */
 static enum vl_err read_batch(struct rebuild *r, const struct vl_archive_place *at, const struct vl_record *record,
-			      struct vl_batch *batch)
+			      const struct vl_digest *digest, struct vl_batch *batch)
 {
-	struct vl_verified verified = {0};
-	enum vl_err err =
-		r->ring != NULL ? vl_record_verify(record, r->ring, r->arena, &verified, NULL) : VL_ERR_UNKNOWN_KEY;
+	struct vl_verified verified;
+	enum vl_err err = vl_rebuild_read(record, digest, r->ring, r->arena, &verified);
 
-	if (err == VL_OK) {
-		*batch = verified.batch;
-		return VL_OK;
-	}
-	if (err == VL_ERR_NOMEM)
-		return err;
 	if (err == VL_ERR_BAD_SIGNATURE)
 		return damaged(r, at, "has a signature that is not its sender's");
-	r->rebuilt->unsigned_here += r->ring != NULL;
-	vl_arena_reset(r->arena);
-	err = vl_batch_read(record->value, r->arena, batch, NULL);
-	return err == VL_OK || err == VL_ERR_NOMEM ? err : damaged(r, at, "cannot be read");
+	if (err != VL_OK)
+		return err == VL_ERR_NOMEM ? err : damaged(r, at, "cannot be read");
+	r->rebuilt->unsigned_here += r->ring != NULL && verified.signer == NULL;
+	*batch = verified.batch;
+	return VL_OK;
 }
 
 static enum vl_err check_place(struct rebuild *r, const struct vl_archive_place *at, const struct vl_batch *batch)
@@ -108,7 +117,7 @@ static enum vl_err take_batch(struct rebuild *r, const struct vl_archive_place *
 		return VL_ERR_NOMEM;
 	if (vl_record_unpack(vl_buf_bytes(&r->copy), &record, &digest) != VL_OK || !vl_record_intact(&record, &digest))
 		return damaged(r, at, "is damaged");
-	enum vl_err err = read_batch(r, at, &record, &batch);
+	enum vl_err err = read_batch(r, at, &record, &digest, &batch);
 	if (err == VL_OK)
 		err = check_place(r, at, &batch);
 	if (err != VL_OK)

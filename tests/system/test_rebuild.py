@@ -1,6 +1,8 @@
 """Views made again: from Kafka in whatever order its partitions are read, and from the archive alone."""
 
 import pytest
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from valise import CASE, PROGRAMS, Sender, Wire, valise, wait_for
 
@@ -65,6 +67,20 @@ def test_views_are_made_again(world):
     view(hq, "rebuild")
     assert hq.digest() == digest
     assert view(hq, "check").returncode == 0
+
+    # From Kafka, beside the views; and where Kafka has lost some of it, only with the archive.
+    kafka = ("--keys", world.keys, "-b", world.kafka.bootstrap)
+    for point in ("before", "after"):
+        died = view(hq, "rebuild", "--from", "kafka", *kafka, check=False,
+                    env={"VALISE_FAILPOINT": f"hq.{point}-swap:kill"})
+        assert died.returncode == -9 and hq.digest() == digest
+    made = view(hq, "rebuild", "--from", "kafka", *kafka)
+    assert made.stdout == digest == hq.digest() and (hq.folder / "views.before").is_dir()
+    admin, first = AdminClient({"bootstrap.servers": world.kafka.bootstrap}), TopicPartition(CASE, 0, 50)
+    admin.delete_records([first])[first].result(30)
+    refused = view(hq, "rebuild", "--from", "kafka", *kafka, check=False)
+    assert refused.returncode == 3 and "nothing is changed" in refused.stderr and hq.digest() == digest
+    assert view(hq, "rebuild", "--from", "both", *kafka).stdout == digest
 
     # And headquarters goes on from there.
     hq.start()
