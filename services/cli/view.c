@@ -10,7 +10,10 @@
 #include "hq/check.h"
 #include "hq/digest.h"
 #include "hq/rebuild.h"
+#include "hq/todo.h"
 
+#include <poll.h>
+#include <stdio.h>
 #include <string.h>
 
 static enum vl_err print_digest(struct vl_txn *txn, size_t view, struct vl_buf *out, struct vl_why *why)
@@ -54,6 +57,36 @@ static enum vl_err print_digests(const struct cli_options *options, struct vl_tx
 	return err;
 }
 
+#define WAIT_MS 200
+#define WAITS 50
+
+static uint64_t left_in_all(struct vl_txn *txn)
+{
+	uint64_t left = 0;
+
+	for (size_t i = 0; vl_views[i] != NULL; i++)
+		left += vl_todo_left_of(txn, i);
+	return left;
+}
+
+/* A digest says something only of rows that are whole: wait a while for those that are still to be folded. */
+static enum vl_err wait_until_folded(struct vl_txn *txn, struct vl_why *why)
+{
+	uint64_t left = left_in_all(txn);
+	enum vl_err err = VL_OK;
+
+	for (unsigned i = 0; left > 0 && i < WAITS && err == VL_OK; i++) {
+		(void)poll(NULL, 0, WAIT_MS);
+		err = vl_txn_refresh(txn);
+		left = err == VL_OK ? left_in_all(txn) : 0;
+	}
+	if (err == VL_OK && left > 0)
+		return vl_fail(why, VL_ERR_BUSY,
+			       "%llu rows and batches are still to be folded; ask again when valise-hq has done that",
+			       (unsigned long long)left);
+	return err;
+}
+
 static int digest(const struct cli_options *options)
 {
 	struct cli_views views = {0};
@@ -62,6 +95,8 @@ static int digest(const struct cli_options *options)
 
 	enum vl_err err = cli_views_open(options, &views, &why);
 	if (err == VL_OK)
+		err = wait_until_folded(views.txn, &why);
+	if (err == VL_OK)
 		err = print_digests(options, views.txn, &out, &why);
 	cli_views_close(&views);
 	int code = err == VL_OK ? CLI_OK
@@ -69,6 +104,45 @@ static int digest(const struct cli_options *options)
 	if (err == VL_OK)
 		cli_views_print(&out);
 	vl_buf_free(&out);
+	return code;
+}
+
+/* -- ls -- */
+
+static int list(const struct cli_options *options)
+{
+	static const char *const titles[] = {"LANE", "ROWS", "TO BE FOLDED"};
+	struct cli_views views = {0};
+	struct vl_why why = {0};
+	struct vl_buf out = {0};
+	struct cli_table *table = options->json ? NULL : cli_table_open(titles, 3);
+	enum vl_err err = options->json || table != NULL ? cli_views_open(options, &views, &why) : VL_ERR_NOMEM;
+
+	for (size_t i = 0; err == VL_OK && vl_views[i] != NULL; i++) {
+		unsigned long long rows = vl_txn_count(views.txn, vl_view_db(i, VL_VIEW_ROW));
+		unsigned long long left = vl_todo_left_of(views.txn, i);
+		char text[2][24];
+		(void)snprintf(text[0], sizeof(text[0]), "%llu", rows);
+		(void)snprintf(text[1], sizeof(text[1]), "%llu", left);
+		if (table == NULL)
+			vl_buf_printf(&out, "{\"lane\":\"%s\",\"rows\":%llu,\"toBeFolded\":%llu}\n", vl_views[i]->lane,
+				      rows, left);
+		else {
+			cli_table_put(table, vl_views[i]->lane);
+			cli_table_put(table, text[0]);
+			cli_table_put(table, text[1]);
+		}
+		err = vl_txn_err(views.txn);
+	}
+	if (err == VL_OK && table != NULL)
+		cli_table_print(table, cli_bold(), &out);
+	cli_views_close(&views);
+	int code = err == VL_OK ? CLI_OK
+				: cli_cannot("list", options->views != NULL ? options->views : "views", &why, err);
+	if (err == VL_OK)
+		cli_views_print(&out);
+	vl_buf_free(&out);
+	cli_table_close(table);
 	return code;
 }
 
@@ -295,10 +369,23 @@ const struct cli_verb cli_view_verbs[] = {
 			 "applied the\n"
 			 "same batches, in whatever order they came, have the same digests: a view rebuilt from its "
 			 "first\n"
-			 "record proves itself by this.",
+			 "record proves itself by this. Where rows are still to be folded it waits for them, ten "
+			 "seconds at "
+			 "most;\n"
+			 "then it says how many, and exits 1.",
 		.options = CLI_OPT_VIEWS,
 		.max_args = 64,
 		.run = digest,
+	},
+	{
+		.name = "ls",
+		.args = "",
+		.about = "List the views: how many rows each has, and how many rows and batches are still to be "
+			 "folded. What\n"
+			 "one batch asks for may take headquarters several transactions; the rows are whole when "
+			 "nothing is left.",
+		.options = CLI_OPT_VIEWS | CLI_OPT_OUTPUT,
+		.run = list,
 	},
 	{
 		.name = "check",

@@ -4,12 +4,25 @@
 #include "bus/types.h"
 #include "hq/apply_state.h"
 #include "hq/deadletter.h"
+#include "hq/filing.h"
 #include "hq/passed.h"
 #include "hq/pulse.h"
+#include "hq/todo.h"
 #include "hq/views.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+/* What an earlier run left to be done. */
+static bool look_left(struct vl_applier *applier)
+{
+	struct vl_txn *txn = vl_txn_begin(applier->store, false, NULL);
+
+	if (txn != NULL)
+		applier->undone = vl_todo_left(txn);
+	vl_txn_abort(txn);
+	return txn != NULL;
+}
 
 enum vl_err vl_applier_open(struct vl_store *store, struct vl_applier **opened)
 {
@@ -22,7 +35,9 @@ enum vl_err vl_applier_open(struct vl_store *store, struct vl_applier **opened)
 	applier->bounds = VL_PARKED_BOUNDS;
 	applier->fold = vl_fold_open();
 	applier->arena = vl_arena_open(0);
-	if (applier->fold == NULL || applier->arena == NULL) {
+	if (applier->fold != NULL)
+		applier->filing = vl_filing_open(applier->fold);
+	if (applier->filing == NULL || applier->arena == NULL || !look_left(applier)) {
 		vl_applier_close(applier);
 		return VL_ERR_NOMEM;
 	}
@@ -38,6 +53,7 @@ void vl_applier_close(struct vl_applier *applier)
 	if (applier == NULL)
 		return;
 	vl_txn_abort(applier->txn);
+	vl_filing_close(applier->filing);
 	vl_fold_close(applier->fold);
 	vl_arena_close(applier->arena);
 	vl_buf_free(&applier->packed);
@@ -59,7 +75,10 @@ enum vl_err vl_apply_begin(struct vl_applier *applier, struct vl_why *why)
 enum vl_err vl_apply_commit(struct vl_applier *applier, struct vl_why *why)
 {
 	struct vl_txn *txn = applier->txn;
+
+	vl_filing_serve(applier->filing, txn);
 	enum vl_err err = vl_fold_settle(applier->fold);
+	uint64_t left = vl_todo_left(txn);
 
 	applier->waits = vl_txn_count(txn, VL_DB_DUE) > 0;
 	applier->txn = NULL;
@@ -70,8 +89,10 @@ enum vl_err vl_apply_commit(struct vl_applier *applier, struct vl_why *why)
 		return vl_fail(why, err, err == VL_ERR_CORRUPT ? "%.100s; " VL_LEDGER_REBUILD : "%.100s", reason.text);
 	}
 	err = vl_txn_commit(txn, why);
-	if (err == VL_OK)
+	if (err == VL_OK) {
 		applier->total += applier->events;
+		applier->undone = left;
+	}
 	return err;
 }
 
@@ -105,6 +126,21 @@ uint64_t vl_apply_events(const struct vl_applier *applier)
 uint64_t vl_apply_total(const struct vl_applier *applier)
 {
 	return applier->total;
+}
+
+uint64_t vl_apply_steps(const struct vl_applier *applier)
+{
+	return vl_fold_steps(applier->fold);
+}
+
+uint64_t vl_apply_left(const struct vl_applier *applier)
+{
+	return applier->undone;
+}
+
+void vl_apply_bound_steps(struct vl_applier *applier, const struct vl_fold_bounds *bounds)
+{
+	vl_fold_bound(applier->fold, bounds);
 }
 
 /* -- offsets -- */

@@ -19,6 +19,7 @@
 #define VALISE_HQ_APPLY_H
 
 #include "bus/record.h"
+#include "hq/fold.h"
 #include "hq/parked.h"
 #include "hq/view.h"
 #include "store/store.h"
@@ -60,7 +61,8 @@ bool vl_apply_drain(struct vl_applier *applier);
 /* Whether anything was due when the last transaction ended: then the next need not wait for records. */
 bool vl_apply_waits(const struct vl_applier *applier);
 
-/* Fold what changed and commit. Any error but FULL means the process must stop (store.h); after FULL nothing of the transaction
+/* Fold what changed, as far as one transaction goes, and commit. Any error but FULL means the process must stop (store.h); after FULL
+ * nothing of the transaction
  * has happened. */
 enum vl_err vl_apply_commit(struct vl_applier *applier, struct vl_why *why) VL_CHECKED;
 void vl_apply_abort(struct vl_applier *applier);
@@ -81,6 +83,14 @@ void vl_apply_bound(struct vl_applier *applier, const struct vl_parked_bounds *b
 /* Events applied in this transaction so far, and since open. */
 uint64_t vl_apply_events(const struct vl_applier *applier);
 uint64_t vl_apply_total(const struct vl_applier *applier);
+
+/* Steps of this transaction so far, or of the last one (fold.h): what it has cost, and what folding will cost at least. */
+uint64_t vl_apply_steps(const struct vl_applier *applier);
+
+/* What is still to be done for batches that were accepted, as of the last commit (todo.h): where it is not 0, begin and commit again,
+ * with or without records. The bounds of one transaction: VL_FOLD_BOUNDS until then. */
+uint64_t vl_apply_left(const struct vl_applier *applier);
+void vl_apply_bound_steps(struct vl_applier *applier, const struct vl_fold_bounds *bounds);
 
 /* The next offset of a partition; -1 where it was never read. `last`, which may be NULL, is set to the digest of the record before
  * it, all zero where that is not known. */

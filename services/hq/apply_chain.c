@@ -13,33 +13,11 @@
 
 /* -- accepting -- */
 
-/* Enter the events into the view; a batch with one that cannot be read goes to the dead letters too. */
 static void add_events(struct vl_applier *applier, struct vl_arrival *a)
 {
-	const struct vl_batch *batch = a->batch;
-	bool buried = false;
+	const struct vl_filing_batch batch = {a->mission, a->lane, a->view, a->record, a->batch, a->digest, a->facts};
 
-	for (size_t i = 0; i < batch->n_events; i++) {
-		struct vl_bytes event = batch->events[i];
-		struct vl_place place = {
-			.epoch = batch->head.epoch,
-			.seq = batch->head.seq,
-			.event = {batch->head.first_event.n + i},
-			.offset = (uint32_t)(event.data - a->record->value.data),
-			.size = (uint32_t)event.size,
-		};
-		enum vl_fold_outcome outcome;
-		vl_fold_add_event(applier->fold, a->view, a->mission, &place, event,
-				  a->facts != NULL ? &a->facts[i] : NULL, &outcome);
-		a->standing.repeated += outcome == VL_FOLD_KNOWN;
-		a->standing.unread += outcome == VL_FOLD_UNREAD;
-		if (outcome == VL_FOLD_UNREAD && !buried) {
-			struct vl_why why = {0};
-			(void)vl_fail(&why, VL_ERR_UNKNOWN_TYPE, "event %zu of the batch cannot be read here", i + 1);
-			vl_deadletter_bury(applier->txn, a->record, a->digest, VL_ERR_UNKNOWN_TYPE, &why);
-			buried = true;
-		}
-	}
+	vl_filing_add(applier->filing, applier->txn, &batch, &a->standing);
 }
 
 /* As it is stored; valid until the next. */

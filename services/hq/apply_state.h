@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "hq/apply.h"
+#include "hq/filing.h"
 #include "hq/fold.h"
 #include "hq/standing.h"
 
@@ -13,6 +14,7 @@ struct vl_applier {
 	struct vl_store *store;
 	struct vl_txn *txn;
 	struct vl_fold *fold;
+	struct vl_filing *filing;
 	struct vl_arena *arena;
 	struct vl_buf packed, copy;
 	struct vl_parked_bounds bounds;
@@ -20,6 +22,7 @@ struct vl_applier {
 	struct vl_due due;    /* where the last one taken in turn was */
 	bool waits;           /* something was due when the last transaction ended */
 	uint64_t events, total;
+	uint64_t undone;       /* entries of the to-do list when the last transaction ended */
 	vl_apply_moved *moved; /* may be NULL */
 	void *context;
 };

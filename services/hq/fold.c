@@ -1,14 +1,22 @@
 #include "hq/fold.h"
 
-#include "base/text.h"
-#include "bus/wire.h"
+#include "bus/types.h"
 #include "hq/fold_state.h"
-#include "hq/history.h"
 #include "hq/views.h"
-#include "valise/v1/view.pb-c.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+/* The most urgent view first. */
+static void put_in_order(size_t *order)
+{
+	size_t n = 0;
+
+	for (int precedence = 0; precedence <= VL_PRECEDENCES; precedence++)
+		for (size_t view = 0; vl_views[view] != NULL; view++)
+			if (vl_view_precedence(view) == (enum vl_precedence)precedence)
+				order[n++] = view;
+}
 
 struct vl_fold *vl_fold_open(void)
 {
@@ -19,10 +27,13 @@ struct vl_fold *vl_fold_open(void)
 	fold->txn_arena = vl_arena_open(0);
 	fold->arena = vl_arena_open(0);
 	fold->dirty = calloc(vl_views_count() * FOLD_MAX_KINDS + 1, sizeof(struct dirty *));
-	if (fold->txn_arena == NULL || fold->arena == NULL || fold->dirty == NULL) {
+	fold->order = calloc(vl_views_count() + 1, sizeof(*fold->order));
+	fold->bounds = VL_FOLD_BOUNDS;
+	if (fold->txn_arena == NULL || fold->arena == NULL || fold->dirty == NULL || fold->order == NULL) {
 		vl_fold_close(fold);
 		return NULL;
 	}
+	put_in_order(fold->order);
 	return fold;
 }
 
@@ -31,6 +42,8 @@ static void forget(struct vl_fold *fold)
 	for (size_t i = 0; i < vl_views_count() * FOLD_MAX_KINDS; i++)
 		HASH_CLEAR(hh, fold->dirty[i]);
 	vl_arena_reset(fold->txn_arena);
+	fold->owners = NULL;
+	fold->n_owners = fold->owner = 0;
 }
 
 void vl_fold_close(struct vl_fold *fold)
@@ -40,6 +53,7 @@ void vl_fold_close(struct vl_fold *fold)
 	if (fold->dirty != NULL && fold->txn_arena != NULL)
 		forget(fold);
 	free(fold->dirty);
+	free(fold->order);
 	vl_arena_close(fold->txn_arena);
 	vl_arena_close(fold->arena);
 	vl_buf_free(&fold->packed);
@@ -49,12 +63,80 @@ void vl_fold_close(struct vl_fold *fold)
 void vl_fold_begin(struct vl_fold *fold, struct vl_txn *txn)
 {
 	forget(fold);
+	fold->steps = fold->folded = 0;
 	fold->txn = txn;
+	vl_todo_begin(&fold->todo, txn);
 }
 
-static const struct vl_kind *kind_of(const struct vl_fold *fold)
+void vl_fold_bound(struct vl_fold *fold, const struct vl_fold_bounds *bounds)
 {
-	return &vl_views[fold->view]->kinds[fold->kind];
+	fold->bounds = *bounds;
+}
+
+const struct vl_fold_bounds *vl_fold_bounds(const struct vl_fold *fold)
+{
+	return &fold->bounds;
+}
+
+struct vl_todo *vl_fold_todo(struct vl_fold *fold)
+{
+	return &fold->todo;
+}
+
+uint64_t vl_fold_steps(const struct vl_fold *fold)
+{
+	return fold->steps;
+}
+
+uint64_t vl_fold_filed(const struct vl_fold *fold)
+{
+	return fold->owner < fold->n_owners ? fold->owners[fold->owner].filed : 0;
+}
+
+/* -- whose work it is -- */
+
+static bool add_owner(struct vl_fold *fold, const char *mission)
+{
+	size_t n = fold->n_owners;
+
+	if ((n & (n - 1)) == 0) {
+		struct owner *larger = vl_arena_alloc(fold->txn_arena, (n == 0 ? 1 : 2 * n) * sizeof(*larger));
+		if (larger == NULL)
+			return false;
+		if (n > 0)
+			memcpy(larger, fold->owners, n * sizeof(*larger));
+		fold->owners = larger;
+	}
+	const char *copy = vl_arena_text(fold->txn_arena, mission, strlen(mission));
+	if (copy == NULL)
+		return false;
+	fold->owners[fold->n_owners++] = (struct owner){.mission = copy};
+	return true;
+}
+
+void vl_fold_serve(struct vl_fold *fold, const char *mission)
+{
+	if (fold->owner < fold->n_owners && strcmp(fold->owners[fold->owner].mission, mission) == 0)
+		return;
+	for (fold->owner = 0; fold->owner < fold->n_owners; fold->owner++)
+		if (strcmp(fold->owners[fold->owner].mission, mission) == 0)
+			return;
+	if (!add_owner(fold, mission)) {
+		fold->owner = 0;
+		vl_txn_fail(fold->txn, VL_ERR_NOMEM);
+	}
+}
+
+/* The mission's share of what all may take; where that is spent already, what is kept for each. */
+uint64_t vl_fold_room(const struct vl_fold *fold)
+{
+	const struct vl_fold_bounds *bounds = &fold->bounds;
+	uint64_t own = fold->n_owners > 0 ? fold->owners[fold->owner].folded : 0;
+	uint64_t share = bounds->settle / (fold->n_owners > 0 ? fold->n_owners : 1);
+
+	if (share < bounds->reserve || fold->folded >= bounds->settle)
+		share = bounds->reserve;
+	return own < share ? share - own : 0;
 }
 
 struct dirty *vl_fold_mark(struct vl_fold *fold, unsigned kind, const char *key, bool *added)
@@ -74,6 +156,8 @@ struct dirty *vl_fold_mark(struct vl_fold *fold, unsigned kind, const char *key,
 	}
 	entry->key = copy;
 	entry->last = &entry->facts;
+	entry->owner = (uint32_t)fold->owner;
+	fold->steps += FOLD_MARK_STEPS;
 	HASH_ADD_KEYPTR(hh, *set, entry->key, size, entry);
 	if (entry->hh.tbl == NULL) {
 		vl_txn_fail(fold->txn, VL_ERR_NOMEM);
@@ -82,189 +166,58 @@ struct dirty *vl_fold_mark(struct vl_fold *fold, unsigned kind, const char *key,
 	return entry;
 }
 
-static void apply_changes(struct vl_fold *fold)
-{
-	unsigned db = vl_view_db(fold->view, VL_VIEW_TALLY);
-	struct change *change, *next;
-	struct vl_bytes value;
-	uint8_t number[8];
-	bool added;
+/* -- what has to wait -- */
 
-	HASH_ITER (hh, fold->changes, change, next) {
-		if (change->count == 0)
-			continue;
-		bool found = vl_txn_get(fold->txn, db, change->tally, &value);
-		int64_t sum = change->count + (found && value.size == 8 ? (int64_t)vl_get_be64(value.data) : 0);
-		vl_put_be64(number, (uint64_t)sum);
-		if (sum != 0)
-			vl_txn_put(fold->txn, db, change->tally, (struct vl_bytes){number, 8});
-		else
-			(void)vl_txn_delete(fold->txn, db, change->tally);
-		if (change->kind > fold->kind)
-			(void)vl_fold_mark(fold, change->kind, (const char *)change->tally.data + 1, &added);
-	}
-	HASH_CLEAR(hh, fold->changes);
+/* A byte for the kind, and the key. */
+void vl_fold_put_entity(struct vl_buf *body, unsigned kind, const char *key)
+{
+	vl_buf_put_byte(body, (uint8_t)kind);
+	vl_buf_put(body, key, strlen(key) + 1);
 }
 
-static void contribute(struct vl_fold *fold, const ProtobufCMessage *row, int sign)
+/* What waits in a queue of this mission already need not wait there twice. */
+static void put_off(struct vl_fold *fold, const struct dirty *entry)
 {
-	fold->sign = sign;
-	if (row != NULL && kind_of(fold)->contribute != NULL)
-		kind_of(fold)->contribute(fold, row);
-}
+	const char *mission = fold->owners[entry->owner].mission, *whose;
 
-static bool has_tallies(struct vl_fold *fold)
-{
-	struct vl_key prefix;
-	struct vl_bytes key;
-	struct vl_cursor *cursor = vl_cursor_open(fold->txn, vl_view_db(fold->view, VL_VIEW_TALLY));
-
-	vl_row_key(&prefix, fold->kind, fold->key);
-	bool found = vl_cursor_seek(cursor, vl_key_done(&prefix), &key, NULL) &&
-		     vl_key_has_prefix(key, vl_key_done(&prefix));
-	vl_cursor_close(cursor);
-	return found;
-}
-
-static int compare_items(const void *a, const void *b)
-{
-	const struct vl_history_item *x = a, *y = b;
-	int by_sender = strcmp(x->fact.mission, y->fact.mission);
-
-	if (by_sender != 0)
-		return by_sender;
-	if (x->fact.epoch != y->fact.epoch)
-		return x->fact.epoch < y->fact.epoch ? -1 : 1;
-	return (x->fact.event > y->fact.event) - (x->fact.event < y->fact.event);
-}
-
-/* The history as this transaction filed it, without going through the ledger. */
-static enum vl_err filed_history(struct vl_fold *fold, const struct dirty *entry, struct vl_history_item **items,
-				 size_t *count)
-{
-	size_t n = 0, distinct = 0;
-
-	*items = vl_arena_alloc(fold->arena, entry->n_facts * sizeof(**items));
-	if (*items == NULL)
-		return VL_ERR_NOMEM;
-	for (const struct filed *filed = entry->facts; filed != NULL; filed = filed->next)
-		(*items)[n++] = (struct vl_history_item){.fact = *filed->fact, .place = filed->place};
-	qsort(*items, n, sizeof(**items), compare_items);
-	/* One fact may touch an entity twice; the ledger has it once. */
-	for (size_t i = 0; i < n; i++)
-		if (i == 0 || compare_items(&(*items)[distinct - 1], &(*items)[i]) != 0)
-			(*items)[distinct++] = (*items)[i];
-	*count = distinct;
-	*items = vl_history_order(*items, distinct, fold->arena);
-	return vl_arena_failed(fold->arena) ? VL_ERR_NOMEM : VL_OK;
-}
-
-static enum vl_err gather(struct vl_fold *fold, const struct dirty *entry, struct vl_history_item **items,
-			  size_t *count, size_t *damaged)
-{
-	*count = *damaged = 0;
-	/* A kind that is made of tallies alone has no history to read. */
-	if (kind_of(fold)->step == NULL)
-		return VL_OK;
-	if (entry->complete && entry->n_facts > 0)
-		return filed_history(fold, entry, items, count);
-	return vl_history_read(fold->txn, fold->view, fold->kind, fold->key, fold->arena, items, count, damaged);
-}
-
-/* Say so in the row's list of violations. Every kind that has a history has one. */
-static void show_damage(struct vl_fold *fold, ProtobufCMessage *row, size_t damaged)
-{
-	const ProtobufCFieldDescriptor *field =
-		protobuf_c_message_descriptor_get_field_by_name(row->descriptor, "violations");
-
-	if (field == NULL || field->label != PROTOBUF_C_LABEL_REPEATED ||
-	    field->descriptor != &valise__v1__violation__descriptor)
+	if (!entry->taken_up && vl_todo_waits(&fold->todo, fold->view, fold->kind, entry->key, &whose) &&
+	    strcmp(whose, mission) == 0)
 		return;
-	char *base = (char *)row;
-	vl_fold_violation(fold, (size_t *)(void *)(base + field->quantifier_offset),
-			  (Valise__V1__Violation ***)(void *)(base + field->offset), VL_RULE_DAMAGED, NULL,
-			  "%zu of its events can no longer be read in the ledger, and count for nothing here", damaged);
-}
-
-/* The row as its history and tallies have it; NULL where it has neither. */
-static ProtobufCMessage *make_row(struct vl_fold *fold, const struct dirty *entry)
-{
-	const struct vl_kind *kind = kind_of(fold);
-	struct vl_history_item *items;
-	size_t count, damaged;
-	enum vl_err err = gather(fold, entry, &items, &count, &damaged);
-
-	if (err != VL_OK)
-		vl_txn_fail(fold->txn, err);
-	if (err != VL_OK || (count == 0 && damaged == 0 && !has_tallies(fold)))
-		return NULL;
-	ProtobufCMessage *row = vl_arena_alloc(fold->arena, kind->row->sizeof_message);
-	if (row == NULL)
-		return NULL;
-	protobuf_c_message_init(kind->row, row);
-	for (size_t i = 0; i < count; i++)
-		kind->step(fold, row, &items[i].fact);
-	if (kind->finish != NULL)
-		kind->finish(fold, row);
-	if (damaged > 0)
-		show_damage(fold, row, damaged);
-	return row;
-}
-
-/* Take back what the former row contributed, add what the new one does, and store it. */
-static void replace_row(struct vl_fold *fold, const struct vl_key *key, const ProtobufCMessage *before,
-			const ProtobufCMessage *row)
-{
-	unsigned db = vl_view_db(fold->view, VL_VIEW_ROW);
-
-	contribute(fold, before, -1);
-	contribute(fold, row, 1);
-	if (vl_arena_failed(fold->arena))
-		vl_txn_fail(fold->txn, VL_ERR_NOMEM);
-	apply_changes(fold);
-	if (row != NULL)
-		vl_txn_put(fold->txn, db, vl_key_done(key), vl_buf_bytes(&fold->packed));
-	else
-		(void)vl_txn_delete(fold->txn, db, vl_key_done(key));
-}
-
-static void fold_entity(struct vl_fold *fold, const struct dirty *entry)
-{
-	struct vl_key key;
-	struct vl_bytes old = {0};
-	const ProtobufCMessage *before = NULL;
-
-	vl_arena_reset(fold->arena);
 	vl_buf_reset(&fold->packed);
-	fold->key = entry->key;
-	vl_row_key(&key, fold->kind, entry->key);
-	ProtobufCMessage *row = make_row(fold, entry);
-	if (row != NULL)
-		vl_wire_pack(row, &fold->packed);
-	if (vl_buf_failed(&fold->packed) || vl_arena_failed(fold->arena))
+	vl_fold_put_entity(&fold->packed, fold->kind, entry->key);
+	if (vl_buf_failed(&fold->packed))
 		vl_txn_fail(fold->txn, VL_ERR_NOMEM);
-	/* Where the whole history came in this transaction there was no row. */
-	bool had =
-		!entry->complete && vl_txn_get(fold->txn, vl_view_db(fold->view, VL_VIEW_ROW), vl_key_done(&key), &old);
-	bool same = had == (row != NULL) &&
-		    (!had || (old.size == fold->packed.size &&
-			      (old.size == 0 || memcmp(old.data, fold->packed.data, old.size) == 0)));
-	if (vl_txn_err(fold->txn) != VL_OK || same)
+	vl_todo_push(&fold->todo, VL_TODO_FOLDS, fold->view, mission, vl_buf_bytes(&fold->packed));
+	vl_todo_wait(&fold->todo, fold->view, fold->kind, entry->key, mission);
+}
+
+static void settle_entity(struct vl_fold *fold, const struct dirty *entry)
+{
+	fold->owner = entry->owner;
+	if (vl_fold_room(fold) == 0) {
+		put_off(fold, entry);
 		return;
-	if (had)
-		before = vl_wire_unpack(kind_of(fold)->row, old, fold->arena);
-	replace_row(fold, &key, before, row);
+	}
+	uint64_t before = fold->steps;
+	vl_fold_entity(fold, entry);
+	vl_todo_folded(&fold->todo, fold->view, fold->kind, entry->key);
+	vl_fold_begin_fans(fold);
+	fold->folded += fold->steps - before + 1;
+	fold->owners[entry->owner].folded += fold->steps - before + 1;
 }
 
 enum vl_err vl_fold_settle(struct vl_fold *fold)
 {
 	struct dirty *entry, *next;
 
-	for (fold->view = 0; vl_views[fold->view] != NULL; fold->view++)
+	for (size_t i = 0; vl_views[i] != NULL; i++) {
+		fold->view = fold->order[i];
 		for (fold->kind = 0; fold->kind < vl_views[fold->view]->n_kinds; fold->kind++)
 			HASH_ITER (hh, fold->dirty[fold->view * FOLD_MAX_KINDS + fold->kind], entry, next)
 				if (vl_txn_err(fold->txn) == VL_OK)
-					fold_entity(fold, entry);
+					settle_entity(fold, entry);
+	}
+	vl_todo_end(&fold->todo);
 	forget(fold);
 	return vl_txn_err(fold->txn);
 }

@@ -1,8 +1,18 @@
 /*
  * The fold: from authentic events to rows, the same rows whatever the order of arrival.
  *
- * Within a write transaction the applier adds facts (vl_fold_add); each enters the history of the entities it touches. At the
- * end vl_fold_settle folds every entity whose history or tallies changed, kind by kind in rank order, and stores what came out.
+ * Within a write transaction the applier adds facts (vl_fold_add_event); each enters the history of the entities it touches. At the
+ * end vl_fold_settle folds the entities whose history or tallies changed, kind by kind in rank order, and stores what came out.
+ *
+ * What one transaction does is bounded, in steps: a fact filed under an entity, a fact folded, a tally read or changed, an entity
+ * marked. Each mission has its own share of the transaction, so that nobody's events wait for the rest of another's batch; urgent
+ * lanes go first. What is beyond the share goes to the to-do list (todo.h) and is folded in a later transaction. Rows follow from the
+ * set of facts alone, so how the work was split shows nowhere once the list is empty.
+ *
+ * What makes one row is bounded, too: its facts by their weight (one, and one more for each 128 bytes), each list in it, and the
+ * tallies it reads by prefix. Of facts beyond the bound each sender keeps the first of its own, of all senders alike; of lists and
+ * tallies the first count, in the order of the history and of the names. Such a row breaks the rule BOUND, and says so. Nothing is
+ * refused or lost for it: all of it stays in the history and the archive.
  *
  * Order within a history: one sender's facts in its own order (epoch, event number); between senders a fact comes behind the
  * one its `after` names, else the earlier occurred_at first, else the lesser sender id. A wrong clock can thus move a fact among
@@ -15,12 +25,32 @@
 #include "hq/ledger.h"
 #include "hq/view.h"
 
+/* The rule a row breaks of which there is more than a row may be made of, and the bounds. */
+#define VL_RULE_BOUND "BOUND"
+#define VL_FOLD_WEIGHT ((uint64_t)50000)
+#define VL_FOLD_ITEMS ((size_t)20000)
+#define VL_FOLD_TALLIES ((uint64_t)100000)
+
+/* What one transaction may cost, in steps. */
+struct vl_fold_bounds {
+	uint64_t file;    /* to file one mission's new events */
+	uint64_t settle;  /* to fold, for all missions together, and an entity beyond */
+	uint64_t reserve; /* to fold, for each mission even where the others took more than they should */
+	uint64_t drain;   /* of the to-do list */
+};
+
+#define VL_FOLD_BOUNDS ((struct vl_fold_bounds){16384, 65536, 512, 16384})
+
 /* The rule a row breaks of whose events some are damaged in the ledger: a disk that rots, not a sender. */
 #define VL_RULE_DAMAGED "DAMAGED"
 
 /* One engine serves one writer. NULL when out of memory. */
 struct vl_fold *vl_fold_open(void);
 void vl_fold_close(struct vl_fold *fold);
+
+/* VL_FOLD_BOUNDS until then. */
+void vl_fold_bound(struct vl_fold *fold, const struct vl_fold_bounds *bounds);
+const struct vl_fold_bounds *vl_fold_bounds(const struct vl_fold *fold);
 
 /* What became of a fact. */
 enum vl_fold_outcome {
@@ -32,13 +62,36 @@ enum vl_fold_outcome {
 /* Begin to use `txn`; the engine keeps it until settle or the next begin. */
 void vl_fold_begin(struct vl_fold *fold, struct vl_txn *txn);
 
+/* The list of the transaction. */
+struct vl_todo *vl_fold_todo(struct vl_fold *fold);
+
+/* What follows is done for `mission`, whose share it counts against. */
+void vl_fold_serve(struct vl_fold *fold, const char *mission);
+
+/* Steps of this transaction so far, or of the last one; those of filing for the mission that is served. What the entities marked so far
+ * will take at least is counted in. */
+uint64_t vl_fold_steps(const struct vl_fold *fold);
+uint64_t vl_fold_filed(const struct vl_fold *fold);
+
+/* What of an event is filed at a time: the entities it touches from the `first` on, `room` of them. After the call `first` is where to
+ * go on, 0 where all is done. */
+struct vl_fold_part {
+	uint32_t first;
+	uint64_t room;
+};
+
 /* Add one event of an archived batch. `view` indexes vl_views; `mission` is NUL-terminated; `event` points into the batch. `read` is the
  * fact that was made of it and lives until settle, or NULL: then it is made here. Errors stick in the transaction; *outcome is set
  * in any case. */
 void vl_fold_add_event(struct vl_fold *fold, size_t view, const char *mission, const struct vl_place *place,
-		       struct vl_bytes event, const struct vl_fact *read, enum vl_fold_outcome *outcome);
+		       struct vl_bytes event, const struct vl_fact *read, struct vl_fold_part *part,
+		       enum vl_fold_outcome *outcome);
 
-/* Fold what changed. NOMEM, or the transaction's error. */
+/* Do what the body of an entry of the queue of folds says: mark the entity, or `room` of those a fan names. True where the entry is
+ * done with. */
+bool vl_fold_take_up(struct vl_fold *fold, size_t view, struct vl_bytes body, uint64_t room);
+
+/* Fold what changed, as far as the bounds allow; the rest goes to the list. NOMEM, or the transaction's error. */
 enum vl_err vl_fold_settle(struct vl_fold *fold) VL_CHECKED;
 
 /* -- reading, for tools as well -- */

@@ -12,9 +12,11 @@ struct vl_touch {
 	const struct vl_fact *fact;
 	const struct vl_place *place;
 	bool remove;
+	uint32_t n, first; /* entities touched so far; those before the first were filed earlier */
+	uint64_t room;     /* for so many */
 };
 
-/* An entity without a row has no history yet: what is filed from here on is all of it. */
+/* An entity without a row that does not wait for one has no history yet: what is filed from here on is all of it. */
 static void file_under(struct vl_touch *touch, unsigned kind, const char *key)
 {
 	struct vl_fold *fold = touch->fold;
@@ -26,7 +28,9 @@ static void file_under(struct vl_touch *touch, unsigned kind, const char *key)
 		return;
 	if (added) {
 		vl_row_key(&row, kind, key);
-		entry->complete = !vl_txn_get(fold->txn, vl_view_db(fold->view, VL_VIEW_ROW), vl_key_done(&row), NULL);
+		entry->complete =
+			!vl_txn_get(fold->txn, vl_view_db(fold->view, VL_VIEW_ROW), vl_key_done(&row), NULL) &&
+			!vl_todo_waits(&fold->todo, fold->view, kind, key, NULL);
 	}
 	/* What is taken out again is best read back from the ledger, with all the rest. */
 	if (touch->remove)
@@ -40,6 +44,7 @@ static void file_under(struct vl_touch *touch, unsigned kind, const char *key)
 	*entry->last = filed;
 	entry->last = &filed->next;
 	entry->n_facts++;
+	entry->weight += vl_fact_weight(touch->place->size);
 }
 
 void vl_touch(struct vl_touch *touch, unsigned kind, const char *key)
@@ -51,6 +56,11 @@ void vl_touch(struct vl_touch *touch, unsigned kind, const char *key)
 
 	if (key[0] == '\0' || kind >= vl_views[fold->view]->n_kinds)
 		return;
+	uint32_t n = touch->n++;
+	if (n < touch->first || n - touch->first >= touch->room)
+		return;
+	fold->steps++;
+	fold->owners[fold->owner].filed++;
 	key = vl_entity_key(key, room);
 	vl_history_key(&at, kind, key, touch->fact->mission, touch->place);
 	if (touch->remove)
@@ -60,11 +70,14 @@ void vl_touch(struct vl_touch *touch, unsigned kind, const char *key)
 	file_under(touch, kind, key);
 }
 
-static void file_fact(struct vl_fold *fold, const struct vl_fact *fact, const struct vl_place *place, bool remove)
+/* Where to go on; 0 where the fact is filed under all that it touches. */
+static uint32_t file_fact(struct vl_fold *fold, const struct vl_fact *fact, const struct vl_place *place, bool remove,
+			  const struct vl_fold_part *part)
 {
-	struct vl_touch touch = {fold, fact, place, remove};
+	struct vl_touch touch = {fold, fact, place, remove, 0, part->first, part->room};
 
 	vl_views[fold->view]->touch(&touch, fact);
+	return touch.n > part->first && touch.n - part->first > part->room ? part->first + (uint32_t)part->room : 0;
 }
 
 /* An entry of the event database: who sent this id, where it lies, and whether it stands in the histories or another sender's
@@ -130,24 +143,25 @@ static struct claim get_claim(struct vl_bytes value)
 	return claim;
 }
 
-/* Another sender's event with the same id and content: one event, which stands under the lesser sender id whichever came
- * first. True where `mine` gives way. */
-static bool settle_twins(struct vl_fold *fold, const uint8_t id[16], const char *mission, const char *other,
-			 struct claim *theirs)
+/* Another sender's event with the same id and content as one of ours. */
+struct twin {
+	char mission[VL_MISSION_MAX + 1];
+	struct claim claim;
+	struct twin *next;
+};
+
+/* Take the same part of a twin that stands no more out of the histories. */
+static void remove_twin(struct vl_fold *fold, struct twin *twin, const struct vl_fold_part *part)
 {
 	struct vl_bytes bytes;
 	struct vl_fact fact;
 
-	if (strcmp(other, mission) < 0)
-		return true;
-	theirs->stands = false;
-	if (vl_archive_event(fold->txn, other, vl_views[fold->view]->lane, &theirs->place, &bytes) != VL_OK ||
-	    !vl_fact_read(bytes, other, &theirs->place, true, fold->txn_arena, &fact))
+	if (vl_archive_event(fold->txn, twin->mission, vl_views[fold->view]->lane, &twin->claim.place, &bytes) !=
+		    VL_OK ||
+	    !vl_fact_read(bytes, twin->mission, &twin->claim.place, true, fold->txn_arena, &fact))
 		vl_txn_fail(fold->txn, vl_arena_failed(fold->txn_arena) ? VL_ERR_NOMEM : VL_ERR_CORRUPT);
 	else
-		file_fact(fold, &fact, &theirs->place, true);
-	put_claim(fold, NULL, id, other, theirs);
-	return false;
+		(void)file_fact(fold, &fact, &twin->claim.place, true, part);
 }
 
 /* The same sender's event with the same id, from a later place than `mine`: the earliest place stands, whichever came first, so that
@@ -155,63 +169,88 @@ static bool settle_twins(struct vl_fold *fold, const uint8_t id[16], const char 
 static bool replaces(struct vl_fold *fold, const char *mission, const struct claim *ours, const struct claim *mine)
 {
 	const struct vl_place *a = &mine->place, *b = &ours->place;
-	struct vl_bytes bytes;
-	struct vl_fact fact;
+	const struct vl_fold_part whole = {.room = UINT32_MAX};
+	struct twin later = {.claim = *ours};
 
 	if (a->epoch.n > b->epoch.n || (a->epoch.n == b->epoch.n && a->event.n >= b->event.n))
 		return false;
-	if (!ours->stands)
-		return true;
-	if (vl_archive_event(fold->txn, mission, vl_views[fold->view]->lane, b, &bytes) != VL_OK ||
-	    !vl_fact_read(bytes, mission, b, true, fold->txn_arena, &fact))
-		vl_txn_fail(fold->txn, vl_arena_failed(fold->txn_arena) ? VL_ERR_NOMEM : VL_ERR_CORRUPT);
-	else
-		file_fact(fold, &fact, b, true);
+	(void)snprintf(later.mission, sizeof(later.mission), "%s", mission);
+	if (ours->stands)
+		remove_twin(fold, &later, &whole);
 	return true;
 }
 
-#define MAX_TWINS 8
-
-/* Look at who else has sent this id. KNOWN where this sender has, or where another's twin of it stands. */
-static enum vl_fold_outcome enter_claim(struct vl_fold *fold, const uint8_t id[16], const char *mission,
-					struct claim *mine)
+/* Who else has sent this id and content; *known says that this sender has, and *own is what it claimed. */
+static struct twin *find_twins(struct vl_fold *fold, struct vl_cursor *cursor, const uint8_t id[16],
+			       const char *mission, const struct claim *mine, bool *known, struct claim *own)
 {
-	struct vl_key prefix;
+	struct vl_key prefix = {0};
 	struct vl_bytes key, value;
-	struct claim theirs[MAX_TWINS];
-	char others[MAX_TWINS][VL_MISSION_MAX + 1];
-	size_t n = 0;
-	struct vl_cursor *cursor = vl_cursor_open(fold->txn, vl_view_db(fold->view, VL_VIEW_EVENT));
-	struct claim ours = {.stands = false};
-	bool known = false;
+	struct twin *twins = NULL;
 
+	*known = false;
 	claim_key(&prefix, id, NULL);
 	for (bool more = vl_cursor_seek(cursor, vl_key_done(&prefix), &key, &value);
 	     more && vl_key_has_prefix(key, vl_key_done(&prefix)); more = vl_cursor_next(cursor, &key, &value)) {
 		const char *other = (const char *)key.data + 16;
 		struct claim claim = get_claim(value);
-		bool own = strcmp(other, mission) == 0;
-		if (own)
-			ours = claim;
-		known |= own;
-		if (!own && claim.stands && memcmp(claim.content, mine->content, sizeof(mine->content)) == 0 &&
-		    n < MAX_TWINS) {
-			theirs[n] = claim;
-			(void)snprintf(others[n++], sizeof(others[0]), "%s", other);
+		if (strcmp(other, mission) == 0) {
+			*known = true;
+			*own = claim;
+			continue;
 		}
+		if (memcmp(claim.content, mine->content, sizeof(mine->content)) != 0)
+			continue;
+		struct twin *twin = vl_arena_alloc(fold->txn_arena, sizeof(*twin));
+		if (twin == NULL)
+			break;
+		*twin = (struct twin){.claim = claim, .next = twins};
+		(void)snprintf(twin->mission, sizeof(twin->mission), "%s", other);
+		twins = twin;
 	}
+	return twins;
+}
+
+/* One event of all twins stands: that of the least sender id, whichever came first. KNOWN where this is not the one. */
+static enum vl_fold_outcome settle_twins(struct vl_fold *fold, const uint8_t id[16], const char *mission,
+					 struct claim *mine, struct twin *twins)
+{
 	mine->stands = true;
-	if (!known && n == 0)
+	for (struct twin *twin = twins; twin != NULL; twin = twin->next)
+		if (strcmp(twin->mission, mission) < 0)
+			mine->stands = false;
+	for (struct twin *twin = twins; twin != NULL && mine->stands; twin = twin->next)
+		if (twin->claim.stands) {
+			twin->claim.stands = false;
+			put_claim(fold, NULL, id, twin->mission, &twin->claim);
+		}
+	return mine->stands ? VL_FOLD_NEW : VL_FOLD_KNOWN;
+}
+
+/* Look at who else has sent this id. KNOWN where this sender has, or where another's twin of it stands. What is filed in parts is
+ * entered with the first, and goes on for as long as it stands. */
+static enum vl_fold_outcome enter_claim(struct vl_fold *fold, const uint8_t id[16], const char *mission,
+					struct claim *mine, bool goes_on, struct twin **twins)
+{
+	struct vl_cursor *cursor = vl_cursor_open(fold->txn, vl_view_db(fold->view, VL_VIEW_EVENT));
+	struct claim own = {.stands = false};
+	bool known;
+
+	*twins = find_twins(fold, cursor, id, mission, mine, &known, &own);
+	mine->stands = true;
+	if (!known && *twins == NULL)
 		put_claim(fold, cursor, id, mission, mine);
 	vl_cursor_close(cursor);
-	if (known && !replaces(fold, mission, &ours, mine))
+	if (!known && *twins == NULL)
+		return VL_FOLD_NEW;
+	bool same = known && own.place.epoch.n == mine->place.epoch.n && own.place.event.n == mine->place.event.n;
+	if (same)
+		return goes_on && own.stands ? VL_FOLD_NEW : VL_FOLD_KNOWN;
+	if (known && !replaces(fold, mission, &own, mine))
 		return VL_FOLD_KNOWN;
-	for (size_t i = 0; i < n; i++)
-		if (settle_twins(fold, id, mission, others[i], &theirs[i]))
-			mine->stands = false;
-	if (known || n > 0)
-		put_claim(fold, NULL, id, mission, mine);
-	return mine->stands ? VL_FOLD_NEW : VL_FOLD_KNOWN;
+	enum vl_fold_outcome outcome = settle_twins(fold, id, mission, mine, *twins);
+	put_claim(fold, NULL, id, mission, mine);
+	return outcome;
 }
 
 /* A fact made of an event whose bytes may be gone before settle. */
@@ -230,11 +269,15 @@ static const struct vl_fact *make_fact(struct vl_fold *fold, const char *mission
 }
 
 void vl_fold_add_event(struct vl_fold *fold, size_t view, const char *mission, const struct vl_place *place,
-		       struct vl_bytes event, const struct vl_fact *read, enum vl_fold_outcome *outcome)
+		       struct vl_bytes event, const struct vl_fact *read, struct vl_fold_part *part,
+		       enum vl_fold_outcome *outcome)
 {
 	struct claim claim = {.place = *place};
+	struct twin *twins;
+	uint32_t go_on = 0;
 
 	fold->view = view;
+	fold->steps++;
 	*outcome = VL_FOLD_UNREAD;
 	if (read == NULL)
 		read = make_fact(fold, mission, place, event);
@@ -244,10 +287,13 @@ void vl_fold_add_event(struct vl_fold *fold, size_t view, const char *mission, c
 			memcpy(claim.content, read->content, VL_CONTENT_SIZE);
 		else
 			vl_event_content(event, claim.content);
-		*outcome = enter_claim(fold, read->id, mission, &claim);
+		*outcome = enter_claim(fold, read->id, mission, &claim, part->first > 0, &twins);
+		for (; *outcome == VL_FOLD_NEW && twins != NULL; twins = twins->next)
+			remove_twin(fold, twins, part);
 		if (*outcome == VL_FOLD_NEW)
-			file_fact(fold, read, &claim.place, false);
+			go_on = file_fact(fold, read, &claim.place, false, part);
 	}
+	part->first = go_on;
 	if (vl_arena_failed(fold->txn_arena))
 		vl_txn_fail(fold->txn, VL_ERR_NOMEM);
 }

@@ -1,5 +1,6 @@
 /*
- * The inside of the fold, shared by fold.c (settling), fold_add.c (facts in) and fold_view.c (what views call).
+ * The inside of the fold, shared by fold.c (settling), fold_row.c (one row), fold_fan.c (many marked by
+ * one), fold_add.c (facts in) and fold_view.c (what views call).
  */
 #ifndef VALISE_HQ_FOLD_STATE_H
 #define VALISE_HQ_FOLD_STATE_H
@@ -8,6 +9,8 @@
 #include "base/buf.h"
 #include "base/hash.h"
 #include "hq/fold.h"
+#include "hq/todo.h"
+#include "hq/views.h"
 
 #define FOLD_MAX_KINDS 16
 #define FOLD_TALLY_NAME_MAX ((size_t)200)
@@ -25,8 +28,24 @@ struct dirty {
 	/* Where its whole history was filed by this transaction, that history, so that it need not be read back. */
 	struct filed *facts, **last;
 	size_t n_facts;
+	uint64_t weight;
 	bool complete;
+	bool taken_up; /* from the list, where its entry is gone */
+	uint32_t owner;
 	UT_hash_handle hh;
+};
+
+/* A mission that this transaction works for, and the steps that it took. */
+struct owner {
+	const char *mission;
+	uint64_t filed, folded;
+};
+
+/* Entities of `kind` to be marked: those that a tally of the entity at hand names behind `prefix`. */
+struct fan {
+	unsigned kind;
+	const char *prefix;
+	struct fan *next;
 };
 
 /* What one row adds to one tally, summed over the row as it was (taken back) and as it is. */
@@ -48,11 +67,39 @@ struct vl_fold {
 	const char *key;
 	int sign; /* -1 while a row's former contribution is taken back, else 1 */
 	struct change *changes;
+	struct fan *fans; /* that the row at hand asks for */
+	bool beyond;      /* of what the row at hand is made there is more than a row may have */
+	size_t *order;    /* the views, the most urgent first */
+	struct vl_fold_bounds bounds;
+	struct vl_todo todo;
+	struct owner *owners;
+	size_t n_owners, owner; /* all of them; who is served */
+	uint64_t steps, folded; /* of this transaction; of those, what it took to fold */
 };
+
+/* What an entity that was marked is reckoned to take at least. */
+#define FOLD_MARK_STEPS 4
+
+static inline const struct vl_kind *fold_kind(const struct vl_fold *fold)
+{
+	return &vl_views[fold->view]->kinds[fold->kind];
+}
 
 /* The entity's entry in the set of those to be folded again; *added says that it is new there. NULL when out of memory, with the
  * transaction failed. */
 struct dirty *vl_fold_mark(struct vl_fold *fold, unsigned kind, const char *key, bool *added);
+
+/* What is left of the share of the mission that is served. */
+uint64_t vl_fold_room(const struct vl_fold *fold);
+
+/* Fold one entity and store what came out (fold_row.c). */
+void vl_fold_entity(struct vl_fold *fold, const struct dirty *entry);
+
+/* Begin what the row that was folded asks for (fold_fan.c). */
+void vl_fold_begin_fans(struct vl_fold *fold);
+
+/* An entity as the queue of folds has it. */
+void vl_fold_put_entity(struct vl_buf *body, unsigned kind, const char *key);
 
 /* The key of a tally in the ledger. */
 void vl_fold_tally_key(struct vl_key *key, unsigned kind, const char *entity, const char *name);

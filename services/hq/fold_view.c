@@ -49,6 +49,10 @@ static bool append(struct vl_fold *fold, void *item, size_t *count, void ***item
 {
 	if (item == NULL)
 		return false;
+	if (*count >= VL_FOLD_ITEMS) {
+		fold->beyond = true;
+		return false;
+	}
 	if ((*count & (*count - 1)) == 0) {
 		void **larger = vl_arena_alloc(fold->arena, (*count == 0 ? 1 : *count * 2) * sizeof(*larger));
 		if (larger == NULL)
@@ -137,11 +141,18 @@ void vl_fold_each_tally(struct vl_fold *fold, unsigned kind, const char *key, co
 	struct vl_key from, whole;
 	struct vl_bytes at, value;
 	struct vl_cursor *cursor = vl_cursor_open(fold->txn, vl_view_db(fold->view, VL_VIEW_TALLY));
+	uint64_t n = 0;
 
 	vl_row_key(&whole, kind, key);
 	vl_fold_tally_key(&from, kind, key, prefix);
 	for (bool more = vl_cursor_seek(cursor, vl_key_done(&from), &at, &value);
 	     more && vl_key_has_prefix(at, vl_key_done(&from)); more = vl_cursor_next(cursor, &at, &value)) {
+		if (n == VL_FOLD_TALLIES) {
+			fold->beyond = true;
+			break;
+		}
+		n++;
+		fold->steps++;
 		char *name = vl_arena_text(fold->arena, at.data + whole.size, at.size - whole.size);
 		if (name != NULL && value.size == 8)
 			each(context, name, (int64_t)vl_get_be64(value.data));
@@ -172,6 +183,24 @@ void vl_fold_contribute(struct vl_fold *fold, unsigned kind, const char *key, co
 		}
 	}
 	change->count += fold->sign * count;
+}
+
+void vl_fold_dirty_each(struct vl_fold *fold, unsigned kind, const char *prefix)
+{
+	struct fan *fan = fold->fans;
+
+	if (kind <= fold->kind || kind >= vl_views[fold->view]->n_kinds)
+		return;
+	while (fan != NULL && (fan->kind != kind || strcmp(fan->prefix, prefix) != 0))
+		fan = fan->next;
+	/* Asked for twice: of the row as it was, and as it is. */
+	if (fan != NULL)
+		return;
+	fan = vl_arena_alloc(fold->arena, sizeof(*fan));
+	if (fan == NULL)
+		return;
+	*fan = (struct fan){kind, prefix, fold->fans};
+	fold->fans = fan;
 }
 
 void vl_fold_dirty(struct vl_fold *fold, unsigned kind, const char *key)

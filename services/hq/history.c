@@ -220,6 +220,10 @@ struct gathering {
 	struct vl_arena *arena;
 	struct vl_history_item *items;
 	size_t count, room, damaged;
+	/* What may be read: by weight, in all and of one sender. */
+	uint64_t most, weight, share, own;
+	const char *sender; /* whose `own` is */
+	bool beyond;
 	/* The archived batch that was read last: neighbours in a history often come out of one. */
 	const char *mission;
 	struct vl_place last;
@@ -266,6 +270,23 @@ static void leave_out(struct gathering *g)
 	g->damaged++;
 }
 
+/* Whether there is room for one more of this sender's. Once one is left out, so is all that the sender has behind it. */
+static bool has_room(struct gathering *g, const char *mission, const struct vl_place *place)
+{
+	uint64_t weight = vl_fact_weight(place->size);
+
+	if (g->sender == NULL || strcmp(g->sender, mission) != 0) {
+		g->sender = vl_arena_text(g->arena, mission, strlen(mission));
+		g->own = 0;
+	}
+	g->own += weight;
+	bool fits = g->own <= g->share && g->weight + weight <= g->most;
+	if (fits)
+		g->weight += weight;
+	g->beyond = g->beyond || !fits;
+	return fits;
+}
+
 static enum vl_err gather_item(struct gathering *g, struct vl_bytes key, struct vl_bytes value)
 {
 	struct vl_history_item *item = add_item(g);
@@ -273,31 +294,153 @@ static enum vl_err gather_item(struct gathering *g, struct vl_bytes key, struct 
 	if (item == NULL)
 		return VL_ERR_NOMEM;
 	const char *mission = vl_history_place(key, value, &item->place);
-	if (mission == NULL || !read_fact(g, mission, item))
+	if (mission != NULL && g->most != 0 && !has_room(g, mission, &item->place))
+		g->count--;
+	else if (mission == NULL || !read_fact(g, mission, item))
 		leave_out(g);
 	return vl_arena_failed(g->arena) ? VL_ERR_NOMEM : VL_OK;
+}
+
+/* To the next entry of a history; to that of the next sender where `pass`. */
+static bool step_on(struct vl_cursor *cursor, bool pass, struct vl_bytes *key, struct vl_bytes *value)
+{
+	struct vl_key behind = {0};
+
+	if (!pass || key->size < 1 + 2 + 16)
+		return vl_cursor_next(cursor, key, value);
+	vl_key_bytes(&behind, key->data, key->size - 17); /* without the NUL behind the sender's id */
+	vl_key_u8(&behind, 1);
+	return vl_cursor_seek(cursor, vl_key_done(&behind), key, value);
+}
+
+/* Read the history; where there is a bound and no share of each yet, give up at the bound. */
+static enum vl_err gather(struct gathering *g, unsigned kind, const char *entity)
+{
+	struct vl_key prefix;
+	struct vl_bytes key, value;
+	struct vl_cursor *cursor = vl_cursor_open(g->txn, vl_view_db(g->view, VL_VIEW_HISTORY));
+	bool shared = g->share < g->most;
+	enum vl_err err = VL_OK;
+
+	vl_row_key(&prefix, kind, entity);
+	vl_cursor_pass_over(cursor, vl_key_done(&prefix), vl_cursor_count, &g->damaged);
+	for (bool more = vl_cursor_seek(cursor, vl_key_done(&prefix), &key, &value);
+	     more && err == VL_OK && vl_key_has_prefix(key, vl_key_done(&prefix)) && (shared || !g->beyond);
+	     more = step_on(cursor, shared && g->own > g->share, &key, &value))
+		err = gather_item(g, key, value);
+	vl_cursor_close(cursor);
+	return err == VL_OK ? vl_txn_err(g->txn) : err;
+}
+
+/* -- each sender's share of the bound -- */
+
+/* What each sender's facts weigh, VL_FOLD_WEIGHT at most. */
+struct weights {
+	uint64_t *of;
+	size_t n;
+};
+
+static bool add_weight(struct weights *weights, struct vl_arena *arena)
+{
+	size_t n = weights->n;
+
+	if ((n & (n - 1)) == 0) {
+		uint64_t *larger = vl_arena_alloc(arena, (n == 0 ? 1 : 2 * n) * sizeof(*larger));
+		if (larger == NULL)
+			return false;
+		if (n > 0)
+			memcpy(larger, weights->of, n * sizeof(*larger));
+		weights->of = larger;
+	}
+	weights->of[weights->n++] = 0;
+	return true;
+}
+
+static struct weights weigh(struct gathering *g, unsigned kind, const char *entity)
+{
+	struct vl_key prefix;
+	struct vl_bytes key, value;
+	struct vl_place place;
+	struct weights weights = {0};
+	const char *sender = NULL;
+	struct vl_cursor *cursor = vl_cursor_open(g->txn, vl_view_db(g->view, VL_VIEW_HISTORY));
+	bool full = false;
+
+	vl_row_key(&prefix, kind, entity);
+	vl_cursor_pass_over(cursor, vl_key_done(&prefix), NULL, NULL);
+	for (bool more = vl_cursor_seek(cursor, vl_key_done(&prefix), &key, &value);
+	     more && vl_key_has_prefix(key, vl_key_done(&prefix)); more = step_on(cursor, full, &key, &value)) {
+		const char *mission = vl_history_place(key, value, &place);
+		full = false;
+		if (mission == NULL)
+			continue;
+		if (sender == NULL || strcmp(sender, mission) != 0) {
+			sender = vl_arena_text(g->arena, mission, strlen(mission));
+			if (sender == NULL || !add_weight(&weights, g->arena))
+				break;
+		}
+		weights.of[weights.n - 1] += vl_fact_weight(place.size);
+		full = weights.of[weights.n - 1] >= VL_FOLD_WEIGHT;
+	}
+	vl_cursor_close(cursor);
+	return weights;
+}
+
+static int compare_weights(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+/* Who has little keeps all of it, and the others share the rest alike. */
+static uint64_t share_of_each(struct gathering *g, unsigned kind, const char *entity)
+{
+	struct weights weights = weigh(g, kind, entity);
+	uint64_t left = VL_FOLD_WEIGHT;
+
+	if (weights.n > 0)
+		qsort(weights.of, weights.n, sizeof(*weights.of), compare_weights);
+	for (size_t i = 0; i < weights.n; i++) {
+		uint64_t share = left / (weights.n - i);
+		if (weights.of[i] > share)
+			return share;
+		left -= weights.of[i];
+	}
+	return left;
+}
+
+static enum vl_err give(struct gathering *g, enum vl_err err, struct vl_history_item **items, size_t *count,
+			size_t *damaged)
+{
+	*items = err == VL_OK && g->count > 0 ? vl_history_order(g->items, g->count, g->arena) : NULL;
+	*count = err == VL_OK ? g->count : 0;
+	*damaged = g->damaged;
+	return err == VL_OK && vl_arena_failed(g->arena) ? VL_ERR_NOMEM : err;
 }
 
 enum vl_err vl_history_read(struct vl_txn *txn, size_t view, unsigned kind, const char *entity, struct vl_arena *arena,
 			    struct vl_history_item **items, size_t *count, size_t *damaged)
 {
 	struct gathering g = {.txn = txn, .view = view, .arena = arena};
-	struct vl_key prefix;
-	struct vl_bytes key, value;
-	struct vl_cursor *cursor = vl_cursor_open(txn, vl_view_db(view, VL_VIEW_HISTORY));
-	enum vl_err err = VL_OK;
 
-	vl_row_key(&prefix, kind, entity);
-	vl_cursor_pass_over(cursor, vl_key_done(&prefix), vl_cursor_count, &g.damaged);
-	for (bool more = vl_cursor_seek(cursor, vl_key_done(&prefix), &key, &value);
-	     more && err == VL_OK && vl_key_has_prefix(key, vl_key_done(&prefix));
-	     more = vl_cursor_next(cursor, &key, &value))
-		err = gather_item(&g, key, value);
-	vl_cursor_close(cursor);
-	if (err == VL_OK)
-		err = vl_txn_err(txn);
-	*items = err == VL_OK && g.count > 0 ? vl_history_order(g.items, g.count, arena) : NULL;
-	*count = err == VL_OK ? g.count : 0;
-	*damaged = g.damaged;
-	return err == VL_OK && vl_arena_failed(arena) ? VL_ERR_NOMEM : err;
+	return give(&g, gather(&g, kind, entity), items, count, damaged);
+}
+
+enum vl_err vl_history_read_some(struct vl_txn *txn, size_t view, unsigned kind, const char *entity,
+				 struct vl_arena *arena, struct vl_history_item **items, size_t *count, size_t *damaged,
+				 bool *beyond)
+{
+	struct gathering g = {
+		.txn = txn, .view = view, .arena = arena, .most = VL_FOLD_WEIGHT, .share = VL_FOLD_WEIGHT};
+	enum vl_err err = gather(&g, kind, entity);
+
+	*beyond = g.beyond;
+	if (err == VL_OK && g.beyond) {
+		g = (struct gathering){.txn = txn, .view = view, .arena = arena, .most = VL_FOLD_WEIGHT};
+		g.share = share_of_each(&g, kind, entity);
+		g.share -= g.share == g.most;
+		err = gather(&g, kind, entity);
+	}
+	return give(&g, err, items, count, damaged);
 }

@@ -13,6 +13,18 @@
 #define VL_CONTENT_SIZE 8
 void vl_event_content(struct vl_bytes event, uint8_t content[VL_CONTENT_SIZE]);
 
+/* What a fact of so many bytes weighs (fold.h). */
+static inline uint64_t vl_fact_weight(size_t size)
+{
+	return 1 + size / 128;
+}
+
+/* As vl_history_read (fold.h), but no more than weighs VL_FOLD_WEIGHT, each sender's first; *beyond says whether anything is left
+ * out. */
+enum vl_err vl_history_read_some(struct vl_txn *txn, size_t view, unsigned kind, const char *key,
+				 struct vl_arena *arena, struct vl_history_item **items, size_t *count, size_t *damaged,
+				 bool *beyond) VL_CHECKED;
+
 /* Put items that come by sender, each sender's in its own order, into the order of a history (fold.h). Where memory is short the
  * arena tells, and they stay as they are. */
 struct vl_history_item *vl_history_order(struct vl_history_item *items, size_t count, struct vl_arena *arena);

@@ -14,8 +14,9 @@
 #define UNCHECKED (UINT64_C(1) << VL_DB_ARCHIVE)
 
 static const char *const common[] = {
-	"meta",    "offset", "chain",   "standing", "archive", "parked", "evidence", "dead", "refused", "reasons",
-	"waiting", "pulse",  "missing", "key",      "unread",  "passed", "awaits",   "due",  "digest",  "held",
+	"meta",    "offset",  "chain",   "standing", "archive", "parked",  "evidence", "dead",
+	"refused", "reasons", "waiting", "pulse",    "missing", "key",     "unread",   "passed",
+	"awaits",  "due",     "digest",  "held",     "todo",    "pending",
 };
 static const char *const of_view[] = {"event", "history", "row", "tally"};
 

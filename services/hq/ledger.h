@@ -21,6 +21,8 @@
  *     due       mission, lane, epoch                  -> nothing: what is parked of that epoch may be applied now
  *     digest    mission, lane, half of a digest       -> epoch, seq of the batch, archived or evidence, that has it
  *     held      mission; mission, lane; and epoch       -> how much evidence is kept and counted (evidence.h)
+ *     todo      view, mission, class, number          -> what of an accepted batch is still to be done (todo.h)
+ *     pending   view, kind, entity                    -> an entity that waits to be folded, or a fan under way
  * and for each view (index i of vl_views):
  *     event     event id, mission                     -> its place; de-duplication is for ever
  *     history   kind, entity, mission, epoch, event   -> where the event lies in the archive
@@ -57,6 +59,8 @@ enum vl_ledger_db {
 	VL_DB_DUE,
 	VL_DB_DIGEST,
 	VL_DB_HELD,
+	VL_DB_TODO,
+	VL_DB_PENDING,
 	VL_DB_VIEWS, /* the first of the views' own */
 };
 

@@ -4,6 +4,7 @@
 #include "base/failpoint.h"
 #include "hq/chains.h"
 #include "hq/fold.h"
+#include "hq/todo.h"
 #include "hq/views.h"
 
 #include <inttypes.h>
@@ -78,6 +79,7 @@ static enum vl_err check_place(struct rebuild *r, const struct vl_archive_place 
 
 static void fold_batch(struct rebuild *r, const struct vl_record *record, const struct vl_batch *batch)
 {
+	vl_fold_serve(r->fold, r->mission);
 	for (size_t i = 0; i < batch->n_events; i++) {
 		struct vl_bytes event = batch->events[i];
 		struct vl_place place = {
@@ -87,8 +89,9 @@ static void fold_batch(struct rebuild *r, const struct vl_record *record, const 
 			.offset = (uint32_t)(event.data - record->value.data),
 			.size = (uint32_t)event.size,
 		};
+		struct vl_fold_part whole = {.room = UINT32_MAX};
 		enum vl_fold_outcome outcome;
-		vl_fold_add_event(r->fold, r->view, r->mission, &place, event, NULL, &outcome);
+		vl_fold_add_event(r->fold, r->view, r->mission, &place, event, NULL, &whole, &outcome);
 	}
 	r->rebuilt->batches++;
 	r->rebuilt->events += batch->n_events;
@@ -162,6 +165,7 @@ static enum vl_err fold_all(struct rebuild *r, vl_rebuild_progress *progress, vo
 
 	for (unsigned db = 0; db < VL_VIEW_DBS; db++)
 		vl_txn_clear(r->txn, vl_view_db(r->view, db));
+	vl_todo_clear(r->txn, r->view);
 	while (err == VL_OK && vl_archive_next(r->txn, &walk, &at, &stored)) {
 		err = take_batch(r, &at, stored);
 		if (err == VL_OK && progress != NULL)
@@ -203,8 +207,13 @@ enum vl_err vl_rebuild_lane(struct vl_store *store, const struct vl_ring *ring, 
 {
 	struct rebuild r = {.ring = ring, .view = view, .rebuilt = rebuilt, .why = why};
 
+	/* Nobody waits for this one: nothing is put off. */
+	const struct vl_fold_bounds all = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX};
+
 	*rebuilt = (struct vl_rebuilt){0};
 	r.fold = vl_fold_open();
+	if (r.fold != NULL)
+		vl_fold_bound(r.fold, &all);
 	r.arena = vl_arena_open(0);
 	enum vl_err err = r.fold != NULL && r.arena != NULL ? rebuild(&r, store, progress, context) : VL_ERR_NOMEM;
 	vl_fold_close(r.fold);

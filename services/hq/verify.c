@@ -1,20 +1,26 @@
 #include "hq/verify.h"
 
 #include "hq/history.h"
+#include "hq/turns.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <time.h>
 
 #define SLOTS (2 * VL_VERIFIER_TAKE)
 #define MAX_THREADS 16
+#define RETRY_MS 100
+#define MOST_BYTES ((size_t)32 << 20) /* of records in the verifier, and one more */
+#define KEPT_BYTES ((size_t)64 << 10) /* a slot that unpacked a greater record gives its memory back */
 
 enum state { EMPTY, WAITING, UNDER_WAY, JUDGED };
 
 struct slot {
 	enum state state;
 	uint64_t generation; /* of the ring that judged it */
+	uint64_t ticket;     /* how many were put in before it */
 	struct vl_job job;
 };
 
@@ -25,12 +31,15 @@ struct ring {
 	unsigned users;
 };
 
-/* Counters only grow; a counter modulo SLOTS is a place. done <= taken <= claimed <= put. */
+/* Slots are free, or in a queue (turns.h), or taken out. */
 struct vl_verifier {
 	pthread_mutex_t lock;
 	pthread_cond_t work, room, ready;
 	struct slot slots[SLOTS];
-	uint64_t put, claimed, taken, done;
+	struct vl_turns *turns;
+	unsigned free[SLOTS], taken[VL_VERIFIER_TAKE];
+	size_t n_free, n_taken, bytes;
+	uint64_t put; /* ever */
 	bool stop;
 	struct ring *ring; /* the one in force */
 	pthread_t threads[MAX_THREADS];
@@ -63,11 +72,12 @@ static void *work(void *context)
 
 	pthread_mutex_lock(&v->lock);
 	while (!v->stop) {
-		if (v->claimed == v->put) {
+		int next = vl_turns_verify(v->turns);
+		if (next < 0) {
 			pthread_cond_wait(&v->work, &v->lock);
 			continue;
 		}
-		struct slot *slot = &v->slots[v->claimed++ % SLOTS];
+		struct slot *slot = &v->slots[next];
 		struct ring *ring = v->ring;
 		slot->state = UNDER_WAY;
 		ring->users++;
@@ -76,6 +86,7 @@ static void *work(void *context)
 		pthread_mutex_lock(&v->lock);
 		leave_ring(v, ring);
 		slot->state = JUDGED;
+		vl_turns_ready(v->turns, (unsigned)next);
 		pthread_cond_signal(&v->ready);
 	}
 	pthread_mutex_unlock(&v->lock);
@@ -84,12 +95,14 @@ static void *work(void *context)
 
 static bool open_slots(struct vl_verifier *v)
 {
-	for (size_t i = 0; i < SLOTS; i++) {
+	for (unsigned i = 0; i < SLOTS; i++) {
 		v->slots[i].job.arena = vl_arena_open(0);
 		if (v->slots[i].job.arena == NULL)
 			return false;
+		v->free[v->n_free++] = SLOTS - 1 - i;
 	}
-	return true;
+	v->turns = vl_turns_open(SLOTS);
+	return v->turns != NULL;
 }
 
 enum vl_err vl_verifier_open(struct vl_ring *ring, unsigned threads, struct vl_verifier **opened, struct vl_why *why)
@@ -145,6 +158,7 @@ void vl_verifier_close(struct vl_verifier *v)
 	if (v->ring != NULL)
 		vl_ring_close(v->ring->keys);
 	free(v->ring);
+	vl_turns_close(v->turns);
 	pthread_mutex_destroy(&v->lock);
 	pthread_cond_destroy(&v->work);
 	pthread_cond_destroy(&v->room);
@@ -169,20 +183,43 @@ enum vl_err vl_verifier_renew(struct vl_verifier *v, struct vl_ring *keys)
 	return VL_OK;
 }
 
+static bool has_room(const struct vl_verifier *v, const struct vl_record *record)
+{
+	return v->n_free > 0 && (v->n_free == SLOTS || v->bytes + record->value.size <= MOST_BYTES);
+}
+
+/* With the lock. False after stop. Where memory is short for a queue more it is tried again: no record may be left out. */
+static bool find_slot(struct vl_verifier *v, const struct vl_record *record)
+{
+	while (!v->stop) {
+		bool room = has_room(v, record);
+		if (room && vl_turns_put(v->turns, v->free[v->n_free - 1], record->topic, record->partition))
+			return true;
+		if (!room) {
+			pthread_cond_wait(&v->room, &v->lock);
+			continue;
+		}
+		pthread_mutex_unlock(&v->lock);
+		(void)poll(NULL, 0, RETRY_MS);
+		pthread_mutex_lock(&v->lock);
+	}
+	return false;
+}
+
 static bool put(struct vl_verifier *v, const struct vl_record *record, void (*release)(void *owner), void *owner,
 		bool again)
 {
 	pthread_mutex_lock(&v->lock);
-	while (!v->stop && v->put - v->done == SLOTS)
-		pthread_cond_wait(&v->room, &v->lock);
-	bool taken = !v->stop;
+	bool taken = find_slot(v, record);
 	if (taken) {
-		struct slot *slot = &v->slots[v->put++ % SLOTS];
+		struct slot *slot = &v->slots[v->free[--v->n_free]];
 		slot->state = WAITING;
+		slot->ticket = v->put++;
 		slot->job.record = record;
 		slot->job.release = release;
 		slot->job.owner = owner;
 		slot->job.again = again;
+		v->bytes += record->value.size;
 		pthread_cond_signal(&v->work);
 	}
 	pthread_mutex_unlock(&v->lock);
@@ -213,7 +250,9 @@ uint64_t vl_verifier_mark(struct vl_verifier *v)
 bool vl_verifier_past(struct vl_verifier *v, uint64_t mark)
 {
 	pthread_mutex_lock(&v->lock);
-	bool past = v->done >= mark;
+	bool past = true;
+	for (size_t i = 0; i < SLOTS; i++)
+		past = past && (v->slots[i].state == EMPTY || v->slots[i].ticket >= mark);
 	pthread_mutex_unlock(&v->lock);
 	return past;
 }
@@ -221,7 +260,7 @@ bool vl_verifier_past(struct vl_verifier *v, uint64_t mark)
 bool vl_verifier_idle(struct vl_verifier *v)
 {
 	pthread_mutex_lock(&v->lock);
-	bool idle = v->put == v->done;
+	bool idle = v->n_free == SLOTS;
 	pthread_mutex_unlock(&v->lock);
 	return idle;
 }
@@ -243,31 +282,47 @@ static struct timespec deadline(int timeout_ms)
 const struct vl_job *vl_verifier_next(struct vl_verifier *v, int timeout_ms)
 {
 	struct timespec until = deadline(timeout_ms);
-	int rc = timeout_ms > 0 ? 0 : ETIMEDOUT;
+	int rc = timeout_ms > 0 ? 0 : ETIMEDOUT, next = -1;
 
 	pthread_mutex_lock(&v->lock);
-	struct slot *slot = &v->slots[v->taken % SLOTS];
-	while (!v->stop && slot->state != JUDGED && rc != ETIMEDOUT)
+	bool may = v->n_taken < VL_VERIFIER_TAKE;
+	while (!v->stop && may && (next = vl_turns_apply(v->turns)) < 0 && rc != ETIMEDOUT)
 		rc = pthread_cond_timedwait(&v->ready, &v->lock, &until);
-	bool ready = !v->stop && slot->state == JUDGED && v->taken - v->done < VL_VERIFIER_TAKE;
-	v->taken += ready;
+	struct slot *slot = next >= 0 ? &v->slots[next] : NULL;
+	if (slot != NULL)
+		v->taken[v->n_taken++] = (unsigned)next;
 	pthread_mutex_unlock(&v->lock);
 	/* Only this thread renews the ring. A verdict by an old one is void: its key may have ended meanwhile. */
-	if (ready && slot->generation != v->ring->generation)
+	if (slot != NULL && slot->generation != v->ring->generation)
 		judge(slot, v->ring);
-	return ready ? &slot->job : NULL;
+	return slot != NULL ? &slot->job : NULL;
+}
+
+/* A greater arena is made anew, so that no burst is kept for ever. Where that fails, the old one serves on. */
+static void give_back(struct vl_job *job, size_t size)
+{
+	struct vl_arena *fresh = size > KEPT_BYTES ? vl_arena_open(0) : NULL;
+
+	if (fresh == NULL)
+		return;
+	vl_arena_close(job->arena);
+	job->arena = fresh;
 }
 
 void vl_verifier_done(struct vl_verifier *v)
 {
-	while (v->done != v->taken) {
-		pthread_mutex_lock(&v->lock);
-		struct slot *slot = &v->slots[v->done % SLOTS];
+	for (size_t i = 0; i < v->n_taken; i++) {
+		struct slot *slot = &v->slots[v->taken[i]];
 		const struct vl_job job = slot->job;
+		size_t size = job.record->value.size;
+		give_back(&slot->job, size);
+		pthread_mutex_lock(&v->lock);
 		slot->state = EMPTY;
-		v->done++;
+		v->free[v->n_free++] = v->taken[i];
+		v->bytes -= size;
 		pthread_cond_signal(&v->room);
 		pthread_mutex_unlock(&v->lock);
 		job.release(job.owner);
 	}
+	v->n_taken = 0;
 }

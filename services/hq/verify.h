@@ -1,9 +1,10 @@
 /*
- * Verify: judge records in parallel, hand them on in the order they came.
+ * Verify: judge records in parallel, and hand them on in turns.
  *
  * One thread puts records in, a few judge them (vl_record_verify) and read the facts out of the
- * good ones, one takes them out: a bounded ring, so that a slow writer slows the reading. Order in
- * is order out.
+ * good ones, one takes them out: so many records and bytes at most, so that a slow writer slows the
+ * reading. Each partition's records come out in the order in which they were put in; between
+ * partitions the urgent ones go first, and all take turns (turns.h).
  */
 #ifndef VALISE_HQ_VERIFY_H
 #define VALISE_HQ_VERIFY_H
@@ -41,7 +42,7 @@ void vl_verifier_close(struct vl_verifier *verifier);
  * the thread that takes records out, when all it took are done. */
 enum vl_err vl_verifier_renew(struct vl_verifier *verifier, struct vl_ring *ring) VL_CHECKED;
 
-/* Hand a record over, which lives until `release(owner)`; waits while the ring is full. False, and
+/* Hand a record over, which lives until `release(owner)`; waits while there is no room. False, and
  * the record is released, once vl_verifier_stop was called. */
 bool vl_verifier_put(struct vl_verifier *verifier, const struct vl_record *record, void (*release)(void *owner),
 		     void *owner);
@@ -53,7 +54,7 @@ bool vl_verifier_put_again(struct vl_verifier *verifier, const struct vl_record 
 /* The most records that may be taken out before they are done with. */
 #define VL_VERIFIER_TAKE 128
 
-/* The oldest record that was not taken out yet, once it is judged; NULL where there is none within
+/* The record whose turn it is, once it is judged; NULL where there is none within
  * `timeout_ms` (0: do not wait), or after stop. It stays the verifier's, and valid, until
  * vl_verifier_done, which is for all that were taken out. */
 const struct vl_job *vl_verifier_next(struct vl_verifier *verifier, int timeout_ms);

@@ -30,10 +30,10 @@
 
 /* One fact as a view sees it. Everything points into the verified bytes or the arena. */
 struct vl_fact {
-	const char *mission;   /* who signed it */
-	uint64_t epoch, event; /* its place in the sender's own order */
-	const uint8_t *id;     /* 16 bytes */
-	const uint8_t *after;  /* 16 bytes, or NULL */
+	const char *mission;    /* who signed it */
+	uint64_t epoch, event;  /* its place in the sender's own order */
+	const uint8_t *id;      /* 16 bytes */
+	const uint8_t *after;   /* 16 bytes, or NULL */
 	const uint8_t *content; /* the engine's (vl_event_content), or NULL where not reckoned yet */
 	const char *subject;
 	const char *actor;
@@ -57,6 +57,7 @@ const char *vl_fold_key(const struct vl_fold *fold);
  * memory. vl_fold_add makes a message of `descriptor`, initialised, and appends it to the field's pointer array:
  *     struct Row { size_t n_items; Item **items; };
  *     Item *item = vl_fold_add(fold, &item__descriptor, &row->n_items, &row->items);
+ * NULL, too, where the list is as long as any may be (fold.h); the engine then shows the rule BOUND in the row.
  */
 void *vl_fold_alloc(struct vl_fold *fold, size_t size);
 char *vl_fold_printf(struct vl_fold *fold, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -75,7 +76,7 @@ const ProtobufCMessage *vl_fold_row(struct vl_fold *fold, unsigned kind, const c
 
 /* A tally of an entity, and all of its tallies whose name begins with `prefix`, in name order, zeros left out. Only tallies
  * contributed by rows of a lower rank than the one being folded may be read in `finish`. In `each`, `name` is the whole
- * name; it stays valid in the arena. */
+ * name; it stays valid in the arena. Of very many only the first are read, and the row shows the rule BOUND (fold.h). */
 int64_t vl_fold_tally(struct vl_fold *fold, unsigned kind, const char *key, const char *name);
 void vl_fold_each_tally(struct vl_fold *fold, unsigned kind, const char *key, const char *prefix,
 			void (*each)(void *context, const char *name, int64_t value), void *context);
@@ -88,6 +89,10 @@ void vl_fold_contribute(struct vl_fold *fold, unsigned kind, const char *key, co
 
 /* Have (kind, key), of a higher rank, folded again because this row changed in a way that no tally tells. */
 void vl_fold_dirty(struct vl_fold *fold, unsigned kind, const char *key);
+
+/* Have every entity of `kind`, of a higher rank, folded again that a tally of this one names: by what stands behind `prefix`, which is
+ * static text, in the tally's name ("member/" and "member/T-17": T-17). There may be a million: it may take many transactions. */
+void vl_fold_dirty_each(struct vl_fold *fold, unsigned kind, const char *prefix);
 
 /* -- what most views do alike (view.c) -- */
 

@@ -26,6 +26,13 @@ int vl_view_of_noun(const char *noun)
 	return -1;
 }
 
+enum vl_precedence vl_view_precedence(size_t view)
+{
+	const struct vl_lane *lane = vl_lane_find(vl_views[view]->lane, strlen(vl_views[view]->lane));
+
+	return lane != NULL ? lane->precedence : VL_ROUTINE;
+}
+
 int vl_view_kind(const struct vl_view *view, const char *name)
 {
 	for (unsigned i = 0; i < view->n_kinds; i++)

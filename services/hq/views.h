@@ -4,6 +4,7 @@
 #ifndef VALISE_HQ_VIEWS_H
 #define VALISE_HQ_VIEWS_H
 
+#include "bus/types.h"
 #include "hq/view.h"
 
 /* Ends with NULL; sorted by file name, which fixes each view's index. */
@@ -14,6 +15,9 @@ size_t vl_views_count(void);
 /* The index of the view of that lane, or of that noun; -1 where there is none. */
 int vl_view_of_lane(const char *lane, size_t length);
 int vl_view_of_noun(const char *noun);
+
+/* How urgent its lane is. */
+enum vl_precedence vl_view_precedence(size_t view);
 
 /* The index of a kind by its name; -1 where there is none. */
 int vl_view_kind(const struct vl_view *view, const char *name);

@@ -300,7 +300,7 @@ static double ours(const char *keys, const char *dir, struct vl_store **store)
 	must(vl_applier_open(*store, &applier) == VL_OK, "apply");
 	double start = seconds();
 	must(pthread_create(&thread, NULL, put_all, verifier) == 0, "start a thread");
-	for (commits = 0; vl_apply_total(applier) < n_events; commits++) {
+	for (commits = 0; vl_apply_total(applier) < n_events || vl_apply_left(applier) > 0; commits++) {
 		must(vl_pump(verifier, applier, 10000, &why) == VL_OK, why.text);
 		trace(COMMIT, 0, (struct vl_bytes){0}, (struct vl_bytes){0});
 	}

@@ -261,14 +261,32 @@ size_t case_view(void)
 	return (size_t)view;
 }
 
-struct vl_digest world_digest(struct world *w)
+struct vl_digest world_digest_of(struct world *w, size_t view)
 {
 	struct vl_digest digest;
 	struct vl_txn *txn = vl_txn_begin(w->store, false, NULL);
 	assert_non_null(txn);
-	assert_int_equal(vl_view_digest(txn, case_view(), &digest), VL_OK);
+	assert_int_equal(vl_view_digest(txn, view, &digest), VL_OK);
 	vl_txn_abort(txn);
 	return digest;
+}
+
+struct vl_digest world_digest(struct world *w)
+{
+	return world_digest_of(w, case_view());
+}
+
+unsigned world_work_off(struct world *w)
+{
+	struct vl_why why = {0};
+	unsigned n = 0;
+
+	for (; vl_apply_left(w->applier) > 0; n++) {
+		assert_true(n < 1000000);
+		assert_int_equal(vl_apply_begin(w->applier, &why), VL_OK);
+		expect_ok(vl_apply_commit(w->applier, &why), &why);
+	}
+	return n;
 }
 
 struct vl_standing world_standing(struct world *w, const char *mission)

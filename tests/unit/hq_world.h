@@ -124,9 +124,13 @@ struct sent *open_case(struct sender *s, uint64_t id, const char *subject, int64
 void bring(struct world *w, const struct sent *sent);
 void bring_within(struct world *w, const struct sent *sent);
 
-/* The view of cases. */
+/* Do what is still to be done for what was brought; how many transactions that took. Fails where it does not come to an end. */
+unsigned world_work_off(struct world *w);
+
+/* The view of cases; its digest, and that of any view. */
 size_t case_view(void);
 struct vl_digest world_digest(struct world *w);
+struct vl_digest world_digest_of(struct world *w, size_t view);
 
 /* On the lane of cases. */
 struct vl_standing world_standing(struct world *w, const char *mission);

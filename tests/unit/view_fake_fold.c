@@ -217,6 +217,17 @@ void vl_fold_dirty(struct vl_fold *fold, unsigned kind, const char *key)
 		fake_find(fold->fake, kind, key, true)->pending = true;
 }
 
+void vl_fold_dirty_each(struct vl_fold *fold, unsigned kind, const char *prefix)
+{
+	const struct entity *entity = fold->entity;
+
+	for (size_t i = 0; i < entity->n_tallies; i++) {
+		const struct tally *tally = &entity->tallies[i];
+		if (tally->value != 0 && strncmp(tally->name, prefix, strlen(prefix)) == 0)
+			vl_fold_dirty(fold, kind, tally->name + strlen(prefix));
+	}
+}
+
 /* -- the order of a history -- */
 
 static int own_order(const struct stored *a, const struct stored *b)

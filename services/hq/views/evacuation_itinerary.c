@@ -91,16 +91,9 @@ EVACUATION_FINISH(itinerary)
 	itinerary->departed = itinerary->departed || itinerary->arrived;
 }
 
-static void fold_member(void *context, const char *name, int64_t value)
-{
-	(void)value;
-	vl_fold_dirty(context, EVACUATION_PERSON, name + strlen("member/"));
-}
-
 EVACUATION_CONTRIBUTE(itinerary)
 {
 	(void)row;
-	const char *leg = vl_fold_key(fold);
-	vl_fold_each_tally(fold, EVACUATION_ITINERARY, leg, "member/", fold_member, fold);
-	vl_fold_dirty(fold, EVACUATION_LEG, leg);
+	vl_fold_dirty_each(fold, EVACUATION_PERSON, "member/");
+	vl_fold_dirty(fold, EVACUATION_LEG, vl_fold_key(fold));
 }

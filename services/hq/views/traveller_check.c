@@ -51,16 +51,10 @@ void vl_traveller_asked_step(struct vl_fold *fold, ProtobufCMessage *message, co
 	asking->until = days.until;
 }
 
-static void fold_member(void *context, const char *name, int64_t value)
-{
-	(void)value;
-	vl_fold_dirty(context, TRAVELLER_KIND_TRAVELLER, name + strlen("member/"));
-}
-
 void vl_traveller_asked_contribute(struct vl_fold *fold, const ProtobufCMessage *message)
 {
 	(void)message;
-	vl_fold_each_tally(fold, TRAVELLER_KIND_ASKED, vl_fold_key(fold), "member/", fold_member, fold);
+	vl_fold_dirty_each(fold, TRAVELLER_KIND_TRAVELLER, "member/");
 }
 
 /* -- a check -- */

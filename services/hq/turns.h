@@ -1,0 +1,30 @@
+/*
+ * Turns: whose record is verified next, and whose is applied next.
+ *
+ * Records wait in a queue for each partition, in which they keep their order. Three turns of four go to the most urgent lane that has
+ * anything, the fourth to whoever is next in the round, so that an urgent record stands behind no bulk of another lane, and no flood
+ * of urgent ones lets the others stand still. Among those of one urgency the partitions take turns.
+ *
+ * It knows records only by the number of their slot, and does no locking.
+ */
+#ifndef VALISE_HQ_TURNS_H
+#define VALISE_HQ_TURNS_H
+
+#include "base/buf.h"
+
+struct vl_turns;
+
+/* For slots 0 to `slots` - 1. NULL when out of memory. */
+struct vl_turns *vl_turns_open(unsigned slots);
+void vl_turns_close(struct vl_turns *turns);
+
+/* The record in `slot` comes behind all of its partition. False when out of memory. */
+bool vl_turns_put(struct vl_turns *turns, unsigned slot, struct vl_bytes topic, int32_t partition);
+
+/* The slot to be verified next; and, once that is done (vl_turns_ready), the one to be applied next, which leaves its queue. -1 where there
+ * is none. */
+int vl_turns_verify(struct vl_turns *turns);
+void vl_turns_ready(struct vl_turns *turns, unsigned slot);
+int vl_turns_apply(struct vl_turns *turns);
+
+#endif

@@ -1,0 +1,135 @@
+/* hq/turns.h: each partition in its order, the urgent first, and nobody for ever last. */
+#include "hq/turns.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define SLOTS 64
+
+struct table {
+	struct vl_turns *turns;
+	unsigned n;
+	int whose[SLOTS]; /* by slot: the partition; 100 and up for FLASH */
+};
+
+static void put(struct table *t, const char *topic, int partition, int whose)
+{
+	t->whose[t->n] = whose;
+	assert_true(vl_turns_put(t->turns, t->n++, vl_bytes_of(topic), partition));
+}
+
+static int verify_all(struct table *t)
+{
+	int n = 0;
+
+	for (int slot; (slot = vl_turns_verify(t->turns)) >= 0; n++)
+		vl_turns_ready(t->turns, (unsigned)slot);
+	return n;
+}
+
+static int setup(void **state)
+{
+	struct table *t = calloc(1, sizeof(*t));
+
+	assert_non_null(t);
+	t->turns = vl_turns_open(SLOTS);
+	assert_non_null(t->turns);
+	*state = t;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct table *t = *state;
+
+	vl_turns_close(t->turns);
+	free(t);
+	return 0;
+}
+
+static void flash_goes_before_bulk(void **state)
+{
+	struct table *t = *state;
+
+	for (int i = 0; i < 40; i++)
+		put(t, "consular.traveller.v1", i % 3, i % 3);
+	put(t, "consular.evacuation.v1", 0, 100);
+	/* It is among the next two, to be verified and to be applied. */
+	int first = vl_turns_verify(t->turns), second = vl_turns_verify(t->turns);
+	assert_true(first == 40 || second == 40);
+	vl_turns_ready(t->turns, (unsigned)first);
+	vl_turns_ready(t->turns, (unsigned)second);
+	assert_int_equal(verify_all(t), 39);
+	first = vl_turns_apply(t->turns);
+	second = vl_turns_apply(t->turns);
+	assert_true(first == 40 || second == 40);
+}
+
+static void bulk_is_not_last_for_ever(void **state)
+{
+	struct table *t = *state;
+	int bulk = 0;
+
+	for (int i = 0; i < 40; i++)
+		put(t, "consular.evacuation.v1", i % 2, 100 + i % 2);
+	put(t, "consular.traveller.v1", 0, 0);
+	put(t, "consular.traveller.v1", 1, 1);
+	assert_int_equal(verify_all(t), 42);
+	for (int i = 0; i < 16; i++)
+		bulk += t->whose[vl_turns_apply(t->turns)] < 100;
+	assert_int_equal(bulk, 2);
+}
+
+/* One partition's flood, and one record of each of the others of the same urgency. */
+static void partitions_take_turns(void **state)
+{
+	struct table *t = *state;
+	unsigned seen = 0;
+
+	for (int i = 0; i < 40; i++)
+		put(t, "consular.evacuation.v1", 0, 100);
+	for (int p = 1; p < 5; p++)
+		put(t, "consular.evacuation.v1", p, 100 + p);
+	assert_int_equal(verify_all(t), 44);
+	for (int i = 0; i < 5; i++)
+		seen |= 1u << (t->whose[vl_turns_apply(t->turns)] - 100);
+	assert_int_equal(seen, 31);
+}
+
+/* What is ready behind one that is not waits for it; others do not. */
+static void a_partition_keeps_its_order(void **state)
+{
+	struct table *t = *state;
+
+	put(t, "consular.case.v1", 0, 0);
+	put(t, "consular.case.v1", 0, 0);
+	put(t, "consular.case.v1", 1, 1);
+	for (int i = 0; i < 3; i++)
+		assert_true(vl_turns_verify(t->turns) >= 0);
+	assert_int_equal(vl_turns_verify(t->turns), -1);
+	vl_turns_ready(t->turns, 1);
+	assert_int_equal(vl_turns_apply(t->turns), -1);
+	vl_turns_ready(t->turns, 2);
+	assert_int_equal(vl_turns_apply(t->turns), 2);
+	vl_turns_ready(t->turns, 0);
+	assert_int_equal(vl_turns_apply(t->turns), 0);
+	assert_int_equal(vl_turns_apply(t->turns), 1);
+	assert_int_equal(vl_turns_apply(t->turns), -1);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(flash_goes_before_bulk),
+		TEST(bulk_is_not_last_for_ever),
+		TEST(partitions_take_turns),
+		TEST(a_partition_keeps_its_order),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
