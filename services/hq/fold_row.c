@@ -184,6 +184,7 @@ void vl_fold_entity(struct vl_fold *fold, const struct dirty *entry)
 
 	vl_arena_reset(fold->arena);
 	vl_buf_reset(&fold->packed);
+	memset(fold->slots, 0, sizeof(fold->slots));
 	fold->key = entry->key;
 	fold->fans = NULL;
 	fold->beyond = false;

@@ -67,6 +67,7 @@ struct vl_fold {
 	const char *key;
 	int sign; /* -1 while a row's former contribution is taken back, else 1 */
 	struct change *changes;
+	void *slots[VL_FOLD_SLOTS]; /* the view's, until one entity is done */
 	struct fan *fans; /* that the row at hand asks for */
 	bool beyond;      /* of what the row at hand is made there is more than a row may have */
 	size_t *order;    /* the views, the most urgent first */

@@ -18,6 +18,11 @@ void *vl_fold_alloc(struct vl_fold *fold, size_t size)
 	return vl_arena_alloc(fold->arena, size);
 }
 
+void **vl_fold_slot(struct vl_fold *fold, unsigned slot)
+{
+	return &fold->slots[slot];
+}
+
 static char *print(struct vl_fold *fold, const char *format, va_list args)
 {
 	char first[256];

@@ -16,6 +16,9 @@
 
 #define TALLY_NAME 201
 
+/* More rules than any lane has. */
+#define MOST_RULES 32
+
 void vl_view_step(const struct vl_step *table, struct vl_fold *fold, ProtobufCMessage *row, const struct vl_fact *fact)
 {
 	for (; table->type != NULL; table++)
@@ -99,6 +102,51 @@ const char *vl_view_name(const ProtobufCEnumDescriptor *type, int value)
 	return constant->name + (strlen(first->name) - strlen("UNSPECIFIED"));
 }
 
+/* -- lists -- */
+
+void *vl_view_grow(struct vl_fold *fold, void *items, size_t count, size_t size)
+{
+	if ((count & (count - 1)) != 0)
+		return items;
+	void *larger = vl_fold_alloc(fold, (count == 0 ? 1 : count * 2) * size);
+	if (larger != NULL && count > 0)
+		memcpy(larger, items, count * size);
+	return larger;
+}
+
+/* Two runs that are in order become one; of equals those of the first run go first. */
+static void merge_runs(void *const *a, size_t n_a, void *const *b, size_t n_b, void **out,
+		       int (*compare)(const void *a, const void *b))
+{
+	while (n_a > 0 && n_b > 0) {
+		bool first = compare(*a, *b) <= 0;
+		*out++ = first ? *a : *b;
+		a += first, n_a -= first;
+		b += !first, n_b -= !first;
+	}
+	memcpy(out, n_a > 0 ? a : b, (n_a + n_b) * sizeof(*out));
+}
+
+void vl_view_sort(struct vl_fold *fold, void *items, size_t count, int (*compare)(const void *a, const void *b))
+{
+	void **from = items, **to = count > 1 ? vl_fold_alloc(fold, count * sizeof(*to)) : NULL;
+
+	if (to == NULL)
+		return;
+	for (size_t run = 1; run < count; run *= 2) {
+		for (size_t at = 0; at < count; at += 2 * run) {
+			size_t n_a = count - at < run ? count - at : run, left = count - at - n_a;
+			size_t n_b = left < run ? left : run;
+			merge_runs(from + at, n_a, from + at + n_a, n_b, to + at, compare);
+		}
+		void **sorted = to;
+		to = from;
+		from = sorted;
+	}
+	if (from != (void **)items)
+		memcpy(items, from, count * sizeof(*from));
+}
+
 /* -- tallies -- */
 
 void vl_view_count(struct vl_fold *fold, unsigned kind, const char *key, int64_t count, const char *format, ...)
@@ -149,12 +197,17 @@ void vl_view_put_key(const char *key, const ProtobufCMessage *row, struct vl_tim
 
 void vl_view_put_rules(struct vl_buf *out, size_t count, Valise__V1__Violation *const *violations)
 {
-	for (size_t i = 0; i < count; i++) {
-		bool said = false;
-		for (size_t j = 0; j < i && !said; j++)
-			said = strcmp(violations[i]->rule, violations[j]->rule) == 0;
-		if (!said)
-			vl_buf_printf(out, "%s%s", i == 0 ? "" : " ", violations[i]->rule);
+	const char *rules[MOST_RULES];
+	size_t said = 0;
+
+	for (size_t i = 0; i < count && said < MOST_RULES; i++) {
+		size_t at = 0;
+		while (at < said && strcmp(rules[at], violations[i]->rule) != 0)
+			at++;
+		if (at < said)
+			continue;
+		vl_buf_printf(out, "%s%s", said == 0 ? "" : " ", violations[i]->rule);
+		rules[said++] = violations[i]->rule;
 	}
 }
 

@@ -66,6 +66,11 @@ void *vl_fold_add(struct vl_fold *fold, const ProtobufCMessageDescriptor *descri
 /* The same for a repeated string field: appends `text` (not copied). */
 void vl_fold_add_text(struct vl_fold *fold, const char *text, size_t *count, char ***items);
 
+/* A pointer of the kind's own that is NULL when the entity's fold begins and keeps what is put into it until its end: what the steps of
+ * one fold need besides the row, such as the names of a list (names.h). `slot` is below VL_FOLD_SLOTS. */
+#define VL_FOLD_SLOTS 4
+void **vl_fold_slot(struct vl_fold *fold, unsigned slot);
+
 /* Append a Violation to a row's field `repeated valise.v1.Violation`; `fact` may be NULL. The detail is printed from
  * `format`; it never holds personal data. */
 void vl_fold_violation(struct vl_fold *fold, size_t *count, Valise__V1__Violation ***items, const char *rule,
@@ -119,6 +124,13 @@ struct vl_time vl_view_time(const Google__Protobuf__Timestamp *stamp);
 
 /* A constant's name without the enum's: "AT_STAGING"; "" for one that is unspecified or not known. */
 const char *vl_view_name(const ProtobufCEnumDescriptor *type, int value);
+
+/* Room for one more in an array of `count` elements of `size` bytes that began empty and grows by this alone: it doubles at powers of
+ * two. NULL when out of memory, and the array stays as it is. */
+void *vl_view_grow(struct vl_fold *fold, void *items, size_t count, size_t size);
+
+/* Put an array of pointers into order; those that are equal stay as they were to each other. */
+void vl_view_sort(struct vl_fold *fold, void *items, size_t count, int (*compare)(const void *a, const void *b));
 
 /* Contribute to a tally whose name is printed. */
 void vl_view_count(struct vl_fold *fold, unsigned kind, const char *key, int64_t count, const char *format, ...)

@@ -19,6 +19,11 @@ void *vl_fold_alloc(struct vl_fold *fold, size_t size)
 	return fold->blocks[fold->n_blocks++] = must(calloc(1, size == 0 ? 1 : size));
 }
 
+void **vl_fold_slot(struct vl_fold *fold, unsigned slot)
+{
+	return &fold->slots[slot];
+}
+
 static void *proto_alloc(void *fold, size_t size)
 {
 	return vl_fold_alloc(fold, size);

@@ -48,6 +48,7 @@ struct vl_fold {
 	struct entity *entity;
 	void **blocks;
 	size_t n_blocks;
+	void *slots[VL_FOLD_SLOTS];
 };
 
 struct fake {

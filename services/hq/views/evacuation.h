@@ -50,7 +50,7 @@ EV(Place) *vl_evacuation_keep_place(struct vl_fold *fold, const EV(Place) *place
 
 /* `time` where given, else when the fact happened; copied. */
 Google__Protobuf__Timestamp *vl_evacuation_as_of(struct vl_fold *fold, const struct vl_fact *fact,
-                                                 const Google__Protobuf__Timestamp *time);
+						 const Google__Protobuf__Timestamp *time);
 
 static inline bool vl_evacuation_is_empty(const char *text)
 {
@@ -59,19 +59,24 @@ static inline bool vl_evacuation_is_empty(const char *text)
 
 /* Tell an operation (or a leg, a crisis) of every violation listed, by rule. */
 void vl_evacuation_count_rules(struct vl_fold *fold, unsigned kind, const char *key, size_t count,
-                               Valise__V1__Violation *const *violations);
+			       Valise__V1__Violation *const *violations);
 
-/* Violations by rule, in the order of the rules, out of the tallies "violation/..." of the entity being folded. */
+/* Violations by rule: those listed, in the order in which their rules first come; and in the order of the rules, with those of the
+ * tallies "violation/..." of the entity being folded. */
 struct evacuation_rules {
 	size_t count;
 	EV(RuleCount) **items;
 	int64_t total;
 };
+void vl_evacuation_add_rules(struct vl_fold *fold, size_t count, Valise__V1__Violation *const *violations,
+			     struct evacuation_rules *rules);
 void vl_evacuation_rules(struct vl_fold *fold, unsigned kind, size_t count, Valise__V1__Violation *const *own,
-                         struct evacuation_rules *rules);
+			 struct evacuation_rules *rules);
 
-/* Keep a figure among `figures`: the later `as_of` of the same measure, source and place replaces the earlier. */
-void vl_evacuation_keep_figure(struct vl_fold *fold, size_t *count, EV(Figure) ***figures, const EV(Figure) *figure);
+/* Keep a figure among `figures`, whose names are in `slot`: the later `as_of` of the same measure, source and place replaces the
+ * earlier. */
+void vl_evacuation_keep_figure(struct vl_fold *fold, unsigned slot, size_t *count, EV(Figure) ***figures,
+			       const EV(Figure) *figure);
 
 /* A FigureReported as a figure. */
 void vl_evacuation_report(struct vl_fold *fold, const struct vl_fact *fact, EV(Figure) *figure);
@@ -81,10 +86,10 @@ void vl_evacuation_report(struct vl_fold *fold, const struct vl_fact *fact, EV(F
 bool vl_evacuation_compare(EV(Figure) *figure, int64_t ledger, bool final);
 
 /* What each kind is made by, in the file named after it; see struct vl_kind. */
-#define EVACUATION_STEP(kind)                                                                                          \
+#define EVACUATION_STEP(kind) \
 	void vl_evacuation_##kind##_step(struct vl_fold *fold, ProtobufCMessage *row, const struct vl_fact *fact)
 #define EVACUATION_FINISH(kind) void vl_evacuation_##kind##_finish(struct vl_fold *fold, ProtobufCMessage *row)
-#define EVACUATION_CONTRIBUTE(kind)                                                                                    \
+#define EVACUATION_CONTRIBUTE(kind) \
 	void vl_evacuation_##kind##_contribute(struct vl_fold *fold, const ProtobufCMessage *row)
 
 EVACUATION_STEP(itinerary);

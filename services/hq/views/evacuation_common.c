@@ -2,6 +2,7 @@
  * What the kinds of the evacuation view share: copies of places, tallies by rule, and figures.
  */
 #include "evacuation.h"
+#include "hq/names.h"
 
 #include <string.h>
 
@@ -69,13 +70,19 @@ static int rule_order(const char *a, const char *b)
 	return strcmp(a, b);
 }
 
+void vl_evacuation_add_rules(struct vl_fold *fold, size_t count, Valise__V1__Violation *const *violations,
+			     struct evacuation_rules *rules)
+{
+	for (size_t i = 0; i < count; i++)
+		add_rule(fold, rules, violations[i]->rule, 1);
+}
+
 void vl_evacuation_rules(struct vl_fold *fold, unsigned kind, size_t count, Valise__V1__Violation *const *own,
 			 struct evacuation_rules *rules)
 {
 	*rules = (struct evacuation_rules){0};
 	vl_fold_each_tally(fold, kind, vl_fold_key(fold), "violation/", gather_rule, &(struct gathering){fold, rules});
-	for (size_t i = 0; i < count; i++)
-		add_rule(fold, rules, own[i]->rule, 1);
+	vl_evacuation_add_rules(fold, count, own, rules);
 	for (size_t i = 1; i < rules->count; i++) {
 		EV(RuleCount) *moved = rules->items[i];
 		size_t to = i;
@@ -87,20 +94,20 @@ void vl_evacuation_rules(struct vl_fold *fold, unsigned kind, size_t count, Vali
 
 /* -- figures -- */
 
-void vl_evacuation_keep_figure(struct vl_fold *fold, size_t *count, EV(Figure) ***figures, const EV(Figure) *figure)
+void vl_evacuation_keep_figure(struct vl_fold *fold, unsigned slot, size_t *count, EV(Figure) ***figures,
+			       const EV(Figure) *figure)
 {
-	for (size_t i = 0; i < *count; i++) {
-		EV(Figure) *kept = (*figures)[i];
-		if (kept->measure != figure->measure || kept->source != figure->source ||
-		    strcmp(kept->place, figure->place) != 0)
-			continue;
-		if (vl_time_compare(vl_view_time(figure->as_of), vl_view_time(kept->as_of)) >= 0)
-			*kept = *figure;
+	char *name = vl_fold_printf(fold, "%d %d %s", (int)figure->measure, (int)figure->source, figure->place);
+	void **named = name == NULL ? NULL : vl_names_at(fold, vl_fold_slot(fold, slot), name);
+	if (named == NULL)
 		return;
-	}
-	EV(Figure) *added = vl_fold_add(fold, &EV_TYPE(figure), count, figures);
-	if (added != NULL)
-		*added = *figure;
+	EV(Figure) *kept = *named;
+	if (kept == NULL)
+		kept = *named = vl_fold_add(fold, &EV_TYPE(figure), count, figures);
+	else if (vl_time_compare(vl_view_time(figure->as_of), vl_view_time(kept->as_of)) < 0)
+		return;
+	if (kept != NULL)
+		*kept = *figure;
 }
 
 void vl_evacuation_report(struct vl_fold *fold, const struct vl_fact *fact, EV(Figure) *figure)

@@ -68,7 +68,7 @@ static const struct evacuation_way *telling_leg(const struct evacuation_human *h
 {
 	const struct evacuation_way *best = NULL;
 	for (size_t i = 0; i < human->n_ways; i++) {
-		const struct evacuation_way *way = &human->ways[i];
+		const struct evacuation_way *way = human->ways[i];
 		if (way->facts.last == NULL)
 			continue;
 		if (best == NULL || (way->shown->aboard && !best->shown->aboard) ||
@@ -142,9 +142,9 @@ void vl_evacuation_conclude(struct vl_fold *fold, EV(PersonRow) *row, const stru
 	bool withdrawn = false;
 	row->out = human->ever_out;
 	for (size_t i = 0; i < human->n_ways; i++) {
-		row->out = row->out || is_out_by(&human->ways[i]);
-		withdrawn = withdrawn || is_withdrawn_from(&human->ways[i]);
-		row->boarded = row->boarded || human->ways[i].shown->boarded;
+		row->out = row->out || is_out_by(human->ways[i]);
+		withdrawn = withdrawn || is_withdrawn_from(human->ways[i]);
+		row->boarded = row->boarded || human->ways[i]->shown->boarded;
 	}
 	row->out_withdrawn = withdrawn && !row->out;
 	row->out = row->out || withdrawn;

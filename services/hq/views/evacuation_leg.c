@@ -104,7 +104,7 @@ static void take_figure(struct vl_fold *fold, ProtobufCMessage *message, const s
 	EV(LegRow) *row = row_of(message);
 	EV(Figure) figure;
 	vl_evacuation_report(fold, fact, &figure);
-	vl_evacuation_keep_figure(fold, &row->n_reports, &row->reports, &figure);
+	vl_evacuation_keep_figure(fold, 0, &row->n_reports, &row->reports, &figure);
 }
 
 static const struct vl_step steps[] = {

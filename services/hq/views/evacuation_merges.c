@@ -99,10 +99,16 @@ static size_t standing(struct said *said, size_t count)
 
 /* -- the forest -- */
 
-/* A reference that is kept under another. */
+/* A reference that is kept under another, or under which others are kept. */
 struct node {
 	const char *name;
 	EV(Merge) *up;
+	struct node *above; /* on the way to the root, or NULL at it */
+};
+
+struct forest {
+	struct node *nodes; /* by name */
+	size_t count;
 };
 
 static int by_name(const void *left, const void *right)
@@ -110,41 +116,50 @@ static int by_name(const void *left, const void *right)
 	return strcmp(((const struct node *)left)->name, ((const struct node *)right)->name);
 }
 
-static struct node *find(struct node *nodes, size_t count, const char *name)
+static struct node *find(const struct forest *forest, const char *name)
 {
 	struct node wanted = {.name = name};
-	return bsearch(&wanted, nodes, count, sizeof(*nodes), by_name);
+	return bsearch(&wanted, forest->nodes, forest->count, sizeof(wanted), by_name);
 }
 
-static const char *root_of(struct node *nodes, size_t count, const char *name)
+/* The way there is halved, so that many questions cost little more than one each. */
+static struct node *root_of(struct node *node)
 {
-	for (const struct node *node; (node = find(nodes, count, name)) != NULL && node->up != NULL;)
-		name = node->up->kept;
-	return name;
+	while (node->above != NULL) {
+		if (node->above->above != NULL)
+			node->above = node->above->above;
+		node = node->above;
+	}
+	return node;
 }
 
-static const char *refusal(struct node *nodes, size_t count, const EV(Merge) *merge)
+static const char *follow(const struct forest *forest, EV(Merge) *merge)
 {
 	if (vl_evacuation_is_empty(merge->person) || vl_evacuation_is_empty(merge->kept))
 		return "a reference is missing";
-	if (find(nodes, count, merge->person)->up != NULL)
+	struct node *node = find(forest, merge->person), *kept = find(forest, merge->kept);
+	if (node->up != NULL)
 		return "belongs to another already";
-	if (strcmp(root_of(nodes, count, merge->kept), merge->person) == 0)
+	if (root_of(kept) == node)
 		return "would close a circle";
+	node->up = merge;
+	node->above = kept;
 	return NULL;
 }
 
-static size_t make_nodes(struct node *nodes, const struct said *said, size_t count)
+static struct forest make_forest(struct node *nodes, const struct said *said, size_t count)
 {
-	for (size_t i = 0; i < count; i++)
-		nodes[i] = (struct node){.name = said[i].merge->person};
-	qsort(nodes, count, sizeof(*nodes), by_name);
-	size_t kept = 0;
+	struct forest forest = {.nodes = nodes};
 	for (size_t i = 0; i < count; i++) {
-		if (kept == 0 || strcmp(nodes[kept - 1].name, nodes[i].name) != 0)
-			nodes[kept++] = nodes[i];
+		nodes[2 * i] = (struct node){.name = said[i].merge->person};
+		nodes[2 * i + 1] = (struct node){.name = said[i].merge->kept};
 	}
-	return kept;
+	qsort(nodes, 2 * count, sizeof(*nodes), by_name);
+	for (size_t i = 0; i < 2 * count; i++) {
+		if (forest.count == 0 || strcmp(nodes[forest.count - 1].name, nodes[i].name) != 0)
+			nodes[forest.count++] = nodes[i];
+	}
+	return forest;
 }
 
 EVACUATION_FINISH(merges)
@@ -152,20 +167,18 @@ EVACUATION_FINISH(merges)
 	EV(MergesRow) *merges = (EV(MergesRow) *)row;
 	size_t count = merges->n_merges;
 	struct said *said = vl_fold_alloc(fold, (count + 1) * sizeof(*said));
-	struct node *nodes = vl_fold_alloc(fold, (count + 1) * sizeof(*nodes));
+	struct node *nodes = vl_fold_alloc(fold, (2 * count + 1) * sizeof(*nodes));
 	if (said == NULL || nodes == NULL)
 		return;
 	for (size_t i = 0; i < count; i++)
 		said[i] = (struct said){merges->merges[i], i};
 	count = standing(said, count);
-	size_t n_nodes = make_nodes(nodes, said, count);
+	struct forest forest = make_forest(nodes, said, count);
 	for (size_t i = 0; i < count; i++) {
 		EV(Merge) *merge = merges->merges[i] = said[i].merge;
-		const char *why = refusal(nodes, n_nodes, merge);
-		if (why == NULL) {
-			find(nodes, n_nodes, merge->person)->up = merge;
+		const char *why = follow(&forest, merge);
+		if (why == NULL)
 			continue;
-		}
 		merge->refused = vl_view_keep(fold, why);
 		const struct vl_fact fact = {.id = merge->event.data};
 		vl_fold_violation(fold, &merges->n_violations, &merges->violations, "E6",
@@ -174,7 +187,8 @@ EVACUATION_FINISH(merges)
 	}
 	merges->n_merges = count;
 	for (size_t i = 0; i < count; i++)
-		merges->merges[i]->canonical = vl_view_keep(fold, root_of(nodes, n_nodes, merges->merges[i]->person));
+		merges->merges[i]->canonical =
+			(char *)(uintptr_t)root_of(find(&forest, merges->merges[i]->person))->name;
 }
 
 EVACUATION_CONTRIBUTE(merges)

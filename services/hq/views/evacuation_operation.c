@@ -9,6 +9,9 @@
 #include <inttypes.h>
 #include <string.h>
 
+/* Figures by name. */
+enum { SLOT_ESTIMATES, SLOT_REPORTS };
+
 static EV(OperationRow) *row_of(ProtobufCMessage *row)
 {
 	return (EV(OperationRow) *)row;
@@ -51,7 +54,7 @@ static void take_estimate(struct vl_fold *fold, ProtobufCMessage *message, const
 	figure.source = CONSULAR__EVACUATION__V1__FIGURE_SOURCE__FIGURE_SOURCE_OWN;
 	figure.reference = vl_view_keep(fold, made->basis);
 	figure.as_of = vl_evacuation_as_of(fold, fact, made->as_of);
-	vl_evacuation_keep_figure(fold, &row->n_estimates, &row->estimates, &figure);
+	vl_evacuation_keep_figure(fold, SLOT_ESTIMATES, &row->n_estimates, &row->estimates, &figure);
 }
 
 static void take_figure(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
@@ -61,7 +64,7 @@ static void take_figure(struct vl_fold *fold, ProtobufCMessage *message, const s
 		return;
 	EV(Figure) figure;
 	vl_evacuation_report(fold, fact, &figure);
-	vl_evacuation_keep_figure(fold, &row->n_reports, &row->reports, &figure);
+	vl_evacuation_keep_figure(fold, SLOT_REPORTS, &row->n_reports, &row->reports, &figure);
 	if (figure.measure != MEASURE(OUT))
 		return;
 	EV(Figure) *added = vl_fold_add(fold, &EV_TYPE(figure), &row->n_out_series, &row->out_series);
@@ -269,13 +272,10 @@ static bool ledger_of(const EV(OperationRow) *row, const EV(Figure) *figure, int
 	return false;
 }
 
-static int64_t in_area(const EV(OperationRow) *row, const char *area)
+static int64_t in_area(struct vl_fold *fold, const char *area)
 {
-	for (size_t i = 0; i < row->n_staging; i++) {
-		if (strcmp(row->staging[i]->area, area) == 0)
-			return row->staging[i]->count;
-	}
-	return 0;
+	char *name = vl_fold_printf(fold, "staging/%s", area);
+	return name == NULL ? 0 : tally(fold, name);
 }
 
 static void check_figures(struct vl_fold *fold, EV(OperationRow) *row, size_t count, EV(Figure) **figures, bool bind)
@@ -286,7 +286,7 @@ static void check_figures(struct vl_fold *fold, EV(OperationRow) *row, size_t co
 		if (!ledger_of(row, figures[i], &ledger, &cumulative))
 			continue;
 		if (figures[i]->measure == MEASURE(AT_STAGING) && !vl_evacuation_is_empty(figures[i]->place))
-			ledger = in_area(row, figures[i]->place);
+			ledger = in_area(fold, figures[i]->place);
 		if (vl_evacuation_compare(figures[i], ledger, row->status == OPERATION_STATUS(CLOSED)) && bind &&
 		    cumulative)
 			vl_fold_violation(fold, &row->n_violations, &row->violations, "E10", NULL,
@@ -297,22 +297,11 @@ static void check_figures(struct vl_fold *fold, EV(OperationRow) *row, size_t co
 }
 
 /* By source, then by date; the order of the history where these are the same. */
-static void sort_series(EV(OperationRow) *row)
+static int by_source_and_date(const void *left, const void *right)
 {
-	for (size_t i = 1; i < row->n_out_series; i++) {
-		EV(Figure) *moved = row->out_series[i];
-		size_t to = i;
-		for (; to > 0; to--) {
-			const EV(Figure) *before = row->out_series[to - 1];
-			int order = before->source < moved->source ? -1 : before->source > moved->source;
-			if (order == 0)
-				order = vl_time_compare(vl_view_time(before->as_of), vl_view_time(moved->as_of));
-			if (order <= 0)
-				break;
-			row->out_series[to] = row->out_series[to - 1];
-		}
-		row->out_series[to] = moved;
-	}
+	const EV(Figure) *a = left, *b = right;
+	int order = a->source < b->source ? -1 : a->source > b->source;
+	return order != 0 ? order : vl_time_compare(vl_view_time(a->as_of), vl_view_time(b->as_of));
 }
 
 static void check_cumulative(struct vl_fold *fold, EV(OperationRow) *row)
@@ -324,7 +313,7 @@ static void check_cumulative(struct vl_fold *fold, EV(OperationRow) *row)
 		vl_fold_violation(fold, &row->n_violations, &row->violations, "E11", NULL,
 				  "%" PRId64 " offloaded after their leg had left, corrections for %" PRId64, withdrawn,
 				  row->out_lowered);
-	sort_series(row);
+	vl_view_sort(fold, row->out_series, row->n_out_series, by_source_and_date);
 	for (size_t i = 0; i < row->n_out_series; i++) {
 		const EV(Figure) *figure = row->out_series[i];
 		if (figure->qualifier == QUALIFIER(ABOUT))

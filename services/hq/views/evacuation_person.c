@@ -6,8 +6,12 @@
  * are laid over each other leg by leg, so that somebody boarded under both counts once aboard (E6).
  */
 #include "evacuation_person.h"
+#include "hq/names.h"
 
 #include <string.h>
+
+/* By name: his ways, his parties, and those that he is a guardian of. */
+enum { SLOT_WAYS, SLOT_PARTIES, SLOT_GUARDIAN_OF };
 
 /* -- gathering the references -- */
 
@@ -18,38 +22,32 @@ struct gathering {
 	const EV(RegistrationRow) *own, *told; /* told: the one whose registration holds */
 };
 
-static bool has_text(char *const *texts, size_t count, const char *text)
+static void add_once(struct vl_fold *fold, unsigned slot, char *text, size_t *count, char ***texts)
 {
-	for (size_t i = 0; i < count; i++) {
-		if (strcmp(texts[i], text) == 0)
-			return true;
-	}
-	return false;
-}
-
-static void add_once(struct vl_fold *fold, const char *text, size_t *count, char ***texts)
-{
-	if (!vl_evacuation_is_empty(text) && !has_text(*texts, *count, text))
-		vl_fold_add_text(fold, text, count, texts);
+	void **named = vl_evacuation_is_empty(text) ? NULL : vl_names_at(fold, vl_fold_slot(fold, slot), text);
+	if (named == NULL || *named != NULL)
+		return;
+	*named = text;
+	vl_fold_add_text(fold, text, count, texts);
 }
 
 static struct evacuation_way *way_of(struct gathering *gathering, const EV(RegistrationLeg) *leg)
 {
+	struct vl_fold *fold = gathering->fold;
 	struct evacuation_human *human = gathering->human;
-	for (size_t i = 0; i < human->n_ways; i++) {
-		if (strcmp(human->ways[i].facts.leg, leg->leg) == 0)
-			return &human->ways[i];
-	}
-	struct evacuation_way *larger = vl_fold_alloc(gathering->fold, (human->n_ways + 1) * sizeof(*larger));
-	if (larger == NULL)
+	void **named = vl_names_at(fold, vl_fold_slot(fold, SLOT_WAYS), leg->leg);
+	if (named == NULL || *named != NULL)
+		return named == NULL ? NULL : *named;
+	struct evacuation_way *way = vl_fold_alloc(fold, sizeof(*way));
+	struct evacuation_way **larger =
+		vl_view_grow(fold, human->ways, human->n_ways, sizeof(struct evacuation_way *));
+	if (way == NULL || larger == NULL)
 		return NULL;
-	if (human->n_ways > 0)
-		memcpy(larger, human->ways, human->n_ways * sizeof(*larger));
-	human->ways = larger;
-	struct evacuation_way *way = &larger[human->n_ways++];
 	consular__evacuation__v1__registration_leg__init(&way->facts);
 	way->facts.leg = leg->leg;
-	return way;
+	human->ways = larger;
+	human->ways[human->n_ways++] = way;
+	return *named = way;
 }
 
 static void lay_over(EV(RegistrationLeg) *all, const EV(RegistrationLeg) *leg)
@@ -88,9 +86,9 @@ static void add_reference(struct gathering *gathering, const EV(RegistrationRow)
 	if (vl_evacuation_is_empty(row->operation))
 		row->operation = from->operation;
 	row->minor = row->minor || from->minor;
-	add_once(fold, from->party, &row->n_parties, &row->parties);
+	add_once(fold, SLOT_PARTIES, from->party, &row->n_parties, &row->parties);
 	if (from->guardian)
-		add_once(fold, from->party, &row->n_guardian_of, &row->guardian_of);
+		add_once(fold, SLOT_GUARDIAN_OF, from->party, &row->n_guardian_of, &row->guardian_of);
 	if (row->whereabouts == 0)
 		row->whereabouts = from->whereabouts;
 	human->registered = human->registered || from->registered;
@@ -262,8 +260,8 @@ static void show_human(struct vl_fold *fold, EV(PersonRow) *row, struct gatherin
 	if (human->death != NULL && vl_evacuation_later(human->stated, human->death))
 		human->death = NULL;
 	for (size_t i = 0; i < human->n_ways; i++) {
-		show_leg(fold, row, &human->ways[i], human->death != NULL);
-		if (human->ways[i].shown == NULL)
+		show_leg(fold, row, human->ways[i], human->death != NULL);
+		if (human->ways[i]->shown == NULL)
 			return;
 	}
 	vl_evacuation_conclude(fold, row, human);
@@ -322,7 +320,8 @@ static bool concerns(const char *rule, const EV(PersonLeg) *leg)
 	return leg->boarded;
 }
 
-static void tell_leg(struct vl_fold *fold, const EV(PersonRow) *row, const EV(PersonLeg) *leg)
+static void tell_leg(struct vl_fold *fold, const EV(PersonRow) *row, const struct evacuation_rules *rules,
+		     const EV(PersonLeg) *leg)
 {
 	const struct {
 		bool holds;
@@ -346,11 +345,11 @@ static void tell_leg(struct vl_fold *fold, const EV(PersonRow) *row, const EV(Pe
 	vl_view_count(fold, EVACUATION_ITINERARY, leg->leg, 1, "member/%s", vl_fold_key(fold));
 	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
 		vl_view_count(fold, EVACUATION_LEG, leg->leg, counts[i].holds, "%s", counts[i].name);
-	for (size_t i = 0; i < row->n_violations; i++) {
-		const char *rule = row->violations[i]->rule;
-		if (concerns(rule, leg))
-			vl_view_count(fold, EVACUATION_LEG, leg->leg, 1, "violation/%s" EVACUATION_PART "%s", rule,
-				      vl_fold_key(fold));
+	for (size_t i = 0; i < rules->count; i++) {
+		const EV(RuleCount) *broken = rules->items[i];
+		if (concerns(broken->rule, leg))
+			vl_view_count(fold, EVACUATION_LEG, leg->leg, broken->count,
+				      "violation/%s" EVACUATION_PART "%s", broken->rule, vl_fold_key(fold));
 	}
 	tell_party(fold, row, leg);
 }
@@ -380,8 +379,10 @@ static void tell_operation(struct vl_fold *fold, const EV(PersonRow) *row)
 EVACUATION_CONTRIBUTE(person)
 {
 	const EV(PersonRow) *person = (const EV(PersonRow) *)row;
+	struct evacuation_rules rules = {0};
+	vl_evacuation_add_rules(fold, person->n_violations, person->violations, &rules);
 	for (size_t i = 0; i < person->n_legs; i++)
-		tell_leg(fold, person, person->legs[i]);
+		tell_leg(fold, person, &rules, person->legs[i]);
 	for (size_t i = 0; i < person->n_parties; i++) {
 		vl_view_count(fold, EVACUATION_PARTY, person->parties[i], 1, "member/%s", vl_fold_key(fold));
 		vl_fold_dirty(fold, EVACUATION_PARTY, person->parties[i]);

@@ -16,7 +16,7 @@ struct evacuation_way {
 
 /* What all references say together. Statements are the last of their sort over all references, or NULL. */
 struct evacuation_human {
-	struct evacuation_way *ways;
+	struct evacuation_way **ways;
 	size_t n_ways;
 	const EV(Statement) *wish, *stated, *death;
 	bool registered, contacted, ever_out;

@@ -6,8 +6,12 @@
  * is said apart from legs goes by the order of the history: the last holds.
  */
 #include "evacuation.h"
+#include "hq/names.h"
 
 #include <string.h>
+
+/* Its legs by name. */
+#define SLOT_LEGS 0
 
 static EV(RegistrationRow) *row_of(ProtobufCMessage *row)
 {
@@ -42,14 +46,13 @@ static EV(RegistrationLeg) *leg_of(struct vl_fold *fold, EV(RegistrationRow) *ro
 	vl_view_ref(reference, ref);
 	if (ref[0] == '\0')
 		return NULL;
-	for (size_t i = 0; i < row->n_legs; i++) {
-		if (strcmp(row->legs[i]->leg, ref) == 0)
-			return row->legs[i];
-	}
+	void **named = vl_names_at(fold, vl_fold_slot(fold, SLOT_LEGS), ref);
+	if (named == NULL || *named != NULL)
+		return named == NULL ? NULL : *named;
 	EV(RegistrationLeg) *leg = vl_fold_add(fold, &EV_TYPE(registration_leg), &row->n_legs, &row->legs);
 	if (leg != NULL)
 		leg->leg = vl_view_keep(fold, ref);
-	return leg;
+	return *named = leg;
 }
 
 /* -- who it is -- */
