@@ -1,9 +1,10 @@
 /*
  * Merges form a forest (C6). A case holds at most one merge at a time; what its own history says is its MergeRow.
- * Whether several cases' merges run in a circle only all of them show: the one ForestRow walks from each case, and of
+ * Whether several cases' merges run in a circle only all of them show: the one ForestRow walks over them once, and of
  * every circle sets aside the merge that was made last. Which that is follows from the events, not from their
  * arrival.
  */
+#include "hq/names.h"
 #include "hq/views/case.h"
 
 #include <stdio.h>
@@ -60,16 +61,50 @@ void vl_case_merge_contribute(struct vl_fold *fold, const ProtobufCMessage *mess
 	vl_fold_contribute(fold, CASE_KIND_CASE, row->into, name, 1);
 }
 
-struct walk {
-	struct vl_fold *fold;
-	CASE(ForestRow) *row;
-	size_t edges;
+/* -- the forest -- */
+
+/* A merge that holds, and where its case is merged into in turn. */
+struct edge {
+	const CASE(MergeRow) *merge;
+	struct edge *next;
+	size_t walk; /* that came by here first; 0 for none yet */
+	bool aside;
 };
 
-static void count_edge(void *context, const char *name, int64_t value)
+struct edges {
+	struct vl_fold *fold;
+	void *by_case;
+	struct edge **items;
+	size_t count;
+};
+
+static void add_edge(void *context, const char *name, int64_t value)
 {
-	(void)name, (void)value;
-	((struct walk *)context)->edges++;
+	(void)value;
+	struct edges *edges = context;
+	struct vl_fold *fold = edges->fold;
+	struct edge *edge = vl_fold_alloc(fold, sizeof(*edge));
+	void **named = vl_names_at(fold, &edges->by_case, name + strlen(EDGE));
+	struct edge **larger = vl_view_grow(fold, edges->items, edges->count, sizeof(struct edge *));
+	if (edge == NULL || named == NULL || larger == NULL)
+		return;
+	edge->merge = (const void *)vl_fold_row(fold, CASE_KIND_MERGE, name + strlen(EDGE));
+	if (edge->merge == NULL)
+		return;
+	*named = edge;
+	edges->items = larger;
+	edges->items[edges->count++] = edge;
+}
+
+static void link_edges(const struct edges *edges)
+{
+	for (size_t i = 0; i < edges->count; i++) {
+		/* By its row, as a long number is filed under a shorter one. */
+		const CASE(MergeRow) *into =
+			(const void *)vl_fold_row(edges->fold, CASE_KIND_MERGE, edges->items[i]->merge->into);
+		if (into != NULL)
+			edges->items[i]->next = vl_names_find(&edges->by_case, into->case_number);
+	}
 }
 
 static int made_order(const CASE(MergeRow) *a, const CASE(MergeRow) *b)
@@ -84,39 +119,47 @@ static int made_order(const CASE(MergeRow) *a, const CASE(MergeRow) *b)
 	return order != 0 ? order : strcmp(a->case_number, b->case_number);
 }
 
-/* Set the merge of the case named by the tally aside if it lies on a circle and is the last one made there. */
-static void walk_from(void *context, const char *name, int64_t value)
+/* Of a circle, the merge that was made last. */
+static struct edge *last_made(struct edge *circle)
 {
-	(void)value;
-	struct walk *walk = context;
-	const char *start = name + strlen(EDGE);
-	const CASE(MergeRow) *first = (const void *)vl_fold_row(walk->fold, CASE_KIND_MERGE, start);
-	if (first == NULL)
-		return;
-	const CASE(MergeRow) *at = first;
-	for (size_t steps = 0; steps < walk->edges; steps++) {
-		at = (const void *)vl_fold_row(walk->fold, CASE_KIND_MERGE, at->into);
-		if (at == NULL || at->into[0] == '\0')
-			return;
-		if (strcmp(at->case_number, start) == 0) {
-			CASE(SetAsideMerge) *aside = vl_fold_add(walk->fold, CASE_DESCRIPTOR(set_aside_merge),
-								 &walk->row->n_set_aside, &walk->row->set_aside);
-			if (aside == NULL)
-				return;
-			aside->case_number = (char *)(uintptr_t)start;
-			aside->into = first->into;
-			return;
-		}
-		if (made_order(at, first) > 0)
-			return;
+	struct edge *last = circle;
+	for (struct edge *at = circle->next; at != circle; at = at->next) {
+		if (made_order(at->merge, last->merge) > 0)
+			last = at;
+	}
+	return last;
+}
+
+/* No merge is passed by two walks: a walk that meets itself has gone round, and one that meets another's way finds nothing new. */
+static void find_circles(const struct edges *edges)
+{
+	for (size_t i = 0; i < edges->count; i++) {
+		struct edge *at = edges->items[i];
+		for (; at != NULL && at->walk == 0; at = at->next)
+			at->walk = i + 1;
+		if (at != NULL && at->walk == i + 1)
+			last_made(at)->aside = true;
 	}
 }
 
 void vl_case_forest_finish(struct vl_fold *fold, ProtobufCMessage *message)
 {
-	struct walk walk = {.fold = fold, .row = (void *)message};
-	vl_fold_each_tally(fold, CASE_KIND_FOREST, vl_fold_key(fold), EDGE, count_edge, &walk);
-	vl_fold_each_tally(fold, CASE_KIND_FOREST, vl_fold_key(fold), EDGE, walk_from, &walk);
+	CASE(ForestRow) *row = (void *)message;
+	struct edges edges = {.fold = fold};
+	vl_fold_each_tally(fold, CASE_KIND_FOREST, vl_fold_key(fold), EDGE, add_edge, &edges);
+	link_edges(&edges);
+	find_circles(&edges);
+	for (size_t i = 0; i < edges.count; i++) {
+		const CASE(MergeRow) *merge = edges.items[i]->merge;
+		CASE(SetAsideMerge) *aside = !edges.items[i]->aside
+						     ? NULL
+						     : vl_fold_add(fold, CASE_DESCRIPTOR(set_aside_merge),
+								   &row->n_set_aside, &row->set_aside);
+		if (aside == NULL)
+			continue;
+		aside->case_number = merge->case_number;
+		aside->into = merge->into;
+	}
 }
 
 void vl_case_forest_contribute(struct vl_fold *fold, const ProtobufCMessage *message)
