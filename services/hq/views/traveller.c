@@ -36,6 +36,7 @@ static const struct vl_kind kinds[TRAVELLER_KINDS] = {
 	[TRAVELLER_KIND_ASKED] = {.name = "asked",
 				  .row = TRAVELLER_DESCRIPTOR(asked_row),
 				  .step = vl_traveller_asked_step,
+				  .finish = vl_traveller_asked_finish,
 				  .contribute = vl_traveller_asked_contribute,
 				  .columns = vl_traveller_asked_columns},
 	[TRAVELLER_KIND_TRAVELLER] = {.name = "traveller",

@@ -1,79 +1,30 @@
 /*
- * Who asks about a place, what a safety check has come to, the days of a place, and the numbers: sums of what the travellers said,
+ * What a safety check has come to, the days of a place, and the numbers: sums of what the travellers said,
  * so that no row here walks them.
  */
+#include "hq/names.h"
 #include "hq/views/traveller.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-/* -- the days a check asks about -- */
-
-struct days {
-	char *from, *until;
-};
-
-static struct days days_of(struct vl_fold *fold, const struct vl_fact *fact)
-{
-	const TRAVELLER(SafetyCheckOpened) *said = (const void *)fact->payload;
-	const Google__Protobuf__Timestamp *from = said->from != NULL ? said->from : said->until;
-	const Google__Protobuf__Timestamp *until = said->until != NULL ? said->until : said->from;
-	struct vl_time told = fact->occurred_at;
-	return (struct days){vl_traveller_keep_day(fold, from != NULL ? vl_view_time(from) : told),
-			     vl_traveller_keep_day(fold, until != NULL ? vl_view_time(until) : told)};
-}
-
-/* -- a place that is asked about -- */
-
-static TRAVELLER(Asking) *asking_of(struct vl_fold *fold, TRAVELLER(AskedRow) *row, char *check)
-{
-	size_t to = 0;
-	while (to < row->n_asking && strcmp(row->asking[to]->check, check) < 0)
-		to++;
-	if (to < row->n_asking && strcmp(row->asking[to]->check, check) == 0)
-		return row->asking[to];
-	TRAVELLER(Asking) *asking = vl_fold_add(fold, TRAVELLER_DESCRIPTOR(asking), &row->n_asking, &row->asking);
-	if (asking == NULL)
-		return NULL;
-	memmove(row->asking + to + 1, row->asking + to, (row->n_asking - 1 - to) * sizeof(*row->asking));
-	row->asking[to] = asking;
-	asking->check = check;
-	return asking;
-}
-
-void vl_traveller_asked_step(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
-{
-	TRAVELLER(Asking) *asking = asking_of(fold, (void *)message, vl_view_keep_ref(fold, fact->subject));
-	struct days days = days_of(fold, fact);
-	if (asking == NULL)
-		return;
-	asking->from = days.from;
-	asking->until = days.until;
-}
-
-void vl_traveller_asked_contribute(struct vl_fold *fold, const ProtobufCMessage *message)
-{
-	(void)message;
-	vl_fold_dirty_each(fold, TRAVELLER_KIND_TRAVELLER, "member/");
-}
-
 /* -- a check -- */
+
+/* The places of a check by name. */
+#define SLOT_PLACES 0
 
 static void take_opened(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
 {
 	const TRAVELLER(SafetyCheckOpened) *said = (const void *)fact->payload;
 	TRAVELLER(CheckRow) *row = (void *)message;
 	char *name = vl_view_keep_ref(fold, said->place);
-	TRAVELLER(Presence) *place = NULL;
-	for (size_t i = 0; i < row->n_places; i++) {
-		if (strcmp(row->places[i]->place, name) == 0)
-			place = row->places[i];
-	}
-	if (place == NULL)
-		place = vl_fold_add(fold, TRAVELLER_DESCRIPTOR(presence), &row->n_places, &row->places);
+	void **named = vl_names_at(fold, vl_fold_slot(fold, SLOT_PLACES), name);
+	if (named != NULL && *named == NULL)
+		*named = vl_fold_add(fold, TRAVELLER_DESCRIPTOR(presence), &row->n_places, &row->places);
+	TRAVELLER(Presence) *place = named == NULL ? NULL : *named;
 	if (place == NULL)
 		return;
-	struct days days = days_of(fold, fact);
+	struct traveller_days days = vl_traveller_days_of(fold, fact);
 	place->place = name;
 	place->from = days.from;
 	place->until = days.until;
@@ -102,6 +53,16 @@ void vl_traveller_check_step(struct vl_fold *fold, ProtobufCMessage *message, co
 	vl_view_step(check_steps, fold, message, fact);
 }
 
+static void find_places_left_out(struct vl_fold *fold, TRAVELLER(CheckRow) *row)
+{
+	for (size_t i = 0; i < row->n_places; i++) {
+		const char *place = row->places[i]->place;
+		if (place[0] != '\0' && !vl_traveller_asks(fold, vl_fold_key(fold), place))
+			TRAVELLER_VIOLATION(fold, row, "T10", NULL, "asks nobody in %s any more, after %d newer checks",
+					    place, TRAVELLER_ASKING_MOST);
+	}
+}
+
 static void find_breaks(struct vl_fold *fold, TRAVELLER(CheckRow) *row)
 {
 	if (row->n_places == 0)
@@ -114,6 +75,7 @@ static void find_breaks(struct vl_fold *fold, TRAVELLER(CheckRow) *row)
 				    "%" PRId64 " asked, but %" PRId64 " safe, %" PRId64 " in need and %" PRId64
 				    " silent",
 				    row->asked, row->safe, row->help, row->silent);
+	find_places_left_out(fold, row);
 }
 
 void vl_traveller_check_finish(struct vl_fold *fold, ProtobufCMessage *message)

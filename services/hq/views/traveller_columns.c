@@ -35,6 +35,8 @@ CELL(asked_checks)
 		vl_buf_printf(out, "%s%s ", i == 0 ? "" : ", ", row->asking[i]->check);
 		put_days(out, row->asking[i]->from, row->asking[i]->until);
 	}
+	if (row->left_out > 0)
+		vl_buf_printf(out, ", and %" PRIu32 " that ask no more", row->left_out);
 }
 
 const struct vl_column vl_traveller_asked_columns[] = {

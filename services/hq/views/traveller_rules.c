@@ -25,22 +25,53 @@ struct traveller_count vl_traveller_count(const TRAVELLER(TravellerRow) *row, co
 
 /* -- who is asked -- */
 
+/* Presences in one place, by day; no two of them meet. */
+struct here {
+	TRAVELLER(Presence) *const *items;
+	size_t count;
+};
+
+/* The last one that begins by then tells: those before it have ended sooner. */
+static bool is_here(const struct here *here, const char *from, const char *until)
+{
+	size_t low = 0, high = here->count;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (strcmp(here->items[middle]->from, until) <= 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low > 0 && vl_traveller_meets(here->items[low - 1], from, until);
+}
+
+static void finish_asked_in(struct vl_fold *fold, TRAVELLER(TravellerRow) *row, const struct here *here)
+{
+	const TRAVELLER(AskedRow) *asked = (const void *)vl_fold_row(fold, TRAVELLER_KIND_ASKED, here->items[0]->place);
+	for (size_t i = 0; asked != NULL && i < asked->n_asking; i++) {
+		const TRAVELLER(Asking) *asking = asked->asking[i];
+		if (!is_here(here, asking->from, asking->until))
+			continue;
+		TRAVELLER(Answer) *answer = vl_traveller_answer(fold, row, asking->check);
+		if (answer != NULL)
+			answer->asked = true;
+	}
+}
+
+static int by_check(const void *left, const void *right)
+{
+	return strcmp(((const TRAVELLER(Answer) *)left)->check, ((const TRAVELLER(Answer) *)right)->check);
+}
+
 static void finish_asked(struct vl_fold *fold, TRAVELLER(TravellerRow) *row)
 {
-	const TRAVELLER(AskedRow) *asked = NULL;
-	for (size_t i = 0; i < row->n_presences; i++) {
-		const TRAVELLER(Presence) *presence = row->presences[i];
-		if (i == 0 || strcmp(row->presences[i - 1]->place, presence->place) != 0)
-			asked = (const void *)vl_fold_row(fold, TRAVELLER_KIND_ASKED, presence->place);
-		for (size_t j = 0; asked != NULL && j < asked->n_asking; j++) {
-			const TRAVELLER(Asking) *asking = asked->asking[j];
-			if (!vl_traveller_meets(presence, asking->from, asking->until))
-				continue;
-			TRAVELLER(Answer) *answer = vl_traveller_answer(fold, row, asking->check);
-			if (answer != NULL)
-				answer->asked = true;
-		}
+	for (size_t from = 0, to; from < row->n_presences; from = to) {
+		to = from + 1;
+		while (to < row->n_presences && strcmp(row->presences[from]->place, row->presences[to]->place) == 0)
+			to++;
+		finish_asked_in(fold, row, &(struct here){row->presences + from, to - from});
 	}
+	vl_view_sort(fold, row->answers, row->n_answers, by_check);
 }
 
 static void finish_answers(struct vl_fold *fold, TRAVELLER(TravellerRow) *row)

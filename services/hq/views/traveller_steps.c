@@ -1,6 +1,7 @@
 /*
  * One fact on one traveller.
  */
+#include "hq/names.h"
 #include "hq/views/traveller.h"
 
 #include <string.h>
@@ -40,6 +41,22 @@ static void take_registered(struct vl_fold *fold, ProtobufCMessage *message, con
 	row->instead = (char *)(uintptr_t)protobuf_c_empty_string;
 }
 
+/* A trip that a withdrawal ends, unless it has ended by then. */
+struct planned {
+	TRAVELLER(Trip) *trip;
+	struct planned *next;
+};
+
+static void note_planned(struct vl_fold *fold, TRAVELLER(Trip) *trip)
+{
+	void **all = vl_fold_slot(fold, TRAVELLER_SLOT_PLANNED);
+	struct planned *one = vl_fold_alloc(fold, sizeof(*one));
+	if (one == NULL)
+		return;
+	*one = (struct planned){trip, *all};
+	*all = one;
+}
+
 /* Its trips end with it, and do not begin again with a new registration. */
 static void take_withdrawn(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
 {
@@ -49,12 +66,14 @@ static void take_withdrawn(struct vl_fold *fold, ProtobufCMessage *message, cons
 	row->withdrawn_for = said->reason;
 	row->withdrawn_at = vl_view_stamp(fold, fact->occurred_at);
 	row->instead = said->instead;
-	for (size_t i = 0; i < row->n_trips; i++) {
-		if (row->trips[i]->state != TRAVELLER_TRIP(PLANNED))
+	void **planned = vl_fold_slot(fold, TRAVELLER_SLOT_PLANNED);
+	for (struct planned *one = *planned; one != NULL; one = one->next) {
+		if (one->trip->state != TRAVELLER_TRIP(PLANNED))
 			continue;
-		row->trips[i]->state = TRAVELLER_TRIP(ENDED);
-		row->trips[i]->ended_at = row->withdrawn_at;
+		one->trip->state = TRAVELLER_TRIP(ENDED);
+		one->trip->ended_at = row->withdrawn_at;
 	}
+	*planned = NULL;
 }
 
 static void expect_registered(struct vl_fold *fold, TRAVELLER(TravellerRow) *row, const struct vl_fact *fact,
@@ -66,14 +85,13 @@ static void expect_registered(struct vl_fold *fold, TRAVELLER(TravellerRow) *row
 
 static TRAVELLER(Trip) *trip_of(struct vl_fold *fold, TRAVELLER(TravellerRow) *row, char *name)
 {
-	for (size_t i = 0; i < row->n_trips; i++) {
-		if (strcmp(row->trips[i]->trip, name) == 0)
-			return row->trips[i];
-	}
+	void **named = vl_names_at(fold, vl_fold_slot(fold, TRAVELLER_SLOT_TRIPS), name);
+	if (named == NULL || *named != NULL)
+		return named == NULL ? NULL : *named;
 	TRAVELLER(Trip) *trip = vl_fold_add(fold, TRAVELLER_DESCRIPTOR(trip), &row->n_trips, &row->trips);
 	if (trip != NULL)
 		trip->trip = name;
-	return trip;
+	return *named = trip;
 }
 
 static void take_planned(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
@@ -85,6 +103,8 @@ static void take_planned(struct vl_fold *fold, ProtobufCMessage *message, const 
 	expect_registered(fold, row, fact, "a trip told");
 	if (trip == NULL || stays == NULL)
 		return;
+	if (trip->state != TRAVELLER_TRIP(PLANNED))
+		note_planned(fold, trip);
 	trip->state = TRAVELLER_TRIP(PLANNED);
 	trip->purpose = said->purpose;
 	trip->ended_at = NULL;
@@ -119,19 +139,14 @@ static void take_ended(struct vl_fold *fold, ProtobufCMessage *message, const st
 TRAVELLER(Answer) *vl_traveller_answer(struct vl_fold *fold, TRAVELLER(TravellerRow) *row, const char *check)
 {
 	char ref[VL_VIEW_REF];
-	size_t to = 0;
 	(void)vl_view_ref(check, ref);
-	while (to < row->n_answers && strcmp(row->answers[to]->check, ref) < 0)
-		to++;
-	if (to < row->n_answers && strcmp(row->answers[to]->check, ref) == 0)
-		return row->answers[to];
+	void **named = vl_names_at(fold, vl_fold_slot(fold, TRAVELLER_SLOT_ANSWERS), ref);
+	if (named == NULL || *named != NULL)
+		return named == NULL ? NULL : *named;
 	TRAVELLER(Answer) *answer = vl_fold_add(fold, TRAVELLER_DESCRIPTOR(answer), &row->n_answers, &row->answers);
-	if (answer == NULL)
-		return NULL;
-	answer->check = vl_view_keep(fold, ref);
-	memmove(row->answers + to + 1, row->answers + to, (row->n_answers - 1 - to) * sizeof(*row->answers));
-	row->answers[to] = answer;
-	return answer;
+	if (answer != NULL)
+		answer->check = vl_view_keep(fold, ref);
+	return *named = answer;
 }
 
 static void take_replied(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
@@ -154,6 +169,9 @@ static void take_replied(struct vl_fold *fold, ProtobufCMessage *message, const 
 	}
 	answer->safe = said->safe;
 	answer->help = said->help;
+	/* Whoever took up an earlier call does not know of this one. */
+	if (said->help > 0)
+		answer->follow_up = (char *)(uintptr_t)protobuf_c_empty_string;
 	answer->said_safe = answer->said_help = 0;
 	answer->answerer = said->answerer;
 	answer->place = said->place;
