@@ -40,6 +40,13 @@ ALERT(Wording) vl_alert_area_wording_at(const ALERT(AreaRow) *row, struct vl_tim
  * of. */
 ALERT(RiskColour) vl_alert_level_at(const ALERT(AreaRow) *const *rows, size_t count, struct vl_time at);
 
+/* What an alert's fold keeps by name: the languages it was published in and those promised, who wrote it, and its channels. */
+enum { ALERT_SLOT_LANGUAGES, ALERT_SLOT_PROMISED, ALERT_SLOT_AUTHORS, ALERT_SLOT_CHANNELS };
+
+/* A name for a language whatever its letters' case, and one for a person; NULL when out of memory. */
+const char *vl_alert_language_name(struct vl_fold *fold, const char *language);
+const char *vl_alert_author_name(struct vl_fold *fold, const char *mission, const char *actor);
+
 /* alert_steps.c */
 void vl_alert_step(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact);
 

@@ -92,29 +92,21 @@ void vl_alert_area_step(struct vl_fold *fold, ProtobufCMessage *message, const s
 		entry->since = vl_view_stamp(fold, fact->occurred_at);
 }
 
-static int since_order(const ALERT(LevelEntry) *a, const ALERT(LevelEntry) *b)
+static int since_order(const void *left, const void *right)
 {
+	const ALERT(LevelEntry) *a = left, *b = right;
 	return vl_time_compare(vl_view_time(a->since), vl_view_time(b->since));
-}
-
-static void sort_standing(ALERT(AreaRow) *row)
-{
-	for (size_t i = 1; i < row->n_standing; i++) {
-		ALERT(LevelEntry) *entry = row->standing[i];
-		size_t j = i;
-		for (; j > 0 && since_order(row->standing[j - 1], entry) > 0; j--)
-			row->standing[j] = row->standing[j - 1];
-		row->standing[j] = entry;
-	}
 }
 
 /* Each level until the next begins. Two from the same instant both hold, and disagree where their colours do. */
 static void finish_standing(struct vl_fold *fold, ALERT(AreaRow) *row)
 {
-	sort_standing(row);
+	size_t next = 0;
+	vl_view_sort(fold, row->standing, row->n_standing, since_order);
 	for (size_t i = 0; i < row->n_standing; i++) {
 		ALERT(LevelEntry) *entry = row->standing[i];
-		size_t next = i + 1;
+		if (next <= i)
+			next = i + 1;
 		while (next < row->n_standing && since_order(entry, row->standing[next]) == 0)
 			next++;
 		if (i + 1 < next && entry->colour != row->standing[i + 1]->colour) {

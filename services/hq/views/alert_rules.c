@@ -6,11 +6,11 @@
  * arrives late never revives a cancelled chain. Only a message of the same status replaces: an exercise never ends a
  * real alert.
  */
+#include "hq/names.h"
 #include "hq/views/alert.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 bool vl_alert_stands(const ALERT(AlertRow) *row)
 {
@@ -117,12 +117,11 @@ static bool wrote(const ALERT(Author) *author, const ALERT(Approval) *approval)
 	return strcmp(author->mission, approval->mission) == 0 && strcmp(author->actor, approval->actor) == 0;
 }
 
-static bool by_author(const ALERT(AlertRow) *row, const ALERT(Approval) *approval)
+static bool by_author(struct vl_fold *fold, const ALERT(AlertRow) *row, const ALERT(Approval) *approval)
 {
-	for (size_t i = 0; i < row->n_authors; i++) {
-		if (wrote(row->authors[i], approval))
-			return true;
-	}
+	const char *name = vl_alert_author_name(fold, approval->mission, approval->actor);
+	if (name != NULL && vl_names_find(vl_fold_slot(fold, ALERT_SLOT_AUTHORS), name) != NULL)
+		return true;
 	/* Where no draft is known, who published it wrote it. */
 	return row->n_authors == 0 && row->publisher != NULL && wrote(row->publisher, approval);
 }
@@ -135,7 +134,7 @@ static void check_approval(struct vl_fold *fold, ALERT(AlertRow) *row)
 	bool own = false, lapsed = false, late = false, second = false, headquarters = false;
 	for (size_t i = 0; i < row->n_approvals; i++) {
 		const ALERT(Approval) *approval = row->approvals[i];
-		if (approval->actor[0] == '\0' || by_author(row, approval)) {
+		if (approval->actor[0] == '\0' || by_author(fold, row, approval)) {
 			own = true;
 		} else if (approval->lapsed) {
 			lapsed = true;
@@ -214,10 +213,8 @@ static void check_languages(struct vl_fold *fold, ALERT(AlertRow) *row)
 		return;
 	struct vl_fact publication = {.id = row->publication.data};
 	for (size_t i = 0; i < row->n_promised; i++) {
-		bool there = false;
-		for (size_t j = 0; j < row->n_languages && !there; j++)
-			there = strcasecmp(row->promised[i], row->languages[j]) == 0;
-		if (!there)
+		const char *name = vl_alert_language_name(fold, row->promised[i]);
+		if (name != NULL && vl_names_find(vl_fold_slot(fold, ALERT_SLOT_LANGUAGES), name) == NULL)
 			ALERT_VIOLATION(fold, row, "A7", &publication, "published without %s", row->promised[i]);
 	}
 }

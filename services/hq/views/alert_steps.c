@@ -2,10 +2,11 @@
  * One fact on one alert: its own, or another message's that refers to it. A text in the making gives way to the
  * published one; nothing that is told later about a draft touches what was published.
  */
+#include "hq/names.h"
 #include "hq/views/alert.h"
 
+#include <ctype.h>
 #include <string.h>
-#include <strings.h>
 
 typedef void apply_fn(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl_fact *fact);
 
@@ -24,30 +25,48 @@ static char *language_of(const ALERT(CapInfo) *info)
 	return info->language[0] != '\0' ? info->language : (char *)(uintptr_t) "en-US";
 }
 
-static void add_language(struct vl_fold *fold, char *language, size_t *count, char ***items)
+const char *vl_alert_language_name(struct vl_fold *fold, const char *language)
 {
-	for (size_t i = 0; i < *count; i++) {
-		if (strcasecmp((*items)[i], language) == 0)
-			return;
-	}
-	vl_fold_add_text(fold, language, count, items);
+	char *name = vl_fold_printf(fold, "%s", language);
+	for (char *c = name; c != NULL && *c != '\0'; c++)
+		*c = (char)tolower((unsigned char)*c);
+	return name;
+}
+
+const char *vl_alert_author_name(struct vl_fold *fold, const char *mission, const char *actor)
+{
+	return vl_fold_printf(fold, "%s\t%s", mission, actor);
+}
+
+/* Whether the name is new in the slot; it is there now. */
+static bool is_new(struct vl_fold *fold, unsigned slot, const char *name)
+{
+	void **named = name == NULL ? NULL : vl_names_at(fold, vl_fold_slot(fold, slot), name);
+	if (named == NULL || *named != NULL)
+		return false;
+	*named = (void *)(uintptr_t)name;
+	return true;
+}
+
+static void add_language(struct vl_fold *fold, unsigned slot, char *language, size_t *count, char ***items)
+{
+	if (is_new(fold, slot, vl_alert_language_name(fold, language)))
+		vl_fold_add_text(fold, language, count, items);
 }
 
 static void promise(struct vl_fold *fold, ALERT(AlertRow) *row, const ALERT(Issue) *issue)
 {
 	for (size_t i = 0; i < issue->n_languages; i++)
-		add_language(fold, issue->languages[i], &row->n_promised, &row->promised);
+		add_language(fold, ALERT_SLOT_PROMISED, issue->languages[i], &row->n_promised, &row->promised);
 	for (size_t i = 0; issue->cap != NULL && i < issue->cap->n_infos; i++)
-		add_language(fold, language_of(issue->cap->infos[i]), &row->n_promised, &row->promised);
+		add_language(fold, ALERT_SLOT_PROMISED, language_of(issue->cap->infos[i]), &row->n_promised,
+			     &row->promised);
 }
 
 static void add_author(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl_fact *fact)
 {
-	for (size_t i = 0; i < row->n_authors; i++) {
-		if (strcmp(row->authors[i]->mission, fact->mission) == 0 &&
-		    strcmp(row->authors[i]->actor, fact->actor) == 0)
-			return;
-	}
+	if (!is_new(fold, ALERT_SLOT_AUTHORS, vl_alert_author_name(fold, fact->mission, fact->actor)))
+		return;
 	ALERT(Author) *author = vl_fold_add(fold, ALERT_DESCRIPTOR(author), &row->n_authors, &row->authors);
 	if (author == NULL)
 		return;
@@ -63,13 +82,14 @@ static bool sooner(const Google__Protobuf__Timestamp *a, const Google__Protobuf_
 static void take_infos(struct vl_fold *fold, ALERT(AlertRow) *row, const ALERT(CapAlert) *cap)
 {
 	bool endless = false;
+	*vl_fold_slot(fold, ALERT_SLOT_LANGUAGES) = NULL;
 	row->n_languages = 0;
 	row->languages = NULL;
 	row->effective = row->expires = NULL;
 	row->all_clear = false;
 	for (size_t i = 0; i < cap->n_infos; i++) {
 		ALERT(CapInfo) *info = cap->infos[i];
-		add_language(fold, language_of(info), &row->n_languages, &row->languages);
+		add_language(fold, ALERT_SLOT_LANGUAGES, language_of(info), &row->n_languages, &row->languages);
 		if (info->effective != NULL && (row->effective == NULL || sooner(info->effective, row->effective)))
 			row->effective = info->effective;
 		if (info->expires == NULL)
@@ -130,8 +150,9 @@ static void move(ALERT(AlertRow) *row, ALERT(AlertState) state)
 
 static void lapse(ALERT(AlertRow) *row)
 {
-	for (size_t i = 0; i < row->n_approvals; i++)
-		row->approvals[i]->lapsed = true;
+	/* Those before one that has lapsed have lapsed with it. */
+	for (size_t i = row->n_approvals; i > 0 && !row->approvals[i - 1]->lapsed; i--)
+		row->approvals[i - 1]->lapsed = true;
 }
 
 static void drafted(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl_fact *fact)
@@ -142,6 +163,7 @@ static void drafted(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl_
 		return;
 	if (fact->payload->descriptor == ALERT_DESCRIPTOR(alert_revised)) {
 		lapse(row);
+		*vl_fold_slot(fold, ALERT_SLOT_PROMISED) = NULL;
 		row->n_promised = 0;
 		row->promised = NULL;
 	}
@@ -239,15 +261,16 @@ static void expired(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl_
 
 static ALERT(ChannelCount) *channel_of(struct vl_fold *fold, ALERT(AlertRow) *row, ALERT(AlertChannel) channel)
 {
-	for (size_t i = 0; i < row->n_deliveries; i++) {
-		if (row->deliveries[i]->channel == channel)
-			return row->deliveries[i];
-	}
+	/* Any number may come as a channel. */
+	char *name = vl_fold_printf(fold, "%d", (int)channel);
+	void **named = name == NULL ? NULL : vl_names_at(fold, vl_fold_slot(fold, ALERT_SLOT_CHANNELS), name);
+	if (named == NULL || *named != NULL)
+		return named == NULL ? NULL : *named;
 	ALERT(ChannelCount) *count =
 		vl_fold_add(fold, ALERT_DESCRIPTOR(channel_count), &row->n_deliveries, &row->deliveries);
 	if (count != NULL)
 		count->channel = channel;
-	return count;
+	return *named = count;
 }
 
 static void delivered(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl_fact *fact)

@@ -4,6 +4,7 @@
  *     case.c         kinds, columns, which case a fact belongs to
  *     case_steps.c   one fact on one case: a table of events and a function for each that moves something
  *     case_owner.c   who owns a case: assignment, offers and answers (C1)
+ *     case_offers.c  the offers that are open
  *     case_clocks.c  time limits (C5)
  *     case_rules.c   what only the whole history shows, and what a case adds to the boards
  *     case_merges.c  merges as a forest (C6)
@@ -33,6 +34,15 @@ enum { CASE_KIND_MERGE, CASE_KIND_FOREST, CASE_KIND_CASE, CASE_KIND_BOARD, CASE_
 /* case_steps.c */
 void vl_case_step(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact);
 int64_t vl_case_count_of(const CASE(CaseRow) *row, const char *event);
+
+/* What a case's fold keeps by name or in order: its clocks, its transfers, and those that are open. */
+enum { CASE_SLOT_CLOCKS, CASE_SLOT_TRANSFERS, CASE_SLOT_OPEN_TO, CASE_SLOT_OPEN };
+
+/* case_offers.c: say that an offer has come to be open (`place`: its index among the row's transfers), and ask for the latest that is:
+ * to a mission, and of all. NULL where there is none. */
+void vl_case_offer_opened(struct vl_fold *fold, CASE(Transfer) *offer, size_t place);
+CASE(Transfer) *vl_case_offer_open_to(struct vl_fold *fold, const char *to);
+CASE(Transfer) *vl_case_offer_open(struct vl_fold *fold);
 
 /* case_owner.c */
 bool vl_case_may_move(const CASE(CaseRow) *row, const struct vl_fact *fact);
@@ -70,7 +80,6 @@ char *vl_case_enum(struct vl_fold *fold, const ProtobufCEnumDescriptor *type, si
 #define CASE_TYPE_TEXT &consular__case__v1__case_type__descriptor, sizeof("CASE_TYPE_") - 1
 #define CASE_PRIORITY_TEXT &consular__case__v1__priority__descriptor, sizeof("PRIORITY_") - 1
 #define CASE_OUTCOME_TEXT &consular__case__v1__outcome__descriptor, sizeof("OUTCOME_") - 1
-
 
 #define CASE_VIOLATION(fold, row, rule, fact, ...) \
 	vl_fold_violation(fold, &(row)->n_violations, &(row)->violations, rule, fact, __VA_ARGS__)

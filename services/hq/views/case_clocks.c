@@ -3,20 +3,18 @@
  * times, stays, and meeting the limit late is a fact beside it. Whether a limit that nobody has met is past is for
  * the hour of asking.
  */
+#include "hq/names.h"
 #include "hq/views/case.h"
-
-#include <string.h>
 
 static CASE(Clock) *clock_of(struct vl_fold *fold, CASE(CaseRow) *row, char *name)
 {
-	for (size_t i = 0; i < row->n_clocks; i++) {
-		if (strcmp(row->clocks[i]->clock, name) == 0)
-			return row->clocks[i];
-	}
+	void **named = vl_names_at(fold, vl_fold_slot(fold, CASE_SLOT_CLOCKS), name);
+	if (named == NULL || *named != NULL)
+		return named == NULL ? NULL : *named;
 	CASE(Clock) *limit = vl_fold_add(fold, CASE_DESCRIPTOR(clock), &row->n_clocks, &row->clocks);
 	if (limit != NULL)
 		limit->clock = name;
-	return limit;
+	return *named = limit;
 }
 
 void vl_case_clock_started(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_fact *fact)

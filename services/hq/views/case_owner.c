@@ -3,6 +3,7 @@
  * moves only by offer and accept, and its old owner, who may be off line, owns it until the accept. An answer finds
  * its offer by name, so that it counts even where two missions' clocks put it first.
  */
+#include "hq/names.h"
 #include "hq/views/case.h"
 
 #include <string.h>
@@ -28,52 +29,47 @@ void vl_case_assigned(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_
 		row->state = CASE_STATE(ASSIGNED);
 }
 
-static CASE(Transfer) *find_named(const CASE(CaseRow) *row, const char *transfer)
+/* A transfer, and its index among those of the row. */
+struct placed {
+	CASE(Transfer) *offer;
+	size_t place;
+};
+
+/* NULL where the name is empty or new. */
+static const struct placed *find_named(struct vl_fold *fold, const char *transfer)
 {
-	for (size_t i = 0; transfer[0] != '\0' && i < row->n_transfers; i++) {
-		if (strcmp(row->transfers[i]->transfer, transfer) == 0)
-			return row->transfers[i];
-	}
-	return NULL;
+	return transfer[0] == '\0' ? NULL : vl_names_find(vl_fold_slot(fold, CASE_SLOT_TRANSFERS), transfer);
 }
 
-/* The open offer that an answer without a name means: the one to its sender, or, to withdraw, the latest. */
-static CASE(Transfer) *find_open(const CASE(CaseRow) *row, const char *to)
+/* NULL when out of memory. */
+static const struct placed *add_transfer(struct vl_fold *fold, CASE(CaseRow) *row, const char *transfer)
 {
-	for (size_t i = row->n_transfers; i > 0; i--) {
-		CASE(Transfer) *offer = row->transfers[i - 1];
-		if (offer->state == CASE_TRANSFER(OFFERED) && (to == NULL || strcmp(offer->to, to) == 0))
-			return offer;
-	}
-	return NULL;
-}
-
-static CASE(Transfer) *add_transfer(struct vl_fold *fold, CASE(CaseRow) *row, const char *transfer)
-{
+	struct placed *placed = vl_fold_alloc(fold, sizeof(*placed));
+	void **named = vl_names_at(fold, vl_fold_slot(fold, CASE_SLOT_TRANSFERS), transfer);
 	CASE(Transfer) *offer = vl_fold_add(fold, CASE_DESCRIPTOR(transfer), &row->n_transfers, &row->transfers);
-	if (offer != NULL)
-		offer->transfer = (char *)(uintptr_t)transfer;
-	return offer;
+	if (placed == NULL || named == NULL || offer == NULL)
+		return NULL;
+	offer->transfer = (char *)(uintptr_t)transfer;
+	*placed = (struct placed){offer, row->n_transfers - 1};
+	return *named = placed;
 }
 
-static void hand_over(CASE(CaseRow) *row, CASE(Transfer) *accepted)
+static void hand_over(struct vl_fold *fold, CASE(CaseRow) *row, CASE(Transfer) *accepted)
 {
 	row->owner = accepted->to;
 	row->officer = (char *)(uintptr_t)protobuf_c_empty_string;
 	row->assigned = true;
-	for (size_t i = 0; i < row->n_transfers; i++) {
-		if (row->transfers[i]->state == CASE_TRANSFER(OFFERED))
-			row->transfers[i]->state = CASE_TRANSFER(LAPSED);
-	}
+	for (CASE(Transfer) *open; (open = vl_case_offer_open(fold)) != NULL;)
+		open->state = CASE_TRANSFER(LAPSED);
 	accepted->state = CASE_TRANSFER(ACCEPTED);
 	if (!vl_case_ended(row->state))
 		row->state = CASE_STATE(TRANSFERRED);
 }
 
-static void settle(CASE(CaseRow) *row, CASE(Transfer) *offer, CASE(TransferState) answer)
+static void settle(struct vl_fold *fold, CASE(CaseRow) *row, CASE(Transfer) *offer, CASE(TransferState) answer)
 {
 	if (answer == CASE_TRANSFER(ACCEPTED))
-		hand_over(row, offer);
+		hand_over(fold, row, offer);
 	else
 		offer->state = answer;
 }
@@ -86,7 +82,8 @@ void vl_case_offered(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_f
 			       row->owner);
 		return;
 	}
-	CASE(Transfer) *offer = find_named(row, event->transfer);
+	const struct placed *placed = find_named(fold, event->transfer);
+	CASE(Transfer) *offer = placed == NULL ? NULL : placed->offer;
 	bool answered = offer != NULL && offer->state == CASE_TRANSFER(NOT_OFFERED);
 	if (offer != NULL && !answered) {
 		if (strcmp(offer->to, event->to) != 0)
@@ -94,10 +91,11 @@ void vl_case_offered(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_f
 				       offer->to, event->to);
 		return;
 	}
-	if (offer == NULL)
-		offer = add_transfer(fold, row, event->transfer);
-	if (offer == NULL)
+	if (placed == NULL)
+		placed = add_transfer(fold, row, event->transfer);
+	if (placed == NULL)
 		return;
+	offer = placed->offer;
 	bool by_its_addressee =
 		answered && (offer->early == CASE_TRANSFER(WITHDRAWN) || strcmp(offer->to, event->to) == 0);
 	if (answered && !by_its_addressee)
@@ -108,7 +106,9 @@ void vl_case_offered(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_f
 	offer->offered_at = vl_view_stamp(fold, fact->occurred_at);
 	offer->state = CASE_TRANSFER(OFFERED);
 	if (by_its_addressee)
-		settle(row, offer, offer->early);
+		settle(fold, row, offer, offer->early);
+	else
+		vl_case_offer_opened(fold, offer, placed->place);
 }
 
 static const struct answer {
@@ -133,9 +133,10 @@ static const struct answer *answer_of(const struct vl_fact *fact)
 static void answer_early(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_fact *fact, const char *transfer,
 			 CASE(TransferState) state)
 {
-	CASE(Transfer) *offer = add_transfer(fold, row, transfer);
-	if (offer == NULL)
+	const struct placed *placed = add_transfer(fold, row, transfer);
+	if (placed == NULL)
 		return;
+	CASE(Transfer) *offer = placed->offer;
 	offer->to = (char *)(uintptr_t)fact->mission;
 	offer->state = CASE_TRANSFER(NOT_OFFERED);
 	offer->early = state;
@@ -149,9 +150,11 @@ void vl_case_answered(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_
 	/* The three answers have the same fields. */
 	const char *transfer = ((const CASE(TransferAccepted) *)(const void *)fact->payload)->transfer;
 	bool withdrawn = answer->state == CASE_TRANSFER(WITHDRAWN);
-	CASE(Transfer) *offer = find_named(row, transfer);
+	const struct placed *placed = find_named(fold, transfer);
+	CASE(Transfer) *offer = placed == NULL ? NULL : placed->offer;
+	/* Without a name it means the open offer to its sender, or, to withdraw, the latest. */
 	if (transfer[0] == '\0')
-		offer = find_open(row, withdrawn ? NULL : fact->mission);
+		offer = withdrawn ? vl_case_offer_open(fold) : vl_case_offer_open_to(fold, fact->mission);
 	if (offer == NULL) {
 		answer_early(fold, row, fact, transfer, answer->state);
 		return;
@@ -167,7 +170,7 @@ void vl_case_answered(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_
 	}
 	offer->answered_at = vl_view_stamp(fold, fact->occurred_at);
 	offer->answer = (ProtobufCBinaryData){.len = 16, .data = (uint8_t *)(uintptr_t)fact->id};
-	settle(row, offer, answer->state);
+	settle(fold, row, offer, answer->state);
 }
 
 void vl_case_finish_owner(struct vl_fold *fold, CASE(CaseRow) *row)
