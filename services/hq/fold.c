@@ -29,6 +29,7 @@ struct vl_fold *vl_fold_open(void)
 	fold->dirty = calloc(vl_views_count() * FOLD_MAX_KINDS + 1, sizeof(struct dirty *));
 	fold->order = calloc(vl_views_count() + 1, sizeof(*fold->order));
 	fold->bounds = VL_FOLD_BOUNDS;
+	fold->shared.arena = fold->txn_arena;
 	if (fold->txn_arena == NULL || fold->arena == NULL || fold->dirty == NULL || fold->order == NULL) {
 		vl_fold_close(fold);
 		return NULL;
@@ -41,7 +42,9 @@ static void forget(struct vl_fold *fold)
 {
 	for (size_t i = 0; i < vl_views_count() * FOLD_MAX_KINDS; i++)
 		HASH_CLEAR(hh, fold->dirty[i]);
+	vl_history_forget(&fold->shared);
 	vl_arena_reset(fold->txn_arena);
+	fold->turn = NULL;
 	fold->owners = NULL;
 	fold->n_owners = fold->owner = 0;
 }

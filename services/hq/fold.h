@@ -100,7 +100,8 @@ enum vl_err vl_fold_settle(struct vl_fold *fold) VL_CHECKED;
 struct vl_history_item {
 	struct vl_fact fact;
 	struct vl_place place;
-	struct vl_bytes bytes; /* the serialised Event */
+	struct vl_bytes bytes; /* the serialised Event; none where the fact was unpacked for another history */
+	bool shared;           /* it was, or when it was filed */
 };
 
 /* The history of (view, kind, key), ordered, in the arena. `items` is NULL where there is none. What is damaged is left out and

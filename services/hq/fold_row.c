@@ -77,7 +77,7 @@ static enum vl_err filed_history(struct vl_fold *fold, const struct dirty *entry
 	if (*items == NULL)
 		return VL_ERR_NOMEM;
 	for (const struct filed *filed = entry->facts; filed != NULL; filed = filed->next)
-		(*items)[n++] = (struct vl_history_item){.fact = *filed->fact, .place = filed->place};
+		(*items)[n++] = (struct vl_history_item){.fact = *filed->fact, .place = filed->place, .shared = true};
 	qsort(*items, n, sizeof(**items), compare_items);
 	/* One fact may touch an entity twice; the ledger has it once. */
 	for (size_t i = 0; i < n; i++)
@@ -97,8 +97,8 @@ static enum vl_err gather(struct vl_fold *fold, const struct dirty *entry, struc
 		return VL_OK;
 	if (entry->complete && entry->n_facts > 0 && entry->weight <= VL_FOLD_WEIGHT)
 		return filed_history(fold, entry, items, count);
-	return vl_history_read_some(fold->txn, fold->view, fold->kind, fold->key, fold->arena, items, count, damaged,
-				    &fold->beyond);
+	return vl_history_read_some(fold->txn, fold->view, fold->kind, fold->key, fold->arena, &fold->shared, items,
+				    count, damaged, &fold->beyond);
 }
 
 /* Say so in the row's list of violations. Every kind that has a history has one. */
@@ -149,7 +149,7 @@ static ProtobufCMessage *make_row(struct vl_fold *fold, const struct dirty *entr
 		return NULL;
 	protobuf_c_message_init(kind->row, row);
 	for (size_t i = 0; i < count; i++) {
-		fold->steps += vl_fact_weight(items[i].place.size);
+		fold->steps += items[i].shared ? 1 : vl_fact_weight(items[i].place.size);
 		kind->step(fold, row, &items[i].fact);
 	}
 	if (kind->finish != NULL)
@@ -176,6 +176,15 @@ static void replace_row(struct vl_fold *fold, const struct vl_key *key, const Pr
 		(void)vl_txn_delete(fold->txn, db, vl_key_done(key));
 }
 
+static void begin_turn(struct vl_fold *fold)
+{
+	if (fold->turn_view == fold->view && fold->turn_kind == fold->kind)
+		return;
+	fold->turn_view = fold->view;
+	fold->turn_kind = fold->kind;
+	fold->turn = NULL;
+}
+
 void vl_fold_entity(struct vl_fold *fold, const struct dirty *entry)
 {
 	struct vl_key key;
@@ -185,6 +194,7 @@ void vl_fold_entity(struct vl_fold *fold, const struct dirty *entry)
 	vl_arena_reset(fold->arena);
 	vl_buf_reset(&fold->packed);
 	memset(fold->slots, 0, sizeof(fold->slots));
+	begin_turn(fold);
 	fold->key = entry->key;
 	fold->fans = NULL;
 	fold->beyond = false;

@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/hash.h"
 #include "hq/fold.h"
+#include "hq/history.h"
 #include "hq/todo.h"
 #include "hq/views.h"
 
@@ -60,6 +61,7 @@ struct vl_fold {
 	struct vl_txn *txn;
 	struct vl_arena *txn_arena; /* until settle: the dirty sets, the facts that were added */
 	struct vl_arena *arena;     /* until one entity is done */
+	struct vl_facts shared;     /* until settle */
 	struct vl_buf packed;
 	struct dirty **dirty; /* view * FOLD_MAX_KINDS + kind */
 	size_t view;
@@ -68,6 +70,9 @@ struct vl_fold {
 	int sign; /* -1 while a row's former contribution is taken back, else 1 */
 	struct change *changes;
 	void *slots[VL_FOLD_SLOTS]; /* the view's, until one entity is done */
+	void *turn;                 /* the view's, until another kind is folded */
+	size_t turn_view;
+	unsigned turn_kind;
 	struct fan *fans; /* that the row at hand asks for */
 	bool beyond;      /* of what the row at hand is made there is more than a row may have */
 	size_t *order;    /* the views, the most urgent first */

@@ -23,6 +23,20 @@ void **vl_fold_slot(struct vl_fold *fold, unsigned slot)
 	return &fold->slots[slot];
 }
 
+void **vl_turn_slot(struct vl_fold *fold)
+{
+	return &fold->turn;
+}
+
+void *vl_turn_alloc(struct vl_fold *fold, size_t size)
+{
+	void *memory = vl_arena_alloc(fold->txn_arena, size);
+
+	if (memory == NULL)
+		vl_txn_fail(fold->txn, VL_ERR_NOMEM);
+	return memory;
+}
+
 static char *print(struct vl_fold *fold, const char *format, va_list args)
 {
 	char first[256];

@@ -1,4 +1,5 @@
 #include "hq/history.h"
+#include "base/hash.h"
 #include "base/text.h"
 #include "bus/batch.h"
 #include "bus/types.h"
@@ -213,6 +214,22 @@ struct vl_history_item *vl_history_order(struct vl_history_item *items, size_t c
 
 /* -- reading -- */
 
+/* A fact of this many bytes is unpacked once a transaction, as long as all of them together are no more than that. */
+#define SHARED_SIZE ((size_t)1024)
+#define SHARED_BYTES ((size_t)8 << 20)
+
+struct vl_shared_fact {
+	struct vl_key place;
+	struct vl_fact fact;
+	UT_hash_handle hh;
+};
+
+void vl_history_forget(struct vl_facts *facts)
+{
+	HASH_CLEAR(hh, facts->by_place);
+	facts->bytes = 0;
+}
+
 /* What gathering one history needs. */
 struct gathering {
 	struct vl_txn *txn;
@@ -228,9 +245,10 @@ struct gathering {
 	const char *mission;
 	struct vl_place last;
 	struct vl_bytes batch;
+	struct vl_facts *shared; /* or NULL */
 };
 
-static bool read_fact(struct gathering *g, const char *mission, struct vl_history_item *item)
+static bool read_own(struct gathering *g, const char *mission, struct vl_history_item *item)
 {
 	const struct vl_place *place = &item->place;
 
@@ -246,6 +264,66 @@ static bool read_fact(struct gathering *g, const char *mission, struct vl_histor
 	}
 	return vl_place_event(g->batch, place, &item->bytes) == VL_OK &&
 	       vl_fact_read(item->bytes, g->mission, place, true, g->arena, &item->fact);
+}
+
+/* The bytes that it points to go with the next write. */
+static bool keep_ids(struct vl_arena *arena, struct vl_fact *fact)
+{
+	uint8_t *copy = vl_arena_alloc(arena, 32);
+
+	if (copy == NULL)
+		return false;
+	memcpy(copy, fact->id, 16);
+	if (fact->after != NULL)
+		memcpy(copy + 16, fact->after, 16);
+	fact->id = copy;
+	fact->after = fact->after != NULL ? copy + 16 : NULL;
+	return true;
+}
+
+/* What is shared already, or an empty place for it; NULL where there is no room. */
+static struct vl_shared_fact *shared_place(const struct gathering *g, const char *mission, const struct vl_place *place)
+{
+	struct vl_facts *facts = g->shared;
+	struct vl_shared_fact *shared;
+	struct vl_key key;
+
+	vl_key_reset(&key);
+	vl_key_u8(&key, (uint8_t)g->view);
+	vl_key_text(&key, mission);
+	vl_key_u64(&key, place->epoch.n);
+	vl_key_u64(&key, place->event.n);
+	HASH_FIND(hh, facts->by_place, key.bytes, key.size, shared);
+	if (shared != NULL || place->size > SHARED_BYTES - facts->bytes)
+		return shared;
+	shared = vl_arena_alloc(facts->arena, sizeof(*shared));
+	if (shared == NULL)
+		return NULL;
+	shared->place = key;
+	HASH_ADD_KEYPTR(hh, facts->by_place, shared->place.bytes, shared->place.size, shared);
+	facts->bytes += place->size;
+	return shared->hh.tbl != NULL ? shared : NULL;
+}
+
+static bool read_fact(struct gathering *g, const char *mission, struct vl_history_item *item)
+{
+	bool large = g->shared != NULL && item->place.size >= SHARED_SIZE;
+	struct vl_shared_fact *shared = large ? shared_place(g, mission, &item->place) : NULL;
+
+	if (shared == NULL || shared->fact.payload == NULL) {
+		if (!read_own(g, mission, item))
+			return false;
+		struct vl_arena *arena = shared != NULL ? g->shared->arena : NULL;
+		const char *sender = arena != NULL ? vl_arena_text(arena, mission, strlen(mission)) : NULL;
+		struct vl_fact fact;
+		if (sender != NULL && vl_fact_read(item->bytes, sender, &item->place, true, arena, &fact) &&
+		    keep_ids(arena, &fact))
+			shared->fact = fact;
+		return true;
+	}
+	item->fact = shared->fact;
+	item->shared = true;
+	return true;
 }
 
 static struct vl_history_item *add_item(struct gathering *g)
@@ -428,16 +506,18 @@ enum vl_err vl_history_read(struct vl_txn *txn, size_t view, unsigned kind, cons
 }
 
 enum vl_err vl_history_read_some(struct vl_txn *txn, size_t view, unsigned kind, const char *entity,
-				 struct vl_arena *arena, struct vl_history_item **items, size_t *count, size_t *damaged,
-				 bool *beyond)
+				 struct vl_arena *arena, struct vl_facts *facts, struct vl_history_item **items,
+				 size_t *count, size_t *damaged, bool *beyond)
 {
 	struct gathering g = {
 		.txn = txn, .view = view, .arena = arena, .most = VL_FOLD_WEIGHT, .share = VL_FOLD_WEIGHT};
+	g.shared = facts;
 	enum vl_err err = gather(&g, kind, entity);
 
 	*beyond = g.beyond;
 	if (err == VL_OK && g.beyond) {
 		g = (struct gathering){.txn = txn, .view = view, .arena = arena, .most = VL_FOLD_WEIGHT};
+		g.shared = facts;
 		g.share = share_of_each(&g, kind, entity);
 		g.share -= g.share == g.most;
 		err = gather(&g, kind, entity);

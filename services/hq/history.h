@@ -19,11 +19,20 @@ static inline uint64_t vl_fact_weight(size_t size)
 	return 1 + size / 128;
 }
 
+/* Large facts that one transaction has unpacked: a list of very many names is in the history of each, and is read once for all of them.
+ * Zeroed, with an arena that lasts as long; vl_history_forget comes before the arena's reset. */
+struct vl_facts {
+	struct vl_arena *arena;
+	struct vl_shared_fact *by_place;
+	size_t bytes;
+};
+void vl_history_forget(struct vl_facts *facts);
+
 /* As vl_history_read (fold.h), but no more than weighs VL_FOLD_WEIGHT, each sender's first; *beyond says whether anything is left
  * out. */
 enum vl_err vl_history_read_some(struct vl_txn *txn, size_t view, unsigned kind, const char *key,
-				 struct vl_arena *arena, struct vl_history_item **items, size_t *count, size_t *damaged,
-				 bool *beyond) VL_CHECKED;
+				 struct vl_arena *arena, struct vl_facts *facts, struct vl_history_item **items,
+				 size_t *count, size_t *damaged, bool *beyond) VL_CHECKED;
 
 /* Put items that come by sender, each sender's in its own order, into the order of a history (fold.h). Where memory is short the
  * arena tells, and they stay as they are. */

@@ -24,10 +24,17 @@ static struct node *nearest(struct node *node, const char *name, size_t size)
 	return node;
 }
 
-static struct node *make_leaf(struct vl_fold *fold, const char *name, size_t size)
+/* A tree, and where its memory comes from. */
+struct tree {
+	struct vl_fold *fold;
+	void *(*alloc)(struct vl_fold *fold, size_t size);
+	struct node *top;
+};
+
+static struct node *make_leaf(const struct tree *tree, const char *name, size_t size)
 {
-	struct node *leaf = vl_fold_alloc(fold, sizeof(*leaf));
-	char *copy = vl_fold_alloc(fold, size + 1);
+	struct node *leaf = tree->alloc(tree->fold, sizeof(*leaf));
+	char *copy = tree->alloc(tree->fold, size + 1);
 
 	if (leaf == NULL || copy == NULL)
 		return NULL;
@@ -45,10 +52,10 @@ static unsigned highest_bit(unsigned bits)
 }
 
 /* Put a leaf for `name` where it parts from `like`, at `byte`. */
-static struct node *insert(struct vl_fold *fold, struct node **at, const struct node *like, const char *name,
-			   size_t size, size_t byte)
+static struct node *insert(struct tree *tree, const struct node *like, const char *name, size_t size, size_t byte)
 {
-	struct node *leaf = make_leaf(fold, name, size), *fork = vl_fold_alloc(fold, sizeof(*fork));
+	struct node **at = &tree->top, *leaf = make_leaf(tree, name, size);
+	struct node *fork = tree->alloc(tree->fold, sizeof(*fork));
 
 	if (leaf == NULL || fork == NULL)
 		return NULL;
@@ -63,24 +70,39 @@ static struct node *insert(struct vl_fold *fold, struct node **at, const struct 
 	return leaf;
 }
 
-void **vl_names_at(struct vl_fold *fold, void **root, const char *name)
+static void **place(struct tree *tree, const char *name)
 {
 	size_t size = strlen(name), byte = 0;
-	struct node *top = *root, *leaf;
+	struct node *leaf;
 
-	if (top == NULL) {
-		leaf = make_leaf(fold, name, size);
-		*root = leaf;
+	if (tree->top == NULL) {
+		leaf = tree->top = make_leaf(tree, name, size);
 		return leaf == NULL ? NULL : &leaf->item;
 	}
-	leaf = nearest(top, name, size);
+	leaf = nearest(tree->top, name, size);
 	while (leaf->name[byte] == name[byte] && name[byte] != '\0')
 		byte++;
-	if (leaf->name[byte] != name[byte]) {
-		leaf = insert(fold, &top, leaf, name, size, byte);
-		*root = top;
-	}
+	if (leaf->name[byte] != name[byte])
+		leaf = insert(tree, leaf, name, size, byte);
 	return leaf == NULL ? NULL : &leaf->item;
+}
+
+void **vl_names_at(struct vl_fold *fold, void **root, const char *name)
+{
+	struct tree tree = {fold, vl_fold_alloc, *root};
+	void **item = place(&tree, name);
+
+	*root = tree.top;
+	return item;
+}
+
+void **vl_names_keep(struct vl_fold *fold, void **root, const char *name)
+{
+	struct tree tree = {fold, vl_turn_alloc, *root};
+	void **item = place(&tree, name);
+
+	*root = tree.top;
+	return item;
 }
 
 void *vl_names_find(void *const *root, const char *name)

@@ -13,6 +13,9 @@
  * where the name is new. The name is copied. NULL when out of memory. */
 void **vl_names_at(struct vl_fold *fold, void **root, const char *name);
 
+/* The same for a tree that lasts for the turn (vl_turn_slot). */
+void **vl_names_keep(struct vl_fold *fold, void **root, const char *name);
+
 /* The item called `name`; NULL where there is none. */
 void *vl_names_find(void *const *root, const char *name);
 

@@ -71,6 +71,11 @@ void vl_fold_add_text(struct vl_fold *fold, const char *text, size_t *count, cha
 #define VL_FOLD_SLOTS 4
 void **vl_fold_slot(struct vl_fold *fold, unsigned slot);
 
+/* What the folds of a turn share: entities of one kind that are folded one after another while no row of a lower rank changes. A pointer
+ * that is NULL when the turn begins, and memory that lasts for it. It saves work; nothing in a row may depend on what is there. */
+void **vl_turn_slot(struct vl_fold *fold);
+void *vl_turn_alloc(struct vl_fold *fold, size_t size);
+
 /* Append a Violation to a row's field `repeated valise.v1.Violation`; `fact` may be NULL. The detail is printed from
  * `format`; it never holds personal data. */
 void vl_fold_violation(struct vl_fold *fold, size_t *count, Valise__V1__Violation ***items, const char *rule,
@@ -92,7 +97,7 @@ void vl_fold_each_tally(struct vl_fold *fold, unsigned kind, const char *key, co
  * entity to be folded again. `name` is at most 200 bytes. */
 void vl_fold_contribute(struct vl_fold *fold, unsigned kind, const char *key, const char *name, int64_t count);
 
-/* Have (kind, key), of a higher rank, folded again because this row changed in a way that no tally tells. */
+/* Have (kind, key), of a higher rank, folded again because this row changed in a way that no tally tells. In `finish`, too. */
 void vl_fold_dirty(struct vl_fold *fold, unsigned kind, const char *key);
 
 /* Have every entity of `kind`, of a higher rank, folded again that a tally of this one names: by what stands behind `prefix`, which is

@@ -83,6 +83,7 @@ void fake_close(struct fake *fake)
 	free(fake->facts);
 	free(fake->entities);
 	fake_release(&fake->shown);
+	fake_release(&fake->turn);
 	vl_buf_free(&fake->cell);
 	free(fake);
 }

@@ -24,6 +24,25 @@ void **vl_fold_slot(struct vl_fold *fold, unsigned slot)
 	return &fold->slots[slot];
 }
 
+void **vl_turn_slot(struct vl_fold *fold)
+{
+	return &fold->fake->turn.turn;
+}
+
+void *vl_turn_alloc(struct vl_fold *fold, size_t size)
+{
+	return vl_fold_alloc(&fold->fake->turn, size);
+}
+
+static void begin_turn(struct fake *fake, unsigned kind)
+{
+	if (fake->turn_kind == kind)
+		return;
+	fake_release(&fake->turn);
+	fake->turn.turn = NULL;
+	fake->turn_kind = kind;
+}
+
 static void *proto_alloc(void *fold, size_t size)
 {
 	return vl_fold_alloc(fold, size);
@@ -376,6 +395,9 @@ void fake_fold(struct fake *fake)
 		fake->view->touch(&(struct vl_touch){.fake = fake, .fact = stored}, &fact);
 		fake_release(&fold);
 	}
-	for (struct entity *entity; (entity = next_pending(fake)) != NULL;)
+	for (struct entity *entity; (entity = next_pending(fake)) != NULL;) {
+		begin_turn(fake, entity->kind);
 		fold_entity(fake, entity);
+	}
+	begin_turn(fake, fake->view->n_kinds);
 }

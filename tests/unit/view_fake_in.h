@@ -49,6 +49,7 @@ struct vl_fold {
 	void **blocks;
 	size_t n_blocks;
 	void *slots[VL_FOLD_SLOTS];
+	void *turn;
 };
 
 struct fake {
@@ -58,6 +59,8 @@ struct fake {
 	struct entity **entities; /* by kind, then key */
 	size_t n_entities;
 	struct vl_fold shown; /* owns what fake_row returned */
+	struct vl_fold turn;  /* and what the folds of one kind share */
+	unsigned turn_kind;
 	struct vl_buf cell;
 };
 
