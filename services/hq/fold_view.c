@@ -125,7 +125,7 @@ void vl_fold_violation(struct vl_fold *fold, size_t *count, Valise__V1__Violatio
 		violation->event = (ProtobufCBinaryData){16, (uint8_t *)fact->id};
 }
 
-const ProtobufCMessage *vl_fold_row(struct vl_fold *fold, unsigned kind, const char *key)
+static const ProtobufCMessage *read_row(struct vl_fold *fold, unsigned kind, const char *key, struct vl_arena *arena)
 {
 	struct vl_key at;
 	struct vl_bytes value;
@@ -135,7 +135,18 @@ const ProtobufCMessage *vl_fold_row(struct vl_fold *fold, unsigned kind, const c
 	vl_row_key(&at, kind, key);
 	if (!vl_txn_get(fold->txn, vl_view_db(fold->view, VL_VIEW_ROW), vl_key_done(&at), &value))
 		return NULL;
-	return vl_wire_unpack(vl_views[fold->view]->kinds[kind].row, value, fold->arena);
+	fold->steps += vl_fact_weight(value.size);
+	return vl_wire_unpack(vl_views[fold->view]->kinds[kind].row, value, arena);
+}
+
+const ProtobufCMessage *vl_fold_row(struct vl_fold *fold, unsigned kind, const char *key)
+{
+	return read_row(fold, kind, key, fold->arena);
+}
+
+const ProtobufCMessage *vl_turn_row(struct vl_fold *fold, unsigned kind, const char *key)
+{
+	return read_row(fold, kind, key, fold->txn_arena);
 }
 
 void vl_fold_tally_key(struct vl_key *key, unsigned kind, const char *entity, const char *name)

@@ -75,6 +75,7 @@ void **vl_fold_slot(struct vl_fold *fold, unsigned slot);
  * that is NULL when the turn begins, and memory that lasts for it. It saves work; nothing in a row may depend on what is there. */
 void **vl_turn_slot(struct vl_fold *fold);
 void *vl_turn_alloc(struct vl_fold *fold, size_t size);
+const ProtobufCMessage *vl_turn_row(struct vl_fold *fold, unsigned kind, const char *key);
 
 /* Append a Violation to a row's field `repeated valise.v1.Violation`; `fact` may be NULL. The detail is printed from
  * `format`; it never holds personal data. */

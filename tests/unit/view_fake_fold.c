@@ -205,6 +205,16 @@ const ProtobufCMessage *vl_fold_row(struct vl_fold *fold, unsigned kind, const c
 	return fake_unpack(fold, fold->fake->view->kinds[kind].row, entity->row, entity->row_size);
 }
 
+const ProtobufCMessage *vl_turn_row(struct vl_fold *fold, unsigned kind, const char *key)
+{
+	struct entity *entity = fake_find(fold->fake, kind, key, false);
+	if (kind >= fold->entity->kind)
+		abort();
+	if (entity == NULL || !entity->has_row)
+		return NULL;
+	return fake_unpack(&fold->fake->turn, fold->fake->view->kinds[kind].row, entity->row, entity->row_size);
+}
+
 int64_t vl_fold_tally(struct vl_fold *fold, unsigned kind, const char *key, const char *name)
 {
 	return fake_tally(fold->fake, kind, key, name);

@@ -4,6 +4,7 @@
  * at a point is the highest over the areas that contain it, so that a part may exceed its country and never falls
  * below it (A8).
  */
+#include "hq/names.h"
 #include "hq/views/alert.h"
 
 #include <stdio.h>
@@ -161,25 +162,88 @@ static void add_entry(struct vl_fold *fold, ALERT(AreaRow) *row, const ALERT(Ale
 	entry->event = alert->publication;
 }
 
+/* An alert's levels of one area, in their order. */
+struct level {
+	const ALERT(AreaLevel) *said;
+	struct level *next;
+};
+
+/* An alert of many levels, kept for all the areas that it speaks of. */
+struct spread {
+	const ALERT(AlertRow) *alert;
+	void *by_area; /* struct level */
+};
+
+/* Where a list is longer than that, it is kept for the turn. */
+#define SHORT_LIST 8
+
+static void spread_out(struct vl_fold *fold, struct spread *spread)
+{
+	for (size_t i = spread->alert->n_levels; i > 0; i--) {
+		const ALERT(AreaLevel) *said = spread->alert->levels[i - 1];
+		void **first = vl_names_keep(fold, &spread->by_area, said->area);
+		struct level *level = vl_turn_alloc(fold, sizeof(*level));
+		if (first == NULL || level == NULL)
+			return;
+		*level = (struct level){said, *first};
+		*first = level;
+	}
+}
+
+static struct spread *make_spread(struct vl_fold *fold, const char *key)
+{
+	struct spread *spread = vl_turn_alloc(fold, sizeof(*spread));
+	if (spread == NULL)
+		return NULL;
+	spread->alert = (const void *)vl_turn_row(fold, ALERT_KIND_ALERT, key);
+	if (spread->alert != NULL)
+		spread_out(fold, spread);
+	return spread;
+}
+
+static void add_level(struct alerts *alerts, const ALERT(AlertRow) *alert, const ALERT(AreaLevel) *level,
+		      const ALERT(AreaLevel) *said)
+{
+	add_entry(alerts->fold, alerts->row, alert, level);
+	if (said == NULL || said->colour == level->colour)
+		return;
+	struct vl_fact fact = {.id = alert->publication.data};
+	ALERT_VIOLATION(alerts->fold, alerts->row, "A5", &fact, "%s gives it both %s and %s", alert->identifier,
+			vl_alert_enum(ALERT_COLOUR_TEXT, said->colour),
+			vl_alert_enum(ALERT_COLOUR_TEXT, level->colour));
+}
+
+static void add_spread(struct alerts *alerts, const struct spread *spread)
+{
+	const ALERT(AreaLevel) *said = NULL;
+	const struct level *level = vl_names_find(&spread->by_area, vl_fold_key(alerts->fold));
+	for (; level != NULL; level = level->next) {
+		add_level(alerts, spread->alert, level->said, said);
+		said = level->said;
+	}
+}
+
 static void add_alert(void *context, const char *name, int64_t value)
 {
-	(void)value;
-	const struct alerts *alerts = context;
-	const ALERT(AlertRow) *alert =
-		(const void *)vl_fold_row(alerts->fold, ALERT_KIND_ALERT, name + strlen("alert/"));
+	struct alerts *alerts = context;
+	struct vl_fold *fold = alerts->fold;
+	const char *key = name + strlen("alert/");
+	const struct spread *spread = vl_names_find(vl_turn_slot(fold), key);
 	const ALERT(AreaLevel) *said = NULL;
+	(void)value;
+	const ALERT(AlertRow) *alert = spread != NULL ? NULL : (const void *)vl_fold_row(fold, ALERT_KIND_ALERT, key);
+	if (alert != NULL && alert->n_levels > SHORT_LIST) {
+		void **kept = vl_names_keep(fold, vl_turn_slot(fold), key);
+		spread = kept == NULL ? NULL : (*kept = make_spread(fold, key));
+		alert = NULL;
+	}
+	if (spread != NULL)
+		add_spread(alerts, spread);
 	for (size_t i = 0; alert != NULL && i < alert->n_levels; i++) {
-		const ALERT(AreaLevel) *level = alert->levels[i];
-		if (strcmp(level->area, vl_fold_key(alerts->fold)) != 0)
+		if (strcmp(alert->levels[i]->area, vl_fold_key(fold)) != 0)
 			continue;
-		add_entry(alerts->fold, alerts->row, alert, level);
-		if (said != NULL && said->colour != level->colour) {
-			struct vl_fact fact = {.id = alert->publication.data};
-			ALERT_VIOLATION(alerts->fold, alerts->row, "A5", &fact, "%s gives it both %s and %s",
-					alert->identifier, vl_alert_enum(ALERT_COLOUR_TEXT, said->colour),
-					vl_alert_enum(ALERT_COLOUR_TEXT, level->colour));
-		}
-		said = level;
+		add_level(alerts, alert, alert->levels[i], said);
+		said = alert->levels[i];
 	}
 }
 

@@ -2,6 +2,7 @@
  * One fact on one alert: its own, or another message's that refers to it. A text in the making gives way to the
  * published one; nothing that is told later about a draft touches what was published.
  */
+#include "base/text.h"
 #include "hq/names.h"
 #include "hq/views/alert.h"
 
@@ -310,8 +311,32 @@ static void acknowledged(struct vl_fold *fold, ALERT(AlertRow) *row, const struc
 
 /* -- another message refers to this one -- */
 
-static const ALERT(CapReference) *reference_to(const ALERT(CapAlert) *cap, const char *key)
+/* Where a list is longer than that, its names are made once for all the alerts that it touches. */
+#define SHORT_LIST 8
+
+/* The place of each alert in the fact's references, from 1, for the turn. */
+static void **places_of(struct vl_fold *fold, const struct vl_fact *fact, const ALERT(CapAlert) *cap)
 {
+	char id[33];
+	void **places = vl_names_keep(fold, vl_turn_slot(fold), vl_hex(fact->id, 16, id));
+	if (places == NULL || *places != NULL)
+		return places;
+	for (size_t i = 0; i < cap->n_references; i++) {
+		void **place = vl_names_keep(fold, places, cap->references[i]->identifier);
+		if (place != NULL && *place == NULL)
+			*place = (void *)(uintptr_t)(i + 1);
+	}
+	return places;
+}
+
+static const ALERT(CapReference) *reference_to(struct vl_fold *fold, const struct vl_fact *fact, const char *key)
+{
+	const ALERT(CapAlert) *cap = vl_alert_replacing(fact->payload);
+	if (cap != NULL && cap->n_references > SHORT_LIST) {
+		void **places = places_of(fold, fact, cap);
+		size_t place = places == NULL ? 0 : (size_t)(uintptr_t)vl_names_find(places, key);
+		return place == 0 ? NULL : cap->references[place - 1];
+	}
 	for (size_t i = 0; cap != NULL && i < cap->n_references; i++) {
 		if (strcmp(cap->references[i]->identifier, key) == 0)
 			return cap->references[i];
@@ -366,7 +391,7 @@ void vl_alert_step(struct vl_fold *fold, ProtobufCMessage *message, const struct
 {
 	ALERT(AlertRow) *row = (void *)message;
 	const char *key = vl_fold_key(fold);
-	const ALERT(CapReference) *reference = reference_to(vl_alert_replacing(fact->payload), key);
+	const ALERT(CapReference) *reference = reference_to(fold, fact, key);
 	/* A message never replaces itself, whatever its references say. */
 	if (reference != NULL && strcmp(fact->subject, key) != 0) {
 		replaced(fold, row, fact, reference);

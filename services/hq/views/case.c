@@ -139,6 +139,18 @@ static bool merge_holds(const char *key, const ProtobufCMessage *message, struct
 	return ((const CASE(MergeRow) *)(const void *)message)->into[0] != '\0';
 }
 
+static bool never(const char *key, const ProtobufCMessage *message, struct vl_time now)
+{
+	(void)key, (void)message, (void)now;
+	return false;
+}
+
+static bool runs_round(const char *key, const ProtobufCMessage *message, struct vl_time now)
+{
+	(void)key, (void)now;
+	return ((const CASE(ForestRow) *)(const void *)message)->n_circle > 0;
+}
+
 static void put_circles(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
 {
 	(void)key, (void)now;
@@ -176,7 +188,8 @@ BOARD_COLUMN(open)
 BOARD_COLUMN(breached_clocks)
 
 static const struct vl_column merge_columns[] = {{"CASE", vl_view_put_key}, {"INTO", put_into}, {NULL, NULL}};
-static const struct vl_column forest_columns[] = {{"SET ASIDE", put_circles}, {NULL, NULL}};
+static const struct vl_column walk_columns[] = {{"CASE", vl_view_put_key}, {NULL, NULL}};
+static const struct vl_column forest_columns[] = {{"CASE", vl_view_put_key}, {"SET ASIDE", put_circles}, {NULL, NULL}};
 static const struct vl_column case_columns[] = {
 	{"CASE", vl_view_put_key},  {"STATE", put_state}, {"TYPE", put_type},
 	{"PRI", put_priority},      {"OWNER", put_owner}, {"HOST", put_host},
@@ -197,11 +210,17 @@ static const struct vl_kind kinds[CASE_KINDS] = {
 			     .contribute = vl_case_merge_contribute,
 			     .columns = merge_columns,
 			     .listed = merge_holds},
+	[CASE_KIND_WALK] = {.name = "walk",
+			    .row = CASE_DESCRIPTOR(walk_row),
+			    .finish = vl_case_walk_finish,
+			    .columns = walk_columns,
+			    .listed = never},
 	[CASE_KIND_FOREST] = {.name = "forest",
 			      .row = CASE_DESCRIPTOR(forest_row),
 			      .finish = vl_case_forest_finish,
 			      .contribute = vl_case_forest_contribute,
-			      .columns = forest_columns},
+			      .columns = forest_columns,
+			      .listed = runs_round},
 	[CASE_KIND_CASE] = {.name = "case",
 			    .row = CASE_DESCRIPTOR(case_row),
 			    .step = vl_case_step,

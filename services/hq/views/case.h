@@ -7,7 +7,8 @@
  *     case_offers.c  the offers that are open
  *     case_clocks.c  time limits (C5)
  *     case_rules.c   what only the whole history shows, and what a case adds to the boards
- *     case_merges.c  merges as a forest (C6)
+ *     case_merges.c  the merge of a case (C6)
+ *     case_circles.c merges that run in a circle (C6)
  *     case_board.c   the numbers
  */
 #ifndef VALISE_HQ_VIEWS_CASE_H
@@ -29,7 +30,12 @@
 #define CASE_BOARD_ALL "all"
 
 /* Ranks of the view's kinds. */
-enum { CASE_KIND_MERGE, CASE_KIND_FOREST, CASE_KIND_CASE, CASE_KIND_BOARD, CASE_KINDS };
+enum { CASE_KIND_MERGE, CASE_KIND_WALK, CASE_KIND_FOREST, CASE_KIND_CASE, CASE_KIND_BOARD, CASE_KINDS };
+
+/* A circle of more cases than that is not looked for: its merges hold. */
+#define CASE_CIRCLE_MOST ((size_t)10000)
+/* A merge's tallies that name the circle it is on. */
+#define CASE_CIRCLE "circle/"
 
 /* case_steps.c */
 void vl_case_step(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact);
@@ -67,6 +73,9 @@ const char *vl_case_merged(const char *into, const struct vl_fact *fact, bool *c
 void vl_case_merge_step(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact);
 void vl_case_merge_finish(struct vl_fold *fold, ProtobufCMessage *message);
 void vl_case_merge_contribute(struct vl_fold *fold, const ProtobufCMessage *message);
+
+/* case_circles.c */
+void vl_case_walk_finish(struct vl_fold *fold, ProtobufCMessage *message);
 void vl_case_forest_finish(struct vl_fold *fold, ProtobufCMessage *message);
 void vl_case_forest_contribute(struct vl_fold *fold, const ProtobufCMessage *message);
 
