@@ -251,6 +251,55 @@ static void c6_circle_loses_its_latest_merge(void **state)
 	done(&b);
 }
 
+#define CASES 12
+
+static const char *number(size_t i)
+{
+	static const char *const numbers[CASES] = {"SD-01", "SD-02", "SD-03", "SD-04", "SD-05", "SD-06",
+						   "SD-07", "SD-08", "SD-09", "SD-10", "SD-11", "SD-12"};
+	return numbers[i];
+}
+
+static const CASE(MergeRow) *merge_row(struct bench *b, const char *key)
+{
+	const CASE(MergeRow) *row = (const void *)fake_row(b->fake, CASE_KIND_MERGE, key);
+	return row == NULL || row->into[0] == '\0' ? NULL : row;
+}
+
+/* Walk from the case as often as there are cases; set aside where it comes back and met no merge that was made later. */
+static bool set_aside_naively(struct bench *b, const char *key)
+{
+	const CASE(MergeRow) *first = merge_row(b, key), *at = first;
+	for (size_t steps = 0; at != NULL && steps < CASES; steps++) {
+		if (vl_time_compare(vl_view_time(at->merged_at), vl_view_time(first->merged_at)) > 0)
+			return false;
+		if (strcmp(at->into, key) == 0)
+			return true;
+		at = merge_row(b, at->into);
+	}
+	return false;
+}
+
+static void c6_any_circles(void **state)
+{
+	uint64_t seed = 20230901;
+	(void)state;
+	struct bench b = bench();
+	for (size_t round = 0; round < 120; round++) {
+		seed = seed * 6364136223846793005u + 1442695040888963407u;
+		const char *from = number((seed >> 33) % CASES), *into = number((seed >> 45) % CASES);
+		if ((seed >> 60) % 4 == 0)
+			tell(&b, "HQ", from, EVENT(CaseUnmerged, case_unmerged, .from = NONE));
+		else
+			tell(&b, "HQ", from, merge(into));
+		fake_fold(b.fake);
+		for (size_t i = 0; i < CASES; i++)
+			assert_int_equal(fake_tally(b.fake, CASE_KIND_CASE, number(i), "circle"),
+					 set_aside_naively(&b, number(i)));
+	}
+	done(&b);
+}
+
 /* -- C7, C8, C9, C10 -- */
 
 static void c7_closing_needs_outcome_and_contact(void **state)
@@ -353,6 +402,7 @@ int main(void)
 		cmocka_unit_test(c5_breach_stays),
 		cmocka_unit_test(c6_merge_and_unmerge),
 		cmocka_unit_test(c6_circle_loses_its_latest_merge),
+		cmocka_unit_test(c6_any_circles),
 		cmocka_unit_test(c7_closing_needs_outcome_and_contact),
 		cmocka_unit_test(c8_only_people_lower_and_close),
 		cmocka_unit_test(c9_incidents_are_consultations_and_cases),

@@ -107,6 +107,63 @@ static void a_call_for_help_is_open_until_taken_up(void **state)
 	done(&w);
 }
 
+static void a_call_after_one_was_taken_up_is_open(void **state)
+{
+	(void)state;
+	struct world w = begin();
+	tell(&w, "HQ", "SC-1", opening("SD", 0, 0));
+	tell(&w, A, "T-1", residence(2, (struct stay){"SD", "", 0, NO_END}));
+	tell(&w, A, "T-1", reply("SC-1", 0, 1, SELF));
+	tell(&w, A, "T-1", taken_up("SC-1", "SD-2024-17"));
+	assert_int_equal(check_of(&w, "SC-1")->n_help_open, 0);
+	/* Safe, and what others say of them, leaves it taken up. */
+	tell(&w, A, "T-1", reply("SC-1", 2, 0, SELF));
+	tell(&w, A, "T-1", reply("SC-1", 0, 2, RELATIVE));
+	assert_string_equal(row_of(&w, "T-1")->answers[0]->follow_up, "SD-2024-17");
+	assert_int_equal(check_of(&w, "SC-1")->n_help_open, 0);
+	tell(&w, A, "T-1", reply("SC-1", 1, 1, SELF));
+	assert_int_equal(check_of(&w, "SC-1")->n_help_open, 1);
+	assert_int_equal(check_of(&w, "SC-1")->n_help_taken_up, 0);
+	tell(&w, "HQ", "SC-1", closing());
+	assert_int_equal(fake_violations((const ProtobufCMessage *)check_of(&w, "SC-1"), "T6"), 1);
+	tell(&w, A, "T-1", taken_up("SC-1", "SD-2024-18"));
+	/* Said again without a word between, it is open again. */
+	tell(&w, A, "T-1", reply("SC-1", 1, 1, SELF));
+	assert_int_equal(check_of(&w, "SC-1")->n_help_open, 1);
+	done(&w);
+}
+
+/* T10. */
+static void the_last_checks_of_a_mission_ask(void **state)
+{
+	(void)state;
+	struct world w = begin();
+	tell(&w, A, "T-1", residence(1, (struct stay){"SD", "", 0, NO_END}));
+	tell(&w, B, "SC-B", opening("SD", 0, 0));
+	for (int i = 0; i < TRAVELLER_ASKING_MOST + 2; i++) {
+		char name[16];
+		(void)snprintf(name, sizeof(name), "SC-%03d", i);
+		tell(&w, A, name, opening("SD", 0, 0));
+	}
+	/* Whoever opens another's check neither takes it over nor out of the list. */
+	tell(&w, A, "SC-B", opening("SD", 0, 0));
+	tell(&w, A, "SC-000", opening("SD", 0, 0));
+	expect_count(&w, "SC-B", 1, 0, 0, 1);
+	expect_count(&w, "SC-000", 1, 0, 0, 1);
+	for (int i = 1; i <= 3; i++) {
+		char name[16];
+		(void)snprintf(name, sizeof(name), "SC-%03d", i);
+		expect_count(&w, name, 0, 0, 0, 0);
+		assert_int_equal(fake_violations((const ProtobufCMessage *)check_of(&w, name), "T10"), 1);
+	}
+	expect_count(&w, "SC-004", 1, 0, 0, 1);
+	assert_int_equal(fake_violations((const ProtobufCMessage *)check_of(&w, "SC-004"), NULL), 0);
+	assert_int_equal(row_of(&w, "T-1")->n_answers, TRAVELLER_ASKING_MOST);
+	print_message("seed %llu\n", (unsigned long long)SEED);
+	assert_true(fake_converges(w.fake, SEED, 1));
+	fake_close(w.fake);
+}
+
 static void a_duplicate_is_not_asked(void **state)
 {
 	(void)state;
@@ -131,6 +188,8 @@ int main(void)
 		cmocka_unit_test(more_answer_than_there_are),
 		cmocka_unit_test(their_own_word_goes_first),
 		cmocka_unit_test(a_call_for_help_is_open_until_taken_up),
+		cmocka_unit_test(a_call_after_one_was_taken_up_is_open),
+		cmocka_unit_test(the_last_checks_of_a_mission_ask),
 		cmocka_unit_test(a_duplicate_is_not_asked),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
