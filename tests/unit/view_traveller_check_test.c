@@ -139,26 +139,26 @@ static void the_last_checks_of_a_mission_ask(void **state)
 	(void)state;
 	struct world w = begin();
 	tell(&w, A, "T-1", residence(1, (struct stay){"SD", "", 0, NO_END}));
+	/* Whoever opens another's check neither takes it over nor out of the list. */
 	tell(&w, B, "SC-B", opening("SD", 0, 0));
+	tell(&w, A, "SC-B", opening("SD", 0, 0));
 	for (int i = 0; i < TRAVELLER_ASKING_MOST + 2; i++) {
 		char name[16];
 		(void)snprintf(name, sizeof(name), "SC-%03d", i);
 		tell(&w, A, name, opening("SD", 0, 0));
 	}
-	/* Whoever opens another's check neither takes it over nor out of the list. */
-	tell(&w, A, "SC-B", opening("SD", 0, 0));
 	tell(&w, A, "SC-000", opening("SD", 0, 0));
 	expect_count(&w, "SC-B", 1, 0, 0, 1);
 	expect_count(&w, "SC-000", 1, 0, 0, 1);
-	for (int i = 1; i <= 3; i++) {
+	for (int i = 1; i <= 2; i++) {
 		char name[16];
 		(void)snprintf(name, sizeof(name), "SC-%03d", i);
 		expect_count(&w, name, 0, 0, 0, 0);
 		assert_int_equal(fake_violations((const ProtobufCMessage *)check_of(&w, name), "T10"), 1);
 	}
-	expect_count(&w, "SC-004", 1, 0, 0, 1);
-	assert_int_equal(fake_violations((const ProtobufCMessage *)check_of(&w, "SC-004"), NULL), 0);
-	assert_int_equal(row_of(&w, "T-1")->n_answers, TRAVELLER_ASKING_MOST);
+	expect_count(&w, "SC-003", 1, 0, 0, 1);
+	assert_int_equal(fake_violations((const ProtobufCMessage *)check_of(&w, "SC-003"), NULL), 0);
+	assert_int_equal(row_of(&w, "T-1")->n_answers, TRAVELLER_ASKING_MOST + 1);
 	print_message("seed %llu\n", (unsigned long long)SEED);
 	assert_true(fake_converges(w.fake, SEED, 1));
 	fake_close(w.fake);
