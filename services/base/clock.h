@@ -43,6 +43,10 @@ int vl_time_compare(struct vl_time a, struct vl_time b);
 int64_t vl_time_ms(struct vl_time t);
 struct vl_time vl_time_from_ms(int64_t ms);
 
+/* The seconds of the years 0001 to 9999, which RFC 3339 and proto3 JSON can say. */
+#define VL_TIME_MIN INT64_C(-62135596800)
+#define VL_TIME_MAX INT64_C(253402300799)
+
 /* RFC 3339 in UTC with Z and 0, 3, 6 or 9 decimals, as proto3 JSON writes it. Returns `text`. */
 #define VL_TIME_TEXT 40
 const char *vl_time_format(struct vl_time t, char text[VL_TIME_TEXT]);

@@ -26,8 +26,6 @@ enum { TIME_SECONDS = 1, TIME_NANOS };
 enum { ANY_TYPE_URL = 1, ANY_VALUE };
 
 /* 0001-01-01T00:00:00Z to 9999-12-31T23:59:59Z, the range of google.protobuf.Timestamp. */
-#define SECONDS_MIN INT64_C(-62135596800)
-#define SECONDS_MAX INT64_C(253402300799)
 
 #define URL_MAX 256
 
@@ -101,7 +99,7 @@ static bool read_time(struct vl_bytes bytes, struct vl_time *time)
 		else if (field.number == TIME_NANOS)
 			time->nanos = (int32_t)field.value;
 	}
-	return time->seconds >= SECONDS_MIN && time->seconds <= SECONDS_MAX && time->nanos >= 0 &&
+	return time->seconds >= VL_TIME_MIN && time->seconds <= VL_TIME_MAX && time->nanos >= 0 &&
 	       time->nanos <= 999999999;
 }
 
@@ -384,7 +382,8 @@ static enum vl_err check_payload(const struct vl_event *event, const struct vl_l
 	if (*lane == NULL)
 		return vl_fail(why, VL_ERR_UNKNOWN_TYPE, "payload.type_url: %s has no lane in the topic catalogue",
 			       type->name);
-	return vl_wire_check(type, event->payload, true, why);
+	enum vl_err err = vl_wire_check(type, event->payload, true, why);
+	return err == VL_OK ? vl_wire_check_times(type, event->payload, why) : err;
 }
 
 enum vl_err vl_event_check(struct vl_bytes bytes, struct vl_event *event, const struct vl_lane **lane,

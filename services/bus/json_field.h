@@ -24,8 +24,6 @@ size_t vl_json_value_size(ProtobufCType type);
 size_t vl_json_name(const char *name, char text[VL_JSON_NAME]);
 
 /* What google.protobuf.Timestamp and Duration may hold. */
-#define VL_JSON_SECONDS_MIN (-62135596800) /* 0001-01-01T00:00:00Z */
-#define VL_JSON_SECONDS_MAX 253402300799   /* 9999-12-31T23:59:59Z */
 #define VL_JSON_DURATION_MAX 315576000000
 #define VL_JSON_NANOS_MAX 999999999
 

@@ -300,7 +300,7 @@ static void print_timestamp(struct printer *p, const Google__Protobuf__Timestamp
 {
 	char text[VL_TIME_TEXT];
 
-	if (t->seconds < VL_JSON_SECONDS_MIN || t->seconds > VL_JSON_SECONDS_MAX || t->nanos < 0 ||
+	if (t->seconds < VL_TIME_MIN || t->seconds > VL_TIME_MAX || t->nanos < 0 ||
 	    t->nanos > VL_JSON_NANOS_MAX)
 		print_object(p, &t->base);
 	else

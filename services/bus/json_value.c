@@ -244,7 +244,7 @@ enum vl_err vl_json_timestamp(const struct vl_json_parser *p, const struct vl_js
 	    !vl_time_parse(json_string_value(json), json_string_length(json), &t))
 		return vl_json_refuse(p, spot, VL_ERR_INVALID,
 				      "not a time; write it as 2026-03-01T08:00:00Z, with Z or an offset");
-	if (t.seconds < VL_JSON_SECONDS_MIN || t.seconds > VL_JSON_SECONDS_MAX)
+	if (t.seconds < VL_TIME_MIN || t.seconds > VL_TIME_MAX)
 		return vl_json_refuse(p, spot, VL_ERR_INVALID, "time outside the years 0001 to 9999");
 	to->seconds = t.seconds;
 	to->nanos = t.nanos;

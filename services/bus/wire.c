@@ -1,7 +1,9 @@
 #include "bus/wire.h"
 
+#include "base/clock.h"
 #include "base/text.h"
 
+#include <google/protobuf/timestamp.pb-c.h>
 #include <string.h>
 
 #define NUMBER_BYTES 10 /* of a varint that is a value */
@@ -328,6 +330,41 @@ enum vl_err vl_wire_check(const ProtobufCMessageDescriptor *type, struct vl_byte
 	struct check check = {.origin = message.data, .allow_unknown = allow_unknown, .why = why};
 
 	return check_message(&check, type, message, 1);
+}
+
+static bool time_fits(struct vl_bytes stamp)
+{
+	struct vl_wire wire = vl_wire_open(stamp);
+	struct vl_wire_field at;
+	int64_t seconds = 0;
+	uint64_t nanos = 0;
+
+	while (next_field(&wire, &at)) {
+		if (at.number == 1)
+			seconds = (int64_t)at.value;
+		else if (at.number == 2)
+			nanos = at.value;
+	}
+	return seconds >= VL_TIME_MIN && seconds <= VL_TIME_MAX && nanos <= 999999999;
+}
+
+enum vl_err vl_wire_check_times(const ProtobufCMessageDescriptor *type, struct vl_bytes message, struct vl_why *why)
+{
+	struct vl_wire wire = vl_wire_open(message);
+	struct vl_wire_field at;
+	enum vl_err err = VL_OK;
+
+	while (err == VL_OK && next_field(&wire, &at)) {
+		const ProtobufCFieldDescriptor *field = find_field(type, at.number);
+		if (field == NULL || field->type != PROTOBUF_C_TYPE_MESSAGE)
+			continue;
+		if (field->descriptor != &google__protobuf__timestamp__descriptor)
+			err = vl_wire_check_times(field->descriptor, at.bytes, why);
+		else if (!time_fits(at.bytes))
+			err = vl_fail(why, VL_ERR_INVALID, "%s.%s: a time outside the years 0001 to 9999", type->name,
+				      field->name);
+	}
+	return err;
 }
 
 static void *arena_alloc(void *arena, size_t size)

@@ -1,9 +1,11 @@
 /*
- * The protobuf wire format, read without allocating and checked strictly (protobuf.dev/programming-guides/encoding).
+ * The protobuf wire format, read without allocating and checked strictly
+ * (protobuf.dev/programming-guides/encoding).
  *
- * protobuf-c takes what it is given: it lets bad UTF-8, a repeated scalar field or a wrong wire type by, and cuts a string
- * at a NUL. `vl_wire_check` looks first, so that two parsers can never disagree about what was signed, and so that whoever
- * accepts an event knows that headquarters will be able to read it.
+ * protobuf-c takes what it is given: it lets bad UTF-8, a repeated scalar field or a wrong wire
+ * type by, and cuts a string at a NUL. `vl_wire_check` looks first, so that two parsers can never
+ * disagree about what was signed, and so that whoever accepts an event knows that headquarters will
+ * be able to read it.
  */
 #ifndef VALISE_BUS_WIRE_H
 #define VALISE_BUS_WIRE_H
@@ -22,7 +24,8 @@ struct vl_wire {
 	bool failed;
 };
 
-/* One field as it stands: for BYTES `bytes`, for the others `number` (fixed types in host order). */
+/* One field as it stands: for BYTES `bytes`, for the others `number` (fixed types in host order).
+ * */
 struct vl_wire_field {
 	uint32_t number;
 	enum vl_wire_type type;
@@ -43,16 +46,24 @@ void vl_wire_put_bytes(struct vl_buf *buf, uint32_t field, const void *bytes, si
 /* The bytes that vl_wire_put_bytes would write for `count`. */
 size_t vl_wire_bytes_size(uint32_t field, size_t count);
 
-/* Whether `message` is one of `type`, so that every parser reads the same from it: well formed to the end, each field of the
- * right wire type, no singular field twice, no two members of one oneof, strings in UTF-8 without NUL, at most 16 messages
- * deep. Fields the type does not know are let pass where `allow_unknown`, else VL_ERR_UNKNOWN_FIELD. Any payloads
- * (google.protobuf.Any) are checked as Any, not opened. MALFORMED names the field and the offset, never a value. */
+/* Whether `message` is one of `type`, so that every parser reads the same from it: well formed to
+ * the end, each field of the right wire type, no singular field twice, no two members of one oneof,
+ * strings in UTF-8 without NUL, at most 16 messages deep. Fields the type does not know are let
+ * pass where `allow_unknown`, else VL_ERR_UNKNOWN_FIELD. Any payloads (google.protobuf.Any) are
+ * checked as Any, not opened. MALFORMED names the field and the offset, never a value. */
 enum vl_err vl_wire_check(const ProtobufCMessageDescriptor *type, struct vl_bytes message, bool allow_unknown,
-                          struct vl_why *why) VL_CHECKED;
+			  struct vl_why *why) VL_CHECKED;
 
-/* Unpack a message that vl_wire_check has passed, into the arena. NULL only when out of memory. Never freed by hand. */
+/* Whether every google.protobuf.Timestamp in a message that vl_wire_check has taken lies in the
+ * years 0001 to 9999, its nanoseconds in 0 to 999,999,999, as proto3 JSON has them. INVALID, with
+ * the field's name. Types in an Any are the caller's. */
+enum vl_err vl_wire_check_times(const ProtobufCMessageDescriptor *type, struct vl_bytes message,
+				struct vl_why *why) VL_CHECKED;
+
+/* Unpack a message that vl_wire_check has passed, into the arena. NULL only when out of memory.
+ * Never freed by hand. */
 ProtobufCMessage *vl_wire_unpack(const ProtobufCMessageDescriptor *type, struct vl_bytes message,
-                                 struct vl_arena *arena);
+				 struct vl_arena *arena);
 
 /* protobuf-c's packing, appended to `buf`. */
 void vl_wire_pack(const ProtobufCMessage *message, struct vl_buf *buf);

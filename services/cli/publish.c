@@ -1,4 +1,5 @@
 #include "cli/publish.h"
+#include "cli/published.h"
 
 #include "base/log.h"
 #include "bus/json.h"
@@ -26,6 +27,9 @@ struct publisher {
 	struct vl_arena *arena;
 	struct vl_buf bytes, printed;
 	uint64_t accepted, duplicates, refused;
+	bool made; /* some events had no id */
+	struct vl_digest content;
+	bool whole;            /* the input is a file that can be given again, and `content` is its digest */
 	int64_t connected_at;  /* when the connection there is was made */
 	int64_t lost_at;       /* since when the agent does not answer */
 	uint64_t lost_answers; /* how many answers had come by then */
@@ -99,12 +103,14 @@ static struct vl_bytes without_mark(struct vl_bytes line)
 static enum vl_err take_line(struct publisher *p, struct vl_bytes line, struct vl_why *why)
 {
 	struct vl_event_id id;
+	bool made;
 
 	vl_buf_reset(&p->bytes);
 	vl_arena_reset(p->arena);
-	enum vl_err err = cli_event_make(line, p->arena, p->how, &p->bytes, &id, why);
+	enum vl_err err = cli_event_make(line, p->arena, p->how, &p->bytes, &id, &made, why);
 	if (err != VL_OK)
 		return err;
+	p->made |= made;
 	struct cli_pending *pending = malloc(sizeof(*pending) + p->bytes.size);
 	if (pending == NULL)
 		return VL_ERR_NOMEM;
@@ -222,6 +228,18 @@ static void publish_all(struct publisher *p)
 	}
 }
 
+static void warn_of_repeat(struct publisher *p)
+{
+	char when[VL_TIME_TEXT];
+
+	p->whole = cli_published_digest(p->how->input, &p->content);
+	if (p->whole && cli_published_find(&p->content, when))
+		vl_log_warning(
+			"%s was published already at %s, and its events have no ids: those without become events of "
+			"their own once more; give each an \"id\" to make a second time harmless",
+			p->how->name, when);
+}
+
 static void summarise(const struct publisher *p)
 {
 	cli_progress_end();
@@ -248,8 +266,14 @@ int cli_publish_run(const struct cli_publish *publish)
 		p.refused = 1;
 		goto out;
 	}
+	warn_of_repeat(&p);
 	publish_all(&p);
+	/* However it ended: a line without an answer is never success. */
+	if (p.refused == 0 && cli_link_unanswered(p.link) != NULL)
+		give_up(&p, &why);
 	summarise(&p);
+	if (p.whole && p.made && p.accepted > 0)
+		cli_published_note(&p.content, vl_clock_now(publish->clock));
 out:
 	cli_link_close(p.link);
 	cli_lines_free(&p.lines);

@@ -57,9 +57,9 @@ enum vl_err cli_lines_next(struct cli_lines *lines, struct vl_bytes *line) VL_CH
 void cli_lines_free(struct cli_lines *lines);
 
 /* Make an event of a line of proto3 JSON: give it an id and an occurred_at where it has none, check that the bus takes it, and
- * append its bytes. The reason is for a person. */
+ * append its bytes. *made says that the id is a new one. The reason is for a person. */
 enum vl_err cli_event_make(struct vl_bytes line, struct vl_arena *arena, const struct cli_publish *publish,
-			   struct vl_buf *bytes, struct vl_event_id *id, struct vl_why *why) VL_CHECKED;
+			   struct vl_buf *bytes, struct vl_event_id *id, bool *made, struct vl_why *why) VL_CHECKED;
 
 /* -- publish_link.c -- */
 

@@ -103,7 +103,7 @@ static enum vl_err complete(Valise__V1__Event *event, Google__Protobuf__Timestam
 }
 
 enum vl_err cli_event_make(struct vl_bytes line, struct vl_arena *arena, const struct cli_publish *publish,
-			   struct vl_buf *bytes, struct vl_event_id *id, struct vl_why *why)
+			   struct vl_buf *bytes, struct vl_event_id *id, bool *made, struct vl_why *why)
 {
 	Google__Protobuf__Timestamp now = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
 	ProtobufCMessage *message;
@@ -113,6 +113,7 @@ enum vl_err cli_event_make(struct vl_bytes line, struct vl_arena *arena, const s
 
 	enum vl_err err =
 		vl_json_parse(&valise__v1__event__descriptor, (const char *)line.data, line.size, arena, &message, why);
+	*made = err == VL_OK && ((Valise__V1__Event *)message)->id.len == 0;
 	if (err == VL_OK)
 		err = complete((Valise__V1__Event *)message, &now, publish, id, why);
 	if (err != VL_OK)

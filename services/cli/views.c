@@ -129,12 +129,39 @@ static enum vl_err list_rows(struct listing *l, struct vl_txn *txn, struct vl_wh
 	return vl_txn_err(txn) == VL_OK ? VL_OK : vl_txn_explain(txn, why);
 }
 
+/* Rows are kept as they are now. Of an hour that has passed only those can be shown that say of
+ * themselves when they hold. */
+static enum vl_err check_hour(const struct listing *l, struct vl_why *why)
+{
+	struct vl_time now = vl_clock_now(&vl_clock_system);
+	struct vl_buf names = {0};
+
+	if (!l->options->at.given || vl_time_compare(l->options->at.time, now) >= 0)
+		return VL_OK;
+	const struct vl_view *view = l->view;
+	if (view->kinds[l->kind].dated) {
+		vl_log_info("what depends on the hour is as of --at; all else is as headquarters knows it now");
+		return VL_OK;
+	}
+	for (unsigned i = 0; i < view->n_kinds; i++)
+		if (view->kinds[i].dated)
+			vl_buf_printf(&names, "%s %s", names.size > 0 ? "," : "; it can for", view->kinds[i].name);
+	enum vl_err err = vl_fail(why, VL_ERR_USAGE,
+				  "--at: a row of kind '%s' is kept as it is now, and cannot be shown as it "
+				  "was%s",
+				  view->kinds[l->kind].name, vl_buf_text(&names));
+	vl_buf_free(&names);
+	return err;
+}
+
 static enum vl_err open_listing(struct listing *l, struct vl_why *why)
 {
 	const char *titles[CLI_COLUMNS];
 	size_t n = 0;
 
 	enum vl_err err = cli_views_kind(l->view, l->options->n_args > 0 ? l->options->args[0] : NULL, &l->kind, why);
+	if (err == VL_OK)
+		err = check_hour(l, why);
 	if (err != VL_OK)
 		return err;
 	l->arena = vl_arena_open(0);

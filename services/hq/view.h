@@ -173,6 +173,8 @@ struct vl_kind {
 	const struct vl_column *columns; /* ends with a NULL title */
 	/* May be NULL: every row is listed. False leaves a row out of a plain `ls`; `ls --all` shows it. */
 	bool (*listed)(const char *key, const ProtobufCMessage *row, struct vl_time now);
+	/* Its cells are those of the hour asked for (`now`), so that an hour that has passed may be asked for, too. */
+	bool dated;
 };
 
 /* One lane's view. A file views/NAME.c defines `const struct vl_view vl_view_NAME`. */

@@ -387,3 +387,39 @@ def test_brokers_from_file_environment_and_property(place, tmp_path):
     assert valise.valise("tail", "-X", f"bootstrap.servers={place.kafka.bootstrap}", *rest).stdout == whole
     assert valise.valise("tail", *rest, env={"VALISE_BROKERS": place.kafka.bootstrap}).stdout == whole
     assert valise.valise("tail", "-b", place.kafka.bootstrap, *rest, env={"VALISE_BROKERS": NOWHERE}).stdout == whole
+
+
+def test_a_file_without_ids_given_twice_is_named(place, tmp_path):
+    """Its events have new ids the second time: whoever gives it again is warned, before."""
+    mission = place.mission[OTHER]
+    plain, named = case_opened("EG-TWICE"), case_opened("EG-ONCE")
+    del plain["id"]
+    for name, one, words in (("plain", plain, "was published already"), ("named", named, "")):
+        file = tmp_path / name
+        file.write_text(json.dumps(one) + "\n")
+        talk = [valise.valise("publish", file, "--socket", mission.socket, env={"XDG_STATE_HOME": str(tmp_path)}).stderr
+                for _ in range(2)]
+        assert "published already" not in talk[0]
+        assert words in talk[1] and ("published already" in talk[1]) == bool(words)
+
+
+def test_an_hour_that_has_passed(place):
+    """Rows are kept as they are now; of an hour before only what says of itself when it holds is shown."""
+    past = valise.valise("case", "ls", "--at", "2020-01-01", "--views", place.hq.views, check=False)
+    assert (past.returncode, past.stdout) == (2, "") and "kept as it is now" in past.stderr
+    assert valise.valise("case", "ls", "--at", "2099-01-01", "--views", place.hq.views).returncode == 0
+    alerts = valise.valise("alert", "ls", "--at", "2020-01-01", "--views", place.hq.views)
+    assert "as of --at" in alerts.stderr
+
+
+@pytest.mark.parametrize("field", ["happened_at"])
+@pytest.mark.parametrize("seconds,nanos", [(253402300800, 0), (1777622400000, 0), ((1 << 63) - 1, 0), (-(1 << 63), 0),
+                                           (0, -1), (0, 1000000000), (0, -2147483648)])
+def test_a_time_that_is_none_is_refused_in_every_field(place, field, seconds, nanos):
+    payload = valise.message(CASE + ".CaseOpened")(type=102, persons=1)
+    getattr(payload, field).seconds, getattr(payload, field).nanos = seconds, nanos
+    with valise.Client(place.mission[OTHER].socket) as client:
+        made = Sender(OTHER).event("EG-TIME", payload)
+        (answer,) = client.publish(made)
+    assert answer.HasField("refused")
+    assert "outside the years" in answer.refused.reason
