@@ -215,7 +215,9 @@ static void test_event_is_completed(void **state)
 	struct vl_why why = {0};
 
 	(void)state;
-	assert_int_equal(VL_OK, cli_event_make(BYTES(LINE), arena, &how, &bytes, &id, &why));
+	bool made = false;
+	assert_int_equal(VL_OK, cli_event_make(BYTES(LINE), arena, &how, &bytes, &id, &made, &why));
+	assert_true(made);
 	Valise__V1__Event *event = valise__v1__event__unpack(NULL, bytes.size, bytes.data);
 	assert_non_null(event);
 	assert_int_equal(16, event->id.len);
@@ -226,7 +228,7 @@ static void test_event_is_completed(void **state)
 	vl_buf_reset(&bytes);
 	assert_int_equal(VL_OK,
 			 cli_event_make(BYTES("{\"subject\":\"a\",\"occurredAt\":\"2023-04-15T00:00:00Z\"," CASE "}"),
-					arena, &how, &bytes, &id, &why));
+					arena, &how, &bytes, &id, &made, &why));
 	event = valise__v1__event__unpack(NULL, bytes.size, bytes.data);
 	assert_int_equal(1681516800, event->occurred_at->seconds);
 	valise__v1__event__free_unpacked(event, NULL);
