@@ -46,6 +46,7 @@ enum vl_err_class {
 	X(PERMISSION, FATAL, "permission denied")                     \
 	X(LOCKED, FATAL, "in use by another process")                 \
 	X(CORRUPT, FATAL, "damaged")                                  \
+	X(VERSION, FATAL, "of another version")                       \
 	X(NOMEM, FATAL, "out of memory")                              \
 	X(IO, FATAL, "input/output error")                            \
 	X(OUTCOME_UNKNOWN, FATAL, "whether it was stored is unknown") \

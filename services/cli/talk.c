@@ -107,6 +107,7 @@ int cli_exit_of(enum vl_err err)
 	case VL_ERR_PERMISSION:
 	case VL_ERR_LOCKED:
 	case VL_ERR_CORRUPT:
+	case VL_ERR_VERSION:
 	case VL_ERR_NOMEM:
 	case VL_ERR_IO:
 	case VL_ERR_OUTCOME_UNKNOWN:

@@ -13,6 +13,8 @@
 /* The archive's records prove themselves (vl_record_pack), and are read for one event of many. */
 #define UNCHECKED (UINT64_C(1) << VL_DB_ARCHIVE)
 
+#define OLDER_TO_READ "read it with the programs of its own version, or start this version's valise-hq on it"
+
 static const char *const common[] = {
 	"meta",    "offset",  "chain",   "standing", "archive", "parked",  "evidence", "dead",
 	"refused", "reasons", "waiting", "pulse",    "missing", "key",     "unread",   "passed",
@@ -47,35 +49,22 @@ static char **database_names(struct vl_arena *arena)
 	return vl_arena_failed(arena) ? NULL : names;
 }
 
-static enum vl_err check_format(struct vl_store *store, bool read_only, struct vl_why *why)
+/* A new one is of ours; the store has looked at that of another. */
+static enum vl_err put_format(struct vl_store *store, struct vl_why *why)
 {
-	struct vl_txn *txn = vl_txn_begin(store, !read_only, why);
+	struct vl_txn *txn = vl_txn_begin(store, true, why);
 	struct vl_key key = {0};
-	struct vl_bytes value;
 	uint8_t format = VL_LEDGER_FORMAT;
 
 	if (txn == NULL)
 		return VL_ERR_NOMEM;
 	vl_key_text(&key, VL_LEDGER_FORMAT_KEY);
-	/* Where it is damaged whoever writes has made it again by now, and whoever reads can do without. */
-	enum vl_err got = vl_txn_find(txn, VL_DB_META, vl_key_done(&key), &value);
-	bool found = got == VL_OK;
-	if (found && (value.size != 1 || value.data[0] != VL_LEDGER_FORMAT)) {
+	if (vl_txn_get(txn, VL_DB_META, vl_key_done(&key), NULL)) {
 		vl_txn_abort(txn);
-		return vl_fail(why, VL_ERR_CORRUPT, "it is in another version's format; " VL_LEDGER_REBUILD);
+		return VL_OK;
 	}
-	if (vl_txn_err(txn) == VL_ERR_CORRUPT) {
-		struct vl_why reason = {0};
-		enum vl_err err = vl_txn_explain(txn, &reason);
-		vl_txn_abort(txn);
-		return vl_fail(why, err, "%.100s; " VL_LEDGER_REBUILD, reason.text);
-	}
-	if (!found && !read_only)
-		vl_txn_put(txn, VL_DB_META, vl_key_done(&key), (struct vl_bytes){&format, 1});
-	if (!read_only)
-		return vl_txn_commit(txn, why);
-	vl_txn_abort(txn);
-	return VL_OK;
+	vl_txn_put(txn, VL_DB_META, vl_key_done(&key), (struct vl_bytes){&format, 1});
+	return vl_txn_commit(txn, why);
 }
 
 enum vl_err vl_ledger_open(const char *path, size_t size, bool read_only, struct vl_store **store, struct vl_why *why)
@@ -87,18 +76,25 @@ enum vl_err vl_ledger_open(const char *path, size_t size, bool read_only, struct
 
 	*store = NULL;
 	if (names != NULL) {
-		struct vl_store_options options = {.path = path,
-						   .dbs = (const char *const *)names,
-						   .unchecked = UNCHECKED,
-						   .map_size = size,
-						   .read_only = read_only};
+		struct vl_store_options options = {
+			.path = path,
+			.dbs = (const char *const *)names,
+			.unchecked = UNCHECKED,
+			.map_size = size,
+			.grows = true,
+			.read_only = read_only,
+			.format_db = VL_DB_META,
+			.format_key = {(const uint8_t *)VL_LEDGER_FORMAT_KEY, sizeof(VL_LEDGER_FORMAT_KEY)},
+			.format = VL_LEDGER_FORMAT,
+			.format_oldest = VL_LEDGER_FORMAT,
+			.older = read_only ? OLDER_TO_READ : VL_LEDGER_REBUILD};
 		err = vl_store_open(&options, store, why);
 	}
 	vl_arena_close(arena);
 	if (err == VL_OK && !read_only)
 		err = vl_ledger_mend(*store, VL_MEND_HEADS, &mended, why);
-	if (err == VL_OK)
-		err = check_format(*store, read_only, why);
+	if (err == VL_OK && !read_only)
+		err = put_format(*store, why);
 	if (err != VL_OK) {
 		vl_store_close(*store);
 		*store = NULL;

@@ -1,6 +1,6 @@
 /*
- * Inside the store: what its parts share. open.c makes and opens one, file.c looks at its file, store.c works in it, cursor.c walks, readers.c looks at who reads,
- * check.c tells a damaged row.
+ * Inside the store: what its parts share. door.c sees who comes in, open.c makes and opens one, kind.c and file.c look at what is there,
+ * grow.c maps it, store.c works in it, cursor.c walks, readers.c looks at who reads, check.c tells a damaged row.
  */
 #ifndef VALISE_STORE_INSIDE_H
 #define VALISE_STORE_INSIDE_H
@@ -8,6 +8,8 @@
 #include "store/store.h"
 
 #include <lmdb.h>
+#include <pthread.h>
+#include <sys/types.h>
 
 #define STORE_MAX_DBS 64
 #define STORE_WORD ((size_t)4) /* the check word behind each value */
@@ -23,8 +25,14 @@ struct vl_store {
 	MDB_env *env;
 	struct store_db dbs[STORE_MAX_DBS];
 	unsigned n_dbs;
-	int lock;        /* held by the one writer; -1 for readers */
-	size_t file_end; /* the file was seen to be this long */
+	int lock, data, folder;        /* held by the one writer; -1 for readers */
+	unsigned long long lock_inode; /* of the lock.mdb that it looks at */
+	pid_t identity;                /* that LMDB knows us by; 0: our process's number */
+	size_t file_end;               /* the file was seen to be this long */
+	pthread_mutex_t gate;          /* for beginning a transaction, and for mapping more while there is none */
+	unsigned under_way;
+	size_t most; /* to be mapped; 0 where it does not grow */
+	bool was_full;
 };
 
 struct vl_txn {
@@ -45,6 +53,27 @@ enum vl_err vl_store_translate(int rc);
 /* The same, with LMDB's words. */
 enum vl_err vl_store_explain(struct vl_why *why, int rc);
 
+/* -- who comes in (door.c, identity.c) -- */
+
+/* For the writer: before anything is made; once data.mdb is there; once it is open. Then, before each transaction, whether readers are
+ * still seen. */
+enum vl_err vl_store_lock_folder(struct vl_store *store, const char *path, struct vl_why *why);
+enum vl_err vl_store_lock_data(struct vl_store *store, const char *path, struct vl_why *why);
+void vl_store_sign(struct vl_store *store, const char *path);
+enum vl_err vl_store_check_seen(const struct vl_store *store, struct vl_why *why);
+
+/* For a reader, before it opens anything. */
+enum vl_err vl_store_check_reader(const char *path, struct vl_why *why);
+
+/* On this thread be that process for LMDB, until it is 0 again; and a number that no process has. */
+void vl_store_assume(pid_t identity);
+pid_t vl_store_new_identity(void);
+
+/* -- what is there (kind.c, file.c) -- */
+
+/* Of the right kind, and of a format that is read. */
+enum vl_err vl_store_check_kind(MDB_txn *txn, const struct vl_store_options *options, struct vl_why *why);
+
 /* The file is as long as its newest meta page says, or what it lacks was never used; the writer then makes it so long. CORRUPT where it
  * was cut. */
 enum vl_err vl_store_check_length(struct vl_store *store, bool read_only, struct vl_why *why);
@@ -54,6 +83,15 @@ void vl_store_fill_up(struct vl_store *store);
 
 /* What the file may grow by before its disk is full; SIZE_MAX where that cannot be told. */
 size_t vl_store_disk_left(MDB_env *env);
+
+/* -- how much is mapped (grow.c) -- */
+
+/* To begin with; `file` is how long data.mdb is. */
+size_t vl_store_first_map(const struct vl_store_options *options, size_t file);
+
+/* Within the gate, with no transaction under way: map more where it is nearly full; map what the file has now. */
+void vl_store_grow(struct vl_store *store);
+int vl_store_follow(struct vl_store *store);
 
 /* -- check words -- */
 

@@ -5,11 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define MAX_READERS 256
+#define IDENTITIES 8               /* to be tried */
+#define MAP_SANE ((size_t)1 << 44) /* can be mapped where nothing limits it */
 
 static enum vl_err sync_folder(const char *path, struct vl_why *why)
 {
@@ -32,46 +34,6 @@ static enum vl_err sync_above(const char *path, struct vl_why *why)
 
 	/* Somebody else made ours, or saw to it that nobody looks. */
 	return err == VL_ERR_PERMISSION ? VL_OK : err;
-}
-
-static enum vl_err lock_folder(struct vl_store *store, const char *path, struct vl_why *why)
-{
-	char name[4096];
-
-	(void)snprintf(name, sizeof(name), "%s/writer", path);
-	store->lock = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (store->lock < 0)
-		return vl_fail(why, vl_store_translate(errno), "%s", strerror(errno));
-	if (flock(store->lock, LOCK_EX | LOCK_NB) != 0)
-		return vl_fail(why, VL_ERR_LOCKED, "another process writes to it; stop that one first");
-	return VL_OK;
-}
-
-static bool is_listed(const struct vl_store_options *options, const MDB_val *name)
-{
-	for (unsigned i = 0; options->dbs[i] != NULL; i++)
-		if (vl_bytes_are(vl_store_bytes(name), options->dbs[i]))
-			return true;
-	return false;
-}
-
-/* A name that rotted would pass for a database that was never made. */
-static int check_names(MDB_txn *txn, const struct vl_store_options *options)
-{
-	MDB_cursor *cursor;
-	MDB_val name, value;
-	MDB_dbi names;
-	int rc = mdb_dbi_open(txn, NULL, 0, &names);
-
-	if (rc == 0)
-		rc = mdb_cursor_open(txn, names, &cursor);
-	if (rc != 0)
-		return rc;
-	while (rc == 0 && (rc = mdb_cursor_get(cursor, &name, &value, MDB_NEXT)) == 0)
-		if (!is_listed(options, &name))
-			rc = MDB_INCOMPATIBLE;
-	mdb_cursor_close(cursor);
-	return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
 static int open_db(struct vl_store *store, MDB_txn *txn, const struct vl_store_options *options, unsigned i)
@@ -97,14 +59,16 @@ static enum vl_err open_dbs(struct vl_store *store, const struct vl_store_option
 
 	if (rc != 0)
 		return vl_store_explain(why, rc);
-	rc = check_names(txn, options);
-	for (unsigned i = 0; rc == 0 && options->dbs[i] != NULL; i++)
+	enum vl_err err = vl_store_check_kind(txn, options, why);
+	for (unsigned i = 0; err == VL_OK && rc == 0 && options->dbs[i] != NULL; i++)
 		rc = open_db(store, txn, options, i);
-	if (rc != 0) {
+	if (rc == MDB_NOTFOUND || rc == MDB_INCOMPATIBLE)
+		err = vl_fail(why, VL_ERR_CORRUPT, "it is not a store of this kind, or one that is damaged");
+	else if (rc != 0)
+		err = vl_store_explain(why, rc);
+	if (err != VL_OK) {
 		mdb_txn_abort(txn);
-		return rc == MDB_NOTFOUND || rc == MDB_INCOMPATIBLE
-			       ? vl_fail(why, VL_ERR_CORRUPT, "it is not a store of this kind, or one that is damaged")
-			       : vl_store_explain(why, rc);
+		return err;
 	}
 	rc = mdb_txn_commit(txn);
 	return rc != 0 ? vl_store_explain(why, rc) : VL_OK;
@@ -128,7 +92,7 @@ static enum vl_err make_data(const struct vl_store_options *options, struct vl_w
 		return vl_fail(why, vl_store_translate(errno), "%s", strerror(errno));
 	int rc = mdb_env_create(&env);
 	if (rc == 0)
-		rc = mdb_env_set_mapsize(env, options->map_size);
+		rc = mdb_env_set_mapsize(env, vl_store_first_map(options, 0));
 	if (rc == 0)
 		rc = mdb_env_open(env, aside, MDB_NOSUBDIR | MDB_NOLOCK, 0600);
 	if (rc == 0)
@@ -141,34 +105,84 @@ static enum vl_err make_data(const struct vl_store_options *options, struct vl_w
 }
 
 /* LMDB takes an empty file for a new one. */
-static enum vl_err check_begin(const char *path, struct vl_why *why)
+static enum vl_err check_begin(const char *path, size_t *size, struct vl_why *why)
 {
 	char name[4096];
 	struct stat found;
 
 	(void)snprintf(name, sizeof(name), "%s/data.mdb", path);
-	if (stat(name, &found) == 0 && found.st_size < 2 * sysconf(_SC_PAGESIZE))
+	if (stat(name, &found) != 0)
+		return vl_fail(why, vl_store_translate(errno), "%s", strerror(errno));
+	*size = (size_t)found.st_size;
+	if (found.st_size < 2 * sysconf(_SC_PAGESIZE))
 		return vl_fail(why, VL_ERR_CORRUPT, "its file is cut short: it has only %lld bytes",
 			       (long long)found.st_size);
 	return VL_OK;
 }
 
-static enum vl_err open_env(struct vl_store *store, const struct vl_store_options *options, struct vl_why *why)
+static int try_env(struct vl_store *store, const struct vl_store_options *options, size_t map)
 {
 	/* NOTLS: a reader may be used from whichever thread holds it. */
-	unsigned flags = MDB_NOTLS | (options->read_only ? MDB_RDONLY : 0), set = 0;
-	int rc = mdb_env_create(&store->env);
+	unsigned flags = MDB_NOTLS | (options->read_only ? MDB_RDONLY : 0);
+	MDB_txn *txn;
 
+	vl_store_assume(store->identity);
+	int rc = mdb_env_create(&store->env);
+	vl_store_assume(0);
 	if (rc == 0)
 		rc = mdb_env_set_maxdbs(store->env, STORE_MAX_DBS);
 	if (rc == 0)
 		rc = mdb_env_set_maxreaders(store->env, MAX_READERS);
-	if (rc == 0 && !options->read_only)
-		rc = mdb_env_set_mapsize(store->env, options->map_size);
+	if (rc == 0)
+		rc = mdb_env_set_mapsize(store->env, map);
 	if (rc == 0)
 		rc = mdb_env_open(store->env, options->path, flags, 0600);
+	/* With its first snapshot a process marks itself. */
+	if (rc == 0 && (rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn)) == 0)
+		mdb_txn_abort(txn);
+	return rc;
+}
+
+static void close_env(struct vl_store *store)
+{
+	if (store->env == NULL)
+		return;
+	vl_store_assume(store->identity);
+	mdb_env_close(store->env);
+	vl_store_assume(0);
+	store->env = NULL;
+}
+
+static enum vl_err explain_map(struct vl_why *why, size_t map)
+{
+	struct rlimit space;
+
+	if (getrlimit(RLIMIT_AS, &space) == 0 && space.rlim_cur == RLIM_INFINITY && map < MAP_SANE)
+		return vl_fail(why, VL_ERR_CORRUPT, "its file says that it has more pages than it may");
+	return vl_fail(
+		why, VL_ERR_NOMEM,
+		"this process may not map the %zu MB that it asks for: allow it more address space (ulimit -v), or "
+		"give the store a smaller size",
+		map >> 20);
+}
+
+static enum vl_err open_env(struct vl_store *store, const struct vl_store_options *options, size_t file,
+			    struct vl_why *why)
+{
+	size_t map = vl_store_first_map(options, file);
+	unsigned set = 0;
+	int rc = try_env(store, options, map);
+
+	/* Somebody in another container has our number. */
+	for (int tries = 0; (rc == EAGAIN || rc == EACCES) && store->env != NULL && tries < IDENTITIES; tries++) {
+		close_env(store);
+		store->identity = vl_store_new_identity();
+		rc = try_env(store, options, map);
+	}
 	if (rc == 0)
 		rc = mdb_env_get_flags(store->env, &set);
+	if (rc == ENOMEM)
+		return explain_map(why, map);
 	if (rc != 0)
 		return vl_store_explain(why, rc);
 	if (set & (MDB_NOSYNC | MDB_NOMETASYNC | MDB_WRITEMAP | MDB_MAPASYNC))
@@ -176,27 +190,63 @@ static enum vl_err open_env(struct vl_store *store, const struct vl_store_option
 	return VL_OK;
 }
 
-enum vl_err vl_store_open(const struct vl_store_options *options, struct vl_store **opened, struct vl_why *why)
+/* For whoever writes: lock it, and see that there is a file. */
+static enum vl_err come_to_write(struct vl_store *store, const struct vl_store_options *options, struct vl_why *why)
+{
+	enum vl_err err = VL_OK;
+
+	if (mkdir(options->path, 0700) != 0 && errno != EEXIST)
+		err = vl_fail(why, vl_store_translate(errno), "%s", strerror(errno));
+	if (err == VL_OK)
+		err = vl_store_lock_folder(store, options->path, why);
+	if (err == VL_OK)
+		err = make_data(options, why);
+	if (err == VL_OK)
+		err = vl_store_lock_data(store, options->path, why);
+	return err;
+}
+
+static enum vl_err count_dbs(const struct vl_store_options *options, struct vl_why *why)
+{
+	unsigned n = 0;
+
+	while (options->dbs[n] != NULL)
+		n++;
+	return n <= STORE_MAX_DBS
+		       ? VL_OK
+		       : vl_fail(why, VL_ERR_BUG, "it has %u databases, and a store at most %d", n, STORE_MAX_DBS);
+}
+
+static struct vl_store *new_store(const struct vl_store_options *options)
 {
 	struct vl_store *store = calloc(1, sizeof(*store));
-	enum vl_err err = VL_OK;
+
+	if (store == NULL)
+		return NULL;
+	store->lock = store->data = store->folder = -1;
+	store->most = options->grows && !options->read_only ? options->map_size : 0;
+	(void)pthread_mutex_init(&store->gate, NULL);
+	return store;
+}
+
+enum vl_err vl_store_open(const struct vl_store_options *options, struct vl_store **opened, struct vl_why *why)
+{
+	struct vl_store *store = new_store(options);
+	size_t file = 0;
 
 	*opened = NULL;
 	if (store == NULL)
 		return VL_ERR_NOMEM;
-	store->lock = -1;
-	if (!options->read_only) {
-		if (mkdir(options->path, 0700) != 0 && errno != EEXIST)
-			err = vl_fail(why, vl_store_translate(errno), "%s", strerror(errno));
-		if (err == VL_OK)
-			err = lock_folder(store, options->path, why);
-		if (err == VL_OK)
-			err = make_data(options, why);
-	}
+	enum vl_err err = count_dbs(options, why);
 	if (err == VL_OK)
-		err = check_begin(options->path, why);
+		err = options->read_only ? vl_store_check_reader(options->path, why)
+					 : come_to_write(store, options, why);
 	if (err == VL_OK)
-		err = open_env(store, options, why);
+		err = check_begin(options->path, &file, why);
+	if (err == VL_OK)
+		err = open_env(store, options, file, why);
+	if (err == VL_OK && !options->read_only)
+		vl_store_sign(store, options->path);
 	if (err == VL_OK)
 		err = vl_store_check_length(store, options->read_only, why);
 	if (err == VL_OK)
@@ -217,11 +267,16 @@ void vl_store_close(struct vl_store *store)
 {
 	if (store == NULL)
 		return;
-	if (store->env != NULL)
-		mdb_env_close(store->env);
+	close_env(store);
+	/* The last that goes is what keeps others out. */
+	if (store->folder >= 0)
+		(void)close(store->folder);
+	if (store->data >= 0)
+		(void)close(store->data);
 	if (store->lock >= 0)
 		(void)close(store->lock);
 	for (unsigned i = 0; i < store->n_dbs; i++)
 		free(store->dbs[i].name);
+	(void)pthread_mutex_destroy(&store->gate);
 	free(store);
 }

@@ -71,7 +71,8 @@ void vl_store_use(struct vl_store *store, struct vl_store_use *use)
 	size_t file = (info.me_last_pgno + 1) * stat.ms_psize, left = vl_store_disk_left(store->env);
 	use->used = file - (free + pinned) * stat.ms_psize;
 	use->pinned = pinned * stat.ms_psize;
-	use->room = left < info.me_mapsize - file ? file + left : info.me_mapsize;
+	size_t most = store->most > info.me_mapsize ? store->most : info.me_mapsize;
+	use->room = left < most - file ? file + left : most;
 }
 
 void vl_store_usage(struct vl_store *store, size_t *used, size_t *room)

@@ -59,6 +59,36 @@ size_t vl_store_disk_left(MDB_env *env)
 	return (size_t)disk.f_bavail * disk.f_frsize;
 }
 
+/* Within the gate. What is under way in this process alone decides whether more may be mapped. */
+static int begin(struct vl_store *store, bool write, MDB_txn **txn)
+{
+	if (write && store->most > 0 && store->under_way == 0)
+		vl_store_grow(store);
+	int rc = mdb_txn_begin(store->env, NULL, write ? 0 : MDB_RDONLY, txn);
+	if (rc == MDB_READERS_FULL) {
+		vl_store_reap_readers(store);
+		rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, txn);
+	}
+	if (rc == MDB_MAP_RESIZED && store->under_way == 0) {
+		rc = vl_store_follow(store);
+		if (rc == 0)
+			rc = mdb_txn_begin(store->env, NULL, write ? 0 : MDB_RDONLY, txn);
+	}
+	store->under_way += rc == 0;
+	return rc;
+}
+
+/* It is no more: commit and abort free LMDB's part. */
+static void forget(struct vl_txn *txn)
+{
+	struct vl_store *store = txn->store;
+
+	(void)pthread_mutex_lock(&store->gate);
+	store->under_way--;
+	(void)pthread_mutex_unlock(&store->gate);
+	free(txn);
+}
+
 struct vl_txn *vl_txn_begin(struct vl_store *store, bool write, struct vl_why *why)
 {
 	struct vl_txn *txn = calloc(1, sizeof(*txn));
@@ -67,12 +97,14 @@ struct vl_txn *vl_txn_begin(struct vl_store *store, bool write, struct vl_why *w
 		(void)vl_fail(why, VL_ERR_NOMEM, "out of memory");
 		return NULL;
 	}
-	txn->store = store;
-	int rc = mdb_txn_begin(store->env, NULL, write ? 0 : MDB_RDONLY, &txn->txn);
-	if (rc == MDB_READERS_FULL) {
-		vl_store_reap_readers(store);
-		rc = mdb_txn_begin(store->env, NULL, write ? 0 : MDB_RDONLY, &txn->txn);
+	if (write && vl_store_check_seen(store, why) != VL_OK) {
+		free(txn);
+		return NULL;
 	}
+	txn->store = store;
+	(void)pthread_mutex_lock(&store->gate);
+	int rc = begin(store, write, &txn->txn);
+	(void)pthread_mutex_unlock(&store->gate);
 	if (rc != 0) {
 		(void)vl_store_explain(why, rc);
 		free(txn);
@@ -83,8 +115,15 @@ struct vl_txn *vl_txn_begin(struct vl_store *store, bool write, struct vl_why *w
 
 enum vl_err vl_txn_refresh(struct vl_txn *txn)
 {
+	struct vl_store *store = txn->store;
+
 	mdb_txn_reset(txn->txn);
+	(void)pthread_mutex_lock(&store->gate);
 	int rc = mdb_txn_renew(txn->txn);
+	/* This one is the only one, and sees nothing now. */
+	if (rc == MDB_MAP_RESIZED && store->under_way == 1 && (rc = vl_store_follow(store)) == 0)
+		rc = mdb_txn_renew(txn->txn);
+	(void)pthread_mutex_unlock(&store->gate);
 	if (rc != 0)
 		vl_txn_fail(txn, vl_store_translate(rc));
 	return txn->err;
@@ -111,6 +150,7 @@ void vl_txn_fail(struct vl_txn *txn, enum vl_err err)
 {
 	if (txn->err == VL_OK)
 		txn->err = err;
+	txn->store->was_full |= err == VL_ERR_FULL;
 }
 
 /* Once a meta page could not be written LMDB begins nothing any more. */
@@ -135,7 +175,7 @@ enum vl_err vl_txn_commit(struct vl_txn *txn, struct vl_why *why)
 	}
 	/* The handle is freed whether or not the commit succeeds. */
 	int rc = mdb_txn_commit(txn->txn);
-	free(txn);
+	forget(txn);
 	if (rc == 0) {
 		vl_store_fill_up(store);
 		return VL_OK;
@@ -143,6 +183,7 @@ enum vl_err vl_txn_commit(struct vl_txn *txn, struct vl_why *why)
 	/* A full disk takes half a write, and LMDB then speaks of EIO. */
 	bool full =
 		vl_store_translate(rc) == VL_ERR_FULL || (rc == EIO && vl_store_disk_left(store->env) < NEARLY_FULL);
+	store->was_full |= full;
 	if (full && !is_dead(store->env))
 		return vl_fail(why, VL_ERR_FULL, "%s", mdb_strerror(rc == EIO ? ENOSPC : rc));
 	return vl_fail(why, VL_ERR_OUTCOME_UNKNOWN, "commit failed: %s", mdb_strerror(rc));
@@ -153,7 +194,7 @@ void vl_txn_abort(struct vl_txn *txn)
 	if (txn == NULL)
 		return;
 	mdb_txn_abort(txn->txn);
-	free(txn);
+	forget(txn);
 }
 
 static bool to_val(struct vl_txn *txn, struct vl_bytes key, MDB_val *val)

@@ -15,7 +15,8 @@
  * that was never there. Databases whose values prove themselves (by a digest, say) go without.
  *
  * An error from commit itself that is not FULL leaves the outcome on disk unknown: OUTCOME_UNKNOWN, and the process must stop.
- * GONE from a reader: the writer was restarted with a larger map and has outgrown ours; close the store and open it again.
+ * A store that grows is mapped bit by bit, and readers map what there is: both map more between their transactions, as it is needed.
+ * GONE from a reader that could not: another of its transactions is under way; close the store and open it again.
  */
 #ifndef VALISE_STORE_STORE_H
 #define VALISE_STORE_STORE_H
@@ -38,11 +39,19 @@ struct vl_store_options {
 	const char *const *dbs; /* database names; ends with NULL. Their index is the `db` of every call */
 	uint64_t unchecked;     /* bit i: the values of database i have no check word */
 	size_t map_size;        /* the most the store may ever hold; sparse. Ignored for read_only */
+	bool grows;             /* map it bit by bit, as it is needed */
 	bool read_only;
+	/* Where the format is written, as a number, and which are read; `older`: what to do about an older one. No key: not looked at. */
+	unsigned format_db;
+	struct vl_bytes format_key;
+	uint64_t format, format_oldest;
+	const char *older;
 };
 
-/* LOCKED where another process writes to it; NOT_FOUND where read_only and there is none; CORRUPT where it is not a store, was cut
- * short, or has a database that is not among `dbs`: a name that rotted. Whoever writes makes those that are missing. */
+/* LOCKED where another process writes to it, and where a writer would not see who reads; PERMISSION, with what is to be allowed;
+ * NOT_FOUND where read_only and there is none; VERSION where another version made it; CORRUPT where it is not a store, was cut
+ * short, or has a database that is not among `dbs`: a name that rotted. Whoever writes makes those that are missing while no format
+ * is written. NOMEM where the process may not map so much. */
 enum vl_err vl_store_open(const struct vl_store_options *options, struct vl_store **store,
 			  struct vl_why *why) VL_CHECKED;
 void vl_store_close(struct vl_store *store);
