@@ -366,15 +366,17 @@ static void map_grows_with_what_is_in_it_and_readers_follow(void **state)
 	assert_int_equal(pipe(ready) + pipe(go), 0);
 	pid_t pid = fork();
 	if (pid == 0) {
+		(void)close(go[1]);
 		struct vl_store *reading = open_as(&how);
 		struct vl_txn *txn = vl_txn_begin(reading, false, NULL);
 		struct vl_bytes value;
-		bool good = txn != NULL && mapped_by(path) < first && write(ready[1], &byte, 1) == 1;
+		bool good = txn != NULL && mapped_by(path) - first < first && write(ready[1], &byte, 1) == 1;
 		vl_txn_rest(txn);
 		good = good && read(go[0], &byte, 1) == 1 && vl_txn_refresh(txn) == VL_OK &&
 		       vl_txn_get(txn, 1, b("a299"), &value) && value.size == 1 << 20;
 		_exit(good ? 0 : 1);
 	}
+	(void)close(ready[1]);
 	assert_int_equal(read(ready[0], &byte, 1), 1);
 	fill(store, 300, 'a');
 	assert_true(mapped_by(path) > first);
