@@ -17,19 +17,23 @@
 #include "hq/settings.h"
 #include "hq/verify.h"
 
+#include <poll.h>
 #include <stdio.h>
 
 #define IDLE_MS 100
 #define REAP_MS 60000
+#define FULL_LEAST_MS 5000
+#define FULL_MOST_MS 60000
+#define SIZE_LEAST ((uint64_t)1 << 20)
 #define ANSWER_MS 30000
-#define PARKED_SHARE 8     /* of the views' room what waits behind gaps may take one part in so many */
-#define TAILS_MS 2000      /* between looks for cut tails */
-#define JUDGE_MS 60000     /* for headquarters to read on to where a lane ended */
+#define PARKED_SHARE 8 /* of the views' room what waits behind gaps may take one part in so many */
+#define TAILS_MS 2000  /* between looks for cut tails */
+#define JUDGE_MS 60000 /* for headquarters to read on to where a lane ended */
 
 const struct vl_conf_key vl_hq_keys[] = {
 	{"views", "path", VL_CONF_TEXT, offsetof(struct vl_hq_settings, views), NULL, "folder of the views"},
 	{"views", "size", VL_CONF_SIZE, offsetof(struct vl_hq_settings, size), "256G",
-	 "the most the views may ever hold; the file is sparse"},
+	 "the most the views may ever hold, 1M at least; they are mapped bit by bit, as they grow"},
 	{"keys", "path", VL_CONF_TEXT, offsetof(struct vl_hq_settings, keys), NULL,
 	 "folder of the senders' public keys, <id>.pub; read again at SIGHUP"},
 	{"verify", "threads", VL_CONF_COUNT, offsetof(struct vl_hq_settings, threads), "2",
@@ -46,6 +50,13 @@ const struct vl_conf_key vl_hq_keys[] = {
 	{"kafka", "*", VL_CONF_ANY, 0, NULL, "any librdkafka property, such as bootstrap.servers"},
 	{NULL, NULL, VL_CONF_TEXT, 0, NULL, NULL},
 };
+
+enum vl_err vl_hq_check(const struct vl_hq_settings *settings, struct vl_why *why)
+{
+	if (settings->size < SIZE_LEAST)
+		return vl_fail(why, VL_ERR_CONFIG, "[views] size: give 1M at least; a number alone is bytes");
+	return VL_OK;
+}
 
 struct hq {
 	const struct vl_hq_settings *settings;
@@ -215,24 +226,12 @@ static enum vl_err watch_tails(struct hq *hq, int64_t now, struct vl_why *why)
 	return err;
 }
 
-/* Nothing of what did not fit has happened: the next start reads it again. */
-static enum vl_err explain_full(struct vl_why *why)
-{
-	struct vl_why reason = *why;
-
-	return vl_fail(why, VL_ERR_FULL,
-		       "no room left (%.100s); make room on its disk or give [views] size more, and start it again",
-		       reason.text);
-}
-
 static enum vl_err work(struct hq *hq, struct vl_why *why)
 {
 	enum vl_err err = vl_pump(hq->verifier, hq->applier, IDLE_MS, why);
 
 	if (err == VL_ERR_TIMEOUT)
 		err = VL_OK;
-	if (err == VL_ERR_FULL)
-		return explain_full(why);
 	if (err == VL_OK)
 		err = vl_feed_rewind(hq->feed, hq->applier, why);
 	if (err == VL_OK)
@@ -287,9 +286,39 @@ static bool mend(struct hq *hq)
 	return err == VL_OK && mended > 0;
 }
 
+/* -- no room -- */
+
+struct fullness {
+	bool told;
+	int64_t pause_ms;
+};
+
+/* Nothing of what did not fit has happened: it waits in Kafka, and is read again after a pause. Readers are not concerned. */
+static bool wait_for_room(struct hq *hq, struct fullness *full, const struct vl_hq_signals *signals,
+			  const struct vl_why *why)
+{
+	int64_t until;
+
+	if (hq->applier != NULL && vl_apply_total(hq->applier) > 0)
+		full->pause_ms = 0;
+	if (!full->told)
+		vl_log_error(
+			"no room left in '%s' (%.100s): nothing new is taken, and all that comes waits in Kafka; make "
+			"room on its disk, or give [views] size more and start this again; it is tried again, with "
+			"pauses of up to a minute",
+			hq->settings->views, vl_why_text(why, VL_ERR_FULL));
+	full->told = true;
+	full->pause_ms = vl_back_off(full->pause_ms, FULL_LEAST_MS, FULL_MOST_MS);
+	until = vl_monotonic_ms() + full->pause_ms;
+	while (!signals->stop && vl_monotonic_ms() < until)
+		(void)poll(NULL, 0, IDLE_MS);
+	return !signals->stop;
+}
+
 enum vl_err vl_hq_run(const struct vl_hq_settings *settings, const struct vl_conf_pair *pairs, size_t n_pairs,
 		      struct vl_hq_signals *signals, struct vl_why *why)
 {
+	struct fullness full = {0};
 	enum vl_err err;
 	bool again;
 
@@ -297,7 +326,10 @@ enum vl_err vl_hq_run(const struct vl_hq_settings *settings, const struct vl_con
 		struct hq hq = {.settings = settings};
 		err = run_once(&hq, pairs, n_pairs, signals, why);
 		again = err == VL_ERR_CORRUPT && hq.feed != NULL && mend(&hq);
+		if (err == VL_ERR_FULL && hq.store != NULL)
+			again = wait_for_room(&hq, &full, signals, why);
 		hq_close(&hq);
 	} while (again);
-	return err;
+	/* Told to end while it waited. */
+	return err == VL_ERR_FULL && signals->stop ? VL_OK : err;
 }

@@ -48,6 +48,8 @@ static int run(const char *path, int check)
 	const struct vl_conf_pair *pairs;
 	enum vl_err err = vl_conf_open(path, vl_hq_keys, &settings, &conf, &why);
 
+	if (err == VL_OK)
+		err = vl_hq_check(&settings, &why);
 	if (err != VL_OK) {
 		vl_log_cannot("read", path, &why, err);
 		vl_conf_close(conf);
