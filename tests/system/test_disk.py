@@ -110,7 +110,7 @@ def test_full_views_take_nothing_new_and_go_on_once_there_is_room(tmp_path, kafk
         else:
             (small_disk / "other").unlink()
         hq.wait_events("CN-TH-EMB", CASE, 60, 120)
-        assert hq.said().count("no room left") == 1
+        assert hq.said().count("no room left in '") == 1
         assert hq.standing("CN-TH-EMB", CASE)["verdict"] == "ok"
         reference = world.headquarters("reference").start()
         reference.wait_events("CN-TH-EMB", CASE, 60)
