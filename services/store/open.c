@@ -10,8 +10,7 @@
 #include <unistd.h>
 
 #define MAX_READERS 256
-#define IDENTITIES 8               /* to be tried */
-#define MAP_SANE ((size_t)1 << 44) /* can be mapped where nothing limits it */
+#define IDENTITIES 8 /* to be tried */
 
 static enum vl_err sync_folder(const char *path, struct vl_why *why)
 {
@@ -153,12 +152,13 @@ static void close_env(struct vl_store *store)
 	store->env = NULL;
 }
 
+/* What the kernel says alike of memory, of address space, and of a map as large as a damaged file asks for. */
 static enum vl_err explain_map(struct vl_why *why, size_t map)
 {
 	struct rlimit space;
 
-	if (getrlimit(RLIMIT_AS, &space) == 0 && space.rlim_cur == RLIM_INFINITY && map < MAP_SANE)
-		return vl_fail(why, VL_ERR_CORRUPT, "its file says that it has more pages than it may");
+	if (getrlimit(RLIMIT_AS, &space) == 0 && space.rlim_cur == RLIM_INFINITY)
+		return vl_fail(why, VL_ERR_NOMEM, "out of memory, or its file says that it has more pages than it may");
 	return vl_fail(
 		why, VL_ERR_NOMEM,
 		"this process may not map the %zu MB that it asks for: allow it more address space (ulimit -v), or "
