@@ -92,6 +92,11 @@ struct vl_time vl_view_time(const Google__Protobuf__Timestamp *stamp)
 	return stamp == NULL ? (struct vl_time){0} : (struct vl_time){stamp->seconds, stamp->nanos};
 }
 
+int vl_view_rank(const ProtobufCEnumDescriptor *type, int value)
+{
+	return protobuf_c_enum_descriptor_get_value(type, value) != NULL ? value : 0;
+}
+
 const char *vl_view_name(const ProtobufCEnumDescriptor *type, int value)
 {
 	const ProtobufCEnumValue *constant = value == 0 ? NULL : protobuf_c_enum_descriptor_get_value(type, value);

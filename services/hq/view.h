@@ -138,6 +138,10 @@ void *vl_view_grow(struct vl_fold *fold, void *items, size_t count, size_t size)
 /* Put an array of pointers into order; those that are equal stay as they were to each other. */
 void vl_view_sort(struct vl_fold *fold, void *items, size_t count, int (*compare)(const void *a, const void *b));
 
+/* Where a constant stands among those of its type: its number, or 0 for one that this build does not know, so that what nobody can read is
+ * never the highest. */
+int vl_view_rank(const ProtobufCEnumDescriptor *type, int value);
+
 /* Contribute to a tally whose name is printed. */
 void vl_view_count(struct vl_fold *fold, unsigned kind, const char *key, int64_t count, const char *format, ...)
 	__attribute__((format(printf, 5, 6)));

@@ -50,10 +50,13 @@ static void touch(struct vl_touch *touch, const struct vl_fact *fact)
 		vl_touch(touch, ALERT_KIND_AREA, named ? event->level->area : fact->subject);
 		return;
 	}
+	vl_touch(touch, ALERT_KIND_ISSUER, fact->subject);
 	vl_touch(touch, ALERT_KIND_ALERT, fact->subject);
 	const ALERT(CapAlert) *cap = vl_alert_replacing(fact->payload);
-	for (size_t i = 0; cap != NULL && i < cap->n_references; i++)
+	for (size_t i = 0; cap != NULL && i < cap->n_references; i++) {
+		vl_touch(touch, ALERT_KIND_ISSUER, cap->references[i]->identifier);
 		vl_touch(touch, ALERT_KIND_ALERT, cap->references[i]->identifier);
+	}
 }
 
 /* -- columns -- */
@@ -190,6 +193,13 @@ static const struct vl_column alert_columns[] = {
 	{"LANGUAGES", put_languages}, {"EXPIRES", put_expires},
 	{"BREAKS", put_alert_breaks}, {NULL, NULL},
 };
+static void put_issuer(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
+{
+	(void)key, (void)now;
+	vl_buf_put_text(out, ((const ALERT(IssuerRow) *)(const void *)message)->issuer);
+}
+
+static const struct vl_column issuer_columns[] = {{"ALERT", vl_view_put_key}, {"ISSUER", put_issuer}, {NULL, NULL}};
 static const struct vl_column area_columns[] = {
 	{"AREA", vl_view_put_key}, {"NAME", put_name},          {"LEVEL", put_level},
 	{"WORDING", put_wording},  {"BREAKS", put_area_breaks}, {NULL, NULL},
@@ -200,6 +210,11 @@ static const struct vl_column board_columns[] = {
 };
 
 static const struct vl_kind kinds[ALERT_KINDS] = {
+	[ALERT_KIND_ISSUER] = {.name = "issuer",
+			       .row = ALERT_DESCRIPTOR(issuer_row),
+			       .step = vl_alert_issuer_step,
+			       .contribute = vl_alert_issuer_contribute,
+			       .columns = issuer_columns},
 	[ALERT_KIND_ALERT] = {.name = "alert",
 			      .row = ALERT_DESCRIPTOR(alert_row),
 			      .step = vl_alert_step,

@@ -4,7 +4,8 @@
  *
  *     alert.c        kinds, columns, which alerts a fact belongs to
  *     alert_steps.c  one fact on one alert
- *     alert_rules.c  what only the whole history of an alert shows (A1, A2, A3, A6, A7)
+ *     alert_issuer.c who may speak about an alert (A9), and the digest of a text
+ *     alert_rules.c  what only the whole history of an alert shows (A1, A2, A3, A6, A7, A9)
  *     alert_area.c   levels of areas (A5, A8), and the numbers
  */
 #ifndef VALISE_HQ_VIEWS_ALERT_H
@@ -26,11 +27,15 @@
 #define ALERT_BOARD_ALL "all"
 
 /* Ranks of the view's kinds. */
-enum { ALERT_KIND_ALERT, ALERT_KIND_AREA, ALERT_KIND_BOARD, ALERT_KINDS };
+enum { ALERT_KIND_ISSUER, ALERT_KIND_ALERT, ALERT_KIND_AREA, ALERT_KIND_BOARD, ALERT_KINDS };
 
 /* Published for real, neither replaced nor cancelled nor noted as expired, and `now` within its hours. An exercise,
  * a test or another issuer's alert never is. */
 bool vl_alert_in_force(const ALERT(AlertRow) *row, struct vl_time now);
+
+/* Whether one is above the other. A number that this build does not know is above none that it knows. */
+bool vl_alert_higher(ALERT(RiskColour) a, ALERT(RiskColour) b);
+bool vl_alert_stronger(ALERT(Wording) a, ALERT(Wording) b);
 
 /* The area's own level at `at`: the highest of what stands then, UNSPECIFIED where nothing does (A5). */
 ALERT(RiskColour) vl_alert_area_level_at(const ALERT(AreaRow) *row, struct vl_time at);
@@ -55,6 +60,25 @@ void vl_alert_finish(struct vl_fold *fold, ProtobufCMessage *message);
 void vl_alert_contribute(struct vl_fold *fold, const ProtobufCMessage *message);
 /* Ours, real, published and neither replaced, cancelled nor noted as expired. */
 bool vl_alert_stands(const ALERT(AlertRow) *row);
+
+/* Have A9 said of an attempt: each of the first ALERT_TRIED_MAX of a row in words, the others counted. `fact` may be NULL. */
+#define ALERT_TRIED_MAX 16
+void vl_alert_refuse(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl_fact *fact, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
+/* alert_issuer.c */
+void vl_alert_issuer_step(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact);
+void vl_alert_issuer_contribute(struct vl_fold *fold, const ProtobufCMessage *message);
+void vl_alert_check_references(struct vl_fold *fold, ALERT(AlertRow) *row);
+bool vl_alert_publishes(const struct vl_fact *fact);
+/* Whether a fact of the alert's own may act on it, where *holder holds the alert ("" for nobody) and it was published before or not;
+ * *holder becomes who holds it then. To be asked of each fact in the order of the history. */
+bool vl_alert_claim(char **holder, bool published, const struct vl_fact *fact);
+/* Whether the approval is one of the holder's, of an author's mission, or of headquarters. */
+bool vl_alert_may_approve(const ALERT(AlertRow) *row, const ALERT(Approval) *approval);
+/* The digest that an approval names (alert.proto); empty when out of memory. */
+#define ALERT_TEXT_DIGEST 32
+ProtobufCBinaryData vl_alert_text(struct vl_fold *fold, const ALERT(Issue) *issue);
 
 /* alert_area.c */
 void vl_alert_area_step(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact);

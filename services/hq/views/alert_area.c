@@ -10,6 +10,18 @@
 #include <stdio.h>
 #include <string.h>
 
+bool vl_alert_higher(ALERT(RiskColour) a, ALERT(RiskColour) b)
+{
+	return vl_view_rank(&consular__alert__v1__risk_colour__descriptor, (int)a) >
+	       vl_view_rank(&consular__alert__v1__risk_colour__descriptor, (int)b);
+}
+
+bool vl_alert_stronger(ALERT(Wording) a, ALERT(Wording) b)
+{
+	return vl_view_rank(&consular__alert__v1__wording__descriptor, (int)a) >
+	       vl_view_rank(&consular__alert__v1__wording__descriptor, (int)b);
+}
+
 static bool covers(const ALERT(LevelEntry) *entry, struct vl_time at)
 {
 	return vl_time_compare(vl_view_time(entry->since), at) <= 0 &&
@@ -20,11 +32,11 @@ ALERT(RiskColour) vl_alert_area_level_at(const ALERT(AreaRow) *row, struct vl_ti
 {
 	ALERT(RiskColour) highest = ALERT_COLOUR(UNSPECIFIED);
 	for (size_t i = 0; i < row->n_standing; i++) {
-		if (covers(row->standing[i], at) && row->standing[i]->colour > highest)
+		if (covers(row->standing[i], at) && vl_alert_higher(row->standing[i]->colour, highest))
 			highest = row->standing[i]->colour;
 	}
 	for (size_t i = 0; i < row->n_alerts; i++) {
-		if (covers(row->alerts[i], at) && row->alerts[i]->colour > highest)
+		if (covers(row->alerts[i], at) && vl_alert_higher(row->alerts[i]->colour, highest))
 			highest = row->alerts[i]->colour;
 	}
 	return highest;
@@ -34,11 +46,11 @@ ALERT(Wording) vl_alert_area_wording_at(const ALERT(AreaRow) *row, struct vl_tim
 {
 	ALERT(Wording) strongest = CONSULAR__ALERT__V1__WORDING__WORDING_UNSPECIFIED;
 	for (size_t i = 0; i < row->n_standing; i++) {
-		if (covers(row->standing[i], at) && row->standing[i]->wording > strongest)
+		if (covers(row->standing[i], at) && vl_alert_stronger(row->standing[i]->wording, strongest))
 			strongest = row->standing[i]->wording;
 	}
 	for (size_t i = 0; i < row->n_alerts; i++) {
-		if (covers(row->alerts[i], at) && row->alerts[i]->wording > strongest)
+		if (covers(row->alerts[i], at) && vl_alert_stronger(row->alerts[i]->wording, strongest))
 			strongest = row->alerts[i]->wording;
 	}
 	return strongest;
@@ -49,7 +61,7 @@ ALERT(RiskColour) vl_alert_level_at(const ALERT(AreaRow) *const *rows, size_t co
 	ALERT(RiskColour) highest = ALERT_COLOUR(UNSPECIFIED);
 	for (size_t i = 0; i < count; i++) {
 		ALERT(RiskColour) level = rows[i] != NULL ? vl_alert_area_level_at(rows[i], at) : highest;
-		if (level > highest)
+		if (vl_alert_higher(level, highest))
 			highest = level;
 	}
 	return highest;
@@ -67,12 +79,21 @@ static void describe(ALERT(AreaRow) *row, const ALERT(AreaLevel) *level)
 	}
 }
 
+/* The area is headquarters' where it has ever spoken, else the first mission's. */
+static bool may_describe(ALERT(AreaRow) *row, const struct vl_fact *fact)
+{
+	if (row->owner[0] == '\0' || strcmp(fact->mission, ALERT_HQ) == 0)
+		row->owner = (char *)(uintptr_t)fact->mission;
+	return strcmp(fact->mission, row->owner) == 0;
+}
+
 void vl_alert_area_step(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
 {
 	ALERT(AreaRow) *row = (void *)message;
 	ALERT(LevelEntry) *entry = vl_fold_add(fold, ALERT_DESCRIPTOR(level_entry), &row->n_standing, &row->standing);
 	if (entry == NULL)
 		return;
+	bool describes = may_describe(row, fact);
 	entry->mission = (char *)(uintptr_t)fact->mission;
 	entry->event = (ProtobufCBinaryData){.len = 16, .data = (uint8_t *)(uintptr_t)fact->id};
 	if (fact->payload->descriptor == ALERT_DESCRIPTOR(country_risk_set)) {
@@ -84,7 +105,8 @@ void vl_alert_area_step(struct vl_fold *fold, ProtobufCMessage *message, const s
 		if (event->level != NULL) {
 			entry->colour = event->level->colour;
 			entry->wording = event->level->wording;
-			describe(row, event->level);
+			if (describes)
+				describe(row, event->level);
 		}
 		entry->since = event->since;
 		entry->until = event->until;
@@ -99,10 +121,50 @@ static int since_order(const void *left, const void *right)
 	return vl_time_compare(vl_view_time(a->since), vl_view_time(b->since));
 }
 
+/* The first time from which headquarters has set the level; NULL where it never has. */
+static const Google__Protobuf__Timestamp *taken_over(const ALERT(AreaRow) *row)
+{
+	const Google__Protobuf__Timestamp *first = NULL;
+	for (size_t i = 0; i < row->n_standing; i++) {
+		const ALERT(LevelEntry) *entry = row->standing[i];
+		if (strcmp(entry->mission, ALERT_HQ) == 0 &&
+		    (first == NULL || vl_time_compare(vl_view_time(entry->since), vl_view_time(first)) < 0))
+			first = entry->since;
+	}
+	return first;
+}
+
+/* A9: a mission sets the level of an area that it was the first to set, for the time before headquarters did. */
+static void set_aside(struct vl_fold *fold, ALERT(AreaRow) *row)
+{
+	const Google__Protobuf__Timestamp *from = taken_over(row);
+	const char *first = NULL;
+	size_t kept = 0;
+	for (size_t i = 0; i < row->n_standing; i++) {
+		ALERT(LevelEntry) *entry = row->standing[i];
+		bool headquarters = strcmp(entry->mission, ALERT_HQ) == 0;
+		if (!headquarters && first == NULL)
+			first = entry->mission;
+		if (headquarters ||
+		    (strcmp(entry->mission, first) == 0 &&
+		     (from == NULL || vl_time_compare(vl_view_time(entry->since), vl_view_time(from)) < 0))) {
+			row->standing[kept++] = entry;
+			continue;
+		}
+		struct vl_fact fact = {.id = entry->event.data};
+		if (row->refused++ < ALERT_TRIED_MAX)
+			ALERT_VIOLATION(fold, row, "A9", &fact, "%s by %s changes nothing: the level is %s's to set",
+					vl_alert_enum(ALERT_COLOUR_TEXT, entry->colour), entry->mission,
+					from != NULL ? ALERT_HQ : first);
+	}
+	row->n_standing = kept;
+}
+
 /* Each level until the next begins. Two from the same instant both hold, and disagree where their colours do. */
 static void finish_standing(struct vl_fold *fold, ALERT(AreaRow) *row)
 {
 	size_t next = 0;
+	set_aside(fold, row);
 	vl_view_sort(fold, row->standing, row->n_standing, since_order);
 	for (size_t i = 0; i < row->n_standing; i++) {
 		ALERT(LevelEntry) *entry = row->standing[i];

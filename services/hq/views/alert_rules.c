@@ -9,6 +9,7 @@
 #include "hq/names.h"
 #include "hq/views/alert.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -36,11 +37,48 @@ static bool same_identity(const ALERT(AlertRow) *row, const ALERT(CapReference) 
 	return reference->sent == NULL || row->sent == NULL || reference->sent->seconds == row->sent->seconds;
 }
 
-static bool holds(const ALERT(AlertRow) *row, const ALERT(Replacement) *replacement)
+/* Whether the message is one that could replace the alert, whoever sent it. */
+static bool fits(const ALERT(AlertRow) *row, const ALERT(Replacement) *replacement)
 {
 	if (row->known && (replacement->status != row->status || replacement->foreign != row->foreign))
 		return false;
 	return same_identity(row, replacement->reference);
+}
+
+/* A9: whether who sent it may. */
+static bool may_replace(const ALERT(AlertRow) *row, const ALERT(Replacement) *replacement)
+{
+	return row->mission[0] == '\0' || replacement->foreign || strcmp(replacement->mission, row->mission) == 0 ||
+	       strcmp(replacement->mission, ALERT_HQ) == 0;
+}
+
+static bool holds(const ALERT(AlertRow) *row, const ALERT(Replacement) *replacement)
+{
+	return fits(row, replacement) && may_replace(row, replacement);
+}
+
+void vl_alert_refuse(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl_fact *fact, const char *format, ...)
+{
+	char text[256];
+	va_list args;
+
+	if (row->refused++ >= ALERT_TRIED_MAX)
+		return;
+	va_start(args, format);
+	(void)vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	ALERT_VIOLATION(fold, row, "A9", fact, "%s", text);
+}
+
+static void check_replacements(struct vl_fold *fold, ALERT(AlertRow) *row)
+{
+	for (size_t i = 0; i < row->n_replacements; i++) {
+		const ALERT(Replacement) *one = row->replacements[i];
+		struct vl_fact attempt = {.id = one->event.data};
+		if (fits(row, one) && !may_replace(row, one))
+			vl_alert_refuse(fold, row, &attempt, "%s by %s changes nothing: it is %s's",
+					vl_alert_enum(ALERT_TYPE_TEXT, one->message_type), one->mission, row->mission);
+	}
 }
 
 static bool ends(const ALERT(Replacement) *replacement)
@@ -131,7 +169,7 @@ static void check_approval(struct vl_fold *fold, ALERT(AlertRow) *row)
 {
 	if (row->published_at == NULL || row->foreign)
 		return;
-	bool own = false, lapsed = false, late = false, second = false, headquarters = false;
+	bool own = false, lapsed = false, late = false, second = false, headquarters = false, stranger = false;
 	for (size_t i = 0; i < row->n_approvals; i++) {
 		const ALERT(Approval) *approval = row->approvals[i];
 		if (approval->actor[0] == '\0' || by_author(fold, row, approval)) {
@@ -140,6 +178,8 @@ static void check_approval(struct vl_fold *fold, ALERT(AlertRow) *row)
 			lapsed = true;
 		} else if (!approval->in_time) {
 			late = true;
+		} else if (!vl_alert_may_approve(row, approval)) {
+			stranger = true;
 		} else {
 			second = true;
 			headquarters = headquarters || strcmp(approval->mission, ALERT_HQ) == 0;
@@ -148,12 +188,33 @@ static void check_approval(struct vl_fold *fold, ALERT(AlertRow) *row)
 	struct vl_fact publication = {.id = row->publication.data};
 	if (!second)
 		ALERT_VIOLATION(fold, row, "A2", &publication, "%s",
-				late     ? "approved only after it was published"
-				: lapsed ? "published after a revision that nobody approved"
-				: own    ? "approved by nobody but its author"
-					 : "published without approval");
+				late       ? "approved only after it was published"
+				: lapsed   ? "published after a revision that nobody approved"
+				: own      ? "approved by nobody but its author"
+				: stranger ? "approved only by a mission that is neither its issuer's nor headquarters"
+					   : "published without approval");
 	else if (row->colour == ALERT_COLOUR(RED) && !headquarters)
 		ALERT_VIOLATION(fold, row, "A2", &publication, "red without approval by headquarters");
+}
+
+/* A2: what was published is what was approved. */
+static void check_text(struct vl_fold *fold, ALERT(AlertRow) *row)
+{
+	bool second = false, same = false, red = row->colour == ALERT_COLOUR(RED);
+	for (size_t i = 0; row->published_at != NULL && !row->foreign && i < row->n_approvals; i++) {
+		const ALERT(Approval) *approval = row->approvals[i];
+		bool headquarters = strcmp(approval->mission, ALERT_HQ) == 0;
+		if (approval->actor[0] == '\0' || approval->lapsed || !approval->in_time || (red && !headquarters) ||
+		    by_author(fold, row, approval) || !vl_alert_may_approve(row, approval))
+			continue;
+		second = true;
+		same = same || (approval->text.len == row->text.len &&
+				memcmp(approval->text.data, row->text.data, row->text.len) == 0);
+	}
+	struct vl_fact publication = {.id = row->publication.data};
+	if (second && !same)
+		ALERT_VIOLATION(fold, row, "A2", &publication,
+				"another text was published than the one that was approved");
 }
 
 /* A3: what ended an alert is never overtaken by it. */
@@ -231,6 +292,9 @@ void vl_alert_finish(struct vl_fold *fold, ProtobufCMessage *message)
 	check_overtaken(fold, row);
 	check_expired(fold, row);
 	check_languages(fold, row);
+	check_text(fold, row);
+	check_replacements(fold, row);
+	vl_alert_check_references(fold, row);
 }
 
 /* -- what boards and areas are made of -- */
@@ -240,8 +304,9 @@ static void add(struct vl_fold *fold, const ALERT(AlertRow) *row, const char *na
 	if (count == 0)
 		return;
 	vl_fold_contribute(fold, ALERT_KIND_BOARD, ALERT_BOARD_ALL, name, count);
-	if (row->mission[0] != '\0')
-		vl_fold_contribute(fold, ALERT_KIND_BOARD, row->mission, name, count);
+	const char *mission = row->foreign ? row->received_by : row->mission;
+	if (mission[0] != '\0')
+		vl_fold_contribute(fold, ALERT_KIND_BOARD, mission, name, count);
 }
 
 static void add_named(struct vl_fold *fold, const ALERT(AlertRow) *row, const char *prefix, const char *value)

@@ -133,10 +133,11 @@ static void take_issue(struct vl_fold *fold, ALERT(AlertRow) *row, const ALERT(I
 	row->channels = issue->channels;
 	row->colour = 0;
 	row->wording = 0;
+	row->text = row->proposed = vl_alert_text(fold, issue);
 	for (size_t i = 0; i < issue->n_levels; i++) {
-		if (issue->levels[i]->colour > row->colour)
+		if (vl_alert_higher(issue->levels[i]->colour, row->colour))
 			row->colour = issue->levels[i]->colour;
-		if (issue->levels[i]->wording > row->wording)
+		if (vl_alert_stronger(issue->levels[i]->wording, row->wording))
 			row->wording = issue->levels[i]->wording;
 	}
 }
@@ -160,7 +161,9 @@ static void drafted(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl_
 {
 	const ALERT(Issue) *issue = vl_alert_issue(fact->payload);
 	add_author(fold, row, fact);
-	if (published(row) || row->foreign)
+	if (issue != NULL)
+		row->proposed = vl_alert_text(fold, issue);
+	if (published(row))
 		return;
 	if (fact->payload->descriptor == ALERT_DESCRIPTOR(alert_revised)) {
 		lapse(row);
@@ -169,7 +172,6 @@ static void drafted(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl_
 		row->promised = NULL;
 	}
 	row->state = ALERT_STATE(DRAFT);
-	row->mission = (char *)(uintptr_t)fact->mission;
 	if (issue == NULL)
 		return;
 	take_issue(fold, row, issue);
@@ -193,6 +195,7 @@ static void returned(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl
 
 static void approved(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl_fact *fact)
 {
+	const ALERT(AlertApproved) *said = (const void *)fact->payload;
 	ALERT(Approval) *approval = vl_fold_add(fold, ALERT_DESCRIPTOR(approval), &row->n_approvals, &row->approvals);
 	if (approval == NULL)
 		return;
@@ -201,6 +204,7 @@ static void approved(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl
 	approval->at = vl_view_stamp(fold, fact->occurred_at);
 	approval->in_time = !published(row);
 	approval->event = id_of(fact);
+	approval->text = said->digest.len > 0 ? said->digest : row->proposed;
 	move(row, ALERT_STATE(APPROVED));
 }
 
@@ -224,8 +228,8 @@ static void issued(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl_f
 	}
 	row->state = ALERT_STATE(PUBLISHED);
 	row->message_type = type_of(fact);
+	row->foreign = false;
 	row->published_at = vl_view_stamp(fold, fact->occurred_at);
-	row->mission = (char *)(uintptr_t)fact->mission;
 	row->publication = id_of(fact);
 	ALERT(Author) *publisher = vl_fold_alloc(fold, sizeof(*publisher));
 	if (publisher == NULL)
@@ -239,12 +243,15 @@ static void issued(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl_f
 static void received(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl_fact *fact)
 {
 	const ALERT(ForeignAlertReceived) *event = (const void *)fact->payload;
-	if (published(row) && !row->foreign)
+	if (row->mission[0] != '\0') {
+		vl_alert_refuse(fold, row, fact, "%s calls it another issuer's, and it is %s's", fact->mission,
+				row->mission);
 		return;
+	}
 	row->foreign = true;
 	take_cap(fold, row, event->cap);
 	row->state = ALERT_STATE(PUBLISHED);
-	row->mission = (char *)(uintptr_t)fact->mission;
+	row->received_by = (char *)(uintptr_t)fact->mission;
 	row->publication = id_of(fact);
 	row->published_at = row->sent != NULL ? row->sent : vl_view_stamp(fold, fact->occurred_at);
 }
@@ -375,6 +382,26 @@ static void replaced(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl
 	replacement->event = id_of(fact);
 }
 
+/* It has another holder now, or its first: what others said before of its end, of its languages or of a foreign issuer is over. */
+static void taken(struct vl_fold *fold, ALERT(AlertRow) *row, const char *before, const struct vl_fact *fact)
+{
+	if (before[0] != '\0' && strcmp(row->mission, ALERT_HQ) != 0)
+		vl_alert_refuse(fold, row, fact, "published by %s, and drafted by %s", row->mission, before);
+	if (before[0] != '\0') {
+		row->expired_at = NULL;
+		row->published_at = NULL;
+		for (size_t i = 0; i < row->n_approvals; i++)
+			row->approvals[i]->in_time = true;
+	}
+	if (!row->foreign)
+		return;
+	vl_alert_refuse(fold, row, NULL, "%s called it another issuer's, and it is %s's", row->received_by,
+			row->mission);
+	row->foreign = false;
+	row->published_at = NULL;
+	row->received_by = (char *)(uintptr_t) "";
+}
+
 static const struct step {
 	const ProtobufCMessageDescriptor *event;
 	apply_fn *apply;
@@ -398,6 +425,15 @@ void vl_alert_step(struct vl_fold *fold, ProtobufCMessage *message, const struct
 		return;
 	}
 	row->known = true;
+	char *holder = row->mission;
+	if (!vl_alert_claim(&row->mission, published(row) && !row->foreign, fact)) {
+		vl_alert_refuse(fold, row, fact, "%s by %s changes nothing: it is %s's",
+				fact->payload->descriptor->short_name, fact->mission,
+				holder[0] != '\0' ? holder : "nobody");
+		return;
+	}
+	if (strcmp(holder, row->mission) != 0)
+		taken(fold, row, holder, fact);
 	row->last_event = (char *)(uintptr_t)fact->payload->descriptor->short_name;
 	if (row->last_event_at == NULL || vl_time_compare(vl_view_time(row->last_event_at), fact->occurred_at) < 0)
 		row->last_event_at = vl_view_stamp(fold, fact->occurred_at);
