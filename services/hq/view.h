@@ -68,7 +68,7 @@ void vl_fold_add_text(struct vl_fold *fold, const char *text, size_t *count, cha
 
 /* A pointer of the kind's own that is NULL when the entity's fold begins and keeps what is put into it until its end: what the steps of
  * one fold need besides the row, such as the names of a list (names.h). `slot` is below VL_FOLD_SLOTS. */
-#define VL_FOLD_SLOTS 4
+#define VL_FOLD_SLOTS 8
 void **vl_fold_slot(struct vl_fold *fold, unsigned slot);
 
 /* What the folds of a turn share: entities of one kind that are folded one after another while no row of a lower rank changes. A pointer

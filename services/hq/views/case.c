@@ -20,9 +20,17 @@ char *vl_case_enum(struct vl_fold *fold, const ProtobufCEnumDescriptor *type, si
 static void touch(struct vl_touch *touch, const struct vl_fact *fact)
 {
 	vl_touch(touch, CASE_KIND_CASE, fact->subject);
-	if (fact->payload->descriptor == CASE_DESCRIPTOR(case_merged) ||
-	    fact->payload->descriptor == CASE_DESCRIPTOR(case_unmerged))
-		vl_touch(touch, CASE_KIND_MERGE, fact->subject);
+	/* Merges, and what says whose the case is when it is merged. */
+	static const ProtobufCMessageDescriptor *const merging[] = {
+		CASE_DESCRIPTOR(case_merged),       CASE_DESCRIPTOR(case_unmerged),
+		CASE_DESCRIPTOR(case_opened),       CASE_DESCRIPTOR(case_assigned),
+		CASE_DESCRIPTOR(case_closed),       CASE_DESCRIPTOR(case_reopened),
+		CASE_DESCRIPTOR(transfer_offered),  CASE_DESCRIPTOR(transfer_accepted),
+		CASE_DESCRIPTOR(transfer_declined), CASE_DESCRIPTOR(transfer_withdrawn),
+	};
+	for (size_t i = 0; i < sizeof(merging) / sizeof(merging[0]); i++)
+		if (fact->payload->descriptor == merging[i])
+			vl_touch(touch, CASE_KIND_MERGE, fact->subject);
 }
 
 /* -- columns of a case -- */

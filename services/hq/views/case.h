@@ -42,7 +42,15 @@ void vl_case_step(struct vl_fold *fold, ProtobufCMessage *message, const struct 
 int64_t vl_case_count_of(const CASE(CaseRow) *row, const char *event);
 
 /* What a case's fold keeps by name or in order: its clocks, its transfers, and those that are open. */
-enum { CASE_SLOT_CLOCKS, CASE_SLOT_TRANSFERS, CASE_SLOT_OPEN_TO, CASE_SLOT_OPEN };
+enum {
+	CASE_SLOT_CLOCKS,
+	CASE_SLOT_TRANSFERS,
+	CASE_SLOT_OPEN_TO,
+	CASE_SLOT_OPEN,
+	CASE_SLOT_OWNED,
+	CASE_SLOT_EARLY,
+	CASE_SLOT_EARLY_TOO
+};
 
 /* case_offers.c: say that an offer has come to be open (`place`: its index among the row's transfers), and ask for the latest that is:
  * to a mission, and of all. NULL where there is none. */
@@ -52,6 +60,8 @@ CASE(Transfer) *vl_case_offer_open(struct vl_fold *fold);
 
 /* case_owner.c */
 bool vl_case_may_move(const CASE(CaseRow) *row, const struct vl_fact *fact);
+/* A mission's own opening comes before its own merges: as long as nobody owns the case only headquarters merges it. */
+bool vl_case_may_merge(const CASE(CaseRow) *row, const struct vl_fact *fact);
 void vl_case_assigned(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_fact *fact);
 void vl_case_offered(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_fact *fact);
 void vl_case_answered(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_fact *fact);

@@ -21,10 +21,29 @@ const char *vl_case_merged(const char *into, const struct vl_fact *fact, bool *c
 	return into;
 }
 
+/* Who owns the case so far: a row of the case as far as what moves its owner makes it. NULL when out of memory. */
+static CASE(CaseRow) *owned(struct vl_fold *fold)
+{
+	void **slot = vl_fold_slot(fold, CASE_SLOT_OWNED);
+	if (*slot == NULL && (*slot = vl_fold_alloc(fold, sizeof(CASE(CaseRow)))) != NULL)
+		consular__case__v1__case_row__init(*slot);
+	return *slot;
+}
+
 void vl_case_merge_step(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
 {
 	CASE(MergeRow) *row = (void *)message;
+	CASE(CaseRow) *own = owned(fold);
 	bool clash;
+	if (own == NULL)
+		return;
+	if (fact->payload->descriptor != CASE_DESCRIPTOR(case_merged) &&
+	    fact->payload->descriptor != CASE_DESCRIPTOR(case_unmerged)) {
+		vl_case_step(fold, &own->base, fact);
+		return;
+	}
+	if (!vl_case_may_merge(own, fact))
+		return;
 	const char *into = vl_case_merged(row->into, fact, &clash);
 	if (into == row->into)
 		return;
@@ -38,17 +57,18 @@ void vl_case_merge_step(struct vl_fold *fold, ProtobufCMessage *message, const s
 void vl_case_merge_finish(struct vl_fold *fold, ProtobufCMessage *message)
 {
 	CASE(MergeRow) *row = (void *)message;
-	row->case_number = vl_fold_printf(fold, "%s", vl_fold_key(fold));
+	if (row->into[0] != '\0')
+		row->case_number = vl_fold_printf(fold, "%s", vl_fold_key(fold));
 }
 
 void vl_case_merge_contribute(struct vl_fold *fold, const ProtobufCMessage *message)
 {
 	const CASE(MergeRow) *row = (const void *)message;
-	/* Also when the merge went from one case to another, or away. */
-	vl_fold_dirty(fold, CASE_KIND_WALK, row->case_number);
-	vl_fold_dirty_each(fold, CASE_KIND_FOREST, CASE_CIRCLE);
 	if (row->into[0] == '\0')
 		return;
+	/* Also when the merge goes from one case to another, or away: the row as it was says so. */
+	vl_fold_dirty(fold, CASE_KIND_WALK, row->case_number);
+	vl_fold_dirty_each(fold, CASE_KIND_FOREST, CASE_CIRCLE);
 	vl_view_count(fold, CASE_KIND_WALK, row->case_number, 1, "edge");
 	vl_view_count(fold, CASE_KIND_FOREST, row->case_number, 1, "edge");
 	vl_view_count(fold, CASE_KIND_CASE, row->into, 1, "merged/%s", row->case_number);

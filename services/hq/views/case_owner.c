@@ -13,10 +13,21 @@ bool vl_case_may_move(const CASE(CaseRow) *row, const struct vl_fact *fact)
 	return row->owner[0] == '\0' || strcmp(fact->mission, row->owner) == 0 || strcmp(fact->mission, CASE_HQ) == 0;
 }
 
+bool vl_case_may_merge(const CASE(CaseRow) *row, const struct vl_fact *fact)
+{
+	return vl_case_may_move(row, fact) && (row->owner[0] != '\0' || strcmp(fact->mission, CASE_HQ) == 0);
+}
+
 void vl_case_assigned(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_fact *fact)
 {
 	const CASE(CaseAssigned) *event = (const void *)fact->payload;
 	const char *mission = event->mission[0] != '\0' ? event->mission : fact->mission;
+	/* A mission's own opening comes before its own assignment, whatever the clocks say. */
+	if (row->owner[0] == '\0' && strcmp(fact->mission, CASE_HQ) != 0) {
+		CASE_VIOLATION(fold, row, "C1", fact, "assigned to %s by %s, which does not own it", mission,
+			       fact->mission);
+		return;
+	}
 	if (row->assigned && strcmp(mission, row->owner) != 0) {
 		CASE_VIOLATION(fold, row, "C1", fact, "assigned to %s by %s while %s owns it", mission, fact->mission,
 			       row->owner);

@@ -4,6 +4,7 @@
  */
 #include "hq/views/case.h"
 
+#include <limits.h>
 #include <string.h>
 
 /* A move: only the owner's or headquarters' has effect, and none but a reopening after the closing. */
@@ -14,6 +15,8 @@
 #define TELL 4u
 /* Has effect on a closed case. */
 #define OPENS 8u
+/* Says what others act on: only the owner's or headquarters' has effect, also after the closing. */
+#define OWN 16u
 
 typedef void apply_fn(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_fact *fact);
 
@@ -124,6 +127,41 @@ static bool automatic(CASE(Mode) mode)
 
 /* -- the moves -- */
 
+/* Whoever is not headquarters and acts before anybody is known to own the case: two of them are as many as need be known. */
+static void act_early(struct vl_fold *fold, const struct vl_fact *fact)
+{
+	for (unsigned slot = CASE_SLOT_EARLY; slot <= CASE_SLOT_EARLY_TOO; slot++) {
+		void **early = vl_fold_slot(fold, slot);
+		if (*early == NULL)
+			*early = (void *)(uintptr_t)fact->mission;
+		if (strcmp(*early, fact->mission) == 0)
+			return;
+	}
+}
+
+/* It is this mission's, as is known now: what others have done to it before is without effect. */
+static void undo_early(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_fact *fact)
+{
+	const char *other = NULL;
+	for (unsigned slot = CASE_SLOT_EARLY; slot <= CASE_SLOT_EARLY_TOO; slot++) {
+		const char *early = *vl_fold_slot(fold, slot);
+		if (early != NULL && strcmp(early, fact->mission) != 0)
+			other = early;
+	}
+	if (other == NULL)
+		return;
+	CASE_VIOLATION(fold, row, "C1", fact, "%s acted on it, and %s opened it", other, fact->mission);
+	if (!row->consultation)
+		row->state = CASE_STATE(UNSPECIFIED);
+	row->closed_at = NULL;
+	row->outcome = 0;
+	row->unable = 0;
+	row->help_refused = row->disclosure_refused = false;
+	row->outcome_set = row->type_set = row->priority_set = NULL;
+	row->n_clocks = 0;
+	*vl_fold_slot(fold, CASE_SLOT_CLOCKS) = NULL;
+}
+
 static void opened(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_fact *fact)
 {
 	const CASE(CaseOpened) *event = (const void *)fact->payload;
@@ -132,6 +170,7 @@ static void opened(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_fac
 			CASE_VIOLATION(fold, row, "C1", fact, "opened by %s and by %s", row->opened_by, fact->mission);
 		return;
 	}
+	undo_early(fold, row, fact);
 	row->opened_by = (char *)(uintptr_t)fact->mission;
 	row->opened_at = vl_view_stamp(fold, fact->occurred_at);
 	if (row->owner[0] == '\0')
@@ -179,11 +218,18 @@ static void counted(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_fa
 	row->persons = ((const CASE(PersonsCounted) *)(const void *)fact->payload)->persons;
 }
 
-/* C8: a program may make a case more urgent, never less. P1 is the most urgent. */
+/* P1 is the most urgent. A number that this build does not know is the least. */
+static int urgency(CASE(Priority) priority)
+{
+	int rank = vl_view_rank(&consular__case__v1__priority__descriptor, (int)priority);
+	return rank != 0 ? rank : INT_MAX;
+}
+
+/* C8: a program may make a case more urgent, never less. */
 static void prioritise(struct vl_fold *fold, CASE(CaseRow) *row, CASE(Priority) to, CASE(Mode) mode,
 		       const struct vl_fact *fact)
 {
-	if (automatic(mode) && row->priority != 0 && to > row->priority) {
+	if (automatic(mode) && row->priority != 0 && urgency(to) > urgency(row->priority)) {
 		CASE_VIOLATION(fold, row, "C8", fact, "lowered from P%d to P%d by a program", (int)row->priority,
 			       (int)to);
 		add_late(fold, row, fact, false);
@@ -202,7 +248,7 @@ static void triaged(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_fa
 static void raised(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_fact *fact)
 {
 	const CASE(PriorityRaised) *event = (const void *)fact->payload;
-	if (row->priority == 0 || event->to < row->priority)
+	if (row->priority == 0 || urgency(event->to) < urgency(row->priority))
 		set_priority(fold, row, event->to, fact);
 }
 
@@ -265,9 +311,13 @@ static void reopened(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_f
 static void merged(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_fact *fact)
 {
 	bool clash;
-	if (!vl_case_may_move(row, fact))
+	/* The same is judged for the MergeRow (case_merges.c). */
+	if (!vl_case_may_merge(row, fact)) {
 		CASE_VIOLATION(fold, row, "C1", fact, "merged or unmerged by %s while %s owns it", fact->mission,
-			       row->owner);
+			       row->owner[0] != '\0' ? row->owner : "nobody");
+		add_late(fold, row, fact, true);
+		return;
+	}
 	row->merged_into = (char *)(uintptr_t)vl_case_merged(row->merged_into, fact, &clash);
 	if (clash)
 		CASE_VIOLATION(fold, row, "C6", fact, "merged into %s while merged into %s",
@@ -343,7 +393,7 @@ static const struct step {
 	{CASE_DESCRIPTOR(consultation_recorded), 0, consulted},
 	{CASE_DESCRIPTOR(case_identified), MOVE, identified},
 	{CASE_DESCRIPTOR(case_classified), MOVE, classified},
-	{CASE_DESCRIPTOR(persons_counted), 0, counted},
+	{CASE_DESCRIPTOR(persons_counted), OWN, counted},
 	{CASE_DESCRIPTOR(case_triaged), MOVE, triaged},
 	{CASE_DESCRIPTOR(priority_raised), 0, raised},
 	{CASE_DESCRIPTOR(priority_lowered), MOVE, lowered},
@@ -369,7 +419,7 @@ static const struct step {
 	{CASE_DESCRIPTOR(visit_requested), HELP, NULL},
 	{CASE_DESCRIPTOR(visit_granted), 0, NULL},
 	{CASE_DESCRIPTOR(visit_made), HELP, NULL},
-	{CASE_DESCRIPTOR(consent_given), 0, consented},
+	{CASE_DESCRIPTOR(consent_given), OWN, consented},
 	{CASE_DESCRIPTOR(consent_withdrawn), 0, withdrew},
 	{CASE_DESCRIPTOR(family_notified), HELP | TELL, NULL},
 	{CASE_DESCRIPTOR(province_notified), HELP | TELL, NULL},
@@ -383,9 +433,9 @@ static const struct step {
 	{CASE_DESCRIPTOR(attachment_added), 0, NULL},
 	{CASE_DESCRIPTOR(publication_made), HELP | TELL, published},
 	{CASE_DESCRIPTOR(cross_district_consent_obtained), 0, cross_consent},
-	{CASE_DESCRIPTOR(clock_started), 0, vl_case_clock_started},
-	{CASE_DESCRIPTOR(clock_met), 0, vl_case_clock_met},
-	{CASE_DESCRIPTOR(clock_breached), 0, vl_case_clock_breached},
+	{CASE_DESCRIPTOR(clock_started), OWN, vl_case_clock_started},
+	{CASE_DESCRIPTOR(clock_met), OWN, vl_case_clock_met},
+	{CASE_DESCRIPTOR(clock_breached), OWN, vl_case_clock_breached},
 };
 
 static const struct step *find_step(const struct vl_fact *fact)
@@ -427,12 +477,15 @@ void vl_case_step(struct vl_fold *fold, ProtobufCMessage *message, const struct 
 		CASE_VIOLATION(fold, row, "C3", fact, "%s after the person refused",
 			       fact->payload->descriptor->short_name);
 	check_place(fold, row, fact);
-	if ((step->flags & MOVE) != 0 && !vl_case_may_move(row, fact)) {
+	if ((step->flags & (MOVE | OWN)) != 0 && !vl_case_may_move(row, fact)) {
 		CASE_VIOLATION(fold, row, "C1", fact, "%s by %s while %s owns it",
 			       fact->payload->descriptor->short_name, fact->mission, row->owner);
 		add_late(fold, row, fact, true);
 		return;
 	}
+	if ((step->flags & (MOVE | OWN)) != 0 && step->apply != vl_case_assigned && row->owner[0] == '\0' &&
+	    strcmp(fact->mission, CASE_HQ) != 0)
+		act_early(fold, fact);
 	if (row->state == CASE_STATE(CLOSED) && (step->flags & OPENS) == 0) {
 		add_late(fold, row, fact, false);
 		if ((step->flags & MOVE) != 0)
