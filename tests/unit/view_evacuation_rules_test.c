@@ -94,6 +94,7 @@ static void test_e2_nobody_aboard_a_cancelled_leg(void **state)
 	(void)state;
 	struct fake *fake = open_operation();
 	plan(fake, SHIP, "Jeddah", ZONE(STAGING), 10);
+	SEND(fake, DOCK, 2, SHIP, LegOpened, leg_opened, .leg = SHIP, .operation = OP);
 	SEND(fake, DOCK, 30, SHIP, LegCancelled, leg_cancelled, .leg = SHIP, .operation = OP);
 	assert_int_equal(leg_breaks(fake, SHIP, NULL), 0);
 	board(fake, 10, "P-1", SHIP);
@@ -137,6 +138,7 @@ static void test_e4_capacity_and_its_override(void **state)
 	board(fake, 12, "P-3", SHIP);
 	assert_int_equal(leg_breaks(fake, SHIP, "E4"), 1);
 	assert_int_equal(broken(operation_row(fake), "E4"), 1);
+	SEND(fake, DOCK, 2, SHIP, LegOpened, leg_opened, .leg = SHIP, .operation = OP);
 	SEND(fake, DOCK, 13, SHIP, CapacityOverridden, capacity_overridden, .leg = SHIP, .operation = OP, .allowed = 3);
 	assert_int_equal(leg_breaks(fake, SHIP, "E4"), 0);
 	board(fake, 14, "P-4", SHIP);

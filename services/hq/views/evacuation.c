@@ -17,6 +17,8 @@
  */
 #include "evacuation.h"
 
+#include <string.h>
+
 #define N_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 static void touch_ref(struct vl_touch *touch, unsigned kind, const char *reference)
@@ -100,27 +102,63 @@ static const struct named named[] = {
 	{&EV_TYPE(death_recorded), "person", touch_person},
 };
 
-static void touch_field(struct vl_touch *touch, const struct named *entry, const ProtobufCMessage *payload)
+/* What the subject is where the payload names nothing (evacuation.proto). */
+static void touch_subject(struct vl_touch *touch, const struct vl_fact *fact)
+{
+	static const struct {
+		const char *begins;
+		void (*touch)(struct vl_touch *touch, const char *reference);
+	} subjects[] = {
+		{"Crisis", touch_crisis},
+		{"Operation", touch_operation},
+		{"Estimate", touch_operation},
+		{"Figure", touch_operation},
+		{"Situation", touch_operation},
+		{"Cumulative", touch_operation},
+		{"Staging", touch_operation},
+		{"Leg", touch_leg},
+		{"Manifest", touch_leg},
+		{"Capacity", touch_leg},
+		{"Checkpoint", touch_leg},
+		{"NoShows", touch_leg},
+		{"", touch_person},
+	};
+	for (size_t i = 0; i < N_OF(subjects); i++) {
+		size_t size = strlen(subjects[i].begins);
+		if (strncmp(fact->payload->descriptor->short_name, subjects[i].begins, size) != 0)
+			continue;
+		subjects[i].touch(touch, fact->subject);
+		return;
+	}
+}
+
+/* Whether it names anything. */
+static bool touch_field(struct vl_touch *touch, const struct named *entry, const ProtobufCMessage *payload)
 {
 	const ProtobufCFieldDescriptor *field =
 		protobuf_c_message_descriptor_get_field_by_name(entry->type, entry->field);
 	const char *place = (const char *)payload + field->offset;
 	if (field->label != PROTOBUF_C_LABEL_REPEATED) {
-		entry->touch(touch, *(char *const *)(const void *)place);
-		return;
+		const char *reference = *(char *const *)(const void *)place;
+		entry->touch(touch, reference);
+		return reference[0] != '\0';
 	}
 	size_t count = *(const size_t *)(const void *)((const char *)payload + field->quantifier_offset);
 	char *const *items = *(char *const *const *)(const void *)place;
 	for (size_t i = 0; i < count; i++)
 		entry->touch(touch, items[i]);
+	return count > 0;
 }
 
 static void touch_fact(struct vl_touch *touch, const struct vl_fact *fact)
 {
+	bool belongs = false;
 	for (size_t i = 0; i < N_OF(named); i++) {
 		if (fact->payload->descriptor == named[i].type)
-			touch_field(touch, &named[i], fact->payload);
+			belongs = touch_field(touch, &named[i], fact->payload) || belongs;
 	}
+	if (!belongs)
+		touch_subject(touch, fact);
 }
 
 static const struct vl_kind kinds[EVACUATION_KINDS] = {

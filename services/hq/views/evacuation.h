@@ -85,6 +85,25 @@ void vl_evacuation_report(struct vl_fold *fold, const struct vl_fact *fact, EV(F
  * was reported as exact or as the least; or, when `final`, an exact figure differs at all. */
 bool vl_evacuation_compare(EV(Figure) *figure, int64_t ledger, bool final);
 
+/* Whom the catalogue of rules binds least: headquarters may say everything. */
+#define EVACUATION_HQ "HQ"
+
+/* E12 (evacuation_say.c): the step keeps what needs an owner, and the finish takes of it what the owner and headquarters said. Of the attempts
+ * of others the first EVACUATION_TRIED_MAX are listed. */
+#define EVACUATION_SLOT_SAID 7
+#define EVACUATION_TRIED_MAX 16
+struct evacuation_owning {
+	const ProtobufCMessageDescriptor *begins; /* who says this first owns it */
+	const ProtobufCMessageDescriptor *opens;  /* and who says this first, where it may be another; or NULL */
+	bool theirs;                              /* what headquarters begins is the missions' to carry out */
+	const struct vl_step *steps;
+	const char *(*lead)(const ProtobufCMessage *row); /* a mission that the owner has put in charge; or NULL */
+	size_t *n_violations;                             /* where they are listed; NULL: elsewhere */
+	Valise__V1__Violation ***violations;
+};
+void vl_evacuation_keep_said(struct vl_fold *fold, const struct vl_fact *fact);
+void vl_evacuation_take_said(struct vl_fold *fold, ProtobufCMessage *row, const struct evacuation_owning *owning);
+
 /* What each kind is made by, in the file named after it; see struct vl_kind. */
 #define EVACUATION_STEP(kind) \
 	void vl_evacuation_##kind##_step(struct vl_fold *fold, ProtobufCMessage *row, const struct vl_fact *fact)

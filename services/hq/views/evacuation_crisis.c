@@ -29,9 +29,21 @@ static void take_ended(struct vl_fold *fold, ProtobufCMessage *message, const st
 	row->ended_at = vl_view_stamp(fold, fact->occurred_at);
 }
 
-static const struct vl_step steps[] = {
+static void keep(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
+{
+	(void)message;
+	vl_evacuation_keep_said(fold, fact);
+}
+
+static const struct vl_step owned[] = {
 	{&EV_TYPE(crisis_declared), take_declared},
 	{&EV_TYPE(crisis_ended), take_ended},
+	{NULL, NULL},
+};
+
+static const struct vl_step steps[] = {
+	{&EV_TYPE(crisis_declared), keep},
+	{&EV_TYPE(crisis_ended), keep},
 	{NULL, NULL},
 };
 
@@ -43,6 +55,11 @@ EVACUATION_STEP(crisis)
 EVACUATION_FINISH(crisis)
 {
 	EV(CrisisRow) *crisis = row_of(row);
+	vl_evacuation_take_said(fold, row,
+				&(struct evacuation_owning){.begins = &EV_TYPE(crisis_declared),
+							    .steps = owned,
+							    .n_violations = &crisis->n_violations,
+							    .violations = &crisis->violations});
 	const struct {
 		const char *name;
 		int64_t *count;
@@ -53,7 +70,7 @@ EVACUATION_FINISH(crisis)
 	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
 		*counts[i].count = vl_fold_tally(fold, EVACUATION_CRISIS, vl_fold_key(fold), counts[i].name);
 	struct evacuation_rules rules;
-	vl_evacuation_rules(fold, EVACUATION_CRISIS, 0, NULL, &rules);
+	vl_evacuation_rules(fold, EVACUATION_CRISIS, crisis->n_violations, crisis->violations, &rules);
 	crisis->n_violations_by_rule = rules.count;
 	crisis->violations_by_rule = rules.items;
 	crisis->violations_total = rules.total;

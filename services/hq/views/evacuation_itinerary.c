@@ -60,6 +60,7 @@ static void take_cancelled(struct vl_fold *fold, ProtobufCMessage *message, cons
 
 static void take_opened(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
 {
+	vl_evacuation_keep_said(fold, fact);
 	name_operation(fold, row_of(message), ((const EV(LegOpened) *)fact->payload)->operation);
 }
 
@@ -71,11 +72,25 @@ static void take_manifest(struct vl_fold *fold, ProtobufCMessage *message, const
 	row->listed = row->listed || manifest->n_persons > 0;
 }
 
+static void keep(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
+{
+	(void)message;
+	vl_evacuation_keep_said(fold, fact);
+}
+
+/* Only from who planned it, who opened it at its gangway, and headquarters: the leg's row says whose attempt changed nothing (E12). */
+static const struct vl_step owned[] = {
+	{&EV_TYPE(leg_planned), take_planned},
+	{&EV_TYPE(leg_cancelled), take_cancelled},
+	{&EV_TYPE(manifest_sealed), take_manifest},
+	{NULL, NULL},
+};
+
 static const struct vl_step steps[] = {
-	{&EV_TYPE(leg_planned), take_planned},      {&EV_TYPE(leg_opened), take_opened},
-	{&EV_TYPE(leg_departed), take_departed},    {&EV_TYPE(leg_arrived), take_arrived},
-	{&EV_TYPE(leg_closed), take_closed},        {&EV_TYPE(leg_cancelled), take_cancelled},
-	{&EV_TYPE(manifest_sealed), take_manifest}, {NULL, NULL},
+	{&EV_TYPE(leg_planned), keep},           {&EV_TYPE(leg_opened), take_opened},
+	{&EV_TYPE(leg_departed), take_departed}, {&EV_TYPE(leg_arrived), take_arrived},
+	{&EV_TYPE(leg_closed), take_closed},     {&EV_TYPE(leg_cancelled), keep},
+	{&EV_TYPE(manifest_sealed), keep},       {NULL, NULL},
 };
 
 EVACUATION_STEP(itinerary)
@@ -85,8 +100,12 @@ EVACUATION_STEP(itinerary)
 
 EVACUATION_FINISH(itinerary)
 {
-	(void)fold;
 	EV(ItineraryRow) *itinerary = row_of(row);
+	vl_evacuation_take_said(fold, row,
+				&(struct evacuation_owning){.begins = &EV_TYPE(leg_planned),
+							    .opens = &EV_TYPE(leg_opened),
+							    .theirs = true,
+							    .steps = owned});
 	/* A leg that has arrived has departed, whether or not the port of departure can tell us yet. */
 	itinerary->departed = itinerary->departed || itinerary->arrived;
 }

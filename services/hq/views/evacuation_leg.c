@@ -48,6 +48,7 @@ static void first(struct vl_fold *fold, Google__Protobuf__Timestamp **at, const 
 
 static void take_opened(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
 {
+	vl_evacuation_keep_said(fold, fact);
 	first(fold, &row_of(message)->opened_at, fact);
 }
 
@@ -107,12 +108,32 @@ static void take_figure(struct vl_fold *fold, ProtobufCMessage *message, const s
 	vl_evacuation_keep_figure(fold, 0, &row->n_reports, &row->reports, &figure);
 }
 
+static void keep(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
+{
+	(void)message;
+	vl_evacuation_keep_said(fold, fact);
+}
+
+/* Only from who planned it, who opened it at its gangway, and headquarters (E12). That it opened, left, came and closed is told from both of its ends. */
+static const struct vl_step owned[] = {
+	{&EV_TYPE(leg_planned), take_planned},
+	{&EV_TYPE(leg_cancelled), take_cancelled},
+	{&EV_TYPE(capacity_overridden), take_override},
+	{&EV_TYPE(manifest_sealed), take_manifest},
+	{NULL, NULL},
+};
+
 static const struct vl_step steps[] = {
-	{&EV_TYPE(leg_planned), take_planned},      {&EV_TYPE(leg_opened), take_opened},
-	{&EV_TYPE(leg_departed), take_departed},    {&EV_TYPE(leg_arrived), take_arrived},
-	{&EV_TYPE(leg_closed), take_closed},        {&EV_TYPE(leg_cancelled), take_cancelled},
-	{&EV_TYPE(manifest_sealed), take_manifest}, {&EV_TYPE(capacity_overridden), take_override},
-	{&EV_TYPE(figure_reported), take_figure},   {NULL, NULL},
+	{&EV_TYPE(leg_planned), keep},
+	{&EV_TYPE(leg_opened), take_opened},
+	{&EV_TYPE(leg_departed), take_departed},
+	{&EV_TYPE(leg_arrived), take_arrived},
+	{&EV_TYPE(leg_closed), take_closed},
+	{&EV_TYPE(leg_cancelled), keep},
+	{&EV_TYPE(manifest_sealed), keep},
+	{&EV_TYPE(capacity_overridden), keep},
+	{&EV_TYPE(figure_reported), take_figure},
+	{NULL, NULL},
 };
 
 EVACUATION_STEP(leg)
@@ -247,6 +268,13 @@ EVACUATION_FINISH(leg)
 	const EV(ItineraryRow) *itinerary = (const EV(ItineraryRow) *)vl_fold_row(fold, EVACUATION_ITINERARY, key);
 	if (itinerary != NULL)
 		leg->operation = itinerary->operation;
+	vl_evacuation_take_said(fold, row,
+				&(struct evacuation_owning){.begins = &EV_TYPE(leg_planned),
+							    .opens = &EV_TYPE(leg_opened),
+							    .theirs = true,
+							    .steps = owned,
+							    .n_violations = &leg->n_violations,
+							    .violations = &leg->violations});
 	count_heads(fold, leg);
 	leg->status = status_of(leg);
 	check_closed(fold, leg);

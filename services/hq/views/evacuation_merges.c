@@ -20,6 +20,7 @@ static void take_merge(struct vl_fold *fold, EV(MergesRow) *row, const struct vl
 	merge->person = vl_view_keep_ref(fold, person);
 	merge->kept = vl_view_keep_ref(fold, kept);
 	merge->undone = undone;
+	merge->mission = (char *)(uintptr_t)fact->mission;
 	merge->event.data = vl_fold_alloc(fold, 16);
 	if (merge->event.data != NULL) {
 		memcpy(merge->event.data, fact->id, 16);
@@ -77,6 +78,15 @@ static bool same_pair(const EV(Merge) *a, const EV(Merge) *b)
 	return strcmp(a->person, b->person) == 0 && strcmp(a->kept, b->kept) == 0;
 }
 
+/* E12: who merged, or headquarters. Another's attempt leaves its word in `refused`. */
+static bool may_undo(EV(Merge) *undoing, const EV(Merge) *merge)
+{
+	if (strcmp(undoing->mission, merge->mission) == 0 || strcmp(undoing->mission, EVACUATION_HQ) == 0)
+		return true;
+	undoing->refused = (char *)(uintptr_t) "it is another mission's";
+	return false;
+}
+
 /* Of each pair keep the first statement since the last undoing, where it was not undone. Returns how many. */
 static size_t standing(struct said *said, size_t count)
 {
@@ -86,7 +96,7 @@ static size_t standing(struct said *said, size_t count)
 		const struct said *first = NULL;
 		for (to = from; to < count && same_pair(said[to].merge, said[from].merge); to++) {
 			if (said[to].merge->undone)
-				first = NULL;
+				first = first != NULL && !may_undo(said[to].merge, first->merge) ? first : NULL;
 			else if (first == NULL)
 				first = &said[to];
 		}
@@ -162,6 +172,20 @@ static struct forest make_forest(struct node *nodes, const struct said *said, si
 	return forest;
 }
 
+static void list_refused(struct vl_fold *fold, EV(MergesRow) *merges)
+{
+	size_t refused = 0;
+	for (size_t i = 0; i < merges->n_merges; i++) {
+		const EV(Merge) *merge = merges->merges[i];
+		if (!merge->undone || vl_evacuation_is_empty(merge->refused) || refused++ >= EVACUATION_TRIED_MAX)
+			continue;
+		const struct vl_fact fact = {.id = merge->event.data};
+		vl_fold_violation(fold, &merges->n_violations, &merges->violations, "E12",
+				  fact.id != NULL ? &fact : NULL, "%s unmerged from %s by %s changes nothing: %s",
+				  merge->person, merge->kept, merge->mission, merge->refused);
+	}
+}
+
 EVACUATION_FINISH(merges)
 {
 	EV(MergesRow) *merges = (EV(MergesRow) *)row;
@@ -173,6 +197,7 @@ EVACUATION_FINISH(merges)
 	for (size_t i = 0; i < count; i++)
 		said[i] = (struct said){merges->merges[i], i};
 	count = standing(said, count);
+	list_refused(fold, merges);
 	struct forest forest = make_forest(nodes, said, count);
 	for (size_t i = 0; i < count; i++) {
 		EV(Merge) *merge = merges->merges[i] = said[i].merge;

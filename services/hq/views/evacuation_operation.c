@@ -122,15 +122,31 @@ static void take_correction(struct vl_fold *fold, ProtobufCMessage *message, con
 		row->out_lowered = within_reason(row->out_lowered - change);
 }
 
-static const struct vl_step steps[] = {
+static void keep(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
+{
+	(void)message;
+	vl_evacuation_keep_said(fold, fact);
+}
+
+static const char *lead_of(const ProtobufCMessage *message)
+{
+	return ((const EV(OperationRow) *)message)->lead;
+}
+
+/* Only from who opened it, who leads it, and headquarters (E12). */
+static const struct vl_step owned[] = {
 	{&EV_TYPE(operation_opened), take_opened},
 	{&EV_TYPE(operation_closed), take_closed},
 	{&EV_TYPE(operation_reopened), take_reopened},
-	{&EV_TYPE(estimate_made), take_estimate},
-	{&EV_TYPE(figure_reported), take_figure},
-	{&EV_TYPE(situation_stated), take_situation},
 	{&EV_TYPE(cumulative_out_corrected), take_correction},
 	{NULL, NULL},
+};
+
+static const struct vl_step steps[] = {
+	{&EV_TYPE(operation_opened), keep},         {&EV_TYPE(operation_closed), keep},
+	{&EV_TYPE(operation_reopened), keep},       {&EV_TYPE(estimate_made), take_estimate},
+	{&EV_TYPE(figure_reported), take_figure},   {&EV_TYPE(situation_stated), take_situation},
+	{&EV_TYPE(cumulative_out_corrected), keep}, {NULL, NULL},
 };
 
 EVACUATION_STEP(operation)
@@ -339,6 +355,12 @@ EVACUATION_FINISH(operation)
 	EV(OperationRow) *operation = row_of(row);
 	struct reading reading = {fold, operation};
 	const char *key = vl_fold_key(fold);
+	vl_evacuation_take_said(fold, row,
+				&(struct evacuation_owning){.begins = &EV_TYPE(operation_opened),
+							    .steps = owned,
+							    .lead = lead_of,
+							    .n_violations = &operation->n_violations,
+							    .violations = &operation->violations});
 	count_heads(fold, operation);
 	vl_fold_each_tally(fold, EVACUATION_OPERATION, key, "state/", list_state, &reading);
 	vl_fold_each_tally(fold, EVACUATION_OPERATION, key, "staging/", list_area, &reading);

@@ -1,0 +1,137 @@
+/*
+ * Who may say what of an evacuation (E12): another's attempt changes nothing that people act on, whether it comes before or after it is known
+ * whose the operation or the leg is. And an event that names nothing belongs to what its subject says.
+ */
+#include "view_evacuation.h"
+
+#define STRANGER "CN-TH-EMB"
+
+static const EV(OperationRow) *operation_of(struct fake *fake, const char *key)
+{
+	fake_fold(fake);
+	return (const EV(OperationRow) *)fake_row(fake, EVACUATION_OPERATION, key);
+}
+
+static unsigned e12(struct fake *fake, unsigned kind, const char *key)
+{
+	fake_fold(fake);
+	return fake_violations(fake_row(fake, kind, key), "E12");
+}
+
+static void end_operation(struct fake *fake, int64_t minute)
+{
+	SEND(fake, STRANGER, minute, OP, OperationClosed, operation_closed, .operation = OP);
+	SEND(fake, STRANGER, minute + 1, OP, CumulativeOutCorrected, cumulative_out_corrected, .operation = OP,
+	     .change = -900);
+	SEND(fake, STRANGER, minute + 2, OP, OperationOpened, operation_opened, .operation = OP, .title = "nothing",
+	     .lead = STRANGER);
+	SEND(fake, STRANGER, minute + 3, OP, OperationClosed, operation_closed, .operation = OP);
+	SEND(fake, STRANGER, minute + 4, "SD", CrisisEnded, crisis_ended, .crisis = "SD");
+}
+
+static void test_operation(void **state)
+{
+	(void)state;
+	for (int before = 0; before < 2; before++) {
+		struct fake *fake = fake_open(&vl_view_evacuation);
+		if (before)
+			end_operation(fake, -500);
+		SEND(fake, "HQ", 0, "SD", CrisisDeclared, crisis_declared, .crisis = "SD", .title = "Sudan");
+		SEND(fake, "HQ", 0, OP, OperationOpened, operation_opened, .operation = OP, .crisis = "SD",
+		     .title = "Evacuation", .lead = EMBASSY);
+		if (!before)
+			end_operation(fake, 500);
+		const EV(OperationRow) *row = operation_of(fake, OP);
+		assert_int_equal(row->status, OPERATION_STATUS(OPEN));
+		assert_string_equal(row->title, "Evacuation");
+		assert_int_equal(row->out_correction, 0);
+		assert_int_equal(e12(fake, EVACUATION_OPERATION, OP), 4);
+		assert_int_equal(e12(fake, EVACUATION_CRISIS, "SD"), 1);
+		/* Who leads it may. */
+		SEND(fake, EMBASSY, 900, OP, OperationClosed, operation_closed, .operation = OP);
+		assert_int_equal(operation_of(fake, OP)->status, OPERATION_STATUS(CLOSED));
+		SEND(fake, STRANGER, 901, OP, OperationReopened, operation_reopened, .operation = OP);
+		assert_int_equal(operation_of(fake, OP)->status, OPERATION_STATUS(CLOSED));
+		SEND(fake, "HQ", 902, OP, OperationReopened, operation_reopened, .operation = OP);
+		assert_int_equal(operation_of(fake, OP)->status, OPERATION_STATUS(REOPENED));
+		settle(fake);
+	}
+}
+
+static void spoil_leg(struct fake *fake, int64_t minute)
+{
+	SEND(fake, STRANGER, minute, SHIP, LegCancelled, leg_cancelled, .leg = SHIP, .operation = OP);
+	SEND(fake, STRANGER, minute, SHIP, CapacityOverridden, capacity_overridden, .leg = SHIP, .operation = OP,
+	     .allowed = 9000);
+	SEND(fake, STRANGER, minute, SHIP, ManifestSealed, manifest_sealed, .leg = SHIP, .operation = OP,
+	     .expected = 9000);
+}
+
+static void test_leg(void **state)
+{
+	(void)state;
+	for (int before = 0; before < 2; before++) {
+		struct fake *fake = open_operation();
+		if (before)
+			spoil_leg(fake, -500);
+		plan(fake, SHIP, "Jeddah", ZONE(STAGING), 10);
+		if (!before)
+			spoil_leg(fake, 500);
+		SEND(fake, STRANGER, 501, SHIP, LegPlanned, leg_planned, .leg = SHIP, .operation = OP, .capacity = 1);
+		fake_fold(fake);
+		const EV(LegRow) *leg = (const EV(LegRow) *)fake_row(fake, EVACUATION_LEG, SHIP);
+		assert_int_equal(leg->status, LEG_STATUS(PLANNED));
+		assert_int_equal(leg->capacity, 10);
+		assert_int_equal(leg->allowed, 0);
+		assert_int_equal(leg->expected, 0);
+		assert_int_equal(e12(fake, EVACUATION_LEG, SHIP), 4);
+		SEND(fake, EMBASSY, 502, SHIP, LegCancelled, leg_cancelled, .leg = SHIP, .operation = OP);
+		fake_fold(fake);
+		assert_int_equal(((const EV(LegRow) *)fake_row(fake, EVACUATION_LEG, SHIP))->status,
+				 LEG_STATUS(CANCELLED));
+		settle(fake);
+	}
+}
+
+static void test_unmerge(void **state)
+{
+	(void)state;
+	struct fake *fake = open_operation();
+	enrol(fake, "P-1", STANDING(NATIONAL), "");
+	enrol(fake, "P-2", STANDING(NATIONAL), "");
+	SEND(fake, EMBASSY, 5, "P-2", PersonsMerged, persons_merged, .person = "P-2", .kept = "P-1");
+	SEND(fake, STRANGER, 6, "P-2", PersonsUnmerged, persons_unmerged, .person = "P-2", .kept = "P-1");
+	assert_int_equal(operation_of(fake, OP)->persons, 1);
+	assert_int_equal(e12(fake, EVACUATION_MERGES, EVACUATION_ALL), 1);
+	SEND(fake, "HQ", 7, "P-2", PersonsUnmerged, persons_unmerged, .person = "P-2", .kept = "P-1");
+	assert_int_equal(operation_of(fake, OP)->persons, 2);
+	settle(fake);
+}
+
+/* R7: what names nothing is seen all the same. */
+static void test_named_by_the_subject_alone(void **state)
+{
+	(void)state;
+	struct fake *fake = fake_open(&vl_view_evacuation);
+	SEND(fake, EMBASSY, 0, "OP-9", OperationOpened, operation_opened, .title = "t");
+	SEND(fake, EMBASSY, 1, "L-9", LegPlanned, leg_planned, .capacity = 3);
+	SEND(fake, EMBASSY, 2, "P-9", PersonRegistered, person_registered, .standing = STANDING(NATIONAL));
+	SEND(fake, EMBASSY, 3, "C-9", CrisisDeclared, crisis_declared, .title = "c");
+	fake_fold(fake);
+	assert_string_equal(operation_of(fake, "OP-9")->title, "t");
+	assert_int_equal(((const EV(LegRow) *)fake_row(fake, EVACUATION_LEG, "L-9"))->capacity, 3);
+	assert_non_null(fake_row(fake, EVACUATION_REGISTRATION, "P-9"));
+	assert_non_null(fake_row(fake, EVACUATION_CRISIS, "C-9"));
+	settle(fake);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_operation),
+		cmocka_unit_test(test_leg),
+		cmocka_unit_test(test_unmerge),
+		cmocka_unit_test(test_named_by_the_subject_alone),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
