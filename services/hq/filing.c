@@ -53,12 +53,16 @@ struct progress {
 	bool buried;
 };
 
-static void bury(struct vl_txn *txn, const struct vl_filing_batch *b, size_t event)
+static void bury(struct vl_txn *txn, const struct vl_filing_batch *b, size_t event, bool reused)
 {
 	struct vl_why why = {0};
 
-	(void)vl_fail(&why, VL_ERR_UNKNOWN_TYPE, "event %zu of the batch cannot be read here", event + 1);
-	vl_deadletter_bury(txn, b->record, b->digest, VL_ERR_UNKNOWN_TYPE, &why);
+	enum vl_err err = reused ? VL_ERR_INVALID : VL_ERR_UNKNOWN_TYPE;
+	(void)vl_fail(&why, err,
+		      reused ? "event %zu of the batch has the id of another event of its sender"
+			     : "event %zu of the batch cannot be read here",
+		      event + 1);
+	vl_deadletter_bury(txn, b->record, b->digest, err, &why);
 }
 
 /* The event at hand, or `room` entities of it. */
@@ -80,9 +84,10 @@ static void file_event(struct vl_filing *filing, struct vl_txn *txn, const struc
 	vl_fold_add_event(filing->fold, b->view, b->mission, &place, event,
 			  b->facts != NULL ? &b->facts[at->event] : NULL, &part, &outcome);
 	standing->repeated += outcome == VL_FOLD_KNOWN && at->entity == 0;
-	standing->unread += outcome == VL_FOLD_UNREAD;
-	if (outcome == VL_FOLD_UNREAD && !at->buried) {
-		bury(txn, b, at->event);
+	bool left_out = outcome == VL_FOLD_UNREAD || outcome == VL_FOLD_REUSED;
+	standing->unread += left_out;
+	if (left_out && !at->buried) {
+		bury(txn, b, at->event, outcome == VL_FOLD_REUSED);
 		at->buried = true;
 	}
 	at->entity = part.first;

@@ -56,6 +56,7 @@ const struct vl_fold_bounds *vl_fold_bounds(const struct vl_fold *fold);
 enum vl_fold_outcome {
 	VL_FOLD_NEW,    /* it is in the history now */
 	VL_FOLD_KNOWN,  /* its id is there already: one event */
+	VL_FOLD_REUSED, /* its id is there already, for another event of this sender's; it stays in the archive only */
 	VL_FOLD_UNREAD, /* its type is unknown here or its payload malformed; it stays in the archive only */
 };
 

@@ -247,7 +247,7 @@ static enum vl_fold_outcome enter_claim(struct vl_fold *fold, const uint8_t id[1
 	if (same)
 		return goes_on && own.stands ? VL_FOLD_NEW : VL_FOLD_KNOWN;
 	if (known && !replaces(fold, mission, &own, mine))
-		return VL_FOLD_KNOWN;
+		return memcmp(own.content, mine->content, sizeof(own.content)) == 0 ? VL_FOLD_KNOWN : VL_FOLD_REUSED;
 	enum vl_fold_outcome outcome = settle_twins(fold, id, mission, mine, *twins);
 	put_claim(fold, NULL, id, mission, mine);
 	return outcome;

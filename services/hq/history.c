@@ -86,7 +86,8 @@ bool vl_fact_read(struct vl_bytes bytes, const char *mission, const struct vl_pl
 	struct vl_event event;
 	size_t length;
 
-	if (vl_event_read(bytes, &event, NULL) != VL_OK || !event.has_payload || event.id.size != 16)
+	if (vl_event_read(bytes, &event, NULL) != VL_OK || !event.has_payload || event.id.size != 16 ||
+	    event.subject.size == 0)
 		return false;
 	const char *name = vl_type_name((const char *)event.type_url.data, event.type_url.size, &length);
 	const ProtobufCMessageDescriptor *type = vl_type_find(name, length);

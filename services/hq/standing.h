@@ -16,10 +16,11 @@ enum vl_verdict {
 };
 
 struct vl_standing {
-	uint64_t batches, events;  /* applied */
-	uint64_t replayed;         /* batches that came again and were dropped */
-	uint64_t repeated;         /* events whose id was known already */
-	uint64_t unread;           /* events of unknown type or with a malformed payload: archived, not in a view */
+	uint64_t batches, events; /* applied */
+	uint64_t replayed;        /* batches that came again and were dropped */
+	uint64_t repeated;        /* events whose id was known already */
+	uint64_t
+		unread; /* events of unknown type, with a malformed payload or with another event's id: archived, not in a view */
 	uint64_t forks, rollbacks; /* batches kept as evidence; epochs begun without memory */
 	uint64_t parked;           /* batches that wait behind a gap, now */
 	uint64_t dropped;          /* and those for which there was no room there, until they have come again */
