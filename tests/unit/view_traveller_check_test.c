@@ -41,6 +41,34 @@ static void everybody_asked_is_safe_in_need_or_silent(void **state)
 	done(&w);
 }
 
+/* T11: whether the attempt comes before or after the opening. */
+static void another_closes_no_check(void **state)
+{
+	(void)state;
+	for (int before = 0; before < 2; before++) {
+		struct world w = begin();
+		if (before)
+			tell(&w, B, "SC-1", closing());
+		tell(&w, A, "SC-1", opening("SD", 0, 0));
+		tell(&w, B, "SC-1", closing());
+		tell(&w, B, "SC-1", opening("SD", 7, 8));
+		fake_fold(w.fake);
+		assert_null(check_of(&w, "SC-1")->closed_at);
+		assert_int_equal(fake_violations((const ProtobufCMessage *)check_of(&w, "SC-1"), "T11"), 2 + before);
+		tell(&w, A, "SC-1", closing());
+		fake_fold(w.fake);
+		assert_non_null(check_of(&w, "SC-1")->closed_at);
+		/* Nor does it open it again; headquarters does. */
+		tell(&w, B, "SC-1", opening("SD", 0, 0));
+		fake_fold(w.fake);
+		assert_non_null(check_of(&w, "SC-1")->closed_at);
+		tell(&w, "HQ", "SC-1", opening("SD", 0, 0));
+		fake_fold(w.fake);
+		assert_null(check_of(&w, "SC-1")->closed_at);
+		done(&w);
+	}
+}
+
 static void more_answer_than_there_are(void **state)
 {
 	(void)state;
@@ -185,6 +213,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(everybody_asked_is_safe_in_need_or_silent),
+		cmocka_unit_test(another_closes_no_check),
 		cmocka_unit_test(more_answer_than_there_are),
 		cmocka_unit_test(their_own_word_goes_first),
 		cmocka_unit_test(a_call_for_help_is_open_until_taken_up),

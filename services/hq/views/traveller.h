@@ -28,6 +28,7 @@
 
 /* The board of all; the others are named by their mission. */
 #define TRAVELLER_BOARD_ALL "all"
+#define TRAVELLER_HQ "HQ"
 
 /* Ranks of the view's kinds. */
 enum {

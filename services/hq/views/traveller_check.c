@@ -12,6 +12,7 @@
 
 /* The places of a check by name. */
 #define SLOT_PLACES 0
+#define SLOT_SAID 7
 
 static void take_opened(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
 {
@@ -42,6 +43,32 @@ static void take_closed(struct vl_fold *fold, ProtobufCMessage *message, const s
 	((TRAVELLER(CheckRow) *)(void *)message)->closed_at = vl_view_stamp(fold, fact->occurred_at);
 }
 
+/* T11: a check is headquarters' where headquarters has ever opened it, else the first mission's. It is judged when all of it is known: the
+ * facts wait in the fold until then. */
+struct said {
+	const struct vl_fact **facts;
+	size_t count;
+};
+
+static bool is_headquarters(const struct vl_fact *fact)
+{
+	return strcmp(fact->mission, TRAVELLER_HQ) == 0;
+}
+
+static const char *owner_of(const struct said *said)
+{
+	const char *owner = NULL;
+	for (size_t i = 0; i < said->count; i++) {
+		if (said->facts[i]->payload->descriptor != TRAVELLER_DESCRIPTOR(safety_check_opened))
+			continue;
+		if (is_headquarters(said->facts[i]))
+			return TRAVELLER_HQ;
+		if (owner == NULL)
+			owner = said->facts[i]->mission;
+	}
+	return owner;
+}
+
 static const struct vl_step check_steps[] = {
 	{TRAVELLER_DESCRIPTOR(safety_check_opened), take_opened},
 	{TRAVELLER_DESCRIPTOR(safety_check_closed), take_closed},
@@ -50,7 +77,32 @@ static const struct vl_step check_steps[] = {
 
 void vl_traveller_check_step(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
 {
-	vl_view_step(check_steps, fold, message, fact);
+	(void)message;
+	void **slot = vl_fold_slot(fold, SLOT_SAID);
+	struct said *said = *slot != NULL ? *slot : (*slot = vl_fold_alloc(fold, sizeof(*said)));
+	const struct vl_fact **larger =
+		said == NULL ? NULL : vl_view_grow(fold, said->facts, said->count, sizeof(*larger));
+	if (larger == NULL)
+		return;
+	said->facts = larger;
+	said->facts[said->count++] = fact;
+}
+
+#define TRIED_MAX 16
+
+static void take_said(struct vl_fold *fold, TRAVELLER(CheckRow) *row)
+{
+	const struct said *said = *vl_fold_slot(fold, SLOT_SAID);
+	const char *owner = said == NULL ? NULL : owner_of(said);
+	size_t refused = 0;
+	for (size_t i = 0; said != NULL && i < said->count; i++) {
+		const struct vl_fact *fact = said->facts[i];
+		if (owner == NULL || is_headquarters(fact) || strcmp(fact->mission, owner) == 0)
+			vl_view_step(check_steps, fold, &row->base, fact);
+		else if (refused++ < TRIED_MAX)
+			TRAVELLER_VIOLATION(fold, row, "T11", fact, "%s by %s changes nothing: it is %s's",
+					    fact->payload->descriptor->short_name, fact->mission, owner);
+	}
 }
 
 static void find_places_left_out(struct vl_fold *fold, TRAVELLER(CheckRow) *row)
@@ -81,6 +133,7 @@ static void find_breaks(struct vl_fold *fold, TRAVELLER(CheckRow) *row)
 void vl_traveller_check_finish(struct vl_fold *fold, ProtobufCMessage *message)
 {
 	TRAVELLER(CheckRow) *row = (void *)message;
+	take_said(fold, row);
 	const struct {
 		int64_t *field;
 		const char *tally;
