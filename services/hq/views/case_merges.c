@@ -64,11 +64,11 @@ void vl_case_merge_finish(struct vl_fold *fold, ProtobufCMessage *message)
 void vl_case_merge_contribute(struct vl_fold *fold, const ProtobufCMessage *message)
 {
 	const CASE(MergeRow) *row = (const void *)message;
+	/* Also when the merge went away; the walk from here learns of that by its tally. */
+	vl_fold_dirty_each(fold, CASE_KIND_FOREST, CASE_CIRCLE);
 	if (row->into[0] == '\0')
 		return;
-	/* Also when the merge goes from one case to another, or away: the row as it was says so. */
 	vl_fold_dirty(fold, CASE_KIND_WALK, row->case_number);
-	vl_fold_dirty_each(fold, CASE_KIND_FOREST, CASE_CIRCLE);
 	vl_view_count(fold, CASE_KIND_WALK, row->case_number, 1, "edge");
 	vl_view_count(fold, CASE_KIND_FOREST, row->case_number, 1, "edge");
 	vl_view_count(fold, CASE_KIND_CASE, row->into, 1, "merged/%s", row->case_number);
