@@ -20,21 +20,22 @@
  * What a class is for, unless the configuration says otherwise. librdkafka 2.0.2 waits for a request's answer by asking all the
  * time while a batch it might send is older than linger.ms. On lines that are worth a queue, 25 ms are nothing, and a commit
  * to the disk is not much shorter; but what is urgent does not wait. Its connections are made before they are needed, and sooner
- * tried again.
+ * tried again. A topic that is not there holds its record for five seconds, and not for thirty.
  *
  * Urgent batches do not wait for each other in one request, unless they are small; others share one as the window lets. An event of
  * 900 kB takes two minutes at 64 kbit/s, and socket.timeout.ms, which begins when librdkafka has the record, can be five at
  * most: lines that are dead are seen by TCP (stream/valve.c), brokers that are mute by the time that passes without acks.
  */
-#define MOST_PAIRS 5
+#define MOST_PAIRS 6
 static const struct {
 	int stall_ms; /* an ack outstanding for so long, and for what the line needs: a new producer */
 	size_t n_pairs;
 	struct vl_conf_pair pairs[MOST_PAIRS];
 } classes[VL_CLASSES] = {
 	[VL_URGENT] = {60000,
-		       5,
-		       {{"linger.ms", "0"},
+		       6,
+		       {{"topic.metadata.propagation.max.ms", "5000"},
+			{"linger.ms", "0"},
 			{"batch.size", "16384"},
 			{"socket.timeout.ms", "300000"},
 			{"reconnect.backoff.max.ms", "1000"},
