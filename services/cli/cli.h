@@ -118,6 +118,9 @@ void cli_options_print(unsigned options, struct vl_buf *out);
  * "2d", "1w"). False where the text is none of these. */
 bool cli_time_parse(const char *text, struct vl_time now, struct vl_time *time);
 
+/* How many bytes have to be changed, added or taken away to make the one of the other. */
+size_t cli_distance(const char *a, const char *b);
+
 /* The nearest of `count` names to what was written, or NULL where none is near. */
 const char *cli_nearest(const char *written, const char *const *names, size_t count);
 

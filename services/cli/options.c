@@ -64,7 +64,7 @@ static size_t least(size_t a, size_t b)
 }
 
 /* Edits from one name to the other; names longer than a line of the table are far from everything. */
-static size_t distance(const char *a, const char *b)
+size_t cli_distance(const char *a, const char *b)
 {
 	size_t n = strlen(b), line[64];
 
@@ -92,7 +92,7 @@ const char *cli_nearest(const char *written, const char *const *names, size_t co
 	for (size_t i = 0; i < count; i++) {
 		size_t d = strlen(written) > 2 && strncmp(names[i], written, strlen(written)) == 0
 				   ? 1
-				   : distance(written, names[i]);
+				   : cli_distance(written, names[i]);
 		if (d < best) {
 			best = d;
 			nearest = names[i];

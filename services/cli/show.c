@@ -46,14 +46,34 @@ static bool take_row(struct entity *e, struct vl_txn *txn, unsigned kind)
 /* The rows of a kind are looked through for a key like the one that was asked for, but not more of them than this. */
 #define NEAR_MOST 100000
 
-/* What tells two keys apart that are not the same to a program: one that only looks like the other is nearest of all. */
+/* A character that nobody sees, or takes for a plain blank. */
+static bool is_hidden(uint32_t c)
+{
+	return vl_character_unsafe(c) || c == 0xa0 || c == 0xad || (c >= 0x2000 && c <= 0x200d) || c == 0x202f ||
+	       c == 0x3000;
+}
+
+/* Whether the key would be the other one, but for what nobody sees. */
+static bool looks_like(const char *key, const char *asked)
+{
+	size_t left = strlen(key), length;
+
+	for (; left > 0; key += length, left -= length) {
+		if (is_hidden(vl_character(key, left, &length)))
+			continue;
+		if (strncmp(asked, key, length) != 0)
+			return false;
+		asked += length;
+	}
+	return *asked == '\0';
+}
+
+/* How far a key is from the one that was asked for: one that only looks like it is nearest of all. */
 static size_t apart(const char *key, const char *asked)
 {
-	const char *near = cli_nearest(asked, &key, 1);
-
-	return near == NULL                  ? SIZE_MAX
-	       : strlen(key) > strlen(asked) ? strlen(key) - strlen(asked)
-					     : strlen(asked) - strlen(key);
+	if (looks_like(key, asked))
+		return 0;
+	return cli_nearest(asked, &key, 1) != NULL ? 1 + cli_distance(asked, key) : SIZE_MAX;
 }
 
 /* A key of the kind that is like it, as a person may see it, in `shown`; false where there is none. */
