@@ -6,7 +6,7 @@
 #include "outbox_world.h"
 #include "trial.h"
 
-#include "agent/outbox_rows.h"
+#include "agent/outbox_in.h"
 
 #include <sys/wait.h>
 
@@ -318,7 +318,7 @@ static void fill(struct run *run, size_t pages)
 	struct vl_store_options options = {.path = run->live,
 					   .dbs = vl_outbox_dbs,
 					   .unchecked = VL_OUTBOX_UNCHECKED,
-					   .map_size = VL_OUTBOX_SIZE_MIN};
+					   .map_size = outbox_map_size(VL_OUTBOX_SIZE_MIN)};
 	struct vl_store *store;
 	size_t used, room;
 
@@ -332,7 +332,7 @@ static void fill(struct run *run, size_t pages)
 	struct vl_txn *txn = vl_txn_begin(store, true, NULL);
 	struct vl_key key = {0};
 	vl_key_text(&key, "zz filler");
-	size_t size = VL_OUTBOX_SIZE_MIN - used - (pages + 8) * 4096;
+	size_t size = options.map_size - used - (pages + 8) * 4096;
 	uint8_t *filler = calloc(1, size);
 	assert_non_null(filler);
 	vl_txn_put(txn, META, vl_key_done(&key), (struct vl_bytes){filler, size});

@@ -41,15 +41,13 @@ static const struct {
 
 static bool lie;
 
-void __real_vl_store_usage(struct vl_store *store, size_t *used, size_t *room);
-void __wrap_vl_store_usage(struct vl_store *store, size_t *used, size_t *room);
-void __wrap_vl_store_usage(struct vl_store *store, size_t *used, size_t *room)
+void __real_vl_store_use(struct vl_store *store, struct vl_store_use *use);
+void __wrap_vl_store_use(struct vl_store *store, struct vl_store_use *use);
+void __wrap_vl_store_use(struct vl_store *store, struct vl_store_use *use)
 {
-	__real_vl_store_usage(store, used, room);
-	if (lie) {
-		*used = 0;
-		*room = (size_t)1 << 40;
-	}
+	__real_vl_store_use(store, use);
+	if (lie)
+		*use = (struct vl_store_use){.room = (size_t)1 << 40};
 }
 
 void box_lie(bool there_is_room)
