@@ -124,6 +124,7 @@ def live(world, wrong, dice):
     # Headquarters starts with no broker, too: an ordinary start.
     hq = world.headquarters(agent=own.start()).start()
     world.kafka.command("up")
+    world.address()
     hq.wait_events(MISSION, CASE, EVENTS, 120 + EVENTS // 1000)
     wait_for("receipts that empty the outbox", lambda: mission.batches() == [], 120)
     print(f"all is there and receipted after {time.monotonic() - began:.1f} s")
