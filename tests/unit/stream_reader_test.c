@@ -203,9 +203,9 @@ static void check_codec(struct mock *mock, const char *codec, bool held)
 	assert_int_equal(vl_wall_held() > before, held);
 	if (held) {
 		assert_int_equal(reading.trouble, VL_ERR_CORRUPT);
-		/* On a loaded machine a small record may lie there twice, as its sender tried again. */
-		assert_true(reading.passed_from >= 1);
-		assert_int_equal(reading.passed_to - reading.passed_from, 6000);
+		/* A flush may send the first few of them ahead, in a batch of their own that can be read. */
+		assert_in_range(reading.passed_from, 1, 1000);
+		assert_true(reading.passed_to >= 6001);
 	}
 	/* And it goes on. */
 	send_text(mock, LANE, 0, "later");
