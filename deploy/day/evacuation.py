@@ -146,8 +146,8 @@ class Evacuation:
             ref = self.people.reference()
             late = int(ref[2:])
             self.register(person, at("2023-04-23T06:00") + late, HQ, "HOTLINE", ref)
-            self.put(SUDAN, at("2023-04-24T21:00") + late, ref, "PersonsMerged", {
-                "kept": person.ref, "person": ref, "operation": OPERATION, "approvedBy": f"consul-1@{SUDAN}",
+            self.put(HQ, at("2023-04-24T21:00") + late, ref, "PersonsMerged", {
+                "kept": person.ref, "person": ref, "operation": OPERATION, "approvedBy": f"duty-officer@{HQ}",
                 "grounds": "document number, date of birth and name",
             })
 

@@ -234,11 +234,13 @@ static void say_same_person(struct scene *scene, char *person, char *kept, int64
 	say(scene, person, at, &merged);
 }
 
+/* Headquarters says so, who may merge whoever was registered by whom (E12). */
 static struct cost play_persons_merged(size_t n)
 {
 	struct scene scene;
 
 	open_scene(&scene, EVACUATION);
+	scene.sender = world_sender(scene.world, "HQ");
 	for (size_t i = 0; i < n; i++)
 		say_same_person(&scene, name('P', i), name('P', i + 1), (int64_t)i);
 	struct cost cost = {.first = cost_of(&scene)};

@@ -93,6 +93,87 @@ static void test_leg(void **state)
 	}
 }
 
+static void steal_persons(struct fake *fake, int64_t minute)
+{
+	/* One is the embassy's, one its own; then both the embassy's; then one that nobody has registered. */
+	SEND(fake, STRANGER, minute, "P-1", PersonsMerged, persons_merged, .person = "P-1", .kept = "X-1");
+	SEND(fake, STRANGER, minute, "P-2", PersonsMerged, persons_merged, .person = "P-2", .kept = "P-1");
+	SEND(fake, STRANGER, minute, "P-9", PersonsMerged, persons_merged, .person = "P-9", .kept = "X-1");
+	SEND(fake, STRANGER, minute, "X-1", PersonsMerged, persons_merged, .person = "X-1", .kept = "P-1");
+}
+
+/* A merge hides somebody under another reference: of both somebody else's, of one, and of one not registered yet. */
+static void test_merge(void **state)
+{
+	(void)state;
+	for (int before = 0; before < 2; before++) {
+		struct fake *fake = open_operation();
+		if (before)
+			steal_persons(fake, -500);
+		enrol(fake, "P-1", STANDING(NATIONAL), "");
+		enrol(fake, "P-2", STANDING(NATIONAL), "");
+		board(fake, 2, "P-9", SHIP);
+		SEND(fake, STRANGER, 3, "X-1", PersonRegistered, person_registered, .person = "X-1", .operation = OP,
+		     .standing = STANDING(NATIONAL));
+		SEND(fake, STRANGER, 4, "X-2", PersonRegistered, person_registered, .person = "X-2", .operation = OP,
+		     .standing = STANDING(NATIONAL));
+		if (!before)
+			steal_persons(fake, 500);
+		/* To register somebody again makes him nobody else's. */
+		SEND(fake, STRANGER, 501, "P-2", PersonRegistered, person_registered, .person = "P-2", .operation = OP,
+		     .standing = STANDING(NATIONAL));
+		assert_int_equal(operation_of(fake, OP)->persons, 5);
+		assert_int_equal(e12(fake, EVACUATION_MERGES, EVACUATION_ALL), 4);
+		/* Of its own it may; and an attempt is not in the owner's way. */
+		SEND(fake, STRANGER, 502, "X-2", PersonsMerged, persons_merged, .person = "X-2", .kept = "X-1");
+		SEND(fake, EMBASSY, 503, "P-2", PersonsMerged, persons_merged, .person = "P-2", .kept = "P-1");
+		assert_int_equal(operation_of(fake, OP)->persons, 3);
+		SEND(fake, "HQ", 504, "P-9", PersonsMerged, persons_merged, .person = "P-9", .kept = "X-1");
+		assert_int_equal(operation_of(fake, OP)->persons, 2);
+		assert_int_equal(e12(fake, EVACUATION_MERGES, EVACUATION_ALL), 4);
+		settle(fake);
+	}
+}
+
+static void seal(struct fake *fake, const char *mission, int64_t minute)
+{
+	char *persons[] = {"P-1", "Y-1"};
+	SEND(fake, mission, minute, SHIP, ManifestSealed, manifest_sealed, .leg = SHIP, .operation = OP, .expected = 2,
+	     .n_persons = 2, .persons = persons);
+}
+
+/* A stranger's list puts nobody on the leg, lets nobody miss it, and makes no heads. */
+static void test_manifest(void **state)
+{
+	(void)state;
+	for (int before = 0; before < 2; before++) {
+		struct fake *fake = open_operation();
+		if (before)
+			seal(fake, STRANGER, -500);
+		plan(fake, SHIP, "Jeddah", ZONE(STAGING), 10);
+		enrol(fake, "P-1", STANDING(NATIONAL), "");
+		board(fake, 20, "P-2", SHIP);
+		depart(fake, SHIP, 30);
+		if (!before)
+			seal(fake, STRANGER, 500);
+		assert_int_equal(operation_of(fake, OP)->persons, 2);
+		const EV(LegRow) *leg = leg_row(fake, SHIP);
+		assert_int_equal(leg->expected_named, 0);
+		assert_int_equal(leg->unlisted, 0);
+		assert_int_equal(leg->no_shows, 0);
+		assert_int_equal(person_row(fake, "P-1")->disposition, DISPOSITION(REGISTERED));
+		assert_int_equal(e12(fake, EVACUATION_LEG, SHIP), 1);
+		/* The same list from whose leg it is. */
+		seal(fake, EMBASSY, 501);
+		assert_int_equal(operation_of(fake, OP)->persons, 3);
+		leg = leg_row(fake, SHIP);
+		assert_int_equal(leg->expected_named, 2);
+		assert_int_equal(leg->unlisted, 1);
+		assert_int_equal(leg->no_shows, 2);
+		settle(fake);
+	}
+}
+
 static void test_unmerge(void **state)
 {
 	(void)state;
@@ -128,10 +209,9 @@ static void test_named_by_the_subject_alone(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_operation),
-		cmocka_unit_test(test_leg),
-		cmocka_unit_test(test_unmerge),
-		cmocka_unit_test(test_named_by_the_subject_alone),
+		cmocka_unit_test(test_operation), cmocka_unit_test(test_leg),
+		cmocka_unit_test(test_merge),     cmocka_unit_test(test_manifest),
+		cmocka_unit_test(test_unmerge),   cmocka_unit_test(test_named_by_the_subject_alone),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /*
  * The view of consular.evacuation.v1: which fact belongs to what, and the kinds of row in their rank.
  *
+ *   registrar     whose a reference is                                                    one a reference
  *   itinerary     what a leg's people must know of it                                     one a leg
  *   merges        which references are one human (E6)                                     one row, "all"
  *   registration  what is said under one reference of a person                            one a reference
@@ -38,6 +39,12 @@ static void touch_person(struct vl_touch *touch, const char *person)
 	touch_ref(touch, EVACUATION_REGISTRATION, person);
 }
 
+static void touch_registered(struct vl_touch *touch, const char *person)
+{
+	touch_ref(touch, EVACUATION_REGISTRAR, person);
+	touch_person(touch, person);
+}
+
 static void touch_operation(struct vl_touch *touch, const char *operation)
 {
 	touch_ref(touch, EVACUATION_OPERATION, operation);
@@ -52,6 +59,12 @@ static void touch_merge(struct vl_touch *touch, const char *person)
 {
 	vl_touch(touch, EVACUATION_MERGES, EVACUATION_ALL);
 	touch_person(touch, person);
+}
+
+static void touch_merged(struct vl_touch *touch, const char *person)
+{
+	touch_ref(touch, EVACUATION_REGISTRAR, person);
+	touch_merge(touch, person);
 }
 
 /* A field of a payload that names an entity, one or many, and what naming it touches. */
@@ -85,7 +98,7 @@ static const struct named named[] = {
 	{&EV_TYPE(checkpoints_recorded), "persons", touch_person},
 	{&EV_TYPE(no_shows_recorded), "persons", touch_person},
 	{&EV_TYPE(guardian_overridden), "person", touch_person},
-	{&EV_TYPE(person_registered), "person", touch_person},
+	{&EV_TYPE(person_registered), "person", touch_registered},
 	{&EV_TYPE(party_joined), "person", touch_person},
 	{&EV_TYPE(contact_recorded), "person", touch_person},
 	{&EV_TYPE(wish_recorded), "person", touch_person},
@@ -94,11 +107,11 @@ static const struct named named[] = {
 	{&EV_TYPE(disposition_written), "person", touch_person},
 	{&EV_TYPE(staging_arrival_recorded), "persons", touch_person},
 	{&EV_TYPE(staging_departure_recorded), "persons", touch_person},
-	{&EV_TYPE(persons_merged), "person", touch_merge},
-	{&EV_TYPE(persons_merged), "kept", touch_merge},
+	{&EV_TYPE(persons_merged), "person", touch_merged},
+	{&EV_TYPE(persons_merged), "kept", touch_merged},
 	{&EV_TYPE(persons_unmerged), "person", touch_merge},
 	{&EV_TYPE(persons_unmerged), "kept", touch_merge},
-	{&EV_TYPE(birth_recorded), "person", touch_person},
+	{&EV_TYPE(birth_recorded), "person", touch_registered},
 	{&EV_TYPE(death_recorded), "person", touch_person},
 };
 
@@ -116,6 +129,8 @@ static void touch_subject(struct vl_touch *touch, const struct vl_fact *fact)
 		{"Situation", touch_operation},
 		{"Cumulative", touch_operation},
 		{"Staging", touch_operation},
+		{"PersonRegistered", touch_registered},
+		{"Birth", touch_registered},
 		{"Leg", touch_leg},
 		{"Manifest", touch_leg},
 		{"Capacity", touch_leg},
@@ -162,6 +177,14 @@ static void touch_fact(struct vl_touch *touch, const struct vl_fact *fact)
 }
 
 static const struct vl_kind kinds[EVACUATION_KINDS] = {
+	[EVACUATION_REGISTRAR] =
+		{
+			.name = "registrar",
+			.row = &EV_TYPE(registrar_row),
+			.step = vl_evacuation_registrar_step,
+			.contribute = vl_evacuation_registrar_contribute,
+			.columns = vl_evacuation_registrar_columns,
+		},
 	[EVACUATION_ITINERARY] =
 		{
 			.name = "itinerary",

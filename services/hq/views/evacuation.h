@@ -28,6 +28,7 @@
 
 /* In rank: a row reads those before it and tells those after it. */
 enum evacuation_kind {
+	EVACUATION_REGISTRAR,
 	EVACUATION_ITINERARY,
 	EVACUATION_MERGES,
 	EVACUATION_REGISTRATION,
@@ -102,6 +103,12 @@ struct evacuation_owning {
 	Valise__V1__Violation ***violations;
 };
 void vl_evacuation_keep_said(struct vl_fold *fold, const struct vl_fact *fact);
+
+/* Who that is, as far as it is known; NULL for nobody. */
+struct evacuation_owners {
+	const char *owner, *opener;
+};
+struct evacuation_owners vl_evacuation_owners(struct vl_fold *fold, const struct evacuation_owning *owning);
 void vl_evacuation_take_said(struct vl_fold *fold, ProtobufCMessage *row, const struct evacuation_owning *owning);
 
 /* What each kind is made by, in the file named after it; see struct vl_kind. */
@@ -111,6 +118,11 @@ void vl_evacuation_take_said(struct vl_fold *fold, ProtobufCMessage *row, const 
 #define EVACUATION_CONTRIBUTE(kind) \
 	void vl_evacuation_##kind##_contribute(struct vl_fold *fold, const ProtobufCMessage *row)
 
+/* E12: whether the mission may say that two references are one human. */
+bool vl_evacuation_may_merge(struct vl_fold *fold, const char *mission, const char *person, const char *kept);
+
+EVACUATION_STEP(registrar);
+EVACUATION_CONTRIBUTE(registrar);
 EVACUATION_STEP(itinerary);
 EVACUATION_FINISH(itinerary);
 EVACUATION_CONTRIBUTE(itinerary);
@@ -134,8 +146,9 @@ EVACUATION_STEP(crisis);
 EVACUATION_FINISH(crisis);
 
 /* Columns of `ls`, in evacuation_columns.c. */
-extern const struct vl_column vl_evacuation_itinerary_columns[], vl_evacuation_merges_columns[],
-	vl_evacuation_registration_columns[], vl_evacuation_person_columns[], vl_evacuation_party_columns[],
-	vl_evacuation_leg_columns[], vl_evacuation_operation_columns[], vl_evacuation_crisis_columns[];
+extern const struct vl_column vl_evacuation_registrar_columns[], vl_evacuation_itinerary_columns[],
+	vl_evacuation_merges_columns[], vl_evacuation_registration_columns[], vl_evacuation_person_columns[],
+	vl_evacuation_party_columns[], vl_evacuation_leg_columns[], vl_evacuation_operation_columns[],
+	vl_evacuation_crisis_columns[];
 
 #endif

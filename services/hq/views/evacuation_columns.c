@@ -68,6 +68,16 @@ static void put_violations(struct vl_buf *out, size_t count, Valise__V1__Violati
 			  ((const EV(type) *)row)->violations_by_rule);       \
 	}
 
+/* -- registrar -- */
+
+TEXT(registrar_mission, RegistrarRow, mission)
+
+const struct vl_column vl_evacuation_registrar_columns[] = {
+	{"REFERENCE", vl_view_put_key},
+	{"REGISTERED BY", registrar_mission},
+	{NULL, NULL},
+};
+
 /* -- itinerary -- */
 
 TEXT(itinerary_operation, ItineraryRow, operation)
@@ -132,8 +142,15 @@ CELL(person_legs)
 {
 	const EV(PersonRow) *person = (const EV(PersonRow) *)row;
 	(void)key, (void)now;
-	for (size_t i = 0; i < person->n_legs; i++)
-		vl_buf_printf(out, "%s%s", i == 0 ? "" : " ", person->legs[i]->leg);
+	size_t said = 0;
+	for (size_t i = 0; i < person->n_legs; i++) {
+		const EV(PersonLeg) *leg = person->legs[i];
+		/* Named by a manifest alone that does not count (E12). */
+		if (leg->checkpoint == CHECKPOINT(UNSPECIFIED) && !leg->expected && !leg->no_show && !leg->born &&
+		    !leg->died)
+			continue;
+		vl_buf_printf(out, "%s%s", said++ == 0 ? "" : " ", leg->leg);
+	}
 }
 
 const struct vl_column vl_evacuation_person_columns[] = {

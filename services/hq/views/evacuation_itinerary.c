@@ -101,11 +101,14 @@ EVACUATION_STEP(itinerary)
 EVACUATION_FINISH(itinerary)
 {
 	EV(ItineraryRow) *itinerary = row_of(row);
-	vl_evacuation_take_said(fold, row,
-				&(struct evacuation_owning){.begins = &EV_TYPE(leg_planned),
-							    .opens = &EV_TYPE(leg_opened),
-							    .theirs = true,
-							    .steps = owned});
+	const struct evacuation_owning owning = {
+		.begins = &EV_TYPE(leg_planned), .opens = &EV_TYPE(leg_opened), .theirs = true, .steps = owned};
+	const struct evacuation_owners owners = vl_evacuation_owners(fold, &owning);
+	vl_evacuation_take_said(fold, row, &owning);
+	if (owners.owner != NULL) {
+		itinerary->owner = vl_view_keep(fold, owners.owner);
+		itinerary->opener = vl_view_keep(fold, owners.opener);
+	}
 	/* A leg that has arrived has departed, whether or not the port of departure can tell us yet. */
 	itinerary->departed = itinerary->departed || itinerary->arrived;
 }

@@ -87,6 +87,20 @@ static bool may_undo(EV(Merge) *undoing, const EV(Merge) *merge)
 	return false;
 }
 
+/* E12: those of the statements that may be made; one that may not leaves its word. Returns how many. */
+static size_t keep_owned(struct vl_fold *fold, EV(MergesRow) *merges, struct said *said)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < merges->n_merges; i++) {
+		EV(Merge) *merge = merges->merges[i];
+		if (merge->undone || vl_evacuation_may_merge(fold, merge->mission, merge->person, merge->kept))
+			said[kept++] = (struct said){merge, i};
+		else
+			merge->refused = (char *)(uintptr_t) "it has not registered both first";
+	}
+	return kept;
+}
+
 /* Of each pair keep the first statement since the last undoing, where it was not undone. Returns how many. */
 static size_t standing(struct said *said, size_t count)
 {
@@ -177,12 +191,13 @@ static void list_refused(struct vl_fold *fold, EV(MergesRow) *merges)
 	size_t refused = 0;
 	for (size_t i = 0; i < merges->n_merges; i++) {
 		const EV(Merge) *merge = merges->merges[i];
-		if (!merge->undone || vl_evacuation_is_empty(merge->refused) || refused++ >= EVACUATION_TRIED_MAX)
+		if (vl_evacuation_is_empty(merge->refused) || refused++ >= EVACUATION_TRIED_MAX)
 			continue;
 		const struct vl_fact fact = {.id = merge->event.data};
 		vl_fold_violation(fold, &merges->n_violations, &merges->violations, "E12",
-				  fact.id != NULL ? &fact : NULL, "%s unmerged from %s by %s changes nothing: %s",
-				  merge->person, merge->kept, merge->mission, merge->refused);
+				  fact.id != NULL ? &fact : NULL, "%s %s %s by %s changes nothing: %s", merge->person,
+				  merge->undone ? "unmerged from" : "merged into", merge->kept, merge->mission,
+				  merge->refused);
 	}
 }
 
@@ -194,8 +209,7 @@ EVACUATION_FINISH(merges)
 	struct node *nodes = vl_fold_alloc(fold, (2 * count + 1) * sizeof(*nodes));
 	if (said == NULL || nodes == NULL)
 		return;
-	for (size_t i = 0; i < count; i++)
-		said[i] = (struct said){merges->merges[i], i};
+	count = keep_owned(fold, merges, said);
 	count = standing(said, count);
 	list_refused(fold, merges);
 	struct forest forest = make_forest(nodes, said, count);

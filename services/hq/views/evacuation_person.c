@@ -50,9 +50,10 @@ static struct evacuation_way *way_of(struct gathering *gathering, const EV(Regis
 	return *named = way;
 }
 
-static void lay_over(EV(RegistrationLeg) *all, const EV(RegistrationLeg) *leg)
+static void lay_over(struct vl_fold *fold, EV(RegistrationLeg) *all, const EV(RegistrationLeg) *leg)
 {
-	all->expected = all->expected || leg->expected;
+	for (size_t i = 0; i < leg->n_sealed_by; i++)
+		vl_fold_add_text(fold, leg->sealed_by[i], &all->n_sealed_by, &all->sealed_by);
 	all->allocated = all->allocated || leg->allocated;
 	all->checked_in = all->checked_in || leg->checked_in;
 	all->no_show = all->no_show || leg->no_show;
@@ -100,7 +101,7 @@ static void add_reference(struct gathering *gathering, const EV(RegistrationRow)
 	for (size_t i = 0; i < from->n_legs; i++) {
 		struct evacuation_way *way = way_of(gathering, from->legs[i]);
 		if (way != NULL)
-			lay_over(&way->facts, from->legs[i]);
+			lay_over(fold, &way->facts, from->legs[i]);
 	}
 	for (size_t i = 0; i < from->n_violations; i++) {
 		Valise__V1__Violation *copy =
@@ -141,14 +142,31 @@ static EV(Checkpoint) furthest(const EV(RegistrationLeg) *facts, const EV(Person
 	return facts->allocated ? CHECKPOINT(ALLOCATED) : CHECKPOINT(UNSPECIFIED);
 }
 
+/* A manifest counts where it is its leg's (E12). */
+static bool is_expected(const EV(ItineraryRow) *itinerary, const EV(RegistrationLeg) *facts)
+{
+	if (itinerary == NULL || vl_evacuation_is_empty(itinerary->owner))
+		return facts->n_sealed_by > 0;
+	for (size_t i = 0; i < facts->n_sealed_by; i++) {
+		const char *by = facts->sealed_by[i];
+		if (strcmp(by, EVACUATION_HQ) == 0 || strcmp(by, itinerary->owner) == 0 ||
+		    strcmp(by, itinerary->opener) == 0)
+			return true;
+	}
+	return false;
+}
+
 static void show_leg(struct vl_fold *fold, EV(PersonRow) *row, struct evacuation_way *way, bool dead)
 {
-	const EV(RegistrationLeg) *facts = &way->facts;
+	EV(RegistrationLeg) *facts = &way->facts;
 	EV(PersonLeg) *shown = way->shown = vl_fold_add(fold, &EV_TYPE(person_leg), &row->n_legs, &row->legs);
 	way->itinerary = (const EV(ItineraryRow) *)vl_fold_row(fold, EVACUATION_ITINERARY, facts->leg);
 	if (shown == NULL)
 		return;
 	const EV(ItineraryRow) *itinerary = way->itinerary;
+	facts->expected = is_expected(itinerary, facts);
+	if (facts->expected && itinerary != NULL && vl_evacuation_is_empty(row->operation))
+		row->operation = itinerary->operation;
 	bool off = facts->disembarked || facts->handed_over;
 	bool gone = itinerary != NULL && (itinerary->departed || itinerary->closed);
 	shown->leg = facts->leg;

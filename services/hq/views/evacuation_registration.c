@@ -292,14 +292,19 @@ static void take_no_show(struct vl_fold *fold, ProtobufCMessage *message, const 
 		leg->last = statement(fold, row, fact);
 }
 
+/* Whether it counts, and for which operation, only the leg can say (evacuation_person.c). */
 static void take_manifest(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
 {
 	const EV(ManifestSealed) *manifest = (const EV(ManifestSealed) *)fact->payload;
-	EV(RegistrationRow) *row = row_of(message);
-	name_operation(fold, row, manifest->operation);
-	EV(RegistrationLeg) *leg = leg_of(fold, row, manifest->leg);
-	if (leg != NULL)
-		leg->expected = true;
+	EV(RegistrationLeg) *leg = leg_of(fold, row_of(message), manifest->leg);
+	if (leg == NULL)
+		return;
+	leg->expected = true;
+	/* One sender's facts follow on one another, but for those of others in between. */
+	for (size_t i = leg->n_sealed_by; i > 0; i--)
+		if (strcmp(leg->sealed_by[i - 1], fact->mission) == 0)
+			return;
+	vl_fold_add_text(fold, fact->mission, &leg->n_sealed_by, &leg->sealed_by);
 }
 
 static void take_overridden(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)

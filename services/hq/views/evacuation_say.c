@@ -49,6 +49,21 @@ static const char *owner_of(const struct said *said, const ProtobufCMessageDescr
 	return owner;
 }
 
+static struct evacuation_owners owners_of(const struct said *said, const struct evacuation_owning *owning)
+{
+	return (struct evacuation_owners){
+		owner_of(said, owning->begins, owning->theirs),
+		owning->opens != NULL ? owner_of(said, owning->opens, owning->theirs) : NULL,
+	};
+}
+
+struct evacuation_owners vl_evacuation_owners(struct vl_fold *fold, const struct evacuation_owning *owning)
+{
+	const struct said *said = *vl_fold_slot(fold, EVACUATION_SLOT_SAID);
+
+	return said == NULL ? (struct evacuation_owners){NULL, NULL} : owners_of(said, owning);
+}
+
 void vl_evacuation_take_said(struct vl_fold *fold, ProtobufCMessage *row, const struct evacuation_owning *owning)
 {
 	const struct said *said = *vl_fold_slot(fold, EVACUATION_SLOT_SAID);
@@ -56,8 +71,8 @@ void vl_evacuation_take_said(struct vl_fold *fold, ProtobufCMessage *row, const 
 
 	if (said == NULL)
 		return;
-	const char *owner = owner_of(said, owning->begins, owning->theirs), *lead = NULL;
-	const char *opener = owning->opens != NULL ? owner_of(said, owning->opens, owning->theirs) : NULL;
+	const struct evacuation_owners owners = owners_of(said, owning);
+	const char *owner = owners.owner, *opener = owners.opener, *lead = NULL;
 	for (size_t i = 0; i < said->count; i++) {
 		const struct vl_fact *fact = said->facts[i];
 		bool may = owner == NULL || is_headquarters(fact) || strcmp(fact->mission, owner) == 0 ||
