@@ -215,6 +215,11 @@ static void what_is_unknown_is_never_the_highest(void **state)
 	assert_int_equal(vl_alert_level_at(rows, 1, vl_time_from_ms(T0 + 50 * HOUR)), ALERT_COLOUR(ORANGE));
 	assert_true(vl_alert_stronger((ALERT(Wording))1, (ALERT(Wording))77));
 	assert_false(vl_alert_stronger((ALERT(Wording))77, (ALERT(Wording))0));
+	/* Of what status it is nobody knows: it is not real, and may not reach the public (A1). */
+	ISSUE(&b, alert_published, .id = "N-3", .colour = ALERT_COLOUR(RED), .status = (ALERT(CapStatus))99,
+	      .on_app = true);
+	assert_int_equal(broken(&b, "N-3", "A1"), 1);
+	assert_int_equal(level_at(&b, "SD", 50), ALERT_COLOUR(ORANGE));
 	done(&b);
 }
 

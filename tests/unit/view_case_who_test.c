@@ -118,6 +118,81 @@ static void an_unknown_priority_is_never_the_highest(void **state)
 	done(&b);
 }
 
+/* Each of the fields that rules read, with a number that this build does not know: it never stands above one that is known. */
+#define UNKNOWN 9999
+
+static void known_stands(struct bench *b, const char *key)
+{
+	tell(b, A, key, opening(CASE_TYPE(LAW)));
+	tell(b, A, key, EVENT(CaseTriaged, case_triaged, .priority = P(2), .mode = HUMAN));
+}
+
+static void lower_by_who_knows_whom(struct bench *b, const char *key)
+{
+	tell(b, A, key, EVENT(PriorityLowered, priority_lowered, .to = P(4), .mode = (CASE(Mode))UNKNOWN));
+	assert_int_equal(row_of(b, key)->priority, P(2));
+	assert_int_equal(broken(b, key, "C8"), 1);
+}
+
+static void close_by_who_knows_whom(struct bench *b, const char *key)
+{
+	tell(b, A, key, EVENT(CaseClosed, case_closed, .outcome = HELPED, .mode = (CASE(Mode))UNKNOWN));
+	assert_int_equal(row_of(b, key)->state, CASE_STATE(TRIAGED));
+	assert_int_equal(broken(b, key, "C8"), 1);
+}
+
+static void lower_to_who_knows_what(struct bench *b, const char *key)
+{
+	tell(b, A, key, EVENT(PriorityLowered, priority_lowered, .to = (CASE(Priority))UNKNOWN, .mode = AUTOMATIC));
+	assert_int_equal(row_of(b, key)->priority, P(2));
+	assert_int_equal(broken(b, key, "C8"), 1);
+}
+
+static void close_for_who_knows_what(struct bench *b, const char *key)
+{
+	tell(b, A, key,
+	     EVENT(CaseClosed, case_closed, .outcome = (CASE(Outcome))UNKNOWN, .unable = (CASE(UnableReason))UNKNOWN));
+	assert_int_equal(row_of(b, key)->state, CASE_STATE(CLOSED));
+	assert_int_equal(broken(b, key, "C7"), 2);
+}
+
+static void agree_to_who_knows_what(struct bench *b, const char *key)
+{
+	tell(b, A, key, EVENT(RefusedBySubject, refused_by_subject));
+	tell(b, A, key, EVENT(ConsentGiven, consent_given, .scope = (CASE(ConsentScope))UNKNOWN));
+	assert_true(row_of(b, key)->help_refused);
+	/* Not to agree any more is the safe side. */
+	tell(b, A, key, EVENT(ConsentGiven, consent_given, .scope = 1));
+	tell(b, A, key, EVENT(ConsentWithdrawn, consent_withdrawn, .scope = (CASE(ConsentScope))UNKNOWN));
+	assert_true(row_of(b, key)->help_refused);
+}
+
+static void be_of_who_knows_what_type(struct bench *b, const char *key)
+{
+	tell(b, A, key, EVENT(CaseClassified, case_classified, .type = (CASE(CaseType))UNKNOWN));
+	tell(b, A, "SD-2", opening((CASE(CaseType))(2 * UNKNOWN)));
+	tell(b, A, "SD-2", EVENT(CaseTriaged, case_triaged, .priority = (CASE(Priority))UNKNOWN, .mode = HUMAN));
+	const CASE(BoardRow) *board = board_of(b, CASE_BOARD_ALL);
+	assert_int_equal(board->n_by_group, 1);
+	assert_int_equal(board->by_group[0]->count, 2);
+	assert_int_equal(board->n_by_priority, 1);
+}
+
+static void what_is_unknown_never_stands_above_what_is_known(void **state)
+{
+	static void (*const table[])(struct bench * b, const char *key) = {
+		lower_by_who_knows_whom,  close_by_who_knows_whom, lower_to_who_knows_what,
+		close_for_who_knows_what, agree_to_who_knows_what, be_of_who_knows_what_type,
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct bench b = bench();
+		known_stands(&b, "SD-1");
+		table[i](&b, "SD-1");
+		done(&b);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -127,6 +202,7 @@ int main(void)
 		cmocka_unit_test(another_closes_nothing_before_it_is_opened),
 		cmocka_unit_test(another_counts_consents_and_stops_no_clock),
 		cmocka_unit_test(an_unknown_priority_is_never_the_highest),
+		cmocka_unit_test(what_is_unknown_never_stands_above_what_is_known),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

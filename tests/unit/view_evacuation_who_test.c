@@ -174,6 +174,95 @@ static void test_manifest(void **state)
 	}
 }
 
+/* -- numbers that this build does not know -- */
+
+#define UNKNOWN 9999
+
+static void land_nowhere(struct fake *fake)
+{
+	plan(fake, SHIP, "Nowhere", (EV(PlaceZone))UNKNOWN, 10);
+	board(fake, 20, "P-1", SHIP);
+	depart(fake, SHIP, 30);
+	pass(fake, JEDDAH, 40, "P-1", SHIP, CHECKPOINT(DISEMBARKED));
+	assert_false(person_row(fake, "P-1")->out);
+}
+
+static void stay_nowhere(struct fake *fake)
+{
+	EV(Place) nowhere = place("Nowhere", (EV(PlaceZone))UNKNOWN);
+	char *one[] = {"P-1"};
+	SEND(fake, EMBASSY, 10, OP, StagingArrivalRecorded, staging_arrival_recorded, .operation = OP, .area = &nowhere,
+	     .n_persons = 1, .persons = one);
+	assert_false(person_row(fake, "P-1")->out);
+}
+
+static void stand_nowhere(struct fake *fake)
+{
+	dispose(fake, 10, "P-1", DISPOSITION(AT_STAGING));
+	dispose(fake, 11, "P-1", (EV(Disposition))UNKNOWN);
+	assert_int_equal(person_row(fake, "P-1")->disposition, DISPOSITION(AT_STAGING));
+}
+
+static void pass_nothing(struct fake *fake)
+{
+	plan(fake, SHIP, "Jeddah", ZONE(STAGING), 10);
+	board(fake, 20, "P-1", SHIP);
+	pass(fake, JEDDAH, 40, "P-1", SHIP, (EV(Checkpoint))UNKNOWN);
+	assert_int_equal(leg_row(fake, SHIP)->aboard, 1);
+	assert_int_equal(person_row(fake, "P-1")->legs[0]->checkpoint, CHECKPOINT(BOARDED));
+}
+
+static void want_nothing(struct fake *fake)
+{
+	SEND(fake, EMBASSY, 10, "P-1", WishRecorded, wish_recorded, .person = "P-1", .operation = OP,
+	     .wish = CONSULAR__EVACUATION__V1__WISH__WISH_LEAVE);
+	SEND(fake, EMBASSY, 11, "P-1", WishRecorded, wish_recorded, .person = "P-1", .operation = OP,
+	     .wish = (EV(Wish))UNKNOWN);
+	assert_int_equal(person_row(fake, "P-1")->disposition, DISPOSITION(WISHES_TO_LEAVE));
+}
+
+static void be_somewhere(struct fake *fake)
+{
+	enrol(fake, "P-2", STANDING(NATIONAL), "");
+	merge(fake, 10, "P-2", "P-1");
+	SEND(fake, EMBASSY, 11, "P-1", WhereaboutsNoted, whereabouts_noted, .person = "P-1", .operation = OP,
+	     .whereabouts = (EV(Whereabouts))UNKNOWN);
+	SEND(fake, EMBASSY, 12, "P-2", WhereaboutsNoted, whereabouts_noted, .person = "P-2", .operation = OP,
+	     .whereabouts = CONSULAR__EVACUATION__V1__WHEREABOUTS__WHEREABOUTS_BELIEVED_MISSING);
+	assert_int_equal(person_row(fake, "P-1")->whereabouts,
+			 CONSULAR__EVACUATION__V1__WHEREABOUTS__WHEREABOUTS_BELIEVED_MISSING);
+}
+
+static void be_of_another_state(struct fake *fake)
+{
+	enrol(fake, "P-3", (EV(Standing))UNKNOWN, "");
+	const EV(OperationRow) *row = operation_row(fake);
+	assert_int_equal(row->nationals, 1);
+	assert_int_equal(row->standing_unknown, 1);
+}
+
+static void be_counted(struct fake *fake)
+{
+	report(fake, 10, "", (EV(Measure))UNKNOWN, 900, (EV(Qualifier))UNKNOWN);
+	report(fake, 11, "", MEASURE(OUT), 900, QUALIFIER(ABOUT));
+	assert_int_equal(broken(operation_row(fake), "E10"), 0);
+}
+
+static void test_unknown_numbers(void **state)
+{
+	static void (*const table[])(struct fake * fake) = {
+		land_nowhere, stay_nowhere, stand_nowhere,       pass_nothing,
+		want_nothing, be_somewhere, be_of_another_state, be_counted,
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct fake *fake = open_operation();
+		enrol(fake, "P-1", STANDING(NATIONAL), "");
+		table[i](fake);
+		settle(fake);
+	}
+}
+
 static void test_unmerge(void **state)
 {
 	(void)state;
@@ -209,9 +298,13 @@ static void test_named_by_the_subject_alone(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_operation), cmocka_unit_test(test_leg),
-		cmocka_unit_test(test_merge),     cmocka_unit_test(test_manifest),
-		cmocka_unit_test(test_unmerge),   cmocka_unit_test(test_named_by_the_subject_alone),
+		cmocka_unit_test(test_operation),
+		cmocka_unit_test(test_leg),
+		cmocka_unit_test(test_merge),
+		cmocka_unit_test(test_manifest),
+		cmocka_unit_test(test_unknown_numbers),
+		cmocka_unit_test(test_unmerge),
+		cmocka_unit_test(test_named_by_the_subject_alone),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

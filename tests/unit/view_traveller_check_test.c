@@ -209,6 +209,20 @@ static void a_duplicate_is_not_asked(void **state)
 	done(&w);
 }
 
+/* Of whoever answers a number is given that this build does not know: it is not they themselves. */
+static void an_unknown_answerer_is_not_they_themselves(void **state)
+{
+	(void)state;
+	struct world w = begin();
+	tell(&w, "HQ", "SC-1", opening("SD", 0, 0));
+	tell(&w, A, "T-1", residence(4, (struct stay){"SD", "", 0, NO_END}));
+	tell(&w, A, "T-1", reply("SC-1", 0, 4, SELF));
+	tell(&w, A, "T-1", reply("SC-1", 4, 0, (TRAVELLER(Answerer))9999));
+	expect_count(&w, "SC-1", 4, 0, 4, 0);
+	assert_int_equal(check_of(&w, "SC-1")->n_help_open, 1);
+	done(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -220,6 +234,7 @@ int main(void)
 		cmocka_unit_test(a_call_after_one_was_taken_up_is_open),
 		cmocka_unit_test(the_last_checks_of_a_mission_ask),
 		cmocka_unit_test(a_duplicate_is_not_asked),
+		cmocka_unit_test(an_unknown_answerer_is_not_they_themselves),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -129,11 +129,18 @@ static bool public(ALERT(AlertChannel) channel)
 	return channel > CONSULAR__ALERT__V1__ALERT_CHANNEL__ALERT_CHANNEL_INTERNAL;
 }
 
+/* What a program that knows more than this build made it is not known to be. */
+static bool is_real(ALERT(CapStatus) status)
+{
+	if (status == ALERT_STATUS(TEST) || status == ALERT_STATUS(EXERCISE) || status == ALERT_STATUS(DRAFT))
+		return false;
+	return status == 0 || vl_view_rank(&consular__alert__v1__cap_status__descriptor, (int)status) != 0;
+}
+
 /* A1: only what is real reaches the public. */
 static void check_status(struct vl_fold *fold, ALERT(AlertRow) *row)
 {
-	if (row->status != ALERT_STATUS(TEST) && row->status != ALERT_STATUS(EXERCISE) &&
-	    row->status != ALERT_STATUS(DRAFT))
+	if (is_real(row->status))
 		return;
 	const char *status = vl_alert_enum(ALERT_STATUS_TEXT, row->status);
 	struct vl_fact publication = {.id = row->publication.data};

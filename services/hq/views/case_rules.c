@@ -16,9 +16,10 @@ bool vl_case_ended(CASE(CaseState) state)
 	       state == CASE_STATE(INELIGIBLE) || state == CASE_STATE(REFUSED_BY_SUBJECT);
 }
 
+/* That of the types that this build does not know is 0: there may be any number of them. */
 static int group_of(int type)
 {
-	return type / 100 * 100;
+	return vl_view_rank(&consular__case__v1__case_type__descriptor, type) / 100 * 100;
 }
 
 static bool detention(const CASE(CaseRow) *row)
@@ -53,9 +54,10 @@ static void finish_closed(struct vl_fold *fold, CASE(CaseRow) *row)
 {
 	if (row->state != CASE_STATE(CLOSED))
 		return;
-	if (row->outcome == 0)
+	if (vl_view_rank(&consular__case__v1__outcome__descriptor, (int)row->outcome) == 0)
 		CASE_VIOLATION(fold, row, "C7", NULL, "closed without an outcome");
-	if (vl_case_count_of(row, "ContactMade") == 0 && row->unable == 0)
+	if (vl_case_count_of(row, "ContactMade") == 0 &&
+	    vl_view_rank(&consular__case__v1__unable_reason__descriptor, (int)row->unable) == 0)
 		CASE_VIOLATION(fold, row, "C7", NULL, "closed without a contact or a reason why none was made");
 	if (group_of((int)row->type) == CASE_TYPE(GUARDIANSHIP) && vl_case_count_of(row, "FamilyNotified") == 0 &&
 	    vl_case_count_of(row, "ProvinceNotified") == 0)
@@ -161,6 +163,6 @@ void vl_case_contribute(struct vl_fold *fold, const ProtobufCMessage *message)
 	add(fold, row, "incident", 1);
 	add(fold, row, "persons", row->persons);
 	add_group(fold, row);
-	if (opened && row->priority != 0)
+	if (opened && vl_view_rank(&consular__case__v1__priority__descriptor, (int)row->priority) != 0)
 		add_named(fold, row, "priority/", CASE_PRIORITY_TEXT, row->priority);
 }

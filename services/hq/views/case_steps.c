@@ -120,9 +120,11 @@ static void rise_to(CASE(CaseRow) *row, CASE(CaseState) state)
 		row->state = state;
 }
 
+/* A mode that this build does not know is no person (C8). */
 static bool automatic(CASE(Mode) mode)
 {
-	return mode == CONSULAR__CASE__V1__MODE__MODE_AUTOMATIC;
+	return mode == CONSULAR__CASE__V1__MODE__MODE_AUTOMATIC ||
+	       (mode != 0 && vl_view_rank(&consular__case__v1__mode__descriptor, (int)mode) == 0);
 }
 
 /* -- the moves -- */
@@ -353,6 +355,9 @@ static void consented(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_
 		row->disclosure_refused = false;
 		return;
 	}
+	/* To what it does not know this build holds nobody to have agreed. */
+	if (event->scope != 0 && vl_view_rank(&consular__case__v1__consent_scope__descriptor, (int)event->scope) == 0)
+		return;
 	row->help_refused = false;
 	if (row->state == CASE_STATE(REFUSED_BY_SUBJECT))
 		row->state = CASE_STATE(IN_PROGRESS);

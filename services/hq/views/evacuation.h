@@ -53,6 +53,12 @@ EV(Place) *vl_evacuation_keep_place(struct vl_fold *fold, const EV(Place) *place
 Google__Protobuf__Timestamp *vl_evacuation_as_of(struct vl_fold *fold, const struct vl_fact *fact,
 						 const Google__Protobuf__Timestamp *time);
 
+/* Whether people are out of danger in such a place; in one of a zone that is not known here they are not said to be. */
+static inline bool vl_evacuation_is_safe(EV(PlaceZone) zone)
+{
+	return vl_view_rank(&EV_TYPE(place_zone), (int)zone) >= ZONE(STAGING);
+}
+
 static inline bool vl_evacuation_is_empty(const char *text)
 {
 	return text == NULL || text[0] == '\0';

@@ -118,7 +118,7 @@ static void stand(struct vl_fold *fold, EV(PersonRow) *row, const struct evacuat
 
 static bool leads_out(const struct evacuation_way *way)
 {
-	return vl_evacuation_zone(way) >= ZONE(STAGING);
+	return vl_evacuation_is_safe(vl_evacuation_zone(way));
 }
 
 static bool is_out_by(const struct evacuation_way *way)

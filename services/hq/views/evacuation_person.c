@@ -90,7 +90,7 @@ static void add_reference(struct gathering *gathering, const EV(RegistrationRow)
 	add_once(fold, SLOT_PARTIES, from->party, &row->n_parties, &row->parties);
 	if (from->guardian)
 		add_once(fold, SLOT_GUARDIAN_OF, from->party, &row->n_guardian_of, &row->guardian_of);
-	if (row->whereabouts == 0)
+	if (vl_view_rank(&EV_TYPE(whereabouts), (int)row->whereabouts) == 0)
 		row->whereabouts = from->whereabouts;
 	human->registered = human->registered || from->registered;
 	human->contacted = human->contacted || from->contacted;

@@ -194,7 +194,7 @@ static void take_staged(struct vl_fold *fold, ProtobufCMessage *message, const s
 	EV(RegistrationRow) *row = row_of(message);
 	name_operation(fold, row, staged->operation);
 	state(fold, row, fact, DISPOSITION(AT_STAGING), staged->area == NULL ? NULL : staged->area->name);
-	if (staged->area != NULL && staged->area->zone >= ZONE(STAGING))
+	if (staged->area != NULL && vl_evacuation_is_safe(staged->area->zone))
 		row->ever_out = true;
 }
 
