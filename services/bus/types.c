@@ -46,6 +46,18 @@ const ProtobufCMessageDescriptor *vl_type_find(const char *name, size_t length)
 	return last;
 }
 
+const ProtobufCMessageDescriptor *const *vl_types_of(const char *lane, size_t *count)
+{
+	size_t first = 0;
+
+	while (first < vl_n_event_types && strcmp(vl_event_types[first]->package_name, lane) != 0)
+		first++;
+	for (*count = 0; first + *count < vl_n_event_types; (*count)++)
+		if (strcmp(vl_event_types[first + *count]->package_name, lane) != 0)
+			break;
+	return vl_event_types + first;
+}
+
 const ProtobufCMessageDescriptor *vl_message_find(const char *name, size_t length)
 {
 	return find(vl_message_types, vl_n_message_types, name, length);

@@ -56,6 +56,9 @@ const char *vl_precedence_name(enum vl_precedence precedence);
  * there is none. */
 const ProtobufCMessageDescriptor *vl_type_find(const char *name, size_t length);
 
+/* All event types of a lane, by name: a run of `*count`, static. */
+const ProtobufCMessageDescriptor *const *vl_types_of(const char *lane, size_t *count);
+
 /* Any message type by its full name, events or not. */
 const ProtobufCMessageDescriptor *vl_message_find(const char *name, size_t length);
 

@@ -401,6 +401,17 @@ const struct cli_verb cli_view_verbs[] = {
 		.run = check,
 	},
 	{
+		.name = "explain",
+		.args = "[LANE]",
+		.about = "Print what the view of a lane, or of each, declares: which row an event belongs to, what it "
+			 "writes\n"
+			 "there, the states, the time limits, the rules with their words, and what rows add to "
+			 "others.",
+		.options = 0,
+		.max_args = 1,
+		.run = cli_explain,
+	},
+	{
 		.name = "rebuild",
 		.args = "[LANE]",
 		.about = "Make the view of a lane, or of each, anew from the archive alone, without Kafka, and print "

@@ -6,6 +6,7 @@
 #include "bus/wire.h"
 #include "cli/table.h"
 #include "hq/fold.h"
+#include "hq/fold/bind.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -70,6 +71,7 @@ struct listing {
 	const struct vl_view *view;
 	size_t index; /* of the view */
 	unsigned kind;
+	struct vl_bound *bound;
 	struct vl_time now;
 	struct cli_table *table; /* NULL for JSON */
 	struct vl_buf out, cell;
@@ -83,7 +85,7 @@ static void put_row(struct listing *l, const char *key, const ProtobufCMessage *
 
 	for (size_t c = 0; columns[c].title != NULL; c++) {
 		vl_buf_reset(&l->cell);
-		columns[c].cell(key, row, l->now, &l->cell);
+		vl_bound_cell(l->bound, l->kind, c, key, row, l->now, &l->cell);
 		cli_table_put_bytes(l->table, vl_buf_bytes(&l->cell));
 	}
 }
@@ -117,7 +119,7 @@ static enum vl_err list_rows(struct listing *l, struct vl_txn *txn, struct vl_wh
 			vl_txn_fail(txn, VL_ERR_NOMEM);
 			break;
 		}
-		if (!l->options->all && kind->listed != NULL && !kind->listed(entity, row, l->now))
+		if (!l->options->all && !vl_bound_listed(l->bound, l->kind, entity, row, l->now))
 			continue;
 		if (l->table != NULL)
 			put_row(l, entity, row);
@@ -154,12 +156,27 @@ static enum vl_err check_hour(const struct listing *l, struct vl_why *why)
 	return err;
 }
 
+enum vl_err cli_views_bind(const struct vl_view *view, struct vl_bound **bound, struct vl_why *why)
+{
+	struct vl_buf wrong = {0};
+	enum vl_err err = VL_OK;
+
+	*bound = vl_view_bind(view, &wrong);
+	if (*bound == NULL)
+		err = wrong.size > 0 ? vl_fail(why, VL_ERR_BUG, "the view is declared wrongly: %s", vl_buf_text(&wrong))
+				     : VL_ERR_NOMEM;
+	vl_buf_free(&wrong);
+	return err;
+}
+
 static enum vl_err open_listing(struct listing *l, struct vl_why *why)
 {
 	const char *titles[CLI_COLUMNS];
 	size_t n = 0;
 
 	enum vl_err err = cli_views_kind(l->view, l->options->n_args > 0 ? l->options->args[0] : NULL, &l->kind, why);
+	if (err == VL_OK)
+		err = cli_views_bind(l->view, &l->bound, why);
 	if (err == VL_OK)
 		err = check_hour(l, why);
 	if (err != VL_OK)
@@ -203,6 +220,7 @@ static int ls(const struct cli_options *options)
 	vl_buf_free(&l.out);
 	vl_buf_free(&l.cell);
 	cli_table_close(l.table);
+	vl_view_unbind(l.bound);
 	vl_arena_close(l.arena);
 	return code;
 }

@@ -27,10 +27,12 @@ struct vl_fold *vl_fold_open(void)
 	fold->txn_arena = vl_arena_open(0);
 	fold->arena = vl_arena_open(0);
 	fold->dirty = calloc(vl_views_count() * FOLD_MAX_KINDS + 1, sizeof(struct dirty *));
+	fold->bound = calloc(vl_views_count() + 1, sizeof(*fold->bound));
 	fold->order = calloc(vl_views_count() + 1, sizeof(*fold->order));
 	fold->bounds = VL_FOLD_BOUNDS;
 	fold->shared.arena = fold->txn_arena;
-	if (fold->txn_arena == NULL || fold->arena == NULL || fold->dirty == NULL || fold->order == NULL) {
+	if (fold->txn_arena == NULL || fold->arena == NULL || fold->dirty == NULL || fold->order == NULL ||
+	    fold->bound == NULL || !vl_views_bind(fold->bound, &fold->packed)) {
 		vl_fold_close(fold);
 		return NULL;
 	}
@@ -57,6 +59,9 @@ void vl_fold_close(struct vl_fold *fold)
 		forget(fold);
 	free(fold->dirty);
 	free(fold->order);
+	for (size_t i = 0; fold->bound != NULL && vl_views[i] != NULL; i++)
+		vl_view_unbind(fold->bound[i]);
+	free(fold->bound);
 	vl_arena_close(fold->txn_arena);
 	vl_arena_close(fold->arena);
 	vl_buf_free(&fold->packed);

@@ -70,13 +70,18 @@ void vl_touch(struct vl_touch *touch, unsigned kind, const char *key)
 	file_under(touch, kind, key);
 }
 
+bool vl_touched(const struct vl_touch *touch)
+{
+	return touch->n > 0;
+}
+
 /* Where to go on; 0 where the fact is filed under all that it touches. */
 static uint32_t file_fact(struct vl_fold *fold, const struct vl_fact *fact, const struct vl_place *place, bool remove,
 			  const struct vl_fold_part *part)
 {
 	struct vl_touch touch = {fold, fact, place, remove, 0, part->first, part->room};
 
-	vl_views[fold->view]->touch(&touch, fact);
+	vl_bound_route(fold->bound[fold->view], &touch, fact);
 	return touch.n > part->first && touch.n - part->first > part->room ? part->first + (uint32_t)part->room : 0;
 }
 

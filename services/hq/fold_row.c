@@ -38,8 +38,8 @@ static void apply_changes(struct vl_fold *fold)
 static void contribute(struct vl_fold *fold, const ProtobufCMessage *row, int sign)
 {
 	fold->sign = sign;
-	if (row != NULL && fold_kind(fold)->contribute != NULL)
-		fold_kind(fold)->contribute(fold, row);
+	if (row != NULL)
+		vl_bound_contribute(fold->bound[fold->view], fold->kind, fold, row);
 }
 
 static bool has_tallies(struct vl_fold *fold)
@@ -93,7 +93,7 @@ static enum vl_err gather(struct vl_fold *fold, const struct dirty *entry, struc
 {
 	*count = *damaged = 0;
 	/* A kind that is made of tallies alone has no history to read. */
-	if (fold_kind(fold)->step == NULL)
+	if (!vl_bound_has_facts(fold->bound[fold->view], fold->kind))
 		return VL_OK;
 	if (entry->complete && entry->n_facts > 0 && entry->weight <= VL_FOLD_WEIGHT)
 		return filed_history(fold, entry, items, count);
@@ -150,10 +150,9 @@ static ProtobufCMessage *make_row(struct vl_fold *fold, const struct dirty *entr
 	protobuf_c_message_init(kind->row, row);
 	for (size_t i = 0; i < count; i++) {
 		fold->steps += items[i].shared ? 1 : vl_fact_weight(items[i].place.size);
-		kind->step(fold, row, &items[i].fact);
+		vl_bound_step(fold->bound[fold->view], fold->kind, fold, row, &items[i].fact);
 	}
-	if (kind->finish != NULL)
-		kind->finish(fold, row);
+	vl_bound_finish(fold->bound[fold->view], fold->kind, fold, row);
 	show_damage(fold, row, damaged);
 	show_beyond(fold, row);
 	return row;

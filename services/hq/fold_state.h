@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/hash.h"
 #include "hq/fold.h"
+#include "hq/fold/bind.h"
 #include "hq/history.h"
 #include "hq/todo.h"
 #include "hq/views.h"
@@ -63,6 +64,7 @@ struct vl_fold {
 	struct vl_arena *arena;     /* until one entity is done */
 	struct vl_facts shared;     /* until settle */
 	struct vl_buf packed;
+	struct vl_bound **bound; /* the views */
 	struct dirty **dirty; /* view * FOLD_MAX_KINDS + kind */
 	size_t view;
 	unsigned kind;

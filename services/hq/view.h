@@ -1,8 +1,9 @@
 /*
  * A view: how one lane's facts become rows that people act on.
  *
- * A lane's file in views/ fills in one `struct vl_view`; the engine (fold.h) does the rest: it keeps every history, calls
- * the functions below, stores the rows, and gives the same rows for the same set of facts in whatever order they came.
+ * A lane's file in views/ fills in one `struct vl_view` (fold/declare.h); the engine (fold.h) does the rest: it keeps every history,
+ * applies the view's tables and functions, stores the rows, and gives the same rows for the same set of facts in whatever order they came.
+ * Here is what a view's own functions call.
  *
  * - A view has kinds of row, listed in their rank: a case, a leg, a person. An entity is one (kind, key).
  * - `touch` says which entities a fact belongs to. The fact enters the history of each.
@@ -47,6 +48,9 @@ struct vl_fold;
 /* Say that the fact at hand belongs to entity (kind, key), which is copied. `kind` is an index into the view's kinds. An empty key is
  * ignored; a key of more than 128 bytes is shortened by its digest (the same wherever a key is named). */
 void vl_touch(struct vl_touch *touch, unsigned kind, const char *key);
+
+/* Whether it belongs to any so far. */
+bool vl_touched(const struct vl_touch *touch);
 
 /* -- in step and finish -- */
 
@@ -154,41 +158,5 @@ void vl_view_list_counts(struct vl_fold *fold, unsigned kind, const char *prefix
 void vl_view_put_key(const char *key, const ProtobufCMessage *row, struct vl_time now, struct vl_buf *out);
 void vl_view_put_rules(struct vl_buf *out, size_t count, Valise__V1__Violation *const *violations);
 void vl_view_put_counts(struct vl_buf *out, size_t count, Valise__V1__Count *const *counts);
-
-/* -- what a view's file fills in -- */
-
-/* One column of `ls`. `cell` prints the row's value into `out`; `now` is for what depends on the hour of asking, such as
- * "in force", which a row itself never says. */
-struct vl_column {
-	const char *title;
-	void (*cell)(const char *key, const ProtobufCMessage *row, struct vl_time now, struct vl_buf *out);
-};
-
-/* One kind of row. */
-struct vl_kind {
-	const char *name;                      /* "case", "leg": what `valise <noun> ls KIND` takes */
-	const ProtobufCMessageDescriptor *row; /* a message of the lane's view.proto */
-	/* May be NULL where a row is made of tallies alone. */
-	void (*step)(struct vl_fold *fold, ProtobufCMessage *row, const struct vl_fact *fact);
-	/* May be NULL. */
-	void (*finish)(struct vl_fold *fold, ProtobufCMessage *row);
-	/* May be NULL. `row` was made by step and finish, now or earlier; the function must say the same for the same row. */
-	void (*contribute)(struct vl_fold *fold, const ProtobufCMessage *row);
-	const struct vl_column *columns; /* ends with a NULL title */
-	/* May be NULL: every row is listed. False leaves a row out of a plain `ls`; `ls --all` shows it. */
-	bool (*listed)(const char *key, const ProtobufCMessage *row, struct vl_time now);
-	/* Its cells are those of the hour asked for (`now`), so that an hour that has passed may be asked for, too. */
-	bool dated;
-};
-
-/* One lane's view. A file views/NAME.c defines `const struct vl_view vl_view_NAME`. */
-struct vl_view {
-	const char *lane;            /* "consular.case.v1" */
-	const char *noun;            /* "case": `valise case ls` */
-	const struct vl_kind *kinds; /* in their rank, lowest first */
-	unsigned n_kinds;
-	unsigned shown; /* the kind that `ls` and `show` take when none is named */
-	void (*touch)(struct vl_touch *touch, const struct vl_fact *fact);
-};
 
 #endif

@@ -5,7 +5,7 @@
 #define VALISE_HQ_VIEWS_H
 
 #include "bus/types.h"
-#include "hq/view.h"
+#include "hq/fold/declare.h"
 
 /* Ends with NULL; sorted by file name, which fixes each view's index. */
 extern const struct vl_view *const vl_views[];

@@ -48,7 +48,14 @@ struct entity *fake_find(struct fake *fake, unsigned kind, const char *key, bool
 struct fake *fake_open(const struct vl_view *view)
 {
 	struct fake *fake = must(calloc(1, sizeof(*fake)));
+	struct vl_buf wrong = {0};
 	fake->view = view;
+	fake->bound = vl_view_bind(view, &wrong);
+	if (fake->bound == NULL) {
+		(void)fprintf(stderr, "%s", vl_buf_text(&wrong));
+		abort();
+	}
+	vl_buf_free(&wrong);
 	return fake;
 }
 
@@ -85,6 +92,7 @@ void fake_close(struct fake *fake)
 	fake_release(&fake->shown);
 	fake_release(&fake->turn);
 	vl_buf_free(&fake->cell);
+	vl_view_unbind(fake->bound);
 	free(fake);
 }
 
@@ -180,9 +188,10 @@ const char *fake_cell(struct fake *fake, unsigned kind, const char *key, const c
 {
 	const ProtobufCMessage *row = fake_row(fake, kind, key);
 	vl_buf_reset(&fake->cell);
-	for (const struct vl_column *column = fake->view->kinds[kind].columns; row != NULL && column->title; column++) {
-		if (strcmp(column->title, title) == 0)
-			column->cell(key, row, now, &fake->cell);
+	const struct vl_column *columns = fake->view->kinds[kind].columns;
+	for (size_t n = 0; row != NULL && columns[n].title != NULL; n++) {
+		if (strcmp(columns[n].title, title) == 0)
+			vl_bound_cell(fake->bound, kind, n, key, row, now, &fake->cell);
 	}
 	return vl_buf_text(&fake->cell);
 }

@@ -9,6 +9,7 @@
 struct vl_touch {
 	struct fake *fake;
 	struct stored *fact;
+	bool touched;
 };
 
 /* -- memory of one fold -- */
@@ -127,6 +128,7 @@ void vl_touch(struct vl_touch *touch, unsigned kind, const char *key)
 {
 	if (key == NULL || key[0] == '\0')
 		return;
+	touch->touched = true;
 	if (kind >= touch->fake->view->n_kinds)
 		abort();
 	struct entity *entity = fake_find(touch->fake, kind, key, true);
@@ -135,6 +137,11 @@ void vl_touch(struct vl_touch *touch, unsigned kind, const char *key)
 		return;
 	entity->facts = grown(entity->facts, entity->n_facts, sizeof(*entity->facts));
 	entity->facts[entity->n_facts++] = touch->fact;
+}
+
+bool vl_touched(const struct vl_touch *touch)
+{
+	return touch->touched;
 }
 
 const char *vl_fold_key(const struct vl_fold *fold)
@@ -306,7 +313,7 @@ static struct stored *take(const struct entity *entity, bool causal)
 
 /* -- folding -- */
 
-static void step_all(struct vl_fold *fold, const struct vl_kind *kind, ProtobufCMessage *row)
+static void step_all(struct vl_fold *fold, ProtobufCMessage *row)
 {
 	struct entity *entity = fold->entity;
 	for (size_t i = 0; i < entity->n_facts; i++)
@@ -328,8 +335,7 @@ static void step_all(struct vl_fold *fold, const struct vl_kind *kind, ProtobufC
 			.occurred_at = stored->at,
 			.payload = fake_unpack(fold, stored->type, stored->bytes, stored->size),
 		};
-		if (kind->step != NULL)
-			kind->step(fold, row, fact);
+		vl_bound_step(fold->fake->bound, fold->entity->kind, fold, row, fact);
 	}
 }
 
@@ -348,9 +354,8 @@ static void fold_row(struct vl_fold *fold)
 	const struct vl_kind *kind = &fold->fake->view->kinds[entity->kind];
 	ProtobufCMessage *row = vl_fold_alloc(fold, kind->row->sizeof_message);
 	protobuf_c_message_init(kind->row, row);
-	step_all(fold, kind, row);
-	if (kind->finish != NULL)
-		kind->finish(fold, row);
+	step_all(fold, row);
+	vl_bound_finish(fold->fake->bound, entity->kind, fold, row);
 	entity->row_size = protobuf_c_message_get_packed_size(row);
 	entity->row = must(malloc(entity->row_size + 1));
 	protobuf_c_message_pack(row, entity->row);
@@ -371,8 +376,8 @@ static void fold_entity(struct fake *fake, struct entity *entity)
 	entity->has_row = alive(entity);
 	if (entity->has_row)
 		fold_row(&fold);
-	if (entity->has_row && kind->contribute != NULL)
-		kind->contribute(&fold, fake_unpack(&fold, kind->row, entity->row, entity->row_size));
+	if (entity->has_row)
+		vl_bound_contribute(fake->bound, entity->kind, &fold, fake_unpack(&fold, kind->row, entity->row, entity->row_size));
 	replace_given(fake, entity, former, n_former);
 	fake_release(&fold);
 }
@@ -402,7 +407,7 @@ void fake_fold(struct fake *fake)
 			.occurred_at = stored->at,
 			.payload = fake_unpack(&fold, stored->type, stored->bytes, stored->size),
 		};
-		fake->view->touch(&(struct vl_touch){.fake = fake, .fact = stored}, &fact);
+		vl_bound_route(fake->bound, &(struct vl_touch){.fake = fake, .fact = stored}, &fact);
 		fake_release(&fold);
 	}
 	for (struct entity *entity; (entity = next_pending(fake)) != NULL;) {

@@ -4,6 +4,7 @@
 #ifndef VALISE_TESTS_VIEW_FAKE_IN_H
 #define VALISE_TESTS_VIEW_FAKE_IN_H
 
+#include "hq/fold/bind.h"
 #include "view_fake.h"
 
 #include <stdlib.h>
@@ -54,6 +55,7 @@ struct vl_fold {
 
 struct fake {
 	const struct vl_view *view;
+	struct vl_bound *bound;
 	struct stored **facts;
 	size_t n_facts, n_touched;
 	struct entity **entities; /* by kind, then key */

@@ -1,5 +1,7 @@
 #include "hq/views/alert.h"
 
+#include "consular/alert/v1/short.h"
+
 #include <inttypes.h>
 
 const char *vl_alert_enum(const ProtobufCEnumDescriptor *type, size_t skip, int value)
@@ -37,22 +39,33 @@ const ALERT(CapAlert) *vl_alert_replacing(const ProtobufCMessage *payload)
 	return issue == NULL ? NULL : issue->cap;
 }
 
+static bool names_no_country(const ProtobufCMessage *event)
+{
+	return ((const CountryRiskSet *)(const void *)event)->country[0] == '\0';
+}
+
+static const struct vl_route routes[] = {
+	{MESSAGE(CountryRiskSet), ALERT_KIND_AREA, F(CountryRiskSet, country)},
+	{MESSAGE(CountryRiskSet), ALERT_KIND_AREA, SUBJECT, IF(names_no_country)},
+	{OTHER_EVENTS, ALERT_KIND_ISSUER, SUBJECT},
+	{OTHER_EVENTS, ALERT_KIND_ALERT, SUBJECT},
+	END,
+};
+
+static const ProtobufCMessageDescriptor *const touched[] = {
+	MESSAGE(AreaLevelSet), MESSAGE(AlertUpdated), MESSAGE(AlertCancelled), MESSAGE(ForeignAlertReceived), NULL,
+};
+
+/* What is named within a message of the event: an area, and the alerts that this one replaces. */
 static void touch(struct vl_touch *touch, const struct vl_fact *fact)
 {
-	if (fact->payload->descriptor == ALERT_DESCRIPTOR(country_risk_set)) {
-		const ALERT(CountryRiskSet) *event = (const void *)fact->payload;
-		vl_touch(touch, ALERT_KIND_AREA, event->country[0] != '\0' ? event->country : fact->subject);
-		return;
-	}
-	if (fact->payload->descriptor == ALERT_DESCRIPTOR(area_level_set)) {
-		const ALERT(AreaLevelSet) *event = (const void *)fact->payload;
+	if (fact->payload->descriptor == MESSAGE(AreaLevelSet)) {
+		const AreaLevelSet *event = (const void *)fact->payload;
 		bool named = event->level != NULL && event->level->area[0] != '\0';
 		vl_touch(touch, ALERT_KIND_AREA, named ? event->level->area : fact->subject);
 		return;
 	}
-	vl_touch(touch, ALERT_KIND_ISSUER, fact->subject);
-	vl_touch(touch, ALERT_KIND_ALERT, fact->subject);
-	const ALERT(CapAlert) *cap = vl_alert_replacing(fact->payload);
+	const CapAlert *cap = vl_alert_replacing(fact->payload);
 	for (size_t i = 0; cap != NULL && i < cap->n_references; i++) {
 		vl_touch(touch, ALERT_KIND_ISSUER, cap->references[i]->identifier);
 		vl_touch(touch, ALERT_KIND_ALERT, cap->references[i]->identifier);
@@ -234,6 +247,7 @@ static const struct vl_kind kinds[ALERT_KINDS] = {
 			      .row = ALERT_DESCRIPTOR(board_row),
 			      .finish = vl_alert_board_finish,
 			      .columns = board_columns},
+	[ALERT_KIND_STRAY] = VL_STRAY_KIND,
 };
 
 const struct vl_view vl_view_alert = {
@@ -242,5 +256,7 @@ const struct vl_view vl_view_alert = {
 	.kinds = kinds,
 	.n_kinds = ALERT_KINDS,
 	.shown = ALERT_KIND_ALERT,
+	.routes = routes,
 	.touch = touch,
+	.touched = touched,
 };

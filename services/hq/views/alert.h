@@ -13,7 +13,7 @@
 
 #include "consular/alert/v1/alert.pb-c.h"
 #include "consular/alert/v1/view.pb-c.h"
-#include "hq/view.h"
+#include "hq/fold/declare.h"
 
 #define ALERT(name) Consular__Alert__V1__##name
 #define ALERT_DESCRIPTOR(name) &consular__alert__v1__##name##__descriptor
@@ -27,7 +27,7 @@
 #define ALERT_BOARD_ALL "all"
 
 /* Ranks of the view's kinds. */
-enum { ALERT_KIND_ISSUER, ALERT_KIND_ALERT, ALERT_KIND_AREA, ALERT_KIND_BOARD, ALERT_KINDS };
+enum { ALERT_KIND_ISSUER, ALERT_KIND_ALERT, ALERT_KIND_AREA, ALERT_KIND_BOARD, ALERT_KIND_STRAY, ALERT_KINDS };
 
 /* Published for real, neither replaced nor cancelled nor noted as expired, and `now` within its hours. An exercise,
  * a test or another issuer's alert never is. */

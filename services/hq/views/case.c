@@ -1,5 +1,7 @@
 #include "hq/views/case.h"
 
+#include "consular/case/v1/short.h"
+
 #include <inttypes.h>
 
 void vl_case_enum_text(const ProtobufCEnumDescriptor *type, size_t skip, int value, struct vl_buf *out)
@@ -17,21 +19,21 @@ char *vl_case_enum(struct vl_fold *fold, const ProtobufCEnumDescriptor *type, si
 	return known != NULL ? vl_fold_printf(fold, "%s", known->name + skip) : vl_fold_printf(fold, "%d", value);
 }
 
-static void touch(struct vl_touch *touch, const struct vl_fact *fact)
-{
-	vl_touch(touch, CASE_KIND_CASE, fact->subject);
+static const struct vl_route routes[] = {
+	{ANY_EVENT, CASE_KIND_CASE, SUBJECT},
 	/* Merges, and what says whose the case is when it is merged. */
-	static const ProtobufCMessageDescriptor *const merging[] = {
-		CASE_DESCRIPTOR(case_merged),       CASE_DESCRIPTOR(case_unmerged),
-		CASE_DESCRIPTOR(case_opened),       CASE_DESCRIPTOR(case_assigned),
-		CASE_DESCRIPTOR(case_closed),       CASE_DESCRIPTOR(case_reopened),
-		CASE_DESCRIPTOR(transfer_offered),  CASE_DESCRIPTOR(transfer_accepted),
-		CASE_DESCRIPTOR(transfer_declined), CASE_DESCRIPTOR(transfer_withdrawn),
-	};
-	for (size_t i = 0; i < sizeof(merging) / sizeof(merging[0]); i++)
-		if (fact->payload->descriptor == merging[i])
-			vl_touch(touch, CASE_KIND_MERGE, fact->subject);
-}
+	{MESSAGE(CaseMerged), CASE_KIND_MERGE, SUBJECT},
+	{MESSAGE(CaseUnmerged), CASE_KIND_MERGE, SUBJECT},
+	{MESSAGE(CaseOpened), CASE_KIND_MERGE, SUBJECT},
+	{MESSAGE(CaseAssigned), CASE_KIND_MERGE, SUBJECT},
+	{MESSAGE(CaseClosed), CASE_KIND_MERGE, SUBJECT},
+	{MESSAGE(CaseReopened), CASE_KIND_MERGE, SUBJECT},
+	{MESSAGE(TransferOffered), CASE_KIND_MERGE, SUBJECT},
+	{MESSAGE(TransferAccepted), CASE_KIND_MERGE, SUBJECT},
+	{MESSAGE(TransferDeclined), CASE_KIND_MERGE, SUBJECT},
+	{MESSAGE(TransferWithdrawn), CASE_KIND_MERGE, SUBJECT},
+	END,
+};
 
 /* -- columns of a case -- */
 
@@ -240,6 +242,7 @@ static const struct vl_kind kinds[CASE_KINDS] = {
 			     .row = CASE_DESCRIPTOR(board_row),
 			     .finish = vl_case_board_finish,
 			     .columns = board_columns},
+	[CASE_KIND_STRAY] = VL_STRAY_KIND,
 };
 
 const struct vl_view vl_view_case = {
@@ -248,5 +251,5 @@ const struct vl_view vl_view_case = {
 	.kinds = kinds,
 	.n_kinds = CASE_KINDS,
 	.shown = CASE_KIND_CASE,
-	.touch = touch,
+	.routes = routes,
 };

@@ -16,7 +16,7 @@
 
 #include "consular/case/v1/case.pb-c.h"
 #include "consular/case/v1/view.pb-c.h"
-#include "hq/view.h"
+#include "hq/fold/declare.h"
 
 #define CASE(name) Consular__Case__V1__##name
 #define CASE_DESCRIPTOR(name) &consular__case__v1__##name##__descriptor
@@ -30,7 +30,7 @@
 #define CASE_BOARD_ALL "all"
 
 /* Ranks of the view's kinds. */
-enum { CASE_KIND_MERGE, CASE_KIND_WALK, CASE_KIND_FOREST, CASE_KIND_CASE, CASE_KIND_BOARD, CASE_KINDS };
+enum { CASE_KIND_MERGE, CASE_KIND_WALK, CASE_KIND_FOREST, CASE_KIND_CASE, CASE_KIND_BOARD, CASE_KIND_STRAY, CASE_KINDS };
 
 /* A circle of more cases than that is not looked for: its merges hold. */
 #define CASE_CIRCLE_MOST ((size_t)10000)

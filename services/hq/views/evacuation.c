@@ -254,6 +254,7 @@ static const struct vl_kind kinds[EVACUATION_KINDS] = {
 			.finish = vl_evacuation_crisis_finish,
 			.columns = vl_evacuation_crisis_columns,
 		},
+	[EVACUATION_STRAY] = VL_STRAY_KIND,
 };
 
 const struct vl_view vl_view_evacuation = {

@@ -11,7 +11,7 @@
 #include "consular/evacuation/v1/evacuation.pb-c.h"
 #include "consular/evacuation/v1/types.pb-c.h"
 #include "consular/evacuation/v1/view.pb-c.h"
-#include "hq/view.h"
+#include "hq/fold/declare.h"
 
 /* The generated names in short. */
 #define EV(name) Consular__Evacuation__V1__##name
@@ -37,6 +37,7 @@ enum evacuation_kind {
 	EVACUATION_LEG,
 	EVACUATION_OPERATION,
 	EVACUATION_CRISIS,
+	EVACUATION_STRAY,
 	EVACUATION_KINDS,
 };
 

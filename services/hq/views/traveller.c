@@ -13,24 +13,15 @@
  */
 #include "hq/views/traveller.h"
 
-static void touch_ref(struct vl_touch *touch, unsigned kind, const char *reference)
-{
-	char ref[VL_VIEW_REF];
-	vl_touch(touch, kind, vl_view_ref(reference, ref));
-}
+#include "consular/traveller/v1/short.h"
 
-static void touch(struct vl_touch *touch, const struct vl_fact *fact)
-{
-	if (fact->payload->descriptor == TRAVELLER_DESCRIPTOR(safety_check_opened)) {
-		const TRAVELLER(SafetyCheckOpened) *event = (const void *)fact->payload;
-		touch_ref(touch, TRAVELLER_KIND_CHECK, fact->subject);
-		touch_ref(touch, TRAVELLER_KIND_ASKED, event->place);
-	} else if (fact->payload->descriptor == TRAVELLER_DESCRIPTOR(safety_check_closed)) {
-		touch_ref(touch, TRAVELLER_KIND_CHECK, fact->subject);
-	} else {
-		touch_ref(touch, TRAVELLER_KIND_TRAVELLER, fact->subject);
-	}
-}
+static const struct vl_route routes[] = {
+	{MESSAGE(SafetyCheckOpened), TRAVELLER_KIND_CHECK, SUBJECT},
+	{MESSAGE(SafetyCheckOpened), TRAVELLER_KIND_ASKED, F(SafetyCheckOpened, place)},
+	{MESSAGE(SafetyCheckClosed), TRAVELLER_KIND_CHECK, SUBJECT},
+	{OTHER_EVENTS, TRAVELLER_KIND_TRAVELLER, SUBJECT},
+	END,
+};
 
 static const struct vl_kind kinds[TRAVELLER_KINDS] = {
 	[TRAVELLER_KIND_ASKED] = {.name = "asked",
@@ -64,6 +55,7 @@ static const struct vl_kind kinds[TRAVELLER_KINDS] = {
 				  .row = TRAVELLER_DESCRIPTOR(board_row),
 				  .finish = vl_traveller_board_finish,
 				  .columns = vl_traveller_board_columns},
+	[TRAVELLER_KIND_STRAY] = VL_STRAY_KIND,
 };
 
 const struct vl_view vl_view_traveller = {
@@ -72,5 +64,6 @@ const struct vl_view vl_view_traveller = {
 	.kinds = kinds,
 	.n_kinds = TRAVELLER_KINDS,
 	.shown = TRAVELLER_KIND_TRAVELLER,
-	.touch = touch,
+	.references = true,
+	.routes = routes,
 };

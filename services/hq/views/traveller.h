@@ -14,7 +14,7 @@
 
 #include "consular/traveller/v1/traveller.pb-c.h"
 #include "consular/traveller/v1/view.pb-c.h"
-#include "hq/view.h"
+#include "hq/fold/declare.h"
 
 #define TRAVELLER(name) Consular__Traveller__V1__##name
 #define TRAVELLER_DESCRIPTOR(name) &consular__traveller__v1__##name##__descriptor
@@ -37,6 +37,7 @@ enum {
 	TRAVELLER_KIND_CHECK,
 	TRAVELLER_KIND_PLACE,
 	TRAVELLER_KIND_BOARD,
+	TRAVELLER_KIND_STRAY,
 	TRAVELLER_KINDS
 };
 

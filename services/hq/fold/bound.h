@@ -1,0 +1,111 @@
+/*
+ * The inside of a bound view, shared by bind.c (making it), step.c (facts), sums.c (what rows add to others), clocks.c, cells.c and explain.c.
+ */
+#ifndef VALISE_HQ_FOLD_BOUND_H
+#define VALISE_HQ_FOLD_BOUND_H
+
+#include "base/arena.h"
+#include "hq/fold/bind.h"
+#include "hq/fold/value.h"
+
+/* Where a value comes from: a field of the payload, or what is known of each fact. */
+enum source { OF_PAYLOAD, OF_OCCURRED, OF_MISSION, OF_ACTOR, OF_SUBJECT, OF_TYPE };
+
+struct bound_set {
+	const struct vl_set *set;
+	enum source source;
+	const ProtobufCFieldDescriptor *from, *to;
+};
+
+struct bound_route {
+	const struct vl_route *route;
+	enum source source;
+	const ProtobufCFieldDescriptor *key;
+};
+
+/* What a clock does with one type of event. */
+struct bound_clock {
+	const struct vl_clock_rule *clock;
+	const ProtobufCFieldDescriptor *due; /* of the event that starts it */
+	bool starts, meets, voids;
+};
+
+/* What one kind does with one type of event. */
+struct bound_work {
+	struct bound_set *sets;
+	const struct vl_move **moves;
+	struct bound_clock *clocks;
+	size_t n_sets, n_moves, n_clocks;
+};
+
+struct bound_event {
+	const ProtobufCMessageDescriptor *type;
+	struct bound_route *routes;
+	size_t n_routes;
+	struct bound_work *work; /* one for each kind */
+};
+
+struct bound_sum {
+	const struct vl_sum *sum;
+	bool counts, rules; /* into a list of Count; grouped by rules */
+	const ProtobufCFieldDescriptor *amount, *group;
+};
+
+struct bound_target {
+	const struct vl_target *target;
+	const ProtobufCFieldDescriptor *key;
+	struct bound_sum *sums;
+	size_t n_sums;
+};
+
+struct bound_rule {
+	const struct vl_rule *rule;
+	const ProtobufCFieldDescriptor *sum, *parts[VL_PARTS];
+	size_t n_parts;
+};
+
+struct bound_column {
+	const struct vl_column *column;
+	const ProtobufCFieldDescriptor *field;
+};
+
+struct bound_kind {
+	const struct vl_kind *kind;
+	const ProtobufCFieldDescriptor *state, *violations, *clocks;
+	struct bound_rule *rules;
+	struct bound_target *targets;
+	struct bound_column *columns;
+	const ProtobufCFieldDescriptor **summed; /* of this row: what others add up to */
+	size_t n_rules, n_targets, n_columns, n_summed;
+	bool has_facts;
+};
+
+struct vl_bound {
+	const struct vl_view *view;
+	struct vl_arena *arena;
+	struct bound_event *events; /* by the address of their descriptor */
+	size_t n_events;
+	struct bound_kind *kinds;
+};
+
+/* NULL for a type that is none of the lane's. */
+const struct bound_event *bound_event_of(const struct vl_bound *bound, const ProtobufCMessageDescriptor *type);
+
+/* The value for a fact; a time that is made is the fold's. */
+struct vl_value bound_value(struct vl_fold *fold, const struct vl_fact *fact, enum source source,
+			    const ProtobufCFieldDescriptor *field);
+
+/* Show a violation in the row, where its kind has them (clocks.c, step.c). */
+void bound_violation(const struct bound_kind *kind, struct vl_fold *fold, ProtobufCMessage *row, const char *rule,
+		     const struct vl_fact *fact, const char *detail);
+
+/* clocks.c */
+void bound_clock_step(const struct bound_kind *kind, const struct bound_clock *clock, struct vl_fold *fold,
+		      ProtobufCMessage *row, const struct vl_fact *fact);
+void bound_clocks_finish(const struct bound_kind *kind, struct vl_fold *fold, ProtobufCMessage *row);
+void bound_put_due(const struct bound_kind *kind, const ProtobufCMessage *row, struct vl_time now, struct vl_buf *out);
+
+/* sums.c: fill in what others add to this row. */
+void bound_fill_sums(const struct bound_kind *kind, unsigned rank, struct vl_fold *fold, ProtobufCMessage *row);
+
+#endif

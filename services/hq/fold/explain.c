@@ -1,0 +1,210 @@
+/*
+ * A declaration as text, for `valise view explain`. It is made from the tables alone, so that the same tables give the same text.
+ */
+#include "hq/fold/bound.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static const char *event_name(const ProtobufCMessageDescriptor *event)
+{
+	return event == ANY_EVENT ? "any event" : event->short_name;
+}
+
+/* "@occurred" is "the time", and so on; a field is itself. */
+static const char *source_name(const struct vl_field *field)
+{
+	static const char *const names[][2] = {
+		{"@occurred", "the time"}, {"@mission", "the mission"}, {"@actor", "the actor"},
+		{"@subject", "subject"},   {"@type", "its type"},       {"@rules", "the rules that are broken"},
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(field->name, names[i][0]) == 0)
+			return names[i][1];
+	return field->name;
+}
+
+static void put_when(const struct vl_test *when, struct vl_buf *out)
+{
+	if (when->holds != NULL)
+		vl_buf_printf(out, " when %s()", when->name);
+}
+
+/* -- routes -- */
+
+static void put_routes(const struct vl_view *view, struct vl_buf *out)
+{
+	for (const struct vl_route *route = view->routes; route != NULL && route->key.name != NULL; route++) {
+		vl_buf_printf(out, "  %s -> %s by %s", event_name(route->event), view->kinds[route->kind].name,
+			      source_name(&route->key));
+		put_when(&route->when, out);
+		vl_buf_put_byte(out, '\n');
+	}
+	for (const ProtobufCMessageDescriptor *const *type = view->touched; type != NULL && *type != NULL; type++)
+		vl_buf_printf(out, "  %s -> in C, too\n", (*type)->short_name);
+	if (view->touch != NULL && view->routes == NULL)
+		vl_buf_put_text(out, "  any event -> in C\n");
+	for (const ProtobufCMessageDescriptor *const *type = view->ignored; type != NULL && *type != NULL; type++)
+		vl_buf_printf(out, "  %s is ignored\n", (*type)->short_name);
+	vl_buf_printf(out, "  what names no row -> stray by mission\n");
+}
+
+/* -- one kind -- */
+
+static void put_sets(const struct vl_set *set, struct vl_buf *out)
+{
+	static const char *const hows[] = {
+		[VL_LAST] = "the last",   [VL_EXACTLY] = "exactly the last", [VL_FIRST] = "the first",
+		[VL_GREATEST] = "the greatest", [VL_LEAST] = "the least",    [VL_APPEND] = "each",
+	};
+
+	for (; set != NULL && set->to.name != NULL; set++) {
+		vl_buf_printf(out, "    set %s = ", set->to.name);
+		if (set->how == VL_COUNT)
+			vl_buf_printf(out, "how many %s\n", event_name(set->event));
+		else if (set->how == VL_SET || set->how == VL_CLEAR)
+			vl_buf_printf(out, "%s on %s\n", set->how == VL_SET ? "yes" : "nothing",
+				      event_name(set->event));
+		else
+			vl_buf_printf(out, "%s %s of %s\n", hows[set->how], source_name(&set->from),
+				      event_name(set->event));
+	}
+}
+
+static void put_states(const ProtobufCEnumDescriptor *states, uint64_t from, struct vl_buf *out)
+{
+	const char *between = "";
+
+	if (from == FROM_ANY) {
+		vl_buf_put_text(out, "any state");
+		return;
+	}
+	for (int state = 0; state < 64; state++) {
+		if ((from & STATE(state)) == 0)
+			continue;
+		vl_buf_printf(out, "%s%s", between, state == 0 ? "new" : vl_view_name(states, state));
+		between = " or ";
+	}
+}
+
+static void put_moves(const struct bound_kind *kind, struct vl_buf *out)
+{
+	for (const struct vl_move *move = kind->kind->moves; move != NULL && move->from != 0; move++) {
+		const ProtobufCEnumDescriptor *states = kind->state->descriptor;
+		vl_buf_printf(out, "    state %s on %s from ", vl_view_name(states, move->to), event_name(move->event));
+		put_states(states, move->from, out);
+		if (move->rule != NULL)
+			vl_buf_printf(out, ", else it breaks %s", move->rule);
+		vl_buf_put_byte(out, '\n');
+	}
+	if (kind->kind->done != 0) {
+		vl_buf_put_text(out, "    over in ");
+		put_states(kind->state->descriptor, kind->kind->done, out);
+		vl_buf_put_byte(out, '\n');
+	}
+}
+
+static void put_clocks(const struct vl_clock_rule *clock, struct vl_buf *out)
+{
+	for (; clock != NULL && clock->name != NULL; clock++) {
+		vl_buf_printf(out, "    clock '%s': ", clock->name);
+		if (clock->due.name != NULL)
+			vl_buf_printf(out, "until %s", clock->due.name);
+		else
+			vl_buf_printf(out, "%" PRIu32 " s", clock->seconds);
+		vl_buf_printf(out, " from %s, met by %s", event_name(clock->starts), event_name(clock->met_by));
+		if (clock->void_by != NULL)
+			vl_buf_printf(out, ", void by %s", event_name(clock->void_by));
+		if (clock->rule != NULL)
+			vl_buf_printf(out, ", late breaks %s", clock->rule);
+		vl_buf_put_byte(out, '\n');
+	}
+}
+
+static void put_rules(const struct bound_kind *kind, struct vl_buf *out)
+{
+	for (size_t i = 0; i < kind->n_rules; i++) {
+		const struct vl_rule *rule = kind->rules[i].rule;
+		vl_buf_printf(out, "    rule %s: %s", rule->id, rule->text);
+		put_when(&rule->broken, out);
+		if (rule->sum.name != NULL) {
+			vl_buf_printf(out, " unless %s =", rule->sum.name);
+			for (size_t part = 0; part < kind->rules[i].n_parts; part++)
+				vl_buf_printf(out, "%s %s", part > 0 ? " +" : "", rule->parts[part].name);
+		}
+		vl_buf_put_byte(out, '\n');
+	}
+}
+
+static void put_target_key(const struct vl_target *target, struct vl_buf *out)
+{
+	if (target->fixed != NULL)
+		vl_buf_printf(out, "'%s'", target->fixed);
+	else
+		vl_buf_put_text(out, target->key.name != NULL ? target->key.name : "a function's key");
+}
+
+static void put_sum(const struct vl_sum *sum, struct vl_buf *out)
+{
+	vl_buf_printf(out, "      %s += %s", sum->to.name, sum->amount.name != NULL ? sum->amount.name : "1");
+	if (sum->group.name != NULL)
+		vl_buf_printf(out, " for each of %s", source_name(&sum->group));
+	put_when(&sum->when, out);
+	vl_buf_put_byte(out, '\n');
+}
+
+static void put_targets(const struct vl_view *view, const struct bound_kind *kind, struct vl_buf *out)
+{
+	for (size_t i = 0; i < kind->n_targets; i++) {
+		const struct vl_target *target = kind->targets[i].target;
+		vl_buf_printf(out, "    adds to %s ", view->kinds[target->kind].name);
+		put_target_key(target, out);
+		vl_buf_put_byte(out, '\n');
+		for (size_t s = 0; s < kind->targets[i].n_sums; s++)
+			put_sum(kind->targets[i].sums[s].sum, out);
+	}
+}
+
+static void put_functions(const struct vl_kind *kind, struct vl_buf *out)
+{
+	const struct {
+		bool there;
+		const char *what;
+	} functions[] = {
+		{kind->step != NULL, "each fact"},
+		{kind->finish != NULL, "the whole row"},
+		{kind->contribute != NULL, "what it adds to others"},
+	};
+
+	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++)
+		if (functions[i].there)
+			vl_buf_printf(out, "    in C: %s\n", functions[i].what);
+}
+
+static void put_columns(const struct vl_column *column, struct vl_buf *out)
+{
+	vl_buf_put_text(out, "    ls shows ");
+	for (size_t i = 0; column != NULL && column[i].title != NULL; i++)
+		vl_buf_printf(out, "%s%s", i > 0 ? ", " : "", column[i].title);
+	vl_buf_put_byte(out, '\n');
+}
+
+void vl_bound_explain(const struct vl_bound *bound, struct vl_buf *out)
+{
+	const struct vl_view *view = bound->view;
+
+	vl_buf_printf(out, "%s (%s)\n", view->lane, view->noun);
+	put_routes(view, out);
+	for (unsigned rank = 0; rank < view->n_kinds; rank++) {
+		const struct bound_kind *kind = &bound->kinds[rank];
+		vl_buf_printf(out, "\n  %s, a %s\n", kind->kind->name, kind->kind->row->short_name);
+		put_sets(kind->kind->sets, out);
+		put_moves(kind, out);
+		put_clocks(kind->kind->clocks, out);
+		put_functions(kind->kind, out);
+		put_rules(kind, out);
+		put_targets(view, kind, out);
+		put_columns(kind->kind->columns, out);
+	}
+}
