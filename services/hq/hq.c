@@ -8,6 +8,7 @@
 #include "hq/deadletter.h"
 #include "hq/directives.h"
 #include "hq/feed.h"
+#include "hq/fold/bind.h"
 #include "hq/keybook.h"
 #include "hq/ledger.h"
 #include "hq/mend.h"
@@ -55,7 +56,7 @@ enum vl_err vl_hq_check(const struct vl_hq_settings *settings, struct vl_why *wh
 {
 	if (settings->size < SIZE_LEAST)
 		return vl_fail(why, VL_ERR_CONFIG, "[views] size: give 1M at least; a number alone is bytes");
-	return VL_OK;
+	return vl_views_check(why);
 }
 
 struct hq {

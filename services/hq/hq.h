@@ -29,7 +29,7 @@ struct vl_hq_settings {
 /* The keys of headquarters' configuration file, for vl_conf_open. */
 extern const struct vl_conf_key vl_hq_keys[];
 
-/* CONFIG, with words, where a value read from the file cannot be. */
+/* CONFIG, with words, where a value read from the file cannot be; BUG where a view is declared wrongly. */
 enum vl_err vl_hq_check(const struct vl_hq_settings *settings, struct vl_why *why) VL_CHECKED;
 
 /* Told from outside, by a signal: end; read the folder of keys again. */

@@ -377,7 +377,8 @@ static void fold_entity(struct fake *fake, struct entity *entity)
 	if (entity->has_row)
 		fold_row(&fold);
 	if (entity->has_row)
-		vl_bound_contribute(fake->bound, entity->kind, &fold, fake_unpack(&fold, kind->row, entity->row, entity->row_size));
+		vl_bound_contribute(fake->bound, entity->kind, &fold,
+				    fake_unpack(&fold, kind->row, entity->row, entity->row_size));
 	replace_given(fake, entity, former, n_former);
 	fake_release(&fold);
 }

@@ -29,21 +29,20 @@ void *binder_make(struct binder *b, size_t count, size_t size)
 }
 
 const ProtobufCFieldDescriptor *binder_field(struct binder *b, const ProtobufCMessageDescriptor *type,
-						  const struct vl_field *field)
+					     const struct vl_field *field)
 {
-	const ProtobufCFieldDescriptor *found =
-		protobuf_c_message_descriptor_get_field_by_name(type, field->name);
+	const ProtobufCFieldDescriptor *found = protobuf_c_message_descriptor_get_field_by_name(type, field->name);
 
 	if (found == NULL || found->offset != field->offset) {
 		binder_fault(b, "%s has no field '%s'%s", type->short_name, field->name,
-		      found == NULL ? "" : " at this place: it is another message's");
+			     found == NULL ? "" : " at this place: it is another message's");
 		return NULL;
 	}
 	return found;
 }
 
 const ProtobufCFieldDescriptor *binder_source(struct binder *b, const ProtobufCMessageDescriptor *event,
-						   const struct vl_field *field, enum source *source)
+					      const struct vl_field *field, enum source *source)
 {
 	static const char *const names[] = {
 		[OF_OCCURRED] = "@occurred", [OF_MISSION] = "@mission", [OF_ACTOR] = "@actor",
@@ -132,7 +131,8 @@ static void bind_routes_of(struct binder *b, struct bound_event *event)
 	}
 	b->table = NULL;
 	bool in_c = view->touch != NULL && view->routes == NULL;
-	if (event->n_routes == 0 && !in_c && !is_listed(view->touched, event->type) && !is_listed(view->ignored, event->type))
+	if (event->n_routes == 0 && !in_c && !is_listed(view->touched, event->type) &&
+	    !is_listed(view->ignored, event->type))
 		binder_fault(b, "%s is neither routed nor ignored", event->type->short_name);
 }
 
@@ -172,8 +172,7 @@ static void bind_kind(struct binder *b, unsigned rank)
 {
 	struct bound_kind *kind = &b->bound->kinds[rank];
 	const ProtobufCMessageDescriptor *row = kind->kind->row;
-	const ProtobufCFieldDescriptor *violations =
-		protobuf_c_message_descriptor_get_field_by_name(row, "violations");
+	const ProtobufCFieldDescriptor *violations = protobuf_c_message_descriptor_get_field_by_name(row, "violations");
 
 	b->kind = kind->kind->name;
 	if (violations != NULL && violations->id == VIOLATIONS_ID &&
@@ -246,4 +245,21 @@ bool vl_views_bind(struct vl_bound **bound, struct vl_buf *wrong)
 		bound[i] = NULL;
 	}
 	return all;
+}
+
+enum vl_err vl_views_check(struct vl_why *why)
+{
+	struct vl_buf wrong = {0};
+	enum vl_err err = VL_OK;
+
+	for (size_t i = 0; vl_views[i] != NULL && err == VL_OK; i++) {
+		struct vl_bound *bound = vl_view_bind(vl_views[i], &wrong);
+		if (bound == NULL)
+			err = wrong.size > 0 ? vl_fail(why, VL_ERR_BUG, "%.*s", (int)strcspn(vl_buf_text(&wrong), "\n"),
+						       vl_buf_text(&wrong))
+					     : VL_ERR_NOMEM;
+		vl_view_unbind(bound);
+	}
+	vl_buf_free(&wrong);
+	return err;
 }

@@ -1,26 +1,32 @@
 /*
- * A view whose tables are bound: each field that they name is found in the descriptors of protobuf-c, each line is put to its event, and what
- * is wrong is found. The engine, and whatever else folds or lists rows, works with a bound view only.
+ * A view whose tables are bound: each field that they name is found in the descriptors of
+ * protobuf-c, each line is put to its event, and what is wrong is found. The engine, and whatever
+ * else folds or lists rows, works with a bound view only.
  *
- * A program binds all views when it starts: headquarters to fold, the command line to list. `valise-hq --check` says what is wrong
- * without starting.
+ * A program binds all views when it starts: headquarters to fold, the command line to list.
+ * `valise-hq --check` says what is wrong without starting.
  *
  * Next: value.h, then fold.h.
  */
 #ifndef VALISE_HQ_FOLD_BIND_H
 #define VALISE_HQ_FOLD_BIND_H
 
+#include "base/err.h"
 #include "hq/fold/declare.h"
 
 struct vl_bound;
 
-/* `view` must outlive what is returned. NULL where a table is wrong, or out of memory: `wrong` then has one line for each fault, as
- * "views/hotline.c: kind 'call', sets[3]: CallRow has no field 'desk'"; it is empty when out of memory. Close with vl_view_unbind. */
+/* `view` must outlive what is returned. NULL where a table is wrong, or out of memory: `wrong` then
+ * has one line for each fault, as "views/hotline.c: kind 'call', sets[3]: CallRow has no field
+ * 'desk'"; it is empty when out of memory. Close with vl_view_unbind. */
 struct vl_bound *vl_view_bind(const struct vl_view *view, struct vl_buf *wrong);
 void vl_view_unbind(struct vl_bound *bound);
 
 /* All views of vl_views at once, in its order; `bound` has room for as many. False as above. */
 bool vl_views_bind(struct vl_bound **bound, struct vl_buf *wrong);
+
+/* Bind all, only to find what is wrong: BUG with the first fault as words, NOMEM or ok. */
+enum vl_err vl_views_check(struct vl_why *why) VL_CHECKED;
 
 /* -- for whoever folds -- */
 
@@ -30,7 +36,8 @@ void vl_bound_route(const struct vl_bound *bound, struct vl_touch *touch, const 
 /* Whether rows of the kind are made of facts, not of sums alone. */
 bool vl_bound_has_facts(const struct vl_bound *bound, unsigned kind);
 
-/* One fact, and the end of the fold; what the finished row adds to others, by vl_fold_contribute. */
+/* One fact, and the end of the fold; what the finished row adds to others, by vl_fold_contribute.
+ * */
 void vl_bound_step(const struct vl_bound *bound, unsigned kind, struct vl_fold *fold, ProtobufCMessage *row,
 		   const struct vl_fact *fact);
 void vl_bound_finish(const struct vl_bound *bound, unsigned kind, struct vl_fold *fold, ProtobufCMessage *row);

@@ -13,8 +13,9 @@ static bool fits(const struct bound_set *set)
 	if (vl_value_class(from) != vl_value_class(to) || vl_value_class(to) == VL_NOTHING)
 		return false;
 	bool typed = to->type == PROTOBUF_C_TYPE_MESSAGE || to->type == PROTOBUF_C_TYPE_ENUM;
-	return typed || to->label == PROTOBUF_C_LABEL_REPEATED ? from->type == to->type && from->descriptor == to->descriptor
-							       : from->type != PROTOBUF_C_TYPE_ENUM;
+	return typed || to->label == PROTOBUF_C_LABEL_REPEATED
+		       ? from->type == to->type && from->descriptor == to->descriptor
+		       : from->type != PROTOBUF_C_TYPE_ENUM;
 }
 
 static bool suits(const struct bound_set *set)
@@ -44,9 +45,9 @@ static void bind_set(struct binder *b, struct bound_set *bound, const struct vl_
 		     const ProtobufCMessageDescriptor *row)
 {
 	static const char *const hows[] = {
-		[VL_LAST] = "LAST",   [VL_EXACTLY] = "EXACTLY", [VL_FIRST] = "FIRST", [VL_GREATEST] = "GREATEST",
-		[VL_LEAST] = "LEAST", [VL_COUNT] = "COUNT",     [VL_SET] = "SET",     [VL_CLEAR] = "CLEAR",
-		[VL_APPEND] = "APPEND",
+		[VL_LAST] = "LAST",         [VL_EXACTLY] = "EXACTLY", [VL_FIRST] = "FIRST",
+		[VL_GREATEST] = "GREATEST", [VL_LEAST] = "LEAST",     [VL_COUNT] = "COUNT",
+		[VL_SET] = "SET",           [VL_CLEAR] = "CLEAR",     [VL_APPEND] = "APPEND",
 	};
 
 	bound->set = set;
@@ -57,7 +58,8 @@ static void bind_set(struct binder *b, struct bound_set *bound, const struct vl_
 	if (set->how < VL_LAST || set->how > VL_APPEND)
 		binder_fault(b, "it says not how '%s' is set", set->to.name);
 	else if (!suits(bound))
-		binder_fault(b, "'%s' cannot become %s of '%s': their types differ", set->to.name, hows[set->how], set->from.name);
+		binder_fault(b, "'%s' cannot become %s of '%s': their types differ", set->to.name, hows[set->how],
+			     set->from.name);
 }
 
 static void bind_sets(struct binder *b, unsigned rank, const ProtobufCMessageDescriptor *row)

@@ -15,8 +15,7 @@ static void bind_rule(struct binder *b, struct bound_kind *kind, struct bound_ru
 	if (bound->sum != NULL && vl_value_class(bound->sum) != VL_NUMBER)
 		binder_fault(b, "'%s' is no number", rule->sum.name);
 	for (; bound->n_parts < VL_PARTS && rule->parts[bound->n_parts].name != NULL; bound->n_parts++) {
-		const ProtobufCFieldDescriptor *part =
-			binder_field(b, kind->kind->row, &rule->parts[bound->n_parts]);
+		const ProtobufCFieldDescriptor *part = binder_field(b, kind->kind->row, &rule->parts[bound->n_parts]);
 		if (part != NULL && vl_value_class(part) != VL_NUMBER)
 			binder_fault(b, "'%s' is no number", part->name);
 		bound->parts[bound->n_parts] = part;
@@ -34,7 +33,7 @@ static void bind_rules(struct binder *b, struct bound_kind *kind)
 	kind->rules = binder_make(b, kind->n_rules, sizeof(*kind->rules));
 	if (kind->n_rules > 0 && kind->violations == NULL)
 		binder_fault(b, "it has rules, and %s no field 'repeated valise.v1.Violation violations = %d'",
-		      kind->kind->row->short_name, VIOLATIONS_ID);
+			     kind->kind->row->short_name, VIOLATIONS_ID);
 	b->table = "rules";
 	for (b->row = 0; kind->rules != NULL && b->row < kind->n_rules; b->row++)
 		bind_rule(b, kind, &kind->rules[b->row], &rules[b->row]);
@@ -49,14 +48,16 @@ static void bind_group(struct binder *b, const struct bound_kind *kind, struct b
 
 	bound->rules = sum->group.name != NULL && strcmp(sum->group.name, "@rules") == 0;
 	if (bound->counts != (sum->group.name != NULL))
-		binder_fault(b, "'%s' is %s", sum->to.name, bound->counts ? "a list of counts, and needs a group" : "one number, and has no groups");
+		binder_fault(b, "'%s' is %s", sum->to.name,
+			     bound->counts ? "a list of counts, and needs a group" : "one number, and has no groups");
 	if (bound->rules && kind->violations == NULL)
 		binder_fault(b, "%s has no violations to count", kind->kind->row->short_name);
 	if (bound->rules || sum->group.name == NULL)
 		return;
 	bound->group = binder_field(b, kind->kind->row, &sum->group);
-	if (bound->group != NULL && (bound->group->label == PROTOBUF_C_LABEL_REPEATED ||
-				     (bound->group->type != PROTOBUF_C_TYPE_ENUM && bound->group->type != PROTOBUF_C_TYPE_STRING)))
+	if (bound->group != NULL &&
+	    (bound->group->label == PROTOBUF_C_LABEL_REPEATED ||
+	     (bound->group->type != PROTOBUF_C_TYPE_ENUM && bound->group->type != PROTOBUF_C_TYPE_STRING)))
 		binder_fault(b, "'%s' is neither an enum nor a text, and cannot be a group", sum->group.name);
 }
 

@@ -1,6 +1,6 @@
 /*
- * Within the binding of a view: bind.c (the whole, and its routes), bind_facts.c (what events do to a row) and bind_row.c (what follows from
- * a row).
+ * Within the binding of a view: bind.c (the whole, and its routes), bind_facts.c (what events do to
+ * a row) and bind_row.c (what follows from a row).
  */
 #ifndef VALISE_HQ_FOLD_BINDER_H
 #define VALISE_HQ_FOLD_BINDER_H
@@ -29,8 +29,8 @@ void *binder_make(struct binder *b, size_t count, size_t size);
 const ProtobufCFieldDescriptor *binder_field(struct binder *b, const ProtobufCMessageDescriptor *type,
 					     const struct vl_field *field);
 
-/* A value of a fact: a field of the event, or one of the names with an @, for which NULL is returned. With the fault said where it is
- * neither, *source is OF_PAYLOAD and NULL is returned. */
+/* A value of a fact: a field of the event, or one of the names with an @, for which NULL is
+ * returned. With the fault said where it is neither, *source is OF_PAYLOAD and NULL is returned. */
 const ProtobufCFieldDescriptor *binder_source(struct binder *b, const ProtobufCMessageDescriptor *event,
 					      const struct vl_field *field, enum source *source);
 

@@ -1,5 +1,6 @@
 /*
- * The inside of a bound view, shared by bind.c (making it), step.c (facts), sums.c (what rows add to others), clocks.c, cells.c and explain.c.
+ * The inside of a bound view, shared by bind.c (making it), step.c (facts), sums.c (what rows add
+ * to others), clocks.c, cells.c and explain.c.
  */
 #ifndef VALISE_HQ_FOLD_BOUND_H
 #define VALISE_HQ_FOLD_BOUND_H

@@ -13,8 +13,9 @@ static void put_time(const struct vl_value *value, struct vl_buf *out)
 
 	if (value->message != NULL)
 		vl_buf_put_text(
-			out, vl_time_format(vl_view_time((const Google__Protobuf__Timestamp *)(const void *)value->message),
-					    text));
+			out,
+			vl_time_format(vl_view_time((const Google__Protobuf__Timestamp *)(const void *)value->message),
+				       text));
 }
 
 /* A constant that nobody knows is shown by its number. */

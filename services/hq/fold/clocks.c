@@ -1,5 +1,6 @@
 /*
- * Time limits. A row says when one started, is due, was met; whether it is overdue is asked of it with a time.
+ * Time limits. A row says when one started, is due, was met; whether it is overdue is asked of it
+ * with a time.
  */
 #include "hq/fold/bound.h"
 
@@ -57,7 +58,8 @@ static void breach(const struct bound_kind *kind, const struct bound_clock *rule
 	long long late = (long long)(fact->occurred_at.seconds - clock->due_at->seconds);
 
 	clock->breaches++;
-	char *detail = rule->clock->rule == NULL ? NULL : vl_fold_printf(fold, "%s came %lld s late", clock->name, late);
+	char *detail =
+		rule->clock->rule == NULL ? NULL : vl_fold_printf(fold, "%s came %lld s late", clock->name, late);
 	if (detail != NULL)
 		bound_violation(kind, fold, row, rule->clock->rule, fact, detail);
 }
@@ -102,8 +104,8 @@ void bound_put_due(const struct bound_kind *kind, const ProtobufCMessage *row, s
 	char text[VL_TIME_TEXT];
 
 	for (size_t i = 0; i < list.count; i++)
-		if (runs(items[i]) && (next == NULL || vl_time_compare(vl_view_time(items[i]->due_at),
-								       vl_view_time(next->due_at)) < 0))
+		if (runs(items[i]) &&
+		    (next == NULL || vl_time_compare(vl_view_time(items[i]->due_at), vl_view_time(next->due_at)) < 0))
 			next = items[i];
 	if (next == NULL)
 		return;

@@ -1,16 +1,20 @@
 /*
  * A declared view: what one lane's events come to, as tables.
  *
- * A file views/NAME.c says in tables which row an event belongs to (routes), what it writes there (sets), which state it leads to (moves),
- * which time limits it starts (clocks), what a row must not show (rules), what a row adds to others (targets and their sums) and what `ls`
- * prints (columns). The tables are bound once, when a program starts, against the descriptors of protobuf-c (bind.h), and what is wrong in
- * them is found then. `valise view explain LANE` prints them as text.
+ * A file views/NAME.c says in tables which row an event belongs to (routes), what it writes there
+ * (sets), which state it leads to (moves), which time limits it starts (clocks), what a row must
+ * not show (rules), what a row adds to others (targets and their sums) and what `ls` prints
+ * (columns). The tables are bound once, when a program starts, against the descriptors of
+ * protobuf-c (bind.h), and what is wrong in them is found then. `valise view explain LANE` prints
+ * them as text.
  *
- * In every table a C function may stand for what no table says; `step`, `finish` and `contribute` of a kind are the widest of them
- * (view.h). For each fact the engine applies the sets, then the move, then the clocks, then `step`. When all facts are in, it fills in the
- * sums of others, calls `finish`, then looks at the clocks and rules. The order of arrival decides nothing.
+ * In every table a C function may stand for what no table says; `step`, `finish` and `contribute`
+ * of a kind are the widest of them (view.h). For each fact the engine applies the sets, then the
+ * move, then the clocks, then `step`. When all facts are in, it fills in the sums of others, calls
+ * `finish`, then looks at the clocks and rules. The order of arrival decides nothing.
  *
- * Every type of event of the lane is routed, or listed as ignored. A fact that names no row goes to the row "stray" of its mission.
+ * Every type of event of the lane is routed, or listed as ignored. A fact that names no row goes to
+ * the row "stray" of its mission.
  *
  * Every table ends with END. Next: bind.h.
  */
@@ -24,39 +28,40 @@ struct vl_field {
 	const char *name;
 	size_t offset;
 };
-#define F(type, member)                   \
-	{                                 \
-		#member, offsetof(type, member) \
-	}
-#define END \
-	{   \
-		0 \
-	}
+/* clang-format off */
+#define F(type, member) {#member, offsetof(type, member)}
+#define END {0}
+/* clang-format on */
 
 /* A message type by its short name (short.h of the lane's package). */
 #define MESSAGE(name) &name##__descriptor
 
-/* In the place of an event: every one; in routes, those that no line names. In the place of an event's field: what is known of each. */
+/* In the place of an event: every one; in routes, those that no line names. In the place of an
+ * event's field: what is known of each. */
 #define ANY_EVENT NULL
 #define OTHER_EVENTS (&vl_other_events)
 extern const ProtobufCMessageDescriptor vl_other_events;
-#define OCCURRED {"@occurred", 0} /* when it happened: a Timestamp */
-#define MISSION {"@mission", 0}   /* who signed it: text, as are the next three */
+/* clang-format off */
+#define OCCURRED {"@occurred", 0} /* when it happened: a time */
+#define MISSION {"@mission", 0}   /* who signed it: a text, as are the next three */
 #define ACTOR {"@actor", 0}
 #define SUBJECT {"@subject", 0}
-#define TYPE {"@type", 0} /* the event's type without its package */
+#define TYPE {"@type", 0}         /* the event's type without its package */
+/* clang-format on */
 
 /* A function in a table, with its name for `explain`. */
 struct vl_test {
 	bool (*holds)(const ProtobufCMessage *row);
 	const char *name;
 };
+/* clang-format off */
 #define IF(function) {function, #function}
+/* clang-format on */
 
 /* -- which row an event belongs to -- */
 
-/* The fact belongs to the row with that key, or, where `key` is a repeated string, to each. An empty key names no row. `when` is asked of
- * the payload. */
+/* The fact belongs to the row with that key, or, where `key` is a repeated string, to each. An
+ * empty key names no row. `when` is asked of the payload. */
 struct vl_route {
 	const ProtobufCMessageDescriptor *event;
 	unsigned kind;
@@ -72,10 +77,10 @@ enum vl_how {
 	VL_FIRST,    /* the first fact's that says something */
 	VL_GREATEST, /* of times and numbers */
 	VL_LEAST,
-	VL_COUNT,    /* one more for each fact, in a number or, by name, in a list of valise.v1.Count */
-	VL_SET,      /* true */
-	VL_CLEAR,    /* empty again */
-	VL_APPEND,   /* to a list of texts, once each */
+	VL_COUNT,  /* one more for each fact, in a number or, by name, in a list of valise.v1.Count */
+	VL_SET,    /* true */
+	VL_CLEAR,  /* empty again */
+	VL_APPEND, /* to a list of texts, once each */
 };
 
 struct vl_set {
@@ -90,8 +95,9 @@ struct vl_set {
 #define STATE(state) ((uint64_t)1 << (state))
 #define FROM_ANY UINT64_MAX
 
-/* From one of the states in `from` the event leads to `to`. From another state it changes nothing and breaks `rule` (NULL: none). The state
- * 0 is that of a row that no move has reached. States are below 64. */
+/* From one of the states in `from` the event leads to `to`. From another state it changes nothing
+ * and breaks `rule` (NULL: none). The state 0 is that of a row that no move has reached. States are
+ * below 64. */
 struct vl_move {
 	const ProtobufCMessageDescriptor *event;
 	uint64_t from;
@@ -101,9 +107,10 @@ struct vl_move {
 
 /* -- time limits -- */
 
-/* From the event `starts` on there are `seconds`, or until the time in the event's field `due`, for the event `met_by`; `void_by` (may be
- * NULL) takes the limit away. While a clock runs, another start changes nothing. A breach stays; where it is known it breaks `rule`.
- * The row has a field `repeated valise.v1.Clock clocks`. */
+/* From the event `starts` on there are `seconds`, or until the time in the event's field `due`, for
+ * the event `met_by`; `void_by` (may be NULL) takes the limit away. While a clock runs, another
+ * start changes nothing. A breach stays; where it is known it breaks `rule`. The row has a field
+ * `repeated valise.v1.Clock clocks`. */
 struct vl_clock_rule {
 	const char *name;
 	const ProtobufCMessageDescriptor *starts;
@@ -115,7 +122,8 @@ struct vl_clock_rule {
 
 /* -- what a row must not show -- */
 
-/* The row breaks it where `broken` holds, or where field `sum` differs from the sum of `parts`. A Violation says `text`. */
+/* The row breaks it where `broken` holds, or where field `sum` differs from the sum of `parts`. A
+ * Violation says `text`. */
 #define VL_PARTS 8
 struct vl_rule {
 	const char *id, *text;
@@ -125,15 +133,19 @@ struct vl_rule {
 
 /* -- what a row adds to others -- */
 
-/* Field `to` of the other row becomes the sum of `amount` (none: 1) over all rows for which `when` holds. Where `to` is a list of
- * valise.v1.Count there is one number for each value of `group`. BROKEN_RULES groups by the rules that a row breaks. */
+/* Field `to` of the other row becomes the sum of `amount` (none: 1) over all rows for which `when`
+ * holds. Where `to` is a list of valise.v1.Count there is one number for each value of `group`.
+ * BROKEN_RULES groups by the rules that a row breaks. */
 struct vl_sum {
 	struct vl_field to, amount, group;
 	struct vl_test when;
 };
+/* clang-format off */
 #define BROKEN_RULES {"@rules", 0}
+/* clang-format on */
 
-/* The rows that get `sums`: of a higher rank, with the key in a field, or fixed, or given by a function that appends it to a buffer. */
+/* The rows that get `sums`: of a higher rank, with the key in a field, or fixed, or given by a
+ * function that appends it to a buffer. */
 struct vl_target {
 	unsigned kind;
 	struct vl_field key;
@@ -144,8 +156,9 @@ struct vl_target {
 
 /* -- what `ls` shows -- */
 
-/* One column: a field, shown as its type has it (a constant by its name, a time, a list of counts, the rules that are broken), the row's
- * key, its next time limit, or what `cell` prints; `now` is for what depends on the hour of asking, which a row itself never says. */
+/* One column: a field, shown as its type has it (a constant by its name, a time, a list of counts,
+ * the rules that are broken), the row's key, its next time limit, or what `cell` prints; `now` is
+ * for what depends on the hour of asking, which a row itself never says. */
 enum vl_form { VL_AS_IT_IS, VL_KEY, VL_DUE };
 struct vl_column {
 	const char *title;
@@ -153,9 +166,11 @@ struct vl_column {
 	struct vl_field field;
 	enum vl_form form;
 };
+/* clang-format off */
 #define COLUMN(title, type, member) {title, NULL, F(type, member), VL_AS_IT_IS}
 #define KEY_COLUMN(title) {title, NULL, {NULL, 0}, VL_KEY}
 #define DUE_COLUMN(title) {title, NULL, {NULL, 0}, VL_DUE}
+/* clang-format on */
 
 /* -- a kind of row, and the view -- */
 
@@ -168,15 +183,18 @@ struct vl_kind {
 	const struct vl_clock_rule *clocks;
 	const struct vl_rule *rules;
 	const struct vl_target *targets;
-	/* As view.h has them; each may be NULL. `contribute` must say the same for the same row, whenever it was made. */
+	/* As view.h has them; each may be NULL. `contribute` must say the same for the same row,
+	 * whenever it was made. */
 	void (*step)(struct vl_fold *fold, ProtobufCMessage *row, const struct vl_fact *fact);
 	void (*finish)(struct vl_fold *fold, ProtobufCMessage *row);
 	void (*contribute)(struct vl_fold *fold, const ProtobufCMessage *row);
 	const struct vl_column *columns;
-	/* States in which a row is over: a plain `ls` leaves it out, `ls --all` shows it. `listed` says it in C instead. */
+	/* States in which a row is over: a plain `ls` leaves it out, `ls --all` shows it. `listed`
+	 * says it in C instead. */
 	uint64_t done;
 	bool (*listed)(const char *key, const ProtobufCMessage *row, struct vl_time now);
-	/* Its cells are those of the hour asked for (`now`), so that an hour that has passed may be asked for, too. */
+	/* Its cells are those of the hour asked for (`now`), so that an hour that has passed may be
+	 * asked for, too. */
 	bool dated;
 };
 
@@ -186,18 +204,23 @@ struct vl_view {
 	const char *noun;            /* "case": `valise case ls` */
 	const struct vl_kind *kinds; /* in their rank, lowest first */
 	unsigned n_kinds;
-	unsigned shown; /* the kind that `ls` and `show` take when none is named */
+	unsigned shown;  /* the kind that `ls` and `show` take when none is named */
 	bool references; /* keys are taken by vl_view_ref */
 	const struct vl_route *routes;
 	/* May be NULL: in C, after the routes. Without routes it takes every type. */
 	void (*touch)(struct vl_touch *touch, const struct vl_fact *fact);
-	/* The types that `touch` takes, and those that no row takes; each ends with NULL and may be NULL. */
+	/* The types that `touch` takes, and those that no row takes; each ends with NULL and may be
+	 * NULL. */
 	const ProtobufCMessageDescriptor *const *touched, *const *ignored;
 };
 
 /* The kind "stray", last in every view: for each mission its events that name no row. */
 extern const struct vl_set vl_stray_sets[];
 extern const struct vl_column vl_stray_columns[];
-#define VL_STRAY_KIND {.name = "stray", .row = &valise__v1__stray_row__descriptor, .sets = vl_stray_sets, .columns = vl_stray_columns}
+/* clang-format off */
+#define VL_STRAY_KIND                                                                      \
+	{.name = "stray", .row = &valise__v1__stray_row__descriptor, .sets = vl_stray_sets, \
+	 .columns = vl_stray_columns}
+/* clang-format on */
 
 #endif

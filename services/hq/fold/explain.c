@@ -1,5 +1,6 @@
 /*
- * A declaration as text, for `valise view explain`. It is made from the tables alone, so that the same tables give the same text.
+ * A declaration as text, for `valise view explain`. It is made from the tables alone, so that the
+ * same tables give the same text.
  */
 #include "hq/fold/bound.h"
 
@@ -55,8 +56,8 @@ static void put_routes(const struct vl_view *view, struct vl_buf *out)
 static void put_sets(const struct vl_set *set, struct vl_buf *out)
 {
 	static const char *const hows[] = {
-		[VL_LAST] = "the last",   [VL_EXACTLY] = "exactly the last", [VL_FIRST] = "the first",
-		[VL_GREATEST] = "the greatest", [VL_LEAST] = "the least",    [VL_APPEND] = "each",
+		[VL_LAST] = "the last",         [VL_EXACTLY] = "exactly the last", [VL_FIRST] = "the first",
+		[VL_GREATEST] = "the greatest", [VL_LEAST] = "the least",          [VL_APPEND] = "each",
 	};
 
 	for (; set != NULL && set->to.name != NULL; set++) {

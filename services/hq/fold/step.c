@@ -38,7 +38,8 @@ static const char *text_of(const struct vl_fact *fact, enum source source)
 	}
 }
 
-static void follow(const struct vl_view *view, const struct bound_route *route, struct vl_touch *touch, const struct vl_fact *fact)
+static void follow(const struct vl_view *view, const struct bound_route *route, struct vl_touch *touch,
+		   const struct vl_fact *fact)
 {
 	struct vl_value key;
 
@@ -251,10 +252,10 @@ static void apply_moves(const struct bound_kind *kind, const struct bound_work *
 		if (rule == NULL)
 			rule = work->moves[i]->rule;
 	}
-	char *detail = rule == NULL ? NULL
-				    : vl_fold_printf(fold, "%s changes nothing: the state is %s",
-						     fact->payload->descriptor->short_name,
-						     state_name(kind, state.number));
+	char *detail = rule == NULL
+			       ? NULL
+			       : vl_fold_printf(fold, "%s changes nothing: the state is %s",
+						fact->payload->descriptor->short_name, state_name(kind, state.number));
 	if (detail != NULL)
 		bound_violation(kind, fold, row, rule, fact, detail);
 }

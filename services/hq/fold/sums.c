@@ -1,6 +1,6 @@
 /*
- * What rows add to others: named numbers that the engine keeps for the other row (view.h calls them tallies), and that become its fields when it
- * is folded.
+ * What rows add to others: named numbers that the engine keeps for the other row (view.h calls them
+ * tallies), and that become its fields when it is folded.
  */
 #include "hq/fold/bound.h"
 
@@ -54,8 +54,7 @@ static const char *target_key(const struct bound_target *target, const ProtobufC
 	return vl_buf_text(room);
 }
 
-void vl_bound_contribute(const struct vl_bound *bound, unsigned rank, struct vl_fold *fold,
-			 const ProtobufCMessage *row)
+void vl_bound_contribute(const struct vl_bound *bound, unsigned rank, struct vl_fold *fold, const ProtobufCMessage *row)
 {
 	const struct bound_kind *kind = &bound->kinds[rank];
 

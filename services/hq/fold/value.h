@@ -1,5 +1,6 @@
 /*
- * One value out of a message or into it, by the descriptor of its field: what the tables of a view copy, compare, count and print.
+ * One value out of a message or into it, by the descriptor of its field: what the tables of a view
+ * copy, compare, count and print.
  *
  * Next: bind.h.
  */
@@ -15,7 +16,8 @@
 
 enum vl_class { VL_NOTHING, VL_NUMBER, VL_TEXT, VL_BYTES, VL_MESSAGE, VL_LIST };
 
-/* Messages, texts and lists are pointers to what is there already; nothing is copied. An enum and a bool are numbers. */
+/* Messages, texts and lists are pointers to what is there already; nothing is copied. An enum and a
+ * bool are numbers. */
 struct vl_value {
 	enum vl_class class;
 	int64_t number;
@@ -31,13 +33,15 @@ enum vl_class vl_value_class(const ProtobufCFieldDescriptor *field);
 
 struct vl_value vl_value_get(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field);
 
-/* `value` is of the field's class. A number that does not fit the field becomes its greatest or least. */
+/* `value` is of the field's class. A number that does not fit the field becomes its greatest or
+ * least. */
 void vl_value_set(ProtobufCMessage *message, const ProtobufCFieldDescriptor *field, const struct vl_value *value);
 
 /* Whether it says anything: it is not 0, not empty, and there. */
 bool vl_value_says(const struct vl_value *value);
 
-/* Numbers, and messages that are times: below 0, 0 or above, as the first is less, equal or more. */
+/* Numbers, and messages that are times: below 0, 0 or above, as the first is less, equal or more.
+ * */
 int vl_value_compare(const struct vl_value *a, const struct vl_value *b);
 
 /* Whether the field is a time, and whether it is a list of valise.v1.Count or .Violation. */
