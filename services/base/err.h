@@ -43,6 +43,8 @@ enum vl_err_class {
 	X(UNKNOWN_TYPE, REJECT, "unknown type")                       \
 	X(UNKNOWN_FIELD, REJECT, "unknown field")                     \
 	X(INVALID, REJECT, "invalid")                                 \
+	X(NIL_ID, REJECT, "an id that names no event")                \
+	X(ID_REUSED, REJECT, "an id used for another event, too")     \
 	X(PERMISSION, FATAL, "permission denied")                     \
 	X(LOCKED, FATAL, "in use by another process")                 \
 	X(CORRUPT, FATAL, "damaged")                                  \

@@ -156,6 +156,9 @@ static void put_troubles(struct listing *l, const struct vl_mission_state *m)
 		if (lane->standing.unread > 0)
 			vl_buf_printf(&l->cell, "%s%s %" PRIu64 " unread", l->cell.size > 0 ? ", " : "", lane->lane,
 				      lane->standing.unread);
+		if (lane->standing.shared > 0)
+			vl_buf_printf(&l->cell, "%s%s %" PRIu64 " with ids of other events",
+				      l->cell.size > 0 ? ", " : "", lane->lane, lane->standing.shared);
 		if (lane->verdict == VL_VERDICT_OK || lane->verdict == VL_VERDICT_SILENT)
 			continue;
 		vl_buf_printf(&l->cell, "%s%s %s", l->cell.size > 0 ? ", " : "", lane->lane,
@@ -178,12 +181,23 @@ static uint64_t unread_events(const struct vl_mission_state *m)
 	return n;
 }
 
+/* Events that have the id of another mission's, or of one on another lane. */
+static uint64_t shared_ids(const struct vl_mission_state *m)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < m->n_lanes; i++)
+		n += m->lanes[i].standing.shared;
+	return n;
+}
+
 static void put_mission(struct listing *l, const struct vl_mission_state *m)
 {
 	const Valise__Pulse__V1__Pulse *said = m->pulse != NULL ? m->pulse->said : NULL;
 
 	cli_table_put(l->table, m->mission);
-	cli_table_printf(l->table, "%s%s", vl_verdict_name(m->verdict), unread_events(m) > 0 ? ", unread" : "");
+	cli_table_printf(l->table, "%s%s%s", vl_verdict_name(m->verdict), unread_events(m) > 0 ? ", unread" : "",
+			 shared_ids(m) > 0 ? ", shared ids" : "");
 	put_instant(l->table, m->heard_ms);
 	if (said == NULL) {
 		for (int i = 0; i < 4; i++)
@@ -221,8 +235,8 @@ static void put_mission_json(struct listing *l, const struct vl_mission_state *m
 	const char *comma = "";
 
 	put_named(out, "{\"mission\":", m->mission);
-	vl_buf_printf(out, ",\"verdict\":\"%s\",\"unreadEvents\":%" PRIu64 ",\"lanes\":[", vl_verdict_name(m->verdict),
-		      unread_events(m));
+	vl_buf_printf(out, ",\"verdict\":\"%s\",\"unreadEvents\":%" PRIu64 ",\"sharedIds\":%" PRIu64 ",\"lanes\":[",
+		      vl_verdict_name(m->verdict), unread_events(m), shared_ids(m));
 	for (size_t i = 0; i < m->n_lanes; i++) {
 		const struct vl_lane_state *lane = &m->lanes[i];
 		if (lane->verdict == VL_VERDICT_OK)
@@ -272,11 +286,11 @@ static void put_lane_json(struct vl_buf *out, const char *mission, const struct 
 	put_named(out, ",\"lane\":", lane->lane);
 	vl_buf_printf(out,
 		      ",\"verdict\":\"%s\",\"batches\":%" PRIu64 ",\"events\":%" PRIu64 ",\"replayed\":%" PRIu64
-		      ",\"repeated\":%" PRIu64 ",\"unread\":%" PRIu64 ",\"forks\":%" PRIu64 ",\"rollbacks\":%" PRIu64
-		      ",\"parked\":%" PRIu64 ",\"dropped\":%" PRIu64 ",\"epoch\":\"%" PRIu64 "\",\"seq\":\"%" PRIu64
-		      "\",\"nextEvent\":\"%" PRIu64 "\"",
+		      ",\"repeated\":%" PRIu64 ",\"unread\":%" PRIu64 ",\"sharedIds\":%" PRIu64 ",\"forks\":%" PRIu64
+		      ",\"rollbacks\":%" PRIu64 ",\"parked\":%" PRIu64 ",\"dropped\":%" PRIu64 ",\"epoch\":\"%" PRIu64
+		      "\",\"seq\":\"%" PRIu64 "\",\"nextEvent\":\"%" PRIu64 "\"",
 		      vl_verdict_name(lane->verdict), s->batches, s->events, s->replayed, s->repeated, s->unread,
-		      s->forks, s->rollbacks, s->parked, s->dropped, s->epoch.n, s->seq.n, s->next_event.n);
+		      s->shared, s->forks, s->rollbacks, s->parked, s->dropped, s->epoch.n, s->seq.n, s->next_event.n);
 	if (s->batches > 0) {
 		put_instant_json(out, "applied", s->applied_ms);
 		vl_buf_printf(out, ",\"signedAt\":\"%s\"", vl_time_format(s->signed_at, signed_at));

@@ -104,6 +104,8 @@ int cli_exit_of(enum vl_err err)
 	case VL_ERR_UNKNOWN_TYPE:
 	case VL_ERR_UNKNOWN_FIELD:
 	case VL_ERR_INVALID:
+	case VL_ERR_NIL_ID:
+	case VL_ERR_ID_REUSED:
 	case VL_ERR_PERMISSION:
 	case VL_ERR_LOCKED:
 	case VL_ERR_CORRUPT:

@@ -1,5 +1,6 @@
 /*
- * Dead letters: records that are not authentic or cannot be read, kept byte for byte.
+ * Dead letters: records that are not authentic or cannot be read, kept byte for byte. A batch with an event that is left out, or whose
+ * id another event has, too, has one as well: its other events are applied all the same.
  *
  * Burying happens in the transaction that moves the offset; sending to the topic valise.deadletter.v1 happens afterwards and is
  * repeated until Kafka has it, so a dead letter may stand there twice, always with the same origin. Key, value and headers are

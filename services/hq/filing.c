@@ -5,6 +5,7 @@
 #include "hq/todo.h"
 #include "hq/views.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,16 +54,90 @@ struct progress {
 	bool buried;
 };
 
-static void bury(struct vl_txn *txn, const struct vl_filing_batch *b, size_t event, bool reused)
+/* Why an event is in no view. */
+static enum vl_err why_left_out(enum vl_fold_outcome outcome, uint64_t event, struct vl_why *why)
+{
+	switch (outcome) {
+	case VL_FOLD_NIL:
+		return vl_fail(why, VL_ERR_NIL_ID,
+			       "event %" PRIu64 " of the batch has an id of zeros or ones, which names no event",
+			       event);
+	case VL_FOLD_REUSED:
+		return vl_fail(why, VL_ERR_ID_REUSED,
+			       "event %" PRIu64 " of the batch has the id of another event of its sender", event);
+	case VL_FOLD_UNREAD:
+		return vl_fail(why, VL_ERR_UNKNOWN_TYPE, "event %" PRIu64 " of the batch cannot be read here", event);
+	case VL_FOLD_NEW:
+	case VL_FOLD_KNOWN:
+		break;
+	}
+	return VL_OK;
+}
+
+/* Of each batch the first such event has a letter; all are counted. */
+static void leave_out(struct vl_txn *txn, const struct vl_filing_batch *b, struct progress *at,
+		      const struct vl_fold_added *added, struct vl_standing *standing)
 {
 	struct vl_why why = {0};
+	enum vl_err err = why_left_out(added->outcome, (uint64_t)at->event + 1, &why);
 
-	enum vl_err err = reused ? VL_ERR_INVALID : VL_ERR_UNKNOWN_TYPE;
-	(void)vl_fail(&why, err,
-		      reused ? "event %zu of the batch has the id of another event of its sender"
-			     : "event %zu of the batch cannot be read here",
-		      event + 1);
-	vl_deadletter_bury(txn, b->record, b->digest, err, &why);
+	standing->unread += err != VL_OK;
+	if (err != VL_OK && !at->buried) {
+		vl_deadletter_bury(txn, b->record, b->digest, err, &why);
+		at->buried = true;
+	}
+}
+
+/* Both stand, whoever came first; both are counted, and the batch that came later has a letter. */
+static void note_shared(struct vl_txn *txn, const struct vl_filing_batch *b, struct progress *at,
+			const struct vl_fold_added *added, struct vl_standing *standing)
+{
+	const struct vl_fold_other *other = added->others;
+	struct vl_why why = {0};
+
+	if (other == NULL)
+		return;
+	standing->shared++;
+	(void)vl_fail(&why, VL_ERR_ID_REUSED,
+		      "event %" PRIu64 " of the batch has the id of another event, by %s on %s; both are applied",
+		      (uint64_t)at->event + 1, other->mission, vl_views[other->view]->lane);
+	if (!at->buried)
+		vl_deadletter_bury(txn, b->record, b->digest, VL_ERR_ID_REUSED, &why);
+	at->buried = true;
+	for (; other != NULL; other = other->next) {
+		const char *lane = vl_views[other->view]->lane;
+		struct vl_standing theirs = vl_standing_get(txn, other->mission, lane);
+		theirs.shared += !other->counted;
+		if (!other->counted)
+			vl_standing_put(txn, other->mission, lane, &theirs);
+	}
+}
+
+/* An event that stood until one from an earlier place came: it has the letter that it would have had behind it. */
+static void note_ousted(struct vl_txn *txn, const struct vl_filing_batch *b, const struct vl_fold_added *added,
+			struct vl_standing *standing)
+{
+	const struct vl_place *place = &added->ousted;
+	struct vl_why why = {0};
+	struct vl_buf copy = {0};
+	struct vl_key key;
+	struct vl_bytes stored;
+	struct vl_record record;
+	struct vl_digest digest;
+
+	if (!added->ousts)
+		return;
+	standing->repeated += added->ousted_as == VL_FOLD_KNOWN;
+	standing->unread += added->ousted_as == VL_FOLD_REUSED;
+	vl_archive_key(&key, b->mission, b->lane, place->epoch, place->seq);
+	if (added->ousted_as != VL_FOLD_REUSED || vl_txn_find(txn, VL_DB_ARCHIVE, vl_key_done(&key), &stored) != VL_OK)
+		return;
+	vl_buf_put(&copy, stored.data, stored.size); /* the next write takes it away */
+	(void)vl_fail(&why, VL_ERR_ID_REUSED,
+		      "event %" PRIu64 " of its epoch has the id of an earlier event of its sender", place->event.n);
+	if (vl_record_unpack(vl_buf_bytes(&copy), &record, &digest) == VL_OK)
+		vl_deadletter_bury(txn, &record, &digest, VL_ERR_ID_REUSED, &why);
+	vl_buf_free(&copy);
 }
 
 /* The event at hand, or `room` entities of it. */
@@ -79,17 +154,14 @@ static void file_event(struct vl_filing *filing, struct vl_txn *txn, const struc
 		.size = (uint32_t)event.size,
 	};
 	struct vl_fold_part part = {at->entity, room};
-	enum vl_fold_outcome outcome;
+	struct vl_fold_added added;
 
 	vl_fold_add_event(filing->fold, b->view, b->mission, &place, event,
-			  b->facts != NULL ? &b->facts[at->event] : NULL, &part, &outcome);
-	standing->repeated += outcome == VL_FOLD_KNOWN && at->entity == 0;
-	bool left_out = outcome == VL_FOLD_UNREAD || outcome == VL_FOLD_REUSED;
-	standing->unread += left_out;
-	if (left_out && !at->buried) {
-		bury(txn, b, at->event, outcome == VL_FOLD_REUSED);
-		at->buried = true;
-	}
+			  b->facts != NULL ? &b->facts[at->event] : NULL, &part, &added);
+	standing->repeated += added.outcome == VL_FOLD_KNOWN && at->entity == 0;
+	leave_out(txn, b, at, &added, standing);
+	note_shared(txn, b, at, &added, standing);
+	note_ousted(txn, b, &added, standing);
 	at->entity = part.first;
 	at->event += part.first == 0;
 }

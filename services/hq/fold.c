@@ -73,6 +73,10 @@ void vl_fold_begin(struct vl_fold *fold, struct vl_txn *txn)
 	forget(fold);
 	fold->steps = fold->folded = 0;
 	fold->txn = txn;
+	fold->claimed = 0;
+	for (size_t view = 0; vl_views[view] != NULL; view++)
+		if (vl_txn_count(txn, vl_view_db(view, VL_VIEW_EVENT)) > 0)
+			fold->claimed |= UINT64_C(1) << view;
 	vl_todo_begin(&fold->todo, txn);
 }
 

@@ -57,7 +57,28 @@ enum vl_fold_outcome {
 	VL_FOLD_NEW,    /* it is in the history now */
 	VL_FOLD_KNOWN,  /* its id is there already: one event */
 	VL_FOLD_REUSED, /* its id is there already, for another event of this sender's; it stays in the archive only */
+	VL_FOLD_NIL,    /* its id is all zeros or all ones, which names nothing; it stays in the archive only */
 	VL_FOLD_UNREAD, /* its type is unknown here or its payload malformed; it stays in the archive only */
+};
+
+/* Somebody else's event, or one on another lane, that has the same id and says something else. Both stand; each is counted once, when the
+ * first such other is seen, so that the count is the same in whatever order they come. */
+struct vl_fold_other {
+	char mission[VL_MISSION_MAX + 1];
+	size_t view;
+	bool counted; /* already */
+	struct vl_fold_other *next;
+};
+
+/* What became of it, and of others for its sake. Lives until settle. */
+struct vl_fold_added {
+	enum vl_fold_outcome outcome;
+	struct vl_fold_other *others;
+	/* Of one sender's events with an id that from the earliest place stands: this one stood until now, and where it says something else
+	 * it is VL_FOLD_REUSED from now on, else VL_FOLD_KNOWN. */
+	bool ousts;
+	struct vl_place ousted;
+	enum vl_fold_outcome ousted_as;
 };
 
 /* Begin to use `txn`; the engine keeps it until settle or the next begin. */
@@ -82,11 +103,12 @@ struct vl_fold_part {
 };
 
 /* Add one event of an archived batch. `view` indexes vl_views; `mission` is NUL-terminated; `event` points into the batch. `read` is the
- * fact that was made of it and lives until settle, or NULL: then it is made here. Errors stick in the transaction; *outcome is set
- * in any case. */
+ * fact that was made of it and lives until settle, or NULL: then it is made here. Errors stick in the transaction; *added is set
+ * in any case. Two events of one sender are the same where they have one id and one gist (bus/batch.h), so that what a program sends
+ * again with a new time is no other event; of two senders, where all their bytes are. */
 void vl_fold_add_event(struct vl_fold *fold, size_t view, const char *mission, const struct vl_place *place,
 		       struct vl_bytes event, const struct vl_fact *read, struct vl_fold_part *part,
-		       enum vl_fold_outcome *outcome);
+		       struct vl_fold_added *added);
 
 /* Do what the body of an entry of the queue of folds says: mark the entity, or `room` of those a fan names. True where the entry is
  * done with. */

@@ -85,15 +85,18 @@ static uint32_t file_fact(struct vl_fold *fold, const struct vl_fact *fact, cons
 	return touch.n > part->first && touch.n - part->first > part->room ? part->first + (uint32_t)part->room : 0;
 }
 
-/* An entry of the event database: who sent this id, where it lies, and whether it stands in the histories or another sender's
- * identical event does in its stead. */
+/* An entry of the event database: who sent this id, where it lies, whether it stands in the histories or another sender's identical
+ * event does in its stead, and whether an event that says something else has the id, too. */
 struct claim {
 	struct vl_place place;
 	uint8_t content[VL_CONTENT_SIZE];
-	bool stands;
+	uint64_t gist;
+	bool stands, shared;
 };
 
-#define CLAIM_SIZE 49
+#define CLAIM_SIZE 57
+#define CLAIM_STANDS 1
+#define CLAIM_SHARED 2
 
 static void claim_key(struct vl_key *key, const uint8_t id[16], const char *mission)
 {
@@ -112,7 +115,8 @@ static void pack_claim(const struct claim *claim, uint8_t value[CLAIM_SIZE])
 	vl_put_be32(value + 28, claim->place.size);
 	vl_put_be64(value + 32, claim->place.sum);
 	memcpy(value + 40, claim->content, sizeof(claim->content));
-	value[48] = claim->stands;
+	vl_put_be64(value + 48, claim->gist);
+	value[56] = (claim->stands ? CLAIM_STANDS : 0) | (claim->shared ? CLAIM_SHARED : 0);
 }
 
 /* At a cursor that stands where it belongs, or without one. */
@@ -122,6 +126,7 @@ static void put_claim(struct vl_fold *fold, struct vl_cursor *cursor, const uint
 	struct vl_key key;
 	uint8_t value[CLAIM_SIZE];
 
+	fold->claimed |= UINT64_C(1) << fold->view;
 	claim_key(&key, id, mission);
 	pack_claim(claim, value);
 	if (cursor != NULL)
@@ -144,7 +149,9 @@ static struct claim get_claim(struct vl_bytes value)
 					.size = vl_get_be32(value.data + 28),
 					.sum = vl_get_be64(value.data + 32)};
 	memcpy(claim.content, value.data + 40, sizeof(claim.content));
-	claim.stands = value.data[48] != 0;
+	claim.gist = vl_get_be64(value.data + 48);
+	claim.stands = (value.data[56] & CLAIM_STANDS) != 0;
+	claim.shared = (value.data[56] & CLAIM_SHARED) != 0;
 	return claim;
 }
 
@@ -169,9 +176,65 @@ static void remove_twin(struct vl_fold *fold, struct twin *twin, const struct vl
 		(void)file_fact(fold, &fact, &twin->claim.place, true, part);
 }
 
+/* Keep an event of somebody else's, or of another lane, that has the id of the one at hand for something else. */
+static void add_other(struct vl_fold *fold, struct vl_fold_added *added, const char *mission, size_t view,
+		      const struct claim *claim)
+{
+	struct vl_fold_other *other = vl_arena_alloc(fold->txn_arena, sizeof(*other));
+
+	if (other == NULL)
+		return;
+	*other = (struct vl_fold_other){.view = view, .counted = claim->shared, .next = added->others};
+	(void)snprintf(other->mission, sizeof(other->mission), "%s", mission);
+	added->others = other;
+}
+
+/* Those on other lanes, where an id is another event whatever it says. */
+static void find_elsewhere(struct vl_fold *fold, const uint8_t id[16], struct vl_fold_added *added)
+{
+	struct vl_key prefix;
+	struct vl_bytes key, value;
+
+	claim_key(&prefix, id, NULL);
+	for (size_t view = 0; fold->claimed >> view != 0; view++) {
+		if (view == fold->view || (fold->claimed >> view & 1) == 0)
+			continue;
+		struct vl_cursor *cursor = vl_cursor_open(fold->txn, vl_view_db(view, VL_VIEW_EVENT));
+		fold->steps++;
+		for (bool more = vl_cursor_seek(cursor, vl_key_done(&prefix), &key, &value);
+		     more && vl_key_has_prefix(key, vl_key_done(&prefix));
+		     more = vl_cursor_next(cursor, &key, &value)) {
+			struct claim claim = get_claim(value);
+			add_other(fold, added, (const char *)key.data + 16, view, &claim);
+		}
+		vl_cursor_close(cursor);
+	}
+}
+
+/* From now on they are known to share their id. */
+static void mark_others(struct vl_fold *fold, const uint8_t id[16], const struct vl_fold_added *added)
+{
+	struct vl_key key;
+	struct vl_bytes value;
+	uint8_t packed[CLAIM_SIZE];
+
+	for (const struct vl_fold_other *other = added->others; other != NULL; other = other->next) {
+		unsigned db = vl_view_db(other->view, VL_VIEW_EVENT);
+		claim_key(&key, id, other->mission);
+		if (other->counted || !vl_txn_get(fold->txn, db, vl_key_done(&key), &value))
+			continue;
+		fold->steps++;
+		struct claim claim = get_claim(value);
+		claim.shared = true;
+		pack_claim(&claim, packed);
+		vl_txn_put(fold->txn, db, vl_key_done(&key), (struct vl_bytes){packed, sizeof(packed)});
+	}
+}
+
 /* The same sender's event with the same id, from a later place than `mine`: the earliest place stands, whichever came first, so that
  * every reading of the same batches gives the same histories. */
-static bool replaces(struct vl_fold *fold, const char *mission, const struct claim *ours, const struct claim *mine)
+static bool replaces(struct vl_fold *fold, const char *mission, const struct claim *ours, const struct claim *mine,
+		     struct vl_fold_added *added)
 {
 	const struct vl_place *a = &mine->place, *b = &ours->place;
 	const struct vl_fold_part whole = {.room = UINT32_MAX};
@@ -182,12 +245,16 @@ static bool replaces(struct vl_fold *fold, const char *mission, const struct cla
 	(void)snprintf(later.mission, sizeof(later.mission), "%s", mission);
 	if (ours->stands)
 		remove_twin(fold, &later, &whole);
+	added->ousts = true;
+	added->ousted = *b;
+	added->ousted_as = ours->gist == mine->gist ? VL_FOLD_KNOWN : VL_FOLD_REUSED;
 	return true;
 }
 
-/* Who else has sent this id and content; *known says that this sender has, and *own is what it claimed. */
+/* Who else has sent this id and content, and on this lane this id alone; *known says that this sender has, and *own is what it claimed. */
 static struct twin *find_twins(struct vl_fold *fold, struct vl_cursor *cursor, const uint8_t id[16],
-			       const char *mission, const struct claim *mine, bool *known, struct claim *own)
+			       const char *mission, const struct claim *mine, bool *known, struct claim *own,
+			       struct vl_fold_added *added)
 {
 	struct vl_key prefix = {0};
 	struct vl_bytes key, value;
@@ -204,8 +271,10 @@ static struct twin *find_twins(struct vl_fold *fold, struct vl_cursor *cursor, c
 			*own = claim;
 			continue;
 		}
-		if (memcmp(claim.content, mine->content, sizeof(mine->content)) != 0)
+		if (memcmp(claim.content, mine->content, sizeof(mine->content)) != 0) {
+			add_other(fold, added, other, fold->view, &claim);
 			continue;
+		}
 		struct twin *twin = vl_arena_alloc(fold->txn_arena, sizeof(*twin));
 		if (twin == NULL)
 			break;
@@ -235,24 +304,32 @@ static enum vl_fold_outcome settle_twins(struct vl_fold *fold, const uint8_t id[
 /* Look at who else has sent this id. KNOWN where this sender has, or where another's twin of it stands. What is filed in parts is
  * entered with the first, and goes on for as long as it stands. */
 static enum vl_fold_outcome enter_claim(struct vl_fold *fold, const uint8_t id[16], const char *mission,
-					struct claim *mine, bool goes_on, struct twin **twins)
+					struct claim *mine, bool goes_on, struct twin **twins,
+					struct vl_fold_added *added)
 {
 	struct vl_cursor *cursor = vl_cursor_open(fold->txn, vl_view_db(fold->view, VL_VIEW_EVENT));
 	struct claim own = {.stands = false};
 	bool known;
 
-	*twins = find_twins(fold, cursor, id, mission, mine, &known, &own);
+	*twins = find_twins(fold, cursor, id, mission, mine, &known, &own, added);
 	mine->stands = true;
-	if (!known && *twins == NULL)
+	if (!known)
+		find_elsewhere(fold, id, added);
+	mine->shared = known ? own.shared : added->others != NULL;
+	bool alone = !known && *twins == NULL;
+	if (alone)
 		put_claim(fold, cursor, id, mission, mine);
 	vl_cursor_close(cursor);
-	if (!known && *twins == NULL)
+	if (known)
+		added->others = NULL;
+	mark_others(fold, id, added);
+	if (alone)
 		return VL_FOLD_NEW;
 	bool same = known && own.place.epoch.n == mine->place.epoch.n && own.place.event.n == mine->place.event.n;
 	if (same)
 		return goes_on && own.stands ? VL_FOLD_NEW : VL_FOLD_KNOWN;
-	if (known && !replaces(fold, mission, &own, mine))
-		return memcmp(own.content, mine->content, sizeof(own.content)) == 0 ? VL_FOLD_KNOWN : VL_FOLD_REUSED;
+	if (known && !replaces(fold, mission, &own, mine, added))
+		return own.gist == mine->gist ? VL_FOLD_KNOWN : VL_FOLD_REUSED;
 	enum vl_fold_outcome outcome = settle_twins(fold, id, mission, mine, *twins);
 	put_claim(fold, NULL, id, mission, mine);
 	return outcome;
@@ -275,7 +352,7 @@ static const struct vl_fact *make_fact(struct vl_fold *fold, const char *mission
 
 void vl_fold_add_event(struct vl_fold *fold, size_t view, const char *mission, const struct vl_place *place,
 		       struct vl_bytes event, const struct vl_fact *read, struct vl_fold_part *part,
-		       enum vl_fold_outcome *outcome)
+		       struct vl_fold_added *added)
 {
 	struct claim claim = {.place = *place};
 	struct twin *twins;
@@ -283,19 +360,22 @@ void vl_fold_add_event(struct vl_fold *fold, size_t view, const char *mission, c
 
 	fold->view = view;
 	fold->steps++;
-	*outcome = VL_FOLD_UNREAD;
+	*added = (struct vl_fold_added){.outcome = VL_FOLD_UNREAD};
 	if (read == NULL)
 		read = make_fact(fold, mission, place, event);
-	if (read != NULL && read->payload != NULL) {
+	if (read != NULL && read->payload != NULL && !vl_event_id_is_one((struct vl_bytes){read->id, 16})) {
+		added->outcome = VL_FOLD_NIL;
+	} else if (read != NULL && read->payload != NULL) {
 		claim.place.sum = vl_sum(event);
 		if (read->content != NULL)
 			memcpy(claim.content, read->content, VL_CONTENT_SIZE);
 		else
 			vl_event_content(event, claim.content);
-		*outcome = enter_claim(fold, read->id, mission, &claim, part->first > 0, &twins);
-		for (; *outcome == VL_FOLD_NEW && twins != NULL; twins = twins->next)
+		claim.gist = read->gist;
+		added->outcome = enter_claim(fold, read->id, mission, &claim, part->first > 0, &twins, added);
+		for (; added->outcome == VL_FOLD_NEW && twins != NULL; twins = twins->next)
 			remove_twin(fold, twins, part);
-		if (*outcome == VL_FOLD_NEW)
+		if (added->outcome == VL_FOLD_NEW)
 			go_on = file_fact(fold, read, &claim.place, false, part);
 	}
 	part->first = go_on;

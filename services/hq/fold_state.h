@@ -82,6 +82,7 @@ struct vl_fold {
 	struct vl_todo todo;
 	struct owner *owners;
 	size_t n_owners, owner; /* all of them; who is served */
+	uint64_t claimed;       /* a bit for each view that has an event */
 	uint64_t steps, folded; /* of this transaction; of those, what it took to fold */
 };
 

@@ -104,6 +104,8 @@ bool vl_fact_read(struct vl_bytes bytes, const char *mission, const struct vl_pl
 		.occurred_at = event.occurred_at,
 		.payload = vl_wire_unpack(type, event.payload, arena),
 	};
+	if (!known)
+		fact->gist = vl_event_gist(&event);
 	return fact->subject != NULL && fact->actor != NULL && fact->payload != NULL;
 }
 

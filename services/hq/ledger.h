@@ -24,7 +24,7 @@
  *     todo      view, mission, class, number          -> what of an accepted batch is still to be done (todo.h)
  *     pending   view, kind, entity                    -> an entity that waits to be folded, or a fan under way
  * and for each view (index i of vl_views):
- *     event     event id, mission                     -> its place; de-duplication is for ever
+ *     event     event id, mission                     -> its place, what tells it from others; de-duplication is for ever
  *     history   kind, entity, mission, epoch, event   -> where the event lies in the archive
  *     row       kind, entity                          -> the row, a packed message
  *     tally     kind, entity, name                    -> a number
@@ -72,7 +72,7 @@ static inline unsigned vl_view_db(size_t view, enum vl_view_db db)
 }
 
 /* Of all that is in it; it is in `meta`, one byte. */
-#define VL_LEDGER_FORMAT 8
+#define VL_LEDGER_FORMAT 9
 #define VL_LEDGER_FORMAT_KEY "format"
 
 /* Open the ledger in folder `path`; `size` is the map's. Whoever writes mends its heads first (mend.h). Errors as vl_store_open. */

@@ -5,7 +5,7 @@
  *     chain              from the newest sound batch of its epoch in the archive; where batches behind that one are damaged, Kafka is
  *                        read again for them
  *     standing           counted again from the archive, what waits and the evidence; what only came again is not in them, and
- *                        counts from 0: REPLAYED, REPEATED, UNREAD, and ROLLBACKS that named a known batch
+ *                        counts from 0: REPLAYED, REPEATED, UNREAD, shared ids, and ROLLBACKS that named a known batch
  *     waiting, parked    a parked batch is forgotten, and its mission sends it again, as it has no receipt; what waits is counted again
  *     evidence           its place stays, so that its epoch stays suspended; its bytes are lost
  *     pulse, missing     forgotten: the next pulse, and the next look, say it again

@@ -90,8 +90,8 @@ static void fold_batch(struct rebuild *r, const struct vl_record *record, const 
 			.size = (uint32_t)event.size,
 		};
 		struct vl_fold_part whole = {.room = UINT32_MAX};
-		enum vl_fold_outcome outcome;
-		vl_fold_add_event(r->fold, r->view, r->mission, &place, event, NULL, &whole, &outcome);
+		struct vl_fold_added added;
+		vl_fold_add_event(r->fold, r->view, r->mission, &place, event, NULL, &whole, &added);
 	}
 	r->rebuilt->batches++;
 	r->rebuilt->events += batch->n_events;

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#define NUMBERS 14
+#define NUMBERS 15
 
 enum vl_verdict vl_standing_verdict(const struct vl_standing *standing)
 {
@@ -62,6 +62,7 @@ static struct vl_standing unpack(struct vl_bytes value)
 	s.applied_ms = (int64_t)n[11];
 	s.signed_at = vl_time_from_ms((int64_t)n[12]);
 	s.dropped = n[13];
+	s.shared = n[14];
 	return s;
 }
 
@@ -89,7 +90,8 @@ void vl_standing_put(struct vl_txn *txn, const char *mission, const char *lane, 
 				     s->next_event.n,
 				     (uint64_t)s->applied_ms,
 				     (uint64_t)vl_time_ms(s->signed_at),
-				     s->dropped};
+				     s->dropped,
+				     s->shared};
 	uint8_t value[sizeof(n)];
 	struct vl_key key;
 

@@ -20,7 +20,10 @@ struct vl_standing {
 	uint64_t replayed;        /* batches that came again and were dropped */
 	uint64_t repeated;        /* events whose id was known already */
 	uint64_t
-		unread; /* events of unknown type, with a malformed payload or with another event's id: archived, not in a view */
+		unread; /* events of unknown type, with a malformed payload, with an id of this sender's other event on the lane, or with
+			  * one that is all zeros or ones: archived, not in a view */
+	uint64_t
+		shared; /* events whose id is that of an event of another mission's, or on another lane, too: applied all the same */
 	uint64_t forks, rollbacks; /* batches kept as evidence; epochs begun without memory */
 	uint64_t parked;           /* batches that wait behind a gap, now */
 	uint64_t dropped;          /* and those for which there was no room there, until they have come again */

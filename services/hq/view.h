@@ -36,6 +36,7 @@ struct vl_fact {
 	const uint8_t *id;      /* 16 bytes */
 	const uint8_t *after;   /* 16 bytes, or NULL */
 	const uint8_t *content; /* the engine's (vl_event_content), or NULL where not reckoned yet */
+	uint64_t gist;          /* the engine's (vl_event_gist); 0 of a fact read back */
 	const char *subject;
 	const char *actor;
 	struct vl_time occurred_at;
