@@ -76,7 +76,9 @@ enum vl_err vl_apply_commit(struct vl_applier *applier, struct vl_why *why)
 {
 	struct vl_txn *txn = applier->txn;
 
+	vl_fold_enter(applier->fold, VL_PHASE_SERVE);
 	vl_filing_serve(applier->filing, txn);
+	vl_fold_enter(applier->fold, VL_PHASE_SETTLE);
 	enum vl_err err = vl_fold_settle(applier->fold);
 	uint64_t left = vl_todo_left(txn);
 
@@ -143,6 +145,11 @@ void vl_apply_bound_steps(struct vl_applier *applier, const struct vl_fold_bound
 	vl_fold_bound(applier->fold, bounds);
 }
 
+void vl_apply_pace(struct vl_applier *applier, const struct vl_fold_pace *pace)
+{
+	vl_fold_set_pace(applier->fold, pace);
+}
+
 /* -- offsets -- */
 
 static void offset_key(struct vl_key *key, const char *topic, int32_t partition)
@@ -193,7 +200,7 @@ enum vl_err vl_apply_rewind(struct vl_applier *applier, const char *topic, int32
 }
 
 /* False where the record has been applied before. */
-static bool take_offset(struct vl_applier *applier, const struct vl_record *record, const struct vl_digest *digest)
+static bool take_offset(struct vl_applier *applier, const struct vl_record *record, const struct vl_mark *mark)
 {
 	char topic[256];
 
@@ -203,9 +210,11 @@ static bool take_offset(struct vl_applier *applier, const struct vl_record *reco
 	}
 	memcpy(topic, record->topic.data, record->topic.size);
 	topic[record->topic.size] = '\0';
-	if (record->offset < vl_apply_offset(applier->txn, topic, record->partition, NULL))
+	int64_t next = vl_apply_offset(applier->txn, topic, record->partition, NULL);
+	if (record->offset < next)
 		return false;
-	offset_put(applier->txn, topic, record->partition, record->offset + 1, digest);
+	if (mark->next > next)
+		offset_put(applier->txn, topic, record->partition, mark->next, &mark->last);
 	return true;
 }
 
@@ -246,14 +255,15 @@ static void apply_batch(struct vl_applier *applier, const struct vl_record *reco
 	vl_standing_put(applier->txn, a.mission, a.lane, &a.standing);
 }
 
-void vl_apply_record(struct vl_applier *applier, const struct vl_record *record, enum vl_err verdict,
-		     const struct vl_verified *verified, const struct vl_fact *facts, const struct vl_why *reason)
+void vl_apply_in_turn(struct vl_applier *applier, const struct vl_record *record, const struct vl_mark *mark,
+		      enum vl_err verdict, const struct vl_verified *verified, const struct vl_fact *facts,
+		      const struct vl_why *reason)
 {
 	if (vl_err_class(verdict) == VL_CLASS_FATAL) {
 		vl_txn_fail(applier->txn, verdict);
 		return;
 	}
-	if (!take_offset(applier, record, &verified->digest))
+	if (!take_offset(applier, record, mark))
 		return;
 	if (verdict != VL_OK)
 		vl_deadletter_bury(applier->txn, record, &verified->digest, verdict, reason);
@@ -261,6 +271,14 @@ void vl_apply_record(struct vl_applier *applier, const struct vl_record *record,
 		vl_deadletter_bury(applier->txn, record, &verified->digest, VL_ERR_DRILL, NULL);
 	else
 		apply_batch(applier, record, verified, facts, KAFKA);
+}
+
+void vl_apply_record(struct vl_applier *applier, const struct vl_record *record, enum vl_err verdict,
+		     const struct vl_verified *verified, const struct vl_fact *facts, const struct vl_why *reason)
+{
+	const struct vl_mark mark = {record->offset + 1, verified->digest};
+
+	vl_apply_in_turn(applier, record, &mark, verdict, verified, facts, reason);
 }
 
 /* Whatever else is wrong with it, it was when it came first. */

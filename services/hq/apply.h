@@ -1,7 +1,7 @@
 /*
  * Apply: the one writer of headquarters' ledger.
  *
- * Records come in the order of their partition, already judged (bus/record.h). A good batch that follows its chain goes into the
+ * Each sender's records come in the order of their partition, already judged (bus/record.h). A good batch that follows its chain goes into the
  * archive and its events into the views; one that comes again is dropped and counted; one that comes too early is parked until
  * what is missing has come, within bounds (parked.h), and beyond them read again later (passed.h); one that contradicts the chain is kept as evidence. What is not authentic or cannot be read goes to
  * the dead letters. All of it, with the offset it came from, is one transaction: after a crash the same records come again
@@ -20,6 +20,7 @@
 
 #include "bus/record.h"
 #include "hq/fold.h"
+#include "hq/marks.h"
 #include "hq/parked.h"
 #include "hq/view.h"
 #include "store/store.h"
@@ -38,6 +39,11 @@ enum vl_err vl_apply_begin(struct vl_applier *applier, struct vl_why *why) VL_CH
  * over. An error of the store sticks until commit. */
 void vl_apply_record(struct vl_applier *applier, const struct vl_record *record, enum vl_err verdict,
 		     const struct vl_verified *verified, const struct vl_fact *facts, const struct vl_why *reason);
+
+/* The same where its partition is to be read on at `mark`, as others of it wait, or were taken, that came before or behind it. */
+void vl_apply_in_turn(struct vl_applier *applier, const struct vl_record *record, const struct vl_mark *mark,
+		      enum vl_err verdict, const struct vl_verified *verified, const struct vl_fact *facts,
+		      const struct vl_why *reason);
 
 /* The same for a record that was passed over and is read once more (passed.h): the partition's offset stays, and only what is still wanted
  * is taken. */
@@ -91,6 +97,9 @@ uint64_t vl_apply_steps(const struct vl_applier *applier);
  * with or without records. The bounds of one transaction: VL_FOLD_BOUNDS until then. */
 uint64_t vl_apply_left(const struct vl_applier *applier);
 void vl_apply_bound_steps(struct vl_applier *applier, const struct vl_fold_bounds *bounds);
+
+/* How long the transaction at hand may take; from now on, and until the next begin. */
+void vl_apply_pace(struct vl_applier *applier, const struct vl_fold_pace *pace);
 
 /* The next offset of a partition; -1 where it was never read. `last`, which may be NULL, is set to the digest of the record before
  * it, all zero where that is not known. */

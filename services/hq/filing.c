@@ -166,7 +166,7 @@ static void file_event(struct vl_filing *filing, struct vl_txn *txn, const struc
 	at->event += part.first == 0;
 }
 
-/* True where all of it is filed. */
+/* True where all of it is filed. Where it is late one event is. */
 static bool file_some(struct vl_filing *filing, struct vl_txn *txn, const struct vl_filing_batch *b,
 		      struct progress *at, uint64_t most, struct vl_standing *standing)
 {
@@ -174,7 +174,7 @@ static bool file_some(struct vl_filing *filing, struct vl_txn *txn, const struct
 
 	while (at->event < b->batch->n_events && vl_txn_err(txn) == VL_OK) {
 		uint64_t spent = vl_fold_filed(filing->fold) - before + n++;
-		if (spent >= most)
+		if (spent >= most || (n > 1 && vl_fold_late(filing->fold)))
 			return false;
 		file_event(filing, txn, b, at, most - spent, standing);
 	}
@@ -210,7 +210,8 @@ void vl_filing_add(struct vl_filing *filing, struct vl_txn *txn, const struct vl
 
 	vl_fold_serve(filing->fold, b->mission);
 	uint64_t most = vl_fold_bounds(filing->fold)->file, filed = vl_fold_filed(filing->fold);
-	if (filed < most && !has_files(todo, b) && file_some(filing, txn, b, &at, most - filed, standing))
+	if (filed < most && !vl_fold_late(filing->fold) && !has_files(todo, b) &&
+	    file_some(filing, txn, b, &at, most - filed, standing))
 		return;
 	pack_body(body, b->batch->head.epoch, b->batch->head.seq, &at);
 	vl_todo_push(todo, VL_TODO_FILES, b->view, b->mission, (struct vl_bytes){body, sizeof(body)});
@@ -276,7 +277,8 @@ static void serve_folds(struct vl_filing *filing, struct vl_txn *txn, const stru
 	struct vl_todo_entry entry = {0};
 
 	for (uint64_t spent = 0, from = 0;
-	     spent < most && vl_txn_err(txn) == VL_OK && vl_todo_first(todo, VL_TODO_FOLDS, queue, from, &entry);
+	     spent < most && (spent == 0 || !vl_fold_late(filing->fold)) && vl_txn_err(txn) == VL_OK &&
+	     vl_todo_first(todo, VL_TODO_FOLDS, queue, from, &entry);
 	     from = entry.n + 1) {
 		uint64_t before = vl_fold_steps(filing->fold);
 		if (vl_fold_take_up(filing->fold, queue->view, entry.body, most - spent))
@@ -316,7 +318,8 @@ static uint64_t serve_view(struct vl_filing *filing, struct vl_txn *txn, size_t 
 	struct vl_todo_queue *turn = &filing->turns[view];
 	uint64_t before = vl_fold_steps(filing->fold), n = 0, size = size_of_turn(todo, view, most);
 
-	while (vl_txn_err(txn) == VL_OK && vl_fold_steps(filing->fold) - before + n++ < most) {
+	while (vl_txn_err(txn) == VL_OK && vl_fold_steps(filing->fold) - before + n < most &&
+	       (n++ == 0 || !vl_fold_late(filing->fold))) {
 		if (!vl_todo_next_queue(todo, view, turn)) {
 			turn->mission[0] = '\0';
 			if (!vl_todo_next_queue(todo, view, turn))

@@ -72,6 +72,8 @@ void vl_fold_begin(struct vl_fold *fold, struct vl_txn *txn)
 {
 	forget(fold);
 	fold->steps = fold->folded = 0;
+	fold->pace.now_ms = NULL;
+	fold->phase = VL_PHASE_FILE;
 	fold->txn = txn;
 	fold->claimed = 0;
 	for (size_t view = 0; vl_views[view] != NULL; view++)
@@ -83,6 +85,26 @@ void vl_fold_begin(struct vl_fold *fold, struct vl_txn *txn)
 void vl_fold_bound(struct vl_fold *fold, const struct vl_fold_bounds *bounds)
 {
 	fold->bounds = *bounds;
+}
+
+void vl_fold_set_pace(struct vl_fold *fold, const struct vl_fold_pace *pace)
+{
+	bool began = fold->pace.now_ms != NULL;
+
+	fold->pace = *pace;
+	if (!began)
+		vl_fold_enter(fold, fold->phase);
+}
+
+void vl_fold_enter(struct vl_fold *fold, enum vl_fold_phase phase)
+{
+	fold->phase = phase;
+	fold->entered_ms = fold->pace.now_ms != NULL ? fold->pace.now_ms() : 0;
+}
+
+bool vl_fold_late(const struct vl_fold *fold)
+{
+	return fold->pace.now_ms != NULL && fold->pace.now_ms() - fold->entered_ms >= fold->pace.most_ms[fold->phase];
 }
 
 const struct vl_fold_bounds *vl_fold_bounds(const struct vl_fold *fold)
@@ -139,14 +161,14 @@ void vl_fold_serve(struct vl_fold *fold, const char *mission)
 	}
 }
 
-/* The mission's share of what all may take; where that is spent already, what is kept for each. */
+/* The mission's share of what all may take; where that, or the time, is spent already, what is kept for each. */
 uint64_t vl_fold_room(const struct vl_fold *fold)
 {
 	const struct vl_fold_bounds *bounds = &fold->bounds;
 	uint64_t own = fold->n_owners > 0 ? fold->owners[fold->owner].folded : 0;
 	uint64_t share = bounds->settle / (fold->n_owners > 0 ? fold->n_owners : 1);
 
-	if (share < bounds->reserve || fold->folded >= bounds->settle)
+	if (share < bounds->reserve || fold->folded >= bounds->settle || vl_fold_late(fold))
 		share = bounds->reserve;
 	return own < share ? share - own : 0;
 }

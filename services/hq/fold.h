@@ -41,6 +41,15 @@ struct vl_fold_bounds {
 
 #define VL_FOLD_BOUNDS ((struct vl_fold_bounds){16384, 65536, 512, 16384})
 
+/* The phases of a transaction: events are filed, the list is served, entities are folded. Beside the bounds of steps each may have one of
+ * time, for a machine on which steps take longer than they should; beyond it no more is done of it than keeps each mission going. */
+enum vl_fold_phase { VL_PHASE_FILE, VL_PHASE_SERVE, VL_PHASE_SETTLE, VL_PHASES };
+
+struct vl_fold_pace {
+	int64_t (*now_ms)(void); /* NULL: no bounds of time */
+	int64_t most_ms[VL_PHASES];
+};
+
 /* The rule a row breaks of whose events some are damaged in the ledger: a disk that rots, not a sender. */
 #define VL_RULE_DAMAGED "DAMAGED"
 
@@ -51,6 +60,13 @@ void vl_fold_close(struct vl_fold *fold);
 /* VL_FOLD_BOUNDS until then. */
 void vl_fold_bound(struct vl_fold *fold, const struct vl_fold_bounds *bounds);
 const struct vl_fold_bounds *vl_fold_bounds(const struct vl_fold *fold);
+
+/* Without bounds of time after begin. */
+void vl_fold_set_pace(struct vl_fold *fold, const struct vl_fold_pace *pace);
+void vl_fold_enter(struct vl_fold *fold, enum vl_fold_phase phase);
+
+/* The phase has had its time. */
+bool vl_fold_late(const struct vl_fold *fold);
 
 /* What became of a fact. */
 enum vl_fold_outcome {

@@ -79,6 +79,9 @@ struct vl_fold {
 	bool beyond;      /* of what the row at hand is made there is more than a row may have */
 	size_t *order;    /* the views, the most urgent first */
 	struct vl_fold_bounds bounds;
+	struct vl_fold_pace pace;
+	enum vl_fold_phase phase;
+	int64_t entered_ms; /* the phase */
 	struct vl_todo todo;
 	struct owner *owners;
 	size_t n_owners, owner; /* all of them; who is served */

@@ -5,7 +5,16 @@
 
 #define MOST_STEPS 100000 /* then it is committed (fold.h) */
 #define MOST_BYTES ((size_t)32 << 20)
-#define MOST_MS 200
+#define FRESH_MS 100
+
+/* How long each phase of a transaction may take, at most; and where a FLASH record is in it that has not waited for long. One that has
+ * waited stands behind more than fits into a transaction: then it is best to do much at a time. */
+static const struct vl_fold_pace often = {vl_monotonic_ms, {60, 20, 80}}, soon = {vl_monotonic_ms, {10, 5, 30}};
+
+static bool is_fresh(const struct vl_job *job)
+{
+	return job->urgent && vl_monotonic_ms() - job->put_ms < FRESH_MS;
+}
 
 enum vl_err vl_pump(struct vl_verifier *verifier, struct vl_applier *applier, int timeout_ms, struct vl_why *why)
 {
@@ -15,20 +24,27 @@ enum vl_err vl_pump(struct vl_verifier *verifier, struct vl_applier *applier, in
 		return VL_ERR_TIMEOUT;
 
 	(void)vl_failpoint("hq.after-verify");
-	int64_t until = vl_monotonic_ms() + MOST_MS;
+	int64_t began = vl_monotonic_ms();
+	const struct vl_fold_pace *pace = &often;
 	size_t bytes = 0;
 	enum vl_err err = vl_apply_begin(applier, why);
 	if (err != VL_OK)
 		return err;
+	vl_apply_pace(applier, pace);
 	for (unsigned records = 1; job != NULL; records++) {
+		if (pace != &soon && is_fresh(job)) {
+			pace = &soon;
+			vl_apply_pace(applier, pace);
+		}
 		if (job->again)
 			vl_apply_again(applier, job->record, job->verdict, &job->verified, job->facts);
 		else
-			vl_apply_record(applier, job->record, job->verdict, &job->verified, job->facts, &job->why);
+			vl_apply_in_turn(applier, job->record, &job->mark, job->verdict, &job->verified, job->facts,
+					 &job->why);
 		(void)vl_failpoint("hq.mid-apply");
 		bytes += job->record->value.size;
 		bool room = records < VL_VERIFIER_TAKE && vl_apply_steps(applier) < MOST_STEPS && bytes < MOST_BYTES &&
-			    vl_monotonic_ms() < until;
+			    vl_monotonic_ms() - began < pace->most_ms[VL_PHASE_FILE];
 		job = room ? vl_verifier_next(verifier, 0) : NULL;
 	}
 	(void)vl_apply_drain(applier);

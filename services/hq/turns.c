@@ -1,6 +1,7 @@
 #include "hq/turns.h"
 
 #include "bus/types.h"
+#include "hq/ledger.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,11 +14,12 @@ struct place {
 	bool ready;
 };
 
-/* One partition's records: [first ... verify ... last]; those before `verify` are verified or under way. */
+/* One sender's records in one partition: [first ... verify ... last]; those before `verify` are verified or under way. */
 struct queue {
 	char *topic;
 	size_t size;
 	int32_t partition;
+	uint64_t sender; /* a sum of the record's key: two of one sum share a queue */
 	enum vl_precedence precedence;
 	int first, verify, last;
 };
@@ -59,18 +61,23 @@ void vl_turns_close(struct vl_turns *turns)
 	free(turns);
 }
 
-static struct queue *find(struct vl_turns *turns, struct vl_bytes topic, int32_t partition)
+/* *empty: one that may be another's, too. */
+static struct queue *find(struct vl_turns *turns, struct vl_bytes topic, int32_t partition, uint64_t sender,
+			  struct queue **empty)
 {
+	*empty = NULL;
 	for (size_t i = 0; i < turns->n; i++) {
 		struct queue *queue = &turns->queues[i];
-		if (queue->partition == partition && queue->size == topic.size &&
+		if (queue->partition == partition && queue->sender == sender && queue->size == topic.size &&
 		    memcmp(queue->topic, topic.data, topic.size) == 0)
 			return queue;
+		if (queue->first == NONE)
+			*empty = queue;
 	}
 	return NULL;
 }
 
-static struct queue *add(struct vl_turns *turns, struct vl_bytes topic, int32_t partition)
+static struct queue *add(struct vl_turns *turns)
 {
 	if (turns->n == turns->room) {
 		size_t room = turns->room == 0 ? 16 : 2 * turns->room;
@@ -80,31 +87,43 @@ static struct queue *add(struct vl_turns *turns, struct vl_bytes topic, int32_t 
 		turns->queues = larger;
 		turns->room = room;
 	}
+	struct queue *queue = &turns->queues[turns->n++];
+	*queue = (struct queue){.first = NONE, .verify = NONE, .last = NONE};
+	return queue;
+}
+
+/* There are never more queues than slots: one that has nothing in it becomes another's. */
+static bool rename_queue(struct queue *queue, struct vl_bytes topic, int32_t partition, uint64_t sender)
+{
 	char *copy = malloc(topic.size + 1);
 	if (copy == NULL)
-		return NULL;
+		return false;
 	memcpy(copy, topic.data, topic.size);
 	copy[topic.size] = '\0';
 	const struct vl_lane *lane = vl_lane_find(copy, topic.size);
-	struct queue *queue = &turns->queues[turns->n++];
+	free(queue->topic);
 	*queue = (struct queue){.topic = copy,
 				.size = topic.size,
 				.partition = partition,
+				.sender = sender,
 				.precedence = lane != NULL ? lane->precedence : VL_ROUTINE,
 				.first = NONE,
 				.verify = NONE,
 				.last = NONE};
-	return queue;
+	return true;
 }
 
-bool vl_turns_put(struct vl_turns *turns, unsigned slot, struct vl_bytes topic, int32_t partition)
+bool vl_turns_put(struct vl_turns *turns, unsigned slot, struct vl_bytes topic, int32_t partition,
+		  struct vl_bytes sender)
 {
-	struct queue *queue = find(turns, topic, partition);
+	uint64_t sum = vl_sum(sender);
+	struct queue *empty, *queue = find(turns, topic, partition, sum, &empty);
 
-	if (queue == NULL)
-		queue = add(turns, topic, partition);
-	if (queue == NULL)
-		return false;
+	if (queue == NULL) {
+		queue = empty != NULL ? empty : add(turns);
+		if (queue == NULL || !rename_queue(queue, topic, partition, sum))
+			return false;
+	}
 	turns->places[slot] = (struct place){.next = NONE};
 	if (queue->last != NONE)
 		turns->places[queue->last].next = (int)slot;

@@ -1,5 +1,7 @@
 #include "hq/verify.h"
 
+#include "base/clock.h"
+#include "bus/types.h"
 #include "hq/history.h"
 #include "hq/turns.h"
 
@@ -37,6 +39,7 @@ struct vl_verifier {
 	pthread_cond_t work, room, ready;
 	struct slot slots[SLOTS];
 	struct vl_turns *turns;
+	struct vl_marks *marks;
 	unsigned free[SLOTS], taken[VL_VERIFIER_TAKE];
 	size_t n_free, n_taken, bytes;
 	uint64_t put; /* ever */
@@ -102,7 +105,8 @@ static bool open_slots(struct vl_verifier *v)
 		v->free[v->n_free++] = SLOTS - 1 - i;
 	}
 	v->turns = vl_turns_open(SLOTS);
-	return v->turns != NULL;
+	v->marks = vl_marks_open(SLOTS);
+	return v->turns != NULL && v->marks != NULL;
 }
 
 enum vl_err vl_verifier_open(struct vl_ring *ring, unsigned threads, struct vl_verifier **opened, struct vl_why *why)
@@ -159,6 +163,7 @@ void vl_verifier_close(struct vl_verifier *v)
 		vl_ring_close(v->ring->keys);
 	free(v->ring);
 	vl_turns_close(v->turns);
+	vl_marks_close(v->marks);
 	pthread_mutex_destroy(&v->lock);
 	pthread_cond_destroy(&v->work);
 	pthread_cond_destroy(&v->room);
@@ -189,11 +194,13 @@ static bool has_room(const struct vl_verifier *v, const struct vl_record *record
 }
 
 /* With the lock. False after stop. Where memory is short for a queue more it is tried again: no record may be left out. */
-static bool find_slot(struct vl_verifier *v, const struct vl_record *record)
+static bool find_slot(struct vl_verifier *v, const struct vl_record *record, bool again)
 {
 	while (!v->stop) {
 		bool room = has_room(v, record);
-		if (room && vl_turns_put(v->turns, v->free[v->n_free - 1], record->topic, record->partition))
+		unsigned slot = room ? v->free[v->n_free - 1] : 0;
+		if (room && (again || vl_marks_put(v->marks, slot, record)) &&
+		    vl_turns_put(v->turns, slot, record->topic, record->partition, record->key))
 			return true;
 		if (!room) {
 			pthread_cond_wait(&v->room, &v->lock);
@@ -206,11 +213,18 @@ static bool find_slot(struct vl_verifier *v, const struct vl_record *record)
 	return false;
 }
 
+static bool is_urgent(const struct vl_record *record)
+{
+	const struct vl_lane *lane = vl_lane_find((const char *)record->topic.data, record->topic.size);
+
+	return lane != NULL && lane->precedence == VL_FLASH;
+}
+
 static bool put(struct vl_verifier *v, const struct vl_record *record, void (*release)(void *owner), void *owner,
 		bool again)
 {
 	pthread_mutex_lock(&v->lock);
-	bool taken = find_slot(v, record);
+	bool taken = find_slot(v, record, again);
 	if (taken) {
 		struct slot *slot = &v->slots[v->free[--v->n_free]];
 		slot->state = WAITING;
@@ -219,6 +233,8 @@ static bool put(struct vl_verifier *v, const struct vl_record *record, void (*re
 		slot->job.release = release;
 		slot->job.owner = owner;
 		slot->job.again = again;
+		slot->job.urgent = is_urgent(record);
+		slot->job.put_ms = vl_monotonic_ms();
 		v->bytes += record->value.size;
 		pthread_cond_signal(&v->work);
 	}
@@ -279,6 +295,13 @@ static struct timespec deadline(int timeout_ms)
 	return ts;
 }
 
+static void take_mark(struct vl_verifier *v, struct slot *slot, unsigned number)
+{
+	pthread_mutex_lock(&v->lock);
+	slot->job.mark = vl_marks_take(v->marks, number, &slot->job.verified.digest);
+	pthread_mutex_unlock(&v->lock);
+}
+
 const struct vl_job *vl_verifier_next(struct vl_verifier *v, int timeout_ms)
 {
 	struct timespec until = deadline(timeout_ms);
@@ -295,6 +318,8 @@ const struct vl_job *vl_verifier_next(struct vl_verifier *v, int timeout_ms)
 	/* Only this thread renews the ring. A verdict by an old one is void: its key may have ended meanwhile. */
 	if (slot != NULL && slot->generation != v->ring->generation)
 		judge(slot, v->ring);
+	if (slot != NULL && !slot->job.again)
+		take_mark(v, slot, (unsigned)next);
 	return slot != NULL ? &slot->job : NULL;
 }
 

@@ -3,13 +3,14 @@
  *
  * One thread puts records in, a few judge them (vl_record_verify) and read the facts out of the
  * good ones, one takes them out: so many records and bytes at most, so that a slow writer slows the
- * reading. Each partition's records come out in the order in which they were put in; between
- * partitions the urgent ones go first, and all take turns (turns.h).
+ * reading. Each sender's records in a partition come out in the order in which they were put in;
+ * between them the urgent ones go first, and all take turns (turns.h).
  */
 #ifndef VALISE_HQ_VERIFY_H
 #define VALISE_HQ_VERIFY_H
 
 #include "bus/record.h"
+#include "hq/marks.h"
 #include "hq/view.h"
 
 struct vl_verifier;
@@ -19,7 +20,8 @@ struct vl_job {
 	const struct vl_record *record;
 	void (*release)(void *owner); /* called once the record is no longer wanted, from any thread */
 	void *owner;
-	bool again; /* it was passed over, and is read once more (passed.h) */
+	bool again;          /* it was passed over, and is read once more (passed.h) */
+	struct vl_mark mark; /* where its partition is read on once it is done; not of one that is read once more */
 	struct vl_arena *arena;
 	struct vl_verified verified;
 	/* One for each event of a good batch, in the arena; `payload` is NULL where the event
@@ -27,6 +29,8 @@ struct vl_job {
 	struct vl_fact *facts;
 	struct vl_why why;
 	enum vl_err verdict;
+	bool urgent;    /* of a lane that is FLASH */
+	int64_t put_ms; /* when it was put in (vl_monotonic_ms) */
 };
 
 /* `threads` of 1 or more. The verifier takes the ring over. */

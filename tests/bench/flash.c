@@ -29,7 +29,7 @@
 #define BAR_MS 250
 #define MOST 100000
 #define HONEST "CN-SD-EMB"
-#define SCENES 8
+#define SCENES 9
 
 /* -- keys -- */
 
@@ -241,7 +241,7 @@ static int64_t report(const struct run *run, const char *name)
 	return most;
 }
 
-static int64_t play(struct run *run, struct vl_store *store, const char *name)
+static void play(struct run *run, struct vl_store *store)
 {
 	pthread_t threads[2];
 
@@ -252,7 +252,6 @@ static int64_t play(struct run *run, struct vl_store *store, const char *name)
 	watch(run, store);
 	pthread_join(threads[0], NULL);
 	pthread_join(threads[1], NULL);
-	return report(run, name);
 }
 
 static bool wanted(const char *name, char **names, int n)
@@ -274,7 +273,8 @@ static int64_t play_scene(struct run *run, struct vl_store *store, const struct 
 		for (size_t d = 0; d < doses; d++)
 			scene->make(&run->load, &run->doses[d]);
 		run->n_doses = doses;
-		int64_t longest = play(run, store, scene->name);
+		play(run, store);
+		int64_t longest = report(run, scene->name);
 		most = longest > most ? longest : most;
 		for (size_t d = 0; d < doses; d++)
 			dose_free(&run->doses[d]);
@@ -298,10 +298,12 @@ static int play_all(const char *brokers, const char *views, size_t doses, char *
 	run.flash = (struct chain){HONEST, EVACUATIONS, signer_of(-1), .epoch = 1, .seq = 1, .next = 1};
 	printf("%-38s %-5s %6s %6s %6s %6s\n", "milliseconds from append to the view", "part.", "events", "p50", "p99",
 	       "max");
-	run.n_doses = 0;
-	run.load_partition = 1;
+	/* Whatever happens the first time only is not what is measured. */
+	run.n_doses = 1;
+	run.load = (struct chain){.lane = EVACUATIONS};
+	play(&run, store);
 	for (size_t i = 0; scenes[i].name != NULL; i++) {
-		if (!wanted(scenes[i].name, names, n_names))
+		if (i > 0 && !wanted(scenes[i].name, names, n_names))
 			continue;
 		name_mission((int)i, missions[i]);
 		run.load = (struct chain){missions[i], NULL, signer_of((int)i), .epoch = 1, .seq = 1, .next = 1};

@@ -120,6 +120,11 @@ void plan_leg(struct chain *c, const char *leg, struct ready *ready)
 
 /* -- scenes -- */
 
+static void nothing(struct chain *c, struct dose *dose)
+{
+	(void)c, (void)dose;
+}
+
 static void put_boardings(struct ready *ready, struct chain *c, unsigned n)
 {
 	char leg[16];
@@ -284,6 +289,7 @@ static void gap_that_closes(struct chain *c, struct dose *dose)
 }
 
 const struct scene scenes[] = {
+	{"nothing", EVACUATIONS, nothing},
 	{"8,500 boardings of one person", EVACUATIONS, one_person_many_legs},
 	{"a manifest of 20,000, twice", EVACUATIONS, manifest_twice},
 	{"a chain of 8,000 merged people", EVACUATIONS, chain_of_people},

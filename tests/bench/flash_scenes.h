@@ -37,7 +37,7 @@ struct scene {
 	void (*make)(struct chain *chain, struct dose *dose);
 };
 
-/* Ends with a NULL name. */
+/* The first is none at all. Ends with a NULL name. */
 extern const struct scene scenes[];
 
 void must(bool good, const char *what);

@@ -19,7 +19,7 @@ struct table {
 static void put(struct table *t, const char *topic, int partition, int whose)
 {
 	t->whose[t->n] = whose;
-	assert_true(vl_turns_put(t->turns, t->n++, vl_bytes_of(topic), partition));
+	assert_true(vl_turns_put(t->turns, t->n++, vl_bytes_of(topic), partition, vl_bytes_of("CN-SD-EMB")));
 }
 
 static int verify_all(struct table *t)
