@@ -195,3 +195,8 @@ int vl_turns_apply(struct vl_turns *turns)
 		queue->last = NONE;
 	return slot;
 }
+
+size_t vl_turns_queues(const struct vl_turns *turns)
+{
+	return turns->n;
+}

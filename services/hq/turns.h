@@ -29,4 +29,7 @@ int vl_turns_verify(struct vl_turns *turns);
 void vl_turns_ready(struct vl_turns *turns, unsigned slot);
 int vl_turns_apply(struct vl_turns *turns);
 
+/* How many queues it keeps, empty ones among them: never more than slots. */
+size_t vl_turns_queues(const struct vl_turns *turns);
+
 #endif

@@ -273,6 +273,16 @@ bool vl_verifier_past(struct vl_verifier *v, uint64_t mark)
 	return past;
 }
 
+bool vl_verifier_judged(struct vl_verifier *v)
+{
+	pthread_mutex_lock(&v->lock);
+	bool judged = true;
+	for (size_t i = 0; i < SLOTS; i++)
+		judged = judged && (v->slots[i].state == EMPTY || v->slots[i].state == JUDGED);
+	pthread_mutex_unlock(&v->lock);
+	return judged;
+}
+
 bool vl_verifier_idle(struct vl_verifier *v)
 {
 	pthread_mutex_lock(&v->lock);

@@ -64,7 +64,8 @@ bool vl_verifier_put_again(struct vl_verifier *verifier, const struct vl_record 
 const struct vl_job *vl_verifier_next(struct vl_verifier *verifier, int timeout_ms);
 void vl_verifier_done(struct vl_verifier *verifier);
 
-/* Whether all that was put in is done with. */
+/* Whether all that was put in is judged; and whether it is done with. */
+bool vl_verifier_judged(struct vl_verifier *verifier);
 bool vl_verifier_idle(struct vl_verifier *verifier);
 
 /* How many were ever put in; and whether as many are done with: all that was put in up to the mark. */

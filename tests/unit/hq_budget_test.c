@@ -271,6 +271,53 @@ static void a_sender_waits_for_itself(void **state)
 		vl_buf_free(&events[i]);
 }
 
+static int64_t ticks;
+
+static int64_t tick(void)
+{
+	return ++ticks;
+}
+
+static void bring_slowly(struct world *w, const struct sent *sent, int64_t most)
+{
+	const struct vl_fold_pace pace = {tick, {most, most, most}};
+	struct vl_why why = {0};
+
+	assert_int_equal(vl_apply_begin(w->applier, &why), VL_OK);
+	vl_apply_pace(w->applier, &pace);
+	bring_within(w, sent);
+	assert_int_equal(vl_apply_commit(w->applier, &why), VL_OK);
+}
+
+/* On a machine that is slow: each look at the time takes a millisecond. Less is done in a transaction, and all of it in the end. */
+static void time_has_its_bound(void **state)
+{
+	struct world *w = *state;
+	struct sender bulk = world_sender(w, "CN-AA-EMB"), honest = world_sender(w, "CN-SD-EMB");
+	struct sent *sent[] = {board(&bulk, 1, 300, "L-1"), seal(&bulk, 1001, 300, "L-1"),
+			       board(&bulk, 2001, 300, "L-2"), depart(&honest, 3001, "L-9")};
+	struct vl_digest digest[2];
+
+	for (int slow = 0; slow < 2; slow++) {
+		world_start_over(w);
+		for (unsigned i = 0; i < 4; i++)
+			if (slow)
+				bring_slowly(w, sent[i], 10);
+			else
+				bring(w, sent[i]);
+		assert_int_equal(slow, vl_apply_left(w->applier) > 0);
+		assert_non_null(row_of(w, EVACUATIONS, "leg", "L-9"));
+		/* What goes on does so however late it is. */
+		for (unsigned i = 0; vl_apply_left(w->applier) > 0; i++) {
+			bring_slowly(w, sent[3], 0);
+			assert_true(i < 20000);
+		}
+		assert_int_equal(world_count(w, VL_DB_PENDING), 0);
+		digest[slow] = world_digest_of(w, view_of(EVACUATIONS));
+	}
+	assert_digest_equal(digest[0], digest[1]);
+}
+
 /* One case with more facts than a row is made of: each sender's first count, whoever came first, and the row says so. */
 static void a_row_has_its_bound(void **state)
 {
@@ -313,6 +360,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_fan_that_begins_again, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(nobody_waits_for_the_rest, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(a_sender_waits_for_itself, world_setup, world_teardown),
+		cmocka_unit_test_setup_teardown(time_has_its_bound, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(a_row_has_its_bound, world_setup, world_teardown),
 	};
 

@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -121,14 +122,49 @@ static void a_partition_keeps_its_order(void **state)
 	assert_int_equal(vl_turns_apply(t->turns), -1);
 }
 
+/* In one partition: a sender's flood, and one record of another behind it. Two senders of one queue would not be told apart here. */
+static void senders_take_turns(void **state)
+{
+	struct table *t = *state;
+
+	for (int i = 0; i < 40; i++)
+		put(t, "consular.evacuation.v1", 0, 100);
+	t->whose[t->n] = 7;
+	assert_true(vl_turns_put(t->turns, t->n++, vl_bytes_of("consular.evacuation.v1"), 0, vl_bytes_of("CN-TH-EMB")));
+	assert_int_equal(verify_all(t), 41);
+	int first = vl_turns_apply(t->turns), second = vl_turns_apply(t->turns);
+	assert_true(t->whose[first] == 7 || t->whose[second] == 7);
+	for (int i = 2, last = -1, slot; i < 41; i++, last = slot) {
+		slot = vl_turns_apply(t->turns);
+		assert_true(slot > last);
+	}
+	assert_int_equal(vl_turns_apply(t->turns), -1);
+}
+
+/* However many senders there were, a queue that is empty serves the next. */
+static void queues_are_used_again(void **state)
+{
+	struct table *t = *state;
+	char sender[16];
+
+	for (unsigned i = 0; i < 1000; i++) {
+		unsigned slot = i % SLOTS;
+		(void)snprintf(sender, sizeof(sender), "CN-%u", i);
+		assert_true(vl_turns_put(t->turns, slot, vl_bytes_of("consular.case.v1"), (int)(i % 7),
+					 vl_bytes_of(sender)));
+		assert_int_equal(vl_turns_verify(t->turns), slot);
+		vl_turns_ready(t->turns, slot);
+		assert_int_equal(vl_turns_apply(t->turns), slot);
+	}
+	assert_true(vl_turns_queues(t->turns) <= SLOTS);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(flash_goes_before_bulk),
-		TEST(bulk_is_not_last_for_ever),
-		TEST(partitions_take_turns),
-		TEST(a_partition_keeps_its_order),
+		TEST(flash_goes_before_bulk),      TEST(bulk_is_not_last_for_ever), TEST(partitions_take_turns),
+		TEST(a_partition_keeps_its_order), TEST(senders_take_turns),        TEST(queues_are_used_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
 #include "hq/pump.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 
 static atomic_size_t released;
@@ -143,14 +144,75 @@ static void test_pump_applies_what_is_ready(void **state)
 	vl_verifier_close(verifier);
 }
 
+/* One record in each transaction. */
+static void apply_until(struct world *w, struct vl_verifier *verifier, const char *whose)
+{
+	for (bool done = false; !done;) {
+		struct vl_why why = {0};
+		const struct vl_job *job = vl_verifier_next(verifier, 10000);
+		assert_non_null(job);
+		done = vl_bytes_are(job->record->key, whose);
+		assert_int_equal(vl_apply_begin(w->applier, &why), VL_OK);
+		vl_apply_in_turn(w->applier, job->record, &job->mark, job->verdict, &job->verified, job->facts,
+				 &job->why);
+		assert_int_equal(vl_apply_commit(w->applier, &why), VL_OK);
+		vl_verifier_done(verifier);
+	}
+}
+
+static int64_t offset_of(struct world *w)
+{
+	struct vl_txn *txn = vl_txn_begin(w->store, false, NULL);
+	int64_t offset = vl_apply_offset(txn, LANE, 0, NULL);
+
+	vl_txn_abort(txn);
+	return offset;
+}
+
+/* One sender's record stands behind another's bulk in the same partition, is taken before it, and comes again after a crash. */
+static void test_nobody_stands_behind_another(void **state)
+{
+	struct world *w = *state;
+	struct sender bulk = world_sender(w, "CN-AA-EMB"), other = world_sender(w, "CN-SD-EMB");
+	struct sent *sent[20];
+	struct vl_verifier *verifier;
+
+	assert_int_equal(vl_verifier_open(ring_of(w), 2, &verifier, NULL), VL_OK);
+	for (unsigned i = 0; i < 20; i++) {
+		sent[i] = open_case(i < 19 ? &bulk : &other, i + 1, "X-1", 100);
+		sent[i]->record.offset = i;
+		assert_true(vl_verifier_put(verifier, &sent[i]->record, release, NULL));
+	}
+	while (!vl_verifier_judged(verifier))
+		(void)sched_yield();
+	apply_until(w, verifier, "CN-SD-EMB");
+	assert_int_equal(world_standing(w, other.id).events, 1);
+	/* What still waits is not passed by. */
+	int64_t read = (int64_t)world_standing(w, bulk.id).events;
+	assert_true(read <= 1);
+	assert_int_equal(offset_of(w), read);
+	vl_verifier_close(verifier);
+	world_close_ledger(w);
+	world_open_ledger(w);
+	assert_int_equal(vl_verifier_open(ring_of(w), 2, &verifier, NULL), VL_OK);
+	for (unsigned i = (unsigned)read; i < 20; i++)
+		assert_true(vl_verifier_put(verifier, &sent[i]->record, release, NULL));
+	while (!vl_verifier_idle(verifier))
+		assert_int_equal(vl_pump(verifier, w->applier, 10000, NULL), VL_OK);
+	assert_int_equal(world_standing(w, bulk.id).events, 19);
+	assert_int_equal(world_standing(w, other.id).events, 1);
+	assert_int_equal(world_standing(w, other.id).replayed, 1);
+	assert_int_equal(offset_of(w), 20);
+	vl_verifier_close(verifier);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_order_in_is_order_out),
-		TEST(test_stop_releases_all),
-		TEST(test_renewed_ring_is_in_force),
-		TEST(test_pump_applies_what_is_ready),
+		TEST(test_order_in_is_order_out),        TEST(test_stop_releases_all),
+		TEST(test_renewed_ring_is_in_force),     TEST(test_pump_applies_what_is_ready),
+		TEST(test_nobody_stands_behind_another),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
