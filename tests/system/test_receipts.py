@@ -173,3 +173,34 @@ def test_receipts_wait_for_the_agent(place):
     acked(place.sd, 5)
     place.own.start()
     empty(place.sd)
+
+
+def test_a_mission_without_its_topic_waits_alone(place):
+    """Its own topic of receipts is missing, as where somebody has enrolled it and not made its topics."""
+    soon = {"topic.metadata.propagation.max.ms": 500}  # what a line knows of a topic that is missing
+    th = place.mission("CN-TH-EMB", resend=86400, properties={**soon, "fetch.wait.max.ms": 500})
+    place.own.stop()
+    place.own.config.write_text(place.own.config.read_text() + "".join(f"{key} = {value}\n" for key, value in soon.items()))
+    place.address()
+    lacking = f"{valise.RECEIPT}.{th.name}"
+    delete(place, lacking)
+    place.own.start()
+    th.start()
+    place.hq.start()
+    for number in range(3):
+        th.publish([case_opened(f"TH-{number}")])
+        publish(place.sd, number, 1)
+        place.hq.wait_events(th.name, CASE, number + 1)
+        empty(place.sd)
+    acked(th, 3)
+    wait_for("the mission's word", lambda: f"cannot read '{lacking}'" in th.said())
+    wait_for("headquarters' agent's word", lambda: f"cannot send on lane '{lacking}'" in place.own.said())
+    # The others go on after that, too.
+    publish(place.sd, 3, 3)
+    empty(place.sd)
+    assert RECEIPT not in place.sd.said() + place.own.said()
+    acked(th, 3)
+    make_again(place)
+    empty(th)
+    empty(place.own)
+    assert (th.applied(), place.sd.applied()) == ({CASE: 3}, {CASE: 6})
