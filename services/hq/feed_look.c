@@ -263,7 +263,7 @@ bool vl_feed_has_read(void *feed, const char *lane, int64_t since)
 		const struct vl_feed_topic *topic = &f->topics[t];
 		if (strcmp(topic->name, lane) != 0)
 			continue;
-		read = topic->n > 0 || topic->missing;
+		read = topic->n > 0 || topic->missing || topic->waiting;
 		for (size_t p = 0; p < topic->n; p++)
 			read = read && has_read(f, topic->parts[p], since);
 	}

@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import struct
@@ -102,16 +103,22 @@ def ends_cleanly(process, name):
 class Kafka:
     """A real broker, or three, with the lanes."""
 
-    def __init__(self, folder, brokers=1, topics=True, host=None):
+    def __init__(self, folder, brokers=1, topics=True, host=None, properties=""):
         self.folder = folder
         self.brokers = brokers
         self.env = {"VALISE_KAFKA_HOST": host} if host else {}
+        self.room = TOP / "brokers"
+        if properties:
+            self.room = folder.parent / f"{folder.name}-room"
+            shutil.copytree(TOP / "brokers", self.room)
+            with open(self.room / "broker.properties", "a") as file:
+                file.write(f"\n{properties}\n")
         self.bootstrap = self.command("up", "--brokers", brokers, "--port", 0).stdout.strip()
         if topics:
             valise("topic", "apply", "-b", self.bootstrap, TOPICS)
 
     def command(self, verb, *arguments, **options):
-        return run(TOP / "brokers/kafka", verb, "--data", self.folder, *arguments, env=self.env, **options)
+        return run(self.room / "kafka", verb, "--data", self.folder, *arguments, env=self.env, **options)
 
     def stop(self):
         self.command("wipe")
