@@ -13,6 +13,7 @@
 
 enum phase {
 	CONFIRM, /* read again where it failed */
+	MEASURE, /* where the partition ends */
 	SEARCH,  /* for what lies behind */
 	READ,
 };
@@ -135,27 +136,39 @@ static uint64_t find_bytes(const struct vl_why *why)
 	return 0;
 }
 
-/* The first failure was no accident. `base` is where the batch begins, -1 where nobody says. */
-static enum vl_ward_said fall_sick(struct vl_ward *ward, int64_t base, struct vl_ward_word *word)
+/* The first failure was no accident. False where it is not known where the partition ends. */
+static bool fall_sick(struct vl_ward *ward, struct vl_ward_word *word)
 {
 	int64_t first, end;
 
 	if (!vl_consumer_known(ward->consumer, ward->at.topic, ward->at.partition, &first, &end))
-		return VL_WARD_REST;
+		return false;
 	if (ward->at.offset < 0)
-		ward->at.offset = base >= first ? base : first;
+		ward->at.offset = ward->base >= first ? ward->base : first;
 	/* Between here and the batch there is nothing but what Kafka itself wrote, or what was deleted. */
-	if (base > ward->at.offset)
-		ward->at.offset = base;
-	ward->base = base;
-	ward->err = word->err;
-	ward->why = word->why;
-	ward->bytes = find_bytes(&word->why);
+	if (ward->base > ward->at.offset)
+		ward->at.offset = ward->base;
 	ward->phase = SEARCH;
 	ward->trying = false;
 	vl_search_begin(&ward->search, ward->at.offset, end);
 	word->at = ward->at;
-	return VL_WARD_SICK;
+	word->err = ward->err;
+	word->why = ward->why;
+	return true;
+}
+
+/* Behind a broken checksum librdkafka 2.0.2 takes whatever comes next in its buffer for an offset, and asks Kafka for that one; from
+ * the answer, that there is none, it has no end any more. A consumer that begins at the end learns it, and reads nothing. */
+static enum vl_ward_said measure(struct vl_ward *ward, int64_t now_ms, struct vl_ward_word *word)
+{
+	vl_message_free(word->message);
+	word->message = NULL;
+	if (fall_sick(ward, word))
+		return VL_WARD_SICK;
+	if (ward->phase != MEASURE || word->err != VL_ERR_TIMEOUT)
+		ask(ward, VL_OFFSET_END, now_ms);
+	ward->phase = MEASURE;
+	return VL_WARD_NOTHING;
 }
 
 static enum vl_ward_said search_on(struct vl_ward *ward, int64_t now_ms, struct vl_ward_word *word)
@@ -203,8 +216,13 @@ static enum vl_ward_said take_trouble(struct vl_ward *ward, int64_t base, int64_
 {
 	if (!vl_ward_unreadable(word->err))
 		return VL_WARD_REST;
-	if (ward->phase == CONFIRM)
-		return fall_sick(ward, base, word);
+	if (ward->phase == CONFIRM) {
+		ward->base = base;
+		ward->err = word->err;
+		ward->why = word->why;
+		ward->bytes = find_bytes(&word->why);
+		return measure(ward, now_ms, word);
+	}
 	ward->phase = CONFIRM;
 	ward->calm_ms = INT64_MAX;
 	ask(ward, ward->at.offset, now_ms);
@@ -227,13 +245,16 @@ enum vl_ward_said vl_ward_step(struct vl_ward *ward, int64_t now_ms, struct vl_w
 		at.offset = -1;
 	}
 	word->err = err;
+	bool answer = err == VL_OK || err == VL_ERR_END || vl_ward_unreadable(err);
+	if (ward->phase == MEASURE && (answer || err == VL_ERR_TIMEOUT))
+		return measure(ward, now_ms, word);
 	if (err == VL_ERR_TIMEOUT)
 		return VL_WARD_NOTHING;
 	if (err == VL_ERR_NOT_FOUND) {
 		word->at.offset = at.offset;
 		return VL_WARD_LOST;
 	}
-	if (ward->phase == SEARCH && (err == VL_OK || err == VL_ERR_END || vl_ward_unreadable(err)))
+	if (ward->phase == SEARCH && answer)
 		return take_try(ward, err, at.offset, now_ms, word);
 	if (err != VL_OK && err != VL_ERR_END)
 		return take_trouble(ward, at.offset, now_ms, word);
