@@ -157,8 +157,9 @@ static bool fall_sick(struct vl_ward *ward, struct vl_ward_word *word)
 	return true;
 }
 
-/* Behind a broken checksum librdkafka 2.0.2 takes whatever comes next in its buffer for an offset, and asks Kafka for that one; from
- * the answer, that there is none, it has no end any more. A consumer that begins at the end learns it, and reads nothing. */
+/* Behind a broken checksum librdkafka 2.0.2 takes whatever comes next in its buffer for an offset,
+ * and asks Kafka for that one; from the answer, that there is none, it has no end any more. A
+ * consumer that begins at the end learns it, and reads nothing. */
 static enum vl_ward_said measure(struct vl_ward *ward, int64_t now_ms, struct vl_ward_word *word)
 {
 	vl_message_free(word->message);

@@ -1,5 +1,6 @@
-"""A topic without rights costs itself, be it a lane, that of pulses, or one of what headquarters says to a mission: without READ, and
-without so much as DESCRIBE; at the first start, in a rebuild, and while everything runs."""
+"""A topic without rights costs itself, be it a lane, that of pulses, or one of what headquarters says
+to a mission: without READ, and without so much as DESCRIBE; at the first start, in a rebuild, and
+while everything runs."""
 
 import pytest
 from confluent_kafka.admin import (AclBinding, AclBindingFilter, AclOperation, AclPermissionType, AdminClient,
@@ -29,14 +30,15 @@ class Rights:
 
     def leave(self, topic, rights):
         user, operation = rights
-        wanted = AclBinding(ResourceType.TOPIC, topic, ResourcePatternType.LITERAL, user, "*", operation, AclPermissionType.ALLOW)
+        wanted = AclBinding(ResourceType.TOPIC, topic, ResourcePatternType.LITERAL, user, "*", operation,
+                            AclPermissionType.ALLOW)
         for future in self.admin.create_acls([wanted]).values():
             future.result(30)
 
     def give_back(self, *topics):
         for topic in topics:
-            every = AclBindingFilter(ResourceType.TOPIC, topic, ResourcePatternType.LITERAL, None, None, AclOperation.ANY,
-                                     AclPermissionType.ANY)
+            every = AclBindingFilter(ResourceType.TOPIC, topic, ResourcePatternType.LITERAL, None, None,
+                                     AclOperation.ANY, AclPermissionType.ANY)
             for future in self.admin.delete_acls([every]).values():
                 future.result(30)
 
@@ -44,7 +46,8 @@ class Rights:
 def waiting(hq):
     """The topics that headquarters says it cannot read."""
     rows = list(hq.missions().values())
-    return {place["lane"] for place in rows[0].get("unread", []) if place["kind"] == "waiting"} if rows else set()
+    places = rows[0].get("unread", []) if rows else []
+    return {place["lane"] for place in places if place["kind"] == "waiting"}
 
 
 def kept(mission):
@@ -53,16 +56,20 @@ def kept(mission):
 
 
 def event(lane, subject):
-    return {CASE: lambda: valise.case_opened(subject),
-            ALERT: lambda: valise.event(ALERT + ".AlertSubmitted", subject),
-            EVACUATION: lambda: valise.event(EVACUATION + ".OperationOpened", subject, {"operation": subject}),
-            TRAVELLER: lambda: valise.event(TRAVELLER + ".TravellerRegistered", subject, {"people": 1})}[lane]()
+    kinds = {CASE: ("CaseOpened", {"type": "CASE_TYPE_THEFT_ROBBERY", "persons": 1}),
+             ALERT: ("AlertSubmitted", {}),
+             EVACUATION: ("OperationOpened", {"operation": subject}),
+             TRAVELLER: ("TravellerRegistered", {"people": 1})}
+    name, payload = kinds[lane]
+    return valise.event(f"{lane}.{name}", subject, payload)
 
 
 def test_a_topic_without_rights_costs_itself(world, kafka):
     rights, lanes = Rights(kafka), (CASE, TRAVELLER, ALERT, EVACUATION)
+    kafka_options = ("-b", kafka.bootstrap, "--keys", world.keys)
     own = world.mission("HQ").start()
-    sd = world.mission("CN-SD-EMB", resend=86400, pulse=1, properties={"fetch.wait.max.ms": 500}).start()
+    soon = {"fetch.wait.max.ms": 500}  # a mission asks for what comes down as often
+    sd = world.mission("CN-SD-EMB", resend=86400, pulse=1, properties=soon).start()
     receipts, directives = f"{RECEIPT}.{sd.name}", f"{DIRECTIVE}.{sd.name}"
     sent = sd.publish([event(lane, "SD-1") for lane in lanes])
     assert len(sent.answers) == len(lanes)
@@ -83,13 +90,13 @@ def test_a_topic_without_rights_costs_itself(world, kafka):
     for topic in (CASE, TRAVELLER, PULSE):
         assert f"cannot read '{topic}'" in hq.said()
     for lane, code in ((EVACUATION, 0), (TRAVELLER, 1)):
-        audit = valise.valise("verify", lane, "-b", kafka.bootstrap, "--keys", world.keys, check=False)
+        audit = valise.valise("verify", lane, *kafka_options, check=False)
         assert audit.returncode == code, audit.stderr
 
     # In a rebuild.
     digest = hq.digest()
     hq.stop()
-    made = valise.valise("view", "rebuild", "--from", "kafka", "--views", hq.views, "--keys", world.keys, "-b", kafka.bootstrap)
+    made = valise.valise("view", "rebuild", "--from", "kafka", "--views", hq.views, *kafka_options)
     assert made.stdout == digest == hq.digest()
 
     # All of it comes with the rights.
