@@ -15,6 +15,7 @@ DOORS = {
     r"<ini\.h>": "services/base/",
     r"<utf8proc\.h>": "services/base/unicode.c",
     r"<yaml\.h>": "services/cli/",
+    r"<sqlite3\.h>": "services/ask/sql",
     r"<jansson\.h>": ("services/bus/", "services/cli/"),
 }
 
