@@ -50,10 +50,20 @@ enum {
 	CLI_OPT_OUT = 1 << 14,
 	CLI_OPT_RAW = 1 << 15,
 	CLI_OPT_DRY = 1 << 16,
+	CLI_OPT_ASK = 1 << 17,   /* --where, --sort, --limit, --columns */
+	CLI_OPT_FORMS = 1 << 18, /* -o, with csv; not together with OUTPUT */
+	CLI_OPT_SCHEMA = 1 << 19,
 	CLI_OPT_FROM = 1 << 24, /* brokers are needed for some of what it says only */
 };
 
 #define CLI_PAIRS 64
+#define CLI_LIST 16
+
+/* An option that may be given again. */
+struct cli_list {
+	const char *items[CLI_LIST];
+	size_t n;
+};
 
 struct cli_instant {
 	bool given;
@@ -66,7 +76,10 @@ struct cli_options {
 	const char *brokers, *keys, *views, *socket, *outbox, *mission, *kind, *id, *out, *from;
 	struct cli_instant since, until, at;
 	uint64_t count; /* 0: no limit */
-	bool json, follow, all, raw, dry_run;
+	struct cli_list where, sort;
+	const char *columns;
+	uint64_t limit; /* 0: none */
+	bool json, csv, follow, all, raw, dry_run, schema;
 	struct vl_conf_pair pairs[CLI_PAIRS]; /* librdkafka's properties, brokers among them */
 	size_t n_pairs;
 	char *const *args; /* what is no option */
@@ -145,7 +158,8 @@ void cli_progress_end(void);
 /* -- the commands; main.c has them in a table -- */
 
 extern const struct cli_verb cli_key_verbs[], cli_publish_verbs[], cli_tail_verbs[], cli_verify_verbs[],
-	cli_noun_verbs[], cli_mission_verbs[], cli_view_verbs[], cli_outbox_verbs[], cli_deadletter_verbs[];
+	cli_noun_verbs[], cli_query_verbs[], cli_mission_verbs[], cli_view_verbs[], cli_outbox_verbs[],
+	cli_deadletter_verbs[];
 
 /* A verb in a file of its own. */
 int cli_outbox_carry(const struct cli_options *options);

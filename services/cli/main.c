@@ -12,6 +12,7 @@ static const struct cli_command commands[] = {
 	{"tail", "show what lanes carry, verified", cli_tail_verbs, NULL},
 	{"verify", "audit whole lanes: signatures, chains, gaps, forks", cli_verify_verbs, NULL},
 	{"mission", "how headquarters stands with each mission", cli_mission_verbs, NULL},
+	{"query", "ask all views at once, in SQL", cli_query_verbs, NULL},
 	{"view", "digests of headquarters' views, and what rotted in them", cli_view_verbs, NULL},
 	{"outbox", "what a mission's agent keeps", cli_outbox_verbs, NULL},
 	{"deadletter", "what could not be applied, and why", cli_deadletter_verbs, NULL},

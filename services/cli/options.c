@@ -3,6 +3,8 @@
 #include "base/buf.h"
 #include "base/ini.h"
 #include "base/log.h"
+#include "base/near.h"
+#include "base/when.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -14,7 +16,7 @@
 
 #define N_OF(array) (sizeof(array) / sizeof((array)[0]))
 
-enum form { FLAG, TEXT, COUNT, TIME, FORMAT, PROPERTY, PROPERTIES };
+enum form { FLAG, TEXT, LIST, COUNT, TIME, FORMAT, PROPERTY, PROPERTIES };
 
 /* One option; `letter` is 0 where it has none. */
 struct row {
@@ -38,6 +40,15 @@ static const struct row rows[] = {
 	{CLI_OPT_SOCKET, 0, "socket", "PATH", "VALISE_SOCKET", TEXT, AT(socket), "the agent's socket"},
 	{CLI_OPT_OUTBOX, 0, "outbox", "DIR", "VALISE_OUTBOX", TEXT, AT(outbox), "the agent's outbox"},
 	{CLI_OPT_OUTPUT, 'o', "output", "table|json", NULL, FORMAT, 0, "for people, or one JSON value a line"},
+	{CLI_OPT_FORMS, 'o', "output", "table|json|csv", NULL, FORMAT, 0,
+	 "for people, one JSON value a line, or for spreadsheets"},
+	{CLI_OPT_ASK, 'w', "where", "CONDITION", NULL, LIST, AT(where),
+	 "only rows that fit: FIELD=VALUE, != < <= > >= ~, 'FIELD in A,B'; may be given again"},
+	{CLI_OPT_ASK, 's', "sort", "FIELD", NULL, LIST, AT(sort),
+	 "in this order; -FIELD: the greatest first; may be given again"},
+	{CLI_OPT_ASK, 'n', "limit", "COUNT", NULL, COUNT, AT(limit), "no more rows than these"},
+	{CLI_OPT_ASK, 'c', "columns", "FIELD,...", NULL, TEXT, AT(columns), "these, and no others"},
+	{CLI_OPT_SCHEMA, 0, "schema", NULL, NULL, FLAG, AT(schema), "list the tables, their columns and types"},
 	{CLI_OPT_MISSION, 0, "mission", "ID", NULL, TEXT, AT(mission), "only this sender's"},
 	{CLI_OPT_RANGE, 0, "since", "TIME", NULL, TIME, AT(since), "from this broker time on"},
 	{CLI_OPT_RANGE, 0, "until", "TIME", NULL, TIME, AT(until), "before this broker time"},
@@ -56,88 +67,21 @@ static const struct row rows[] = {
 
 #define LONG_BASE 256
 
-/* -- nearest -- */
+/* -- names and times, as base has them -- */
 
-static size_t least(size_t a, size_t b)
-{
-	return a < b ? a : b;
-}
-
-/* Edits from one name to the other; names longer than a line of the table are far from everything. */
 size_t cli_distance(const char *a, const char *b)
 {
-	size_t n = strlen(b), line[64];
-
-	if (n >= N_OF(line) || strlen(a) >= N_OF(line))
-		return SIZE_MAX;
-	for (size_t j = 0; j <= n; j++)
-		line[j] = j;
-	for (size_t i = 0; a[i] != '\0'; i++) {
-		size_t corner = line[0];
-		line[0] = i + 1;
-		for (size_t j = 0; j < n; j++) {
-			size_t change = corner + (a[i] != b[j]);
-			corner = line[j + 1];
-			line[j + 1] = least(change, 1 + least(line[j], corner));
-		}
-	}
-	return line[n];
+	return vl_distance(a, b);
 }
 
 const char *cli_nearest(const char *written, const char *const *names, size_t count)
 {
-	const char *nearest = NULL;
-	size_t best = strlen(written) / 3 + 2;
-
-	for (size_t i = 0; i < count; i++) {
-		size_t d = strlen(written) > 2 && strncmp(names[i], written, strlen(written)) == 0
-				   ? 1
-				   : cli_distance(written, names[i]);
-		if (d < best) {
-			best = d;
-			nearest = names[i];
-		}
-	}
-	return nearest;
-}
-
-/* -- time -- */
-
-static bool parse_ago(const char *text, struct vl_time now, struct vl_time *time)
-{
-	static const char units[] = "smhdw";
-	static const int64_t seconds[] = {1, 60, 3600, 86400, 604800};
-	char *end;
-
-	errno = 0;
-	long long n = strtoll(text, &end, 10);
-	const char *unit = *end != '\0' && end[1] == '\0' ? strchr(units, *end) : NULL;
-	if (unit == NULL || errno != 0 || n < 0 || n > 1000000000)
-		return false;
-	*time = (struct vl_time){now.seconds - n * seconds[unit - units], now.nanos};
-	return true;
+	return vl_nearest(written, names, count);
 }
 
 bool cli_time_parse(const char *text, struct vl_time now, struct vl_time *time)
 {
-	size_t length = strlen(text);
-	char day[32];
-
-	if (strcmp(text, "now") == 0) {
-		*time = now;
-		return true;
-	}
-	if (length == 0 || text[0] < '0' || text[0] > '9')
-		return false;
-	if (strspn(text, "0123456789") == length && length <= 15) {
-		*time = vl_time_from_ms(strtoll(text, NULL, 10));
-		return true;
-	}
-	if (length == 10 && text[4] == '-') {
-		(void)snprintf(day, sizeof(day), "%sT00:00:00Z", text);
-		return vl_time_parse(day, strlen(day), time);
-	}
-	return vl_time_parse(text, length, time) || parse_ago(text, now, time);
+	return vl_when_parse(text, now, time);
 }
 
 /* -- librdkafka's properties -- */
@@ -206,11 +150,23 @@ static bool has_brokers(const struct cli_options *options)
 
 /* -- reading a line -- */
 
-static enum vl_err set_format(struct cli_options *options, const char *text, struct vl_why *why)
+static enum vl_err set_format(const struct row *row, struct cli_options *options, const char *text, struct vl_why *why)
 {
+	bool with_csv = (row->bit & CLI_OPT_FORMS) != 0;
+
 	options->json = strcmp(text, "json") == 0;
-	return options->json || strcmp(text, "table") == 0 ? VL_OK
-							   : vl_fail(why, VL_ERR_USAGE, "-o takes table or json");
+	options->csv = with_csv && strcmp(text, "csv") == 0;
+	if (options->json || options->csv || strcmp(text, "table") == 0)
+		return VL_OK;
+	return vl_fail(why, VL_ERR_USAGE, "-o takes %s", with_csv ? "table, json or csv" : "table or json");
+}
+
+static enum vl_err add_to_list(struct cli_list *list, const struct row *row, const char *text, struct vl_why *why)
+{
+	if (list->n == CLI_LIST)
+		return vl_fail(why, VL_ERR_USAGE, "more than %d of --%s", CLI_LIST, row->name);
+	list->items[list->n++] = text;
+	return VL_OK;
 }
 
 static enum vl_err set_count(uint64_t *count, const char *text, struct vl_why *why)
@@ -244,12 +200,14 @@ static enum vl_err set(const struct row *row, struct cli_options *options, const
 	case TEXT:
 		*(const char **)field = value;
 		return VL_OK;
+	case LIST:
+		return add_to_list(field, row, value, why);
 	case COUNT:
 		return set_count(field, value, why);
 	case TIME:
 		return set_time(field, value, why);
 	case FORMAT:
-		return set_format(options, value, why);
+		return set_format(row, options, value, why);
 	case PROPERTY:
 		return add_property(options, value, why);
 	case PROPERTIES:

@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 
-#define CLI_COLUMNS 24
+#define CLI_COLUMNS 512
 
 /* Columns that a terminal needs for a text. */
 size_t cli_width(const char *text, size_t length);
@@ -21,7 +21,7 @@ void cli_cell(struct vl_buf *out, const char *text, size_t length, size_t width,
 /* A table whose cells are all known before the first line is printed. */
 struct cli_table;
 
-/* Up to CLI_COLUMNS titles; static text. NULL when out of memory. */
+/* Up to CLI_COLUMNS titles, which must outlive the table. NULL when out of memory. */
 struct cli_table *cli_table_open(const char *const *titles, size_t count);
 void cli_table_close(struct cli_table *table);
 

@@ -35,7 +35,8 @@ void cli_views_print(struct vl_buf *out);
 /* `valise view explain [LANE]`. */
 int cli_explain(const struct cli_options *options);
 
-/* `valise NOUN show KEY`. */
+/* `valise NOUN ls [KIND]`, `valise NOUN show KEY`. */
+int cli_ls(const struct cli_options *options);
 int cli_show(const struct cli_options *options);
 
 /* Append a message for people, a field a line, indented; fields at their default are left out, personal ones never

@@ -18,7 +18,7 @@ from valise import (ALERT, CASE, ENVIRONMENT, EVACUATION, NOWHERE, PROGRAMS, TRA
 
 MISSION, OTHER = "CN-SD-EMB", "CN-EG-EMB"
 COMMANDS = ("publish", "tail", "verify", "mission", "view", "outbox", "deadletter", "topic", "key", "case", "alert",
-            "evacuation", "traveller")
+            "evacuation", "traveller", "query")
 
 
 @pytest.fixture(scope="module")
@@ -329,6 +329,28 @@ def test_views_ls_and_show(place):
     assert place.hq.show("evacuation", "LEG-1")["kind"] == "leg"
     text = valise.valise("case", "show", "SD-3", "--views", place.hq.views).stdout
     assert "SD-3" in text and "CaseOpened" in text and MISSION in text
+
+
+def test_ls_and_query_answer_questions(place):
+    """The same question to both, in each form; what is wrong in it is named, with what is near."""
+    where = "--views", place.hq.views
+    listed = valise.valise("case", "ls", *where, "-w", "owner=" + MISSION, "-s", "-key", "-n", "2", "-c", "key,owner",
+                           "-o", "csv").stdout
+    assert listed == f"key,owner\nSD-4,{MISSION}\nSD-3,{MISSION}\n"
+    asked = "SELECT key, owner FROM case WHERE owner = ?1 ORDER BY key DESC LIMIT 2"
+    assert valise.valise("query", *where, "-o", "csv", asked, MISSION).stdout == listed
+    assert rows(valise.valise("query", *where, "-o", "json", asked, MISSION)) == [
+        {"key": f"SD-{number}", "owner": MISSION} for number in (4, 3)]
+    both = "SELECT count(*) AS n, l.key FROM case c JOIN evacuation l WHERE c.key GLOB 'SD-*'"
+    assert rows(valise.valise("query", *where, "-o", "json", both)) == [{"n": 5, "key": "LEG-1"}]
+    schema = rows(valise.valise("query", "--schema", "case", "-o", "json"))
+    assert {"table": "case", "column": "opened_at", "type": "time", "words": None} in schema
+    refused(place, 2, "case", "ls", "--views", "{views}", "-w", "ownr=x", talk="near it: owner")
+    refused(place, 2, "case", "ls", "--views", "{views}", "-s", "prioritty", talk="priority")
+    refused(place, 2, "query", "--views", "{views}", "SELECT ownr FROM case", talk="did you mean 'owner'?")
+    refused(place, 2, "query", "--views", "{views}", "DELETE FROM case", talk="hint: valise query --help")
+    refused(place, 2, "query", "--views", "{views}", talk="--schema")
+    refused(place, 3, "query", "--schema", "cases", talk="did you mean 'case'?")
 
 
 def test_digest(place):
