@@ -113,6 +113,10 @@ static enum vl_err open_outbox(struct agent *agent)
 	if (err == VL_OK && vl_outbox_resigned(agent->outbox) > 0)
 		vl_log_info("%llu batches that wait here are signed with the present key",
 			    (unsigned long long)vl_outbox_resigned(agent->outbox));
+	if (err == VL_OK && vl_outbox_resigning(agent->outbox))
+		vl_log_warning("the outbox has no room to sign the rest of what waits here with the present key; that "
+			       "goes out with "
+			       "the signatures of the key before, and is signed anew as room is made");
 	if (err == VL_OK && vl_outbox_doubt(agent->outbox) != NULL)
 		vl_log_warning("the outbox may be an old copy or a clone, %s: a new epoch begins on every lane",
 			       vl_outbox_doubt(agent->outbox));

@@ -72,7 +72,8 @@ struct vl_inbox {
 	int64_t due, not_before;
 	struct reading readings[VL_DOWN_TOPICS];
 	uint64_t carried, damaged; /* as last told */
-	struct lane lanes[];       /* by index in vl_lanes */
+	bool resigning;
+	struct lane lanes[]; /* by index in vl_lanes */
 };
 
 struct vl_inbox *vl_inbox_open(const struct vl_ring *ring, const char *mission)
@@ -432,6 +433,16 @@ static void tell_carried(struct vl_inbox *inbox, const struct vl_outbox *outbox)
 	inbox->damaged = damaged;
 }
 
+/* Once it is over. */
+static void tell_resigned(struct vl_inbox *inbox, const struct vl_outbox *outbox)
+{
+	bool resigning = vl_outbox_resigning(outbox);
+
+	if (inbox->resigning && !resigning)
+		vl_log_info("all that waits here is signed with the present key");
+	inbox->resigning = resigning;
+}
+
 void vl_inbox_note(struct vl_inbox *inbox, struct vl_outbox *outbox)
 {
 	take_receipts(inbox, outbox);
@@ -442,6 +453,7 @@ void vl_inbox_note(struct vl_inbox *inbox, struct vl_outbox *outbox)
 					       inbox->readings[t].position);
 	vl_outbox_free_some(outbox);
 	tell_carried(inbox, outbox);
+	tell_resigned(inbox, outbox);
 }
 
 void vl_inbox_noted(struct vl_inbox *inbox)

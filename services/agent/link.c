@@ -128,12 +128,15 @@ static enum vl_err check_receipts(struct link *link, int64_t now, struct vl_why 
 	struct vl_outbox_look *look = vl_outbox_look(link->outbox, why);
 	if (look == NULL)
 		return VL_ERR_IO;
+	uint64_t again = 0; /* a bit each; said when nothing is held any more */
 	for (size_t i = 0; i < vl_n_lanes; i++)
-		if (check_lane(link, look, i, now))
-			vl_log_warning("no receipt comes for what Kafka has of lane '%s': sending it again",
-				       vl_lanes[i].name);
+		again |= (uint64_t)check_lane(link, look, i, now) << i % 64;
 	enum vl_err err = vl_outbox_look_err(look);
 	vl_outbox_look_end(look);
+	for (size_t i = 0; i < vl_n_lanes; i++)
+		if ((again >> i % 64 & 1) != 0)
+			vl_log_warning("no receipt comes for what Kafka has of lane '%s': sending it again",
+				       vl_lanes[i].name);
 	return err;
 }
 

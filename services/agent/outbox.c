@@ -237,14 +237,6 @@ static enum vl_err settle(struct vl_outbox *outbox, struct vl_why *why)
 	return VL_OK;
 }
 
-/* Without room the rest keeps its signatures until the next start. */
-static enum vl_err resign_kept(struct vl_outbox *outbox, struct vl_why *why)
-{
-	enum vl_err err = outbox_resign(outbox, why);
-
-	return err == VL_ERR_FULL ? VL_OK : err;
-}
-
 static enum vl_err open_known(struct vl_outbox *outbox, struct vl_why *why)
 {
 	outbox->known = vl_txn_begin(outbox->store, false, why);
@@ -282,7 +274,7 @@ enum vl_err vl_outbox_open(const struct vl_outbox_options *options, struct vl_ou
 	if (err == VL_OK)
 		err = settle(outbox, why);
 	if (err == VL_OK)
-		err = resign_kept(outbox, why);
+		err = outbox_resign(outbox, why);
 	if (err == VL_OK)
 		err = open_known(outbox, why);
 	if (err != VL_OK) {

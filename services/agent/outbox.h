@@ -80,6 +80,9 @@ bool vl_outbox_rekeyed(const struct vl_outbox *outbox);
 /* How many batches open signed anew with the present key. Their values and digests stay as they were. */
 uint64_t vl_outbox_resigned(const struct vl_outbox *outbox);
 
+/* Whether there was no room for the rest, which keeps the signatures of another key until vl_outbox_free_some has signed it, too. */
+bool vl_outbox_resigning(const struct vl_outbox *outbox);
+
 /* The line carries this many bytes a second (the writer): batches of several events close at two seconds of it, 16 kB to
  * batch_bytes, so that a thin line is soon free for another lane. Until this is told they close at 64 kB. What is signed already stays
  * as it is. */

@@ -29,6 +29,7 @@ void outbox_free_again(struct vl_outbox *outbox)
 			outbox->lanes[i]->carried = false;
 		}
 	outbox->ids_loaded = outbox->ids_sweeping = false;
+	outbox_resign_again(outbox);
 }
 
 void outbox_free_abort(struct vl_outbox *outbox)
@@ -208,6 +209,7 @@ void vl_outbox_free_some(struct vl_outbox *outbox)
 			free_lane(outbox, outbox->lanes[i], &left);
 	if (left > 0)
 		outbox_ids_some(outbox);
+	outbox_resign_some(outbox);
 }
 
 bool vl_outbox_freeing(const struct vl_outbox *outbox)
@@ -217,7 +219,7 @@ bool vl_outbox_freeing(const struct vl_outbox *outbox)
 		if (lane != NULL && (lane->freeing || (lane->carry.up_to.n != 0 && !lane->carried)))
 			return true;
 	}
-	return outbox->ids_sweeping;
+	return outbox->ids_sweeping || outbox_resign_due(outbox);
 }
 
 void vl_outbox_set_position(struct vl_outbox *outbox, const char *topic, int32_t partition, int64_t offset)

@@ -86,6 +86,8 @@ struct vl_outbox {
 	char mission[VL_MISSION_MAX + 1];
 	bool rekeyed, renumber; /* the folder is of the format before */
 	uint64_t resigned;
+	bool resigning; /* there was no room for the rest */
+	struct vl_key resign_at;
 	unsigned repaired;
 
 	struct outbox_lane *lanes[VL_OUTBOX_LANES]; /* by number */
@@ -174,12 +176,18 @@ enum vl_err outbox_doubt_look(struct vl_outbox *outbox, struct vl_txn *txn, stru
 /* Give this start its token, and note the machine. True where that has put something into the transaction. */
 bool outbox_doubt_note(struct vl_outbox *outbox, struct vl_txn *txn);
 
-/* -- outbox_resign.c: at open -- */
+/* -- outbox_resign.c: at open, and as room is made -- */
 
 /* Note, in a transaction, that all that is kept is to be signed with the present key; and do what was noted, in transactions of its
- * own. FULL leaves the rest as it is, for the next start. */
+ * own. Without room the rest stays as it is. */
 void outbox_resign_order(struct vl_txn *txn);
 enum vl_err outbox_resign(struct vl_outbox *outbox, struct vl_why *why) VL_CHECKED;
+
+/* Whether there is a rest, and room for some of it; sign some in the transaction that frees; and begin from the first, where that
+ * transaction was not kept. */
+bool outbox_resign_due(const struct vl_outbox *outbox);
+void outbox_resign_some(struct vl_outbox *outbox);
+void outbox_resign_again(struct vl_outbox *outbox);
 
 /* -- outbox_carry.c -- */
 

@@ -7,10 +7,13 @@
  * a signature stands beside the value, not in it.
  *
  * It takes several transactions. "resign" in META says that there is more to do, so that a crash on
- * the way is made good at the next start.
+ * the way is made good at the next start. Where there is no room for it, the rest is signed anew while
+ * room is made, in small steps; it is sent as it is meanwhile.
  */
 
 #define STEP_BYTES ((size_t)4 << 20)
+#define SMALL_STEP ((size_t)256 << 10) /* beside what else a transaction does */
+#define SMALL_ROOM ((size_t)2 << 20)   /* a batch more, and twice the pages */
 #define MARK vl_bytes_of("resign")
 
 void outbox_resign_order(struct vl_txn *txn)
@@ -44,9 +47,8 @@ static void resign(struct vl_outbox *outbox, struct vl_txn *txn, struct vl_outbo
 }
 
 /* Sign anew behind the key `at`, which moves on. False where there is no more. */
-static bool resign_some(struct vl_outbox *outbox, struct vl_txn *txn, struct vl_key *at)
+static bool resign_some(struct vl_outbox *outbox, struct vl_txn *txn, struct vl_key *at, size_t room)
 {
-	size_t room = STEP_BYTES;
 
 	while (room > 0 && vl_txn_err(txn) == VL_OK) {
 		struct vl_cursor *cursor = vl_cursor_open(txn, BATCH);
@@ -84,12 +86,46 @@ enum vl_err outbox_resign(struct vl_outbox *outbox, struct vl_why *why)
 			vl_txn_abort(txn);
 			return err;
 		}
-		more = resign_some(outbox, txn, &at);
+		uint64_t before = outbox->resigned;
+		more = resign_some(outbox, txn, &at, STEP_BYTES);
 		if (!more)
 			(void)vl_txn_delete(txn, META, MARK);
 		err = vl_txn_commit(txn, why);
+		if (err != VL_OK)
+			outbox->resigned = before;
 	}
-	return err;
+	outbox->resigning = err == VL_ERR_FULL;
+	return outbox->resigning ? VL_OK : err;
+}
+
+bool outbox_resign_due(const struct vl_outbox *outbox)
+{
+	const struct vl_store_use *use = &outbox->use;
+
+	return outbox->resigning && use->used + use->pinned + outbox->added + SMALL_ROOM < use->room;
+}
+
+void outbox_resign_some(struct vl_outbox *outbox)
+{
+	if (!outbox_resign_due(outbox))
+		return;
+	/* The mark goes with the last of them, in one transaction, which may not be kept. */
+	outbox->resigning = vl_txn_get(outbox->txn, META, MARK, NULL);
+	if (!outbox->resigning)
+		return;
+	outbox->measured = false;
+	if (!resign_some(outbox, outbox->txn, &outbox->resign_at, SMALL_STEP))
+		(void)vl_txn_delete(outbox->txn, META, MARK);
+}
+
+void outbox_resign_again(struct vl_outbox *outbox)
+{
+	outbox->resign_at = (struct vl_key){0};
+}
+
+bool vl_outbox_resigning(const struct vl_outbox *outbox)
+{
+	return outbox->resigning;
 }
 
 uint64_t vl_outbox_resigned(const struct vl_outbox *outbox)

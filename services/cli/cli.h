@@ -13,6 +13,7 @@
 #include "base/conf.h"
 #include "base/err.h"
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -144,6 +145,11 @@ bool cli_bold(void);
 
 /* Print to stdout; what is much or comes for long is printed by this, so that the first error is known. */
 void cli_write(const void *bytes, size_t count);
+
+/* Whoever stops this program in the middle of a look into a store would keep its room from use: until cli_let_stops it stops behind
+ * that, where the terminal asks for it (Ctrl-Z). */
+void cli_hold_stops(sigset_t *before);
+void cli_let_stops(const sigset_t *before);
 
 /* Hand what was printed to whoever reads stdout. False once that is no longer possible: stop, cli_finish says why. */
 bool cli_flush(void);

@@ -12,6 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Of one moment: a board of so many rows is. */
+#define LOOK_ROWS 5000
+#define LOOK_BYTES ((size_t)4 << 20)
+
 /* A row that is to be listed: what it is sorted by, and where its cells (or its JSON) stand. */
 struct found {
 	const struct vl_ask_value *keys;
@@ -65,19 +69,16 @@ static enum vl_err check_hour(const struct listing *l, struct vl_why *why)
 	}
 	for (unsigned i = 0; i < view->n_kinds; i++)
 		if (view->kinds[i].dated)
-			vl_buf_printf(&names, "%s %s", names.size > 0 ? "," : "; it can for",
-				      view->kinds[i].name);
-	enum vl_err err =
-		vl_fail(why, VL_ERR_USAGE,
-			"--at: a row of kind '%s' is kept as it is now, and cannot be shown as it "
-			"was%s",
-			view->kinds[l->kind].name, vl_buf_text(&names));
+			vl_buf_printf(&names, "%s %s", names.size > 0 ? "," : "; it can for", view->kinds[i].name);
+	enum vl_err err = vl_fail(why, VL_ERR_USAGE,
+				  "--at: a row of kind '%s' is kept as it is now, and cannot be shown as it "
+				  "was%s",
+				  view->kinds[l->kind].name, vl_buf_text(&names));
 	vl_buf_free(&names);
 	return err;
 }
 
-static enum vl_err add_column(struct listing *l, const char *name, size_t length,
-			      struct vl_why *why)
+static enum vl_err add_column(struct listing *l, const char *name, size_t length, struct vl_why *why)
 {
 	const char *written = vl_arena_text(l->kept, name, length);
 
@@ -114,8 +115,7 @@ static enum vl_err take_conditions(struct listing *l, struct vl_why *why)
 	enum vl_err err = VL_OK;
 
 	for (size_t i = 0; i < o->where.n && err == VL_OK; i++)
-		err = vl_ask_condition_parse(&l->of, o->where.items[i], l->now, l->kept,
-					     &l->where[i], why);
+		err = vl_ask_condition_parse(&l->of, o->where.items[i], l->now, l->kept, &l->where[i], why);
 	for (size_t i = 0; i < o->sort.n && err == VL_OK; i++)
 		err = vl_ask_order_parse(&l->of, o->sort.items[i], &l->orders[l->n_orders++], why);
 	if (o->sort.n == 0)
@@ -139,8 +139,7 @@ static enum vl_err open_listing(struct listing *l, struct vl_why *why)
 	l->tables = vl_ask_tables_open();
 	l->columns = calloc(CLI_COLUMNS, sizeof(*l->columns));
 	l->titles = calloc(CLI_COLUMNS, sizeof(*l->titles));
-	if (l->arena == NULL || l->kept == NULL || l->tables == NULL || l->columns == NULL ||
-	    l->titles == NULL)
+	if (l->arena == NULL || l->kept == NULL || l->tables == NULL || l->columns == NULL || l->titles == NULL)
 		return VL_ERR_NOMEM;
 	l->of = (struct vl_ask_kind){l->tables, l->bound, l->index, l->kind};
 	err = take_columns(l, why);
@@ -212,9 +211,7 @@ static enum vl_err keep_row(struct listing *l, const struct vl_ask_row *row)
 	else
 		put_cells(l, row);
 	f->end = l->cells.size;
-	return f->keys != NULL && !vl_buf_failed(&l->cells) && !vl_buf_failed(&l->text)
-		       ? VL_OK
-		       : VL_ERR_NOMEM;
+	return f->keys != NULL && !vl_buf_failed(&l->cells) && !vl_buf_failed(&l->text) ? VL_OK : VL_ERR_NOMEM;
 }
 
 static enum vl_err look_at(struct listing *l, struct vl_bytes key, struct vl_bytes value)
@@ -236,27 +233,54 @@ static enum vl_err look_at(struct listing *l, struct vl_bytes key, struct vl_byt
 		l->hidden++;
 		return VL_OK;
 	}
-	cli_progress("%zu rows", l->n_found);
 	return keep_row(l, &row);
 }
 
-static enum vl_err list_rows(struct listing *l, struct vl_txn *txn, struct vl_why *why)
+/* Some rows from `at` on, which moves on, under one snapshot. *more says whether there are others. */
+static enum vl_err list_some(struct listing *l, struct vl_txn *txn, struct vl_key *at, bool *more)
 {
 	struct vl_cursor *cursor = vl_cursor_open(txn, vl_view_db(l->index, VL_VIEW_ROW));
 	struct vl_bytes key, value;
 	struct vl_key prefix;
+	size_t rows = 0, bytes = 0;
 	enum vl_err err = VL_OK;
 
 	vl_row_key(&prefix, l->kind, "");
 	struct vl_bytes from = vl_key_done(&prefix);
 	vl_cursor_pass_over(cursor, from, vl_cursor_count, &l->damaged);
-	for (bool more = vl_cursor_seek(cursor, from, &key, &value);
-	     more && vl_key_has_prefix(key, from) && err == VL_OK;
-	     more = vl_cursor_next(cursor, &key, &value))
-		err = look_at(l, (struct vl_bytes){key.data + from.size, key.size - from.size},
-			      value);
+	*more = vl_cursor_seek(cursor, vl_key_done(at), &key, &value) && vl_key_has_prefix(key, from);
+	while (*more && err == VL_OK && rows++ < LOOK_ROWS && bytes < LOOK_BYTES) {
+		bytes += value.size;
+		err = look_at(l, (struct vl_bytes){key.data + from.size, key.size - from.size}, value);
+		*more = vl_cursor_next(cursor, &key, &value) && vl_key_has_prefix(key, from);
+	}
+	vl_key_reset(at);
+	if (*more)
+		vl_key_bytes(at, key.data, key.size);
 	vl_cursor_close(cursor);
-	return err != VL_OK || vl_txn_err(txn) == VL_OK ? err : vl_txn_explain(txn, why);
+	return err == VL_OK ? vl_txn_err(txn) : err;
+}
+
+/* Between two looks nothing is held, so that whoever stops this keeps nothing from use. */
+static enum vl_err list_rows(struct listing *l, struct vl_txn *txn, struct vl_why *why)
+{
+	struct vl_key at;
+	sigset_t before;
+	bool more = true;
+	enum vl_err err = VL_OK;
+
+	vl_row_key(&at, l->kind, "");
+	while (more && err == VL_OK) {
+		cli_hold_stops(&before);
+		err = list_some(l, txn, &at, &more);
+		if (err == VL_OK)
+			vl_txn_rest(txn);
+		cli_let_stops(&before);
+		cli_progress("%zu rows", l->n_found);
+		if (more && err == VL_OK)
+			err = vl_txn_refresh(txn);
+	}
+	return vl_txn_err(txn) == VL_OK ? err : vl_txn_explain(txn, why);
 }
 
 /* -- the order, and the answer -- */
@@ -285,12 +309,8 @@ static void answer_row(const struct listing *l, const struct found *f, struct cl
 
 static enum vl_err put_answer(struct listing *l, struct vl_buf *out, struct vl_why *why)
 {
-	size_t n = l->options->limit > 0 && l->options->limit < l->n_found
-			   ? (size_t)l->options->limit
-			   : l->n_found;
-	enum cli_format format = l->options->json  ? CLI_JSON
-				 : l->options->csv ? CLI_CSV
-						   : CLI_TABLE;
+	size_t n = l->options->limit > 0 && l->options->limit < l->n_found ? (size_t)l->options->limit : l->n_found;
+	enum cli_format format = l->options->json ? CLI_JSON : l->options->csv ? CLI_CSV : CLI_TABLE;
 
 	if (l->n_found > 0)
 		qsort_r(l->found, l->n_found, sizeof(*l->found), compare, l);
@@ -317,8 +337,7 @@ static enum vl_err put_answer(struct listing *l, struct vl_buf *out, struct vl_w
 int cli_ls(const struct cli_options *options)
 {
 	struct listing l = {.options = options,
-			    .now = options->at.given ? options->at.time
-						     : vl_clock_now(&vl_clock_system)};
+			    .now = options->at.given ? options->at.time : vl_clock_now(&vl_clock_system)};
 	struct cli_views views = {0};
 	struct vl_why why = {0};
 	struct vl_buf out = {0};
@@ -337,9 +356,7 @@ int cli_ls(const struct cli_options *options)
 	if (err == VL_OK)
 		cli_views_print(&out);
 	if (err == VL_OK && l.hidden > 0 && options->where.n > 0)
-		vl_log_info("%" PRIu64
-			    " more rows fit, but are over and done; --all lists them, too",
-			    l.hidden);
+		vl_log_info("%" PRIu64 " more rows fit, but are over and done; --all lists them, too", l.hidden);
 	if (err == VL_OK && l.damaged > 0)
 		code = cli_views_damaged("rows", l.damaged);
 	vl_buf_free(&out);

@@ -6,18 +6,17 @@
 #include "cli/table.h"
 
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
-/* Read under one snapshot: the agent cannot use freed room again meanwhile. */
-#define LOOK_BATCHES 1000
-#define LOOK_BYTES ((size_t)8 << 20)
+/* Copied under one snapshot: the agent cannot use freed room again meanwhile. */
+#define LOOK_BATCHES 64
+#define LOOK_BYTES ((size_t)64 << 10)
 
 struct listing {
 	struct vl_outbox *outbox;
 	struct cli_table *table; /* NULL for JSON */
-	struct vl_buf out;
+	struct vl_buf out, copies;
 	uint64_t n, damaged, lost;
 };
 
@@ -104,55 +103,68 @@ static enum vl_err put_lost(struct listing *l, struct vl_why *why)
 	return err;
 }
 
-/* Whoever stops this program in the middle of a look would keep the agent's room from use: it stops behind it. */
-static void put_off_stopping(sigset_t *before)
-{
-	sigset_t stops;
+/* A batch as it lay there; its bytes are in `copies`, from `at` on. */
+struct seen {
+	struct vl_outbox_batch batch;
+	size_t at;
+};
 
-	(void)sigemptyset(&stops);
-	(void)sigaddset(&stops, SIGTSTP);
-	(void)sigaddset(&stops, SIGTTIN);
-	(void)sigaddset(&stops, SIGTTOU);
-	(void)sigprocmask(SIG_BLOCK, &stops, before);
-}
-
-/* Some more batches of a lane, after `*epoch` and `*seq`, which move on. False at its end, or on an error. */
-static bool put_some(struct listing *l, const char *lane, struct vl_epoch *epoch, struct vl_seq *seq, enum vl_err *err,
-		     struct vl_why *why)
+/* Under one snapshot the next batches of a lane after `*epoch` and `*seq`, which move on, are copied and no more. False at its end, or on
+ * an error. */
+static bool see_some(struct listing *l, const char *lane, struct vl_epoch *epoch, struct vl_seq *seq,
+		     struct seen seen[LOOK_BATCHES], size_t *n, enum vl_err *err, struct vl_why *why)
 {
-	sigset_t before;
+	struct vl_outbox_look *look = vl_outbox_look(l->outbox, why);
 	bool more = true;
 
-	put_off_stopping(&before);
-	struct vl_outbox_look *look = vl_outbox_look(l->outbox, why);
-	struct vl_outbox_batch batch = {0};
-	if (look == NULL) {
-		(void)sigprocmask(SIG_SETMASK, &before, NULL);
-		*err = VL_ERR_NOMEM;
+	*err = look != NULL ? VL_OK : VL_ERR_NOMEM;
+	if (look == NULL)
 		return false;
-	}
 	if (epoch->n == 0 && seq->n == 0)
 		put_applied(l, look, lane);
-	size_t bytes = 0;
-	for (size_t i = 0; i < LOOK_BATCHES && bytes < LOOK_BYTES && more; i++) {
-		more = vl_outbox_next(look, lane, *epoch, *seq, &batch);
+	vl_buf_reset(&l->copies);
+	for (*n = 0; *n < LOOK_BATCHES && l->copies.size < LOOK_BYTES; ++*n) {
+		struct seen *next = &seen[*n];
+		next->batch = (struct vl_outbox_batch){0};
+		more = vl_outbox_next(look, lane, *epoch, *seq, &next->batch);
 		if (!more)
 			break;
-		if (!vl_outbox_intact(&batch)) {
-			batch.state = VL_OUTBOX_DAMAGED;
-			l->damaged++;
-		}
-		put(l, &batch);
-		*epoch = batch.epoch;
-		*seq = batch.seq;
-		bytes += batch.value.size;
-		l->n++;
+		next->at = l->copies.size;
+		vl_buf_put(&l->copies, next->batch.value.data, next->batch.value.size);
+		next->batch.lane = lane;
+		*epoch = next->batch.epoch;
+		*seq = next->batch.seq;
 	}
 	*err = vl_outbox_look_err(look);
 	vl_outbox_look_end(look);
-	(void)sigprocmask(SIG_SETMASK, &before, NULL);
-	cli_progress("%" PRIu64 " batches", l->n);
+	if (*err == VL_OK && vl_buf_failed(&l->copies))
+		*err = VL_ERR_NOMEM;
 	return more && *err == VL_OK;
+}
+
+/* Some more batches of a lane. */
+static bool put_some(struct listing *l, const char *lane, struct vl_epoch *epoch, struct vl_seq *seq, enum vl_err *err,
+		     struct vl_why *why)
+{
+	struct seen seen[LOOK_BATCHES];
+	sigset_t before;
+	size_t n = 0;
+
+	cli_hold_stops(&before);
+	bool more = see_some(l, lane, epoch, seq, seen, &n, err, why);
+	cli_let_stops(&before);
+	for (size_t i = 0; *err == VL_OK && i < n; i++) {
+		struct vl_outbox_batch *batch = &seen[i].batch;
+		batch->value.data = l->copies.data + seen[i].at;
+		if (!vl_outbox_intact(batch)) {
+			batch->state = VL_OUTBOX_DAMAGED;
+			l->damaged++;
+		}
+		put(l, batch);
+		l->n++;
+	}
+	cli_progress("%" PRIu64 " batches", l->n);
+	return more;
 }
 
 static enum vl_err put_lane(struct listing *l, const char *lane, struct vl_why *why)
@@ -236,6 +248,7 @@ static int ls(const struct cli_options *options)
 		code = CLI_UNVERIFIED;
 	}
 	vl_buf_free(&l.out);
+	vl_buf_free(&l.copies);
 	cli_table_close(l.table);
 	return code;
 }

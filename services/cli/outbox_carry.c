@@ -15,6 +15,7 @@ struct carry {
 	struct cli_link *link; /* NULL where nothing is to be sent */
 	struct vl_arena *arena;
 	struct vl_buf printed;
+	struct vl_buf copy; /* of a batch; nothing is held of the outbox while it is carried */
 	uint64_t line, accepted, duplicates, refused;
 };
 
@@ -125,14 +126,20 @@ static bool carry_next(struct carry *c, const char *lane, struct vl_epoch *epoch
 	if (look == NULL)
 		return false;
 	bool more = vl_outbox_next(look, lane, *epoch, *seq, &batch);
-	/* An exercise is not taken for real. */
-	if (more && batch.state != VL_OUTBOX_APPLIED && batch.domain == VL_DOMAIN_BATCH)
-		*err = carry_batch(c, &batch);
 	*epoch = batch.epoch;
 	*seq = batch.seq;
-	if (vl_outbox_look_err(look) != VL_OK)
-		*err = vl_outbox_look_err(look);
+	vl_buf_reset(&c->copy);
+	if (more)
+		vl_buf_put(&c->copy, batch.value.data, batch.value.size);
+	*err = vl_outbox_look_err(look);
 	vl_outbox_look_end(look);
+	if (*err == VL_OK && vl_buf_failed(&c->copy))
+		*err = VL_ERR_NOMEM;
+	batch.lane = lane;
+	batch.value = vl_buf_bytes(&c->copy);
+	/* An exercise is not taken for real. */
+	if (*err == VL_OK && more && batch.state != VL_OUTBOX_APPLIED && batch.domain == VL_DOMAIN_BATCH)
+		*err = carry_batch(c, &batch);
 	if (*err == VL_OK && c->link != NULL)
 		*err = pump(c, false, why);
 	else
@@ -192,6 +199,7 @@ int cli_outbox_carry(const struct cli_options *options)
 	cli_link_close(c.link);
 	vl_outbox_close(c.outbox);
 	vl_buf_free(&c.printed);
+	vl_buf_free(&c.copy);
 	vl_arena_close(c.arena);
 	return code;
 }

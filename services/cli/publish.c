@@ -48,11 +48,12 @@ static void complain(struct publisher *p, uint64_t line, const struct vl_why *wh
 
 void cli_print_accepted(struct vl_buf *out, const struct cli_pending *pending, const struct cli_answer *answer)
 {
-	char id[sodium_base64_ENCODED_LEN(16, sodium_base64_VARIANT_ORIGINAL)];
+	char id[sodium_base64_ENCODED_LEN(16, sodium_base64_VARIANT_ORIGINAL)], uuid[VL_UUID_TEXT];
 
 	(void)sodium_bin2base64(id, sizeof(id), pending->id.bytes, sizeof(pending->id.bytes),
 				sodium_base64_VARIANT_ORIGINAL);
-	vl_buf_printf(out, "{\"line\":%" PRIu64 ",\"id\":\"%s\",\"lane\":", pending->line, id);
+	vl_buf_printf(out, "{\"line\":%" PRIu64 ",\"id\":\"%s\",\"uuid\":\"%s\",\"lane\":", pending->line, id,
+		      vl_uuid_format(pending->id.bytes, uuid));
 	vl_json_print_text(out, answer->lane, strlen(answer->lane));
 	vl_buf_printf(out, ",\"epoch\":%" PRIu64 ",\"event\":%" PRIu64 "%s}\n", answer->epoch, answer->event,
 		      answer->duplicate ? ",\"duplicate\":true" : "");

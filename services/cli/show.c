@@ -205,11 +205,14 @@ static void print_entity(const struct entity *e, struct vl_buf *out)
 static void print_item_json(const struct entity *e, const struct vl_history_item *item, struct vl_buf *out)
 {
 	const ProtobufCMessage *event = vl_wire_unpack(&valise__v1__event__descriptor, item->bytes, e->arena);
+	char uuid[VL_UUID_TEXT];
 
 	vl_buf_put_text(out, "{\"mission\":");
 	vl_json_print_text(out, item->fact.mission, strlen(item->fact.mission));
 	vl_buf_printf(out, ",\"epoch\":\"%" PRIu64 "\",\"seq\":\"%" PRIu64 "\",\"eventNo\":\"%" PRIu64 "\"",
 		      item->place.epoch.n, item->place.seq.n, item->place.event.n);
+	if (item->fact.id != NULL)
+		vl_buf_printf(out, ",\"uuid\":\"%s\"", vl_uuid_format(item->fact.id, uuid));
 	if (event != NULL) {
 		vl_buf_put_text(out, ",\"event\":");
 		vl_json_print(event, out);

@@ -141,6 +141,8 @@ static void print_event_json(struct tail *tail, const struct vl_record *record, 
 	struct vl_buf *out = &tail->out;
 	ProtobufCMessage *event =
 		vl_wire_unpack(&valise__v1__event__descriptor, verified->batch.events[i], tail->arena);
+	struct vl_event read;
+	char uuid[VL_UUID_TEXT];
 
 	vl_buf_printf(out, "{\"verdict\":\"ok\",%s", verified->domain == VL_DOMAIN_DRILL ? "\"drill\":true," : "");
 	put_text(out, "mission", head->mission);
@@ -149,6 +151,8 @@ static void print_event_json(struct tail *tail, const struct vl_record *record, 
 	vl_buf_printf(out, ",\"epoch\":\"%" PRIu64 "\",\"seq\":\"%" PRIu64 "\",\"eventNo\":\"%" PRIu64 "\",",
 		      head->epoch.n, head->seq.n, head->first_event.n + i);
 	print_place(out, record);
+	if (vl_event_read(verified->batch.events[i], &read, NULL) == VL_OK && read.id.size == 16)
+		vl_buf_printf(out, ",\"uuid\":\"%s\"", vl_uuid_format(read.id.data, uuid));
 	if (event != NULL) {
 		vl_buf_put_text(out, ",\"event\":");
 		vl_json_print(event, out);

@@ -31,6 +31,22 @@ void cli_write(const void *bytes, size_t count)
 		lost = errno != 0 ? errno : EIO;
 }
 
+void cli_hold_stops(sigset_t *before)
+{
+	sigset_t stops;
+
+	(void)sigemptyset(&stops);
+	(void)sigaddset(&stops, SIGTSTP);
+	(void)sigaddset(&stops, SIGTTIN);
+	(void)sigaddset(&stops, SIGTTOU);
+	(void)sigprocmask(SIG_BLOCK, &stops, before);
+}
+
+void cli_let_stops(const sigset_t *before)
+{
+	(void)sigprocmask(SIG_SETMASK, before, NULL);
+}
+
 bool cli_flush(void)
 {
 	errno = 0;

@@ -76,6 +76,7 @@ static enum vl_err wait_until_folded(struct vl_txn *txn, struct vl_why *why)
 	enum vl_err err = VL_OK;
 
 	for (unsigned i = 0; left > 0 && i < WAITS && err == VL_OK; i++) {
+		vl_txn_rest(txn);
 		(void)poll(NULL, 0, WAIT_MS);
 		err = vl_txn_refresh(txn);
 		left = err == VL_OK ? left_in_all(txn) : 0;

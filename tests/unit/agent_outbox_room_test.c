@@ -1,5 +1,6 @@
 /* agent/outbox_room.c: what counts as full, who is told to be why, and that FLASH's reserve is really there. */
 #include "agent_fixture.h"
+#include "cli_blocked.h"
 
 #include <signal.h>
 #include <sys/prctl.h>
@@ -49,22 +50,34 @@ static enum vl_err offer(struct world *world, uint64_t n, const char *type, stru
 	return err;
 }
 
-/* Headquarters has applied all of the lane. */
-static void free_lane(struct world *world, const char *lane)
+/* That headquarters has applied all of the lane. */
+static struct vl_outbox_receipt receipt_of(struct world *world, const char *lane)
 {
 	struct vl_outbox_receipt receipt = {.lane = lane};
 	struct vl_outbox_look *look = vl_outbox_look(world->outbox, NULL);
 
 	vl_outbox_head(look, lane, &receipt.epoch, &receipt.seq, &receipt.digest);
 	vl_outbox_look_end(look);
+	return receipt;
+}
+
+static void free_by(struct world *world, const struct vl_outbox_receipt *receipt)
+{
 	assert_int_equal(vl_outbox_begin(world->outbox, NULL), VL_OK);
-	assert_int_equal(vl_outbox_free(world->outbox, &receipt), VL_OUTBOX_FREED);
+	assert_int_equal(vl_outbox_free(world->outbox, receipt), VL_OUTBOX_FREED);
 	assert_int_equal(vl_outbox_commit(world->outbox, NULL), VL_OK);
 	while (vl_outbox_freeing(world->outbox)) {
 		assert_int_equal(vl_outbox_begin(world->outbox, NULL), VL_OK);
 		vl_outbox_free_some(world->outbox);
 		assert_int_equal(vl_outbox_commit(world->outbox, NULL), VL_OK);
 	}
+}
+
+static void free_lane(struct world *world, const char *lane)
+{
+	const struct vl_outbox_receipt receipt = receipt_of(world, lane);
+
+	free_by(world, &receipt);
 }
 
 /* Rounds of a few megabytes, each freed before the next; false where one was refused. */
@@ -79,12 +92,66 @@ static bool go_round(struct world *world, unsigned rounds, uint64_t *n, struct v
 	return true;
 }
 
+/* -- another key, and no room to sign anew -- */
+
+/* How many batches are kept, and how many of them have that key's signature. */
+static unsigned count_signed(struct world *world, const struct vl_signer *signer, unsigned *with)
+{
+	struct vl_key_id key = vl_key_id_of(vl_signer_public(signer));
+	struct vl_outbox_look *look = vl_outbox_look(world->outbox, NULL);
+	struct vl_outbox_batch batch = {0};
+	unsigned count = 0;
+
+	*with = 0;
+	for (; vl_outbox_each(look, &batch); count++)
+		*with += memcmp(batch.key.bytes, key.bytes, sizeof(key.bytes)) == 0;
+	vl_outbox_look_end(look);
+	return count;
+}
+
 static void open_small(struct world *world)
 {
 	struct vl_outbox_options options = world_options(world);
 
 	options.size = VL_OUTBOX_SIZE_MIN;
 	world_open_with(world, &options);
+}
+
+/* The agent starts all the same, says so, and signs the rest when there is room again. */
+static void what_cannot_be_signed_anew_is_when_there_is_room(void **state)
+{
+	struct world *world = *state;
+	struct vl_why why = {0};
+	uint64_t n = 0;
+	unsigned with;
+
+	open_small(world);
+	while (offer(world, ++n, CASE_TYPE, &why) == VL_OK)
+		;
+	while (offer(world, ++n, FLASH_TYPE, &why) == VL_OK)
+		;
+	const struct vl_outbox_receipt receipt = receipt_of(world, CASE_LANE);
+	world_close(world);
+	pid_t reader = start_reader(world);
+	struct vl_signer *old = world->signer;
+	world->signer = world_signer(2);
+	open_small(world);
+	unsigned count = count_signed(world, world->signer, &with);
+	assert_true(vl_outbox_resigning(world->outbox));
+	assert_int_equal(vl_outbox_resigned(world->outbox), with);
+	assert_in_range(with, 1, count - 1);
+	end_reader(reader);
+	free_by(world, &receipt);
+	assert_false(vl_outbox_resigning(world->outbox));
+	unsigned left = count_signed(world, world->signer, &with);
+	assert_in_range(left, 1, count);
+	assert_int_equal(with, left);
+	/* And it is over: the next start finds nothing to do. */
+	world_close(world);
+	open_small(world);
+	assert_int_equal(vl_outbox_resigned(world->outbox), 0);
+	assert_false(vl_outbox_resigning(world->outbox));
+	vl_signer_close(old);
 }
 
 static void a_reader_that_died_holds_nothing(void **state)
@@ -97,6 +164,25 @@ static void a_reader_that_died_holds_nothing(void **state)
 	assert_true(go_round(world, 1, &n, &why));
 	end_reader(start_reader(world));
 	assert_true(go_round(world, 8, &n, &why));
+}
+
+/* Its output is not read, and it is stopped on top of that: what it has seen is copied, and the outbox is used again. */
+static void a_listing_that_nobody_reads_holds_nothing(void **state)
+{
+	struct world *world = *state;
+	struct vl_why why = {0};
+	uint64_t n = 0;
+
+	open_small(world);
+	for (unsigned i = 0; i < 40; i++)
+		assert_int_equal(offer(world, ++n, CASE_TYPE, &why), VL_OK);
+	const char *const args[] = {"valise", "outbox", "ls", "-o", "json", "--outbox", world->path, NULL};
+	struct blocked ls = blocked_start(args);
+	assert_int_equal(kill(ls.pid, SIGSTOP), 0);
+	free_lane(world, CASE_LANE);
+	assert_true(go_round(world, 8, &n, &why));
+	assert_int_equal(kill(ls.pid, SIGCONT), 0);
+	assert_int_equal(blocked_finish(&ls), 40);
 }
 
 /* It cannot be made to go on, but it is named, and what it pins is never promised to anybody. */
@@ -166,6 +252,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(a_reader_that_died_holds_nothing),
+		TEST(a_listing_that_nobody_reads_holds_nothing),
+		TEST(what_cannot_be_signed_anew_is_when_there_is_room),
 		TEST(a_reader_that_stands_is_named_and_flash_goes_on),
 		TEST(the_reserve_is_for_flash),
 	};

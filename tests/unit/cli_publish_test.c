@@ -20,13 +20,14 @@ static void test_accepted(void **state)
 	fake_stop(&agent);
 	assert_int_equal(CLI_OK, run.code);
 	assert_count(1, &run.out,
-		     "{\"line\":1,\"id\":\"AY8AAAAAcACAAAAAAAAAAQ==\",\"lane\":\"consular.case.v1\",\"epoch\":7,"
+		     "{\"line\":1,\"id\":\"AY8AAAAAcACAAAAAAAAAAQ==\",\"uuid\":\"018f0000-0000-7000-8000-"
+		     "000000000001\",\"lane\":\"consular.case.v1\",\"epoch\":7,"
 		     "\"event\":1}\n");
 	assert_count(1, &run.out, "{\"line\":4,");
-	assert_count(
-		1, &run.out,
-		"{\"line\":5,\"id\":\"AY8AAAAAcACAAAAAAAAAAQ==\",\"lane\":\"consular.case.v1\",\"epoch\":7,\"event\":1,"
-		"\"duplicate\":true}\n");
+	assert_count(1, &run.out,
+		     "{\"line\":5,\"id\":\"AY8AAAAAcACAAAAAAAAAAQ==\",\"uuid\":\"018f0000-0000-7000-8000-"
+		     "000000000001\",\"lane\":\"consular.case.v1\",\"epoch\":7,\"event\":1,"
+		     "\"duplicate\":true}\n");
 	assert_int_equal(3, agent.events);
 	run_free(&run);
 }
