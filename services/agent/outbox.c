@@ -151,9 +151,9 @@ static enum vl_err check_meta(struct vl_txn *txn, struct vl_outbox *outbox, stru
 		return vl_txn_err(txn) != VL_OK ? vl_txn_explain(txn, why) : VL_ERR_NOT_FOUND;
 	uint32_t format = value.size == 4 ? vl_get_be32(value.data) : 0;
 	outbox->renumber = format == VL_OUTBOX_FORMAT_BEFORE;
+	/* The store has judged the others. */
 	if (format != VL_OUTBOX_FORMAT && !outbox->renumber)
-		return vl_fail(why, VL_ERR_CONFIG, "it was written in another format; this program knows format %d",
-			       VL_OUTBOX_FORMAT);
+		return vl_fail(why, VL_ERR_CORRUPT, "it does not say of which format it is");
 	bool named = vl_txn_get(txn, META, vl_bytes_of("mission"), &value);
 	if (vl_txn_err(txn) != VL_OK)
 		return vl_txn_explain(txn, why);
@@ -246,13 +246,28 @@ static enum vl_err open_known(struct vl_outbox *outbox, struct vl_why *why)
 	return VL_OK;
 }
 
+static struct vl_store_options store_options(const char *path)
+{
+	return (struct vl_store_options){
+		.path = path,
+		.dbs = vl_outbox_dbs,
+		.unchecked = VL_OUTBOX_UNCHECKED,
+		.format_db = META,
+		.format_key = vl_bytes_of("format"),
+		.format = VL_OUTBOX_FORMAT,
+		.format_oldest = VL_OUTBOX_FORMAT_BEFORE,
+		.older = "what waits in it is not lost: run the agent of that version until nothing waits (valise "
+			 "outbox "
+			 "ls), then move the folder away",
+	};
+}
+
 enum vl_err vl_outbox_open(const struct vl_outbox_options *options, struct vl_outbox **opened, struct vl_why *why)
 {
-	struct vl_store_options store = {.path = options->path,
-					 .dbs = vl_outbox_dbs,
-					 .unchecked = VL_OUTBOX_UNCHECKED,
-					 .map_size = outbox_map_size(options->size)};
+	struct vl_store_options store = store_options(options->path);
 	struct vl_outbox *outbox;
+
+	store.map_size = outbox_map_size(options->size);
 
 	*opened = NULL;
 	enum vl_err err = check_options(options, why);
@@ -290,11 +305,11 @@ enum vl_err vl_outbox_open(const struct vl_outbox_options *options, struct vl_ou
 
 enum vl_err vl_outbox_open_reader(const char *path, struct vl_outbox **opened, struct vl_why *why)
 {
-	struct vl_store_options store = {
-		.path = path, .dbs = vl_outbox_dbs, .unchecked = VL_OUTBOX_UNCHECKED, .read_only = true};
+	struct vl_store_options store = store_options(path);
 	struct vl_outbox *outbox = calloc(1, sizeof(*outbox));
 
 	*opened = NULL;
+	store.read_only = true;
 	if (outbox == NULL)
 		return VL_ERR_NOMEM;
 	outbox->landed = -1;

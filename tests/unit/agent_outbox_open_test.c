@@ -265,13 +265,74 @@ static void takes_over_the_format_before(void **state)
 	world_open(world);
 }
 
+/* -- another version's -- */
+
+static void put_format(struct world *world, const char *const *dbs, uint8_t format)
+{
+	struct vl_store_options options = {
+		.path = world->path, .dbs = dbs, .unchecked = VL_OUTBOX_UNCHECKED, .map_size = (size_t)64 << 20};
+	const uint8_t bytes[4] = {0, 0, 0, format};
+	struct vl_store *store;
+	struct vl_why why = {0};
+	enum vl_err err = vl_store_open(&options, &store, &why);
+
+	if (err != VL_OK)
+		fail_msg("open: %s", vl_why_text(&why, err));
+	struct vl_txn *txn = vl_txn_begin(store, true, NULL);
+	vl_txn_put(txn, META, vl_bytes_of("format"), (struct vl_bytes){bytes, sizeof(bytes)});
+	assert_int_equal(vl_txn_commit(txn, NULL), VL_OK);
+	vl_store_close(store);
+}
+
+static void assert_refused(struct world *world, const char *version, const char *next)
+{
+	struct vl_outbox_options options = world_options(world);
+	struct vl_outbox *outbox;
+	struct vl_why writer = {0}, reader = {0};
+
+	assert_int_equal(vl_outbox_open(&options, &outbox, &writer), VL_ERR_VERSION);
+	assert_null(outbox);
+	assert_int_equal(vl_outbox_open_reader(world->path, &outbox, &reader), VL_ERR_VERSION);
+	assert_null(outbox);
+	assert_non_null(strstr(writer.text, version));
+	assert_non_null(strstr(writer.text, next));
+	assert_string_equal(writer.text, reader.text);
+}
+
+/* Another version's outbox is no damage: what it has, or lacks, of databases says nothing. It keeps what it has. */
+static void another_versions_is_refused_with_the_reason(void **state)
+{
+	static const char *const newer[] = {"meta",    "chain", "batch", "event",  "acked",
+					    "applied", "inbox", "sent",  "ledger", NULL};
+	struct world *world = *state;
+
+	world_open(world);
+	(void)world_accept(world, 1, CASE_TYPE, 10);
+	world_close(world);
+	put_format(world, vl_outbox_dbs, VL_OUTBOX_FORMAT_BEFORE - 1);
+	assert_refused(world, "older version", "run the agent of that version");
+	put_format(world, vl_outbox_dbs, VL_OUTBOX_FORMAT);
+	world_open(world);
+	assert_int_equal(audit(world).events, 1);
+	world_close(world);
+	put_format(world, newer, VL_OUTBOX_FORMAT + 1);
+	assert_refused(world, "newer version", "update it");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(refuses_another_missions_folder), TEST(refuses_bad_options),  TEST(second_writer_is_locked_out),
-		TEST(another_key_begins_a_new_epoch),  TEST(epochs_only_rise),     TEST(reader_follows),
-		TEST(reader_needs_an_outbox),          TEST(sees_a_damaged_batch), TEST(takes_over_the_format_before),
+		TEST(refuses_another_missions_folder),
+		TEST(refuses_bad_options),
+		TEST(second_writer_is_locked_out),
+		TEST(another_key_begins_a_new_epoch),
+		TEST(epochs_only_rise),
+		TEST(reader_follows),
+		TEST(reader_needs_an_outbox),
+		TEST(sees_a_damaged_batch),
+		TEST(takes_over_the_format_before),
+		TEST(another_versions_is_refused_with_the_reason),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
