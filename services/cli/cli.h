@@ -54,6 +54,7 @@ enum {
 	CLI_OPT_ASK = 1 << 17,   /* --where, --sort, --limit, --columns */
 	CLI_OPT_FORMS = 1 << 18, /* -o, with csv; not together with OUTPUT */
 	CLI_OPT_SCHEMA = 1 << 19,
+	CLI_OPT_BY = 1 << 23,
 	CLI_OPT_FROM = 1 << 24, /* brokers are needed for some of what it says only */
 };
 
@@ -74,7 +75,7 @@ struct cli_instant {
 /* A line as read. Texts belong to argv, the environment or `arena`; one that was not given is NULL. */
 struct cli_options {
 	const char *command, *verb; /* "case", "ls"; `verb` is NULL where the command is the verb */
-	const char *brokers, *keys, *views, *socket, *outbox, *mission, *kind, *id, *out, *from;
+	const char *brokers, *keys, *views, *socket, *outbox, *mission, *kind, *id, *out, *from, *by;
 	struct cli_instant since, until, at;
 	uint64_t count; /* 0: no limit */
 	struct cli_list where, sort;
@@ -167,8 +168,9 @@ extern const struct cli_verb cli_key_verbs[], cli_publish_verbs[], cli_tail_verb
 	cli_noun_verbs[], cli_query_verbs[], cli_mission_verbs[], cli_view_verbs[], cli_outbox_verbs[],
 	cli_deadletter_verbs[];
 
-/* A verb in a file of its own. */
+/* Verbs in files of their own. */
 int cli_outbox_carry(const struct cli_options *options);
+int cli_mission_acknowledge(const struct cli_options *options);
 
 int cli_topic(int argc, char **argv);
 

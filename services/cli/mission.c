@@ -145,6 +145,42 @@ static void tell_unread(const struct listing *l)
 		vl_log_warning("and %zu more", n - UNREAD_SHOWN);
 }
 
+/* -- troubles that an officer has acknowledged -- */
+
+#define TROUBLES_SHOWN 20
+
+/* "fork acknowledged by officer:7 at 2023-04-21T08:00:00Z" */
+static void put_rested(struct vl_buf *out, const struct vl_trouble *rested)
+{
+	char time[VL_TIME_TEXT];
+
+	vl_buf_printf(out, "%s acknowledged by %s at %s", vl_verdict_name(rested->kind), rested->by,
+		      vl_time_format(rested->at, time));
+}
+
+static void put_troubles_json(struct vl_buf *out, const struct vl_troubles *troubles)
+{
+	char time[VL_TIME_TEXT];
+
+	if (troubles->count == 0)
+		return;
+	vl_buf_printf(out, ",\"troubleCount\":%zu,\"troubles\":[", troubles->count);
+	for (size_t i = 0; i < troubles->count && i < TROUBLES_SHOWN; i++) {
+		const struct vl_trouble *t = &troubles->items[i];
+		vl_buf_printf(out,
+			      "%s{\"kind\":\"%s\",\"epoch\":\"%" PRIu64 "\",\"batches\":\"%" PRIu64
+			      "\",\"acknowledged\":%s",
+			      i > 0 ? "," : "", vl_verdict_name(t->kind), t->epoch.n, t->batches,
+			      t->acknowledged ? "true" : "false");
+		if (t->acknowledged) {
+			put_named(out, ",\"by\":", t->by);
+			vl_buf_printf(out, ",\"at\":\"%s\"", vl_time_format(t->at, time));
+		}
+		vl_buf_put_text(out, "}");
+	}
+	vl_buf_put_text(out, "]");
+}
+
 /* -- ls: a line a mission -- */
 
 /* "consular.case.v1 gap 1700000000/3-5, ..." */
@@ -159,6 +195,11 @@ static void put_troubles(struct listing *l, const struct vl_mission_state *m)
 		if (lane->standing.shared > 0)
 			vl_buf_printf(&l->cell, "%s%s %" PRIu64 " with ids of other events",
 				      l->cell.size > 0 ? ", " : "", lane->lane, lane->standing.shared);
+		const struct vl_trouble *rested = vl_troubles_rested(&lane->troubles);
+		if (rested != NULL) {
+			vl_buf_printf(&l->cell, "%s%s ", l->cell.size > 0 ? ", " : "", lane->lane);
+			put_rested(&l->cell, rested);
+		}
 		if (lane->verdict == VL_VERDICT_OK || lane->verdict == VL_VERDICT_SILENT)
 			continue;
 		vl_buf_printf(&l->cell, "%s%s %s", l->cell.size > 0 ? ", " : "", lane->lane,
@@ -239,12 +280,13 @@ static void put_mission_json(struct listing *l, const struct vl_mission_state *m
 		      vl_verdict_name(m->verdict), unread_events(m), shared_ids(m));
 	for (size_t i = 0; i < m->n_lanes; i++) {
 		const struct vl_lane_state *lane = &m->lanes[i];
-		if (lane->verdict == VL_VERDICT_OK)
+		if (lane->verdict == VL_VERDICT_OK && lane->troubles.count == 0)
 			continue;
 		vl_buf_put_text(out, comma);
 		put_named(out, "{\"lane\":", lane->lane);
 		vl_buf_printf(out, ",\"verdict\":\"%s\"", vl_verdict_name(lane->verdict));
 		put_missing_json(out, &lane->missing);
+		put_troubles_json(out, &lane->troubles);
 		vl_buf_put_text(out, "}");
 		comma = ",";
 	}
@@ -275,6 +317,11 @@ static void put_lane(struct listing *l, const char *mission, const struct vl_lan
 	vl_buf_reset(&l->cell);
 	put_missing(&l->cell, &lane->missing);
 	cli_table_put_bytes(l->table, vl_buf_bytes(&l->cell));
+	const struct vl_trouble *rested = vl_troubles_rested(&lane->troubles);
+	vl_buf_reset(&l->cell);
+	if (rested != NULL)
+		put_rested(&l->cell, rested);
+	cli_table_put_bytes(l->table, vl_buf_bytes(&l->cell));
 }
 
 static void put_lane_json(struct vl_buf *out, const char *mission, const struct vl_lane_state *lane)
@@ -296,6 +343,7 @@ static void put_lane_json(struct vl_buf *out, const char *mission, const struct 
 		vl_buf_printf(out, ",\"signedAt\":\"%s\"", vl_time_format(s->signed_at, signed_at));
 	}
 	put_missing_json(out, &lane->missing);
+	put_troubles_json(out, &lane->troubles);
 	vl_buf_put_text(out, "}\n");
 }
 
@@ -329,8 +377,9 @@ static struct cli_table *open_table(bool show)
 {
 	static const char *const missions[] = {"MISSION", "VERDICT", "HEARD",   "WAITING",
 					       "OLDEST",  "CLOCK",   "VERSION", "LANES"};
-	static const char *const lanes[] = {"MISSION",  "LANE",   "VERDICT", "BATCHES",     "EVENTS", "REPLAYED",
-					    "REPEATED", "UNREAD", "PARKED",  "EPOCH/BATCH", "LAST",   "MISSING"};
+	static const char *const lanes[] = {"MISSION",  "LANE",     "VERDICT",     "BATCHES", "EVENTS",
+					    "REPLAYED", "REPEATED", "UNREAD",      "PARKED",  "EPOCH/BATCH",
+					    "LAST",     "MISSING",  "ACKNOWLEDGED"};
 
 	return show ? cli_table_open(lanes, sizeof(lanes) / sizeof(lanes[0]))
 		    : cli_table_open(missions, sizeof(missions) / sizeof(missions[0]));
@@ -410,7 +459,8 @@ const struct cli_verb cli_mission_verbs[] = {
 			 "know of the one before), gap (batches are missing: others wait behind them, or a pulse says "
 			 "that "
 			 "Kafka had\n"
-			 "them), silent (three intervals without a word, while others are heard), ok. Below\n"
+			 "them), silent (three intervals without a word, while others are heard), ok. A fork or\n"
+			 "rollback that was acknowledged is none, and is shown with who acknowledged it. Below\n"
 			 "the table, on stderr, stands what headquarters cannot read, whosever it is, what it passed "
 			 "over\n"
 			 "because nobody can, and which topics are not set as it relies on (-o json: \"unread\").",
@@ -426,10 +476,30 @@ const struct cli_verb cli_mission_verbs[] = {
 			 "does "
 			 "not\n"
 			 "know; PARKED batches wait behind a gap. MISSING is EPOCH/FROM-TO of the first batches that "
-			 "are.",
+			 "are.\n"
+			 "ACKNOWLEDGED is the fork or rollback that was acknowledged last; -o json has all "
+			 "(\"troubles\").",
 		.options = CLI_OPT_VIEWS | CLI_OPT_OUTPUT,
 		.max_args = 1,
 		.run = run,
+	},
+	{
+		.name = "acknowledge",
+		.args = "MISSION [LANE]",
+		.about = "Say that an officer has looked into the forks and rollbacks of a mission, on one lane or on "
+			 "all, as "
+			 "they\n"
+			 "stand in the views now. It is given to headquarters' own agent (--socket), which signs it; "
+			 "in a "
+			 "moment they\n"
+			 "are shown as acknowledged, by whom and when, and are no verdict any more, in valise verify "
+			 "either. A new fork\n"
+			 "or rollback is one as before, and so is another batch of a forked epoch. Headquarters alone "
+			 "acknowledges.",
+		.options = CLI_OPT_VIEWS | CLI_OPT_SOCKET | CLI_OPT_BY | CLI_OPT_OUTPUT,
+		.min_args = 1,
+		.max_args = 2,
+		.run = cli_mission_acknowledge,
 	},
 	{0},
 };

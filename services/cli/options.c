@@ -62,6 +62,7 @@ static const struct row rows[] = {
 	{CLI_OPT_RAW, 0, "raw", NULL, NULL, FLAG, AT(raw), "the bytes of the value alone, to stdout"},
 	{CLI_OPT_FROM, 0, "from", "archive|kafka|both", NULL, TEXT, AT(from),
 	 "what to read; archive where it is not given"},
+	{CLI_OPT_BY, 0, "by", "OFFICER", NULL, TEXT, AT(by), "who has looked into it, such as officer:7"},
 	{CLI_OPT_DRY, 0, "dry-run", NULL, NULL, FLAG, AT(dry_run), "only say what would be done"},
 };
 

@@ -104,6 +104,13 @@ static bool meet_known(struct vl_applier *applier, struct vl_arrival *a)
 	return false;
 }
 
+static bool begins_at_nothing(const struct vl_batch_head *head)
+{
+	static const struct vl_digest none;
+
+	return head->seq.n == 1 && vl_digest_equal(&head->prev, &none);
+}
+
 /* Where a batch of an epoch that was never seen stands. Sets *rollback where it begins without memory of the one before. */
 static enum vl_chain_step check_new_epoch(struct vl_applier *applier, const struct vl_arrival *a,
 					  struct vl_chain *chain, bool *rollback)
@@ -118,10 +125,9 @@ static enum vl_chain_step check_new_epoch(struct vl_applier *applier, const stru
 		return step;
 	if (head->seq.n != 1 || head->first_event.n != 1)
 		return head->seq.n == 1 ? VL_CHAIN_MISMATCH : VL_CHAIN_AHEAD;
-	static const struct vl_digest none;
-	*rollback = !first && (vl_digest_equal(&head->prev, &none) ||
-			       vl_chains_remembers(applier->txn, a->mission, a->lane, &head->prev) ||
-			       vl_evidence_counted(applier->txn, a->mission, a->lane) > 0);
+	*rollback = !first &&
+		    (begins_at_nothing(head) || vl_chains_remembers(applier->txn, a->mission, a->lane, &head->prev) ||
+		     vl_evidence_counted(applier->txn, a->mission, a->lane) > 0);
 	return *rollback ? VL_CHAIN_NEXT : VL_CHAIN_AHEAD;
 }
 
@@ -166,6 +172,8 @@ static bool place_batch(struct vl_applier *applier, struct vl_arrival *a)
 
 	switch (step) {
 	case VL_CHAIN_NEXT:
+		if (rollback || begins_at_nothing(&a->batch->head))
+			vl_evidence_forgot(applier->txn, a->mission, a->lane, a->batch->head.epoch);
 		a->standing.rollbacks += rollback;
 		accept(applier, a, chain);
 		return true;

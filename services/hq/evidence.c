@@ -5,25 +5,32 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Of a mission, of one lane, of one epoch: what is kept. */
+/* Of a mission, of one lane, of one epoch: what is kept; of an epoch too whether it began without knowing of the one before. */
 struct held {
-	uint64_t whole, bytes, digests, counted;
+	uint64_t whole, bytes, digests, counted, forgot;
 };
 
-#define HELD_SIZE 32
+#define HELD_SIZE 40
 
-static struct held held_get(struct vl_txn *txn, const struct vl_key *key)
+static struct held held_read(struct vl_bytes value)
 {
-	struct vl_bytes value;
 	struct held held = {0};
 
-	if (!vl_txn_get(txn, VL_DB_HELD, vl_key_done(key), &value) || value.size != HELD_SIZE)
+	if (value.size != HELD_SIZE)
 		return held;
 	held.whole = vl_get_be64(value.data);
 	held.bytes = vl_get_be64(value.data + 8);
 	held.digests = vl_get_be64(value.data + 16);
 	held.counted = vl_get_be64(value.data + 24);
+	held.forgot = vl_get_be64(value.data + 32);
 	return held;
+}
+
+static struct held held_get(struct vl_txn *txn, const struct vl_key *key)
+{
+	struct vl_bytes value;
+
+	return vl_txn_get(txn, VL_DB_HELD, vl_key_done(key), &value) ? held_read(value) : (struct held){0};
 }
 
 static void held_add(struct vl_txn *txn, const struct vl_key *key, const struct held *more)
@@ -35,6 +42,7 @@ static void held_add(struct vl_txn *txn, const struct vl_key *key, const struct 
 	vl_put_be64(value + 8, held.bytes + more->bytes);
 	vl_put_be64(value + 16, held.digests + more->digests);
 	vl_put_be64(value + 24, held.counted + more->counted);
+	vl_put_be64(value + 32, held.forgot | more->forgot);
 	vl_txn_put(txn, VL_DB_HELD, vl_key_done(key), (struct vl_bytes){value, sizeof(value)});
 }
 
@@ -88,6 +96,33 @@ uint64_t vl_evidence_counted(struct vl_txn *txn, const char *mission, const char
 
 	held_keys(keys, mission, lane, (struct vl_epoch){0});
 	return held_get(txn, &keys[1]).counted;
+}
+
+void vl_evidence_forgot(struct vl_txn *txn, const char *mission, const char *lane, struct vl_epoch epoch)
+{
+	struct vl_key keys[3];
+
+	held_keys(keys, mission, lane, epoch);
+	held_add(txn, &keys[2], &(struct held){.forgot = 1});
+}
+
+void vl_evidence_each(struct vl_txn *txn, const char *mission, const char *lane,
+		      void (*each)(void *context, struct vl_epoch epoch, uint64_t kept, bool forgot), void *context)
+{
+	struct vl_cursor *cursor = vl_cursor_open(txn, VL_DB_HELD);
+	struct vl_bytes key, value;
+	struct vl_key keys[3];
+
+	held_keys(keys, mission, lane, (struct vl_epoch){0});
+	const struct vl_bytes of = vl_key_done(&keys[1]);
+	for (bool more = vl_cursor_seek(cursor, of, &key, &value); more && vl_key_has_prefix(key, of);
+	     more = vl_cursor_next(cursor, &key, &value)) {
+		struct held held = held_read(value);
+		if (key.size == of.size + 8 && held.whole + held.digests + held.forgot > 0)
+			each(context, (struct vl_epoch){vl_get_be64(key.data + of.size)}, held.whole + held.digests,
+			     held.forgot > 0);
+	}
+	vl_cursor_close(cursor);
 }
 
 static void count_again(struct vl_txn *txn, struct vl_bytes key, struct vl_bytes value)

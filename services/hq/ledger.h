@@ -20,7 +20,7 @@
  *     awaits    mission, lane, digest, epoch          -> nothing: the parked first batch of that epoch follows on that digest
  *     due       mission, lane, epoch                  -> nothing: what is parked of that epoch may be applied now
  *     digest    mission, lane, half of a digest       -> epoch, seq of the batch, archived or evidence, that has it
- *     held      mission; mission, lane; and epoch       -> how much evidence is kept and counted (evidence.h)
+ *     held      mission; mission, lane; and epoch       -> how much evidence is kept and counted, and whether the epoch began without knowing (evidence.h)
  *     todo      view, mission, class, number          -> what of an accepted batch is still to be done (todo.h)
  *     pending   view, kind, entity                    -> an entity that waits to be folded, or a fan under way
  * and for each view (index i of vl_views):

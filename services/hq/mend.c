@@ -154,8 +154,10 @@ static void make_again(struct vl_txn *txn, const size_t damaged[VL_DB_VIEWS])
 		vl_mend_waiting(txn);
 	if (damaged[VL_DB_PARKED] + damaged[VL_DB_AWAITS] + damaged[VL_DB_DUE] > 0)
 		vl_mend_waits(txn);
-	if (damaged[VL_DB_HELD] + damaged[VL_DB_EVIDENCE] > 0)
+	if (damaged[VL_DB_HELD] + damaged[VL_DB_EVIDENCE] > 0) {
 		vl_evidence_recount(txn);
+		vl_mend_beginnings(txn);
+	}
 	if (damaged[VL_DB_DIGEST] > 0)
 		vl_mend_digests(txn);
 	if (damaged[VL_DB_STANDING] + damaged[VL_DB_PARKED] > 0)

@@ -11,7 +11,8 @@
  *     pulse, missing     forgotten: the next pulse, and the next look, say it again
  *     passed             forgotten: its mission is asked for what was passed over there
  *     awaits, due        made again from what is parked
- *     held, digest       made again from the evidence and the archive
+ *     held, digest       made again from the evidence and the archive; which epochs began without knowing of the one before, in the
+ *                        archive, too: of pulses it is forgotten, and their rollbacks are troubles anew (trouble.h)
  *     reasons            that reason is counted from 0
  *     dead, refused      nothing can be made again: they stay, are passed over, and `valise view check` lists them
  *

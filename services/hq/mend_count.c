@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "hq/chains.h"
+#include "hq/evidence.h"
 #include "hq/parked.h"
 #include "hq/standing.h"
 
@@ -113,37 +114,70 @@ static void make_chain(struct vl_txn *txn, const struct spot *spot, struct vl_ar
 }
 
 /* On to the first key behind all of that epoch; behind all of that lane, where `lane`. */
-static bool skip(struct vl_cursor *cursor, const struct spot *spot, bool lane, struct vl_bytes *key)
+static bool skip(struct vl_cursor *cursor, const struct spot *spot, bool lane, struct vl_bytes *key,
+		 struct vl_bytes *value)
 {
 	struct vl_key beyond;
 
 	vl_archive_key(&beyond, spot->mission, spot->lane, lane ? (struct vl_epoch){UINT64_MAX} : spot->epoch,
 		       (struct vl_seq){UINT64_MAX});
 	vl_key_u8(&beyond, UINT8_MAX);
-	return vl_cursor_seek(cursor, vl_key_done(&beyond), key, NULL);
+	return vl_cursor_seek(cursor, vl_key_done(&beyond), key, value);
 }
 
-void vl_mend_chains(struct vl_txn *txn)
+/* Call `each` for the first key of every epoch in the archive. */
+static void each_epoch(struct vl_txn *txn,
+		       void (*each)(struct vl_txn *txn, const struct spot *spot, struct vl_bytes key,
+				    struct vl_bytes value, struct vl_arena *arena))
 {
 	struct vl_cursor *cursor = vl_cursor_open(txn, VL_DB_ARCHIVE);
 	struct vl_arena *arena = vl_arena_open(0);
-	struct vl_bytes key;
-	struct vl_chain chain;
+	struct vl_bytes key, value;
 	struct spot spot;
 
 	if (arena == NULL)
 		vl_txn_fail(txn, VL_ERR_NOMEM);
-	for (bool more = vl_cursor_seek(cursor, (struct vl_bytes){0}, &key, NULL); more;) {
+	for (bool more = vl_cursor_seek(cursor, (struct vl_bytes){0}, &key, &value); more;) {
 		if (!read_spot(key, &spot)) {
-			more = vl_cursor_next(cursor, &key, NULL);
+			more = vl_cursor_next(cursor, &key, &value);
 			continue;
 		}
-		if (!vl_chains_get(txn, spot.mission, spot.lane, spot.epoch, &chain))
-			make_chain(txn, &spot, arena);
-		more = skip(cursor, &spot, false, &key);
+		each(txn, &spot, key, value, arena);
+		more = skip(cursor, &spot, false, &key, &value);
 	}
 	vl_cursor_close(cursor);
 	vl_arena_close(arena);
+}
+
+static void mend_chain(struct vl_txn *txn, const struct spot *spot, struct vl_bytes key, struct vl_bytes value,
+		       struct vl_arena *arena)
+{
+	struct vl_chain chain;
+
+	(void)key, (void)value;
+	if (!vl_chains_get(txn, spot->mission, spot->lane, spot->epoch, &chain))
+		make_chain(txn, spot, arena);
+}
+
+void vl_mend_chains(struct vl_txn *txn)
+{
+	each_epoch(txn, mend_chain);
+}
+
+static void mend_beginning(struct vl_txn *txn, const struct spot *spot, struct vl_bytes key, struct vl_bytes value,
+			   struct vl_arena *arena)
+{
+	static const struct vl_digest none;
+	struct found found;
+
+	if (read_found(txn, key, value, arena, &found) && found.batch.head.seq.n == 1 &&
+	    vl_digest_equal(&found.batch.head.prev, &none))
+		vl_evidence_forgot(txn, spot->mission, spot->lane, spot->epoch);
+}
+
+void vl_mend_beginnings(struct vl_txn *txn)
+{
+	each_epoch(txn, mend_beginning);
 }
 
 /* -- what waits -- */
@@ -163,7 +197,7 @@ static void each_lane(struct vl_txn *txn, enum vl_ledger_db db,
 			continue;
 		}
 		each(txn, &spot);
-		more = skip(cursor, &spot, true, &key);
+		more = skip(cursor, &spot, true, &key, NULL);
 	}
 	vl_cursor_close(cursor);
 }

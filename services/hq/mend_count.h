@@ -10,6 +10,9 @@
  * that Kafka is read again for them. Errors stick in the transaction, here and below. */
 void vl_mend_chains(struct vl_txn *txn);
 
+/* Which epochs in the archive began without knowing of the one before. */
+void vl_mend_beginnings(struct vl_txn *txn);
+
 /* How much waits, of each lane and in all. */
 void vl_mend_waiting(struct vl_txn *txn);
 

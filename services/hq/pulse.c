@@ -139,12 +139,12 @@ static void take(struct vl_txn *txn, const char *mission, const struct vl_record
 	s->signed_at = batch->head.signed_at;
 }
 
-/* Whether an epoch begins here that knows nothing of the one before. */
-static bool forgets(const struct vl_pulse_kept *newest, const struct vl_batch_head *head)
+/* Whether an epoch begins here that knows nothing of one before. */
+static bool forgets(const struct vl_batch_head *head)
 {
 	static const struct vl_digest none;
 
-	return head->epoch.n > newest->head.epoch.n && head->seq.n == 1 && vl_digest_equal(&head->prev, &none);
+	return head->seq.n == 1 && vl_digest_equal(&head->prev, &none);
 }
 
 void vl_pulse_apply(struct vl_txn *txn, struct vl_arena *arena, const struct vl_record *record,
@@ -169,7 +169,9 @@ void vl_pulse_apply(struct vl_txn *txn, struct vl_arena *arena, const struct vl_
 	} else if (place == CONTRADICTS) {
 		s.forks++;
 	} else if (find_said(&verified->batch, &said)) {
-		s.rollbacks += err == VL_OK && forgets(&newest, head);
+		if (forgets(head))
+			vl_evidence_forgot(txn, mission, VL_PULSE_LANE, head->epoch);
+		s.rollbacks += err == VL_OK && head->epoch.n > newest.head.epoch.n && forgets(head);
 		take(txn, mission, record, verified, &s);
 	} else {
 		s.unread += verified->batch.n_events;

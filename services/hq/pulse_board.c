@@ -122,7 +122,14 @@ static enum vl_verdict worse(enum vl_verdict a, enum vl_verdict b)
 
 static void judge_lane(struct board *b, struct vl_lane_state *lane)
 {
-	lane->verdict = vl_standing_verdict(&lane->standing);
+	const struct vl_standing *s = &lane->standing;
+	enum vl_err err = vl_troubles_read(b->txn, b->mission, lane->lane, s, lane->named, b->names, &lane->troubles);
+
+	if (err != VL_OK)
+		vl_txn_fail(b->txn, err);
+	lane->verdict = vl_troubles_verdict(&lane->troubles);
+	if (s->parked > 0 || s->dropped > 0)
+		lane->verdict = worse(lane->verdict, VL_VERDICT_GAP);
 	lane->missing = lane->standing.parked > 0 ? find_hole(b->txn, b->mission, lane->lane)
 						  : find_tail(b->txn, b->mission, lane->lane);
 	if (lane->missing.to.n > 0)
@@ -154,9 +161,9 @@ static void take_heads(struct board *b, const struct vl_pulse_kept *pulse)
 		struct vl_lane_state *lane = find_lane(b, head->lane);
 		if (lane == NULL)
 			continue;
-		judge_lane(b, lane);
 		if (contradicts(b->txn, b->mission, head))
-			lane->verdict = VL_VERDICT_FORK;
+			lane->named.n = head->epoch;
+		judge_lane(b, lane);
 	}
 }
 

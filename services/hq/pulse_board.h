@@ -3,6 +3,7 @@
  *
  * Nothing here is written down: it is worked out of one snapshot of the ledger. A lane is a `gap` too where what Kafka had of it is
  * missing (pulse_tail.h), and a `fork` too where the mission's pulse names another batch for a place than the one applied there.
+ * A fork or rollback that an officer has acknowledged is no verdict any more (trouble.h).
  * A mission is `silent` when three of its intervals went by without a word of it, by the broker's clock and as far as headquarters
  * has read the lane of pulses: what others have said since is the measure, so that a headquarters that was away, is behind or is
  * cut off takes nobody for silent. A mission that never sent a pulse is never silent.
@@ -12,6 +13,7 @@
 
 #include "hq/pulse.h"
 #include "hq/standing.h"
+#include "hq/trouble.h"
 
 #define VL_BOARD_INTERVALS 3
 
@@ -26,6 +28,8 @@ struct vl_lane_state {
 	struct vl_standing standing;
 	enum vl_verdict verdict;
 	struct vl_missing missing;
+	struct vl_epoch named; /* by its pulse, as forked; else 0 */
+	struct vl_troubles troubles;
 };
 
 struct vl_mission_state {

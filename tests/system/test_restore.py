@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 import valise
-from valise import CASE, NOWHERE, case_opened, rows, wait_for
+from valise import ALERT, CASE, NOWHERE, case_opened, rows, wait_for
 
 SD = "CN-SD-EMB"
 
@@ -225,6 +225,27 @@ def test_two_clones_at_once(place):
     wait_for("the same", lambda: rebuilt.standing(SD, CASE).get("events") == standing(place)["events"], 60)
     assert rebuilt.digest() == place.hq.digest()
     assert rebuilt.standing(SD, CASE)["forks"] == standing(place)["forks"]
+    acknowledge(place, rebuilt)
+
+
+def acknowledge(place, rebuilt):
+    """An officer at headquarters has looked into it: it rests, also where views were made anew. Nobody else can say so."""
+    def said_by(agent, *more):
+        return valise.valise("mission", "acknowledge", SD, *more, "--by", "officer:7", "--views", place.hq.views,
+                             "--socket", agent.socket, check=False)
+    refused = said_by(place.sd)
+    assert refused.returncode == 1 and "headquarters' own lane" in refused.stderr
+    assert said_by(place.own, ALERT).returncode == 3
+    assert standing(place)["verdict"] == "fork"
+    said = said_by(place.own, CASE)
+    assert said.returncode == 0 and CASE in said.stdout, said.stderr
+    for hq in (place.hq, rebuilt):
+        wait_for("its rest", lambda hq=hq: hq.standing(SD, CASE)["verdict"] == "ok", 60)
+        assert {one["by"] for one in hq.standing(SD, CASE)["troubles"]} == {"officer:7"}
+        assert "fork" in {one["kind"] for one in hq.standing(SD, CASE)["troubles"]}
+        assert int(hq.standing(SD, CASE)["forks"]) == 4
+    assert "fork acknowledged by officer:7 at 20" in valise.valise("mission", "ls", "--views", place.hq.views).stdout
+    assert said_by(place.own, CASE).returncode == 0
 
 
 def test_a_clone_on_another_machine_is_known(place):

@@ -33,6 +33,7 @@ TRAVELLER = "consular.traveller.v1"
 DEAD_LETTERS = "valise.deadletter.v1"
 RECEIPT = "valise.receipt.v1"
 DIRECTIVE = "valise.directive.v1"
+TROUBLE = "valise.trouble.v1"
 TOPICS = TOP / "brokers/topics.yaml"
 
 # Where nothing listens.

@@ -1,0 +1,163 @@
+/*
+ * What headquarters' officers acknowledged of a mission's chain on a lane: each fork and rollback by its epoch (hq/trouble.h). Of what was
+ * acknowledged more than once the one that speaks of most batches counts. Only headquarters acknowledges (R1).
+ */
+#include "bus/types.h"
+#include "hq/names.h"
+#include "hq/view.h"
+#include "valise/trouble/v1/trouble.pb-c.h"
+#include "valise/trouble/v1/view.pb-c.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define TROUBLE(name) Valise__Trouble__V1__##name
+#define TROUBLE_DESCRIPTOR(name) &valise__trouble__v1__##name##__descriptor
+#define TROUBLE_KIND(name) VALISE__TROUBLE__V1__TROUBLE_KIND__TROUBLE_KIND_##name
+
+#define KEY_MOST 512
+#define TRIED_MOST 16 /* attempts of others that a row lists */
+
+static void touch(struct vl_touch *touch, const struct vl_fact *fact)
+{
+	const TROUBLE(TroubleAcknowledged) *event = (const void *)fact->payload;
+	char key[KEY_MOST];
+
+	(void)snprintf(key, sizeof(key), "%s/%s", event->mission, event->lane);
+	vl_touch(touch, 0, event->mission[0] != '\0' && event->lane[0] != '\0' ? key : fact->subject);
+}
+
+static void refuse(struct vl_fold *fold, TROUBLE(TroubleRow) * row, const struct vl_fact *fact)
+{
+	if (row->refused++ < TRIED_MOST)
+		vl_fold_violation(fold, &row->n_violations, &row->violations, "R1", fact,
+				  "%s is not headquarters and acknowledges nothing", fact->mission);
+}
+
+/* As it is acknowledged so far; one that says nothing yet where it is new, and NULL where there is no room. */
+static TROUBLE(Acknowledged) * find(struct vl_fold *fold, TROUBLE(TroubleRow) * row, const TROUBLE(Trouble) * trouble)
+{
+	char name[48];
+
+	(void)snprintf(name, sizeof(name), "%d/%" PRIu64, (int)trouble->kind, trouble->epoch);
+	void **place = vl_names_at(fold, vl_fold_slot(fold, 0), name);
+	if (place != NULL && *place == NULL)
+		*place = vl_fold_add(fold, TROUBLE_DESCRIPTOR(acknowledged), &row->n_acknowledged, &row->acknowledged);
+	return place != NULL ? *place : NULL;
+}
+
+static void acknowledge(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
+{
+	TROUBLE(TroubleRow) *row = (void *)message;
+	const TROUBLE(TroubleAcknowledged) *event = (const void *)fact->payload;
+
+	row->mission = event->mission;
+	row->lane = event->lane;
+	if (strcmp(fact->mission, VL_HEADQUARTERS) != 0) {
+		refuse(fold, row, fact);
+		return;
+	}
+	for (size_t i = 0; i < event->n_troubles; i++) {
+		TROUBLE(Acknowledged) *one = find(fold, row, event->troubles[i]);
+		if (one == NULL || (one->trouble != NULL && event->troubles[i]->batches <= one->trouble->batches))
+			continue;
+		one->trouble = event->troubles[i];
+		one->by = vl_view_keep(fold, fact->actor);
+		one->at = vl_view_stamp(fold, fact->occurred_at);
+		one->event = (ProtobufCBinaryData){16, (uint8_t *)(uintptr_t)fact->id};
+	}
+}
+
+static const struct vl_step steps[] = {
+	{TROUBLE_DESCRIPTOR(trouble_acknowledged), acknowledge},
+	{NULL, NULL},
+};
+
+static void step(struct vl_fold *fold, ProtobufCMessage *row, const struct vl_fact *fact)
+{
+	vl_view_step(steps, fold, row, fact);
+}
+
+/* -- columns -- */
+
+static size_t count(const ProtobufCMessage *message, TROUBLE(TroubleKind) kind)
+{
+	const TROUBLE(TroubleRow) *row = (const void *)message;
+	size_t n = 0;
+
+	for (size_t i = 0; i < row->n_acknowledged; i++)
+		n += row->acknowledged[i]->trouble->kind == kind;
+	return n;
+}
+
+static void put_forks(const char *key, const ProtobufCMessage *row, struct vl_time now, struct vl_buf *out)
+{
+	(void)key, (void)now;
+	vl_buf_printf(out, "%zu", count(row, TROUBLE_KIND(FORK)));
+}
+
+static void put_rollbacks(const char *key, const ProtobufCMessage *row, struct vl_time now, struct vl_buf *out)
+{
+	(void)key, (void)now;
+	vl_buf_printf(out, "%zu", count(row, TROUBLE_KIND(ROLLBACK)));
+}
+
+static const TROUBLE(Acknowledged) * last(const ProtobufCMessage *message)
+{
+	const TROUBLE(TroubleRow) *row = (const void *)message;
+	const TROUBLE(Acknowledged) *newest = NULL;
+
+	for (size_t i = 0; i < row->n_acknowledged; i++)
+		if (newest == NULL ||
+		    vl_time_compare(vl_view_time(newest->at), vl_view_time(row->acknowledged[i]->at)) <= 0)
+			newest = row->acknowledged[i];
+	return newest;
+}
+
+static void put_by(const char *key, const ProtobufCMessage *row, struct vl_time now, struct vl_buf *out)
+{
+	const TROUBLE(Acknowledged) *newest = last(row);
+
+	(void)key, (void)now;
+	vl_buf_put_text(out, newest != NULL ? newest->by : "");
+}
+
+static void put_at(const char *key, const ProtobufCMessage *row, struct vl_time now, struct vl_buf *out)
+{
+	const TROUBLE(Acknowledged) *newest = last(row);
+	char text[VL_TIME_TEXT];
+
+	(void)key, (void)now;
+	vl_buf_put_text(out, newest != NULL ? vl_time_format(vl_view_time(newest->at), text) : "");
+}
+
+static void put_breaks(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
+{
+	const TROUBLE(TroubleRow) *row = (const void *)message;
+
+	(void)key, (void)now;
+	vl_view_put_rules(out, row->n_violations, row->violations);
+}
+
+static const struct vl_column columns[] = {
+	{"TROUBLE", vl_view_put_key},
+	{"FORKS", put_forks},
+	{"ROLLBACKS", put_rollbacks},
+	{"LAST BY", put_by},
+	{"AT", put_at},
+	{"BREAKS", put_breaks},
+	{NULL, NULL},
+};
+
+static const struct vl_kind kinds[] = {
+	{.name = "trouble", .row = TROUBLE_DESCRIPTOR(trouble_row), .step = step, .columns = columns},
+};
+
+const struct vl_view vl_view_trouble = {
+	.lane = "valise.trouble.v1",
+	.noun = "trouble",
+	.kinds = kinds,
+	.n_kinds = 1,
+	.touch = touch,
+};
