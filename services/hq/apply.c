@@ -33,6 +33,7 @@ enum vl_err vl_applier_open(struct vl_store *store, struct vl_applier **opened)
 		return VL_ERR_NOMEM;
 	applier->store = store;
 	applier->bounds = VL_PARKED_BOUNDS;
+	applier->least = VL_ROUTINE;
 	applier->fold = vl_fold_open();
 	applier->arena = vl_arena_open(0);
 	if (applier->fold != NULL)
@@ -72,17 +73,29 @@ enum vl_err vl_apply_begin(struct vl_applier *applier, struct vl_why *why)
 	return VL_OK;
 }
 
+/* That may be done now. */
+static uint64_t left_to_do(const struct vl_applier *applier, struct vl_txn *txn)
+{
+	uint64_t left = 0;
+
+	if (applier->least == VL_ROUTINE)
+		return vl_todo_left(txn);
+	for (size_t view = 0; vl_views[view] != NULL; view++)
+		left += vl_view_precedence(view) <= applier->least && vl_todo_any_of(txn, view);
+	return left;
+}
+
 enum vl_err vl_apply_commit(struct vl_applier *applier, struct vl_why *why)
 {
 	struct vl_txn *txn = applier->txn;
 
 	vl_fold_enter(applier->fold, VL_PHASE_SERVE);
-	vl_filing_serve(applier->filing, txn);
+	vl_filing_serve(applier->filing, txn, applier->least);
 	vl_fold_enter(applier->fold, VL_PHASE_SETTLE);
 	enum vl_err err = vl_fold_settle(applier->fold);
-	uint64_t left = vl_todo_left(txn);
+	uint64_t left = left_to_do(applier, txn);
 
-	applier->waits = vl_txn_count(txn, VL_DB_DUE) > 0;
+	applier->waits = vl_txn_count(txn, VL_DB_DUE) > 0 && vl_arrival_due(applier);
 	applier->txn = NULL;
 	if (err != VL_OK) {
 		struct vl_why reason = {0};
@@ -113,6 +126,11 @@ void vl_apply_watch(struct vl_applier *applier, vl_apply_moved *moved, void *con
 void vl_apply_bound(struct vl_applier *applier, const struct vl_parked_bounds *bounds)
 {
 	applier->bounds = *bounds;
+}
+
+void vl_apply_only(struct vl_applier *applier, enum vl_precedence least)
+{
+	applier->least = least;
 }
 
 bool vl_apply_waits(const struct vl_applier *applier)

@@ -19,6 +19,7 @@
 #define VALISE_HQ_APPLY_H
 
 #include "bus/record.h"
+#include "bus/types.h"
 #include "hq/fold.h"
 #include "hq/marks.h"
 #include "hq/parked.h"
@@ -85,6 +86,9 @@ enum vl_err vl_apply_rewind(struct vl_applier *applier, const char *topic, int32
 
 /* The bounds of what may wait behind gaps; VL_PARKED_BOUNDS until then. */
 void vl_apply_bound(struct vl_applier *applier, const struct vl_parked_bounds *bounds);
+
+/* Leave what waits, or is still to be done, for lanes less urgent than `least` as it is: there is no room for it (reserve.h). */
+void vl_apply_only(struct vl_applier *applier, enum vl_precedence least);
 
 /* Events applied in this transaction so far, and since open. */
 uint64_t vl_apply_events(const struct vl_applier *applier);

@@ -274,10 +274,37 @@ void vl_arrival_place(struct vl_applier *applier, struct vl_arrival *a)
 		drain(applier, a, UINT64_MAX);
 }
 
+/* The next that is due and urgent enough; false where there is none. */
+static bool next_due(struct vl_applier *applier, struct vl_due *due)
+{
+	struct vl_key first = {.size = 0};
+	bool more = vl_parked_due_any(applier->txn, due);
+
+	while (more && applier->least < VL_ROUTINE) {
+		int view = vl_view_of_lane(due->lane, strlen(due->lane));
+		if (view < 0 || vl_view_precedence((size_t)view) <= applier->least)
+			break;
+		/* Around once. */
+		if (first.size == due->key.size && memcmp(first.bytes, due->key.bytes, first.size) == 0)
+			return false;
+		if (first.size == 0)
+			first = due->key;
+		more = vl_parked_due_any(applier->txn, due);
+	}
+	return more;
+}
+
+bool vl_arrival_due(struct vl_applier *applier)
+{
+	struct vl_due due = {.epoch = {0}};
+
+	return next_due(applier, &due);
+}
+
 bool vl_apply_drain(struct vl_applier *applier)
 {
 	struct vl_due *due = &applier->due;
-	bool more = vl_parked_due_any(applier->txn, due);
+	bool more = next_due(applier, due);
 
 	while (more && has_left(applier)) {
 		struct vl_arrival a = {.view = 0};
@@ -296,7 +323,7 @@ bool vl_apply_drain(struct vl_applier *applier)
 				a.standing.dropped = 0;
 			vl_standing_put(applier->txn, a.mission, a.lane, &a.standing);
 		}
-		more = vl_parked_due_any(applier->txn, due);
+		more = next_due(applier, due);
 	}
 	return more && vl_txn_err(applier->txn) == VL_OK;
 }

@@ -18,9 +18,10 @@ struct vl_applier {
 	struct vl_arena *arena;
 	struct vl_buf packed, copy;
 	struct vl_parked_bounds bounds;
-	struct vl_drain left; /* that this transaction may still take out of what waited */
-	struct vl_due due;    /* where the last one taken in turn was */
-	bool waits;           /* something was due when the last transaction ended */
+	struct vl_drain left;     /* that this transaction may still take out of what waited */
+	struct vl_due due;        /* where the last one taken in turn was */
+	enum vl_precedence least; /* that is gone on with */
+	bool waits;               /* something was due when the last transaction ended */
 	uint64_t events, total;
 	uint64_t undone;       /* entries of the to-do list when the last transaction ended */
 	vl_apply_moved *moved; /* may be NULL */
@@ -39,6 +40,9 @@ struct vl_arrival {
 	bool again; /* it was passed over, and is read once more */
 	struct vl_standing standing;
 };
+
+/* Whether anything is due that is urgent enough. */
+bool vl_arrival_due(struct vl_applier *applier);
 
 /* Apply it, park it, keep it as evidence or know it; and apply what it lets follow, as far as `left` goes. */
 void vl_arrival_place(struct vl_applier *applier, struct vl_arrival *arrival);

@@ -200,7 +200,8 @@ static enum vl_err read_kafka(struct beside *b)
 	if (err == VL_OK)
 		b->ring = NULL;
 	if (err == VL_OK)
-		err = vl_feed_open(b->new, b->verifier, o->pairs, o->n_pairs, &vl_clock_system, &b->feed, b->why);
+		err = vl_feed_open(b->new, b->verifier, o->pairs, o->n_pairs, &vl_clock_system, VL_ROUTINE, &b->feed,
+				   b->why);
 	if (err == VL_OK)
 		err = vl_again_open(b->new, b->verifier, o->pairs, o->n_pairs, &vl_clock_system, &b->again, b->why);
 	while (err == VL_OK && !all_read(b, since)) {

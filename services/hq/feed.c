@@ -311,7 +311,8 @@ static enum vl_err forget_waiting(struct vl_store *store, struct vl_why *why)
 }
 
 enum vl_err vl_feed_open(struct vl_store *store, struct vl_verifier *verifier, const struct vl_conf_pair *pairs,
-			 size_t n_pairs, const struct vl_clock *clock, struct vl_feed **opened, struct vl_why *why)
+			 size_t n_pairs, const struct vl_clock *clock, enum vl_precedence least,
+			 struct vl_feed **opened, struct vl_why *why)
 {
 	struct vl_feed *f = calloc(1, sizeof(*f));
 
@@ -323,7 +324,7 @@ enum vl_err vl_feed_open(struct vl_store *store, struct vl_verifier *verifier, c
 	f->clock = clock;
 	pthread_mutex_init(&f->lock, NULL);
 	vl_notes_open(&f->notes);
-	f->topics = vl_feed_topics(&f->n_topics);
+	f->topics = vl_feed_topics(least, &f->n_topics);
 	enum vl_err err = f->topics != NULL ? forget_waiting(store, why) : VL_ERR_NOMEM;
 	if (err == VL_OK)
 		err = vl_reader_open(pairs, n_pairs, &f->reader, why);

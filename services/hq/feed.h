@@ -17,6 +17,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "bus/types.h"
 #include "hq/apply.h"
 #include "hq/verify.h"
 #include "store/store.h"
@@ -24,9 +25,10 @@
 
 struct vl_feed;
 
-/* Start reading. Store, verifier and clock must outlive the feed; pairs are kept. */
+/* Start reading. Store, verifier and clock must outlive the feed; pairs are kept. Lanes less urgent than `least` are not read, and noted
+ * as waiting: there is no room for them (reserve.h). */
 enum vl_err vl_feed_open(struct vl_store *store, struct vl_verifier *verifier, const struct vl_conf_pair *pairs,
-			 size_t n_pairs, const struct vl_clock *clock, struct vl_feed **feed,
+			 size_t n_pairs, const struct vl_clock *clock, enum vl_precedence least, struct vl_feed **feed,
 			 struct vl_why *why) VL_CHECKED;
 
 /* Call often, between transactions: puts what could not be read, and what can be again, into the ledger. */

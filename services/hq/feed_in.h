@@ -4,6 +4,7 @@
 #ifndef VALISE_HQ_FEED_IN_H
 #define VALISE_HQ_FEED_IN_H
 
+#include "bus/types.h"
 #include "hq/feed.h"
 #include "hq/unread.h"
 #include "stream/reader.h"
@@ -39,6 +40,7 @@ struct vl_feed_part {
 struct vl_feed_topic {
 	const char *name;
 	bool waiting, missing;
+	bool held;                   /* it is not urgent enough to be read now */
 	struct vl_feed_part **parts; /* by number */
 	size_t n;
 };
@@ -88,7 +90,7 @@ void vl_feed_find_lost(struct vl_feed *f,
 /* Begin to read a partition at `next`. */
 void vl_feed_read(struct vl_feed *f, struct vl_feed_part *part);
 
-/* The topics to be read, without their partitions. NULL when out of memory. */
-struct vl_feed_topic *vl_feed_topics(size_t *count);
+/* The topics to be read, without their partitions; those less urgent than `least` are held. NULL when out of memory. */
+struct vl_feed_topic *vl_feed_topics(enum vl_precedence least, size_t *count);
 
 #endif

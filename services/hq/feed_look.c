@@ -11,15 +11,17 @@
 
 /* -- what there is to be read -- */
 
-struct vl_feed_topic *vl_feed_topics(size_t *count)
+struct vl_feed_topic *vl_feed_topics(enum vl_precedence least, size_t *count)
 {
 	static const char *const others[] = {VL_PULSE_LANE};
 	size_t views = vl_views_count(), n_others = sizeof(others) / sizeof(others[0]);
 	struct vl_feed_topic *topics = calloc(views + n_others, sizeof(*topics));
 
 	*count = views + n_others;
-	for (size_t i = 0; topics != NULL && i < *count; i++)
+	for (size_t i = 0; topics != NULL && i < *count; i++) {
 		topics[i].name = i < views ? vl_views[i]->lane : others[i - views];
+		topics[i].held = i < views && vl_view_precedence(i) > least;
+	}
 	return topics;
 }
 
@@ -88,6 +90,15 @@ static enum vl_err take_partitions(struct vl_feed *f, struct vl_feed_topic *topi
 	return err;
 }
 
+static void hold(struct vl_feed *f, struct vl_feed_topic *topic)
+{
+	struct vl_why why = {0};
+	enum vl_err err =
+		vl_fail(&why, VL_ERR_FULL, "the views have no room for what is not urgent; it waits in Kafka");
+
+	vl_feed_wait(f, topic->name, -1, &topic->waiting, err, &why);
+}
+
 /* What is wrong with one topic keeps nobody from looking at the others; that no broker answers does. */
 static enum vl_err look_at(struct vl_feed *f, struct vl_feed_topic *topic, struct vl_why *why)
 {
@@ -109,6 +120,11 @@ bool vl_feed_look(struct vl_feed *f)
 	struct vl_why why = {0};
 
 	for (size_t i = 0; i < f->n_topics && err != VL_ERR_UNREACHABLE && !f->stop; i++) {
+		if (f->topics[i].held) {
+			hold(f, &f->topics[i]);
+			good++;
+			continue;
+		}
 		err = look_at(f, &f->topics[i], &why);
 		missing += f->topics[i].missing;
 		good += err == VL_OK;
@@ -211,7 +227,7 @@ void vl_feed_survey(struct vl_feed *f)
 	if (!asked)
 		return;
 	for (size_t i = 0; i < vl_views_count() && !f->stop; i++)
-		if (ask_lane(f, &f->topics[i], &ends, &ends_of) == VL_ERR_UNREACHABLE)
+		if (!f->topics[i].held && ask_lane(f, &f->topics[i], &ends, &ends_of) == VL_ERR_UNREACHABLE)
 			break;
 	pthread_mutex_lock(&f->lock);
 	vl_buf_free(&f->ends);

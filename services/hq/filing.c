@@ -330,7 +330,7 @@ static uint64_t serve_view(struct vl_filing *filing, struct vl_txn *txn, size_t 
 	return vl_fold_steps(filing->fold) - before;
 }
 
-void vl_filing_serve(struct vl_filing *filing, struct vl_txn *txn)
+void vl_filing_serve(struct vl_filing *filing, struct vl_txn *txn, enum vl_precedence least)
 {
 	struct vl_todo *todo = vl_fold_todo(filing->fold);
 	size_t lanes[MOST_VIEWS], n = 0;
@@ -338,7 +338,7 @@ void vl_filing_serve(struct vl_filing *filing, struct vl_txn *txn)
 
 	if (!todo->any)
 		return;
-	for (int precedence = 0; precedence < VL_PRECEDENCES; precedence++)
+	for (int precedence = 0; precedence <= (int)least; precedence++)
 		for (size_t view = 0; vl_views[view] != NULL && n < MOST_VIEWS; view++) {
 			struct vl_todo_queue first = {.mission = ""};
 			if (vl_view_precedence(view) == (enum vl_precedence)precedence &&

@@ -12,6 +12,7 @@
 
 #include "bus/batch.h"
 #include "bus/record.h"
+#include "bus/types.h"
 #include "hq/fold.h"
 #include "hq/standing.h"
 
@@ -36,7 +37,7 @@ struct vl_filing_batch {
 void vl_filing_add(struct vl_filing *filing, struct vl_txn *txn, const struct vl_filing_batch *batch,
 		   struct vl_standing *standing);
 
-/* Serve the to-do list. */
-void vl_filing_serve(struct vl_filing *filing, struct vl_txn *txn);
+/* Serve the to-do list, of lanes at least as urgent as `least`. */
+void vl_filing_serve(struct vl_filing *filing, struct vl_txn *txn, enum vl_precedence least);
 
 #endif

@@ -15,6 +15,7 @@
 #include "hq/pulse_tail.h"
 #include "hq/pump.h"
 #include "hq/receipts.h"
+#include "hq/reserve.h"
 #include "hq/settings.h"
 #include "hq/verify.h"
 
@@ -23,8 +24,7 @@
 
 #define IDLE_MS 100
 #define REAP_MS 60000
-#define FULL_LEAST_MS 5000
-#define FULL_MOST_MS 60000
+#define LOOK_MS 1000 /* between looks at how full the views are */
 #define SIZE_LEAST ((uint64_t)1 << 20)
 #define ANSWER_MS 30000
 #define PARKED_SHARE 8 /* of the views' room what waits behind gaps may take one part in so many */
@@ -61,6 +61,9 @@ enum vl_err vl_hq_check(const struct vl_hq_settings *settings, struct vl_why *wh
 
 struct hq {
 	const struct vl_hq_settings *settings;
+	struct vl_reserve *reserve;
+	int64_t room_at; /* when to look at the room again */
+	bool anew; /* others are to be taken than now: open all again */
 	struct vl_store *store;
 	struct vl_verifier *verifier;
 	struct vl_applier *applier;
@@ -158,14 +161,18 @@ static enum vl_err open_applier(struct hq *hq)
 		bounds.all = hq->settings->size / PARKED_SHARE;
 	if (bounds.bytes > bounds.all / 4)
 		bounds.bytes = bounds.all / 4;
-	if (err == VL_OK)
+	if (err == VL_OK) {
 		vl_apply_bound(hq->applier, &bounds);
+		vl_apply_only(hq->applier, vl_reserve_least(hq->reserve));
+	}
 	return err;
 }
 
 static enum vl_err hq_open(struct hq *hq, const struct vl_conf_pair *pairs, size_t n_pairs, struct vl_why *why)
 {
-	enum vl_err err = vl_ledger_open(hq->settings->views, hq->settings->size, false, &hq->store, why);
+	enum vl_precedence least = vl_reserve_least(hq->reserve);
+	size_t room = vl_reserve_map(hq->reserve);
+	enum vl_err err = vl_ledger_open(hq->settings->views, room, false, &hq->store, why);
 
 	if (err == VL_OK)
 		err = open_verifier(hq, why);
@@ -178,7 +185,7 @@ static enum vl_err hq_open(struct hq *hq, const struct vl_conf_pair *pairs, size
 	if (err == VL_OK)
 		err = vl_undertaker_open(hq->store, pairs, n_pairs, &vl_clock_system, &hq->undertaker, why);
 	if (err == VL_OK)
-		err = vl_feed_open(hq->store, hq->verifier, pairs, n_pairs, &vl_clock_system, &hq->feed, why);
+		err = vl_feed_open(hq->store, hq->verifier, pairs, n_pairs, &vl_clock_system, least, &hq->feed, why);
 	if (err == VL_OK)
 		err = vl_settings_open(hq->store, pairs, n_pairs, &vl_clock_system, &hq->topics, why);
 	if (err == VL_OK)
@@ -239,7 +246,8 @@ static enum vl_err work(struct hq *hq, struct vl_why *why)
 		err = vl_feed_note(hq->feed, why);
 	if (err == VL_OK)
 		err = vl_settings_note(hq->topics, why);
-	if (err == VL_OK)
+	/* What was passed over can wait where it lies. */
+	if (err == VL_OK && !hq->reserve->urgent)
 		err = vl_again_work(hq->again, vl_monotonic_ms(), why);
 	if (err == VL_OK)
 		err = watch_tails(hq, vl_monotonic_ms(), why);
@@ -254,6 +262,41 @@ static enum vl_err work(struct hq *hq, struct vl_why *why)
 	return err;
 }
 
+/* -- room -- */
+
+static void say_room(const struct hq *hq, enum vl_reserve_word word, const struct vl_why *why)
+{
+	const char *views = hq->settings->views, *reason = vl_why_text(why, VL_ERR_FULL);
+
+	if (word == VL_RESERVE_FULL)
+		vl_log_error(
+			"no room left in '%s' (%.100s) but for what is urgent: FLASH and IMMEDIATE lanes go on, and "
+			"all "
+			"others wait in Kafka; make room on its disk, or give [views] size more and start this again; "
+			"they are tried again, with pauses of up to a minute",
+			views, reason);
+	if (word == VL_RESERVE_ALL_FULL)
+		vl_log_error("nor is there room in '%s' for what is urgent (%.100s): nothing new is taken, and all "
+			     "that comes "
+			     "waits in Kafka; it is tried again, with pauses of up to a minute",
+			     views, reason);
+	if (word == VL_RESERVE_ROOM)
+		vl_log_info("there is room in '%s' again: all lanes go on", views);
+}
+
+static void look_at_room(struct hq *hq, int64_t now)
+{
+	enum vl_reserve_word word;
+	size_t used, room;
+
+	if (now < hq->room_at)
+		return;
+	hq->room_at = now + LOOK_MS;
+	vl_store_usage(hq->store, &used, &room);
+	hq->anew = vl_reserve_look(hq->reserve, used, room, now, &word);
+	say_room(hq, word, NULL);
+}
+
 static enum vl_err run_once(struct hq *hq, const struct vl_conf_pair *pairs, size_t n_pairs,
 			    struct vl_hq_signals *signals, struct vl_why *why)
 {
@@ -261,12 +304,13 @@ static enum vl_err run_once(struct hq *hq, const struct vl_conf_pair *pairs, siz
 
 	if (err == VL_OK)
 		vl_log_info("ready: the views are open in %s", hq->settings->views);
-	while (err == VL_OK && !signals->stop) {
+	while (err == VL_OK && !signals->stop && !hq->anew) {
 		if (atomic_exchange(&signals->reload, false))
 			reload_keys(hq);
 		err = work(hq, why);
+		look_at_room(hq, vl_monotonic_ms());
 	}
-	if (err == VL_OK)
+	if (err == VL_OK && !hq->anew)
 		vl_log_info("stopped; %llu events applied", (unsigned long long)vl_apply_total(hq->applier));
 	return err;
 }
@@ -287,48 +331,36 @@ static bool mend(struct hq *hq)
 	return err == VL_OK && mended > 0;
 }
 
-/* -- no room -- */
-
-struct fullness {
-	bool told;
-	int64_t pause_ms;
-};
-
-/* Nothing of what did not fit has happened: it waits in Kafka, and is read again after a pause. Readers are not concerned. */
-static bool wait_for_room(struct hq *hq, struct fullness *full, const struct vl_hq_signals *signals,
-			  const struct vl_why *why)
+/* Nothing of what did not fit has happened: it waits in Kafka, and is read again after a pause. */
+static bool wait_for_room(const struct vl_reserve *reserve, const struct vl_hq_signals *signals)
 {
-	int64_t until;
-
-	if (hq->applier != NULL && vl_apply_total(hq->applier) > 0)
-		full->pause_ms = 0;
-	if (!full->told)
-		vl_log_error(
-			"no room left in '%s' (%.100s): nothing new is taken, and all that comes waits in Kafka; make "
-			"room on its disk, or give [views] size more and start this again; it is tried again, with "
-			"pauses of up to a minute",
-			hq->settings->views, vl_why_text(why, VL_ERR_FULL));
-	full->told = true;
-	full->pause_ms = vl_back_off(full->pause_ms, FULL_LEAST_MS, FULL_MOST_MS);
-	until = vl_monotonic_ms() + full->pause_ms;
-	while (!signals->stop && vl_monotonic_ms() < until)
+	while (!signals->stop && vl_monotonic_ms() < reserve->until_ms)
 		(void)poll(NULL, 0, IDLE_MS);
 	return !signals->stop;
+}
+
+static bool met_full(struct hq *hq, const struct vl_hq_signals *signals, const struct vl_why *why)
+{
+	enum vl_reserve_word word;
+	bool wait = vl_reserve_met(hq->reserve, vl_monotonic_ms(), &word);
+
+	say_room(hq, word, why);
+	return !wait || wait_for_room(hq->reserve, signals);
 }
 
 enum vl_err vl_hq_run(const struct vl_hq_settings *settings, const struct vl_conf_pair *pairs, size_t n_pairs,
 		      struct vl_hq_signals *signals, struct vl_why *why)
 {
-	struct fullness full = {0};
+	struct vl_reserve reserve = {.size = settings->size};
 	enum vl_err err;
 	bool again;
 
 	do {
-		struct hq hq = {.settings = settings};
+		struct hq hq = {.settings = settings, .reserve = &reserve};
 		err = run_once(&hq, pairs, n_pairs, signals, why);
-		again = err == VL_ERR_CORRUPT && hq.feed != NULL && mend(&hq);
+		again = hq.anew || (err == VL_ERR_CORRUPT && hq.feed != NULL && mend(&hq));
 		if (err == VL_ERR_FULL && hq.store != NULL)
-			again = wait_for_room(&hq, &full, signals, why);
+			again = met_full(&hq, signals, why);
 		hq_close(&hq);
 	} while (again);
 	/* Told to end while it waited. */

@@ -6,7 +6,8 @@
  *     Kafka <-- headquarters' own agent <-- receipts <-------+ after each commit
  *                                           directives <-----+ while a gap stands
  *
- * Continue with feed.h, verify.h, apply.h, fold.h, view.h, receipts.h, directives.h and pulse.h, in that order.
+ * Continue with feed.h, verify.h, apply.h, fold.h, view.h, receipts.h, directives.h, pulse.h, trouble.h and reserve.h, in that
+ * order.
  */
 #ifndef VALISE_HQ_HQ_H
 #define VALISE_HQ_HQ_H

@@ -206,6 +206,17 @@ uint64_t vl_todo_left(struct vl_txn *txn)
 	return vl_txn_count(txn, VL_DB_TODO);
 }
 
+bool vl_todo_any_of(struct vl_txn *txn, size_t view)
+{
+	uint8_t prefix = (uint8_t)view;
+	struct vl_cursor *cursor = vl_cursor_open(txn, VL_DB_TODO);
+	struct vl_bytes key;
+
+	bool any = vl_cursor_seek(cursor, (struct vl_bytes){&prefix, 1}, &key, NULL) && key.data[0] == prefix;
+	vl_cursor_close(cursor);
+	return any;
+}
+
 static uint64_t count_in(struct vl_txn *txn, enum vl_ledger_db db, size_t view)
 {
 	uint8_t prefix = (uint8_t)view;

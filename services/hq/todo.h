@@ -69,6 +69,9 @@ void vl_todo_folded(struct vl_todo *todo, size_t view, unsigned kind, const char
 /* Forget what is still to be done for a view that is made anew from the archive. */
 void vl_todo_clear(struct vl_txn *txn, size_t view);
 
+/* Whether the list has anything for a view. */
+bool vl_todo_any_of(struct vl_txn *txn, size_t view);
+
 /* How many entries the list has. And what of one view is still to be done: entities and batches; 0 once its rows are whole. */
 uint64_t vl_todo_left(struct vl_txn *txn);
 uint64_t vl_todo_left_of(struct vl_txn *txn, size_t view);

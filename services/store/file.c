@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define FOLLOWS 8 /* times that a reader maps what a writer adds meanwhile */
+
 /* -- its length -- */
 
 /* How long the newest commit has it; 0 where that is nonsense. */
@@ -61,9 +63,19 @@ static bool lacks_only_free(struct vl_store *store, int fd, size_t size, size_t 
 	return false;
 }
 
-enum vl_err vl_store_check_length(struct vl_store *store, bool read_only, struct vl_why *why)
+/* Since a reader looked how long the file is, a writer may have gone on. */
+static size_t follow_writer(struct vl_store *store)
 {
 	size_t wanted = wanted_length(store);
+
+	for (int tries = 0; wanted == 0 && tries < FOLLOWS && vl_store_follow(store) == 0; tries++)
+		wanted = wanted_length(store);
+	return wanted;
+}
+
+enum vl_err vl_store_check_length(struct vl_store *store, bool read_only, struct vl_why *why)
+{
+	size_t wanted = read_only ? follow_writer(store) : wanted_length(store);
 	struct stat file;
 	int fd;
 

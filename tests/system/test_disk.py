@@ -79,8 +79,9 @@ def states(mission):
 
 # First of all, as what the other tests leave in the topic takes room at headquarters, too.
 @pytest.mark.parametrize("where", ["map", "disk"])
-def test_full_views_take_nothing_new_and_go_on_once_there_is_room(tmp_path, kafka, small_disk, where):
-    """A larger bound takes a restart, room on the disk does not; what did not fit is read from Kafka again."""
+def test_full_views_take_only_what_is_urgent_and_go_on_once_there_is_room(tmp_path, kafka, small_disk, where):
+    """A larger bound takes a restart, room on the disk does not; what did not fit is read from Kafka again. FLASH does not wait for it
+    where [views] size is the bound: there is a reserve for it. A disk that others have filled has none."""
     world = World(tmp_path, kafka)
     try:
         mission = world.mission("CN-TH-EMB").start()
@@ -104,6 +105,12 @@ def test_full_views_take_nothing_new_and_go_on_once_there_is_room(tmp_path, kafk
         assert before < 60
         assert len(hq.ls("case", "--all")) == before
         if where == "map":
+            mission.publish([event(EVACUATION + ".LegDeparted", "LEG-TH", {"leg": "LEG-TH", "operation": "TH"})])
+            hq.wait_events("CN-TH-EMB", EVACUATION, 1)
+            assert int(hq.standing("CN-TH-EMB", CASE).get("events", 0)) == before
+            listed = valise.valise("mission", "ls", "--views", hq.views, "--mission", "CN-TH-EMB")
+            assert CASE + " not read" in listed.stdout
+            assert "no room for what is not urgent" in listed.stderr
             hq.stop()
             hq.config.write_text(text)
             hq.start()
