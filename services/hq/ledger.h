@@ -72,7 +72,7 @@ static inline unsigned vl_view_db(size_t view, enum vl_view_db db)
 }
 
 /* Of all that is in it; it is in `meta`, one byte. */
-#define VL_LEDGER_FORMAT 9
+#define VL_LEDGER_FORMAT 10
 #define VL_LEDGER_FORMAT_KEY "format"
 
 /* Open the ledger in folder `path`; `size` is the map's. Whoever writes mends its heads first (mend.h). Errors as vl_store_open. */

@@ -3,8 +3,8 @@
  * acknowledged more than once the one that speaks of most batches counts. Only headquarters acknowledges (R1).
  */
 #include "bus/types.h"
+#include "hq/fold/declare.h"
 #include "hq/names.h"
-#include "hq/view.h"
 #include "valise/trouble/v1/trouble.pb-c.h"
 #include "valise/trouble/v1/view.pb-c.h"
 
@@ -16,16 +16,19 @@
 #define TROUBLE_DESCRIPTOR(name) &valise__trouble__v1__##name##__descriptor
 #define TROUBLE_KIND(name) VALISE__TROUBLE__V1__TROUBLE_KIND__TROUBLE_KIND_##name
 
+enum { KIND_TROUBLE, KIND_STRAY, KINDS };
+
 #define KEY_MOST 512
 #define TRIED_MOST 16 /* attempts of others that a row lists */
 
+/* What names no chain is nobody's. */
 static void touch(struct vl_touch *touch, const struct vl_fact *fact)
 {
 	const TROUBLE(TroubleAcknowledged) *event = (const void *)fact->payload;
 	char key[KEY_MOST];
 
 	(void)snprintf(key, sizeof(key), "%s/%s", event->mission, event->lane);
-	vl_touch(touch, 0, event->mission[0] != '\0' && event->lane[0] != '\0' ? key : fact->subject);
+	vl_touch(touch, KIND_TROUBLE, event->mission[0] != '\0' && event->lane[0] != '\0' ? key : "");
 }
 
 static void refuse(struct vl_fold *fold, TROUBLE(TroubleRow) * row, const struct vl_fact *fact)
@@ -150,14 +153,16 @@ static const struct vl_column columns[] = {
 	{NULL, NULL},
 };
 
-static const struct vl_kind kinds[] = {
-	{.name = "trouble", .row = TROUBLE_DESCRIPTOR(trouble_row), .step = step, .columns = columns},
+static const struct vl_kind kinds[KINDS] = {
+	[KIND_TROUBLE] = {.name = "trouble", .row = TROUBLE_DESCRIPTOR(trouble_row), .step = step, .columns = columns},
+	[KIND_STRAY] = VL_STRAY_KIND,
 };
 
 const struct vl_view vl_view_trouble = {
 	.lane = "valise.trouble.v1",
 	.noun = "trouble",
 	.kinds = kinds,
-	.n_kinds = 1,
+	.n_kinds = KINDS,
+	.shown = KIND_TROUBLE,
 	.touch = touch,
 };
