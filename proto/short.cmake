@@ -40,14 +40,10 @@ foreach(header IN LISTS HEADERS)
     string(REGEX REPLACE "^.*__" "" short "${long}")
     string(FIND "${short}" "${enum}_" at)
     if(at EQUAL 0)
-      string(APPEND constants "\t${short} = ${long},\n")
+      string(APPEND constants "#define ${short} ${long}\n")
     endif()
   endforeach()
 endforeach()
-if(constants)
-  set(constants "\nenum {\n${constants}};\n")
-endif()
-
 string(MAKE_C_IDENTIFIER "VALISE_${PACKAGE}_SHORT_H" guard)
 string(TOUPPER ${guard} guard)
 file(WRITE ${OUT} "/* Made by proto/short.cmake: the names of ${PACKAGE} without the package. Only that lane's view includes it. */
@@ -56,6 +52,7 @@ file(WRITE ${OUT} "/* Made by proto/short.cmake: the names of ${PACKAGE} without
 
 ${includes}
 ${types}
-${descriptors}${constants}
+${descriptors}
+${constants}
 #endif
 ")

@@ -1,4 +1,4 @@
-# Write the tables behind bus/types.h: OUT from what protoc-c made in GEN, the list PROTOS, and the catalogue TOPICS.
+# Write the tables behind bus/types.h: OUT from what protoc-c made in GEN, the list PROTOS, and the catalogues TOPICS.
 #
 # The full name of a message is read from protoc-c's .c, where it stands in the descriptor: the C name cannot be turned back.
 set(includes "")
@@ -33,8 +33,11 @@ endforeach()
 
 # A lane is a topic with a precedence, whatever its name. One whose topicName ends with .<MISSION> is addressed.
 set(names "")
-file(STRINGS ${TOPICS} lines
-     REGEX "^  name: |^  topicName: |^ +valise/[a-z]+: |^ +cleanup.policy: |^---")
+set(lines "")
+foreach(catalogue IN LISTS TOPICS)
+  file(STRINGS ${catalogue} of_one REGEX "^  name: |^  topicName: |^ +valise/[a-z]+: |^ +cleanup.policy: |^---")
+  list(APPEND lines "---" ${of_one})
+endforeach()
 macro(end_topic)
   if(name AND precedence)
     list(APPEND names ${name})

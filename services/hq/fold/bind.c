@@ -119,6 +119,11 @@ static void bind_routes_of(struct binder *b, struct bound_event *event)
 	bool named = names_type(view->routes, event->type);
 	size_t most = 0;
 
+	if (is_listed(view->ignored, event->type)) {
+		if (named)
+			binder_fault(b, "%s is routed and ignored", event->type->short_name);
+		return;
+	}
 	while (view->routes != NULL && view->routes[most].key.name != NULL)
 		most++;
 	event->routes = binder_make(b, most, sizeof(*event->routes));
@@ -131,8 +136,7 @@ static void bind_routes_of(struct binder *b, struct bound_event *event)
 	}
 	b->table = NULL;
 	bool in_c = view->touch != NULL && view->routes == NULL;
-	if (event->n_routes == 0 && !in_c && !is_listed(view->touched, event->type) &&
-	    !is_listed(view->ignored, event->type))
+	if (event->n_routes == 0 && !in_c && !is_listed(view->touched, event->type))
 		binder_fault(b, "%s is neither routed nor ignored", event->type->short_name);
 }
 

@@ -1,0 +1,176 @@
+#include "scenario.h"
+#include "bus/json.h"
+#include "hq/fold.h"
+#include "hq/rebuild.h"
+#include "hq_world.h"
+
+/*
+ * Every scenario by headquarters itself: signed, brought in several orders, each third batch twice,
+ * and rebuilt from the archive. All end in the
+ * same rows and the same digest. VALISE_SCENARIOS names another folder than tests/views.
+ */
+
+#define ORDERS 6
+#define MOST_MISSIONS 8
+
+static size_t view_of(const struct scenario *s)
+{
+	int view = vl_view_of_lane(s->lane, strlen(s->lane));
+
+	assert_true(view >= 0);
+	return (size_t)view;
+}
+
+/* -- what the missions sign -- */
+
+static struct sender *sender_of(struct world *w, struct sender *senders, size_t *n, const char *mission)
+{
+	for (size_t i = 0; i < *n; i++)
+		if (strcmp(senders[i].id, mission) == 0)
+			return &senders[i];
+	assert_true(*n < MOST_MISSIONS);
+	senders[*n] = world_sender(w, mission);
+	return &senders[(*n)++];
+}
+
+static void number(ProtobufCBinaryData *id, uint8_t bytes[16], size_t n)
+{
+	memset(bytes, 0, 16);
+	bytes[0] = 1;
+	vl_put_be64(bytes + 8, n + 1);
+	*id = (ProtobufCBinaryData){16, bytes};
+}
+
+static struct sent *sign(struct sender *sender, const struct scenario *s, size_t n)
+{
+	Valise__V1__Event event = *s->events[n].event;
+	uint8_t id[16], after[16];
+	struct vl_buf packed = {0};
+
+	number(&event.id, id, n);
+	if (s->events[n].after != SIZE_MAX)
+		number(&event.after, after, s->events[n].after);
+	vl_wire_pack(&event.base, &packed);
+	struct sent *sent = sign_batch_on(sender, s->lane, &packed, 1);
+	vl_buf_free(&packed);
+	return sent;
+}
+
+/* -- in which order -- */
+
+static void shuffle(size_t *order, size_t n, uint64_t seed)
+{
+	for (size_t i = 0; i < n; i++)
+		order[i] = i;
+	for (size_t i = n; seed != 0 && i > 1; i--) {
+		size_t j = next_random(&seed) % i, kept = order[i - 1];
+		order[i - 1] = order[j];
+		order[j] = kept;
+	}
+}
+
+static void bring_all(struct world *w, struct sent *const *sent, size_t n, uint64_t seed)
+{
+	size_t *order = calloc(n, sizeof(*order));
+
+	assert_non_null(order);
+	shuffle(order, n, seed);
+	for (size_t i = 0; i < n; i++) {
+		bring(w, sent[order[i]]);
+		if (i % 3 == 0)
+			bring(w, sent[order[i]]);
+	}
+	free(order);
+	(void)world_work_off(w);
+}
+
+/* -- what is shown -- */
+
+static const ProtobufCMessage *row_of(struct vl_txn *txn, size_t view, int kind, const char *name,
+				      struct vl_arena *arena)
+{
+	char room[VL_ENTITY_MAX + 1];
+	struct vl_key key;
+	struct vl_bytes value;
+
+	vl_row_key(&key, (unsigned)kind, vl_entity_key(name, room));
+	if (!vl_txn_get(txn, vl_view_db(view, VL_VIEW_ROW), vl_key_done(&key), &value))
+		return NULL;
+	return vl_wire_unpack(vl_views[view]->kinds[kind].row, value, arena);
+}
+
+static bool check_rows(struct world *w, const struct scenario *s, size_t view)
+{
+	struct vl_why why = {0};
+	struct vl_txn *txn = vl_txn_begin(w->store, false, &why);
+	bool as_expected = true;
+
+	assert_non_null(txn);
+	for (size_t i = 0; i < s->n_rows; i++) {
+		int kind = vl_view_kind(vl_views[view], s->rows[i].kind);
+		assert_true(kind >= 0);
+		const ProtobufCMessage *row = row_of(txn, view, kind, s->rows[i].key, s->arena);
+		as_expected = scenario_check(s, &s->rows[i], row) && as_expected;
+	}
+	vl_txn_abort(txn);
+	return as_expected;
+}
+
+static void rebuild_is_the_same(struct world *w, size_t view, struct vl_digest digest)
+{
+	struct vl_rebuilt rebuilt;
+	struct vl_why why = {0};
+
+	world_close_ledger(w);
+	struct vl_store *store;
+	assert_int_equal(VL_OK, vl_ledger_open(w->views, (size_t)256 << 20, false, &store, &why));
+	assert_int_equal(VL_OK, vl_rebuild_lane(store, w->ring, view, NULL, NULL, &rebuilt, &why));
+	vl_store_close(store);
+	world_open_ledger(w);
+	assert_digest_equal(rebuilt.after, digest);
+	assert_digest_equal(world_digest_of(w, view), digest);
+}
+
+static void run(const char *path)
+{
+	struct scenario s = scenario_read(path);
+	struct sender senders[MOST_MISSIONS];
+	struct sent **sent = calloc(s.n_events, sizeof(*sent));
+	struct vl_digest first = {0};
+	struct world world;
+	size_t n_senders = 0, view = view_of(&s);
+
+	assert_non_null(sent);
+	world_open(&world);
+	for (size_t i = 0; i < s.n_events; i++)
+		sent[i] = sign(sender_of(&world, senders, &n_senders, s.events[i].mission), &s, i);
+	for (uint64_t order = 0; order < ORDERS; order++) {
+		if (order > 0)
+			world_start_over(&world);
+		bring_all(&world, sent, s.n_events, order);
+		assert_true(check_rows(&world, &s, view));
+		struct vl_digest digest = world_digest_of(&world, view);
+		if (order == 0)
+			first = digest;
+		assert_digest_equal(digest, first);
+	}
+	rebuild_is_the_same(&world, view, first);
+	assert_true(check_rows(&world, &s, view));
+	world_close(&world);
+	free(sent);
+	scenario_close(&s);
+}
+
+static void test_every_scenario_comes_out_at_headquarters(void **state)
+{
+	(void)state;
+	const char *dir = getenv("VALISE_SCENARIOS");
+
+	assert_true(scenario_each(dir != NULL ? dir : VALISE_SOURCE_DIR "/tests/views", run) > 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_scenario_comes_out_at_headquarters)};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

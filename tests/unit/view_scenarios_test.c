@@ -1,0 +1,76 @@
+#include "scenario.h"
+#include "hq/views.h"
+#include "view_fake.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * Every scenario by the small engine in memory: event after event, then in many other orders, each third twice, live and rebuilt, to the
+ * same bytes. VALISE_SCENARIOS names another folder than tests/views.
+ */
+
+#define ORDERS 12
+
+static const struct vl_view *view_of(const struct scenario *s)
+{
+	int view = vl_view_of_lane(s->lane, strlen(s->lane));
+
+	assert_true(view >= 0);
+	return vl_views[view];
+}
+
+static void say(struct fake *fake, const struct scenario *s)
+{
+	const uint8_t **ids = calloc(s->n_events, sizeof(*ids));
+
+	assert_non_null(ids);
+	for (size_t i = 0; i < s->n_events; i++) {
+		const struct scenario_event *e = &s->events[i];
+		int64_t at = e->event->occurred_at->seconds * 1000 + e->event->occurred_at->nanos / 1000000;
+		ids[i] = fake_next(fake, e->mission, at, e->event->subject, e->event->actor,
+				   e->after == SIZE_MAX ? NULL : ids[e->after], e->payload);
+		fake_fold(fake);
+	}
+	free(ids);
+}
+
+static void run(const char *path)
+{
+	struct scenario s = scenario_read(path);
+	const struct vl_view *view = view_of(&s);
+	struct fake *fake = fake_open(view);
+	bool as_expected = true;
+
+	say(fake, &s);
+	for (size_t i = 0; i < s.n_rows; i++) {
+		int kind = vl_view_kind(view, s.rows[i].kind);
+		if (kind < 0)
+			fail_msg("%s:%zu: the view has no kind '%s'", path, s.rows[i].line, s.rows[i].kind);
+		const ProtobufCMessage *row = fake_row(fake, (unsigned)kind, s.rows[i].key);
+		as_expected = scenario_check(&s, &s.rows[i], row) && as_expected;
+	}
+	assert_true(as_expected);
+	assert_true(fake_converges(fake, 1, ORDERS));
+	fake_close(fake);
+	scenario_close(&s);
+}
+
+static void test_every_scenario_comes_out_in_any_order(void **state)
+{
+	(void)state;
+	const char *dir = getenv("VALISE_SCENARIOS");
+
+	assert_true(scenario_each(dir != NULL ? dir : VALISE_SOURCE_DIR "/tests/views", run) > 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_scenario_comes_out_in_any_order)};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

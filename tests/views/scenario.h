@@ -1,0 +1,57 @@
+/*
+ * Scenarios: what missions say, and what headquarters must show, as text that an officer can read and add to.
+ *
+ *     # A loan that is answered too late.
+ *     CN-SD-EMB {"subject": "LN-1", "occurredAt": "2026-03-02T09:00:00Z", "payload": {"@type": "consular.loan.v1.LoanRequested"}}
+ *     CN-SD-EMB answer {...}
+ *     CN-EG-EMB note after answer {...}
+ *     = loan LN-1 {"state": "LOAN_STATE_APPROVED", "paid": null}
+ *     ! loan LN-1 L3
+ *
+ * A line that begins with a mission is an event of it, as `valise publish` takes it; it may have a name, and follow another by its name.
+ * "=" is a row by its kind and key, as `valise NOUN show -o json` prints it: each field that is named must be so, null is one that must not
+ * be there. "!" lists the rules that the row breaks, all of them; none where no rule stands there. A key with blanks stands in quotes.
+ */
+#ifndef VALISE_TESTS_VIEWS_SCENARIO_H
+#define VALISE_TESTS_VIEWS_SCENARIO_H
+
+#include "base/arena.h"
+#include "valise/v1/batch.pb-c.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct scenario_event {
+	const char *mission, *name;
+	size_t after; /* the index of the event that it follows, or SIZE_MAX */
+	const Valise__V1__Event *event;
+	const ProtobufCMessage *payload;
+	size_t line;
+};
+
+struct scenario_row {
+	const char *kind, *key, *json; /* NULL where the rules are meant */
+	char **rules;
+	size_t n_rules, line;
+};
+
+struct scenario {
+	const char *path;
+	struct vl_arena *arena;
+	struct scenario_event *events;
+	struct scenario_row *rows;
+	size_t n_events, n_rows;
+	const char *lane;
+};
+
+/* Prints what is wrong, with file and line, and ends the process. */
+struct scenario scenario_read(const char *path);
+void scenario_close(struct scenario *scenario);
+
+/* Whether the row (NULL: there is none) is as expected; prints the difference. */
+bool scenario_check(const struct scenario *scenario, const struct scenario_row *expected, const ProtobufCMessage *row);
+
+/* Call `run` for every *.scenario below the folder `dir`, and in its folders; how many there were. */
+size_t scenario_each(const char *dir, void (*run)(const char *path));
+
+#endif
