@@ -77,6 +77,8 @@ void vl_bound_cell(const struct vl_bound *bound, unsigned rank, size_t n, const 
 		vl_view_put_key(key, row, now, out);
 	else if (column->column->form == VL_DUE)
 		bound_put_due(kind, row, now, out);
+	else if (column->column->form == VL_LENGTH)
+		vl_buf_printf(out, "%zu", vl_value_get(row, column->field).count);
 	else
 		put_field(column->field, row, out);
 }

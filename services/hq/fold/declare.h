@@ -157,9 +157,9 @@ struct vl_target {
 /* -- what `ls` shows -- */
 
 /* One column: a field, shown as its type has it (a constant by its name, a time, a list of counts,
- * the rules that are broken), the row's key, its next time limit, or what `cell` prints; `now` is
+ * the rules that are broken), the row's key, its next time limit, how long a list is, or what `cell` prints; `now` is
  * for what depends on the hour of asking, which a row itself never says. */
-enum vl_form { VL_AS_IT_IS, VL_KEY, VL_DUE };
+enum vl_form { VL_AS_IT_IS, VL_KEY, VL_DUE, VL_LENGTH };
 struct vl_column {
 	const char *title;
 	void (*cell)(const char *key, const ProtobufCMessage *row, struct vl_time now, struct vl_buf *out);
@@ -169,6 +169,7 @@ struct vl_column {
 /* clang-format off */
 #define COLUMN(title, type, member) {title, NULL, F(type, member), VL_AS_IT_IS}
 #define KEY_COLUMN(title) {title, NULL, {NULL, 0}, VL_KEY}
+#define LENGTH_COLUMN(title, type, member) {title, NULL, F(type, member), VL_LENGTH}
 #define DUE_COLUMN(title) {title, NULL, {NULL, 0}, VL_DUE}
 /* clang-format on */
 

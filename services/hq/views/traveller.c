@@ -23,6 +23,46 @@ static const struct vl_route routes[] = {
 	END,
 };
 
+/* -- the numbers -- */
+
+static bool registered(const ProtobufCMessage *row)
+{
+	return ((const TravellerRow *)(const void *)row)->state == REGISTRATION_STATE_REGISTERED;
+}
+
+static bool withdrawn(const ProtobufCMessage *row)
+{
+	return !registered(row) && ((const TravellerRow *)(const void *)row)->withdrawn_at != NULL;
+}
+
+static bool unregistered(const ProtobufCMessage *row)
+{
+	return !registered(row) && !withdrawn(row);
+}
+
+static const struct vl_sum board_sums[] = {
+	{F(BoardRow, registered), .when = IF(registered)},
+	{F(BoardRow, withdrawn), .when = IF(withdrawn)},
+	{F(BoardRow, unregistered), .when = IF(unregistered)},
+	{F(BoardRow, people), F(TravellerRow, people), .when = IF(registered)},
+	{F(BoardRow, people_by_kind), F(TravellerRow, people), F(TravellerRow, kind), IF(registered)},
+	{F(BoardRow, violations_by_rule), .group = BROKEN_RULES},
+	END,
+};
+
+static const struct vl_target traveller_targets[] = {
+	{TRAVELLER_KIND_BOARD, .fixed = TRAVELLER_BOARD_ALL, .sums = board_sums},
+	{TRAVELLER_KIND_BOARD, .key = F(TravellerRow, mission), .sums = board_sums},
+	END,
+};
+
+static const struct vl_sum check_sums[] = {{F(BoardRow, violations_by_rule), .group = BROKEN_RULES}, END};
+
+static const struct vl_target check_targets[] = {
+	{TRAVELLER_KIND_BOARD, .fixed = TRAVELLER_BOARD_ALL, .sums = check_sums},
+	END,
+};
+
 static const struct vl_kind kinds[TRAVELLER_KINDS] = {
 	[TRAVELLER_KIND_ASKED] = {.name = "asked",
 				  .row = TRAVELLER_DESCRIPTOR(asked_row),
@@ -35,6 +75,7 @@ static const struct vl_kind kinds[TRAVELLER_KINDS] = {
 				      .step = vl_traveller_step,
 				      .finish = vl_traveller_finish,
 				      .contribute = vl_traveller_contribute,
+				      .targets = traveller_targets,
 				      .columns = vl_traveller_columns,
 				      .listed = vl_traveller_listed,
 				      .dated = true},
@@ -42,7 +83,7 @@ static const struct vl_kind kinds[TRAVELLER_KINDS] = {
 				  .row = TRAVELLER_DESCRIPTOR(check_row),
 				  .step = vl_traveller_check_step,
 				  .finish = vl_traveller_check_finish,
-				  .contribute = vl_traveller_check_contribute,
+				  .targets = check_targets,
 				  .columns = vl_traveller_check_columns,
 				  .listed = vl_traveller_check_listed},
 	[TRAVELLER_KIND_PLACE] = {.name = "place",
@@ -53,7 +94,6 @@ static const struct vl_kind kinds[TRAVELLER_KINDS] = {
 				  .listed = vl_traveller_place_listed},
 	[TRAVELLER_KIND_BOARD] = {.name = "board",
 				  .row = TRAVELLER_DESCRIPTOR(board_row),
-				  .finish = vl_traveller_board_finish,
 				  .columns = vl_traveller_board_columns},
 	[TRAVELLER_KIND_STRAY] = VL_STRAY_KIND,
 };

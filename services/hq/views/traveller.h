@@ -86,9 +86,7 @@ void vl_traveller_asked_contribute(struct vl_fold *fold, const ProtobufCMessage 
 /* traveller_check.c */
 void vl_traveller_check_step(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact);
 void vl_traveller_check_finish(struct vl_fold *fold, ProtobufCMessage *message);
-void vl_traveller_check_contribute(struct vl_fold *fold, const ProtobufCMessage *message);
 void vl_traveller_place_finish(struct vl_fold *fold, ProtobufCMessage *message);
-void vl_traveller_board_finish(struct vl_fold *fold, ProtobufCMessage *message);
 
 /* Columns of `ls`, in traveller_columns.c. */
 extern const struct vl_column vl_traveller_asked_columns[], vl_traveller_columns[], vl_traveller_check_columns[],

@@ -153,14 +153,6 @@ void vl_traveller_check_finish(struct vl_fold *fold, ProtobufCMessage *message)
 	find_breaks(fold, row);
 }
 
-void vl_traveller_check_contribute(struct vl_fold *fold, const ProtobufCMessage *message)
-{
-	const TRAVELLER(CheckRow) *row = (const void *)message;
-	for (size_t i = 0; i < row->n_violations; i++)
-		vl_view_count(fold, TRAVELLER_KIND_BOARD, TRAVELLER_BOARD_ALL, 1, "violation/%s",
-			      row->violations[i]->rule);
-}
-
 /* -- the days of a place -- */
 
 struct place {
@@ -202,19 +194,4 @@ void vl_traveller_place_finish(struct vl_fold *fold, ProtobufCMessage *message)
 {
 	struct place place = {fold, (void *)message};
 	vl_fold_each_tally(fold, TRAVELLER_KIND_PLACE, vl_fold_key(fold), "", add_day, &place);
-}
-
-/* -- the numbers -- */
-
-void vl_traveller_board_finish(struct vl_fold *fold, ProtobufCMessage *message)
-{
-	TRAVELLER(BoardRow) *row = (void *)message;
-	const char *key = vl_fold_key(fold);
-	row->registered = vl_fold_tally(fold, TRAVELLER_KIND_BOARD, key, "registered");
-	row->withdrawn = vl_fold_tally(fold, TRAVELLER_KIND_BOARD, key, "withdrawn");
-	row->unregistered = vl_fold_tally(fold, TRAVELLER_KIND_BOARD, key, "unregistered");
-	row->people = vl_fold_tally(fold, TRAVELLER_KIND_BOARD, key, "people");
-	vl_view_list_counts(fold, TRAVELLER_KIND_BOARD, "kind/", &row->n_people_by_kind, &row->people_by_kind);
-	vl_view_list_counts(fold, TRAVELLER_KIND_BOARD, "violation/", &row->n_violations_by_rule,
-			    &row->violations_by_rule);
 }

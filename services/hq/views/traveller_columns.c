@@ -3,20 +3,14 @@
  */
 #include "hq/views/traveller.h"
 
+#include "consular/traveller/v1/short.h"
+
 #include <inttypes.h>
 #include <string.h>
 
 /* The head of a cell's function. */
 #define CELL(name) \
 	static void name(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
-
-/* A column that shows one number as it stands. */
-#define NUMBER(name, type, field)                                                                                 \
-	CELL(name)                                                                                                \
-	{                                                                                                         \
-		(void)key, (void)now;                                                                             \
-		vl_buf_printf(out, "%" PRId64, (int64_t)((const TRAVELLER(type) *)(const void *)message)->field); \
-	}
 
 static void put_days(struct vl_buf *out, const char *from, const char *until)
 {
@@ -40,14 +34,12 @@ CELL(asked_checks)
 }
 
 const struct vl_column vl_traveller_asked_columns[] = {
-	{"PLACE", vl_view_put_key},
+	KEY_COLUMN("PLACE"),
 	{"CHECKS", asked_checks},
-	{NULL, NULL},
+	END,
 };
 
 /* -- traveller -- */
-
-NUMBER(traveller_people, TravellerRow, people)
 
 CELL(traveller_state)
 {
@@ -56,19 +48,6 @@ CELL(traveller_state)
 	vl_buf_put_text(out, vl_view_name(TRAVELLER_DESCRIPTOR(registration_state), (int)row->state));
 	if (row->withdrawn_for == TRAVELLER_DUPLICATE)
 		vl_buf_printf(out, " for %s", row->instead);
-}
-
-CELL(traveller_kind)
-{
-	const TRAVELLER(TravellerRow) *row = (const void *)message;
-	(void)key, (void)now;
-	vl_buf_put_text(out, vl_view_name(TRAVELLER_DESCRIPTOR(registration_kind), (int)row->kind));
-}
-
-CELL(traveller_mission)
-{
-	(void)key, (void)now;
-	vl_buf_put_text(out, ((const TRAVELLER(TravellerRow) *)(const void *)message)->mission);
 }
 
 CELL(traveller_where)
@@ -111,17 +90,16 @@ CELL(traveller_checks)
 	}
 }
 
-CELL(traveller_breaks)
-{
-	const TRAVELLER(TravellerRow) *row = (const void *)message;
-	(void)key, (void)now;
-	vl_view_put_rules(out, row->n_violations, row->violations);
-}
-
 const struct vl_column vl_traveller_columns[] = {
-	{"TRAVELLER", vl_view_put_key}, {"STATE", traveller_state},   {"KIND", traveller_kind},
-	{"MISSION", traveller_mission}, {"PEOPLE", traveller_people}, {"WHERE", traveller_where},
-	{"CHECKS", traveller_checks},   {"BREAKS", traveller_breaks}, {NULL, NULL},
+	KEY_COLUMN("TRAVELLER"),
+	{"STATE", traveller_state},
+	COLUMN("KIND", TravellerRow, kind),
+	COLUMN("MISSION", TravellerRow, mission),
+	COLUMN("PEOPLE", TravellerRow, people),
+	{"WHERE", traveller_where},
+	{"CHECKS", traveller_checks},
+	COLUMN("BREAKS", TravellerRow, violations),
+	END,
 };
 
 /* Abroad today or later, or not heard of in a check, or breaking a rule. */
@@ -140,13 +118,6 @@ bool vl_traveller_listed(const char *key, const ProtobufCMessage *message, struc
 
 /* -- check -- */
 
-NUMBER(check_asked, CheckRow, asked)
-NUMBER(check_safe, CheckRow, safe)
-NUMBER(check_help, CheckRow, help)
-NUMBER(check_silent, CheckRow, silent)
-NUMBER(check_beyond, CheckRow, beyond_safe)
-NUMBER(check_open, CheckRow, n_help_open)
-
 CELL(check_state)
 {
 	const TRAVELLER(CheckRow) *row = (const void *)message;
@@ -164,25 +135,18 @@ CELL(check_places)
 	}
 }
 
-CELL(check_breaks)
-{
-	const TRAVELLER(CheckRow) *row = (const void *)message;
-	(void)key, (void)now;
-	vl_view_put_rules(out, row->n_violations, row->violations);
-}
-
 const struct vl_column vl_traveller_check_columns[] = {
-	{"CHECK", vl_view_put_key},
+	KEY_COLUMN("CHECK"),
 	{"STATE", check_state},
 	{"ASKS", check_places},
-	{"ASKED", check_asked},
-	{"SAFE", check_safe},
-	{"HELP", check_help},
-	{"SILENT", check_silent},
-	{"BEYOND", check_beyond},
-	{"HELP OPEN", check_open},
-	{"BREAKS", check_breaks},
-	{NULL, NULL},
+	COLUMN("ASKED", CheckRow, asked),
+	COLUMN("SAFE", CheckRow, safe),
+	COLUMN("HELP", CheckRow, help),
+	COLUMN("SILENT", CheckRow, silent),
+	COLUMN("BEYOND", CheckRow, beyond_safe),
+	LENGTH_COLUMN("HELP OPEN", CheckRow, help_open),
+	COLUMN("BREAKS", CheckRow, violations),
+	END,
 };
 
 bool vl_traveller_check_listed(const char *key, const ProtobufCMessage *message, struct vl_time now)
@@ -231,11 +195,11 @@ CELL(place_leaving)
 }
 
 const struct vl_column vl_traveller_place_columns[] = {
-	{"PLACE", vl_view_put_key},
+	KEY_COLUMN("PLACE"),
 	{"REFERENCES", place_references},
 	{"PEOPLE", place_people},
 	{"LEAVING TODAY", place_leaving},
-	{NULL, NULL},
+	END,
 };
 
 bool vl_traveller_place_listed(const char *key, const ProtobufCMessage *message, struct vl_time now)
@@ -246,28 +210,13 @@ bool vl_traveller_place_listed(const char *key, const ProtobufCMessage *message,
 
 /* -- board -- */
 
-NUMBER(board_registered, BoardRow, registered)
-NUMBER(board_withdrawn, BoardRow, withdrawn)
-NUMBER(board_unregistered, BoardRow, unregistered)
-NUMBER(board_people, BoardRow, people)
-
-CELL(board_kinds)
-{
-	const TRAVELLER(BoardRow) *row = (const void *)message;
-	(void)key, (void)now;
-	vl_view_put_counts(out, row->n_people_by_kind, row->people_by_kind);
-}
-
-CELL(board_breaks)
-{
-	const TRAVELLER(BoardRow) *row = (const void *)message;
-	(void)key, (void)now;
-	vl_view_put_counts(out, row->n_violations_by_rule, row->violations_by_rule);
-}
-
 const struct vl_column vl_traveller_board_columns[] = {
-	{"BOARD", vl_view_put_key},     {"REGISTERED", board_registered},
-	{"WITHDRAWN", board_withdrawn}, {"UNREGISTERED", board_unregistered},
-	{"PEOPLE", board_people},       {"BREAKS", board_breaks},
-	{"BY KIND", board_kinds},       {NULL, NULL},
+	KEY_COLUMN("BOARD"),
+	COLUMN("REGISTERED", BoardRow, registered),
+	COLUMN("WITHDRAWN", BoardRow, withdrawn),
+	COLUMN("UNREGISTERED", BoardRow, unregistered),
+	COLUMN("PEOPLE", BoardRow, people),
+	COLUMN("BREAKS", BoardRow, violations_by_rule),
+	COLUMN("BY KIND", BoardRow, people_by_kind),
+	END,
 };

@@ -6,11 +6,6 @@
 
 #include <string.h>
 
-static bool registered(const TRAVELLER(TravellerRow) *row)
-{
-	return row->state == TRAVELLER_STATE(REGISTERED);
-}
-
 struct traveller_count vl_traveller_count(const TRAVELLER(TravellerRow) *row, const TRAVELLER(Answer) *answer)
 {
 	struct traveller_count count = {.asked = answer->asked ? row->people : 0};
@@ -140,26 +135,10 @@ static void add_to_check(struct vl_fold *fold, const TRAVELLER(TravellerRow) *ro
 		      answer->follow_up[0] != '\0' ? "taken" : "open", vl_fold_key(fold));
 }
 
-static void add_to_board(struct vl_fold *fold, const TRAVELLER(TravellerRow) *row, const char *board)
-{
-	const char *state = registered(row) ? "registered" : row->withdrawn_at != NULL ? "withdrawn" : "unregistered";
-	vl_view_count(fold, TRAVELLER_KIND_BOARD, board, 1, "%s", state);
-	if (registered(row)) {
-		const char *kind = vl_view_name(TRAVELLER_DESCRIPTOR(registration_kind), (int)row->kind);
-		vl_view_count(fold, TRAVELLER_KIND_BOARD, board, row->people, "people");
-		vl_view_count(fold, TRAVELLER_KIND_BOARD, board, row->people, "kind/%s",
-			      kind[0] != '\0' ? kind : "UNSPECIFIED");
-	}
-	for (size_t i = 0; i < row->n_violations; i++)
-		vl_view_count(fold, TRAVELLER_KIND_BOARD, board, 1, "violation/%s", row->violations[i]->rule);
-}
-
 void vl_traveller_contribute(struct vl_fold *fold, const ProtobufCMessage *message)
 {
 	const TRAVELLER(TravellerRow) *row = (const void *)message;
 	add_to_places(fold, row);
 	for (size_t i = 0; i < row->n_answers; i++)
 		add_to_check(fold, row, row->answers[i]);
-	add_to_board(fold, row, TRAVELLER_BOARD_ALL);
-	add_to_board(fold, row, row->mission);
 }
