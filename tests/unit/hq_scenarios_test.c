@@ -1,8 +1,8 @@
-#include "scenario.h"
 #include "bus/json.h"
 #include "hq/fold.h"
 #include "hq/rebuild.h"
 #include "hq_world.h"
+#include "scenario.h"
 
 /*
  * Every scenario by headquarters itself: signed, brought in several orders, each third batch twice,

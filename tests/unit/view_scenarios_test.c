@@ -1,5 +1,5 @@
-#include "scenario.h"
 #include "hq/views.h"
+#include "scenario.h"
 #include "view_fake.h"
 
 #include <setjmp.h>
@@ -11,8 +11,9 @@
 #include <string.h>
 
 /*
- * Every scenario by the small engine in memory: event after event, then in many other orders, each third twice, live and rebuilt, to the
- * same bytes. VALISE_SCENARIOS names another folder than tests/views.
+ * Every scenario by the small engine in memory: event after event, then in many other orders, each
+ * third twice, live and rebuilt, to the same bytes. VALISE_SCENARIOS names another folder than
+ * tests/views.
  */
 
 #define ORDERS 12

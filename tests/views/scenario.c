@@ -14,7 +14,7 @@
 #include <string.h>
 
 __attribute__((format(printf, 3, 4), noreturn)) static void wrong(const char *path, size_t line, const char *format,
-								   ...)
+								  ...)
 {
 	va_list args;
 
@@ -193,7 +193,8 @@ static void put_rules(const ProtobufCMessage *row, struct vl_buf *out)
 {
 	const ProtobufCFieldDescriptor *field =
 		protobuf_c_message_descriptor_get_field_by_name(row->descriptor, "violations");
-	size_t count = field == NULL ? 0 : *(const size_t *)(const void *)((const char *)row + field->quantifier_offset);
+	size_t count =
+		field == NULL ? 0 : *(const size_t *)(const void *)((const char *)row + field->quantifier_offset);
 
 	for (size_t i = 0; i < count; i++) {
 		Valise__V1__Violation *const *items =
@@ -219,8 +220,8 @@ static bool check_rules(const struct scenario *s, const struct scenario_row *exp
 		same = strstr(vl_buf_text(&got), word) != NULL;
 	}
 	if (!same)
-		(void)fprintf(stderr, "%s:%zu: %s %s breaks%s\n", s->path, expected->line, expected->kind, expected->key,
-			      got.size > 0 ? vl_buf_text(&got) : " nothing");
+		(void)fprintf(stderr, "%s:%zu: %s %s breaks%s\n", s->path, expected->line, expected->kind,
+			      expected->key, got.size > 0 ? vl_buf_text(&got) : " nothing");
 	vl_buf_free(&got);
 	vl_buf_free(&wanted);
 	return same;

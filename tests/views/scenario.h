@@ -1,5 +1,6 @@
 /*
- * Scenarios: what missions say, and what headquarters must show, as text that an officer can read and add to.
+ * Scenarios: what missions say, and what headquarters must show, as text that an officer can read
+ * and add to.
  *
  *     # A loan that is answered too late.
  *     CN-SD-EMB {"subject": "LN-1", "occurredAt": "2026-03-02T09:00:00Z", "payload": {"@type": "consular.loan.v1.LoanRequested"}}
@@ -8,9 +9,11 @@
  *     = loan LN-1 {"state": "LOAN_STATE_APPROVED", "paid": null}
  *     ! loan LN-1 L3
  *
- * A line that begins with a mission is an event of it, as `valise publish` takes it; it may have a name, and follow another by its name.
- * "=" is a row by its kind and key, as `valise NOUN show -o json` prints it: each field that is named must be so, null is one that must not
- * be there. "!" lists the rules that the row breaks, all of them; none where no rule stands there. A key with blanks stands in quotes.
+ * A line that begins with a mission is an event of it, as `valise publish` takes it; it may have a
+ * name, and follow another by its name. "=" is a row by its kind and key, as `valise NOUN show -o
+ * json` prints it: each field that is named must be so, null is one that must not be there. "!"
+ * lists the rules that the row breaks, all of them; none where no rule stands there. A key with
+ * blanks stands in quotes.
  */
 #ifndef VALISE_TESTS_VIEWS_SCENARIO_H
 #define VALISE_TESTS_VIEWS_SCENARIO_H
@@ -51,7 +54,8 @@ void scenario_close(struct scenario *scenario);
 /* Whether the row (NULL: there is none) is as expected; prints the difference. */
 bool scenario_check(const struct scenario *scenario, const struct scenario_row *expected, const ProtobufCMessage *row);
 
-/* Call `run` for every *.scenario below the folder `dir`, and in its folders; how many there were. */
+/* Call `run` for every *.scenario below the folder `dir`, and in its folders; how many there were.
+ * */
 size_t scenario_each(const char *dir, void (*run)(const char *path));
 
 #endif

@@ -2,8 +2,6 @@
 
 #include "consular/alert/v1/short.h"
 
-#include <inttypes.h>
-
 const char *vl_alert_enum(const ProtobufCEnumDescriptor *type, size_t skip, int value)
 {
 	const ProtobufCEnumValue *known = protobuf_c_enum_descriptor_get_value(type, value);
@@ -114,36 +112,6 @@ static void put_in_force(const char *key, const ProtobufCMessage *message, struc
 	vl_buf_put_text(out, vl_alert_in_force((const void *)message, now) ? "yes" : "no");
 }
 
-static void put_languages(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
-{
-	(void)key, (void)now;
-	const ALERT(AlertRow) *row = (const void *)message;
-	for (size_t i = 0; i < row->n_languages; i++)
-		vl_buf_printf(out, "%s%s", i == 0 ? "" : " ", row->languages[i]);
-}
-
-static void put_expires(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
-{
-	(void)key, (void)now;
-	const ALERT(AlertRow) *row = (const void *)message;
-	char text[VL_TIME_TEXT];
-	if (row->expires != NULL)
-		vl_buf_put_text(out, vl_time_format(vl_view_time(row->expires), text));
-}
-
-static void put_alert_breaks(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
-{
-	(void)key, (void)now;
-	const ALERT(AlertRow) *row = (const void *)message;
-	vl_view_put_rules(out, row->n_violations, row->violations);
-}
-
-static void put_name(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
-{
-	(void)key, (void)now;
-	vl_buf_put_text(out, ((const ALERT(AreaRow) *)(const void *)message)->name);
-}
-
 static void put_level(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
 {
 	(void)key;
@@ -160,33 +128,6 @@ static void put_wording(const char *key, const ProtobufCMessage *message, struct
 		vl_buf_put_text(out, vl_alert_enum(ALERT_WORDING_TEXT, wording));
 }
 
-static void put_area_breaks(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
-{
-	(void)key, (void)now;
-	const ALERT(AreaRow) *row = (const void *)message;
-	vl_view_put_rules(out, row->n_violations, row->violations);
-}
-
-static void put_alerts(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
-{
-	(void)key, (void)now;
-	vl_buf_printf(out, "%" PRId64, ((const ALERT(BoardRow) *)(const void *)message)->alerts);
-}
-
-static void put_standing(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
-{
-	(void)key, (void)now;
-	const ALERT(BoardRow) *row = (const void *)message;
-	vl_view_put_counts(out, row->n_standing_by_colour, row->standing_by_colour);
-}
-
-static void put_rules(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
-{
-	(void)key, (void)now;
-	const ALERT(BoardRow) *row = (const void *)message;
-	vl_view_put_counts(out, row->n_violations_by_rule, row->violations_by_rule);
-}
-
 /* In the making, in force, or soon to be. */
 static bool listed(const char *key, const ProtobufCMessage *message, struct vl_time now)
 {
@@ -200,26 +141,32 @@ static bool listed(const char *key, const ProtobufCMessage *message, struct vl_t
 }
 
 static const struct vl_column alert_columns[] = {
-	{"ALERT", vl_view_put_key},   {"STATUS", put_status},
-	{"STATE", put_state},         {"TYPE", put_type},
-	{"COLOUR", put_colour},       {"IN FORCE", put_in_force},
-	{"LANGUAGES", put_languages}, {"EXPIRES", put_expires},
-	{"BREAKS", put_alert_breaks}, {NULL, NULL},
+	KEY_COLUMN("ALERT"),
+	{"STATUS", put_status},
+	{"STATE", put_state},
+	{"TYPE", put_type},
+	{"COLOUR", put_colour},
+	{"IN FORCE", put_in_force},
+	COLUMN("LANGUAGES", AlertRow, languages),
+	COLUMN("EXPIRES", AlertRow, expires),
+	COLUMN("BREAKS", AlertRow, violations),
+	END,
 };
-static void put_issuer(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
-{
-	(void)key, (void)now;
-	vl_buf_put_text(out, ((const ALERT(IssuerRow) *)(const void *)message)->issuer);
-}
-
-static const struct vl_column issuer_columns[] = {{"ALERT", vl_view_put_key}, {"ISSUER", put_issuer}, {NULL, NULL}};
+static const struct vl_column issuer_columns[] = {
+	KEY_COLUMN("ALERT"),
+	COLUMN("ISSUER", IssuerRow, issuer),
+	END,
+};
 static const struct vl_column area_columns[] = {
-	{"AREA", vl_view_put_key}, {"NAME", put_name},          {"LEVEL", put_level},
-	{"WORDING", put_wording},  {"BREAKS", put_area_breaks}, {NULL, NULL},
+	KEY_COLUMN("AREA"),       COLUMN("NAME", AreaRow, name),         {"LEVEL", put_level},
+	{"WORDING", put_wording}, COLUMN("BREAKS", AreaRow, violations), END,
 };
 static const struct vl_column board_columns[] = {
-	{"BOARD", vl_view_put_key}, {"ALERTS", put_alerts}, {"STANDING", put_standing},
-	{"BREAKS", put_rules},      {NULL, NULL},
+	KEY_COLUMN("BOARD"),
+	COLUMN("ALERTS", BoardRow, alerts),
+	COLUMN("STANDING", BoardRow, standing_by_colour),
+	COLUMN("BREAKS", BoardRow, violations_by_rule),
+	END,
 };
 
 static const struct vl_kind kinds[ALERT_KINDS] = {

@@ -2,8 +2,6 @@
 
 #include "consular/case/v1/short.h"
 
-#include <inttypes.h>
-
 void vl_case_enum_text(const ProtobufCEnumDescriptor *type, size_t skip, int value, struct vl_buf *out)
 {
 	const ProtobufCEnumValue *known = protobuf_c_enum_descriptor_get_value(type, value);
@@ -58,32 +56,6 @@ static void put_type(const char *key, const ProtobufCMessage *message, struct vl
 	vl_case_enum_text(CASE_TYPE_TEXT, row->type, out);
 }
 
-static void put_priority(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
-{
-	(void)key, (void)now;
-	const CASE(CaseRow) *row = (const void *)message;
-	if (row->priority != 0)
-		vl_case_enum_text(CASE_PRIORITY_TEXT, row->priority, out);
-}
-
-static void put_owner(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
-{
-	(void)key, (void)now;
-	vl_buf_put_text(out, ((const CASE(CaseRow) *)(const void *)message)->owner);
-}
-
-static void put_host(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
-{
-	(void)key, (void)now;
-	vl_buf_put_text(out, ((const CASE(CaseRow) *)(const void *)message)->host_country);
-}
-
-static void put_persons(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
-{
-	(void)key, (void)now;
-	vl_buf_printf(out, "%" PRIu32, ((const CASE(CaseRow) *)(const void *)message)->persons);
-}
-
 static void put_time(const Google__Protobuf__Timestamp *stamp, struct vl_buf *out)
 {
 	char text[VL_TIME_TEXT];
@@ -115,19 +87,6 @@ static void put_due(const char *key, const ProtobufCMessage *message, struct vl_
 	}
 }
 
-static void put_last(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
-{
-	(void)key, (void)now;
-	put_time(((const CASE(CaseRow) *)(const void *)message)->last_event_at, out);
-}
-
-static void put_violations(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
-{
-	(void)key, (void)now;
-	const CASE(CaseRow) *row = (const void *)message;
-	vl_view_put_rules(out, row->n_violations, row->violations);
-}
-
 static bool listed(const char *key, const ProtobufCMessage *message, struct vl_time now)
 {
 	(void)key, (void)now;
@@ -136,12 +95,6 @@ static bool listed(const char *key, const ProtobufCMessage *message, struct vl_t
 }
 
 /* -- columns of the others -- */
-
-static void put_into(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
-{
-	(void)key, (void)now;
-	vl_buf_put_text(out, ((const CASE(MergeRow) *)(const void *)message)->into);
-}
 
 static bool merge_holds(const char *key, const ProtobufCMessage *message, struct vl_time now)
 {
@@ -170,46 +123,43 @@ static void put_circles(const char *key, const ProtobufCMessage *message, struct
 			      row->set_aside[i]->into);
 }
 
-static void put_states(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
-{
-	(void)key, (void)now;
-	const CASE(BoardRow) *row = (const void *)message;
-	vl_view_put_counts(out, row->n_by_state, row->by_state);
-}
-
-static void put_rules(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
-{
-	(void)key, (void)now;
-	const CASE(BoardRow) *row = (const void *)message;
-	vl_view_put_counts(out, row->n_violations_by_rule, row->violations_by_rule);
-}
-
-#define BOARD_COLUMN(field)                                                                             \
-	static void put_##field(const char *key, const ProtobufCMessage *message, struct vl_time now,   \
-				struct vl_buf *out)                                                     \
-	{                                                                                               \
-		(void)key, (void)now;                                                                   \
-		vl_buf_printf(out, "%" PRId64, ((const CASE(BoardRow) *)(const void *)message)->field); \
-	}
-BOARD_COLUMN(incidents)
-BOARD_COLUMN(consultations)
-BOARD_COLUMN(cases)
-BOARD_COLUMN(open)
-BOARD_COLUMN(breached_clocks)
-
-static const struct vl_column merge_columns[] = {{"CASE", vl_view_put_key}, {"INTO", put_into}, {NULL, NULL}};
-static const struct vl_column walk_columns[] = {{"CASE", vl_view_put_key}, {NULL, NULL}};
-static const struct vl_column forest_columns[] = {{"CASE", vl_view_put_key}, {"SET ASIDE", put_circles}, {NULL, NULL}};
+static const struct vl_column merge_columns[] = {
+	KEY_COLUMN("CASE"),
+	COLUMN("INTO", MergeRow, into),
+	END,
+};
+static const struct vl_column walk_columns[] = {
+	KEY_COLUMN("CASE"),
+	END,
+};
+static const struct vl_column forest_columns[] = {
+	KEY_COLUMN("CASE"),
+	{"SET ASIDE", put_circles},
+	END,
+};
 static const struct vl_column case_columns[] = {
-	{"CASE", vl_view_put_key},  {"STATE", put_state}, {"TYPE", put_type},
-	{"PRI", put_priority},      {"OWNER", put_owner}, {"HOST", put_host},
-	{"PERSONS", put_persons},   {"DUE", put_due},     {"LAST", put_last},
-	{"BREAKS", put_violations}, {NULL, NULL},
+	KEY_COLUMN("CASE"),
+	{"STATE", put_state},
+	{"TYPE", put_type},
+	COLUMN("PRI", CaseRow, priority),
+	COLUMN("OWNER", CaseRow, owner),
+	COLUMN("HOST", CaseRow, host_country),
+	COLUMN("PERSONS", CaseRow, persons),
+	{"DUE", put_due},
+	COLUMN("LAST", CaseRow, last_event_at),
+	COLUMN("BREAKS", CaseRow, violations),
+	END,
 };
 static const struct vl_column board_columns[] = {
-	{"BOARD", vl_view_put_key}, {"INCIDENTS", put_incidents}, {"CONSULTATIONS", put_consultations},
-	{"CASES", put_cases},       {"OPEN", put_open},           {"BREACHED", put_breached_clocks},
-	{"BREAKS", put_rules},      {"BY STATE", put_states},     {NULL, NULL},
+	KEY_COLUMN("BOARD"),
+	COLUMN("INCIDENTS", BoardRow, incidents),
+	COLUMN("CONSULTATIONS", BoardRow, consultations),
+	COLUMN("CASES", BoardRow, cases),
+	COLUMN("OPEN", BoardRow, open),
+	COLUMN("BREACHED", BoardRow, breached_clocks),
+	COLUMN("BREAKS", BoardRow, violations_by_rule),
+	COLUMN("BY STATE", BoardRow, by_state),
+	END,
 };
 
 static const struct vl_kind kinds[CASE_KINDS] = {
