@@ -10,6 +10,9 @@
 /* Ends with NULL; sorted by file name, which fixes each view's index. */
 extern const struct vl_view *const vl_views[];
 
+/* In the same order, a checksum of each view's own C; ends with NULL. */
+extern const char *const vl_view_sums[];
+
 size_t vl_views_count(void);
 
 /* The index of the view of that lane, or of that noun; -1 where there is none. */

@@ -12,6 +12,7 @@
 #define VALISE_HQ_FOLD_BIND_H
 
 #include "base/err.h"
+#include "bus/batch.h"
 #include "hq/fold/declare.h"
 
 struct vl_bound;
@@ -56,5 +57,11 @@ bool vl_bound_listed(const struct vl_bound *bound, unsigned kind, const char *ke
 
 /* The declaration as text: routes, states, clocks, rules with their words, sums. */
 void vl_bound_explain(const struct vl_bound *bound, struct vl_buf *out);
+
+/* What the rows are made by: the declaration, the types of event that there are, the view's own C
+ * (`sum`, of vl_view_sums) and the engine. Where it is another, the rows may be others, too. NOMEM or
+ * ok. */
+enum vl_err vl_bound_version(const struct vl_bound *bound, const char *sum,
+			     struct vl_digest *version) VL_CHECKED;
 
 #endif

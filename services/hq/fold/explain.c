@@ -2,6 +2,7 @@
  * A declaration as text, for `valise view explain`. It is made from the tables alone, so that the
  * same tables give the same text.
  */
+#include "bus/types.h"
 #include "hq/fold/bound.h"
 
 #include <inttypes.h>
@@ -49,6 +50,18 @@ static void put_routes(const struct vl_view *view, struct vl_buf *out)
 	for (const ProtobufCMessageDescriptor *const *type = view->ignored; type != NULL && *type != NULL; type++)
 		vl_buf_printf(out, "  %s is ignored\n", (*type)->short_name);
 	vl_buf_printf(out, "  what names no row -> stray by mission\n");
+}
+
+/* Which types there are tells an older program from one that knows more. */
+static void put_events(const char *lane, struct vl_buf *out)
+{
+	size_t count;
+	const ProtobufCMessageDescriptor *const *types = vl_types_of(lane, &count);
+
+	vl_buf_put_text(out, "  events:");
+	for (size_t i = 0; i < count; i++)
+		vl_buf_printf(out, "%s%s %s", i > 0 ? "," : "", i > 0 && i % 5 == 0 ? "\n   " : "", types[i]->short_name);
+	vl_buf_put_byte(out, '\n');
 }
 
 /* -- one kind -- */
@@ -196,6 +209,7 @@ void vl_bound_explain(const struct vl_bound *bound, struct vl_buf *out)
 	const struct vl_view *view = bound->view;
 
 	vl_buf_printf(out, "%s (%s)\n", view->lane, view->noun);
+	put_events(view->lane, out);
 	put_routes(view, out);
 	for (unsigned rank = 0; rank < view->n_kinds; rank++) {
 		const struct bound_kind *kind = &bound->kinds[rank];

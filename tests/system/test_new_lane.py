@@ -1,0 +1,59 @@
+"""A lane that only the tests have (tests/lanes/loan): events at a mission, rows at headquarters, and every command of a view. Its two
+protos, one declaration and one topic are all there is of it; no other file of the tree names it."""
+
+import json
+
+import pytest
+
+import valise
+from valise import BUILD, event, valise as command
+
+LANE, MISSION = "consular.loan.v1", "CN-SD-EMB"
+TOPIC = valise.TOP / "tests/lanes/loan/topics.yaml"
+
+
+@pytest.fixture
+def programs(monkeypatch):
+    monkeypatch.setattr(valise, "PROGRAMS", BUILD / "lanes/bin")
+
+
+def fact(name, subject, at, **fields):
+    return event(f"{LANE}.{name}", subject, fields, at=f"2026-03-{at}:00Z")
+
+
+LOAN = [
+    fact("LoanRequested", "LN-1", "02T09:00", country="SD", amount="90000", purpose="LOAN_PURPOSE_TICKET"),
+    fact("LoanApproved", "LN-1", "03T10:00"),
+    fact("LoanPaid", "LN-1", "03T11:00", amount="80000", dueAt="2026-06-01T00:00:00Z"),
+    fact("LoanRequested", "LN-2", "02T09:00", country="SD", amount="100"),
+    fact("LoanPaid", "LN-2", "02T10:00", amount="100"),
+    fact("FundsCounted", "till", "04T09:00", funds="7"),
+]
+
+
+def test_a_lane_is_a_proto_a_declaration_and_a_topic(world, programs):
+    command("topic", "apply", "-b", world.kafka.bootstrap, "--keys", world.keys, TOPIC)
+    mission = world.mission(MISSION).start()
+    hq = world.headquarters().start()
+    mission.publish(LOAN)
+    hq.wait_events(MISSION, LANE, len(LOAN))
+    views = "--views", hq.views
+
+    listed = command("loan", "ls", *views).stdout
+    assert [line.split()[:3] for line in listed.splitlines()[1:]] == [["LN-1", "PAID", "SD"], ["LN-2", "REQUESTED", "SD"]]
+    assert "repay overdue since 2026-06-01T00:00:00Z" in listed and listed.splitlines()[2].endswith("L1")
+    shown = command("loan", "show", "LN-1", *views).stdout
+    assert "LoanPaid" in shown and "no violations" in shown
+    assert hq.show("loan", "LN-2")["row"]["violations"][0]["rule"] == "L1"
+    board = hq.show("loan", "all", "--kind", "board")["row"]
+    assert (board["loans"], board["granted"], board["waiting"], board["paid"]) == ("2", "1", "1", "80100")
+    stray = json.loads(command("loan", "ls", "stray", "-o", "json", *views).stdout)
+    assert (stray["key"], stray["row"]["events"]) == (MISSION, [{"name": "FundsCounted", "count": "1"}])
+    explained = command("view", "explain", "loan").stdout
+    assert "rule L2: more came back than was paid when too_much()" in explained
+    assert "clock 'answer': 259200 s from LoanRequested, met by LoanApproved, void by LoanRefused" in explained
+
+    before = command("view", "digest", LANE, *views).stdout
+    hq.stop()
+    assert command("view", "rebuild", LANE, *views).stdout.split()[0] == before.split()[0]
+    assert command("view", "check", *views).returncode == 0
