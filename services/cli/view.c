@@ -415,16 +415,24 @@ const struct cli_verb cli_view_verbs[] = {
 	{
 		.name = "rebuild",
 		.args = "[LANE]",
-		.about = "Make the view of a lane, or of each, anew from the archive alone, without Kafka, and print "
-			 "its "
-			 "digest.\n"
-			 "Every batch is verified first; with --keys its signature too. With --from kafka or both "
-			 "everything\n"
-			 "is made anew from Kafka, or from the archive and Kafka; the views of before then lie in "
-			 "VIEWS.before.\n"
-			 "The old views answer until the new ones are whole, and stay if anything would be lacking. "
-			 "Stop\n"
-			 "valise-hq before.",
+		.about = "Make views anew, and print their digests. Stop valise-hq first, and start it again\n"
+			 "afterwards. Who reads the views meanwhile gets the old ones, as they were when it\n"
+			 "stopped, until the new ones are whole. A rebuild that fails, or dies, leaves the old ones\n"
+			 "as they are; give the same command again.\n"
+			 "\n"
+			 "  --from archive   (the default) the view of LANE, or of each, from the batches that\n"
+			 "                   headquarters has kept, without Kafka. Each batch is checked first,\n"
+			 "                   with --keys its signature too. Where one is damaged it says which,\n"
+			 "                   and changes nothing.\n"
+			 "  --from kafka     all lanes together, from the first record of each topic. Needs --keys\n"
+			 "                   and -b. They grow in the folder VIEWS.rebuild, and change places with\n"
+			 "                   the old ones in one step; these lie in VIEWS.before then. The disk\n"
+			 "                   needs room for both. What may not be read, or has no leader, is named\n"
+			 "                   and left out.\n"
+			 "  --from both      the same, with what the archive has first: for what Kafka has lost.\n"
+			 "\n"
+			 "From Kafka, nothing is changed where the new views would lack a batch that was applied;\n"
+			 "it says of whom, and exits 3. How far it is stands on stderr, a line a second.",
 		.options = CLI_OPT_VIEWS | CLI_OPT_KEYS | CLI_OPT_BROKERS | CLI_OPT_FROM,
 		.max_args = 1,
 		.run = rebuild,

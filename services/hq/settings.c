@@ -12,7 +12,7 @@
 #include <string.h>
 
 #define ASK_MS 5000
-#define LOOK_MS 15000
+#define LOOK_MS 5000
 #define AGAIN_MS 3600000
 #define NAP_MS 100
 #define DEAD_LETTERS "valise.deadletter.v1"

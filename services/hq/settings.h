@@ -1,5 +1,5 @@
 /*
- * Settings: whether the topics are as headquarters relies on, asked of the brokers at the start and again every quarter of a minute, on
+ * Settings: whether the topics are as headquarters relies on, asked of the brokers at the start and again every five seconds, on
  * a thread of its own. What is otherwise is said aloud when it is found and again every hour, and stands in the ledger (unread.h).
  *
  * What is relied on (brokers/topics.yaml sets it; nobody needs that file here):

@@ -2,7 +2,7 @@
 
 import pytest
 from confluent_kafka import TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from valise import CASE, PROGRAMS, Sender, Wire, valise, wait_for
 
@@ -87,3 +87,51 @@ def test_views_are_made_again(world):
     send_to(wire, sender, [sender.batch(sender.event("DJ-1"))], 0)
     wait_for("one more", lambda: standing(hq, events=EARLY + LATE + 1, verdict="ok"))
     hq.stop()
+
+
+def make_topic(kafka, partitions):
+    """The lane's topic anew, with so many partitions."""
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap, "log_level": 0})
+    admin.delete_topics([CASE], operation_timeout=30)[CASE].result(30)
+    wait_for("its end", lambda: CASE not in admin.list_topics(timeout=10).topics)
+    config = {"message.timestamp.type": "LogAppendTime", "cleanup.policy": "delete", "retention.ms": "-1"}
+    admin.create_topics([NewTopic(CASE, partitions, 1, config=config)])[CASE].result(30)
+
+
+def signed(senders):
+    """Batches of all of them, a few of each in turn, about subjects of their own and shared ones."""
+    made = []
+    for turn in range(8):
+        for sender in senders:
+            for number in range(5):
+                subject = f"{sender.name}-{number}" if number else "SHARED-1"
+                value = sender.batch(sender.event(subject))
+                made.append((turn, sender, value, sender.headers(value)))
+    return made
+
+
+def test_as_many_partitions_as_there_may_be_give_one_digest(world, kafka):
+    """The same signed records in topics of 1, 8 and 300 partitions. In these a sender's later batches lie in another
+    partition than its first, as after they grew; and in one of them in the last there is."""
+    senders = [Sender(f"CN-{name}-EMB", name.encode() * 16) for name in ("SD", "ER", "TH", "KE", "SA", "EG")]
+    for sender in senders:
+        sender.enrol(world.keys)
+    records, digests = signed(senders), []
+    for partitions in (1, 8, 300):
+        make_topic(kafka, partitions)
+        producer = Wire(kafka.bootstrap).producer
+        for turn, sender, value, headers in records:
+            place = partitions - 1 - senders.index(sender) if turn >= 5 else senders.index(sender) * 7
+            producer.produce(CASE, value=value, headers=headers, key=sender.name, partition=place % partitions)
+        assert producer.flush(30) == 0
+        hq = world.headquarters(f"of-{partitions}").start()
+        for sender in senders:
+            hq.wait_events(sender.name, CASE, len(records) // len(senders))
+        assert {row["verdict"] for row in hq.missions().values()} == {"ok"}
+        live = hq.digest()
+        hq.stop()
+        options = ("--keys", world.keys, "-b", kafka.bootstrap)
+        assert view(hq, "rebuild", "--from", "kafka", *options).stdout == live == hq.digest()
+        assert valise("verify", CASE, *options, check=False).returncode == 0
+        digests.append(live)
+    assert digests[0] == digests[1] == digests[2]
