@@ -91,16 +91,30 @@ def test_what_nobody_can_read_is_passed_over_and_named(world, kafka):
     sent = [send(wire, sender, CASE, opened(), f"SD-MARK-{number}") for number in range(7)]
     partition = sent[0][1][0]
     send(wire, other, EVACUATION, operation(), "OP-1")
+    own, mission = world.mission("HQ"), world.mission("CN-KE-EMB", resend=86400, pulse=1)
+    receipts = f"{valise.RECEIPT}.{mission.name}"
+    beside = [(topic, *wire.send(b"NO-BATCH", [], key=mission.name, topic=topic))
+              for topic in (PULSE, receipts)]
     kafka.command("down")
+    for topic, number, _ in beside:
+        break_batch(folder / f"{topic}-{number}/00000000000000000000.log", b"NO-BATCH", break_checksum)
     for number, how in zip((1, 3, 5), BROKEN):
         break_batch(folder / f"{CASE}-{partition}/00000000000000000000.log", b"SD-MARK-%d" % number, how)
     kafka.command("up")
-    hq = world.headquarters().start()
+    own.start()
+    hq = world.headquarters(agent=own).start()
     hq.wait_events(other.name, EVACUATION, 1)
-    wait_for("three places", lambda: len(unread(hq, "passed")) == 3)
-    first = sent[0][1][1]
+    wait_for("four places", lambda: len(unread(hq, "passed")) == 4)
+    first, pulse = sent[0][1][1], beside[0]
     assert [(row["lane"], row["partition"], row["offset"], row["lastOffset"]) for row in unread(hq, "passed")] == [
-        (CASE, partition, first + number, first + number) for number in (1, 3, 5)]
+        *((CASE, partition, first + number, first + number) for number in (1, 3, 5)), (*pulse, pulse[2])]
+    # What headquarters says behind such a place is read, too, and so are pulses.
+    mission.start()
+    place = f"'{receipts}', offsets 0 to 0"
+    wait_for("the mission's word", lambda: f"{place}: nobody can read it" in mission.said())
+    mission.publish([valise.event(EVACUATION + ".OperationOpened", "OP-9", {"operation": "OP-9"})])
+    wait_for("a receipt", lambda: mission.applied().get(EVACUATION) == 1)
+    wait_for("a pulse", lambda: hq.missions()[mission.name].get("pulse"))
     wait_for("the gap", lambda: hq.standing(sender.name, CASE).get("verdict") == "gap")
     assert int(hq.standing(sender.name, CASE)["events"]) == 1
     audit = valise.valise("verify", CASE, "-b", kafka.bootstrap, "--keys", world.keys, "-o", "json", check=False)
@@ -121,8 +135,8 @@ def test_what_nobody_can_read_is_passed_over_and_named(world, kafka):
     hq.start()
     send(wire, sender, CASE, opened(), "SD-MARK-7")
     hq.wait_events(sender.name, CASE, 8)
-    assert hq.said().count("nobody can read it") == 3
-    assert len(unread(hq, "passed")) == 3
+    assert hq.said().count("nobody can read it") == 4
+    assert len(unread(hq, "passed")) == 4
     hq.stop()
 
 

@@ -231,6 +231,12 @@ static void what_is_too_much_unpacked_is_passed_over_zstd(void **state)
 	check_codec(*state, "zstd", true);
 }
 
+/* Snappy is librdkafka's own, and bounds itself. */
+static void what_snappy_unpacks_is_read(void **state)
+{
+	check_codec(*state, "snappy", false);
+}
+
 static void packed_batches_below_the_bound_are_read(void **state)
 {
 	static const char *const codecs[] = {"gzip", "lz4", "zstd", "snappy"};
@@ -413,6 +419,7 @@ int main(void)
 		WITH_MOCK(what_is_too_much_unpacked_is_passed_over_gzip),
 		WITH_MOCK(what_is_too_much_unpacked_is_passed_over_lz4),
 		WITH_MOCK(what_is_too_much_unpacked_is_passed_over_zstd),
+		WITH_MOCK(what_snappy_unpacks_is_read),
 		WITH_MOCK(packed_batches_below_the_bound_are_read),
 		WITH_MOCK(a_partition_without_rights_waits_alone_and_heals),
 		WITH_MOCK(a_partition_without_a_leader_is_named_and_heals),
