@@ -13,6 +13,7 @@ struct record {
 	size_t lane, bytes;
 	struct vl_place place;
 	int64_t sent_ms;
+	bool beside; /* the window */
 	enum fate fate;
 	size_t next; /* of the same lane, or the next free one */
 };
@@ -23,6 +24,7 @@ enum again { NOT_AGAIN, WAITS, UNDER_WAY };
 struct lane {
 	enum vl_precedence precedence;
 	enum vl_class class;
+	bool addressed, proven; /* proven: something was acked, so that its topic is there */
 	struct vl_place sent, acked;
 	size_t first, last; /* its records in flight, in order */
 	bool waiting, news;
@@ -38,7 +40,7 @@ struct lane {
 struct vl_flight {
 	struct vl_window windows[VL_CLASSES];
 	uint64_t turns[VL_CLASSES];
-	size_t n_records, free;
+	size_t n_records, n_beside, free;
 	struct record records[VL_FLIGHT_RECORDS];
 	size_t n_lanes, room;
 	struct lane *lanes;
@@ -83,6 +85,7 @@ bool vl_flight_add(struct vl_flight *flight, const struct vl_lane *known)
 	flight->lanes[flight->n_lanes++] = (struct lane){
 		.precedence = known->precedence,
 		.class = vl_class_of(known),
+		.addressed = known->addressed,
 		.first = NONE,
 		.last = NONE,
 		.waiting = true,
@@ -111,8 +114,15 @@ enum vl_class vl_flight_class(const struct vl_flight *flight, size_t lane)
 	return flight->lanes[lane].class;
 }
 
-static bool has_turn(const struct lane *lane, int64_t now_ms)
+static bool unproven(const struct lane *lane)
 {
+	return lane->addressed && !lane->proven;
+}
+
+static bool has_turn(const struct vl_flight *flight, const struct lane *lane, int64_t now_ms)
+{
+	if (unproven(lane) && (lane->first != NONE || flight->n_beside >= VL_FLIGHT_BESIDE))
+		return false;
 	return lane->waiting && !lane->rewinding && lane->again != WAITS && now_ms >= lane->aside_until;
 }
 
@@ -123,7 +133,7 @@ bool vl_flight_next(const struct vl_flight *flight, enum vl_class class, int64_t
 
 	for (size_t i = 0; i < flight->n_lanes; i++) {
 		const struct lane *lane = &flight->lanes[i];
-		if (lane->class != class || !has_turn(lane, now_ms))
+		if (lane->class != class || !has_turn(flight, lane, now_ms))
 			continue;
 		if (best == NULL || (!fair && lane->precedence < best->precedence) ||
 		    ((fair || lane->precedence == best->precedence) && lane->turn < best->turn)) {
@@ -144,11 +154,17 @@ static struct vl_window *window_of(struct vl_flight *flight, size_t lane)
 	return &flight->windows[flight->lanes[lane].class];
 }
 
+static bool goes_beside(const struct lane *lane, size_t bytes)
+{
+	return unproven(lane) && bytes <= VL_FLIGHT_BESIDE_BYTES;
+}
+
 bool vl_flight_allows(struct vl_flight *flight, size_t lane, size_t bytes)
 {
 	size_t kept = flight->lanes[lane].class == VL_URGENT ? 0 : VL_FLIGHT_URGENT;
 
-	return flight->n_records + kept < VL_FLIGHT_RECORDS && vl_window_allows(window_of(flight, lane), bytes);
+	return flight->n_records + kept < VL_FLIGHT_RECORDS &&
+	       (goes_beside(&flight->lanes[lane], bytes) || vl_window_allows(window_of(flight, lane), bytes));
 }
 
 size_t vl_flight_sent(struct vl_flight *flight, size_t index, struct vl_place place, size_t bytes, int64_t now_ms)
@@ -159,7 +175,8 @@ size_t vl_flight_sent(struct vl_flight *flight, size_t index, struct vl_place pl
 
 	flight->free = record->next;
 	flight->n_records++;
-	*record = (struct record){index, bytes, place, now_ms, IN_FLIGHT, NONE};
+	*record = (struct record){index, bytes, place, now_ms, goes_beside(lane, bytes), IN_FLIGHT, NONE};
+	flight->n_beside += record->beside;
 	if (lane->first == NONE)
 		lane->first = tag;
 	else
@@ -172,7 +189,8 @@ size_t vl_flight_sent(struct vl_flight *flight, size_t index, struct vl_place pl
 			lane->sent = lane->resume;
 	}
 	lane->turn = ++flight->turns[lane->class];
-	vl_window_sent(window_of(flight, index), bytes);
+	if (!record->beside)
+		vl_window_sent(window_of(flight, index), bytes);
 	return tag;
 }
 
@@ -184,6 +202,7 @@ static void take_first(struct vl_flight *flight, struct lane *lane)
 	record->next = flight->free;
 	flight->free = lane->first;
 	flight->n_records--;
+	flight->n_beside -= record->beside;
 	lane->first = next;
 }
 
@@ -232,7 +251,9 @@ size_t vl_flight_acked(struct vl_flight *flight, size_t tag, int64_t now_ms)
 	size_t lane = record->lane;
 
 	record->fate = ACKED;
-	vl_window_acked(window_of(flight, lane), record->bytes, now_ms - record->sent_ms);
+	flight->lanes[lane].proven = true;
+	if (!record->beside)
+		vl_window_acked(window_of(flight, lane), record->bytes, now_ms - record->sent_ms);
 	settle(flight, &flight->lanes[lane]);
 	return lane;
 }
@@ -251,7 +272,9 @@ size_t vl_flight_refused(struct vl_flight *flight, size_t tag, int64_t now_ms)
 	size_t lane = record->lane;
 
 	record->fate = REFUSED;
-	vl_window_acked(window_of(flight, lane), record->bytes, INT64_MAX);
+	flight->lanes[lane].proven = false;
+	if (!record->beside)
+		vl_window_acked(window_of(flight, lane), record->bytes, INT64_MAX);
 	set_aside(&flight->lanes[lane], now_ms);
 	flight->lanes[lane].rewinding = true;
 	settle(flight, &flight->lanes[lane]);
@@ -298,7 +321,7 @@ void vl_flight_restart(struct vl_flight *flight, enum vl_class class)
 		while (lane->first != NONE)
 			take_first(flight, lane);
 		lane->sent = lane->acked;
-		lane->rewinding = lane->broken = false;
+		lane->proven = lane->rewinding = lane->broken = false;
 		lane->again = NOT_AGAIN;
 		lane->waiting = true;
 	}
@@ -324,21 +347,29 @@ void vl_flight_not_told(struct vl_flight *flight, size_t lane)
 size_t vl_flight_age(struct vl_flight *flight, enum vl_class class, int64_t now_ms, int64_t *oldest_ms)
 {
 	struct vl_window *window = &flight->windows[class];
+	int64_t oldest_within = 0;
+	size_t beside = 0;
 
 	*oldest_ms = 0;
 	for (size_t i = 0; i < flight->n_lanes; i++) {
 		size_t first = flight->lanes[i].first;
-		if (flight->lanes[i].class == class && first != NONE &&
-		    now_ms - flight->records[first].sent_ms > *oldest_ms)
-			*oldest_ms = now_ms - flight->records[first].sent_ms;
+		if (flight->lanes[i].class != class || first == NONE)
+			continue;
+		const struct record *record = &flight->records[first];
+		int64_t age_ms = now_ms - record->sent_ms;
+		beside += record->beside ? record->bytes : 0;
+		if (age_ms > *oldest_ms)
+			*oldest_ms = age_ms;
+		if (!record->beside && age_ms > oldest_within)
+			oldest_within = age_ms;
 	}
-	vl_window_age(window, *oldest_ms, now_ms);
-	return window->in_flight;
+	vl_window_age(window, oldest_within, now_ms);
+	return window->in_flight + beside;
 }
 
 bool vl_flight_idle(const struct vl_flight *flight)
 {
-	return flight->windows[VL_URGENT].in_flight == 0 && flight->windows[VL_BULK].in_flight == 0;
+	return flight->n_records == 0;
 }
 
 int64_t vl_flight_wait(const struct vl_flight *flight, int64_t now_ms)

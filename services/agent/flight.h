@@ -16,6 +16,12 @@
 #define VL_FLIGHT_RECORDS ((size_t)1024)
 #define VL_FLIGHT_URGENT ((size_t)128) /* of them for urgent ones only */
 
+/* A mission's own topic may be missing, and librdkafka keeps what is for it for seconds before it
+ * says so. Until something of an addressed lane is acked, one small record of it goes at a time,
+ * beside the window, which others fill. */
+#define VL_FLIGHT_BESIDE ((size_t)128) /* such records at a time */
+#define VL_FLIGHT_BESIDE_BYTES ((size_t)4096)
+
 /* A batch's place in its lane. */
 struct vl_place {
 	struct vl_epoch epoch;
@@ -102,7 +108,8 @@ void vl_flight_not_told(struct vl_flight *flight, size_t lane);
 /* Whether nothing is in flight. */
 bool vl_flight_idle(const struct vl_flight *flight);
 
-/* Bytes of a class in flight, and the age of its oldest record; tells the window, too. */
+/* Bytes of a class in flight, and the age of its oldest record; tells the window, too, of what is in
+ * it. */
 size_t vl_flight_age(struct vl_flight *flight, enum vl_class class, int64_t now_ms, int64_t *oldest_ms);
 
 /* Milliseconds until a lane set aside has its turn again; -1 where none is. */

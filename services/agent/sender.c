@@ -41,8 +41,11 @@ static const struct {
 			{"reconnect.backoff.max.ms", "1000"},
 			{"enable.sparse.connections", "false"}}},
 	[VL_BULK] = {120000,
-		     3,
-		     {{"linger.ms", "25"}, {"socket.timeout.ms", "300000"}, {"reconnect.backoff.max.ms", "5000"}}},
+		     4,
+		     {{"topic.metadata.propagation.max.ms", "5000"},
+		      {"linger.ms", "25"},
+		      {"socket.timeout.ms", "300000"},
+		      {"reconnect.backoff.max.ms", "5000"}}},
 };
 
 struct vl_sender {
@@ -185,7 +188,8 @@ static enum vl_err open_producer(struct vl_sender *sender, struct vl_why *why)
 	struct vl_producer_options options = {
 		.pairs = sender->pairs,
 		.n_pairs = sender->n_pairs,
-		.window_bytes = VL_WINDOW_MAX + VL_BATCH_MAX + RECORD_EXTRA * VL_FLIGHT_RECORDS,
+		.window_bytes = VL_WINDOW_MAX + VL_BATCH_MAX + RECORD_EXTRA * VL_FLIGHT_RECORDS +
+				VL_FLIGHT_BESIDE * VL_FLIGHT_BESIDE_BYTES,
 		.window_records = VL_FLIGHT_RECORDS,
 		.acked = on_acked,
 		.context = sender,

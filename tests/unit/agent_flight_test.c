@@ -330,6 +330,50 @@ static void sends_again_ever_later_until_a_receipt_comes(void **state)
 	assert_true(due(&resend, 10, 9, now + 1001000));
 }
 
+/* As where many missions were enrolled and nobody has made their topics: what waits for those is in
+ * nobody's way. */
+static void topics_that_are_missing_hold_up_no_other_mission(void **state)
+{
+	static const struct vl_lane own = {"own", VL_FLASH, false, false, true, true};
+	enum { MISSIONS = 300, SOUND = LANES };
+	size_t tags[MISSIONS] = {0}, lane, n = 0;
+	int64_t oldest;
+
+	(void)state;
+	for (size_t i = 0; i < MISSIONS; i++)
+		assert_true(vl_flight_add(flight, &own));
+	vl_flight_empty(flight, HIGH);
+	while (vl_flight_next(flight, VL_URGENT, 0, &lane)) {
+		assert_true(vl_flight_allows(flight, lane, 1000));
+		tags[n++] = send_on(lane, 1, 1000, 0);
+	}
+	assert_int_equal(n, VL_FLIGHT_BESIDE);
+	/* Seconds later the window is as it was. */
+	for (int64_t now = 1000; now <= 5000; now += 1000)
+		assert_int_equal(vl_flight_age(flight, VL_URGENT, now, &oldest), n * 1000);
+	assert_int_equal(oldest, 5000);
+	assert_true(vl_flight_allows(flight, HIGH, VL_WINDOW_START));
+	/* What is there has the window, and goes on as any other. */
+	assert_int_equal(vl_flight_acked(flight, tags[0], 5000), SOUND);
+	assert_true(vl_flight_next(flight, VL_URGENT, 5000, &lane));
+	for (uint64_t seq = 2; seq < 5; seq++)
+		(void)send_on(SOUND, seq, 1000, 5000);
+	assert_int_equal(vl_flight_age(flight, VL_URGENT, 5000, &oldest), (n + 2) * 1000);
+	assert_false(vl_flight_allows(flight, HIGH, VL_WINDOW_START));
+	/* The others' turn comes when Kafka has refused the first; a large record waits for the window. */
+	for (size_t i = 1; i < n; i++)
+		(void)vl_flight_refused(flight, tags[i], 5000);
+	vl_flight_empty(flight, SOUND);
+	for (size_t more = 0; more + 1 < n; more++) {
+		assert_true(vl_flight_next(flight, VL_URGENT, 5000, &lane));
+		assert_true(lane >= SOUND + n);
+		assert_false(vl_flight_allows(flight, lane, VL_WINDOW_START));
+		assert_true(vl_flight_allows(flight, lane, 1000));
+		(void)send_on(lane, 1, 1000, 5000);
+	}
+	assert_false(vl_flight_idle(flight));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -343,6 +387,7 @@ int main(void)
 		TEST(goes_back_and_sends_again),
 		TEST(sends_again_ever_later_until_a_receipt_comes),
 		TEST(records_are_bounded),
+		TEST(topics_that_are_missing_hold_up_no_other_mission),
 		TEST(window_grows_on_a_fast_line),
 		TEST(window_stays_where_it_is_enough),
 		TEST(window_shrinks_on_a_slow_line),
