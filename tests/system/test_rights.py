@@ -1,5 +1,5 @@
-"""A topic without rights costs itself, be it a lane, that of pulses, or one of what headquarters says
-to a mission: without READ, and without so much as DESCRIBE; at the first start, in a rebuild, and
+"""A topic without rights costs itself, be it a lane, that of pulses, or one of what headquarters
+says to a mission: without READ, and without so much as DESCRIBE; at the first start, in a rebuild, and
 while everything runs."""
 
 import pytest
