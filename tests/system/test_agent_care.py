@@ -9,7 +9,7 @@ import types
 import pytest
 
 import valise
-from valise import CASE, EVACUATION, NOWHERE, Client, case_opened, event, wait_for
+from valise import CASE, EVACUATION, NOWHERE, PROGRAMS, Client, case_opened, event, wait_for
 
 # Connects so many times as a user who is not let in; prints how often it was turned away.
 STRANGER = """
@@ -70,6 +70,19 @@ def test_signals_end_nothing_but_what_they_should(world):
     assert mission.process.wait(30) == 0
     assert mission.said().splitlines()[-1].endswith("mission CN-SD-EMB: stopped")
     assert not mission.socket.exists()
+
+
+@pytest.mark.skipif(b"VALISE_FAILPOINT" not in (PROGRAMS / "valise-agent").read_bytes(),
+                    reason="built without VALISE_FAILPOINTS")
+def test_a_key_that_memory_does_not_hold_is_told_of(world):
+    mission = world.mission("CN-SD-EMB").start()
+    assert "locked in memory" not in mission.said()
+    mission.stop()
+    mission.environment = {"VALISE_FAILPOINT": "signer.lock:fail"}
+    mission.start()
+    mission.publish([case_opened("C-1")])
+    assert mission.said().count("the secret key cannot be locked in memory, and may be written to swap") == 1
+    assert "LimitMEMLOCK=" in mission.said()
 
 
 def test_the_two_are_named_for_what_they_are(world):
