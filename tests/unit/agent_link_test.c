@@ -487,6 +487,30 @@ static void a_backlog_and_a_broker_gone_for_long(void **state)
 	assert_int_equal(line->deaths, 0);
 }
 
+/* A broker that does not know a producer, or its place, takes nothing more of it until it has begun anew, and librdkafka counts on that:
+ * an ack for what follows is one for what was refused. The mock refuses as often as it is asked to and takes the next. So nothing
+ * follows: one batch is under way at a time. */
+static bool forgets_the_producer(int error)
+{
+	return error == RD_KAFKA_RESP_ERR_UNKNOWN_PRODUCER_ID ||
+	       error == RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER ||
+	       error == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH;
+}
+
+static void forget_the_producer(struct line *line, int error, uint64_t times, int after_ms, size_t lane)
+{
+	size_t waiting;
+
+	until(line, all_there(line));
+	for (; times > 0; times--)
+		push(line, error, after_ms);
+	do {
+		put(line, lane, 1);
+		until(line, all_there(line));
+		(void)rd_kafka_mock_broker_error_stack_cnt(line->mock->cluster, 1, PRODUCE_REQUEST, &waiting);
+	} while (waiting > 0);
+}
+
 static void one_fault(struct line *line, uint64_t *seed)
 {
 	static const int errors[] = {
@@ -516,8 +540,12 @@ static void one_fault(struct line *line, uint64_t *seed)
 	if (waiting > 1)
 		return;
 	if (dice < sizeof(errors) / sizeof(errors[0])) {
-		for (uint64_t n = 1 + fixture_next(seed) % 3; n > 0; n--)
-			push(line, errors[dice], (int)(fixture_next(seed) % 400));
+		uint64_t n = 1 + fixture_next(seed) % 3;
+		int after_ms = (int)(fixture_next(seed) % 400);
+		if (forgets_the_producer(errors[dice]))
+			forget_the_producer(line, errors[dice], n, after_ms, fixture_next(seed) % LANES);
+		for (; n > 0 && !forgets_the_producer(errors[dice]); n--)
+			push(line, errors[dice], after_ms);
 		return;
 	}
 	/* Nobody leads the partition for a while. The broker itself stays: while it is down others may take its port. */

@@ -2,6 +2,7 @@
  * An id names one event for ever. What uses one again for something else is named, by headquarters too, and nothing authentic vanishes
  * unsaid; and the views and the counts are the same in whatever order it came, and after a rebuild.
  */
+#include "cli_blocked.h"
 #include "consular/evacuation/v1/evacuation.pb-c.h"
 #include "hq/deadletter.h"
 #include "hq/fold.h"
@@ -71,6 +72,21 @@ static void rebuild_changes_nothing(struct world *w, const char *lane)
 	assert_digest_equal(rebuilt.after, live);
 }
 
+/* What `valise mission ls` says has these words. */
+static void listed(struct world *w, const char *format, const char *words)
+{
+	char program[512], command[1024], text[16384];
+
+	blocked_program(program);
+	(void)snprintf(command, sizeof(command), "'%s' mission ls %s --views '%s' 2>&1", program, format, w->views);
+	FILE *output = popen(command, "r");
+	assert_non_null(output);
+	text[fread(text, 1, sizeof(text) - 1, output)] = '\0';
+	assert_int_equal(pclose(output), 0);
+	if (strstr(text, words) == NULL)
+		fail_msg("no '%s' in: %s", words, text);
+}
+
 /* -- what is sent -- */
 
 static struct sent *declare(struct sender *s, uint64_t id, const char *crisis, int64_t at)
@@ -110,6 +126,7 @@ static void an_id_of_zeros_or_ones_names_nothing(void **state)
 	assert_int_equal(CASES(w, "SD-GOOD"), 2);
 	assert_int_equal(world_standing(w, s.id).unread, 2);
 	assert_int_equal(letters(w, "nil_id"), 2);
+	listed(w, "", LANE " 2 unread");
 	rebuild_changes_nothing(w, LANE);
 }
 
@@ -228,6 +245,9 @@ static void lanes_that_share_an_id_are_named(void **state)
 		assert_int_equal(standing_on(w, a.id, LANE).shared, 1);
 		assert_int_equal(standing_on(w, a.id, EVACUATIONS).shared, 1);
 		assert_int_equal(letters(w, "id_reused"), 1);
+		listed(w, "", "shared ids");
+		listed(w, "", LANE " 1 with ids of other events");
+		listed(w, "-o json", "\"sharedIds\":2");
 		digests[0][first] = world_digest(w);
 		digests[1][first] = world_digest_of(w, evacuations);
 		rebuild_changes_nothing(w, LANE);
