@@ -54,6 +54,7 @@ enum {
 	CLI_OPT_ASK = 1 << 17,   /* --where, --sort, --limit, --columns */
 	CLI_OPT_FORMS = 1 << 18, /* -o, with csv; not together with OUTPUT */
 	CLI_OPT_SCHEMA = 1 << 19,
+	CLI_OPT_ZONE = 1 << 20,
 	CLI_OPT_BY = 1 << 23,
 	CLI_OPT_FROM = 1 << 24, /* brokers are needed for some of what it says only */
 };
@@ -79,7 +80,7 @@ struct cli_options {
 	struct cli_instant since, until, at;
 	uint64_t count; /* 0: no limit */
 	struct cli_list where, sort;
-	const char *columns;
+	const char *columns, *zone;
 	uint64_t limit; /* 0: none */
 	bool json, csv, follow, all, raw, dry_run, schema;
 	struct vl_conf_pair pairs[CLI_PAIRS]; /* librdkafka's properties, brokers among them */

@@ -49,6 +49,8 @@ static const struct row rows[] = {
 	{CLI_OPT_ASK, 'n', "limit", "COUNT", NULL, COUNT, AT(limit), "no more rows than these"},
 	{CLI_OPT_ASK, 'c', "columns", "FIELD,...", NULL, TEXT, AT(columns), "these, and no others"},
 	{CLI_OPT_SCHEMA, 0, "schema", NULL, NULL, FLAG, AT(schema), "list the tables, their columns and types"},
+	{CLI_OPT_ZONE, 'z', "zone", "ZONE", NULL, TEXT, AT(zone),
+	 "times in this zone: UTC, +08:00, Asia/Shanghai; the host's where it is not given"},
 	{CLI_OPT_MISSION, 0, "mission", "ID", NULL, TEXT, AT(mission), "only this sender's"},
 	{CLI_OPT_RANGE, 0, "since", "TIME", NULL, TIME, AT(since), "from this broker time on"},
 	{CLI_OPT_RANGE, 0, "until", "TIME", NULL, TIME, AT(until), "before this broker time"},

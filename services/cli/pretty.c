@@ -1,14 +1,20 @@
 #include "cli/views.h"
 
+#include "ask/table.h"
 #include "base/text.h"
+#include "bus/json.h"
 #include "bus/json_field.h"
 #include "cli/table.h"
+#include "cli/zone.h"
+#include "hq/view.h"
 
 #include <google/protobuf/timestamp.pb-c.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #define DEPTH_MAX 16
+#define LINE_NAME 256
 #define BYTES_SHOWN ((size_t)32)
 
 /* `begun`: the first line has its indentation already. */
@@ -19,11 +25,6 @@ static void indent(struct vl_buf *out, unsigned depth)
 {
 	for (unsigned i = 0; i < depth; i++)
 		vl_buf_put_text(out, "  ");
-}
-
-static bool is_personal(const ProtobufCFieldDescriptor *field)
-{
-	return strcmp(field->name, "personal") == 0 || strcmp(field->name, "sealed_personal") == 0;
 }
 
 static void put_bytes(const ProtobufCBinaryData *bytes, struct vl_buf *out)
@@ -38,12 +39,13 @@ static void put_bytes(const ProtobufCBinaryData *bytes, struct vl_buf *out)
 		vl_buf_printf(out, "%s... (%zu bytes)", vl_hex(bytes->data, BYTES_SHOWN, text), bytes->len);
 }
 
+/* Without the enum's name in front. */
 static void put_enum(const ProtobufCEnumDescriptor *type, int number, struct vl_buf *out)
 {
-	const ProtobufCEnumValue *value = protobuf_c_enum_descriptor_get_value(type, number);
+	const char *name = vl_view_name(type, number);
 
-	if (value != NULL)
-		vl_buf_put_text(out, value->name);
+	if (name[0] != '\0')
+		vl_buf_put_text(out, name);
 	else
 		vl_buf_printf(out, "%d", number);
 }
@@ -99,7 +101,7 @@ static void put_timestamp(const Google__Protobuf__Timestamp *time, struct vl_buf
 {
 	char text[VL_TIME_TEXT];
 
-	vl_buf_put_text(out, vl_time_format((struct vl_time){time->seconds, time->nanos}, text));
+	vl_buf_put_text(out, cli_zone_format((struct vl_time){time->seconds, time->nanos}, text));
 }
 
 /* The value behind "name:", or in a list behind "-", to the end of its last line. */
@@ -109,7 +111,7 @@ static void put_value(const ProtobufCFieldDescriptor *field, const void *at, uns
 	const ProtobufCMessage *message =
 		field->type == PROTOBUF_C_TYPE_MESSAGE ? *(ProtobufCMessage *const *)at : NULL;
 
-	if (is_personal(field))
+	if (vl_ask_is_personal(field))
 		vl_buf_put_text(out, " (personal; not shown here)\n");
 	else if (field->type != PROTOBUF_C_TYPE_MESSAGE) {
 		vl_buf_put_byte(out, ' ');
@@ -186,6 +188,84 @@ static void put_message(const ProtobufCMessage *message, const char *without, un
 	}
 	if (begun && out->size == from)
 		vl_buf_put_byte(out, '\n');
+}
+
+/* -- in one line -- */
+
+static void put_line(const ProtobufCMessage *message, const char *before, unsigned depth, struct vl_buf *out);
+
+/* A text that has blanks in it is quoted. */
+static void put_line_value(const ProtobufCFieldDescriptor *field, const void *at, struct vl_buf *out)
+{
+	const char *text = field->type == PROTOBUF_C_TYPE_STRING ? *(char *const *)at : NULL;
+
+	if (field->type == PROTOBUF_C_TYPE_MESSAGE)
+		put_timestamp(*(const Google__Protobuf__Timestamp *const *)at, out);
+	else if (text != NULL && text[strcspn(text, " \"\t\n,")] != '\0')
+		vl_json_print_text(out, text, strlen(text));
+	else
+		put_scalar(field, at, out);
+}
+
+static void put_line_list(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field, struct vl_buf *out)
+{
+	const char *base = (const char *)message;
+	size_t count = *(const size_t *)(const void *)(base + field->quantifier_offset);
+	const char *items = *(const char *const *)(const void *)(base + field->offset);
+
+	if (field->type == PROTOBUF_C_TYPE_MESSAGE) {
+		vl_buf_printf(out, "[%zu]", count);
+		return;
+	}
+	for (size_t i = 0; i < count; i++) {
+		vl_buf_put_byte(out, i == 0 ? '=' : ',');
+		put_line_value(field, items + i * vl_json_value_size(field->type), out);
+	}
+}
+
+static void put_line_field(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field, const char *before,
+			   unsigned depth, struct vl_buf *out)
+{
+	const void *at = (const char *)message + field->offset;
+	bool repeated = field->label == PROTOBUF_C_LABEL_REPEATED;
+	char name[LINE_NAME];
+
+	(void)snprintf(name, sizeof(name), "%s%s", before, field->name);
+	if (!repeated && !vl_ask_is_personal(field) && field->type == PROTOBUF_C_TYPE_MESSAGE &&
+	    vl_json_form_of(field->descriptor) != VL_JSON_TIMESTAMP) {
+		(void)snprintf(name, sizeof(name), "%s%s.", before, field->name);
+		put_line(*(ProtobufCMessage *const *)at, name, depth + 1, out);
+		return;
+	}
+	vl_buf_put_text(out, out->size > 0 ? " " : "");
+	vl_buf_put_text(out, name);
+	if (vl_ask_is_personal(field)) {
+		vl_buf_put_text(out, "=(not shown)");
+	} else if (repeated) {
+		put_line_list(message, field, out);
+	} else {
+		vl_buf_put_byte(out, '=');
+		put_line_value(field, at, out);
+	}
+}
+
+static void put_line(const ProtobufCMessage *message, const char *before, unsigned depth, struct vl_buf *out)
+{
+	for (unsigned i = 0; i < message->descriptor->n_fields && depth <= DEPTH_MAX; i++) {
+		const ProtobufCFieldDescriptor *field = &message->descriptor->fields[i];
+		if (field->label == PROTOBUF_C_LABEL_REPEATED ? is_filled(message, field) : is_set(message, field))
+			put_line_field(message, field, before, depth, out);
+	}
+}
+
+void cli_pretty_line(const ProtobufCMessage *message, struct vl_buf *out)
+{
+	struct vl_buf line = {0};
+
+	put_line(message, "", 0, &line);
+	vl_buf_put(out, line.data, line.size);
+	out->failed = out->failed || vl_buf_failed(&line);
+	vl_buf_free(&line);
 }
 
 void cli_pretty(const ProtobufCMessage *message, const char *without, struct vl_buf *out)

@@ -1,4 +1,6 @@
+#include "ask/value.h"
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/text.h"
 #include "base/unicode.h"
 #include "bus/json.h"
@@ -6,7 +8,9 @@
 #include "cli/cli.h"
 #include "cli/table.h"
 #include "cli/views.h"
+#include "cli/zone.h"
 #include "hq/fold.h"
+#include "hq/fold/bind.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -26,6 +30,8 @@ struct entity {
 	struct vl_history_item *history;
 	size_t n_history, n_damaged;
 	struct vl_arena *arena;
+	struct vl_bound *bound;
+	struct vl_ask_tables *tables;
 };
 
 /* -- finding it -- */
@@ -137,11 +143,34 @@ static enum vl_err find(struct entity *e, const struct cli_options *options, str
 
 /* -- for people -- */
 
-static void print_violations(const ProtobufCMessage *row, struct vl_buf *out)
+/* A rule's words in the view's declaration; NULL where it is told in C alone. */
+static const char *words_of(const struct vl_kind *kind, const char *rule)
+{
+	for (const struct vl_rule *r = kind->rules; r != NULL && r->id != NULL; r++)
+		if (strcmp(r->id, rule) == 0)
+			return r->text;
+	return NULL;
+}
+
+static void print_violation(const struct vl_kind *kind, const Valise__V1__Violation *violation, struct vl_buf *out)
+{
+	const char *words = words_of(kind, violation->rule);
+	char id[VL_UUID_TEXT];
+
+	vl_buf_put_text(out, "  ");
+	cli_cell(out, violation->rule, strlen(violation->rule), 5, false);
+	if (words != NULL && strcmp(words, violation->detail) != 0)
+		vl_buf_printf(out, "%s: ", words);
+	cli_cell(out, violation->detail, strlen(violation->detail), 0, false);
+	if (violation->event.len == 16)
+		vl_buf_printf(out, " (event %s)", vl_uuid_format(violation->event.data, id));
+	vl_buf_put_byte(out, '\n');
+}
+
+static void print_violations(const struct vl_kind *kind, const ProtobufCMessage *row, struct vl_buf *out)
 {
 	const ProtobufCFieldDescriptor *field =
 		protobuf_c_message_descriptor_get_field_by_name(row->descriptor, VIOLATIONS);
-	char id[VL_UUID_TEXT];
 
 	if (field == NULL || field->label != PROTOBUF_C_LABEL_REPEATED ||
 	    field->descriptor != &valise__v1__violation__descriptor)
@@ -150,14 +179,8 @@ static void print_violations(const ProtobufCMessage *row, struct vl_buf *out)
 	size_t count = *(const size_t *)(const void *)(base + field->quantifier_offset);
 	Valise__V1__Violation *const *items = *(Valise__V1__Violation * *const *)(const void *)(base + field->offset);
 	vl_buf_printf(out, count > 0 ? "\nVIOLATIONS\n" : "\nno violations\n");
-	for (size_t i = 0; i < count; i++) {
-		vl_buf_put_text(out, "  ");
-		cli_cell(out, items[i]->rule, strlen(items[i]->rule), 5, false);
-		cli_cell(out, items[i]->detail, strlen(items[i]->detail), 0, false);
-		if (items[i]->event.len == 16)
-			vl_buf_printf(out, " (event %s)", vl_uuid_format(items[i]->event.data, id));
-		vl_buf_put_byte(out, '\n');
-	}
+	for (size_t i = 0; i < count; i++)
+		print_violation(kind, items[i], out);
 }
 
 static const char *short_name(const ProtobufCMessage *payload)
@@ -167,26 +190,94 @@ static const char *short_name(const ProtobufCMessage *payload)
 
 static void print_history(const struct entity *e, struct vl_buf *out)
 {
-	static const char *const titles[] = {"TIME", "MISSION", "EPOCH", "BATCH", "EVENT", "TYPE", "ACTOR", "ID"};
+	static const char *const titles[] = {"TIME", "MISSION", "EPOCH", "BATCH", "EVENT",
+					     "ID",   "ACTOR",   "TYPE",  "SAID"};
 	struct cli_table *table = cli_table_open(titles, sizeof(titles) / sizeof(titles[0]));
 	char text[VL_TIME_TEXT], id[VL_UUID_TEXT];
+	struct vl_buf said = {0};
 
 	if (table == NULL)
 		return;
 	for (size_t i = 0; i < e->n_history; i++) {
 		const struct vl_history_item *item = &e->history[i];
-		cli_table_put(table, vl_time_format(item->fact.occurred_at, text));
+		vl_buf_reset(&said);
+		if (item->fact.payload != NULL)
+			cli_pretty_line(item->fact.payload, &said);
+		cli_table_put(table, cli_zone_format(item->fact.occurred_at, text));
 		cli_table_put(table, item->fact.mission);
 		cli_table_printf(table, "%" PRIu64, item->place.epoch.n);
 		cli_table_printf(table, "%" PRIu64, item->place.seq.n);
 		cli_table_printf(table, "%" PRIu64, item->place.event.n);
-		cli_table_put(table, short_name(item->fact.payload));
-		cli_table_put(table, item->fact.actor != NULL ? item->fact.actor : "");
 		cli_table_put(table, item->fact.id != NULL ? vl_uuid_format(item->fact.id, id) : "");
+		cli_table_put(table, item->fact.actor != NULL ? item->fact.actor : "");
+		cli_table_put(table, short_name(item->fact.payload));
+		cli_table_put_bytes(table, vl_buf_bytes(&said));
 	}
+	vl_buf_free(&said);
 	vl_buf_put_byte(out, '\n');
 	cli_table_print(table, cli_bold(), out);
 	cli_table_close(table);
+}
+
+/* -- what is due -- */
+
+/* Whether the view says that something is due; true where it has no column for it. */
+static bool has_due(const struct entity *e, struct vl_time now)
+{
+	const struct vl_column *columns = e->view->kinds[e->kind].columns;
+	struct vl_buf cell = {0};
+	bool due = true;
+
+	for (size_t i = 0; columns[i].title != NULL; i++)
+		if (strcmp(columns[i].title, "DUE") == 0) {
+			vl_bound_cell(e->bound, e->kind, i, e->key, e->row, now, &cell);
+			due = cell.size > 0 && cell.data[0] >= '0' && cell.data[0] <= '9';
+		}
+	vl_buf_free(&cell);
+	return due;
+}
+
+/* A value of a clock, by its column's name; none where clocks of this kind have no such column. */
+static struct vl_ask_value clock_value(const struct vl_ask_walk *walk, const char *name)
+{
+	struct vl_ask_value value = {.none = true};
+
+	for (size_t i = 0; i < walk->table->n_columns; i++)
+		if (strcmp(walk->table->columns[i].name, name) == 0)
+			vl_ask_read(walk, &walk->table->columns[i], "", &value);
+	return value;
+}
+
+static void print_clock(const struct vl_ask_walk *walk, struct vl_time now, struct vl_buf *out)
+{
+	struct vl_ask_value due = clock_value(walk, "due_at"), name = clock_value(walk, "clock");
+	char text[VL_TIME_TEXT];
+
+	if (due.none || !clock_value(walk, "met_at").none || !clock_value(walk, "void_at").none)
+		return;
+	if (name.none)
+		name = clock_value(walk, "name");
+	vl_buf_put_text(out, "  ");
+	cli_cell(out, (const char *)name.bytes.data, name.bytes.size, 20, false);
+	vl_buf_printf(out, " %s%s\n", cli_zone_format(due.time, text),
+		      vl_time_compare(due.time, now) < 0 ? " overdue" : "");
+}
+
+/* Each time limit that is neither met nor void. */
+static void print_due(const struct entity *e, struct vl_buf *out)
+{
+	struct vl_time now = vl_clock_now(&vl_clock_system);
+	struct vl_buf lines = {0};
+	struct vl_ask_field due;
+	struct vl_ask_walk walk;
+
+	if (!vl_ask_field_find(e->tables, e->index, e->kind, "clocks_due_at", &due) || !has_due(e, now))
+		return;
+	for (bool more = vl_ask_first(&walk, due.table, e->row); more; more = vl_ask_next(&walk))
+		print_clock(&walk, now, &lines);
+	vl_buf_put_text(out, lines.size > 0 ? "\nDUE\n" : "");
+	vl_buf_put(out, lines.data, lines.size);
+	vl_buf_free(&lines);
 }
 
 static void print_entity(const struct entity *e, struct vl_buf *out)
@@ -195,7 +286,8 @@ static void print_entity(const struct entity *e, struct vl_buf *out)
 	vl_name_put(out, vl_bytes_of(e->key));
 	vl_buf_printf(out, "  %s\n\n", e->view->lane);
 	cli_pretty(e->row, VIOLATIONS, out);
-	print_violations(e->row, out);
+	print_due(e, out);
+	print_violations(&e->view->kinds[e->kind], e->row, out);
 	if (e->n_history > 0)
 		print_history(e, out);
 }
@@ -246,6 +338,12 @@ int cli_show(const struct cli_options *options)
 	e.view = vl_views[e.index];
 	e.key = vl_entity_key(options->args[0], e.room);
 	if (err == VL_OK)
+		err = cli_zone_set(options->zone, &why);
+	if (err == VL_OK)
+		err = cli_views_bind(e.view, &e.bound, &why);
+	if (err == VL_OK && (e.tables = vl_ask_tables_open()) == NULL)
+		err = VL_ERR_NOMEM;
+	if (err == VL_OK)
 		err = cli_views_open(options, &views, &why);
 	if (err == VL_OK)
 		err = find(&e, options, views.txn, &why);
@@ -262,6 +360,8 @@ int cli_show(const struct cli_options *options)
 	if (err == VL_OK && e.n_damaged > 0)
 		code = cli_views_damaged("events of it", e.n_damaged);
 	vl_buf_free(&out);
+	vl_view_unbind(e.bound);
+	vl_ask_tables_close(e.tables);
 	vl_arena_close(e.arena);
 	return code;
 }

@@ -94,11 +94,15 @@ const struct cli_verb cli_noun_verbs[] = {
 	{
 		.name = "show",
 		.args = "KEY",
-		.about = "Show one row whole, what the facts in it break (its violations), and every signed event "
-			 "behind\n"
-			 "it. -o json gives {\"key\",\"kind\",\"lane\",\"row\",\"history\"}, the events whole.\n"
+		.about = "Show one row whole, what is due, what the facts in it break (its violations, in the rule's "
+			 "words),\n"
+			 "and every signed event behind it with what it said. Personal parts are left out. Times are "
+			 "to the\n"
+			 "second, in the host's zone or in --zone.\n"
+			 "-o json gives {\"key\",\"kind\",\"lane\",\"row\",\"history\"}, the events whole and the "
+			 "times exact.\n"
 			 "Without --kind the key is looked for in every kind, the one that ls lists first.",
-		.options = CLI_OPT_VIEWS | CLI_OPT_OUTPUT | CLI_OPT_KIND,
+		.options = CLI_OPT_VIEWS | CLI_OPT_OUTPUT | CLI_OPT_KIND | CLI_OPT_ZONE,
 		.min_args = 1,
 		.max_args = 1,
 		.run = cli_show,

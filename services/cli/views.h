@@ -44,4 +44,8 @@ int cli_show(const struct cli_options *options);
  * shown, and the field named `without` (may be NULL) is passed over at the top. */
 void cli_pretty(const ProtobufCMessage *message, const char *without, struct vl_buf *out);
 
+/* The same in one line: "type=ARREST_DETENTION persons=2 legs[2]"; of a list of messages only how
+ * many there are. */
+void cli_pretty_line(const ProtobufCMessage *message, struct vl_buf *out);
+
 #endif

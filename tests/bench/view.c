@@ -239,21 +239,35 @@ void __wrap_vl_txn_put(struct vl_txn *txn, unsigned db, struct vl_bytes key, str
 	__real_vl_txn_put(txn, db, key, value);
 }
 
-/* The cursor that was opened last, and where. */
-static struct vl_cursor *opened;
-static unsigned opened_in;
+/* The cursors that were opened last, and where. */
+#define CURSORS 64
+static struct {
+	const struct vl_cursor *cursor;
+	unsigned db;
+} opened[CURSORS];
+static size_t n_opened;
 
 struct vl_cursor *__wrap_vl_cursor_open(struct vl_txn *txn, unsigned db)
 {
-	opened_in = db;
-	opened = __real_vl_cursor_open(txn, db);
-	return opened;
+	struct vl_cursor *cursor = __real_vl_cursor_open(txn, db);
+
+	opened[n_opened % CURSORS].cursor = cursor;
+	opened[n_opened++ % CURSORS].db = db;
+	return cursor;
+}
+
+static unsigned db_of(const struct vl_cursor *cursor)
+{
+	for (size_t i = n_opened; i > 0 && i + CURSORS > n_opened; i--)
+		if (opened[(i - 1) % CURSORS].cursor == cursor)
+			return opened[(i - 1) % CURSORS].db;
+	must(0, "tell which database a cursor is in");
+	return 0;
 }
 
 bool __wrap_vl_cursor_insert(struct vl_cursor *cursor, struct vl_bytes key, struct vl_bytes value)
 {
-	must(cursor == opened, "tell which database a cursor is in");
-	trace(PUT, opened_in, key, value);
+	trace(PUT, db_of(cursor), key, value);
 	return __real_vl_cursor_insert(cursor, key, value);
 }
 

@@ -329,6 +329,11 @@ def test_views_ls_and_show(place):
     assert place.hq.show("evacuation", "LEG-1")["kind"] == "leg"
     text = valise.valise("case", "show", "SD-3", "--views", place.hq.views).stdout
     assert "SD-3" in text and "CaseOpened" in text and MISSION in text
+    text = valise.valise("case", "show", "SD-3", "--zone", "+05:45", "--views", place.hq.views).stdout
+    assert re.search(r"^opened_at: \S+T\d\d:\d\d:\d\d\+05:45$", text, re.M)
+    assert re.search(r"^\S+\+05:45 .* CaseOpened +type=.*personal=\(not shown\)", text, re.M)
+    assert "confidential" not in text and "CASE_STATE_" not in text
+    refused(place, 2, "case", "show", "--views", "{views}", "--zone", "Mars/Base", "SD-3", talk="no time zone")
 
 
 def test_ls_and_query_answer_questions(place):
