@@ -279,6 +279,22 @@ static void *feed(void *context)
 	return NULL;
 }
 
+/* FLASH stands in no line with anything else, and nothing is taken for which there is no room yet: so nobody's bulk holds up the rest. */
+static bool is_apart(void *context, const char *topic)
+{
+	const struct vl_lane *lane = vl_lane_find(topic, strlen(topic));
+
+	(void)context;
+	return lane != NULL && lane->precedence == VL_FLASH;
+}
+
+static bool has_room(void *context, const char *topic, int32_t partition)
+{
+	const struct vl_feed *f = context;
+
+	return vl_verifier_has_room(f->verifier, topic, partition);
+}
+
 /* -- opening and closing -- */
 
 static void free_feed(struct vl_feed *f)
@@ -328,6 +344,8 @@ enum vl_err vl_feed_open(struct vl_store *store, struct vl_verifier *verifier, c
 	enum vl_err err = f->topics != NULL ? forget_waiting(store, why) : VL_ERR_NOMEM;
 	if (err == VL_OK)
 		err = vl_reader_open(pairs, n_pairs, &f->reader, why);
+	if (err == VL_OK)
+		err = vl_reader_set_room(f->reader, &(struct vl_consumer_room){is_apart, has_room, f});
 	if (err == VL_OK)
 		err = vl_consumer_open(pairs, n_pairs, &f->asker, why);
 	if (err == VL_OK && pthread_create(&f->thread, NULL, feed, f) != 0)

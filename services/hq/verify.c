@@ -9,12 +9,15 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
-#define SLOTS (2 * VL_VERIFIER_TAKE)
+#define SPARE 64 /* slots for partitions that have nothing here */
+#define SLOTS (2 * VL_VERIFIER_TAKE + SPARE)
 #define MAX_THREADS 16
 #define RETRY_MS 100
-#define MOST_BYTES ((size_t)32 << 20) /* of records in the verifier, and one more */
+#define MOST_BYTES ((size_t)32 << 20) /* of records in the verifier, and one more of each partition */
+#define PART_BYTES ((size_t)16 << 20) /* of one partition, and one more */
 #define KEPT_BYTES ((size_t)64 << 10) /* a slot that unpacked a greater record gives its memory back */
 
 enum state { EMPTY, WAITING, UNDER_WAY, JUDGED };
@@ -188,16 +191,47 @@ enum vl_err vl_verifier_renew(struct vl_verifier *v, struct vl_ring *keys)
 	return VL_OK;
 }
 
-static bool has_room(const struct vl_verifier *v, const struct vl_record *record)
+/* What of one partition is here. */
+static size_t bytes_of(const struct vl_verifier *v, struct vl_bytes topic, int32_t partition, size_t *count)
 {
-	return v->n_free > 0 && (v->n_free == SLOTS || v->bytes + record->value.size <= MOST_BYTES);
+	size_t bytes = 0;
+
+	*count = 0;
+	for (size_t i = 0; i < SLOTS; i++) {
+		const struct vl_record *record = v->slots[i].state != EMPTY ? v->slots[i].job.record : NULL;
+		if (record == NULL || record->partition != partition || record->topic.size != topic.size ||
+		    memcmp(record->topic.data, topic.data, topic.size) != 0)
+			continue;
+		bytes += record->value.size;
+		++*count;
+	}
+	return bytes;
+}
+
+static bool has_room(const struct vl_verifier *v, struct vl_bytes topic, int32_t partition)
+{
+	size_t count;
+
+	if (v->n_free > SPARE && v->bytes < MOST_BYTES && v->bytes < PART_BYTES)
+		return true;
+	size_t bytes = bytes_of(v, topic, partition, &count);
+	return v->n_free > (count > 0 ? SPARE : 0) && (count == 0 || (v->bytes < MOST_BYTES && bytes < PART_BYTES));
+}
+
+bool vl_verifier_has_room(struct vl_verifier *v, const char *topic, int32_t partition)
+{
+	pthread_mutex_lock(&v->lock);
+	bool room =
+		topic != NULL ? has_room(v, vl_bytes_of(topic), partition) : v->n_free > SPARE && v->bytes < MOST_BYTES;
+	pthread_mutex_unlock(&v->lock);
+	return room;
 }
 
 /* With the lock. False after stop. Where memory is short for a queue more it is tried again: no record may be left out. */
 static bool find_slot(struct vl_verifier *v, const struct vl_record *record, bool again)
 {
 	while (!v->stop) {
-		bool room = has_room(v, record);
+		bool room = has_room(v, record->topic, record->partition);
 		unsigned slot = room ? v->free[v->n_free - 1] : 0;
 		if (room && (again || vl_marks_put(v->marks, slot, record)) &&
 		    vl_turns_put(v->turns, slot, record->topic, record->partition, record->key))

@@ -46,6 +46,10 @@ void vl_verifier_close(struct vl_verifier *verifier);
  * the thread that takes records out, when all it took are done. */
 enum vl_err vl_verifier_renew(struct vl_verifier *verifier, struct vl_ring *ring) VL_CHECKED;
 
+/* Whether the next put of a record of that partition, or with NULL of any, need not wait. There is always room for one record of each
+ * partition, so that no partition that has many waits in front of another. */
+bool vl_verifier_has_room(struct vl_verifier *verifier, const char *topic, int32_t partition);
+
 /* Hand a record over, which lives until `release(owner)`; waits while there is no room. False, and
  * the record is released, once vl_verifier_stop was called. */
 bool vl_verifier_put(struct vl_verifier *verifier, const struct vl_record *record, void (*release)(void *owner),

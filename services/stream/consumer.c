@@ -1,6 +1,8 @@
 #include "stream/stream.h"
 
+#include "base/clock.h"
 #include "base/log.h"
+#include "stream/apart.h"
 #include "stream/handle.h"
 #include "stream/wall.h"
 
@@ -21,8 +23,8 @@ _Static_assert(VL_OFFSET_LAST == RD_KAFKA_OFFSET_TAIL(1), "one number for both")
  * group's coordinator, but joins and commits only when told to. */
 static const struct vl_conf_pair defaults[] = {
 	{"group.id", "valise"},
-	{"queued.max.messages.kbytes", "16384"},
-	{"fetch.message.max.bytes", "1048576"},
+	{"queued.max.messages.kbytes", "8192"},
+	{"fetch.message.max.bytes", "4194304"},
 	{"fetch.max.bytes", "8388608"},
 	{"receive.message.max.bytes", "120000000"},
 	{"fetch.wait.max.ms", "50"},
@@ -50,6 +52,9 @@ struct vl_consumer {
 	rd_kafka_t *rk;
 	atomic_size_t holders;
 	bool abandoned;
+	struct vl_apart *apart; /* NULL: all stand in one line */
+	struct vl_consumer_room room;
+	bool others_next; /* the last message was of one that is apart */
 };
 
 struct vl_message {
@@ -72,7 +77,9 @@ static void *destroy(void *context)
 {
 	struct vl_consumer *consumer = context;
 
+	vl_apart_leave(consumer->apart);
 	rd_kafka_destroy(consumer->rk);
+	vl_apart_close(consumer->apart);
 	free(consumer);
 	return NULL;
 }
@@ -148,12 +155,25 @@ enum vl_err vl_consumer_assign(struct vl_consumer *consumer, const struct vl_pos
 {
 	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)count);
 
+	for (size_t i = 0; consumer->apart != NULL && i < count; i++)
+		if (consumer->room.apart(consumer->room.context, positions[i].topic) &&
+		    !vl_apart_add(consumer->apart, positions[i].topic, positions[i].partition)) {
+			rd_kafka_topic_partition_list_destroy(list);
+			return VL_ERR_NOMEM;
+		}
 	for (size_t i = 0; i < count; i++)
 		rd_kafka_topic_partition_list_add(list, positions[i].topic, positions[i].partition)->offset =
 			positions[i].offset;
 	rd_kafka_resp_err_t code = rd_kafka_assign(consumer->rk, list);
 	rd_kafka_topic_partition_list_destroy(list);
 	return code == RD_KAFKA_RESP_ERR_NO_ERROR ? VL_OK : vl_handle_fail(why, code, "assign", NULL);
+}
+
+enum vl_err vl_consumer_set_room(struct vl_consumer *consumer, const struct vl_consumer_room *room)
+{
+	consumer->room = *room;
+	consumer->apart = vl_apart_open(consumer->rk);
+	return consumer->apart != NULL ? VL_OK : VL_ERR_NOMEM;
 }
 
 /* -- messages -- */
@@ -269,6 +289,48 @@ static enum vl_err judge_complaint(struct vl_handle *handle, struct vl_position 
 	return vl_handle_fail(why, code, NULL, handle->last);
 }
 
+static rd_kafka_message_t *next_of_others(struct vl_consumer *consumer, bool *left)
+{
+	if (consumer->room.has(consumer->room.context, NULL, 0))
+		return rd_kafka_consumer_poll(consumer->rk, 0);
+	*left = true;
+	return NULL;
+}
+
+/* Those that are apart and the others take turns. */
+static rd_kafka_message_t *next_in_turn(struct vl_consumer *consumer, bool *left)
+{
+	rd_kafka_message_t *got = consumer->others_next ? next_of_others(consumer, left) : NULL;
+
+	if (got == NULL) {
+		got = vl_apart_next(consumer->apart, &consumer->room, left);
+		consumer->others_next = got != NULL;
+		return got != NULL ? got : next_of_others(consumer, left);
+	}
+	consumer->others_next = false;
+	return got;
+}
+
+#define ROOM_MS 2 /* between looks for room */
+
+static rd_kafka_message_t *poll_handle(struct vl_consumer *consumer, int timeout_ms)
+{
+	int64_t until = vl_monotonic_ms() + timeout_ms;
+	rd_kafka_message_t *got = NULL;
+
+	if (consumer->apart == NULL)
+		return rd_kafka_consumer_poll(consumer->rk, timeout_ms);
+	for (bool last = false; !last;) {
+		bool left = false;
+		got = next_in_turn(consumer, &left);
+		int64_t wait = until - vl_monotonic_ms();
+		last = got != NULL || wait <= 0 || consumer->handle.partition != RD_KAFKA_RESP_ERR_NO_ERROR;
+		if (!last)
+			vl_apart_wait(consumer->apart, left && wait > ROOM_MS ? ROOM_MS : (int)wait);
+	}
+	return got;
+}
+
 enum vl_err vl_consumer_poll(struct vl_consumer *consumer, int timeout_ms, struct vl_message **message,
 			     struct vl_position *at, struct vl_why *why)
 {
@@ -276,7 +338,7 @@ enum vl_err vl_consumer_poll(struct vl_consumer *consumer, int timeout_ms, struc
 
 	if (at != NULL)
 		at->topic[0] = '\0';
-	rd_kafka_message_t *got = rd_kafka_consumer_poll(consumer->rk, timeout_ms);
+	rd_kafka_message_t *got = poll_handle(consumer, timeout_ms);
 
 	*message = NULL;
 	if (got == NULL && handle->partition != RD_KAFKA_RESP_ERR_NO_ERROR)

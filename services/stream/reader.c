@@ -48,6 +48,7 @@ struct vl_reader {
 	const struct vl_conf_pair *pairs;
 	size_t n_pairs;
 	struct vl_consumer *consumer;
+	struct vl_consumer_room room; /* where `has` is not NULL */
 	struct shelf *shelves;
 	size_t n_shelves, n_parts, n_sick;
 	struct part *wards[WARDS];
@@ -200,6 +201,12 @@ enum vl_err vl_reader_open(const struct vl_conf_pair *pairs, size_t n_pairs, str
 	return VL_OK;
 }
 
+enum vl_err vl_reader_set_room(struct vl_reader *r, const struct vl_consumer_room *room)
+{
+	r->room = *room;
+	return vl_consumer_set_room(r->consumer, room);
+}
+
 static void free_part(struct vl_reader *r, struct part *part, void *context)
 {
 	(void)context;
@@ -263,6 +270,8 @@ static enum vl_err settle(struct vl_reader *r, int64_t now_ms, struct vl_why *wh
 		r->renew = false;
 		r->renewed_ms = now_ms;
 		err = vl_consumer_open(r->pairs, r->n_pairs, &r->consumer, why);
+		if (err == VL_OK && r->room.has != NULL)
+			err = vl_consumer_set_room(r->consumer, &r->room);
 		r->reassign = true;
 	}
 	if (err == VL_OK && r->consumer != NULL && r->reassign && !r->renew) {
@@ -402,7 +411,7 @@ static enum vl_err step_ward(struct vl_reader *r, struct part *part, int64_t now
 {
 	struct vl_ward_word word;
 
-	if (part == NULL)
+	if (part == NULL || (r->room.has != NULL && !r->room.has(r->room.context, NULL, 0)))
 		return VL_ERR_TIMEOUT;
 	int64_t calm_ms = vl_ward_calm_since(part->ward);
 	if (calm_ms != INT64_MAX && now_ms - calm_ms >= CALM_MS) {

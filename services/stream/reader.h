@@ -41,6 +41,10 @@ enum vl_err vl_reader_open(const struct vl_conf_pair *pairs, size_t n_pairs, str
 			   struct vl_why *why) VL_CHECKED;
 void vl_reader_close(struct vl_reader *reader);
 
+/* Before the first put: who is read apart from the others, and where there is room (vl_consumer_set_room). What is read because something
+ * is wrong with it counts among the others. NOMEM. */
+enum vl_err vl_reader_set_room(struct vl_reader *reader, const struct vl_consumer_room *room) VL_CHECKED;
+
 /* Read a partition from there on, whatever was before; `owner` comes back with its news. NOMEM. */
 enum vl_err vl_reader_put(struct vl_reader *reader, const struct vl_position *position, void *owner) VL_CHECKED;
 

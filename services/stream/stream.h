@@ -101,6 +101,17 @@ void vl_consumer_abandon(struct vl_consumer *consumer);
 enum vl_err vl_consumer_assign(struct vl_consumer *consumer, const struct vl_position *positions, size_t count,
 			       struct vl_why *why) VL_CHECKED;
 
+/* Whose partitions stand in no line with others', and whether there is room for a record of one; with a topic of NULL, of any of the
+ * others. Where there is none, what is fetched waits, and so does what librdkafka says by the way. */
+struct vl_consumer_room {
+	bool (*apart)(void *context, const char *topic);
+	bool (*has)(void *context, const char *topic, int32_t partition);
+	void *context;
+};
+
+/* Before the first assign. `room` is copied. NOMEM. */
+enum vl_err vl_consumer_set_room(struct vl_consumer *consumer, const struct vl_consumer_room *room) VL_CHECKED;
+
 /* The next message, to be freed by the caller; messages may be freed from any thread. TIMEOUT: nothing came. END: a partition's end was
  * reached for now, `*at` says which and its next offset. UNREACHABLE: no broker answers; go on polling. NOT_FOUND: `*at`
  * is an offset or a topic that is not there (any more); it is not skipped or reset. Other errors of one partition name it in `*at`

@@ -144,6 +144,37 @@ static void test_pump_applies_what_is_ready(void **state)
 	vl_verifier_close(verifier);
 }
 
+/* One partition has as much as may be here; another has room all the same, and so have the others together. */
+static void test_no_partition_takes_all_room(void **state)
+{
+	struct world *w = *state;
+	struct sender bulk = world_sender(w, "CN-AA-EMB"), other = world_sender(w, "CN-SD-EMB");
+	struct sent *last = open_case(&other, 1, "X-1", 100);
+	struct vl_verifier *verifier;
+	int64_t n = 0;
+
+	assert_int_equal(vl_verifier_open(ring_of(w), 2, &verifier, NULL), VL_OK);
+	for (; vl_verifier_has_room(verifier, LANE, 0); n++) {
+		struct sent *sent = open_case(&bulk, (uint64_t)n + 10, "X-1", 100);
+		sent->record.offset = n;
+		assert_true(n < 10000 && vl_verifier_put(verifier, &sent->record, release, NULL));
+	}
+	assert_true(n >= VL_VERIFIER_TAKE);
+	assert_false(vl_verifier_has_room(verifier, NULL, 0));
+	assert_true(vl_verifier_has_room(verifier, LANE, 1));
+	assert_true(vl_verifier_has_room(verifier, "consular.evacuation.v1", 0));
+	/* It does not wait, and is among the next two. */
+	last->record.partition = 1;
+	assert_true(vl_verifier_put(verifier, &last->record, release, NULL));
+	while (!vl_verifier_judged(verifier))
+		(void)sched_yield();
+	const struct vl_job *first = vl_verifier_next(verifier, 10000), *second = vl_verifier_next(verifier, 10000);
+	assert_true(first->record == &last->record || second->record == &last->record);
+	vl_verifier_done(verifier);
+	assert_true(vl_verifier_has_room(verifier, LANE, 0));
+	vl_verifier_close(verifier);
+}
+
 /* One record in each transaction. */
 static void apply_until(struct world *w, struct vl_verifier *verifier, const char *whose)
 {
@@ -212,7 +243,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_order_in_is_order_out),        TEST(test_stop_releases_all),
 		TEST(test_renewed_ring_is_in_force),     TEST(test_pump_applies_what_is_ready),
-		TEST(test_nobody_stands_behind_another),
+		TEST(test_nobody_stands_behind_another), TEST(test_no_partition_takes_all_room),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

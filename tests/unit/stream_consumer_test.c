@@ -31,6 +31,20 @@ static void fill(struct mock *mock, const char *topic, unsigned count)
 	vl_producer_close(producer, 0);
 }
 
+static void fill_partition(struct mock *mock, const char *topic, int32_t partition, unsigned count)
+{
+	struct acks acks = {0};
+	struct vl_producer *producer = mock_producer(mock, &acks, TAGS, MANY);
+	struct vl_why why = {0};
+
+	for (unsigned i = 0; i < count; i++)
+		assert_int_equal(vl_producer_send_to(producer, topic, partition, vl_bytes_of("HQ"),
+						     vl_bytes_of("value"), NULL, 0, i, &why),
+				 VL_OK);
+	mock_drain(producer, &acks, count);
+	vl_producer_close(producer, 0);
+}
+
 static void assign(struct vl_consumer *consumer, const char *topic, int32_t partition, int64_t offset)
 {
 	struct vl_position at = {.partition = partition, .offset = offset};
@@ -439,6 +453,80 @@ static int teardown(void **state)
 
 #define ON_MOCK(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
+/* Who has room, as the test says. */
+struct room {
+	bool others, flash[2];
+};
+
+static bool is_apart(void *context, const char *topic)
+{
+	(void)context;
+	return strcmp(topic, "consular.evacuation.v1") == 0;
+}
+
+static bool has_room(void *context, const char *topic, int32_t partition)
+{
+	const struct room *room = context;
+
+	return topic == NULL ? room->others : room->flash[partition];
+}
+
+/* Messages of those that have room, up to `count`; how many were of the topic that is apart. */
+static unsigned take(struct vl_consumer *consumer, unsigned count, int64_t offsets[3])
+{
+	unsigned apart = 0;
+
+	for (unsigned n = 0; n < count;) {
+		struct vl_message *message;
+		struct vl_why why = {0};
+		enum vl_err err = next(consumer, &message, NULL, &why);
+		if (err == VL_ERR_END)
+			continue;
+		assert_int_equal(err, VL_OK);
+		const struct vl_record *record = vl_message_record(message);
+		bool flash = !vl_bytes_are(record->topic, TOPIC);
+		int64_t *at = &offsets[flash ? 1 + record->partition : 0];
+		assert_int_equal(record->offset, (*at)++);
+		apart += flash;
+		vl_message_free(message);
+		n++;
+	}
+	return apart;
+}
+
+/* What is apart stands in no line with the rest, each partition of it neither, and nothing is lost of what had to wait. */
+static void apart_is_apart(void **state)
+{
+	static const char flash[] = "consular.evacuation.v1";
+	struct mock *mock = *state;
+	struct room has = {.flash = {true, true}};
+	struct vl_position at[3] = {{TOPIC, 0, 0}, {"consular.evacuation.v1", 0, 0}, {"consular.evacuation.v1", 1, 0}};
+	int64_t next_offset[3] = {0};
+	struct vl_why why = {0};
+
+	mock_topic(mock, TOPIC, 1);
+	mock_topic(mock, flash, 2);
+	fill(mock, TOPIC, 50);
+	fill_partition(mock, flash, 0, 20);
+	fill_partition(mock, flash, 1, 20);
+	struct vl_consumer *consumer = open_consumer(mock);
+	assert_int_equal(vl_consumer_set_room(consumer, &(struct vl_consumer_room){is_apart, has_room, &has}), VL_OK);
+	assert_int_equal(vl_consumer_assign(consumer, at, 3, &why), VL_OK);
+	assert_int_equal(take(consumer, 10, next_offset), 10);
+	/* One of its partitions has no more room. */
+	has.flash[0] = false;
+	unsigned left = (unsigned)(20 - next_offset[2]);
+	assert_int_equal(take(consumer, left, next_offset), left);
+	assert_int_equal(next_offset[2], 20);
+	/* Nor has it any, and the others have: then all of it. */
+	has = (struct room){.others = true};
+	assert_int_equal(take(consumer, 20, next_offset), 0);
+	has.flash[0] = true;
+	left = (unsigned)(20 - next_offset[1]);
+	assert_int_equal(take(consumer, 30 + left, next_offset), left);
+	vl_consumer_close(consumer);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -451,6 +539,7 @@ int main(void)
 		ON_MOCK(a_topic_that_is_not_there_is_told),
 		ON_MOCK(a_lost_broker_is_unreachable_until_it_is_back),
 		ON_MOCK(a_message_outlives_its_consumer),
+		ON_MOCK(apart_is_apart),
 		ON_MOCK(an_abandoned_one_goes_by_itself),
 		ON_MOCK(questions_are_answered),
 		ON_MOCK(questions_end_in_time),
