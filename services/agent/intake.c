@@ -15,7 +15,6 @@
 /* Before the mission's own, which may say otherwise. */
 static const struct vl_conf_pair thin[] = {
 	{"queued.max.messages.kbytes", "256"},
-	{"fetch.message.max.bytes", "1048576"},
 	{"fetch.wait.max.ms", "10000"},
 };
 #define N_THIN (sizeof(thin) / sizeof(thin[0]))

@@ -23,8 +23,8 @@ _Static_assert(VL_OFFSET_LAST == RD_KAFKA_OFFSET_TAIL(1), "one number for both")
  * group's coordinator, but joins and commits only when told to. */
 static const struct vl_conf_pair defaults[] = {
 	{"group.id", "valise"},
-	{"queued.max.messages.kbytes", "8192"},
-	{"fetch.message.max.bytes", "4194304"},
+	{"queued.max.messages.kbytes", "16384"},
+	{"fetch.message.max.bytes", "1048576"},
 	{"fetch.max.bytes", "8388608"},
 	{"receive.message.max.bytes", "120000000"},
 	{"fetch.wait.max.ms", "50"},
