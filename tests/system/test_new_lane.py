@@ -40,8 +40,9 @@ def test_a_lane_is_a_proto_a_declaration_and_a_topic(world, programs):
     views = "--views", hq.views
 
     listed = command("loan", "ls", *views).stdout
-    assert [line.split()[:3] for line in listed.splitlines()[1:]] == [["LN-1", "PAID", "SD"], ["LN-2", "REQUESTED", "SD"]]
-    assert "repay overdue since 2026-06-01T00:00:00Z" in listed and listed.splitlines()[2].endswith("L1")
+    # What breaks a rule comes first.
+    assert [line.split()[:3] for line in listed.splitlines()[1:]] == [["LN-2", "REQUESTED", "SD"], ["LN-1", "PAID", "SD"]]
+    assert "repay overdue since 2026-06-01T00:00:00Z" in listed and listed.splitlines()[1].endswith("L1")
     shown = command("loan", "show", "LN-1", *views).stdout
     assert "LoanPaid" in shown and "no violations" in shown
     assert hq.show("loan", "LN-2")["row"]["violations"][0]["rule"] == "L1"
@@ -52,6 +53,10 @@ def test_a_lane_is_a_proto_a_declaration_and_a_topic(world, programs):
     explained = command("view", "explain", "loan").stdout
     assert "rule L2: more came back than was paid when too_much()" in explained
     assert "clock 'answer': 259200 s from LoanRequested, met by LoanApproved, void by LoanRefused" in explained
+
+    asked = command("query", "SELECT key, state, country, paid FROM loan ORDER BY key", "-o", "csv", *views).stdout
+    assert asked.splitlines()[1:] == ["LN-1,PAID,SD,80000", "LN-2,REQUESTED,SD,100"]
+    assert "LN-2" in command("loan", "ls", "--where", "paid=100", *views).stdout
 
     before = command("view", "digest", LANE, *views).stdout
     hq.stop()

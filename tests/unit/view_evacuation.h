@@ -129,7 +129,7 @@ static inline int64_t by_disposition(const EV(OperationRow) *row, EV(Disposition
 static inline int64_t broken(const EV(OperationRow) *row, const char *rule)
 {
 	for (size_t i = 0; i < row->n_violations_by_rule; i++) {
-		if (strcmp(row->violations_by_rule[i]->rule, rule) == 0)
+		if (strcmp(row->violations_by_rule[i]->name, rule) == 0)
 			return row->violations_by_rule[i]->count;
 	}
 	return 0;

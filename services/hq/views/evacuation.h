@@ -73,7 +73,7 @@ void vl_evacuation_count_rules(struct vl_fold *fold, unsigned kind, const char *
  * tallies "violation/..." of the entity being folded. */
 struct evacuation_rules {
 	size_t count;
-	EV(RuleCount) **items;
+	Valise__V1__Count **items;
 	int64_t total;
 };
 void vl_evacuation_add_rules(struct vl_fold *fold, size_t count, Valise__V1__Violation *const *violations,

@@ -3,38 +3,14 @@
  */
 #include "evacuation.h"
 
+#include "consular/evacuation/v1/short.h"
+
 #include <inttypes.h>
 #include <string.h>
 
 /* The head of a cell's function. */
 #define CELL(name) \
 	static void name(const char *key, const ProtobufCMessage *row, struct vl_time now, struct vl_buf *out)
-
-/* A column that shows one field as it stands. */
-#define NUMBER(name, type, field)                                                        \
-	CELL(name)                                                                       \
-	{                                                                                \
-		(void)key, (void)now;                                                    \
-		vl_buf_printf(out, "%" PRId64, (int64_t)((const EV(type) *)row)->field); \
-	}
-#define TEXT(name, type, field)                                       \
-	CELL(name)                                                    \
-	{                                                             \
-		(void)key, (void)now;                                 \
-		vl_buf_put_text(out, ((const EV(type) *)row)->field); \
-	}
-#define CONSTANT(name, type, field, enumeration)                                                                \
-	CELL(name)                                                                                              \
-	{                                                                                                       \
-		(void)key, (void)now;                                                                           \
-		vl_buf_put_text(out, vl_view_name(&EV_TYPE(enumeration), (int)((const EV(type) *)row)->field)); \
-	}
-
-static void put_rules(struct vl_buf *out, size_t count, EV(RuleCount) *const *rules)
-{
-	for (size_t i = 0; i < count; i++)
-		vl_buf_printf(out, "%s%s:%" PRId64, i == 0 ? "" : " ", rules[i]->rule, rules[i]->count);
-}
 
 /* Each rule once, in the order listed. */
 static void put_violations(struct vl_buf *out, size_t count, Valise__V1__Violation *const *violations)
@@ -60,73 +36,50 @@ static void put_violations(struct vl_buf *out, size_t count, Valise__V1__Violati
 		(void)key, (void)now;                                                                            \
 		put_violations(out, ((const EV(type) *)row)->n_violations, ((const EV(type) *)row)->violations); \
 	}
-#define RULES(name, type)                                                     \
-	CELL(name)                                                            \
-	{                                                                     \
-		(void)key, (void)now;                                         \
-		put_rules(out, ((const EV(type) *)row)->n_violations_by_rule, \
-			  ((const EV(type) *)row)->violations_by_rule);       \
-	}
 
 /* -- registrar -- */
 
-TEXT(registrar_mission, RegistrarRow, mission)
-
 const struct vl_column vl_evacuation_registrar_columns[] = {
-	{"REFERENCE", vl_view_put_key},
-	{"REGISTERED BY", registrar_mission},
-	{NULL, NULL},
+	KEY_COLUMN("REFERENCE"),
+	COLUMN("REGISTERED BY", RegistrarRow, mission),
+	END,
 };
 
 /* -- itinerary -- */
 
-TEXT(itinerary_operation, ItineraryRow, operation)
-NUMBER(itinerary_departed, ItineraryRow, departed)
-NUMBER(itinerary_closed, ItineraryRow, closed)
-
 const struct vl_column vl_evacuation_itinerary_columns[] = {
-	{"LEG", vl_view_put_key},
-	{"OPERATION", itinerary_operation},
-	{"DEPARTED", itinerary_departed},
-	{"CLOSED", itinerary_closed},
-	{NULL, NULL},
+	KEY_COLUMN("LEG"),
+	COLUMN("OPERATION", ItineraryRow, operation),
+	COLUMN("DEPARTED", ItineraryRow, departed),
+	COLUMN("CLOSED", ItineraryRow, closed),
+	END,
 };
 
 /* -- merges -- */
 
-NUMBER(merges_count, MergesRow, n_merges)
 VIOLATIONS(merges_violations, MergesRow)
 
 const struct vl_column vl_evacuation_merges_columns[] = {
-	{"MERGES", vl_view_put_key},
-	{"COUNT", merges_count},
+	KEY_COLUMN("MERGES"),
+	LENGTH_COLUMN("COUNT", MergesRow, merges),
 	{"VIOLATIONS", merges_violations},
-	{NULL, NULL},
+	END,
 };
 
 /* -- registration -- */
 
-TEXT(registration_operation, RegistrationRow, operation)
-TEXT(registration_canonical, RegistrationRow, canonical)
-TEXT(registration_party, RegistrationRow, party)
-CONSTANT(registration_standing, RegistrationRow, standing, standing)
-NUMBER(registration_facts, RegistrationRow, facts)
-
 const struct vl_column vl_evacuation_registration_columns[] = {
-	{"REFERENCE", vl_view_put_key},
-	{"OPERATION", registration_operation},
-	{"STANDING", registration_standing},
-	{"PARTY", registration_party},
-	{"MERGED INTO", registration_canonical},
-	{"FACTS", registration_facts},
-	{NULL, NULL},
+	KEY_COLUMN("REFERENCE"),
+	COLUMN("OPERATION", RegistrationRow, operation),
+	COLUMN("STANDING", RegistrationRow, standing),
+	COLUMN("PARTY", RegistrationRow, party),
+	COLUMN("MERGED INTO", RegistrationRow, canonical),
+	COLUMN("FACTS", RegistrationRow, facts),
+	END,
 };
 
 /* -- person -- */
 
-TEXT(person_operation, PersonRow, operation)
-CONSTANT(person_standing, PersonRow, standing, standing)
-TEXT(person_asked_by, PersonRow, requesting_state)
 VIOLATIONS(person_violations, PersonRow)
 
 CELL(person_disposition)
@@ -154,28 +107,28 @@ CELL(person_legs)
 }
 
 const struct vl_column vl_evacuation_person_columns[] = {
-	{"PERSON", vl_view_put_key},         {"OPERATION", person_operation},
-	{"DISPOSITION", person_disposition}, {"STANDING", person_standing},
-	{"ASKED BY", person_asked_by},       {"LEGS", person_legs},
-	{"VIOLATIONS", person_violations},   {NULL, NULL},
+	KEY_COLUMN("PERSON"),
+	COLUMN("OPERATION", PersonRow, operation),
+	{"DISPOSITION", person_disposition},
+	COLUMN("STANDING", PersonRow, standing),
+	COLUMN("ASKED BY", PersonRow, requesting_state),
+	{"LEGS", person_legs},
+	{"VIOLATIONS", person_violations},
+	END,
 };
 
 /* -- party -- */
 
-NUMBER(party_members, PartyRow, members)
 VIOLATIONS(party_violations, PartyRow)
 
 const struct vl_column vl_evacuation_party_columns[] = {
-	{"PARTY", vl_view_put_key},
-	{"MEMBERS", party_members},
+	KEY_COLUMN("PARTY"),
+	COLUMN("MEMBERS", PartyRow, members),
 	{"VIOLATIONS", party_violations},
-	{NULL, NULL},
+	END,
 };
 
 /* -- leg -- */
-
-TEXT(leg_operation, LegRow, operation)
-CONSTANT(leg_status, LegRow, status, leg_status)
 
 /* The seats, and where more were allowed on purpose, how many that makes. */
 CELL(leg_capacity)
@@ -187,8 +140,6 @@ CELL(leg_capacity)
 		vl_buf_printf(out, " (%" PRId64 " allowed)", (int64_t)leg->allowed);
 }
 
-NUMBER(leg_aboard, LegRow, aboard)
-NUMBER(leg_disembarked, LegRow, disembarked)
 VIOLATIONS(leg_violations, LegRow)
 
 CELL(leg_vehicle)
@@ -223,26 +174,20 @@ CELL(leg_boarded)
 }
 
 const struct vl_column vl_evacuation_leg_columns[] = {
-	{"LEG", vl_view_put_key},
-	{"OPERATION", leg_operation},
+	KEY_COLUMN("LEG"),
+	COLUMN("OPERATION", LegRow, operation),
 	{"VEHICLE", leg_vehicle},
 	{"ROUTE", leg_route},
-	{"STATUS", leg_status},
+	COLUMN("STATUS", LegRow, status),
 	{"CAPACITY", leg_capacity},
 	{"BOARDED", leg_boarded},
-	{"ABOARD", leg_aboard},
-	{"DISEMBARKED", leg_disembarked},
+	COLUMN("ABOARD", LegRow, aboard),
+	COLUMN("DISEMBARKED", LegRow, disembarked),
 	{"VIOLATIONS", leg_violations},
-	{NULL, NULL},
+	END,
 };
 
 /* -- operation -- */
-
-CONSTANT(operation_status, OperationRow, status, operation_status)
-NUMBER(operation_out, OperationRow, out)
-NUMBER(operation_home, OperationRow, home)
-NUMBER(operation_staging, OperationRow, at_staging)
-RULES(operation_violations, OperationRow)
 
 static const EV(Figure) *latest(size_t count, EV(Figure) *const *figures, EV(Measure) measure)
 {
@@ -312,34 +257,31 @@ CELL(operation_persons)
 }
 
 const struct vl_column vl_evacuation_operation_columns[] = {
-	{"OPERATION", vl_view_put_key},       {"STATUS", operation_status},
-	{"PRESENT EST", operation_estimate},  {"PERSONS", operation_persons},
-	{"LEDGER OUT", operation_out},        {"HOME", operation_home},
-	{"AT STAGING", operation_staging},    {"BY DISPOSITION", operation_dispositions},
-	{"REPORTED", operation_reported},     {"DIFFERENCE", operation_difference},
-	{"VIOLATIONS", operation_violations}, {NULL, NULL},
+	KEY_COLUMN("OPERATION"),
+	COLUMN("STATUS", OperationRow, status),
+	{"PRESENT EST", operation_estimate},
+	{"PERSONS", operation_persons},
+	COLUMN("LEDGER OUT", OperationRow, out),
+	COLUMN("HOME", OperationRow, home),
+	COLUMN("AT STAGING", OperationRow, at_staging),
+	{"BY DISPOSITION", operation_dispositions},
+	{"REPORTED", operation_reported},
+	{"DIFFERENCE", operation_difference},
+	COLUMN("VIOLATIONS", OperationRow, violations_by_rule),
+	END,
 };
 
 /* -- crisis -- */
 
-TEXT(crisis_title, CrisisRow, title)
-CONSTANT(crisis_kind, CrisisRow, kind, crisis_kind)
-CONSTANT(crisis_status, CrisisRow, status, crisis_status)
-NUMBER(crisis_operations, CrisisRow, operations)
-NUMBER(crisis_persons, CrisisRow, persons)
-NUMBER(crisis_out, CrisisRow, out)
-NUMBER(crisis_home, CrisisRow, home)
-RULES(crisis_violations, CrisisRow)
-
 const struct vl_column vl_evacuation_crisis_columns[] = {
-	{"CRISIS", vl_view_put_key},
-	{"TITLE", crisis_title},
-	{"KIND", crisis_kind},
-	{"STATUS", crisis_status},
-	{"OPERATIONS", crisis_operations},
-	{"PERSONS", crisis_persons},
-	{"OUT", crisis_out},
-	{"HOME", crisis_home},
-	{"VIOLATIONS", crisis_violations},
-	{NULL, NULL},
+	KEY_COLUMN("CRISIS"),
+	COLUMN("TITLE", CrisisRow, title),
+	COLUMN("KIND", CrisisRow, kind),
+	COLUMN("STATUS", CrisisRow, status),
+	COLUMN("OPERATIONS", CrisisRow, operations),
+	COLUMN("PERSONS", CrisisRow, persons),
+	COLUMN("OUT", CrisisRow, out),
+	COLUMN("HOME", CrisisRow, home),
+	COLUMN("VIOLATIONS", CrisisRow, violations_by_rule),
+	END,
 };

@@ -43,14 +43,14 @@ static void add_rule(struct vl_fold *fold, struct evacuation_rules *rules, const
 {
 	rules->total += count;
 	for (size_t i = 0; i < rules->count; i++) {
-		if (strcmp(rules->items[i]->rule, rule) == 0) {
+		if (strcmp(rules->items[i]->name, rule) == 0) {
 			rules->items[i]->count += count;
 			return;
 		}
 	}
-	EV(RuleCount) *item = vl_fold_add(fold, &EV_TYPE(rule_count), &rules->count, &rules->items);
+	Valise__V1__Count *item = vl_fold_add(fold, &valise__v1__count__descriptor, &rules->count, &rules->items);
 	if (item != NULL) {
-		item->rule = vl_view_keep(fold, rule);
+		item->name = vl_view_keep(fold, rule);
 		item->count = count;
 	}
 }
@@ -84,9 +84,9 @@ void vl_evacuation_rules(struct vl_fold *fold, unsigned kind, size_t count, Vali
 	vl_fold_each_tally(fold, kind, vl_fold_key(fold), "violation/", gather_rule, &(struct gathering){fold, rules});
 	vl_evacuation_add_rules(fold, count, own, rules);
 	for (size_t i = 1; i < rules->count; i++) {
-		EV(RuleCount) *moved = rules->items[i];
+		Valise__V1__Count *moved = rules->items[i];
 		size_t to = i;
-		for (; to > 0 && rule_order(rules->items[to - 1]->rule, moved->rule) > 0; to--)
+		for (; to > 0 && rule_order(rules->items[to - 1]->name, moved->name) > 0; to--)
 			rules->items[to] = rules->items[to - 1];
 		rules->items[to] = moved;
 	}

@@ -388,5 +388,5 @@ EVACUATION_CONTRIBUTE(operation)
 	vl_view_count(fold, EVACUATION_CRISIS, crisis, operation->home, "home");
 	for (size_t i = 0; i < operation->n_violations_by_rule; i++)
 		vl_view_count(fold, EVACUATION_CRISIS, crisis, operation->violations_by_rule[i]->count, "violation/%s",
-			      operation->violations_by_rule[i]->rule);
+			      operation->violations_by_rule[i]->name);
 }

@@ -364,10 +364,10 @@ static void tell_leg(struct vl_fold *fold, const EV(PersonRow) *row, const struc
 	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
 		vl_view_count(fold, EVACUATION_LEG, leg->leg, counts[i].holds, "%s", counts[i].name);
 	for (size_t i = 0; i < rules->count; i++) {
-		const EV(RuleCount) *broken = rules->items[i];
-		if (concerns(broken->rule, leg))
+		const Valise__V1__Count *broken = rules->items[i];
+		if (concerns(broken->name, leg))
 			vl_view_count(fold, EVACUATION_LEG, leg->leg, broken->count,
-				      "violation/%s" EVACUATION_PART "%s", broken->rule, vl_fold_key(fold));
+				      "violation/%s" EVACUATION_PART "%s", broken->name, vl_fold_key(fold));
 	}
 	tell_party(fold, row, leg);
 }
