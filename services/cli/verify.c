@@ -1,9 +1,12 @@
 #include "base/log.h"
 #include "bus/json.h"
+#include "bus/types.h"
+#include "bus/wire.h"
 #include "cli/audit.h"
 #include "cli/cli.h"
 #include "cli/scan.h"
 #include "cli/table.h"
+#include "valise/trouble/v1/trouble.pb-c.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -34,6 +37,81 @@ static enum vl_err read_all(struct cli_scan *scan, const struct vl_ring *ring, s
 	}
 }
 
+/* -- what an officer has looked into -- */
+
+#define TROUBLE_LANE "valise.trouble.v1"
+#define ACKNOWLEDGED (&valise__trouble__v1__trouble_acknowledged__descriptor)
+
+static void take_acknowledged(struct cli_audit *audit, const Valise__Trouble__V1__TroubleAcknowledged *said)
+{
+	for (size_t i = 0; i < said->n_troubles; i++) {
+		const Valise__Trouble__V1__Trouble *t = said->troubles[i];
+		bool fork = t->kind == VALISE__TROUBLE__V1__TROUBLE_KIND__TROUBLE_KIND_FORK;
+		if (fork || t->kind == VALISE__TROUBLE__V1__TROUBLE_KIND__TROUBLE_KIND_ROLLBACK)
+			cli_audit_acknowledge(audit, said->mission, said->lane,
+					      fork ? CLI_FINDING_FORK : CLI_FINDING_ROLLBACK,
+					      (struct vl_epoch){t->epoch}, t->batches);
+	}
+}
+
+/* Only headquarters acknowledges. */
+static enum vl_err take_record(const struct vl_record *record, const struct vl_ring *ring, struct vl_arena *arena,
+			       struct cli_audit *audit)
+{
+	struct vl_verified verified;
+	struct vl_bytes payload;
+
+	vl_arena_reset(arena);
+	enum vl_err verdict = vl_record_verify(record, ring, arena, &verified, NULL);
+	if (verdict != VL_OK || verified.domain == VL_DOMAIN_DRILL || !vl_bytes_are(record->key, VL_HEADQUARTERS))
+		return verdict == VL_ERR_NOMEM ? verdict : VL_OK;
+	for (size_t i = 0; i < verified.batch.n_events; i++) {
+		if (!vl_event_payload(verified.batch.events[i], ACKNOWLEDGED, &payload))
+			continue;
+		const void *said = vl_wire_unpack(ACKNOWLEDGED, payload, arena);
+		if (said == NULL)
+			return VL_ERR_NOMEM;
+		take_acknowledged(audit, said);
+	}
+	return VL_OK;
+}
+
+static bool has_trouble(const struct cli_audit *audit)
+{
+	for (size_t i = 0; i < cli_audit_count(audit); i++)
+		if (cli_audit_at(audit, i)->forks + cli_audit_at(audit, i)->rollbacks > 0)
+			return true;
+	return false;
+}
+
+/* Where it cannot be read nothing is acknowledged; a lane that is not there has nothing to say. */
+static enum vl_err read_acknowledged(const struct cli_options *options, const struct vl_ring *ring,
+				     struct vl_arena *arena, struct cli_audit *audit)
+{
+	static const char *const lanes[] = {TROUBLE_LANE};
+	struct cli_scan *scan = NULL;
+	struct vl_message *message;
+	struct vl_why why = {0};
+	enum vl_err err = has_trouble(audit) ? cli_scan_open(options, lanes, 1, &scan, &why) : VL_ERR_NOT_FOUND;
+
+	while (err == VL_OK) {
+		err = cli_scan_next(scan, &message, &why);
+		if (err == VL_OK) {
+			err = take_record(vl_message_record(message), ring, arena, audit);
+			vl_message_free(message);
+		}
+		if (err == VL_ERR_TIMEOUT)
+			err = VL_OK;
+	}
+	cli_scan_close(scan);
+	if (err == VL_ERR_NOMEM)
+		return err;
+	if (err != VL_ERR_END && err != VL_ERR_NOT_FOUND)
+		vl_log_warning("'" TROUBLE_LANE "' cannot be read, and so nothing is known to be acknowledged: %s",
+			       vl_why_text(&why, err));
+	return VL_OK;
+}
+
 /* -- for people -- */
 
 static void tell_finding(const struct cli_audit_line *line, const struct cli_finding *f)
@@ -60,8 +138,9 @@ static void tell_finding(const struct cli_audit_line *line, const struct cli_fin
 		(void)snprintf(what, sizeof(what), "%s", vl_err_text(f->reason));
 		break;
 	}
-	vl_log_error("%s: %s %s: %s (partition %" PRId32 ", offset %" PRId64 ")", cli_finding_name(f->kind),
-		     line->mission, line->lane, what, f->partition, f->offset);
+	vl_log(f->acknowledged ? VL_LOG_INFO : VL_LOG_ERROR,
+	       "%s%s: %s %s: %s (partition %" PRId32 ", offset %" PRId64 ")", cli_finding_name(f->kind),
+	       f->acknowledged ? ", acknowledged" : "", line->mission, line->lane, what, f->partition, f->offset);
 }
 
 static void tell(const struct cli_audit *audit)
@@ -70,6 +149,11 @@ static void tell(const struct cli_audit *audit)
 		const struct cli_audit_line *line = cli_audit_at(audit, i);
 		for (size_t j = 0; j < line->n_findings && j < TOLD; j++)
 			tell_finding(line, &line->findings[j]);
+		if (line->unsure > 0)
+			vl_log_error("%s %s: %" PRIu64
+				     " batches came for places of which nothing is remembered, and could "
+				     "not be compared: the lane is too long, or too many batches waited",
+				     line->mission, line->lane, line->unsure);
 		if (line->n_findings > TOLD)
 			vl_log_error("%s %s: more than %d findings; -o json lists them", line->mission, line->lane,
 				     TOLD);
@@ -78,16 +162,23 @@ static void tell(const struct cli_audit *audit)
 
 static void print_table(const struct cli_audit *audit, struct vl_buf *out)
 {
-	static const char *const titles[] = {"MISSION", "LANE",      "BATCHES", "EVENTS", "REPLAYED", "GAPS",
-					     "FORKS",   "ROLLBACKS", "DRILLS",  "BAD",    "VERDICT"};
+	static const char *const titles[] = {"MISSION", "LANE",      "BATCHES",      "EVENTS", "REPLAYED", "GAPS",
+					     "FORKS",   "ROLLBACKS", "ACKNOWLEDGED", "DRILLS", "BAD",      "VERDICT"};
 	struct cli_table *table = cli_table_open(titles, sizeof(titles) / sizeof(titles[0]));
 
 	if (table == NULL)
 		return;
 	for (size_t i = 0; i < cli_audit_count(audit); i++) {
 		const struct cli_audit_line *line = cli_audit_at(audit, i);
-		const uint64_t numbers[] = {line->batches, line->events,    line->replayed, line->gaps,
-					    line->forks,   line->rollbacks, line->drills,   line->bad};
+		const uint64_t numbers[] = {line->batches,
+					    line->events,
+					    line->replayed,
+					    line->gaps,
+					    line->forks,
+					    line->rollbacks,
+					    line->rested_forks + line->rested_rollbacks,
+					    line->drills,
+					    line->bad};
 		cli_table_put(table, line->mission);
 		cli_table_put(table, line->lane);
 		for (size_t n = 0; n < sizeof(numbers) / sizeof(numbers[0]); n++)
@@ -108,6 +199,8 @@ static void print_finding(const struct cli_finding *f, struct vl_buf *out)
 	else
 		vl_buf_printf(out, ",\"epoch\":\"%" PRIu64 "\",\"seq\":\"%" PRIu64 "\",\"lastSeq\":\"%" PRIu64 "\"",
 			      f->epoch.n, f->seq.n, f->last_seq.n);
+	if (f->acknowledged)
+		vl_buf_put_text(out, ",\"acknowledged\":true");
 	vl_buf_printf(out, ",\"partition\":%" PRId32 ",\"offset\":%" PRId64 "}", f->partition, f->offset);
 }
 
@@ -121,10 +214,11 @@ static void print_line(const struct cli_audit_line *line, struct vl_buf *out)
 	vl_json_print_text(out, line->lane, strlen(line->lane));
 	vl_buf_printf(out,
 		      ",\"verdict\":\"%s\",\"batches\":%" PRIu64 ",\"events\":%" PRIu64 ",\"replayed\":%" PRIu64
-		      ",\"gaps\":%" PRIu64 ",\"forks\":%" PRIu64 ",\"rollbacks\":%" PRIu64 ",\"drills\":%" PRIu64
-		      ",\"bad\":%" PRIu64 ",\"reasons\":{",
+		      ",\"gaps\":%" PRIu64 ",\"forks\":%" PRIu64 ",\"rollbacks\":%" PRIu64 ",\"acknowledged\":%" PRIu64
+		      ",\"unsure\":%" PRIu64 ",\"drills\":%" PRIu64 ",\"bad\":%" PRIu64 ",\"reasons\":{",
 		      cli_audit_verdict(line), line->batches, line->events, line->replayed, line->gaps, line->forks,
-		      line->rollbacks, line->drills, line->bad);
+		      line->rollbacks, line->rested_forks + line->rested_rollbacks, line->unsure, line->drills,
+		      line->bad);
 	for (enum vl_err err = 0; err < VL_ERR_COUNT; err++) {
 		if (line->reasons[err] == 0)
 			continue;
@@ -171,7 +265,7 @@ static int report(const struct cli_options *options, const struct cli_audit *aud
 		const struct cli_audit_line *line = cli_audit_at(audit, i);
 		if (options->json)
 			print_line(line, &out);
-		if (line->forks + line->rollbacks + line->gaps + line->bad > 0)
+		if (strcmp(cli_audit_verdict(line), "ok") != 0)
 			code = CLI_UNVERIFIED;
 	}
 	if (options->json)
@@ -205,6 +299,8 @@ static int run(const struct cli_options *options)
 		err = cli_scan_open(options, (const char *const *)options->args, options->n_args, &scan, &why);
 	if (err == VL_OK)
 		err = read_all(scan, ring, arena, audit, &why);
+	if (err == VL_OK)
+		err = read_acknowledged(options, ring, arena, audit);
 	cli_progress_end();
 	int code = err == VL_OK ? report(options, audit, scan) : cli_cannot("verify", options->args[0], &why, err);
 	cli_scan_close(scan);
@@ -226,7 +322,9 @@ const struct cli_verb cli_verify_verbs[] = {
 			"are missing), rollback (an epoch that does not know of the one before) or fork (two batches\n"
 			"for one place), the worst there is; exit code 4 unless all are ok and all could be read: a\n"
 			"batch that nobody can read (a broken checksum, too much unpacked) is passed over and told\n"
-			"(\"unread\" in -o json), and the rest is judged. The same batch again is\n"
+			"(\"unread\" in -o json), and the rest is judged. What an officer at headquarters has "
+			"acknowledged\n"
+			"(valise mission acknowledge) is no verdict. The same batch again is\n"
 			"counted as replayed and not wrong: a sender that heard no answer sends it again. Nor is what\n"
 			"is missing on a lane whose topic is compacted: there Kafka itself forgets old batches.",
 		.options = CLI_OPT_BROKERS | CLI_OPT_KEYS | CLI_OPT_OUTPUT,

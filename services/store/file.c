@@ -7,8 +7,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FOLLOWS 8 /* times that a reader maps what a writer adds meanwhile */
-
 /* -- its length -- */
 
 /* How long the newest commit has it; 0 where that is nonsense. */
@@ -68,7 +66,7 @@ static size_t follow_writer(struct vl_store *store)
 {
 	size_t wanted = wanted_length(store);
 
-	for (int tries = 0; wanted == 0 && tries < FOLLOWS && vl_store_follow(store) == 0; tries++)
+	for (int tries = 0; wanted == 0 && tries < STORE_FOLLOWS && vl_store_follow(store) == 0; tries++)
 		wanted = wanted_length(store);
 	return wanted;
 }

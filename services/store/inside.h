@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #define STORE_MAX_DBS 64
+#define STORE_FOLLOWS 8        /* times that a reader maps what a writer adds while it opens */
 #define STORE_WORD ((size_t)4) /* the check word behind each value */
 
 struct store_db {

@@ -51,10 +51,20 @@ static int open_db(struct vl_store *store, MDB_txn *txn, const struct vl_store_o
 	return rc == 0 && flags != 0 ? MDB_INCOMPATIBLE : rc;
 }
 
+/* Since the file was looked at a writer may have gone on: then more of it is mapped. */
+static int begin(struct vl_store *store, unsigned flags, MDB_txn **txn)
+{
+	int rc = mdb_txn_begin(store->env, NULL, flags, txn);
+
+	for (int tries = 0; rc == MDB_MAP_RESIZED && tries < STORE_FOLLOWS && vl_store_follow(store) == 0; tries++)
+		rc = mdb_txn_begin(store->env, NULL, flags, txn);
+	return rc;
+}
+
 static enum vl_err open_dbs(struct vl_store *store, const struct vl_store_options *options, struct vl_why *why)
 {
 	MDB_txn *txn;
-	int rc = mdb_txn_begin(store->env, NULL, options->read_only ? MDB_RDONLY : 0, &txn);
+	int rc = begin(store, options->read_only ? MDB_RDONLY : 0, &txn);
 
 	if (rc != 0)
 		return vl_store_explain(why, rc);
@@ -137,7 +147,9 @@ static int try_env(struct vl_store *store, const struct vl_store_options *option
 	if (rc == 0)
 		rc = mdb_env_open(store->env, options->path, flags, 0600);
 	/* With its first snapshot a process marks itself. */
-	if (rc == 0 && (rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn)) == 0)
+	if (rc == 0)
+		rc = begin(store, MDB_RDONLY, &txn);
+	if (rc == 0)
 		mdb_txn_abort(txn);
 	return rc;
 }

@@ -233,6 +233,127 @@ static void test_many(void **state)
 	cli_audit_close(audit);
 }
 
+/* -- bounds -- */
+
+static struct cli_audit *bounded(size_t batches, size_t waiting, size_t findings, size_t lines)
+{
+	struct cli_audit *audit = cli_audit_open();
+
+	assert_non_null(audit);
+	cli_audit_bound(audit, &(struct cli_audit_bounds){batches, waiting, findings, lines});
+	return audit;
+}
+
+static struct made nth(uint64_t seq)
+{
+	return (struct made){1, seq, 1 + 10 * (seq - 1), seq == 1 ? 0 : (uint8_t)(1 + (seq - 1) % 250),
+			     (uint8_t)(1 + seq % 250)};
+}
+
+/* Beyond what is remembered a chain is judged all the same; only what comes again of it cannot be compared, and that is said. */
+static void test_more_than_is_remembered(void **state)
+{
+	struct cli_audit *audit = bounded(100, 100, 100, 10);
+
+	(void)state;
+	for (uint64_t seq = 1; seq <= 300; seq++)
+		add(audit, nth(seq));
+	add(audit, nth(50));
+	assert_string_equal("ok", cli_audit_verdict(cli_audit_at(audit, 0)));
+	add(audit, nth(200));
+	struct made other = nth(250);
+	other.digest = 251;
+	add(audit, other);
+	assert_int_equal(VL_OK, cli_audit_finish(audit));
+	const struct cli_audit_line *line = cli_audit_at(audit, 0);
+	assert_int_equal(300, line->batches);
+	assert_int_equal(1, line->replayed);
+	assert_int_equal(2, line->unsure);
+	assert_int_equal(0, line->forks + line->gaps);
+	assert_string_equal("unsure", cli_audit_verdict(line));
+	cli_audit_close(audit);
+}
+
+/* Too many behind a hole are judged without what is missing: a gap, and no fork when it comes after all. */
+static void test_more_than_may_wait(void **state)
+{
+	struct cli_audit *audit = bounded(1000, 50, 100, 10);
+
+	(void)state;
+	for (uint64_t seq = 2; seq <= 200; seq++)
+		add(audit, nth(seq));
+	add(audit, nth(1));
+	add(audit, nth(100));
+	assert_int_equal(VL_OK, cli_audit_finish(audit));
+	const struct cli_audit_line *line = cli_audit_at(audit, 0);
+	assert_int_equal(199, line->batches);
+	assert_int_equal(1, line->gaps);
+	assert_int_equal(0, line->forks);
+	assert_int_equal(1, line->replayed);
+	assert_int_equal(1, line->unsure);
+	assert_string_equal("gap", cli_audit_verdict(line));
+	cli_audit_close(audit);
+}
+
+/* Whoever writes other names on records that are not authentic makes neither lines nor findings without end. */
+static void test_names_of_nobody(void **state)
+{
+	struct cli_audit *audit = bounded(1000, 50, 20, 10);
+
+	(void)state;
+	add(audit, whole[0]);
+	for (unsigned i = 0; i < 100; i++) {
+		char name[16];
+		(void)snprintf(name, sizeof(name), "CN-%03u", i);
+		const struct vl_record record = {.topic = topic, .key = vl_bytes_of(name)};
+		cli_audit_add(audit, &record, VL_ERR_BAD_SIGNATURE, NULL);
+	}
+	add(audit, whole[1]);
+	assert_int_equal(VL_OK, cli_audit_finish(audit));
+	uint64_t bad = 0, findings = 0;
+	for (size_t i = 0; i < cli_audit_count(audit); i++) {
+		bad += cli_audit_at(audit, i)->bad;
+		findings += cli_audit_at(audit, i)->n_findings;
+	}
+	assert_int_equal(11, cli_audit_count(audit));
+	assert_int_equal(100, bad);
+	assert_int_equal(20, findings);
+	cli_audit_close(audit);
+}
+
+/* -- acknowledged -- */
+
+static const char *acknowledged(const struct made *records, size_t count, enum cli_finding_kind kind, uint64_t epoch,
+				uint64_t batches)
+{
+	struct cli_audit *audit;
+	const struct cli_audit_line *line = judge(&audit, records, count);
+
+	cli_audit_acknowledge(audit, MISSION, LANE, kind, (struct vl_epoch){epoch}, batches);
+	const char *verdict = cli_audit_verdict(line);
+	cli_audit_close(audit);
+	return verdict;
+}
+
+/* By its epoch; a fork also by how many different batches came of it, however often, and whichever branch came first. */
+static void test_acknowledged(void **state)
+{
+	const struct made other = {5, 2, 11, 11, 99}, branch = {5, 3, 21, 99, 98};
+	const struct made forked[] = {whole[0], whole[1], other, whole[2], other, branch, branch, whole[3]};
+	const struct made turned[] = {whole[0], other, branch, whole[1], whole[2], whole[1], whole[3]};
+	const struct made forgot[] = {whole[0], whole[1], {9, 1, 1, 0, 31}, {10, 1, 1, 0, 32}};
+
+	(void)state;
+	assert_string_equal("fork", acknowledged(forked, 8, CLI_FINDING_FORK, 5, 4));
+	assert_string_equal("ok", acknowledged(forked, 8, CLI_FINDING_FORK, 5, 5));
+	assert_string_equal("fork", acknowledged(forked, 8, CLI_FINDING_FORK, 9, 5));
+	assert_string_equal("fork", acknowledged(forked, 8, CLI_FINDING_ROLLBACK, 5, 5));
+	assert_string_equal("gap", acknowledged(turned, 7, CLI_FINDING_FORK, 5, 5));
+	assert_string_equal("rollback", acknowledged(forgot, 3, CLI_FINDING_ROLLBACK, 5, 0));
+	assert_string_equal("ok", acknowledged(forgot, 3, CLI_FINDING_ROLLBACK, 9, 0));
+	assert_string_equal("rollback", acknowledged(forgot, 4, CLI_FINDING_ROLLBACK, 9, 0));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -246,6 +367,10 @@ int main(void)
 		cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_drill),
 		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_more_than_is_remembered),
+		cmocka_unit_test(test_more_than_may_wait),
+		cmocka_unit_test(test_names_of_nobody),
+		cmocka_unit_test(test_acknowledged),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -441,10 +441,82 @@ static void large_bound_needs_no_address_space(void **state)
 	assert_int_equal(apart(open_with_little_address_space), 0);
 }
 
+/* -- a writer that goes on while a reader opens -- */
+
+static int to_writer[2], from_writer[2];
+static bool in_between;
+
+static void let_writer_go_on(void)
+{
+	char byte = 'x';
+
+	assert_int_equal(write(to_writer[1], &byte, 1), 1);
+	assert_int_equal(read(from_writer[0], &byte, 1), 1);
+}
+
+int __real_mdb_env_open(void *env, const char *path, unsigned flags, unsigned mode);
+int __wrap_mdb_env_open(void *env, const char *path, unsigned flags, unsigned mode);
+int __wrap_mdb_env_open(void *env, const char *path, unsigned flags, unsigned mode)
+{
+	int rc = __real_mdb_env_open(env, path, flags, mode);
+
+	if (in_between) {
+		in_between = false;
+		let_writer_go_on();
+	}
+	return rc;
+}
+
+/* A few rows, then many more each time it is let go on. */
+static int write_in_turns(void)
+{
+	struct vl_bytes bytes = {calloc(1, 1 << 20), 1 << 20};
+	struct vl_store *store = open_new();
+	char byte, key[] = "a";
+
+	(void)close(to_writer[1]);
+	while (read(to_writer[0], &byte, 1) == 1) {
+		put_row(store, 1, key, bytes);
+		key[0]++;
+		if (write(from_writer[1], &byte, 1) != 1)
+			break;
+	}
+	vl_store_close(store);
+	free((void *)(uintptr_t)bytes.data);
+	return 0;
+}
+
+/* What was written since the reader looked how long the file is, is no damage. */
+static void a_reader_follows_a_writer_while_it_opens(void **state)
+{
+	struct vl_store_options how = options(true);
+	int status;
+
+	(void)state;
+	assert_int_equal(pipe2(to_writer, O_CLOEXEC) + pipe2(from_writer, O_CLOEXEC), 0);
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit(write_in_turns());
+	let_writer_go_on();
+	in_between = true;
+	struct vl_store *store = open_as(&how);
+	assert_false(in_between);
+	struct vl_txn *txn = vl_txn_begin(store, false, NULL);
+	assert_non_null(txn);
+	assert_true(vl_txn_get(txn, 1, b("b"), NULL));
+	vl_txn_abort(txn);
+	vl_store_close(store);
+	(void)close(to_writer[1]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	(void)close(to_writer[0]), (void)close(from_writer[0]), (void)close(from_writer[1]);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
+		TEST(a_reader_follows_a_writer_while_it_opens),
 		TEST(second_writer_is_refused_though_its_lock_file_was_removed),
 		TEST(readers_that_would_not_be_seen_are_refused),
 		TEST(processes_of_one_number_read_side_by_side),
