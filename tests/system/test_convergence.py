@@ -126,6 +126,7 @@ def used_again(records):
     first, count = {}, 0
     for place in sorted(batches):
         for event in batches[place].events:
+            event.ClearField("occurred_at")  # sent again with a new time it is the same event
             words = event.SerializeToString(deterministic=True)
             count += first.setdefault((*place[:2], event.id), words) != words
     return count
