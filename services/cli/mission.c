@@ -477,7 +477,7 @@ const struct cli_verb cli_mission_verbs[] = {
 			 "not\n"
 			 "know; PARKED batches wait behind a gap. MISSING is EPOCH/FROM-TO of the first batches that "
 			 "are.\n"
-			 "ACKNOWLEDGED is the fork or rollback that was acknowledged last; -o json has all "
+			 "ACKNOWLEDGED is the fork, else the rollback, that was acknowledged last; -o json has all "
 			 "(\"troubles\").",
 		.options = CLI_OPT_VIEWS | CLI_OPT_OUTPUT,
 		.max_args = 1,

@@ -183,7 +183,8 @@ const struct vl_trouble *vl_troubles_rested(const struct vl_troubles *troubles)
 
 	for (size_t i = 0; i < troubles->count; i++) {
 		const struct vl_trouble *one = &troubles->items[i];
-		if (one->acknowledged && (last == NULL || vl_time_compare(last->at, one->at) <= 0))
+		if (one->acknowledged && (last == NULL || one->kind < last->kind ||
+					  (one->kind == last->kind && vl_time_compare(last->at, one->at) <= 0)))
 			last = one;
 	}
 	return last;

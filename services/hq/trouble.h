@@ -35,7 +35,7 @@ enum vl_err vl_troubles_read(struct vl_txn *txn, const char *mission, const char
 /* The worst that is not acknowledged: FORK, ROLLBACK or OK. */
 enum vl_verdict vl_troubles_verdict(const struct vl_troubles *troubles);
 
-/* The one that was acknowledged last; NULL where none is. */
+/* Of the worst kind that is acknowledged the one that was last; NULL where none is. */
 const struct vl_trouble *vl_troubles_rested(const struct vl_troubles *troubles);
 
 #endif

@@ -37,6 +37,7 @@ struct looked {
 	size_t count;
 	char by[64];
 	int64_t at;
+	enum vl_verdict rested;
 };
 
 static void look(void *context, const struct vl_mission_state *state)
@@ -53,6 +54,7 @@ static void look(void *context, const struct vl_mission_state *state)
 			l->items[l->count] = all->items[l->count];
 		(void)snprintf(l->by, sizeof(l->by), "%s", rested != NULL ? rested->by : "");
 		l->at = rested != NULL ? rested->at.seconds : 0;
+		l->rested = rested != NULL ? rested->kind : VL_VERDICT_OK;
 	}
 }
 
@@ -328,6 +330,8 @@ static void damage_hides_no_trouble(void **state)
 	(void)forget(o, &o->sd, 2000);
 	(void)acknowledge(o, &o->hq, "officer:7", LANE);
 	assert_lane(o, LANE, VL_VERDICT_OK);
+	/* A fork and rollbacks: the fork is what is shown. */
+	assert_int_equal(troubles(o, LANE).rested, VL_VERDICT_FORK);
 	/* Counted again: the same. That something was only counted cannot be ruled out any more. */
 	struct vl_txn *txn = vl_txn_begin(o->world.store, true, NULL);
 	vl_evidence_recount(txn);
