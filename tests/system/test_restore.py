@@ -237,6 +237,7 @@ def acknowledge(place, rebuilt):
     assert refused.returncode == 1 and "headquarters' own lane" in refused.stderr
     assert said_by(place.own, ALERT).returncode == 3
     assert standing(place)["verdict"] == "fork"
+    assert audited(place)["verdict"] == "fork"
     said = said_by(place.own, CASE)
     assert said.returncode == 0 and CASE in said.stdout, said.stderr
     for hq in (place.hq, rebuilt):
@@ -246,6 +247,15 @@ def acknowledge(place, rebuilt):
         assert int(hq.standing(SD, CASE)["forks"]) == 4
     assert "fork acknowledged by officer:7 at 20" in valise.valise("mission", "ls", "--views", place.hq.views).stdout
     assert said_by(place.own, CASE).returncode == 0
+    assert int(audited(place)["acknowledged"]) >= 4
+
+
+def audited(place):
+    """What valise verify says of the mission's cases, by what lies in Kafka alone."""
+    found = valise.valise("verify", "-b", place.kafka.bootstrap, "--keys", place.keys, CASE, "-o", "json", check=False)
+    line, = [row for row in rows(found) if row.get("mission") == SD]
+    assert found.returncode == (0 if line["verdict"] == "ok" else 4), found.stderr
+    return line
 
 
 def test_a_clone_on_another_machine_is_known(place):
