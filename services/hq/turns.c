@@ -34,6 +34,7 @@ struct vl_turns {
 	struct queue *queues;
 	size_t n, room;
 	struct round verify, apply;
+	bool alone; /* the last one applied */
 };
 
 struct vl_turns *vl_turns_open(unsigned slots)
@@ -191,7 +192,8 @@ int vl_turns_apply(struct vl_turns *turns)
 		return NONE;
 	int slot = queue->first;
 	queue->first = turns->places[slot].next;
-	if (queue->first == NONE)
+	turns->alone = queue->first == NONE;
+	if (turns->alone)
 		queue->last = NONE;
 	return slot;
 }
@@ -199,4 +201,9 @@ int vl_turns_apply(struct vl_turns *turns)
 size_t vl_turns_queues(const struct vl_turns *turns)
 {
 	return turns->n;
+}
+
+bool vl_turns_alone(const struct vl_turns *turns)
+{
+	return turns->alone;
 }

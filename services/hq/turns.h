@@ -29,6 +29,9 @@ int vl_turns_verify(struct vl_turns *turns);
 void vl_turns_ready(struct vl_turns *turns, unsigned slot);
 int vl_turns_apply(struct vl_turns *turns);
 
+/* Whether nothing stood behind the record that vl_turns_apply gave last: its sender sends a record now and then, and no bulk. */
+bool vl_turns_alone(const struct vl_turns *turns);
+
 /* How many queues it keeps, empty ones among them: never more than slots. */
 size_t vl_turns_queues(const struct vl_turns *turns);
 

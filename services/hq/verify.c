@@ -356,8 +356,10 @@ const struct vl_job *vl_verifier_next(struct vl_verifier *v, int timeout_ms)
 	while (!v->stop && may && (next = vl_turns_apply(v->turns)) < 0 && rc != ETIMEDOUT)
 		rc = pthread_cond_timedwait(&v->ready, &v->lock, &until);
 	struct slot *slot = next >= 0 ? &v->slots[next] : NULL;
-	if (slot != NULL)
+	if (slot != NULL) {
 		v->taken[v->n_taken++] = (unsigned)next;
+		slot->job.urgent = slot->job.urgent && vl_turns_alone(v->turns);
+	}
 	pthread_mutex_unlock(&v->lock);
 	/* Only this thread renews the ring. A verdict by an old one is void: its key may have ended meanwhile. */
 	if (slot != NULL && slot->generation != v->ring->generation)

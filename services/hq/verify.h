@@ -29,7 +29,7 @@ struct vl_job {
 	struct vl_fact *facts;
 	struct vl_why why;
 	enum vl_err verdict;
-	bool urgent;    /* of a lane that is FLASH */
+	bool urgent;    /* of a lane that is FLASH, and nothing of its sender behind it (turns.h) */
 	int64_t put_ms; /* when it was put in (vl_monotonic_ms) */
 };
 
