@@ -7,6 +7,7 @@
 #include "hq/filing.h"
 #include "hq/passed.h"
 #include "hq/pulse.h"
+#include "hq/renewal.h"
 #include "hq/todo.h"
 #include "hq/views.h"
 
@@ -19,7 +20,7 @@ static bool look_left(struct vl_applier *applier)
 	struct vl_txn *txn = vl_txn_begin(applier->store, false, NULL);
 
 	if (txn != NULL)
-		applier->undone = vl_todo_left(txn);
+		applier->undone = vl_todo_left(txn) + vl_renewal_left(txn);
 	vl_txn_abort(txn);
 	return txn != NULL;
 }
@@ -79,7 +80,7 @@ static uint64_t left_to_do(const struct vl_applier *applier, struct vl_txn *txn)
 	uint64_t left = 0;
 
 	if (applier->least == VL_ROUTINE)
-		return vl_todo_left(txn);
+		return vl_todo_left(txn) + vl_renewal_left(txn);
 	for (size_t view = 0; vl_views[view] != NULL; view++)
 		left += vl_view_precedence(view) <= applier->least && vl_todo_any_of(txn, view);
 	return left;
@@ -91,6 +92,9 @@ enum vl_err vl_apply_commit(struct vl_applier *applier, struct vl_why *why)
 
 	vl_fold_enter(applier->fold, VL_PHASE_SERVE);
 	vl_filing_serve(applier->filing, txn, applier->least);
+	/* While there is little room only what is urgent is gone on with. */
+	if (applier->least == VL_ROUTINE)
+		vl_renewal_serve(applier->fold, vl_fold_bounds(applier->fold)->file);
 	vl_fold_enter(applier->fold, VL_PHASE_SETTLE);
 	enum vl_err err = vl_fold_settle(applier->fold);
 	uint64_t left = left_to_do(applier, txn);
@@ -109,6 +113,37 @@ enum vl_err vl_apply_commit(struct vl_applier *applier, struct vl_why *why)
 		applier->undone = left;
 	}
 	return err;
+}
+
+/* Begin what makes it whole again. */
+static enum vl_err renew(struct vl_applier *applier, unsigned db, struct vl_why *why)
+{
+	enum vl_err err = vl_apply_begin(applier, why);
+
+	if (err != VL_OK)
+		return err;
+	vl_fold_damaged(applier->fold, db);
+	return vl_apply_commit(applier, why);
+}
+
+enum vl_err vl_apply_look(struct vl_applier *applier, uint64_t entries, bool *round, struct vl_why *why)
+{
+	char name[VL_LEDGER_NAME];
+	struct vl_txn *txn = vl_txn_begin(applier->store, false, why);
+
+	if (txn == NULL)
+		return VL_ERR_NOMEM;
+	int db = vl_look_on(&applier->look, txn, entries, round);
+	enum vl_err err = vl_txn_err(txn);
+	vl_txn_abort(txn);
+	if (err != VL_OK && err != VL_ERR_CORRUPT)
+		return err;
+	if (db < 0)
+		return VL_OK;
+	if (err == VL_OK && (db >= VL_DB_VIEWS || db == VL_DB_TODO || db == VL_DB_PENDING))
+		return renew(applier, (unsigned)db, why);
+	vl_ledger_name((unsigned)db, name);
+	return vl_fail(why, VL_ERR_CORRUPT, "a row of its database '%.80s' is damaged", name);
 }
 
 void vl_apply_abort(struct vl_applier *applier)

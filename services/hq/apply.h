@@ -84,6 +84,10 @@ void vl_apply_watch(struct vl_applier *applier, vl_apply_moved *moved, void *con
 enum vl_err vl_apply_rewind(struct vl_applier *applier, const char *topic, int32_t partition, int64_t offset,
 			    struct vl_why *why) VL_CHECKED;
 
+/* Look at so many more entries of the ledger, round and round (look.h), between transactions. What is damaged of the views is made whole
+ * again from then on (renewal.h); CORRUPT where anything else is, which vl_ledger_mend makes again. *round: all was looked at once. */
+enum vl_err vl_apply_look(struct vl_applier *applier, uint64_t entries, bool *round, struct vl_why *why) VL_CHECKED;
+
 /* The bounds of what may wait behind gaps; VL_PARKED_BOUNDS until then. */
 void vl_apply_bound(struct vl_applier *applier, const struct vl_parked_bounds *bounds);
 

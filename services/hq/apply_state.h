@@ -8,6 +8,7 @@
 #include "hq/apply.h"
 #include "hq/filing.h"
 #include "hq/fold.h"
+#include "hq/look.h"
 #include "hq/standing.h"
 
 struct vl_applier {
@@ -18,6 +19,7 @@ struct vl_applier {
 	struct vl_arena *arena;
 	struct vl_buf packed, copy;
 	struct vl_parked_bounds bounds;
+	struct vl_look look;
 	struct vl_drain left;     /* that this transaction may still take out of what waited */
 	struct vl_due due;        /* where the last one taken in turn was */
 	enum vl_precedence least; /* that is gone on with */

@@ -13,7 +13,8 @@
 #define TURNS 16     /* one turn each for so many missions, at most, in a transaction's share of a lane */
 #define TURN_STEPS 8 /* a turn at least */
 #define MOST_VIEWS 64
-#define FOLD_STEPS 16 /* what it takes to fold an entity, about */
+#define FOLD_STEPS 16   /* what it takes to fold an entity, about */
+#define WAIT_STEPS 1024 /* for an event that cannot be filed yet: it is not tried all the time */
 
 struct vl_filing {
 	struct vl_fold *fold;
@@ -69,6 +70,7 @@ static enum vl_err why_left_out(enum vl_fold_outcome outcome, uint64_t event, st
 		return vl_fail(why, VL_ERR_UNKNOWN_TYPE, "event %" PRIu64 " of the batch cannot be read here", event);
 	case VL_FOLD_NEW:
 	case VL_FOLD_KNOWN:
+	case VL_FOLD_WAITS:
 		break;
 	}
 	return VL_OK;
@@ -140,8 +142,8 @@ static void note_ousted(struct vl_txn *txn, const struct vl_filing_batch *b, con
 	vl_buf_free(&copy);
 }
 
-/* The event at hand, or `room` entities of it. */
-static void file_event(struct vl_filing *filing, struct vl_txn *txn, const struct vl_filing_batch *b,
+/* The event at hand, or `room` entities of it. False where it has to wait. */
+static bool file_event(struct vl_filing *filing, struct vl_txn *txn, const struct vl_filing_batch *b,
 		       struct progress *at, uint64_t room, struct vl_standing *standing)
 {
 	const struct vl_batch *batch = b->batch;
@@ -153,17 +155,20 @@ static void file_event(struct vl_filing *filing, struct vl_txn *txn, const struc
 		.offset = (uint32_t)(event.data - b->record->value.data),
 		.size = (uint32_t)event.size,
 	};
-	struct vl_fold_part part = {at->entity, room};
+	struct vl_fold_part part = {.first = at->entity, .room = room};
 	struct vl_fold_added added;
 
 	vl_fold_add_event(filing->fold, b->view, b->mission, &place, event,
 			  b->facts != NULL ? &b->facts[at->event] : NULL, &part, &added);
+	if (added.outcome == VL_FOLD_WAITS)
+		return false;
 	standing->repeated += added.outcome == VL_FOLD_KNOWN && at->entity == 0;
 	leave_out(txn, b, at, &added, standing);
 	note_shared(txn, b, at, &added, standing);
 	note_ousted(txn, b, &added, standing);
 	at->entity = part.first;
 	at->event += part.first == 0;
+	return true;
 }
 
 /* True where all of it is filed. Where it is late one event is. */
@@ -176,7 +181,10 @@ static bool file_some(struct vl_filing *filing, struct vl_txn *txn, const struct
 		uint64_t spent = vl_fold_filed(filing->fold) - before + n++;
 		if (spent >= most || (n > 1 && vl_fold_late(filing->fold)))
 			return false;
-		file_event(filing, txn, b, at, most - spent, standing);
+		if (!file_event(filing, txn, b, at, most - spent, standing)) {
+			vl_fold_charge(filing->fold, WAIT_STEPS);
+			return false;
+		}
 	}
 	return true;
 }
@@ -190,6 +198,16 @@ static void pack_body(uint8_t body[BODY_SIZE], struct vl_epoch epoch, struct vl_
 	vl_put_be32(body + 16, at->event);
 	vl_put_be32(body + 20, at->entity);
 	body[24] = at->buried;
+}
+
+bool vl_filing_read_entry(struct vl_bytes body, struct vl_filing_entry *entry)
+{
+	if (body.size != BODY_SIZE)
+		return false;
+	*entry = (struct vl_filing_entry){.epoch = {vl_get_be64(body.data)},
+					  .seq = {vl_get_be64(body.data + 8)},
+					  .event = vl_get_be32(body.data + 16)};
+	return true;
 }
 
 static bool has_files(struct vl_todo *todo, const struct vl_filing_batch *b)

@@ -37,6 +37,14 @@ struct vl_filing_batch {
 void vl_filing_add(struct vl_filing *filing, struct vl_txn *txn, const struct vl_filing_batch *batch,
 		   struct vl_standing *standing);
 
+/* What an entry of the queue of batches says: which batch, and how many of its events are filed. False where it is none. */
+struct vl_filing_entry {
+	struct vl_epoch epoch;
+	struct vl_seq seq;
+	uint32_t event;
+};
+bool vl_filing_read_entry(struct vl_bytes body, struct vl_filing_entry *entry);
+
 /* Serve the to-do list, of lanes at least as urgent as `least`. */
 void vl_filing_serve(struct vl_filing *filing, struct vl_txn *txn, enum vl_precedence least);
 

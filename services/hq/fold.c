@@ -29,10 +29,11 @@ struct vl_fold *vl_fold_open(void)
 	fold->dirty = calloc(vl_views_count() * FOLD_MAX_KINDS + 1, sizeof(struct dirty *));
 	fold->bound = calloc(vl_views_count() + 1, sizeof(*fold->bound));
 	fold->order = calloc(vl_views_count() + 1, sizeof(*fold->order));
+	fold->renewals = calloc(vl_views_count() + 1, sizeof(*fold->renewals));
 	fold->bounds = VL_FOLD_BOUNDS;
 	fold->shared.arena = fold->txn_arena;
 	if (fold->txn_arena == NULL || fold->arena == NULL || fold->dirty == NULL || fold->order == NULL ||
-	    fold->bound == NULL || !vl_views_bind(fold->bound, &fold->packed)) {
+	    fold->renewals == NULL || fold->bound == NULL || !vl_views_bind(fold->bound, &fold->packed)) {
 		vl_fold_close(fold);
 		return NULL;
 	}
@@ -62,6 +63,7 @@ void vl_fold_close(struct vl_fold *fold)
 	for (size_t i = 0; fold->bound != NULL && vl_views[i] != NULL; i++)
 		vl_view_unbind(fold->bound[i]);
 	free(fold->bound);
+	free(fold->renewals);
 	vl_arena_close(fold->txn_arena);
 	vl_arena_close(fold->arena);
 	vl_buf_free(&fold->packed);
@@ -80,6 +82,7 @@ void vl_fold_begin(struct vl_fold *fold, struct vl_txn *txn)
 		if (vl_txn_count(txn, vl_view_db(view, VL_VIEW_EVENT)) > 0)
 			fold->claimed |= UINT64_C(1) << view;
 	vl_todo_begin(&fold->todo, txn);
+	vl_renewal_read(txn, fold->renewals);
 }
 
 void vl_fold_bound(struct vl_fold *fold, const struct vl_fold_bounds *bounds)
@@ -120,6 +123,11 @@ struct vl_todo *vl_fold_todo(struct vl_fold *fold)
 uint64_t vl_fold_steps(const struct vl_fold *fold)
 {
 	return fold->steps;
+}
+
+void vl_fold_charge(struct vl_fold *fold, uint64_t steps)
+{
+	fold->steps += steps;
 }
 
 uint64_t vl_fold_filed(const struct vl_fold *fold)
@@ -233,11 +241,24 @@ static void settle_entity(struct vl_fold *fold, const struct dirty *entry)
 		return;
 	}
 	uint64_t before = fold->steps;
-	vl_fold_entity(fold, entry);
-	vl_todo_folded(&fold->todo, fold->view, fold->kind, entry->key);
-	vl_fold_begin_fans(fold);
+	bool whole = vl_fold_entity(fold, entry);
+	if (whole) {
+		vl_todo_folded(&fold->todo, fold->view, fold->kind, entry->key);
+		vl_fold_begin_fans(fold);
+	} else {
+		put_off(fold, entry);
+	}
 	fold->folded += fold->steps - before + 1;
 	fold->owners[entry->owner].folded += fold->steps - before + 1;
+}
+
+void vl_fold_damaged(struct vl_fold *fold, unsigned db)
+{
+	if (db >= VL_DB_VIEWS)
+		vl_renewal_want(fold, (db - VL_DB_VIEWS) / VL_VIEW_DBS,
+				(enum vl_view_db)((db - VL_DB_VIEWS) % VL_VIEW_DBS));
+	else
+		fold->todo.damaged++;
 }
 
 enum vl_err vl_fold_settle(struct vl_fold *fold)
@@ -251,7 +272,10 @@ enum vl_err vl_fold_settle(struct vl_fold *fold)
 				if (vl_txn_err(fold->txn) == VL_OK)
 					settle_entity(fold, entry);
 	}
+	if (fold->todo.damaged > 0)
+		vl_renewal_want_all(fold);
 	vl_todo_end(&fold->todo);
+	vl_renewal_keep(fold);
 	forget(fold);
 	return vl_txn_err(fold->txn);
 }

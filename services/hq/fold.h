@@ -74,6 +74,7 @@ enum vl_fold_outcome {
 	VL_FOLD_KNOWN,  /* its id is there already: one event */
 	VL_FOLD_REUSED, /* its id is there already, for another event of this sender's; it stays in the archive only */
 	VL_FOLD_NIL,    /* its id is all zeros or all ones, which names nothing; it stays in the archive only */
+	VL_FOLD_WAITS,  /* the entry of its id is damaged: nothing was done, and it is tried again (renewal.h) */
 	VL_FOLD_UNREAD, /* its type is unknown here or its payload malformed; it stays in the archive only */
 };
 
@@ -110,12 +111,14 @@ void vl_fold_serve(struct vl_fold *fold, const char *mission);
  * will take at least is counted in. */
 uint64_t vl_fold_steps(const struct vl_fold *fold);
 uint64_t vl_fold_filed(const struct vl_fold *fold);
+void vl_fold_charge(struct vl_fold *fold, uint64_t steps);
 
 /* What of an event is filed at a time: the entities it touches from the `first` on, `room` of them. After the call `first` is where to
  * go on, 0 where all is done. */
 struct vl_fold_part {
 	uint32_t first;
 	uint64_t room;
+	bool renew; /* only what is missing of it (renewal.h) */
 };
 
 /* Add one event of an archived batch. `view` indexes vl_views; `mission` is NUL-terminated; `event` points into the batch. `read` is the
@@ -129,6 +132,9 @@ void vl_fold_add_event(struct vl_fold *fold, size_t view, const char *mission, c
 /* Do what the body of an entry of the queue of folds says: mark the entity, or `room` of those a fan names. True where the entry is
  * done with. */
 bool vl_fold_take_up(struct vl_fold *fold, size_t view, struct vl_bytes body, uint64_t room);
+
+/* An entry of this database of the ledger, a view's or the list's, was found damaged: it is made whole again from now on (renewal.h). */
+void vl_fold_damaged(struct vl_fold *fold, unsigned db);
 
 /* Fold what changed, as far as the bounds allow; the rest goes to the list. NOMEM, or the transaction's error. */
 enum vl_err vl_fold_settle(struct vl_fold *fold) VL_CHECKED;

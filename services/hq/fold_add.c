@@ -11,27 +11,42 @@ struct vl_touch {
 	struct vl_fold *fold;
 	const struct vl_fact *fact;
 	const struct vl_place *place;
-	bool remove;
+	bool remove, renew;
 	uint32_t n, first; /* entities touched so far; those before the first were filed earlier */
 	uint64_t room;     /* for so many */
 };
 
-/* An entity without a row that does not wait for one has no history yet: what is filed from here on is all of it. */
+/* An entity without a row that does not wait for one has no history yet: what is filed from here on is all of it. Where rows may have been
+ * lost the history itself is looked at, before anything is filed. */
+static bool is_new(struct vl_fold *fold, unsigned kind, const char *key)
+{
+	struct vl_bytes found;
+	struct vl_key row;
+
+	vl_row_key(&row, kind, key);
+	if (vl_txn_find(fold->txn, vl_view_db(fold->view, VL_VIEW_ROW), vl_key_done(&row), NULL) != VL_ERR_NOT_FOUND ||
+	    vl_todo_waits(&fold->todo, fold->view, kind, key, NULL))
+		return false;
+	if (fold->renewals[fold->view].phase == VL_RENEWAL_NONE)
+		return true;
+	struct vl_cursor *cursor = vl_cursor_open(fold->txn, vl_view_db(fold->view, VL_VIEW_HISTORY));
+	vl_cursor_pass_over(cursor, (struct vl_bytes){0}, NULL, NULL);
+	bool any =
+		vl_cursor_seek(cursor, vl_key_done(&row), &found, NULL) && vl_key_has_prefix(found, vl_key_done(&row));
+	vl_cursor_close(cursor);
+	return !any;
+}
+
 static void file_under(struct vl_touch *touch, unsigned kind, const char *key)
 {
 	struct vl_fold *fold = touch->fold;
 	bool added;
 	struct dirty *entry = vl_fold_mark(fold, kind, key, &added);
-	struct vl_key row;
 
 	if (entry == NULL)
 		return;
-	if (added) {
-		vl_row_key(&row, kind, key);
-		entry->complete =
-			!vl_txn_get(fold->txn, vl_view_db(fold->view, VL_VIEW_ROW), vl_key_done(&row), NULL) &&
-			!vl_todo_waits(&fold->todo, fold->view, kind, key, NULL);
-	}
+	if (added)
+		entry->complete = is_new(fold, kind, key);
 	/* What is taken out again is best read back from the ledger, with all the rest. */
 	if (touch->remove)
 		entry->complete = false;
@@ -45,6 +60,24 @@ static void file_under(struct vl_touch *touch, unsigned kind, const char *key)
 	entry->last = &filed->next;
 	entry->n_facts++;
 	entry->weight += vl_fact_weight(touch->place->size);
+}
+
+/* Whether it is in the history as it should be; what is damaged there makes way. */
+static bool is_filed(struct vl_fold *fold, unsigned db, const struct vl_key *at, const struct vl_place *place)
+{
+	struct vl_bytes value;
+	struct vl_place filed;
+	enum vl_err err = vl_txn_find(fold->txn, db, vl_key_done(at), &value);
+
+	if (err == VL_ERR_CORRUPT) {
+		(void)vl_txn_weed(fold->txn, db, vl_key_done(at));
+		if (!vl_txn_get(fold->txn, db, vl_key_done(at), &value))
+			return false;
+	} else if (err != VL_OK) {
+		return false;
+	}
+	return vl_history_place(vl_key_done(at), value, &filed) != NULL && filed.seq.n == place->seq.n &&
+	       filed.offset == place->offset && filed.size == place->size && filed.sum == place->sum;
 }
 
 void vl_touch(struct vl_touch *touch, unsigned kind, const char *key)
@@ -63,11 +96,13 @@ void vl_touch(struct vl_touch *touch, unsigned kind, const char *key)
 	fold->owners[fold->owner].filed++;
 	key = vl_entity_key(key, room);
 	vl_history_key(&at, kind, key, touch->fact->mission, touch->place);
+	if (touch->renew && is_filed(fold, db, &at, touch->place))
+		return;
+	file_under(touch, kind, key);
 	if (touch->remove)
 		(void)vl_txn_delete(fold->txn, db, vl_key_done(&at));
 	else
 		vl_history_put(fold->txn, db, &at, touch->place);
-	file_under(touch, kind, key);
 }
 
 bool vl_touched(const struct vl_touch *touch)
@@ -79,7 +114,7 @@ bool vl_touched(const struct vl_touch *touch)
 static uint32_t file_fact(struct vl_fold *fold, const struct vl_fact *fact, const struct vl_place *place, bool remove,
 			  const struct vl_fold_part *part)
 {
-	struct vl_touch touch = {fold, fact, place, remove, 0, part->first, part->room};
+	struct vl_touch touch = {fold, fact, place, remove, part->renew, 0, part->first, part->room};
 
 	vl_bound_route(fold->bound[fold->view], &touch, fact);
 	return touch.n > part->first && touch.n - part->first > part->room ? part->first + (uint32_t)part->room : 0;
@@ -162,18 +197,20 @@ struct twin {
 	struct twin *next;
 };
 
-/* Take the same part of a twin that stands no more out of the histories. */
+/* Take the same part of a twin that stands no more out of the histories. Where it is damaged in the archive nobody knows which: the rows
+ * go on to say that it cannot be read. */
 static void remove_twin(struct vl_fold *fold, struct twin *twin, const struct vl_fold_part *part)
 {
+	const struct vl_fold_part gone = {.first = part->first, .room = part->room};
 	struct vl_bytes bytes;
 	struct vl_fact fact;
 
-	if (vl_archive_event(fold->txn, twin->mission, vl_views[fold->view]->lane, &twin->claim.place, &bytes) !=
-		    VL_OK ||
-	    !vl_fact_read(bytes, twin->mission, &twin->claim.place, true, fold->txn_arena, &fact))
-		vl_txn_fail(fold->txn, vl_arena_failed(fold->txn_arena) ? VL_ERR_NOMEM : VL_ERR_CORRUPT);
-	else
-		(void)file_fact(fold, &fact, &twin->claim.place, true, part);
+	if (vl_archive_event(fold->txn, twin->mission, vl_views[fold->view]->lane, &twin->claim.place, &bytes) ==
+		    VL_OK &&
+	    vl_fact_read(bytes, twin->mission, &twin->claim.place, true, fold->txn_arena, &fact))
+		(void)file_fact(fold, &fact, &twin->claim.place, true, &gone);
+	else if (vl_arena_failed(fold->txn_arena))
+		vl_txn_fail(fold->txn, VL_ERR_NOMEM);
 }
 
 /* Keep an event of somebody else's, or of another lane, that has the id of the one at hand for something else. */
@@ -200,6 +237,8 @@ static void find_elsewhere(struct vl_fold *fold, const uint8_t id[16], struct vl
 		if (view == fold->view || (fold->claimed >> view & 1) == 0)
 			continue;
 		struct vl_cursor *cursor = vl_cursor_open(fold->txn, vl_view_db(view, VL_VIEW_EVENT));
+		size_t damaged = 0;
+		vl_cursor_pass_over(cursor, vl_key_done(&prefix), vl_cursor_count, &damaged);
 		fold->steps++;
 		for (bool more = vl_cursor_seek(cursor, vl_key_done(&prefix), &key, &value);
 		     more && vl_key_has_prefix(key, vl_key_done(&prefix));
@@ -208,6 +247,8 @@ static void find_elsewhere(struct vl_fold *fold, const uint8_t id[16], struct vl
 			add_other(fold, added, (const char *)key.data + 16, view, &claim);
 		}
 		vl_cursor_close(cursor);
+		if (damaged > 0)
+			vl_renewal_want(fold, view, VL_VIEW_EVENT);
 	}
 }
 
@@ -221,7 +262,7 @@ static void mark_others(struct vl_fold *fold, const uint8_t id[16], const struct
 	for (const struct vl_fold_other *other = added->others; other != NULL; other = other->next) {
 		unsigned db = vl_view_db(other->view, VL_VIEW_EVENT);
 		claim_key(&key, id, other->mission);
-		if (other->counted || !vl_txn_get(fold->txn, db, vl_key_done(&key), &value))
+		if (other->counted || vl_txn_find(fold->txn, db, vl_key_done(&key), &value) != VL_OK)
 			continue;
 		fold->steps++;
 		struct claim claim = get_claim(value);
@@ -251,17 +292,20 @@ static bool replaces(struct vl_fold *fold, const char *mission, const struct cla
 	return true;
 }
 
-/* Who else has sent this id and content, and on this lane this id alone; *known says that this sender has, and *own is what it claimed. */
+/* Who else has sent this id and content, and on this lane this id alone; *known says that this sender has, and *own is what it claimed. What
+ * is damaged is passed over and counted. */
 static struct twin *find_twins(struct vl_fold *fold, struct vl_cursor *cursor, const uint8_t id[16],
 			       const char *mission, const struct claim *mine, bool *known, struct claim *own,
-			       struct vl_fold_added *added)
+			       size_t *damaged, struct vl_fold_added *added)
 {
 	struct vl_key prefix = {0};
 	struct vl_bytes key, value;
 	struct twin *twins = NULL;
 
 	*known = false;
+	*damaged = 0;
 	claim_key(&prefix, id, NULL);
+	vl_cursor_pass_over(cursor, (struct vl_bytes){0}, vl_cursor_count, damaged);
 	for (bool more = vl_cursor_seek(cursor, vl_key_done(&prefix), &key, &value);
 	     more && vl_key_has_prefix(key, vl_key_done(&prefix)); more = vl_cursor_next(cursor, &key, &value)) {
 		const char *other = (const char *)key.data + 16;
@@ -309,17 +353,26 @@ static enum vl_fold_outcome enter_claim(struct vl_fold *fold, const uint8_t id[1
 {
 	struct vl_cursor *cursor = vl_cursor_open(fold->txn, vl_view_db(fold->view, VL_VIEW_EVENT));
 	struct claim own = {.stands = false};
+	size_t damaged;
 	bool known;
 
-	*twins = find_twins(fold, cursor, id, mission, mine, &known, &own, added);
+	*twins = find_twins(fold, cursor, id, mission, mine, &known, &own, &damaged, added);
 	mine->stands = true;
-	if (!known)
+	bool alone = !known && *twins == NULL && damaged == 0, astray = false;
+	if (!known && damaged == 0)
 		find_elsewhere(fold, id, added);
 	mine->shared = known ? own.shared : added->others != NULL;
-	bool alone = !known && *twins == NULL;
-	if (alone)
+	if (alone) {
 		put_claim(fold, cursor, id, mission, mine);
+		astray = damaged > 0;
+	}
 	vl_cursor_close(cursor);
+	if (astray) {
+		vl_renewal_want(fold, fold->view, VL_VIEW_EVENT);
+		put_claim(fold, NULL, id, mission, mine);
+	} else if (damaged > 0) {
+		return VL_FOLD_WAITS;
+	}
 	if (known)
 		added->others = NULL;
 	mark_others(fold, id, added);
@@ -332,6 +385,26 @@ static enum vl_fold_outcome enter_claim(struct vl_fold *fold, const uint8_t id[1
 		return own.gist == mine->gist ? VL_FOLD_KNOWN : VL_FOLD_REUSED;
 	enum vl_fold_outcome outcome = settle_twins(fold, id, mission, mine, *twins);
 	put_claim(fold, NULL, id, mission, mine);
+	return outcome;
+}
+
+/* The same where what is damaged of the id makes way, as all of it is entered anew; or else waits for that. */
+static enum vl_fold_outcome claim_id(struct vl_fold *fold, const uint8_t id[16], const char *mission,
+				     struct claim *mine, const struct vl_fold_part *part, struct twin **twins,
+				     struct vl_fold_added *added)
+{
+	bool goes_on = part->first > 0 || part->renew;
+	enum vl_fold_outcome outcome = enter_claim(fold, id, mission, mine, goes_on, twins, added);
+	unsigned db = vl_view_db(fold->view, VL_VIEW_EVENT);
+	struct vl_key key;
+
+	if (outcome != VL_FOLD_WAITS)
+		return outcome;
+	vl_renewal_want(fold, fold->view, VL_VIEW_EVENT);
+	claim_key(&key, id, mission);
+	added->others = NULL;
+	if (part->renew && vl_txn_weed(fold->txn, db, vl_key_done(&key)))
+		return enter_claim(fold, id, mission, mine, goes_on, twins, added);
 	return outcome;
 }
 
@@ -372,7 +445,7 @@ void vl_fold_add_event(struct vl_fold *fold, size_t view, const char *mission, c
 		else
 			vl_event_content(event, claim.content);
 		claim.gist = read->gist;
-		added->outcome = enter_claim(fold, read->id, mission, &claim, part->first > 0, &twins, added);
+		added->outcome = claim_id(fold, read->id, mission, &claim, part, &twins, added);
 		for (; added->outcome == VL_FOLD_NEW && twins != NULL; twins = twins->next)
 			remove_twin(fold, twins, part);
 		if (added->outcome == VL_FOLD_NEW)

@@ -8,10 +8,10 @@
  */
 #include "base/text.h"
 #include "hq/fold_state.h"
+#include "hq/renewal.h"
 
 #include <string.h>
 
-#define FAN_KIND 0x80   /* in the keys of `pending`, with the kind that fans out */
 #define MEMBER_STEPS 16 /* what it takes to fold one that is marked, about */
 
 /* A fan's place: it stands before `next`, and ends before `stop`, having gone by the beginning; where that is NULL at the end. */
@@ -30,7 +30,7 @@ static void state_key(struct vl_key *key, const struct vl_fan *fan)
 {
 	vl_key_reset(key);
 	vl_key_u8(key, (uint8_t)fan->view);
-	vl_key_u8(key, (uint8_t)(fan->from | FAN_KIND));
+	vl_key_u8(key, (uint8_t)(fan->from | VL_TODO_FAN));
 	vl_key_text(key, fan->key);
 	vl_key_u8(key, (uint8_t)fan->to);
 	vl_key_text(key, fan->prefix);
@@ -46,7 +46,12 @@ static bool get_state(struct vl_fold *fold, const struct vl_fan *fan, struct sta
 	if (!fold->todo.any)
 		return false;
 	state_key(&key, fan);
-	if (!vl_txn_get(fold->txn, VL_DB_PENDING, vl_key_done(&key), &value) || value.size < 3)
+	enum vl_err err = vl_txn_find(fold->txn, VL_DB_PENDING, vl_key_done(&key), &value);
+	fold->todo.damaged += err == VL_ERR_CORRUPT;
+	/* Then it begins anew. */
+	if (err == VL_ERR_CORRUPT)
+		return true;
+	if (err != VL_OK || value.size < 3)
 		return false;
 	const char *copy = vl_arena_text(fold->txn_arena, value.data, value.size);
 	if (copy == NULL)
@@ -92,11 +97,13 @@ static bool walk(struct vl_fold *fold, const struct vl_fan *fan, struct state *s
 	const char *limit = state->round ? state->stop : NULL, *name = NULL;
 	struct vl_cursor *cursor = vl_cursor_open(fold->txn, vl_view_db(fan->view, VL_VIEW_TALLY));
 	char room_for_key[VL_ENTITY_MAX + 1];
+	size_t damaged = 0;
 	bool added, more;
 
 	vl_row_key(&whole, fan->from, fan->key);
 	vl_fold_tally_key(&prefix, fan->from, fan->key, fan->prefix);
 	vl_fold_tally_key(&from, fan->from, fan->key, state->next[0] != '\0' ? state->next : fan->prefix);
+	vl_cursor_pass_over(cursor, vl_key_done(&prefix), vl_cursor_count, &damaged);
 	for (more = vl_cursor_seek(cursor, vl_key_done(&from), &key, &value);
 	     more && vl_key_has_prefix(key, vl_key_done(&prefix)); more = vl_cursor_next(cursor, &key, &value)) {
 		name = vl_arena_text(fold->txn_arena, key.data + whole.size, key.size - whole.size);
@@ -110,6 +117,9 @@ static bool walk(struct vl_fold *fold, const struct vl_fan *fan, struct state *s
 		name = NULL;
 	}
 	vl_cursor_close(cursor);
+	/* Whom such a one names is folded again, as all are. */
+	if (damaged > 0)
+		vl_renewal_want(fold, fan->view, VL_VIEW_TALLY);
 	bool stopped = name != NULL && (limit == NULL || strcmp(name, limit) < 0);
 	if (stopped)
 		state->next = name;
@@ -135,7 +145,7 @@ static void put_entry(struct vl_fold *fold, const struct vl_fan *fan)
 	struct vl_buf *body = &fold->packed;
 
 	vl_buf_reset(body);
-	vl_fold_put_entity(body, fan->from | FAN_KIND, fan->key);
+	vl_fold_put_entity(body, fan->from | VL_TODO_FAN, fan->key);
 	vl_fold_put_entity(body, fan->to, fan->prefix);
 	if (vl_buf_failed(body))
 		vl_txn_fail(fold->txn, VL_ERR_NOMEM);
@@ -201,8 +211,8 @@ bool vl_fold_take_up(struct vl_fold *fold, size_t view, struct vl_bytes body, ui
 	if (key == NULL)
 		return true;
 	fold->view = view;
-	if ((kind & FAN_KIND) != 0) {
-		fan.from = kind & ~(unsigned)FAN_KIND;
+	if ((kind & VL_TODO_FAN) != 0) {
+		fan.from = kind & ~(unsigned)VL_TODO_FAN;
 		fan.key = key;
 		fan.prefix = take_entity(&body, &fan.to);
 		return fan.prefix == NULL || take_up_fan(fold, &fan, room);

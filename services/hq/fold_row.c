@@ -5,13 +5,15 @@
 #include "bus/wire.h"
 #include "hq/fold_state.h"
 #include "hq/history.h"
+#include "hq/renewal.h"
 #include "valise/v1/view.pb-c.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static void apply_changes(struct vl_fold *fold)
+static void apply_changes(struct vl_fold *fold, const struct vl_key *row)
 {
+	bool counted = vl_recount_passed(fold, vl_key_done(row));
 	unsigned db = vl_view_db(fold->view, VL_VIEW_TALLY);
 	struct change *change, *next;
 	struct vl_bytes value;
@@ -22,7 +24,17 @@ static void apply_changes(struct vl_fold *fold)
 		if (change->count == 0)
 			continue;
 		fold->steps++;
-		bool found = vl_txn_get(fold->txn, db, change->tally, &value);
+		if (counted)
+			vl_recount_add(fold, change->tally, change->count);
+		if (fold->adopts)
+			continue;
+		enum vl_err err = vl_txn_find(fold->txn, db, change->tally, &value);
+		/* It is counted anew, and its entity folded then. */
+		if (err == VL_ERR_CORRUPT) {
+			vl_renewal_want(fold, fold->view, VL_VIEW_TALLY);
+			continue;
+		}
+		bool found = err == VL_OK;
 		int64_t sum = change->count + (found && value.size == 8 ? (int64_t)vl_get_be64(value.data) : 0);
 		vl_put_be64(number, (uint64_t)sum);
 		if (sum != 0)
@@ -35,24 +47,34 @@ static void apply_changes(struct vl_fold *fold)
 	HASH_CLEAR(hh, fold->changes);
 }
 
-static void contribute(struct vl_fold *fold, const ProtobufCMessage *row, int sign)
+void vl_fold_row_adds(struct vl_fold *fold, const ProtobufCMessage *row, int sign)
 {
 	fold->sign = sign;
 	if (row != NULL)
 		vl_bound_contribute(fold->bound[fold->view], fold->kind, fold, row);
 }
 
+void vl_fold_hurt(struct vl_fold *fold, enum vl_view_db db)
+{
+	fold->hurt = true;
+	vl_renewal_want(fold, fold->view, db);
+}
+
 static bool has_tallies(struct vl_fold *fold)
 {
 	struct vl_key prefix;
 	struct vl_bytes key;
+	size_t damaged = 0;
 	struct vl_cursor *cursor = vl_cursor_open(fold->txn, vl_view_db(fold->view, VL_VIEW_TALLY));
 
 	vl_row_key(&prefix, fold->kind, fold->key);
+	vl_cursor_pass_over(cursor, vl_key_done(&prefix), vl_cursor_count, &damaged);
 	bool found = vl_cursor_seek(cursor, vl_key_done(&prefix), &key, NULL) &&
 		     vl_key_has_prefix(key, vl_key_done(&prefix));
 	vl_cursor_close(cursor);
-	return found;
+	if (damaged > 0)
+		vl_fold_hurt(fold, VL_VIEW_TALLY);
+	return found || damaged > 0;
 }
 
 static int compare_items(const void *a, const void *b)
@@ -91,14 +113,19 @@ static enum vl_err filed_history(struct vl_fold *fold, const struct dirty *entry
 static enum vl_err gather(struct vl_fold *fold, const struct dirty *entry, struct vl_history_item **items,
 			  size_t *count, size_t *damaged)
 {
+	size_t entries = 0;
+
 	*count = *damaged = 0;
 	/* A kind that is made of tallies alone has no history to read. */
 	if (!vl_bound_has_facts(fold->bound[fold->view], fold->kind))
 		return VL_OK;
 	if (entry->complete && entry->n_facts > 0 && entry->weight <= VL_FOLD_WEIGHT)
 		return filed_history(fold, entry, items, count);
-	return vl_history_read_some(fold->txn, fold->view, fold->kind, fold->key, fold->arena, &fold->shared, items,
-				    count, damaged, &fold->beyond);
+	enum vl_err err = vl_history_read_some(fold->txn, fold->view, fold->kind, fold->key, fold->arena, &fold->shared,
+					       items, count, damaged, &entries, &fold->beyond);
+	if (entries > 0)
+		vl_renewal_want(fold, fold->view, VL_VIEW_HISTORY);
+	return err;
 }
 
 /* Say so in the row's list of violations. Every kind that has a history has one. */
@@ -164,11 +191,11 @@ static void replace_row(struct vl_fold *fold, const struct vl_key *key, const Pr
 {
 	unsigned db = vl_view_db(fold->view, VL_VIEW_ROW);
 
-	contribute(fold, before, -1);
-	contribute(fold, row, 1);
+	vl_fold_row_adds(fold, before, -1);
+	vl_fold_row_adds(fold, row, 1);
 	if (vl_arena_failed(fold->arena))
 		vl_txn_fail(fold->txn, VL_ERR_NOMEM);
-	apply_changes(fold);
+	apply_changes(fold, key);
 	if (row != NULL)
 		vl_txn_put(fold->txn, db, vl_key_done(key), vl_buf_bytes(&fold->packed));
 	else
@@ -184,7 +211,21 @@ static void begin_turn(struct vl_fold *fold)
 	fold->turn = NULL;
 }
 
-void vl_fold_entity(struct vl_fold *fold, const struct dirty *entry)
+/* The row as it is stored. One that is damaged makes way, and is then one that is missing. */
+static bool find_row(struct vl_fold *fold, const struct vl_key *key, struct vl_bytes *old)
+{
+	unsigned db = vl_view_db(fold->view, VL_VIEW_ROW);
+	enum vl_err err = vl_txn_find(fold->txn, db, vl_key_done(key), old);
+
+	if (err == VL_ERR_CORRUPT) {
+		vl_renewal_want(fold, fold->view, VL_VIEW_ROW);
+		(void)vl_txn_weed(fold->txn, db, vl_key_done(key));
+		return vl_txn_get(fold->txn, db, vl_key_done(key), old);
+	}
+	return err == VL_OK;
+}
+
+bool vl_fold_entity(struct vl_fold *fold, const struct dirty *entry)
 {
 	struct vl_key key;
 	struct vl_bytes old = {0};
@@ -196,7 +237,7 @@ void vl_fold_entity(struct vl_fold *fold, const struct dirty *entry)
 	begin_turn(fold);
 	fold->key = entry->key;
 	fold->fans = NULL;
-	fold->beyond = false;
+	fold->beyond = fold->hurt = fold->adopts = false;
 	vl_row_key(&key, fold->kind, entry->key);
 	ProtobufCMessage *row = make_row(fold, entry);
 	if (row != NULL)
@@ -204,15 +245,18 @@ void vl_fold_entity(struct vl_fold *fold, const struct dirty *entry)
 	fold->steps += vl_fact_weight(fold->packed.size);
 	if (vl_buf_failed(&fold->packed) || vl_arena_failed(fold->arena))
 		vl_txn_fail(fold->txn, VL_ERR_NOMEM);
+	if (fold->hurt)
+		return false;
 	/* Where the whole history came in this transaction there was no row. */
-	bool had =
-		!entry->complete && vl_txn_get(fold->txn, vl_view_db(fold->view, VL_VIEW_ROW), vl_key_done(&key), &old);
+	bool had = !entry->complete && find_row(fold, &key, &old);
 	bool same = had == (row != NULL) &&
 		    (!had || (old.size == fold->packed.size &&
 			      (old.size == 0 || memcmp(old.data, fold->packed.data, old.size) == 0)));
 	if (vl_txn_err(fold->txn) != VL_OK || same)
-		return;
+		return true;
 	if (had)
 		before = vl_wire_unpack(fold_kind(fold)->row, old, fold->arena);
+	fold->adopts = !had && !entry->complete && vl_renewal_adopts(fold);
 	replace_row(fold, &key, before, row);
+	return true;
 }

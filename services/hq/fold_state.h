@@ -11,6 +11,7 @@
 #include "hq/fold.h"
 #include "hq/fold/bind.h"
 #include "hq/history.h"
+#include "hq/renewal.h"
 #include "hq/todo.h"
 #include "hq/views.h"
 
@@ -65,7 +66,7 @@ struct vl_fold {
 	struct vl_facts shared;     /* until settle */
 	struct vl_buf packed;
 	struct vl_bound **bound; /* the views */
-	struct dirty **dirty; /* view * FOLD_MAX_KINDS + kind */
+	struct dirty **dirty;    /* view * FOLD_MAX_KINDS + kind */
 	size_t view;
 	unsigned kind;
 	const char *key;
@@ -84,9 +85,13 @@ struct vl_fold {
 	int64_t entered_ms; /* the phase */
 	struct vl_todo todo;
 	struct owner *owners;
-	size_t n_owners, owner; /* all of them; who is served */
-	uint64_t claimed;       /* a bit for each view that has an event */
-	uint64_t steps, folded; /* of this transaction; of those, what it took to fold */
+	size_t n_owners, owner;      /* all of them; who is served */
+	uint64_t claimed;            /* a bit for each view that has an event */
+	struct vl_renewal *renewals; /* of each view */
+	bool hurt;                   /* what the row at hand is made of is damaged: it waits */
+	bool adopts;                 /* the row at hand adds nothing to the tallies (renewal.h) */
+	bool counting;               /* nothing follows from what the row at hand adds */
+	uint64_t steps, folded;      /* of this transaction; of those, what it took to fold */
 };
 
 /* What an entity that was marked is reckoned to take at least. */
@@ -104,8 +109,14 @@ struct dirty *vl_fold_mark(struct vl_fold *fold, unsigned kind, const char *key,
 /* What is left of the share of the mission that is served. */
 uint64_t vl_fold_room(const struct vl_fold *fold);
 
-/* Fold one entity and store what came out (fold_row.c). */
-void vl_fold_entity(struct vl_fold *fold, const struct dirty *entry);
+/* Fold one entity and store what came out (fold_row.c). False where what it is made of is damaged: then it has to wait. */
+bool vl_fold_entity(struct vl_fold *fold, const struct dirty *entry);
+
+/* What a row adds to tallies, in `changes`. */
+void vl_fold_row_adds(struct vl_fold *fold, const ProtobufCMessage *row, int sign);
+
+/* An entry of the view at hand, of another entity than the one that is folded or of its tallies, is damaged. */
+void vl_fold_hurt(struct vl_fold *fold, enum vl_view_db db);
 
 /* Begin what the row that was folded asks for (fold_fan.c). */
 void vl_fold_begin_fans(struct vl_fold *fold);

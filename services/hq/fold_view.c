@@ -133,7 +133,10 @@ static const ProtobufCMessage *read_row(struct vl_fold *fold, unsigned kind, con
 	if (key[0] == '\0')
 		return NULL;
 	vl_row_key(&at, kind, key);
-	if (!vl_txn_get(fold->txn, vl_view_db(fold->view, VL_VIEW_ROW), vl_key_done(&at), &value))
+	enum vl_err err = vl_txn_find(fold->txn, vl_view_db(fold->view, VL_VIEW_ROW), vl_key_done(&at), &value);
+	if (err == VL_ERR_CORRUPT)
+		vl_fold_hurt(fold, VL_VIEW_ROW);
+	if (err != VL_OK)
 		return NULL;
 	fold->steps += vl_fact_weight(value.size);
 	return vl_wire_unpack(vl_views[fold->view]->kinds[kind].row, value, arena);
@@ -161,8 +164,10 @@ int64_t vl_fold_tally(struct vl_fold *fold, unsigned kind, const char *key, cons
 	struct vl_bytes value;
 
 	vl_fold_tally_key(&at, kind, key, name);
-	bool found = vl_txn_get(fold->txn, vl_view_db(fold->view, VL_VIEW_TALLY), vl_key_done(&at), &value);
-	return found && value.size == 8 ? (int64_t)vl_get_be64(value.data) : 0;
+	enum vl_err err = vl_txn_find(fold->txn, vl_view_db(fold->view, VL_VIEW_TALLY), vl_key_done(&at), &value);
+	if (err == VL_ERR_CORRUPT)
+		vl_fold_hurt(fold, VL_VIEW_TALLY);
+	return err == VL_OK && value.size == 8 ? (int64_t)vl_get_be64(value.data) : 0;
 }
 
 void vl_fold_each_tally(struct vl_fold *fold, unsigned kind, const char *key, const char *prefix,
@@ -172,9 +177,11 @@ void vl_fold_each_tally(struct vl_fold *fold, unsigned kind, const char *key, co
 	struct vl_bytes at, value;
 	struct vl_cursor *cursor = vl_cursor_open(fold->txn, vl_view_db(fold->view, VL_VIEW_TALLY));
 	uint64_t n = 0;
+	size_t damaged = 0;
 
 	vl_row_key(&whole, kind, key);
 	vl_fold_tally_key(&from, kind, key, prefix);
+	vl_cursor_pass_over(cursor, vl_key_done(&from), vl_cursor_count, &damaged);
 	for (bool more = vl_cursor_seek(cursor, vl_key_done(&from), &at, &value);
 	     more && vl_key_has_prefix(at, vl_key_done(&from)); more = vl_cursor_next(cursor, &at, &value)) {
 		if (n == VL_FOLD_TALLIES) {
@@ -188,6 +195,8 @@ void vl_fold_each_tally(struct vl_fold *fold, unsigned kind, const char *key, co
 			each(context, name, (int64_t)vl_get_be64(value.data));
 	}
 	vl_cursor_close(cursor);
+	if (damaged > 0)
+		vl_fold_hurt(fold, VL_VIEW_TALLY);
 }
 
 void vl_fold_contribute(struct vl_fold *fold, unsigned kind, const char *key, const char *name, int64_t count)
@@ -219,7 +228,7 @@ void vl_fold_dirty_each(struct vl_fold *fold, unsigned kind, const char *prefix)
 {
 	struct fan *fan = fold->fans;
 
-	if (kind <= fold->kind || kind >= vl_views[fold->view]->n_kinds)
+	if (kind <= fold->kind || kind >= vl_views[fold->view]->n_kinds || fold->counting)
 		return;
 	while (fan != NULL && (fan->kind != kind || strcmp(fan->prefix, prefix) != 0))
 		fan = fan->next;
@@ -238,6 +247,6 @@ void vl_fold_dirty(struct vl_fold *fold, unsigned kind, const char *key)
 	char room[VL_ENTITY_MAX + 1];
 	bool added;
 
-	if (key[0] != '\0' && kind > fold->kind && kind < vl_views[fold->view]->n_kinds)
+	if (key[0] != '\0' && kind > fold->kind && kind < vl_views[fold->view]->n_kinds && !fold->counting)
 		(void)vl_fold_mark(fold, kind, vl_entity_key(key, room), &added);
 }

@@ -240,6 +240,7 @@ struct gathering {
 	struct vl_arena *arena;
 	struct vl_history_item *items;
 	size_t count, room, damaged;
+	size_t entries; /* that are damaged themselves; of the others that are, the event */
 	/* What may be read: by weight, in all and of one sender. */
 	uint64_t most, weight, share, own;
 	const char *sender; /* whose `own` is */
@@ -404,7 +405,7 @@ static enum vl_err gather(struct gathering *g, unsigned kind, const char *entity
 	enum vl_err err = VL_OK;
 
 	vl_row_key(&prefix, kind, entity);
-	vl_cursor_pass_over(cursor, vl_key_done(&prefix), vl_cursor_count, &g->damaged);
+	vl_cursor_pass_over(cursor, vl_key_done(&prefix), vl_cursor_count, &g->entries);
 	for (bool more = vl_cursor_seek(cursor, vl_key_done(&prefix), &key, &value);
 	     more && err == VL_OK && vl_key_has_prefix(key, vl_key_done(&prefix)) && (shared || !g->beyond);
 	     more = step_on(cursor, shared && g->own > g->share, &key, &value))
@@ -496,7 +497,7 @@ static enum vl_err give(struct gathering *g, enum vl_err err, struct vl_history_
 {
 	*items = err == VL_OK && g->count > 0 ? vl_history_order(g->items, g->count, g->arena) : NULL;
 	*count = err == VL_OK ? g->count : 0;
-	*damaged = g->damaged;
+	*damaged = g->damaged + g->entries;
 	return err == VL_OK && vl_arena_failed(g->arena) ? VL_ERR_NOMEM : err;
 }
 
@@ -510,7 +511,7 @@ enum vl_err vl_history_read(struct vl_txn *txn, size_t view, unsigned kind, cons
 
 enum vl_err vl_history_read_some(struct vl_txn *txn, size_t view, unsigned kind, const char *entity,
 				 struct vl_arena *arena, struct vl_facts *facts, struct vl_history_item **items,
-				 size_t *count, size_t *damaged, bool *beyond)
+				 size_t *count, size_t *damaged, size_t *entries, bool *beyond)
 {
 	struct gathering g = {
 		.txn = txn, .view = view, .arena = arena, .most = VL_FOLD_WEIGHT, .share = VL_FOLD_WEIGHT};
@@ -525,5 +526,6 @@ enum vl_err vl_history_read_some(struct vl_txn *txn, size_t view, unsigned kind,
 		g.share -= g.share == g.most;
 		err = gather(&g, kind, entity);
 	}
+	*entries = g.entries;
 	return give(&g, err, items, count, damaged);
 }

@@ -29,10 +29,10 @@ struct vl_facts {
 void vl_history_forget(struct vl_facts *facts);
 
 /* As vl_history_read (fold.h), but no more than weighs VL_FOLD_WEIGHT, each sender's first; *beyond says whether anything is left
- * out. */
+ * out. Of what is damaged, *entries are the history's own. */
 enum vl_err vl_history_read_some(struct vl_txn *txn, size_t view, unsigned kind, const char *key,
 				 struct vl_arena *arena, struct vl_facts *facts, struct vl_history_item **items,
-				 size_t *count, size_t *damaged, bool *beyond) VL_CHECKED;
+				 size_t *count, size_t *damaged, size_t *entries, bool *beyond) VL_CHECKED;
 
 /* Put items that come by sender, each sender's in its own order, into the order of a history (fold.h). Where memory is short the
  * arena tells, and they stay as they are. */

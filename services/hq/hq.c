@@ -27,9 +27,12 @@
 #define LOOK_MS 1000 /* between looks at how full the views are */
 #define SIZE_LEAST ((uint64_t)1 << 20)
 #define ANSWER_MS 30000
-#define PARKED_SHARE 8 /* of the views' room what waits behind gaps may take one part in so many */
-#define TAILS_MS 2000  /* between looks for cut tails */
-#define JUDGE_MS 60000 /* for headquarters to read on to where a lane ended */
+#define PARKED_SHARE 8     /* of the views' room what waits behind gaps may take one part in so many */
+#define TAILS_MS 2000      /* between looks for cut tails */
+#define LOOK_ENTRIES 1000  /* of the ledger, when there is nothing else to do for IDLE_MS */
+#define THROUGH_MS 3600000 /* from one time all of it was looked at to the next */
+#define MENDS_MOST 8       /* one after another, with nothing applied between: then it is for people */
+#define JUDGE_MS 60000     /* for headquarters to read on to where a lane ended */
 
 const struct vl_conf_key vl_hq_keys[] = {
 	{"views", "path", VL_CONF_TEXT, offsetof(struct vl_hq_settings, views), NULL, "folder of the views"},
@@ -63,7 +66,7 @@ struct hq {
 	const struct vl_hq_settings *settings;
 	struct vl_reserve *reserve;
 	int64_t room_at; /* when to look at the room again */
-	bool anew; /* others are to be taken than now: open all again */
+	bool anew;       /* others are to be taken than now: open all again */
 	struct vl_store *store;
 	struct vl_verifier *verifier;
 	struct vl_applier *applier;
@@ -77,7 +80,7 @@ struct hq {
 	struct vl_buf ends; /* where the suspect lanes ended */
 	bool ends_asked;
 	int64_t tails_at, judge_by;
-	int64_t reap_at;
+	int64_t reap_at, look_at;
 };
 
 static void hq_close(struct hq *hq)
@@ -234,12 +237,25 @@ static enum vl_err watch_tails(struct hq *hq, int64_t now, struct vl_why *why)
 	return err;
 }
 
+/* There is nothing to do: look for what the disk has damaged. */
+static enum vl_err look(struct hq *hq, int64_t now, struct vl_why *why)
+{
+	bool round = false;
+
+	if (now < hq->look_at)
+		return VL_OK;
+	enum vl_err err = vl_apply_look(hq->applier, LOOK_ENTRIES, &round, why);
+	if (round)
+		hq->look_at = now + THROUGH_MS;
+	return err;
+}
+
 static enum vl_err work(struct hq *hq, struct vl_why *why)
 {
 	enum vl_err err = vl_pump(hq->verifier, hq->applier, IDLE_MS, why);
 
 	if (err == VL_ERR_TIMEOUT)
-		err = VL_OK;
+		err = look(hq, vl_monotonic_ms(), why);
 	if (err == VL_OK)
 		err = vl_feed_rewind(hq->feed, hq->applier, why);
 	if (err == VL_OK)
@@ -316,19 +332,27 @@ static enum vl_err run_once(struct hq *hq, const struct vl_conf_pair *pairs, siz
 }
 
 /* Nothing of the transaction that met a damaged row has happened. Once the row is mended all begins again from the ledger. */
-static bool mend(struct hq *hq)
+static bool mend(struct hq *hq, unsigned *mends, struct vl_why *why)
 {
-	struct vl_why why = {0};
+	struct vl_why reason = {0};
 	size_t mended = 0;
+	int db = vl_store_failed(hq->store);
 
+	if (hq->applier != NULL && vl_apply_total(hq->applier) > 0)
+		*mends = 0;
+	if (++*mends > MENDS_MOST)
+		return false;
 	/* Nobody else may use the store meanwhile. */
-	vl_verifier_stop(hq->verifier);
+	if (hq->verifier != NULL)
+		vl_verifier_stop(hq->verifier);
 	vl_feed_close(hq->feed);
 	hq->feed = NULL;
-	enum vl_err err = vl_ledger_mend(hq->store, VL_MEND_ALL, &mended, &why);
-	if (err != VL_OK)
-		vl_log_cannot("mend", hq->settings->views, &why, err);
-	return err == VL_OK && mended > 0;
+	enum vl_err err = vl_ledger_mend(hq->store, VL_MEND_ALL, &mended, &reason);
+	if (err == VL_OK && mended == 0)
+		err = db >= 0 ? vl_ledger_mend_order(hq->store, (unsigned)db, &reason) : VL_ERR_CORRUPT;
+	if (err != VL_OK && reason.text[0] != '\0')
+		*why = reason;
+	return err == VL_OK;
 }
 
 /* Nothing of what did not fit has happened: it waits in Kafka, and is read again after a pause. */
@@ -352,13 +376,14 @@ enum vl_err vl_hq_run(const struct vl_hq_settings *settings, const struct vl_con
 		      struct vl_hq_signals *signals, struct vl_why *why)
 {
 	struct vl_reserve reserve = {.size = settings->size};
+	unsigned mends = 0;
 	enum vl_err err;
 	bool again;
 
 	do {
 		struct hq hq = {.settings = settings, .reserve = &reserve};
 		err = run_once(&hq, pairs, n_pairs, signals, why);
-		again = hq.anew || (err == VL_ERR_CORRUPT && hq.feed != NULL && mend(&hq));
+		again = hq.anew || (err == VL_ERR_CORRUPT && hq.store != NULL && mend(&hq, &mends, why));
 		if (err == VL_ERR_FULL && hq.store != NULL)
 			again = met_full(&hq, signals, why);
 		hq_close(&hq);

@@ -33,7 +33,8 @@ static void entry_put(struct vl_txn *txn, const struct vl_ring_entry *entry)
 	at += mission;
 	memcpy(value + at, entry->file, file);
 	at += file;
-	if (vl_txn_get(txn, VL_DB_KEY, id, &old) && old.size == at && memcmp(old.data, value, at) == 0)
+	/* One that is damaged is written over. */
+	if (vl_txn_find(txn, VL_DB_KEY, id, &old) == VL_OK && old.size == at && memcmp(old.data, value, at) == 0)
 		return;
 	vl_txn_put(txn, VL_DB_KEY, id, (struct vl_bytes){value, at});
 }

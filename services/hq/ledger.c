@@ -18,7 +18,7 @@
 static const char *const common[] = {
 	"meta",    "offset",  "chain",   "standing", "archive", "parked",  "evidence", "dead",
 	"refused", "reasons", "waiting", "pulse",    "missing", "key",     "unread",   "passed",
-	"awaits",  "due",     "digest",  "held",     "todo",    "pending",
+	"awaits",  "due",     "digest",  "held",     "todo",    "pending", "recount",
 };
 static const char *const of_view[] = {"event", "history", "row", "tally"};
 

@@ -23,6 +23,7 @@
  *     held      mission; mission, lane; and epoch       -> how much evidence is kept and counted, and whether the epoch began without knowing (evidence.h)
  *     todo      view, mission, class, number          -> what of an accepted batch is still to be done (todo.h)
  *     pending   view, kind, entity                    -> an entity that waits to be folded, or a fan under way
+ *     recount   view, key of a tally                  -> what the rows add to it, counted anew (renewal.h)
  * and for each view (index i of vl_views):
  *     event     event id, mission                     -> its place, what tells it from others; de-duplication is for ever
  *     history   kind, entity, mission, epoch, event   -> where the event lies in the archive
@@ -61,6 +62,7 @@ enum vl_ledger_db {
 	VL_DB_HELD,
 	VL_DB_TODO,
 	VL_DB_PENDING,
+	VL_DB_RECOUNT,
 	VL_DB_VIEWS, /* the first of the views' own */
 };
 
@@ -72,7 +74,7 @@ static inline unsigned vl_view_db(size_t view, enum vl_view_db db)
 }
 
 /* Of all that is in it; it is in `meta`, one byte. */
-#define VL_LEDGER_FORMAT 10
+#define VL_LEDGER_FORMAT 11
 #define VL_LEDGER_FORMAT_KEY "format"
 
 /* Open the ledger in folder `path`; `size` is the map's. Whoever writes mends its heads first (mend.h). Errors as vl_store_open. */

@@ -7,14 +7,18 @@
 #include "hq/mend_count.h"
 #include "hq/mend_index.h"
 #include "hq/parked.h"
+#include "hq/rebuild.h"
+#include "hq/renewal.h"
 #include "hq/standing.h"
+#include "hq/todo.h"
+#include "hq/views.h"
 
 #include <string.h>
 
 /* Small, and whole again at once. */
 static const enum vl_ledger_db heads[] = {
-	VL_DB_META,  VL_DB_OFFSET,  VL_DB_CHAIN,  VL_DB_STANDING, VL_DB_REASONS, VL_DB_WAITING,
-	VL_DB_PULSE, VL_DB_MISSING, VL_DB_PASSED, VL_DB_AWAITS,   VL_DB_DUE,     VL_DB_HELD,
+	VL_DB_META,    VL_DB_OFFSET, VL_DB_CHAIN,  VL_DB_STANDING, VL_DB_REASONS, VL_DB_WAITING, VL_DB_PULSE,
+	VL_DB_MISSING, VL_DB_PASSED, VL_DB_AWAITS, VL_DB_DUE,      VL_DB_HELD,    VL_DB_KEY,     VL_DB_UNREAD,
 };
 
 /* Their rows are large. */
@@ -54,14 +58,18 @@ static void meet_sound(struct walk *walk, struct vl_bytes key)
 	vl_key_bytes(&walk->before, key.data, key.size);
 }
 
-/* Walk a database; `rows`, which may be NULL, gets the sound ones: sizes of key and value, key, value. */
+/* Walk a database; `rows` gets the sound ones: sizes of key and value, key, value. Where it is NULL what is damaged is taken out. */
 static void look(struct vl_txn *txn, unsigned db, struct walk *walk, struct vl_buf *rows)
 {
 	struct vl_cursor *cursor = vl_cursor_open(txn, db);
 	struct vl_bytes key, value, all = {0};
+	uint64_t entries = vl_txn_count(txn, db);
 	uint8_t sizes[8];
 
-	vl_cursor_pass_over(cursor, all, meet_damaged, walk);
+	if (rows != NULL)
+		vl_cursor_pass_over(cursor, all, meet_damaged, walk);
+	else
+		vl_cursor_weed(cursor, meet_damaged, walk);
 	for (bool more = vl_cursor_seek(cursor, all, &key, &value); more; more = vl_cursor_next(cursor, &key, &value)) {
 		meet_sound(walk, key);
 		if (rows == NULL)
@@ -73,7 +81,7 @@ static void look(struct vl_txn *txn, unsigned db, struct walk *walk, struct vl_b
 		vl_buf_put(rows, value.data, value.size);
 	}
 	vl_cursor_close(cursor);
-	if (walk->entries != vl_txn_count(txn, db))
+	if (walk->entries != entries)
 		walk->damaged++;
 	if (vl_buf_failed(&walk->keys) || (rows != NULL && vl_buf_failed(rows)))
 		vl_txn_fail(txn, VL_ERR_NOMEM);
@@ -114,7 +122,6 @@ static size_t weed(struct vl_txn *txn, unsigned db)
 	for (size_t at = 0; at < walk.keys.size;) {
 		const uint8_t *size = walk.keys.data + at;
 		struct vl_bytes key = {size + 2, (size_t)size[0] << 8 | size[1]};
-		(void)vl_txn_delete(txn, db, key);
 		if (db == VL_DB_EVIDENCE && vl_mend_is_known(txn, key))
 			vl_txn_put(txn, db, key, (struct vl_bytes){0});
 		at += 2 + key.size;
@@ -146,8 +153,13 @@ static void say(unsigned db, size_t rows)
 
 static void make_again(struct vl_txn *txn, const size_t damaged[VL_DB_VIEWS])
 {
-	if (damaged[VL_DB_META] > 0)
+	if (damaged[VL_DB_META] > 0) {
 		put_format(txn);
+		vl_todo_count_on(txn);
+	}
+	/* Where a renewal is under way it may be forgotten, and what it has counted lost. */
+	if (damaged[VL_DB_META] + damaged[VL_DB_TODO] + damaged[VL_DB_PENDING] + damaged[VL_DB_RECOUNT] > 0)
+		vl_renewal_begin_all(txn);
 	if (damaged[VL_DB_CHAIN] > 0)
 		vl_mend_chains(txn);
 	if (damaged[VL_DB_WAITING] + damaged[VL_DB_PARKED] + damaged[VL_DB_META] > 0)
@@ -183,8 +195,60 @@ enum vl_err vl_ledger_mend(struct vl_store *store, enum vl_mend_depth depth, siz
 		vl_txn_abort(txn);
 		return VL_OK;
 	}
-	enum vl_err err = vl_txn_commit(txn, why);
+	struct vl_why reason = {0};
+	enum vl_err err = vl_txn_commit(txn, &reason);
 	for (unsigned db = 0; err == VL_OK && db < VL_DB_VIEWS; db++)
 		say(db, damaged[db]);
+	return err == VL_ERR_CORRUPT ? vl_fail(why, err, "%.150s; " VL_LEDGER_REBUILD, reason.text)
+	       : err == VL_OK        ? VL_OK
+				     : vl_fail(why, err, "%s", reason.text);
+}
+
+/* -- what is damaged, and no entry of it -- */
+
+static bool is_small(unsigned db)
+{
+	for (size_t i = 0; i < COUNT(heads); i++)
+		if (heads[i] == db)
+			return true;
+	for (size_t i = 0; i < COUNT(large); i++)
+		if (large[i] == db)
+			return true;
+	return false;
+}
+
+static enum vl_err write_anew(struct vl_store *store, unsigned db, struct vl_why *why)
+{
+	struct walk walk = {0};
+	struct vl_buf rows = {0};
+	struct vl_txn *txn = vl_txn_begin(store, true, why);
+
+	if (txn == NULL)
+		return VL_ERR_NOMEM;
+	look(txn, db, &walk, &rows);
+	vl_txn_clear(txn, db);
+	put_rows(txn, db, &rows);
+	vl_buf_free(&walk.keys);
+	vl_buf_free(&rows);
+	return vl_txn_commit(txn, why);
+}
+
+enum vl_err vl_ledger_mend_order(struct vl_store *store, unsigned db, struct vl_why *why)
+{
+	char name[VL_LEDGER_NAME];
+	struct vl_why reason = {0};
+	struct vl_rebuilt rebuilt;
+	enum vl_err err = VL_ERR_CORRUPT;
+
+	vl_ledger_name(db, name);
+	if (db >= VL_DB_VIEWS)
+		err = vl_rebuild_lane(store, NULL, (db - VL_DB_VIEWS) / VL_VIEW_DBS, NULL, NULL, &rebuilt, &reason);
+	else if (is_small(db))
+		err = write_anew(store, db, &reason);
+	if (err == VL_OK)
+		vl_log_error("the order of '%s' was damaged: it was written anew", name);
+	else
+		(void)vl_fail(why, err, "its database '%.40s' is damaged (%.80s); " VL_LEDGER_REBUILD, name,
+			      vl_why_text(&reason, err));
 	return err;
 }

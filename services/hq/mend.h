@@ -14,7 +14,11 @@
  *     held, digest       made again from the evidence and the archive; which epochs began without knowing of the one before, in the
  *                        archive, too: of pulses it is forgotten, and their rollbacks are troubles anew (trouble.h)
  *     reasons            that reason is counted from 0
+ *     key, unread        forgotten: the keys folder and its `past` say it again, and so does Kafka
+ *     todo, pending      forgotten: all views are made whole again (renewal.h); so too where `meta` lost how far that was
  *     dead, refused      nothing can be made again: they stay, are passed over, and `valise view check` lists them
+ *
+ * The views' own databases are made whole again in place, while headquarters goes on: renewal.h.
  *
  * The archive itself is what all of this is made from: a damaged batch in it is left out of the rows, which say so (DAMAGED).
  */
@@ -30,5 +34,9 @@ enum vl_mend_depth { VL_MEND_HEADS, VL_MEND_ALL };
  * walked. */
 enum vl_err vl_ledger_mend(struct vl_store *store, enum vl_mend_depth depth, size_t *mended,
 			   struct vl_why *why) VL_CHECKED;
+
+/* No entry is damaged, but what leads to them: a database is written anew in the order of its entries, a view's databases are made anew
+ * from the archive. Nobody else may use the store, and all else waits for it. CORRUPT, with what to do, where even that cannot be. */
+enum vl_err vl_ledger_mend_order(struct vl_store *store, unsigned db, struct vl_why *why) VL_CHECKED;
 
 #endif

@@ -4,6 +4,7 @@
 #include "base/failpoint.h"
 #include "hq/chains.h"
 #include "hq/fold.h"
+#include "hq/renewal.h"
 #include "hq/todo.h"
 #include "hq/views.h"
 
@@ -189,6 +190,7 @@ static enum vl_err rebuild(struct rebuild *r, struct vl_store *store, vl_rebuild
 	}
 	if (err != VL_OK)
 		return err;
+	vl_renewal_forget(r->txn, r->view);
 	vl_fold_begin(r->fold, r->txn);
 	err = fold_all(r, progress, context);
 	if (err == VL_OK)

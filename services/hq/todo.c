@@ -33,17 +33,45 @@ static uint64_t next_number(struct vl_todo *todo)
 	return todo->next++;
 }
 
-void vl_todo_end(struct vl_todo *todo)
+static void put_number(struct vl_txn *txn, uint64_t next)
 {
 	struct vl_key key;
 	uint8_t value[8];
 
+	counter_key(&key);
+	vl_put_be64(value, next);
+	vl_txn_put(txn, VL_DB_META, vl_key_done(&key), (struct vl_bytes){value, sizeof(value)});
+}
+
+static void weed(struct vl_txn *txn, enum vl_ledger_db db)
+{
+	struct vl_cursor *cursor = vl_cursor_open(txn, db);
+
+	vl_cursor_weed(cursor, NULL, NULL);
+	for (bool more = vl_cursor_seek(cursor, (struct vl_bytes){0}, NULL, NULL); more;)
+		more = vl_cursor_next(cursor, NULL, NULL);
+	vl_cursor_close(cursor);
+}
+
+void vl_todo_end(struct vl_todo *todo)
+{
+	if (todo->damaged > 0) {
+		weed(todo->txn, VL_DB_TODO);
+		weed(todo->txn, VL_DB_PENDING);
+		todo->damaged = 0;
+	}
 	if (todo->next == todo->known)
 		return;
-	counter_key(&key);
-	vl_put_be64(value, todo->next);
-	vl_txn_put(todo->txn, VL_DB_META, vl_key_done(&key), (struct vl_bytes){value, sizeof(value)});
+	put_number(todo->txn, todo->next);
 	todo->known = todo->next;
+}
+
+static struct vl_cursor *open_cursor(struct vl_todo *todo, enum vl_ledger_db db)
+{
+	struct vl_cursor *cursor = todo->any ? vl_cursor_open(todo->txn, db) : NULL;
+
+	vl_cursor_pass_over(cursor, (struct vl_bytes){0}, vl_cursor_count, &todo->damaged);
+	return cursor;
 }
 
 /* -- queues: view, mission with a NUL, class, number -- */
@@ -78,7 +106,7 @@ bool vl_todo_first(struct vl_todo *todo, enum vl_todo_class class, const struct 
 {
 	struct vl_key prefix, start;
 	struct vl_bytes key, value;
-	struct vl_cursor *cursor = todo->any ? vl_cursor_open(todo->txn, VL_DB_TODO) : NULL;
+	struct vl_cursor *cursor = open_cursor(todo, VL_DB_TODO);
 
 	queue_key(&prefix, queue->view, queue->mission, class);
 	entry_key(&start, queue, class, from);
@@ -111,7 +139,7 @@ bool vl_todo_next_queue(struct vl_todo *todo, size_t view, struct vl_todo_queue 
 {
 	struct vl_key from = {0};
 	struct vl_bytes key;
-	struct vl_cursor *cursor = todo->any ? vl_cursor_open(todo->txn, VL_DB_TODO) : NULL;
+	struct vl_cursor *cursor = open_cursor(todo, VL_DB_TODO);
 
 	vl_key_u8(&from, (uint8_t)view);
 	if (queue->mission[0] != '\0') {
@@ -157,7 +185,11 @@ bool vl_todo_waits(struct vl_todo *todo, size_t view, unsigned kind, const char 
 	if (!todo->any)
 		return false;
 	pending_key(&key, view, kind, entity);
-	if (!vl_txn_get(todo->txn, VL_DB_PENDING, vl_key_done(&key), &value))
+	enum vl_err err = vl_txn_find(todo->txn, VL_DB_PENDING, vl_key_done(&key), &value);
+	todo->damaged += err == VL_ERR_CORRUPT;
+	if (err == VL_ERR_CORRUPT)
+		value.size = 0;
+	else if (err != VL_OK)
 		return false;
 	if (mission != NULL)
 		*mission = value.size > 0 && value.data[value.size - 1] == 0 ? (const char *)value.data : "";
@@ -176,17 +208,19 @@ void vl_todo_folded(struct vl_todo *todo, size_t view, unsigned kind, const char
 
 /* -- for tools -- */
 
-static void clear_in(struct vl_txn *txn, enum vl_ledger_db db, size_t view)
+/* The entries whose key begins with the view and, of a fan, `kind`. */
+static void clear_in(struct vl_txn *txn, enum vl_ledger_db db, size_t view, uint8_t kind)
 {
-	uint8_t prefix = (uint8_t)view;
+	const uint8_t from[] = {(uint8_t)view, kind};
 	struct vl_key found;
 	struct vl_bytes key;
 	bool more = true;
 
 	while (more && vl_txn_err(txn) == VL_OK) {
 		struct vl_cursor *cursor = vl_cursor_open(txn, db);
-		more = vl_cursor_seek(cursor, (struct vl_bytes){&prefix, 1}, &key, NULL) && key.size > 0 &&
-		       key.data[0] == prefix;
+		vl_cursor_weed(cursor, NULL, NULL);
+		more = vl_cursor_seek(cursor, (struct vl_bytes){from, sizeof(from)}, &key, NULL) && key.size > 0 &&
+		       key.data[0] == from[0];
 		vl_key_reset(&found);
 		if (more)
 			vl_key_bytes(&found, key.data, key.size);
@@ -197,8 +231,30 @@ static void clear_in(struct vl_txn *txn, enum vl_ledger_db db, size_t view)
 
 void vl_todo_clear(struct vl_txn *txn, size_t view)
 {
-	clear_in(txn, VL_DB_TODO, view);
-	clear_in(txn, VL_DB_PENDING, view);
+	clear_in(txn, VL_DB_TODO, view, 0);
+	clear_in(txn, VL_DB_PENDING, view, 0);
+}
+
+void vl_todo_forget_fans(struct vl_txn *txn, size_t view)
+{
+	clear_in(txn, VL_DB_PENDING, view, VL_TODO_FAN);
+}
+
+void vl_todo_count_on(struct vl_txn *txn)
+{
+	struct vl_cursor *cursor = vl_cursor_open(txn, VL_DB_TODO);
+	struct vl_bytes key;
+	uint64_t next = 1, n;
+
+	vl_cursor_pass_over(cursor, (struct vl_bytes){0}, NULL, NULL);
+	for (bool more = vl_cursor_seek(cursor, (struct vl_bytes){0}, &key, NULL); more;
+	     more = vl_cursor_next(cursor, &key, NULL)) {
+		n = key.size > 8 ? vl_get_be64(key.data + key.size - 8) : 0;
+		next = n >= next ? n + 1 : next;
+	}
+	vl_cursor_close(cursor);
+	if (next > 1)
+		put_number(txn, next);
 }
 
 uint64_t vl_todo_left(struct vl_txn *txn)
@@ -212,6 +268,7 @@ bool vl_todo_any_of(struct vl_txn *txn, size_t view)
 	struct vl_cursor *cursor = vl_cursor_open(txn, VL_DB_TODO);
 	struct vl_bytes key;
 
+	vl_cursor_pass_over(cursor, (struct vl_bytes){0}, NULL, NULL);
 	bool any = vl_cursor_seek(cursor, (struct vl_bytes){&prefix, 1}, &key, NULL) && key.data[0] == prefix;
 	vl_cursor_close(cursor);
 	return any;
@@ -224,6 +281,7 @@ static uint64_t count_in(struct vl_txn *txn, enum vl_ledger_db db, size_t view)
 	struct vl_cursor *cursor = vl_cursor_open(txn, db);
 	uint64_t count = 0;
 
+	vl_cursor_pass_over(cursor, (struct vl_bytes){0}, NULL, NULL);
 	for (bool more = vl_cursor_seek(cursor, (struct vl_bytes){&prefix, 1}, &key, NULL);
 	     more && key.size > 0 && key.data[0] == prefix; more = vl_cursor_next(cursor, &key, NULL))
 		count++;

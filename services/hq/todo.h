@@ -16,6 +16,9 @@
 #include "bus/batch.h"
 #include "hq/ledger.h"
 
+/* In `pending`, with the kind that fans out. */
+#define VL_TODO_FAN 0x80
+
 enum vl_todo_class { VL_TODO_FILES, VL_TODO_FOLDS };
 
 /* One transaction's door to the list. `any` says that there was something when it began, or is by now. */
@@ -23,6 +26,7 @@ struct vl_todo {
 	struct vl_txn *txn;
 	bool any;
 	uint64_t next, known; /* number of the next entry; the one stored, 0 while not read */
+	size_t damaged; /* entries met that are, and were passed over: what they asked for nobody knows (renewal.h) */
 };
 
 /* Whose queue. */
@@ -39,7 +43,7 @@ struct vl_todo_entry {
 
 void vl_todo_begin(struct vl_todo *todo, struct vl_txn *txn);
 
-/* Before commit. */
+/* Before commit. What is damaged is taken out, where any was met. */
 void vl_todo_end(struct vl_todo *todo);
 
 void vl_todo_push(struct vl_todo *todo, enum vl_todo_class class, size_t view, const char *mission,
@@ -71,6 +75,12 @@ void vl_todo_clear(struct vl_txn *txn, size_t view);
 
 /* Whether the list has anything for a view. */
 bool vl_todo_any_of(struct vl_txn *txn, size_t view);
+
+/* Forget how far its fans have come, and so end them. */
+void vl_todo_forget_fans(struct vl_txn *txn, size_t view);
+
+/* The number of the next entry is lost: go on behind the greatest there is. */
+void vl_todo_count_on(struct vl_txn *txn);
 
 /* How many entries the list has. And what of one view is still to be done: entities and batches; 0 once its rows are whole. */
 uint64_t vl_todo_left(struct vl_txn *txn);

@@ -51,13 +51,35 @@ bool vl_store_was(const struct store_db *db, struct vl_bytes prefix, const MDB_v
 	return vl_store_good(db, &was, &copy);
 }
 
-/* One of the two entries that a search for `key` ended between. */
-static bool was_missed(const struct store_db *db, const MDB_val *key, const MDB_val *beside, const MDB_val *value)
+static bool is_damaged(const struct store_db *db, const MDB_val *key, const MDB_val *value)
 {
 	MDB_val copy = *value;
 
-	return beside->mv_size == key->mv_size && !vl_store_good(db, beside, &copy) &&
-	       vl_store_was(db, vl_store_bytes(key), beside, value);
+	return !vl_store_good(db, key, &copy);
+}
+
+/* Beside the place where a search ended something is damaged: its key may be, and then it was what was looked for, or has led the search
+ * astray. From a sound entry before it on, one by one. */
+static int look_around(MDB_txn *txn, const struct store_db *db, MDB_cursor *cursor, const MDB_val *key, MDB_val *value)
+{
+	MDB_val at = *key, found;
+	bool was = false;
+	int rc = mdb_cursor_get(cursor, &at, &found, MDB_SET_RANGE);
+
+	if (rc == 0 || rc == MDB_NOTFOUND)
+		rc = mdb_cursor_get(cursor, &at, &found, rc == 0 ? MDB_PREV : MDB_LAST);
+	while (rc == 0 && (is_damaged(db, &at, &found) || mdb_cmp(txn, db->dbi, &at, key) >= 0))
+		rc = mdb_cursor_get(cursor, &at, &found, MDB_PREV);
+	for (rc = mdb_cursor_get(cursor, &at, &found, rc == 0 ? MDB_NEXT : MDB_FIRST); rc == 0;
+	     rc = mdb_cursor_get(cursor, &at, &found, MDB_NEXT)) {
+		int order = mdb_cmp(txn, db->dbi, &at, key);
+		if (!is_damaged(db, &at, &found) && order >= 0) {
+			*value = found;
+			return order == 0 && vl_store_good(db, key, value) ? 0 : was ? STORE_DAMAGED : MDB_NOTFOUND;
+		}
+		was |= at.mv_size == key->mv_size && vl_store_was(db, vl_store_bytes(key), &at, &found);
+	}
+	return rc != MDB_NOTFOUND ? rc : was ? STORE_DAMAGED : MDB_NOTFOUND;
 }
 
 /* One search, and on a miss a look to both sides. */
@@ -66,7 +88,7 @@ int vl_store_look_up(struct vl_txn *txn, const struct store_db *db, MDB_val *key
 	MDB_cursor *cursor;
 	MDB_val beside = *key, found;
 	int order = 1, rc = mdb_cursor_open(txn->txn, db->dbi, &cursor);
-	bool sound = true;
+	bool ordered = true, damaged = false;
 
 	if (rc != 0)
 		return rc;
@@ -76,14 +98,22 @@ int vl_store_look_up(struct vl_txn *txn, const struct store_db *db, MDB_val *key
 	if (rc == 0 && order == 0) {
 		mdb_cursor_close(cursor);
 		*value = found;
-		return vl_store_good(db, key, value) ? 0 : MDB_CORRUPTED;
+		return vl_store_good(db, key, value) ? 0 : STORE_DAMAGED;
 	}
-	if (rc == 0)
-		sound = order > 0 && !was_missed(db, key, &beside, &found);
+	if (rc == 0) {
+		ordered = order > 0;
+		damaged = is_damaged(db, &beside, &found);
+	}
 	if (rc == 0 || rc == MDB_NOTFOUND)
 		rc = mdb_cursor_get(cursor, &beside, &found, rc == 0 ? MDB_PREV : MDB_LAST);
-	if (rc == 0 && sound)
-		sound = mdb_cmp(txn->txn, db->dbi, &beside, key) < 0 && !was_missed(db, key, &beside, &found);
+	if (rc == 0) {
+		damaged |= is_damaged(db, &beside, &found);
+		ordered &= damaged || mdb_cmp(txn->txn, db->dbi, &beside, key) < 0;
+	}
+	if (rc == 0 || rc == MDB_NOTFOUND)
+		rc = !ordered || (damaged && txn->writes) ? STORE_DAMAGED
+		     : damaged                            ? look_around(txn->txn, db, cursor, key, value)
+							  : MDB_NOTFOUND;
 	mdb_cursor_close(cursor);
-	return rc != 0 && rc != MDB_NOTFOUND ? rc : sound ? MDB_NOTFOUND : MDB_CORRUPTED;
+	return rc;
 }

@@ -6,7 +6,7 @@ struct vl_cursor {
 	struct vl_txn *txn;
 	const struct store_db *db;
 	MDB_cursor *cursor;
-	bool passes;
+	bool passes, weeds;
 	/* Where damaged entries are passed over. */
 	vl_cursor_damaged *tell;
 	void *context;
@@ -25,7 +25,7 @@ struct vl_cursor *vl_cursor_open(struct vl_txn *txn, unsigned db)
 	cursor->db = &txn->store->dbs[db];
 	int rc = mdb_cursor_open(txn->txn, cursor->db->dbi, &cursor->cursor);
 	if (rc != 0) {
-		vl_txn_fail(txn, vl_store_translate(rc));
+		vl_store_fail(txn, cursor->db, rc);
 		free(cursor);
 		return NULL;
 	}
@@ -50,6 +50,13 @@ void vl_cursor_pass_over(struct vl_cursor *cursor, struct vl_bytes prefix, vl_cu
 	cursor->whose = prefix;
 }
 
+void vl_cursor_weed(struct vl_cursor *cursor, vl_cursor_damaged *tell, void *context)
+{
+	vl_cursor_pass_over(cursor, (struct vl_bytes){0}, tell, context);
+	if (cursor != NULL)
+		cursor->weeds = true;
+}
+
 void vl_cursor_count(void *context, struct vl_bytes key)
 {
 	(void)key;
@@ -58,21 +65,27 @@ void vl_cursor_count(void *context, struct vl_bytes key)
 
 static void fail(struct vl_cursor *cursor, int rc)
 {
-	if (rc == MDB_CORRUPTED)
-		cursor->txn->damaged = cursor->db;
-	vl_txn_fail(cursor->txn, vl_store_translate(rc));
+	vl_store_fail(cursor->txn, cursor->db, rc);
+}
+
+static void tell_damaged(struct vl_cursor *cursor, const MDB_val *key, const MDB_val *value)
+{
+	if (cursor->tell != NULL && (vl_key_has_prefix(vl_store_bytes(key), cursor->whose) ||
+				     vl_store_was(cursor->db, cursor->whose, key, value)))
+		cursor->tell(cursor->context, vl_store_bytes(key));
 }
 
 /* An entry that is damaged: the end of it all, or to be passed over. */
 static void meet_damaged(struct vl_cursor *cursor, const MDB_val *key, const MDB_val *value)
 {
-	if (!cursor->passes)
-		fail(cursor, MDB_CORRUPTED);
-	else if (cursor->tell == NULL)
+	if (!cursor->passes) {
+		fail(cursor, STORE_DAMAGED);
 		return;
-	else if (vl_key_has_prefix(vl_store_bytes(key), cursor->whose) ||
-		 vl_store_was(cursor->db, cursor->whose, key, value))
-		cursor->tell(cursor->context, vl_store_bytes(key));
+	}
+	tell_damaged(cursor, key, value);
+	int rc = cursor->weeds ? mdb_cursor_del(cursor->cursor, 0) : 0;
+	if (rc != 0)
+		fail(cursor, rc);
 }
 
 static bool move(struct vl_cursor *cursor, MDB_cursor_op op, MDB_val *at, struct vl_bytes *key, struct vl_bytes *value)
@@ -99,16 +112,30 @@ static bool move(struct vl_cursor *cursor, MDB_cursor_op op, MDB_val *at, struct
 	return true;
 }
 
-/* The entry before the place of `from`: sound, or never one of those looked for; else a key that rotted is taken for one that was
- * never there. */
-static void judge_before(struct vl_cursor *cursor, const MDB_val *from, const MDB_val *key, const MDB_val *value)
+/* The cursor stands on the entry before the place of `from`: sound and lesser, or the order is not what it should be. Where it is damaged,
+ * its key may have led the search astray, behind what is looked for: back to one that is sound and lesser. How to go on. */
+static MDB_cursor_op judge_before(struct vl_cursor *cursor, const MDB_val *from, MDB_val *key, MDB_val *value)
 {
-	MDB_val copy = *value;
+	bool astray = false;
+	int rc = 0;
 
-	if (mdb_cmp(cursor->txn->txn, cursor->db->dbi, key, from) >= 0)
-		fail(cursor, MDB_CORRUPTED);
-	else if (!vl_store_good(cursor->db, key, &copy) && vl_store_was(cursor->db, vl_store_bytes(from), key, value))
-		meet_damaged(cursor, key, value);
+	while (rc == 0) {
+		MDB_val copy = *value;
+		bool good = vl_store_good(cursor->db, key, &copy);
+		bool less = mdb_cmp(cursor->txn->txn, cursor->db->dbi, key, from) < 0;
+		if (good && (less || !astray)) {
+			if (!less)
+				fail(cursor, STORE_DAMAGED);
+			return MDB_NEXT;
+		}
+		if (!cursor->passes) {
+			fail(cursor, STORE_DAMAGED);
+			return MDB_NEXT;
+		}
+		astray = true;
+		rc = mdb_cursor_get(cursor->cursor, key, value, MDB_PREV);
+	}
+	return MDB_FIRST;
 }
 
 /* Look there; how to come back from it. */
@@ -119,14 +146,21 @@ static MDB_cursor_op look_before(struct vl_cursor *cursor, const MDB_val *from)
 	bool found = rc == 0;
 
 	if (found && mdb_cmp(cursor->txn->txn, cursor->db->dbi, &key, from) < 0)
-		rc = MDB_CORRUPTED;
+		rc = STORE_DAMAGED;
 	if (rc == 0 || rc == MDB_NOTFOUND)
 		rc = mdb_cursor_get(cursor->cursor, &key, &value, found ? MDB_PREV : MDB_LAST);
 	if (rc == 0)
-		judge_before(cursor, from, &key, &value);
-	else if (rc != MDB_NOTFOUND)
+		return judge_before(cursor, from, &key, &value);
+	if (rc != MDB_NOTFOUND)
 		fail(cursor, rc);
-	return rc == 0 ? MDB_NEXT : MDB_SET_RANGE;
+	return MDB_SET_RANGE;
+}
+
+static bool is_less(struct vl_cursor *cursor, const MDB_val *key, struct vl_bytes than)
+{
+	MDB_val other = {than.size, (void *)than.data};
+
+	return mdb_cmp(cursor->txn->txn, cursor->db->dbi, key, &other) < 0;
 }
 
 bool vl_cursor_seek(struct vl_cursor *cursor, struct vl_bytes from, struct vl_bytes *key, struct vl_bytes *value)
@@ -140,7 +174,11 @@ bool vl_cursor_seek(struct vl_cursor *cursor, struct vl_bytes from, struct vl_by
 		return false;
 	if (from.size > 0 && cursor->db->checked)
 		op = look_before(cursor, &at);
-	return move(cursor, op, &at, key, value);
+	bool more = move(cursor, op, &at, key, value);
+	/* LMDB looks at the first key of a page before it searches it. */
+	while (more && from.size > 0 && is_less(cursor, &at, from))
+		more = move(cursor, MDB_NEXT, &at, key, value);
+	return more;
 }
 
 bool vl_cursor_last(struct vl_cursor *cursor, struct vl_bytes *key, struct vl_bytes *value)
@@ -194,14 +232,55 @@ static int put(struct vl_cursor *cursor, struct vl_bytes key, struct vl_bytes va
 	return rc;
 }
 
+/* What was put stands between two that are sound: an entry whose key is damaged leads LMDB astray, were it the first or last of its page. */
+static bool is_in_place(struct vl_cursor *cursor, int *rc)
+{
+	MDB_val key, value;
+	bool sound = true;
+
+	*rc = mdb_cursor_get(cursor->cursor, &key, &value, MDB_PREV);
+	bool first = *rc == MDB_NOTFOUND;
+	if (*rc == 0)
+		sound = vl_store_good(cursor->db, &key, &value);
+	if (*rc == 0 || first)
+		*rc = mdb_cursor_get(cursor->cursor, &key, &value, first ? MDB_FIRST : MDB_NEXT);
+	if (*rc == 0 && sound)
+		*rc = mdb_cursor_get(cursor->cursor, &key, &value, MDB_NEXT);
+	else
+		return sound;
+	bool last = *rc == MDB_NOTFOUND;
+	if (*rc == 0)
+		sound = vl_store_good(cursor->db, &key, &value);
+	if (*rc == 0 || last)
+		*rc = mdb_cursor_get(cursor->cursor, &key, &value, last ? MDB_LAST : MDB_PREV);
+	return sound;
+}
+
 bool vl_cursor_insert(struct vl_cursor *cursor, struct vl_bytes key, struct vl_bytes value)
 {
 	if (cursor == NULL || cursor->txn->err != VL_OK)
 		return false;
-	int rc = put(cursor, key, value, MDB_NOOVERWRITE);
+	int rc = put(cursor, key, value, MDB_NOOVERWRITE), moved = 0;
+	if (rc == 0 && cursor->db->checked && !is_in_place(cursor, &moved)) {
+		rc = moved == 0 ? mdb_cursor_del(cursor->cursor, 0) : moved;
+		if (rc == 0 && !cursor->passes)
+			rc = STORE_DAMAGED;
+		else if (rc == 0 && cursor->tell != NULL)
+			cursor->tell(cursor->context, key);
+		if (rc == 0)
+			return false;
+	}
 	if (rc != 0 && rc != MDB_KEYEXIST)
 		fail(cursor, rc);
 	return rc == 0;
+}
+
+void vl_cursor_delete(struct vl_cursor *cursor)
+{
+	int rc = cursor != NULL && cursor->txn->err == VL_OK ? mdb_cursor_del(cursor->cursor, 0) : 0;
+
+	if (rc != 0)
+		fail(cursor, rc);
 }
 
 void vl_cursor_append(struct vl_cursor *cursor, struct vl_bytes key, struct vl_bytes value)
@@ -211,4 +290,38 @@ void vl_cursor_append(struct vl_cursor *cursor, struct vl_bytes key, struct vl_b
 	int rc = put(cursor, key, value, MDB_APPEND);
 	if (rc != 0)
 		fail(cursor, rc);
+}
+
+/* One of the two entries that a search for the key ends between, where it is damaged. False where both are sound. */
+static bool weed_beside(struct vl_cursor *cursor, struct vl_bytes key)
+{
+	MDB_val at = {key.size, (void *)key.data}, value;
+	int rc = mdb_cursor_get(cursor->cursor, &at, &value, MDB_SET_RANGE);
+	bool found = rc == 0;
+
+	if (found && !vl_store_good(cursor->db, &at, &value)) {
+		vl_cursor_delete(cursor);
+		return true;
+	}
+	if (found || rc == MDB_NOTFOUND)
+		rc = mdb_cursor_get(cursor->cursor, &at, &value, found ? MDB_PREV : MDB_LAST);
+	if (rc != 0 && rc != MDB_NOTFOUND)
+		fail(cursor, rc);
+	if (rc != 0 || vl_store_good(cursor->db, &at, &value))
+		return false;
+	vl_cursor_delete(cursor);
+	return true;
+}
+
+bool vl_txn_weed(struct vl_txn *txn, unsigned db, struct vl_bytes key)
+{
+	bool taken = false, more = true;
+
+	while (more && txn->err == VL_OK) {
+		struct vl_cursor *cursor = vl_cursor_open(txn, db);
+		more = cursor != NULL && weed_beside(cursor, key);
+		taken |= more;
+		vl_cursor_close(cursor);
+	}
+	return taken;
 }

@@ -14,6 +14,7 @@
 #define STORE_MAX_DBS 64
 #define STORE_FOLLOWS 8        /* times that a reader maps what a writer adds while it opens */
 #define STORE_WORD ((size_t)4) /* the check word behind each value */
+#define STORE_DAMAGED (-1)     /* beside LMDB's codes: an entry that its check word contradicts */
 
 struct store_db {
 	MDB_dbi dbi;
@@ -32,7 +33,8 @@ struct vl_store {
 	size_t file_end;               /* the file was seen to be this long */
 	pthread_mutex_t gate;          /* for beginning a transaction, and for mapping more while there is none */
 	unsigned under_way;
-	size_t most; /* to be mapped; 0 where it does not grow */
+	size_t most;                   /* to be mapped; 0 where it does not grow */
+	const struct store_db *failed; /* the database that a transaction failed for, as it is damaged */
 	bool was_full;
 };
 
@@ -40,7 +42,9 @@ struct vl_txn {
 	struct vl_store *store;
 	MDB_txn *txn;
 	enum vl_err err;
+	bool writes;
 	const struct store_db *damaged; /* where a row was found to be, or NULL */
+	const struct store_db *broken;  /* of which LMDB itself could not read a page, or NULL */
 };
 
 static inline struct vl_bytes vl_store_bytes(const MDB_val *val)
@@ -50,6 +54,9 @@ static inline struct vl_bytes vl_store_bytes(const MDB_val *val)
 
 /* The one place where LMDB's codes, and errno's, become ours. */
 enum vl_err vl_store_translate(int rc);
+
+/* A call on that database gave `rc`: the transaction fails with it. */
+void vl_store_fail(struct vl_txn *txn, const struct store_db *db, int rc);
 
 /* The same, with LMDB's words. */
 enum vl_err vl_store_explain(struct vl_why *why, int rc);
@@ -108,8 +115,8 @@ bool vl_store_good(const struct store_db *db, const MDB_val *key, MDB_val *value
  * word still. */
 bool vl_store_was(const struct store_db *db, struct vl_bytes prefix, const MDB_val *key, const MDB_val *value);
 
-/* As mdb_get, the word taken off the value. MDB_CORRUPTED where the row is damaged; where it is not found, but an entry beside its
- * place was it before its key rotted; and where the order is not what it should be: such a tree sends a search astray. */
+/* As mdb_get, the word taken off the value. STORE_DAMAGED where the row is damaged, or was it before its key was damaged; where the order is not
+ * what it should be; and, for a writer, where an entry beside its place is damaged: what is written there might go astray. */
 int vl_store_look_up(struct vl_txn *txn, const struct store_db *db, MDB_val *key, MDB_val *value);
 
 #endif

@@ -23,6 +23,7 @@ enum vl_err vl_store_translate(int rc)
 		return VL_ERR_BUSY;
 	case MDB_MAP_RESIZED:
 		return VL_ERR_GONE;
+	case STORE_DAMAGED:
 	case MDB_CORRUPTED:
 	case MDB_PAGE_NOTFOUND:
 	case MDB_INVALID:
@@ -102,6 +103,7 @@ struct vl_txn *vl_txn_begin(struct vl_store *store, bool write, struct vl_why *w
 		return NULL;
 	}
 	txn->store = store;
+	txn->writes = write;
 	(void)pthread_mutex_lock(&store->gate);
 	int rc = begin(store, write, &txn->txn);
 	(void)pthread_mutex_unlock(&store->gate);
@@ -141,6 +143,9 @@ enum vl_err vl_txn_err(const struct vl_txn *txn)
 
 enum vl_err vl_txn_explain(const struct vl_txn *txn, struct vl_why *why)
 {
+	if (txn->err == VL_ERR_CORRUPT && txn->broken != NULL)
+		return vl_fail(why, txn->err, "a page of its file data.mdb is damaged, where its database '%.80s' is",
+			       txn->broken->name);
 	if (txn->err == VL_ERR_CORRUPT && txn->damaged != NULL)
 		return vl_fail(why, txn->err, "a row of its database '%.80s' is damaged", txn->damaged->name);
 	return vl_fail(why, txn->err, "%s", vl_err_text(txn->err));
@@ -151,6 +156,33 @@ void vl_txn_fail(struct vl_txn *txn, enum vl_err err)
 	if (txn->err == VL_OK)
 		txn->err = err;
 	txn->store->was_full |= err == VL_ERR_FULL;
+}
+
+void vl_store_fail(struct vl_txn *txn, const struct store_db *db, int rc)
+{
+	enum vl_err err = vl_store_translate(rc);
+
+	if (err == VL_ERR_CORRUPT && txn->err == VL_OK) {
+		if (rc == STORE_DAMAGED)
+			txn->damaged = db;
+		else
+			txn->broken = db;
+		txn->store->failed = db;
+	}
+	vl_txn_fail(txn, err);
+}
+
+void vl_txn_disorder(struct vl_txn *txn, unsigned db)
+{
+	vl_store_fail(txn, &txn->store->dbs[db], STORE_DAMAGED);
+}
+
+int vl_store_failed(struct vl_store *store)
+{
+	const struct store_db *db = store->failed;
+
+	store->failed = NULL;
+	return db != NULL ? (int)(db - store->dbs) : -1;
 }
 
 /* Once a meta page could not be written LMDB begins nothing any more. */
@@ -215,10 +247,8 @@ enum vl_err vl_txn_find(struct vl_txn *txn, unsigned db, struct vl_bytes key, st
 	int rc = of->checked ? vl_store_look_up(txn, of, &k, &v) : mdb_get(txn->txn, of->dbi, &k, &v);
 	if (rc == 0 && value != NULL)
 		*value = vl_store_bytes(&v);
-	if (rc == MDB_CORRUPTED)
-		txn->damaged = of;
-	else if (rc != 0 && rc != MDB_NOTFOUND)
-		vl_txn_fail(txn, vl_store_translate(rc));
+	if (rc != 0 && rc != MDB_NOTFOUND && rc != STORE_DAMAGED)
+		vl_store_fail(txn, of, rc);
 	return vl_store_translate(rc);
 }
 
@@ -227,7 +257,7 @@ bool vl_txn_get(struct vl_txn *txn, unsigned db, struct vl_bytes key, struct vl_
 	enum vl_err err = vl_txn_find(txn, db, key, value);
 
 	if (err == VL_ERR_CORRUPT)
-		vl_txn_fail(txn, err);
+		vl_store_fail(txn, &txn->store->dbs[db], STORE_DAMAGED);
 	return err == VL_OK;
 }
 
@@ -249,7 +279,7 @@ void vl_txn_put(struct vl_txn *txn, unsigned db, struct vl_bytes key, struct vl_
 	if (rc == 0)
 		vl_store_seal(of, &k, value, v.mv_data);
 	else
-		vl_txn_fail(txn, vl_store_translate(rc));
+		vl_store_fail(txn, of, rc);
 }
 
 uint8_t *vl_txn_reserve(struct vl_txn *txn, unsigned db, struct vl_bytes key, size_t size)
@@ -263,7 +293,7 @@ uint8_t *vl_txn_reserve(struct vl_txn *txn, unsigned db, struct vl_bytes key, si
 		return NULL;
 	int rc = make_room(txn, of, &k, size, &v);
 	if (rc != 0)
-		vl_txn_fail(txn, vl_store_translate(rc));
+		vl_store_fail(txn, of, rc);
 	return rc == 0 ? v.mv_data : NULL;
 }
 
@@ -275,7 +305,7 @@ bool vl_txn_delete(struct vl_txn *txn, unsigned db, struct vl_bytes key)
 		return false;
 	int rc = mdb_del(txn->txn, txn->store->dbs[db].dbi, &k, NULL);
 	if (rc != 0 && rc != MDB_NOTFOUND)
-		vl_txn_fail(txn, vl_store_translate(rc));
+		vl_store_fail(txn, &txn->store->dbs[db], rc);
 	return rc == 0;
 }
 
@@ -284,7 +314,7 @@ void vl_txn_clear(struct vl_txn *txn, unsigned db)
 	int rc = txn->err == VL_OK ? mdb_drop(txn->txn, txn->store->dbs[db].dbi, 0) : 0;
 
 	if (rc != 0)
-		vl_txn_fail(txn, vl_store_translate(rc));
+		vl_store_fail(txn, &txn->store->dbs[db], rc);
 }
 
 uint64_t vl_txn_count(struct vl_txn *txn, unsigned db)
@@ -292,6 +322,6 @@ uint64_t vl_txn_count(struct vl_txn *txn, unsigned db)
 	MDB_stat stat = {0};
 	int rc = txn->err == VL_OK ? mdb_stat(txn->txn, txn->store->dbs[db].dbi, &stat) : 0;
 	if (rc != 0)
-		vl_txn_fail(txn, vl_store_translate(rc));
+		vl_store_fail(txn, &txn->store->dbs[db], rc);
 	return stat.ms_entries;
 }

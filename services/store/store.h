@@ -11,8 +11,9 @@
  * A transaction carries its first error: after it every call does nothing, reads find nothing, and commit aborts and returns
  * that error. So a caller may do all its work and look once, at commit (the idea is Knot DNS's).
  * LMDB has no checksums. Here each value has a check word of its key, its bytes and its database behind it, which the callers never
- * see: a row that rotted is CORRUPT, and so is one that is looked for and whose key rotted; it is never served, nor taken for one
- * that was never there. Databases whose values prove themselves (by a digest, say) go without.
+ * see: a damaged row is CORRUPT, and so is one that is looked for and whose key is damaged; it is never served, nor taken for one
+ * that was never there. A writer also learns of a damaged row right beside the place, as what is put there might go astray.
+ * Databases whose values prove themselves (by a digest, say) go without.
  *
  * An error from commit itself that is not FULL leaves the outcome on disk unknown: OUTCOME_UNKNOWN, and the process must stop.
  * A store that grows is mapped bit by bit, and readers map what there is: both map more between their transactions, as it is needed.
@@ -93,8 +94,14 @@ enum vl_err vl_txn_refresh(struct vl_txn *txn) VL_CHECKED;
 /* A read transaction lets its snapshot go, so that it keeps no page from reuse; until it is refreshed it must not be read. */
 void vl_txn_rest(struct vl_txn *txn);
 
+/* The database for whose damage a transaction failed since this was last asked; -1 where none did. */
+int vl_store_failed(struct vl_store *store);
+
 /* The first error, or ok. A key that is not there is no error. */
 enum vl_err vl_txn_err(const struct vl_txn *txn);
+
+/* The order of a database is not what it should be, as the caller has found: the transaction fails as with a damaged row. */
+void vl_txn_disorder(struct vl_txn *txn, unsigned db);
 
 /* The same with words: which database has the damaged row. */
 enum vl_err vl_txn_explain(const struct vl_txn *txn, struct vl_why *why);
@@ -142,6 +149,12 @@ void vl_cursor_close(struct vl_cursor *cursor);
 typedef void vl_cursor_damaged(void *context, struct vl_bytes key);
 void vl_cursor_pass_over(struct vl_cursor *cursor, struct vl_bytes prefix, vl_cursor_damaged *tell, void *context);
 
+/* The same for all that is damaged; and what the cursor passes over is taken out. */
+void vl_cursor_weed(struct vl_cursor *cursor, vl_cursor_damaged *tell, void *context);
+
+/* Take out what is damaged at a key and right beside it: there a search for the key ends, and may be led astray. True where anything was. */
+bool vl_txn_weed(struct vl_txn *txn, unsigned db, struct vl_bytes key);
+
 /* One that counts: `context` is a size_t. */
 void vl_cursor_count(void *context, struct vl_bytes key);
 
@@ -152,9 +165,13 @@ bool vl_cursor_last(struct vl_cursor *cursor, struct vl_bytes *key, struct vl_by
 bool vl_cursor_next(struct vl_cursor *cursor, struct vl_bytes *key, struct vl_bytes *value);
 bool vl_cursor_prev(struct vl_cursor *cursor, struct vl_bytes *key, struct vl_bytes *value);
 
-/* Put, unless the key is there already: then false; false too where the transaction has failed. A key close behind the one before, in
+/* Put, unless the key is there already: then false; false too where the transaction has failed, and where something damaged beside its
+ * place may lead others astray, which is reported as by a walk: then put it with vl_txn_put. A key close behind the one before, in
  * key order, is put without a search through the tree. */
 bool vl_cursor_insert(struct vl_cursor *cursor, struct vl_bytes key, struct vl_bytes value);
+
+/* Take out the entry that it stands on; the next is then the one behind. */
+void vl_cursor_delete(struct vl_cursor *cursor);
 
 /* Put a key greater than every key there is: pages are filled to the brim. */
 void vl_cursor_append(struct vl_cursor *cursor, struct vl_bytes key, struct vl_bytes value);
