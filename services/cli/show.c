@@ -26,6 +26,7 @@ struct entity {
 	unsigned kind;
 	const char *key;
 	char room[VL_ENTITY_MAX + 1];
+	bool damaged; /* its row is: then there is none */
 	const ProtobufCMessage *row;
 	struct vl_history_item *history;
 	size_t n_history, n_damaged;
@@ -42,9 +43,13 @@ static bool take_row(struct entity *e, struct vl_txn *txn, unsigned kind)
 	struct vl_key key;
 
 	vl_row_key(&key, kind, e->key);
-	if (!vl_txn_get(txn, vl_view_db(e->index, VL_VIEW_ROW), vl_key_done(&key), &value))
+	enum vl_err err = vl_txn_find(txn, vl_view_db(e->index, VL_VIEW_ROW), vl_key_done(&key), &value);
+	if (err != VL_OK && err != VL_ERR_CORRUPT)
 		return false;
 	e->kind = kind;
+	e->damaged = err == VL_ERR_CORRUPT;
+	if (e->damaged)
+		return true;
 	e->row = vl_wire_unpack(e->view->kinds[kind].row, value, e->arena);
 	return true;
 }
@@ -91,6 +96,7 @@ static bool find_near(struct vl_txn *txn, const struct entity *e, unsigned kind,
 	size_t best = SIZE_MAX, n = 0;
 
 	vl_row_key(&prefix, kind, "");
+	vl_cursor_pass_over(cursor, (struct vl_bytes){0}, NULL, NULL);
 	for (bool more = vl_cursor_seek(cursor, vl_key_done(&prefix), &found, &value);
 	     more && n++ < NEAR_MOST && vl_key_has_prefix(found, vl_key_done(&prefix));
 	     more = vl_cursor_next(cursor, &found, &value)) {
@@ -136,9 +142,9 @@ static enum vl_err find(struct entity *e, const struct cli_options *options, str
 		return vl_txn_explain(txn, why);
 	if (!found)
 		return not_found(e, options, txn, kind, why);
-	return e->row != NULL ? vl_history_read(txn, e->index, e->kind, e->key, e->arena, &e->history, &e->n_history,
-						&e->n_damaged)
-			      : VL_ERR_NOMEM;
+	return e->row != NULL || e->damaged ? vl_history_read(txn, e->index, e->kind, e->key, e->arena, &e->history,
+							      &e->n_history, &e->n_damaged)
+					    : VL_ERR_NOMEM;
 }
 
 /* -- for people -- */
@@ -285,9 +291,13 @@ static void print_entity(const struct entity *e, struct vl_buf *out)
 	vl_buf_printf(out, "%s ", e->view->kinds[e->kind].name);
 	vl_name_put(out, vl_bytes_of(e->key));
 	vl_buf_printf(out, "  %s\n\n", e->view->lane);
-	cli_pretty(e->row, VIOLATIONS, out);
-	print_due(e, out);
-	print_violations(&e->view->kinds[e->kind], e->row, out);
+	if (e->row != NULL) {
+		cli_pretty(e->row, VIOLATIONS, out);
+		print_due(e, out);
+		print_violations(&e->view->kinds[e->kind], e->row, out);
+	} else {
+		vl_buf_put_text(out, "its row is damaged in the views; valise-hq makes it again while it runs\n");
+	}
 	if (e->n_history > 0)
 		print_history(e, out);
 }
@@ -317,7 +327,10 @@ static void print_entity_json(const struct entity *e, struct vl_buf *out)
 	vl_buf_put_text(out, "{\"key\":");
 	vl_json_print_text(out, e->key, strlen(e->key));
 	vl_buf_printf(out, ",\"kind\":\"%s\",\"lane\":\"%s\",\"row\":", e->view->kinds[e->kind].name, e->view->lane);
-	vl_json_print(e->row, out);
+	if (e->row != NULL)
+		vl_json_print(e->row, out);
+	else
+		vl_buf_put_text(out, "null,\"damaged\":true");
 	vl_buf_put_text(out, ",\"history\":[");
 	for (size_t i = 0; i < e->n_history; i++) {
 		vl_buf_put_text(out, i > 0 ? "," : "");
@@ -359,6 +372,8 @@ int cli_show(const struct cli_options *options)
 		cli_views_print(&out);
 	if (err == VL_OK && e.n_damaged > 0)
 		code = cli_views_damaged("events of it", e.n_damaged);
+	if (err == VL_OK && e.damaged)
+		code = cli_views_damaged("rows", 1);
 	vl_buf_free(&out);
 	vl_view_unbind(e.bound);
 	vl_ask_tables_close(e.tables);

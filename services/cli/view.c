@@ -10,23 +10,34 @@
 #include "hq/check.h"
 #include "hq/digest.h"
 #include "hq/rebuild.h"
+#include "hq/renewal.h"
 #include "hq/todo.h"
 
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
-static enum vl_err print_digest(struct vl_txn *txn, size_t view, struct vl_buf *out, struct vl_why *why)
+/* A view that is damaged has none, and says so; the others have theirs. */
+static enum vl_err print_digest(struct cli_views *views, size_t view, struct vl_buf *out, size_t *damaged,
+				struct vl_why *why)
 {
 	char text[2 * sizeof(struct vl_digest) + 1];
 	struct vl_digest digest;
 
-	enum vl_err err = vl_view_digest(txn, view, &digest);
-	if (err != VL_OK)
-		(void)vl_txn_explain(txn, why);
-	else
+	enum vl_err err = vl_view_digest(views->txn, view, &digest);
+	if (err == VL_OK) {
 		vl_buf_printf(out, "%s  %s\n", vl_hex(digest.bytes, sizeof(digest.bytes), text), vl_views[view]->lane);
-	return err;
+		return err;
+	}
+	(void)vl_txn_explain(views->txn, why);
+	if (err != VL_ERR_CORRUPT)
+		return err;
+	++*damaged;
+	vl_buf_printf(out, "damaged  %s\n", vl_views[view]->lane);
+	/* The transaction has failed with it. */
+	vl_txn_abort(views->txn);
+	views->txn = vl_txn_begin(views->store, false, why);
+	return views->txn != NULL ? VL_OK : VL_ERR_NOMEM;
 }
 
 static enum vl_err no_view(const char *lane, struct vl_why *why)
@@ -43,16 +54,16 @@ static enum vl_err no_view(const char *lane, struct vl_why *why)
 			    : vl_fail(why, VL_ERR_NOT_FOUND, "no view of lane '%.64s'", lane);
 }
 
-static enum vl_err print_digests(const struct cli_options *options, struct vl_txn *txn, struct vl_buf *out,
-				 struct vl_why *why)
+static enum vl_err print_digests(const struct cli_options *options, struct cli_views *views, struct vl_buf *out,
+				 size_t *damaged, struct vl_why *why)
 {
 	enum vl_err err = VL_OK;
 
 	for (size_t i = 0; options->n_args == 0 && vl_views[i] != NULL && err == VL_OK; i++)
-		err = print_digest(txn, i, out, why);
+		err = print_digest(views, i, out, damaged, why);
 	for (size_t i = 0; i < options->n_args && err == VL_OK; i++) {
 		int view = vl_view_of_lane(options->args[i], strlen(options->args[i]));
-		err = view >= 0 ? print_digest(txn, (size_t)view, out, why) : no_view(options->args[i], why);
+		err = view >= 0 ? print_digest(views, (size_t)view, out, damaged, why) : no_view(options->args[i], why);
 	}
 	return err;
 }
@@ -65,7 +76,7 @@ static uint64_t left_in_all(struct vl_txn *txn)
 	uint64_t left = 0;
 
 	for (size_t i = 0; vl_views[i] != NULL; i++)
-		left += vl_todo_left_of(txn, i);
+		left += vl_todo_left_of(txn, i) + vl_renewal_left_of(txn, i);
 	return left;
 }
 
@@ -93,17 +104,20 @@ static int digest(const struct cli_options *options)
 	struct cli_views views = {0};
 	struct vl_why why = {0};
 	struct vl_buf out = {0};
+	size_t damaged = 0;
 
 	enum vl_err err = cli_views_open(options, &views, &why);
 	if (err == VL_OK)
 		err = wait_until_folded(views.txn, &why);
 	if (err == VL_OK)
-		err = print_digests(options, views.txn, &out, &why);
+		err = print_digests(options, &views, &out, &damaged, &why);
 	cli_views_close(&views);
 	int code = err == VL_OK ? CLI_OK
 				: cli_cannot("digest", options->views != NULL ? options->views : "views", &why, err);
 	if (err == VL_OK)
 		cli_views_print(&out);
+	if (err == VL_OK && damaged > 0)
+		code = cli_views_damaged("views", damaged);
 	vl_buf_free(&out);
 	return code;
 }
@@ -121,7 +135,7 @@ static int list(const struct cli_options *options)
 
 	for (size_t i = 0; err == VL_OK && vl_views[i] != NULL; i++) {
 		unsigned long long rows = vl_txn_count(views.txn, vl_view_db(i, VL_VIEW_ROW));
-		unsigned long long left = vl_todo_left_of(views.txn, i);
+		unsigned long long left = vl_todo_left_of(views.txn, i) + vl_renewal_left_of(views.txn, i);
 		char text[2][24];
 		(void)snprintf(text[0], sizeof(text[0]), "%llu", rows);
 		(void)snprintf(text[1], sizeof(text[1]), "%llu", left);
@@ -193,7 +207,9 @@ static int report(struct findings *f)
 	if (f->table != NULL)
 		cli_table_print(f->table, cli_bold(), &f->out);
 	cli_views_print(&f->out);
-	vl_log_error("%zu entries are damaged; " VL_LEDGER_REBUILD, f->n);
+	vl_log_error("%zu entries are damaged; valise-hq makes again what can be, while it runs; where that does not "
+		     "help, " VL_LEDGER_REBUILD,
+		     f->n);
 	return CLI_UNVERIFIED;
 }
 
@@ -314,6 +330,7 @@ static void say_events(void *context, uint64_t events)
 /* All lanes at once, as their offsets are one whole. */
 static enum vl_err rebuild_beside(const struct cli_options *options, struct vl_buf *out, struct vl_why *why)
 {
+	size_t damaged = 0;
 	struct vl_beside beside = {.views = options->views,
 				   .keys = options->keys,
 				   .pairs = options->pairs,
@@ -337,7 +354,7 @@ static enum vl_err rebuild_beside(const struct cli_options *options, struct vl_b
 	if (err == VL_OK)
 		err = cli_views_open(options, &views, why);
 	if (err == VL_OK)
-		err = print_digests(&(struct cli_options){0}, views.txn, out, why);
+		err = print_digests(&(struct cli_options){0}, &views, out, &damaged, why);
 	cli_views_close(&views);
 	return err;
 }

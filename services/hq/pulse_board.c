@@ -78,6 +78,7 @@ static struct vl_missing find_hole(struct vl_txn *txn, const char *mission, cons
 	vl_key_text(&from, mission);
 	vl_key_text(&from, lane);
 	struct vl_cursor *cursor = vl_cursor_open(txn, VL_DB_PARKED);
+	vl_cursor_pass_over(cursor, (struct vl_bytes){0}, NULL, NULL);
 	if (vl_cursor_seek(cursor, vl_key_done(&from), &key, NULL) && vl_key_has_prefix(key, vl_key_done(&from)) &&
 	    key.size >= from.size + 16) {
 		hole.epoch.n = vl_get_be64(key.data + from.size);
