@@ -83,6 +83,7 @@ enum vl_err vl_ledger_open(const char *path, size_t size, bool read_only, struct
 			.map_size = size,
 			.grows = true,
 			.read_only = read_only,
+			.wary = true,
 			.format_db = VL_DB_META,
 			.format_key = {(const uint8_t *)VL_LEDGER_FORMAT_KEY, sizeof(VL_LEDGER_FORMAT_KEY)},
 			.format = VL_LEDGER_FORMAT,

@@ -111,9 +111,9 @@ int vl_store_look_up(struct vl_txn *txn, const struct store_db *db, MDB_val *key
 		ordered &= damaged || mdb_cmp(txn->txn, db->dbi, &beside, key) < 0;
 	}
 	if (rc == 0 || rc == MDB_NOTFOUND)
-		rc = !ordered || (damaged && txn->writes) ? STORE_DAMAGED
-		     : damaged                            ? look_around(txn->txn, db, cursor, key, value)
-							  : MDB_NOTFOUND;
+		rc = !ordered || (damaged && txn->writes && txn->store->wary) ? STORE_DAMAGED
+		     : damaged ? look_around(txn->txn, db, cursor, key, value)
+			       : MDB_NOTFOUND;
 	mdb_cursor_close(cursor);
 	return rc;
 }

@@ -128,10 +128,14 @@ static MDB_cursor_op judge_before(struct vl_cursor *cursor, const MDB_val *from,
 				fail(cursor, STORE_DAMAGED);
 			return MDB_NEXT;
 		}
-		if (!cursor->passes) {
+		if (!good && !cursor->passes &&
+		    (cursor->txn->store->wary || vl_store_was(cursor->db, vl_store_bytes(from), key, value))) {
 			fail(cursor, STORE_DAMAGED);
 			return MDB_NEXT;
 		}
+		/* Nobody asks for it, and nobody may pass over it. */
+		if (!good && !cursor->passes)
+			return MDB_NEXT;
 		astray = true;
 		rc = mdb_cursor_get(cursor->cursor, key, value, MDB_PREV);
 	}
@@ -261,7 +265,7 @@ bool vl_cursor_insert(struct vl_cursor *cursor, struct vl_bytes key, struct vl_b
 	if (cursor == NULL || cursor->txn->err != VL_OK)
 		return false;
 	int rc = put(cursor, key, value, MDB_NOOVERWRITE), moved = 0;
-	if (rc == 0 && cursor->db->checked && !is_in_place(cursor, &moved)) {
+	if (rc == 0 && cursor->db->checked && cursor->txn->store->wary && !is_in_place(cursor, &moved)) {
 		rc = moved == 0 ? mdb_cursor_del(cursor->cursor, 0) : moved;
 		if (rc == 0 && !cursor->passes)
 			rc = STORE_DAMAGED;

@@ -36,6 +36,7 @@ struct vl_store {
 	size_t most;                   /* to be mapped; 0 where it does not grow */
 	const struct store_db *failed; /* the database that a transaction failed for, as it is damaged */
 	bool was_full;
+	bool wary;
 };
 
 struct vl_txn {

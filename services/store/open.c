@@ -236,6 +236,7 @@ static struct vl_store *new_store(const struct vl_store_options *options)
 	if (store == NULL)
 		return NULL;
 	store->lock = store->data = store->folder = -1;
+	store->wary = options->wary;
 	store->most = options->grows && !options->read_only ? options->map_size : 0;
 	(void)pthread_mutex_init(&store->gate, NULL);
 	return store;

@@ -12,7 +12,7 @@
  * that error. So a caller may do all its work and look once, at commit (the idea is Knot DNS's).
  * LMDB has no checksums. Here each value has a check word of its key, its bytes and its database behind it, which the callers never
  * see: a damaged row is CORRUPT, and so is one that is looked for and whose key is damaged; it is never served, nor taken for one
- * that was never there. A writer also learns of a damaged row right beside the place, as what is put there might go astray.
+ * that was never there. A wary writer also learns of a damaged row right beside the place, as what is put there might go astray.
  * Databases whose values prove themselves (by a digest, say) go without.
  *
  * An error from commit itself that is not FULL leaves the outcome on disk unknown: OUTCOME_UNKNOWN, and the process must stop.
@@ -42,6 +42,7 @@ struct vl_store_options {
 	size_t map_size;        /* the most the store may ever hold; sparse. Ignored for read_only */
 	bool grows;             /* map it bit by bit, as it is needed */
 	bool read_only;
+	bool wary; /* whoever writes learns of damage right beside a place, too: CORRUPT */
 	/* Where the format is written, as a number, and which are read; `older`: what to do about an older one. No key: not looked at. */
 	unsigned format_db;
 	struct vl_bytes format_key;
