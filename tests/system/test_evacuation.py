@@ -65,6 +65,7 @@ def publish_everywhere(missions, events):
 
 
 def check(hq):
+    hq.digest(EVACUATION)  # waits until all that was applied is folded, too
     leg = hq.show("evacuation", LEG)["row"]
     counts = {name: int(leg.get(name, 0)) for name in
               ("boarded", "boardedNationals", "boardedForeign", "boardedUnknown", "aboard", "disembarked", "born",
