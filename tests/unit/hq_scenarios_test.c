@@ -7,7 +7,8 @@
 /*
  * Every scenario by headquarters itself: signed, brought in several orders, each third batch twice,
  * and rebuilt from the archive. All end in the
- * same rows and the same digest. VALISE_SCENARIOS names another folder than tests/views.
+ * same rows and the same digest. They lie in the folder
+ * VALISE_SCENARIOS.
  */
 
 #define ORDERS 6
@@ -164,9 +165,8 @@ static void run(const char *path)
 static void test_every_scenario_comes_out_at_headquarters(void **state)
 {
 	(void)state;
-	const char *dir = getenv("VALISE_SCENARIOS");
 
-	assert_true(scenario_each(dir != NULL ? dir : VALISE_SOURCE_DIR "/tests/views", run) > 0);
+	assert_true(scenario_each(VALISE_SCENARIOS, run) > 0);
 }
 
 int main(void)

@@ -65,9 +65,8 @@ static void run(const char *path)
 static void test_every_scenario_comes_out_in_any_order(void **state)
 {
 	(void)state;
-	const char *dir = getenv("VALISE_SCENARIOS");
 
-	assert_true(scenario_each(dir != NULL ? dir : VALISE_SOURCE_DIR "/tests/views", run) > 0);
+	assert_true(scenario_each(VALISE_SCENARIOS, run) > 0);
 }
 
 int main(void)
