@@ -6,9 +6,8 @@
 
 /*
  * Every scenario by headquarters itself: signed, brought in several orders, each third batch twice,
- * and rebuilt from the archive. All end in the
- * same rows and the same digest. They lie in the folder
- * VALISE_SCENARIOS.
+ * and rebuilt from the archive. All end in the same rows and the same digest. They lie in the
+ * folder VALISE_SCENARIOS.
  */
 
 #define ORDERS 6

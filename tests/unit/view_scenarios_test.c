@@ -12,8 +12,7 @@
 
 /*
  * Every scenario by the small engine in memory: event after event, then in many other orders, each
- * third twice, live and rebuilt, to the same bytes. VALISE_SCENARIOS names another folder than
- * tests/views.
+ * third twice, live and rebuilt, to the same bytes. They lie in the folder VALISE_SCENARIOS.
  */
 
 #define ORDERS 12
