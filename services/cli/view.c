@@ -92,6 +92,12 @@ static enum vl_err wait_until_folded(struct vl_txn *txn, struct vl_why *why)
 		err = vl_txn_refresh(txn);
 		left = err == VL_OK ? left_in_all(txn) : 0;
 	}
+	for (size_t i = 0; err == VL_OK && vl_views[i] != NULL; i++)
+		if (vl_renewal_left_of(txn, i) > 0)
+			return vl_fail(why, VL_ERR_BUSY,
+				       "%s is rebuilding, step %d of %d ('valise view ls'); ask again when valise-hq "
+				       "has done that",
+				       vl_views[i]->lane, (int)vl_renewal_phase_of(txn, i), (int)VL_RENEWAL_FIX);
 	if (err == VL_OK && left > 0)
 		return vl_fail(why, VL_ERR_BUSY,
 			       "%llu rows and batches are still to be folded; ask again when valise-hq has done that",
@@ -124,29 +130,39 @@ static int digest(const struct cli_options *options)
 
 /* -- ls -- */
 
+static void list_one(struct vl_txn *txn, size_t view, struct cli_table *table, struct vl_buf *out)
+{
+	unsigned long long rows = vl_txn_count(txn, vl_view_db(view, VL_VIEW_ROW)), left = vl_todo_left_of(txn, view);
+	int step = (int)vl_renewal_phase_of(txn, view);
+
+	if (table == NULL) {
+		vl_buf_printf(out, "{\"lane\":\"%s\",\"rows\":%llu,\"toBeFolded\":%llu", vl_views[view]->lane, rows,
+			      left);
+		if (step != VL_RENEWAL_NONE)
+			vl_buf_printf(out, ",\"rebuilding\":\"%d/%d\"", step, (int)VL_RENEWAL_FIX);
+		vl_buf_put_text(out, "}\n");
+		return;
+	}
+	cli_table_put(table, vl_views[view]->lane);
+	cli_table_printf(table, "%llu", rows);
+	cli_table_printf(table, "%llu", left);
+	if (step != VL_RENEWAL_NONE)
+		cli_table_printf(table, "rebuilding, step %d of %d", step, (int)VL_RENEWAL_FIX);
+	else
+		cli_table_put(table, left > 0 ? "folding" : "whole");
+}
+
 static int list(const struct cli_options *options)
 {
-	static const char *const titles[] = {"LANE", "ROWS", "TO BE FOLDED"};
+	static const char *const titles[] = {"LANE", "ROWS", "TO BE FOLDED", "STATE"};
 	struct cli_views views = {0};
 	struct vl_why why = {0};
 	struct vl_buf out = {0};
-	struct cli_table *table = options->json ? NULL : cli_table_open(titles, 3);
+	struct cli_table *table = options->json ? NULL : cli_table_open(titles, sizeof(titles) / sizeof(titles[0]));
 	enum vl_err err = options->json || table != NULL ? cli_views_open(options, &views, &why) : VL_ERR_NOMEM;
 
 	for (size_t i = 0; err == VL_OK && vl_views[i] != NULL; i++) {
-		unsigned long long rows = vl_txn_count(views.txn, vl_view_db(i, VL_VIEW_ROW));
-		unsigned long long left = vl_todo_left_of(views.txn, i) + vl_renewal_left_of(views.txn, i);
-		char text[2][24];
-		(void)snprintf(text[0], sizeof(text[0]), "%llu", rows);
-		(void)snprintf(text[1], sizeof(text[1]), "%llu", left);
-		if (table == NULL)
-			vl_buf_printf(&out, "{\"lane\":\"%s\",\"rows\":%llu,\"toBeFolded\":%llu}\n", vl_views[i]->lane,
-				      rows, left);
-		else {
-			cli_table_put(table, vl_views[i]->lane);
-			cli_table_put(table, text[0]);
-			cli_table_put(table, text[1]);
-		}
+		list_one(views.txn, i, table, &out);
 		err = vl_txn_err(views.txn);
 	}
 	if (err == VL_OK && table != NULL)
@@ -398,10 +414,12 @@ const struct cli_verb cli_view_verbs[] = {
 	{
 		.name = "ls",
 		.args = "",
-		.about = "List the views: how many rows each has, and how many rows and batches are still to be "
-			 "folded. What\n"
-			 "one batch asks for may take headquarters several transactions; the rows are whole when "
-			 "nothing is left.",
+		.about =
+			"List the views: how many rows each has, and how many rows and batches are still to be "
+			"folded. What\n"
+			"one batch asks for may take headquarters several transactions; the rows are whole when "
+			"nothing is left.\n"
+			"A view whose declaration or disk has changed is rebuilding from the archive, beside all else.",
 		.options = CLI_OPT_VIEWS | CLI_OPT_OUTPUT,
 		.run = list,
 	},

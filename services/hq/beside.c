@@ -12,6 +12,7 @@
 #include "hq/pump.h"
 #include "hq/rebuild.h"
 #include "hq/standing.h"
+#include "hq/version.h"
 #include "hq/views.h"
 
 #include <errno.h>
@@ -103,6 +104,8 @@ static enum vl_err open_new(struct beside *b)
 		err = copy_keys(b);
 	if (err == VL_OK)
 		err = vl_keybook_open_ring(b->new, b->options->keys, &b->ring, b->why);
+	if (err == VL_OK)
+		err = vl_versions_follow(b->new, b->why);
 	if (err == VL_OK)
 		err = vl_applier_open(b->new, &b->applier);
 	b->arena = err == VL_OK ? vl_arena_open(0) : NULL;

@@ -133,6 +133,9 @@ void vl_fold_add_event(struct vl_fold *fold, size_t view, const char *mission, c
  * done with. */
 bool vl_fold_take_up(struct vl_fold *fold, size_t view, struct vl_bytes body, uint64_t room);
 
+/* Whether the fact belongs to that entity, as its view is declared. Nothing is filed. */
+bool vl_fold_belongs(struct vl_fold *fold, size_t view, const struct vl_fact *fact, unsigned kind, const char *entity);
+
 /* An entry of this database of the ledger, a view's or the list's, was found damaged: it is made whole again from now on (renewal.h). */
 void vl_fold_damaged(struct vl_fold *fold, unsigned db);
 

@@ -14,6 +14,9 @@ struct vl_touch {
 	bool remove, renew;
 	uint32_t n, first; /* entities touched so far; those before the first were filed earlier */
 	uint64_t room;     /* for so many */
+	const char *asked; /* whether it touches this entity; NULL: it is filed under all that it touches */
+	unsigned asked_kind;
+	bool found;
 };
 
 /* An entity without a row that does not wait for one has no history yet: what is filed from here on is all of it. Where rows may have been
@@ -92,9 +95,13 @@ void vl_touch(struct vl_touch *touch, unsigned kind, const char *key)
 	uint32_t n = touch->n++;
 	if (n < touch->first || n - touch->first >= touch->room)
 		return;
+	key = vl_entity_key(key, room);
+	if (touch->asked != NULL) {
+		touch->found = touch->found || (kind == touch->asked_kind && strcmp(key, touch->asked) == 0);
+		return;
+	}
 	fold->steps++;
 	fold->owners[fold->owner].filed++;
-	key = vl_entity_key(key, room);
 	vl_history_key(&at, kind, key, touch->fact->mission, touch->place);
 	if (touch->renew && is_filed(fold, db, &at, touch->place))
 		return;
@@ -110,11 +117,26 @@ bool vl_touched(const struct vl_touch *touch)
 	return touch->n > 0;
 }
 
+bool vl_fold_belongs(struct vl_fold *fold, size_t view, const struct vl_fact *fact, unsigned kind, const char *entity)
+{
+	struct vl_touch touch = {.fold = fold, .fact = fact, .room = UINT32_MAX, .asked = entity, .asked_kind = kind};
+
+	fold->view = view;
+	vl_bound_route(fold->bound[view], &touch, fact);
+	return touch.found;
+}
+
 /* Where to go on; 0 where the fact is filed under all that it touches. */
 static uint32_t file_fact(struct vl_fold *fold, const struct vl_fact *fact, const struct vl_place *place, bool remove,
 			  const struct vl_fold_part *part)
 {
-	struct vl_touch touch = {fold, fact, place, remove, part->renew, 0, part->first, part->room};
+	struct vl_touch touch = {.fold = fold,
+				 .fact = fact,
+				 .place = place,
+				 .remove = remove,
+				 .renew = part->renew,
+				 .first = part->first,
+				 .room = part->room};
 
 	vl_bound_route(fold->bound[fold->view], &touch, fact);
 	return touch.n > part->first && touch.n - part->first > part->room ? part->first + (uint32_t)part->room : 0;

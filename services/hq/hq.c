@@ -18,6 +18,7 @@
 #include "hq/reserve.h"
 #include "hq/settings.h"
 #include "hq/verify.h"
+#include "hq/version.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -155,11 +156,13 @@ static enum vl_err open_directives(struct hq *hq, struct vl_why *why)
 	return vl_directives_open(&options, &hq->directives, why);
 }
 
-static enum vl_err open_applier(struct hq *hq)
+static enum vl_err open_applier(struct hq *hq, struct vl_why *why)
 {
 	struct vl_parked_bounds bounds = VL_PARKED_BOUNDS;
-	enum vl_err err = vl_applier_open(hq->store, &hq->applier);
+	enum vl_err err = vl_versions_follow(hq->store, why);
 
+	if (err == VL_OK)
+		err = vl_applier_open(hq->store, &hq->applier);
 	if (bounds.all > hq->settings->size / PARKED_SHARE)
 		bounds.all = hq->settings->size / PARKED_SHARE;
 	if (bounds.bytes > bounds.all / 4)
@@ -180,7 +183,7 @@ static enum vl_err hq_open(struct hq *hq, const struct vl_conf_pair *pairs, size
 	if (err == VL_OK)
 		err = open_verifier(hq, why);
 	if (err == VL_OK)
-		err = open_applier(hq);
+		err = open_applier(hq, why);
 	if (err == VL_OK)
 		err = open_receipts(hq, why);
 	if (err == VL_OK && (hq->tails = vl_tails_open(hq->store)) == NULL)

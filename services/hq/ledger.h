@@ -1,7 +1,8 @@
 /*
  * The ledger: headquarters' store, and what lies where in it.
  *
- *     meta      name                                  -> value           format, bytes parked in all
+ *     meta      name                                  -> value           format, bytes parked in all,
+ *                                                                       the version of each view (version.h)
  *     offset    topic, partition                      -> next offset, digest of the last record
  *     chain     mission, lane, epoch                  -> seq, next event, digest
  *     standing  mission, lane                         -> counters and verdict (standing.h)

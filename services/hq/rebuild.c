@@ -6,6 +6,7 @@
 #include "hq/fold.h"
 #include "hq/renewal.h"
 #include "hq/todo.h"
+#include "hq/version.h"
 #include "hq/views.h"
 
 #include <inttypes.h>
@@ -191,6 +192,7 @@ static enum vl_err rebuild(struct rebuild *r, struct vl_store *store, vl_rebuild
 	if (err != VL_OK)
 		return err;
 	vl_renewal_forget(r->txn, r->view);
+	vl_version_note(r->txn, r->view);
 	vl_fold_begin(r->fold, r->txn);
 	err = fold_all(r, progress, context);
 	if (err == VL_OK)

@@ -15,7 +15,9 @@
 #define HEAD 11 /* phase, flags, part, event, entity; then where it goes on */
 #define AGAIN 1
 #define GAPS 2
-#define SLICES 16 /* of a transaction, with a look at the time between */
+#define REROUTE 4
+#define MOST_VIEWS 256 /* that one byte can number */
+#define SLICES 16      /* of a transaction, with a look at the time between */
 #define SLICE_LEAST 4
 #define MOST_WAITING 1024   /* batches of a mission, looked through for one of an epoch */
 #define MOST_MISPLACED 4096 /* far more than pages have: then the tree itself is damaged */
@@ -38,6 +40,7 @@ static struct vl_renewal unpack(struct vl_bytes value)
 	renewal.phase = (enum vl_renewal_phase)value.data[0];
 	renewal.again = (value.data[1] & AGAIN) != 0;
 	renewal.gaps = (value.data[1] & GAPS) != 0;
+	renewal.reroute = (value.data[1] & REROUTE) != 0;
 	renewal.part = value.data[2];
 	renewal.event = vl_get_be32(value.data + 3);
 	renewal.entity = vl_get_be32(value.data + 7);
@@ -57,7 +60,8 @@ static void put(struct vl_txn *txn, size_t view, const struct vl_renewal *renewa
 		return;
 	}
 	value[0] = (uint8_t)renewal->phase;
-	value[1] = (uint8_t)((renewal->again ? AGAIN : 0) | (renewal->gaps ? GAPS : 0));
+	value[1] =
+		(uint8_t)((renewal->again ? AGAIN : 0) | (renewal->gaps ? GAPS : 0) | (renewal->reroute ? REROUTE : 0));
 	value[2] = renewal->part;
 	vl_put_be32(value + 3, renewal->event);
 	vl_put_be32(value + 7, renewal->entity);
@@ -65,10 +69,37 @@ static void put(struct vl_txn *txn, size_t view, const struct vl_renewal *renewa
 	vl_txn_put(txn, VL_DB_META, vl_key_done(&key), (struct vl_bytes){value, HEAD + at.size});
 }
 
+static struct vl_renewal get(struct vl_txn *txn, size_t view)
+{
+	struct vl_bytes value;
+	struct vl_key key;
+
+	state_key(&key, view);
+	if (vl_txn_find(txn, VL_DB_META, vl_key_done(&key), &value) != VL_OK)
+		return (struct vl_renewal){.phase = VL_RENEWAL_NONE};
+	return unpack(value);
+}
+
+/* One that is under way and has events to route anew still has to. */
 void vl_renewal_begin(struct vl_txn *txn, size_t view)
 {
-	put(txn, view, &(struct vl_renewal){.phase = VL_RENEWAL_FILES});
+	put(txn, view, &(struct vl_renewal){.phase = VL_RENEWAL_FILES, .reroute = get(txn, view).reroute});
 	vl_todo_forget_fans(txn, view);
+}
+
+void vl_renewal_follow(struct vl_txn *txn, size_t view)
+{
+	put(txn, view, &(struct vl_renewal){.phase = VL_RENEWAL_FILES, .reroute = true});
+	vl_todo_forget_fans(txn, view);
+}
+
+void vl_renewal_forget_all(struct vl_txn *txn)
+{
+	for (size_t view = 0; view < MOST_VIEWS; view++)
+		put(txn, view, &(struct vl_renewal){.phase = VL_RENEWAL_NONE});
+	vl_txn_clear(txn, VL_DB_TODO);
+	vl_txn_clear(txn, VL_DB_PENDING);
+	vl_txn_clear(txn, VL_DB_RECOUNT);
 }
 
 void vl_renewal_begin_all(struct vl_txn *txn)
@@ -97,14 +128,14 @@ void vl_renewal_read(struct vl_txn *txn, struct vl_renewal *renewals)
 	vl_cursor_close(cursor);
 }
 
+enum vl_renewal_phase vl_renewal_phase_of(struct vl_txn *txn, size_t view)
+{
+	return get(txn, view).phase;
+}
+
 uint64_t vl_renewal_left_of(struct vl_txn *txn, size_t view)
 {
-	struct vl_bytes value;
-	struct vl_key key;
-
-	state_key(&key, view);
-	return vl_txn_find(txn, VL_DB_META, vl_key_done(&key), &value) == VL_OK &&
-	       unpack(value).phase != VL_RENEWAL_NONE;
+	return get(txn, view).phase != VL_RENEWAL_NONE;
 }
 
 uint64_t vl_renewal_left(struct vl_txn *txn)
@@ -412,6 +443,43 @@ static int compare(struct vl_bytes a, struct vl_bytes b)
 	return order != 0 ? order : (a.size > b.size) - (a.size < b.size);
 }
 
+/* Whether an entry of a history is that of an event which belongs elsewhere, as the view is declared now. */
+static bool is_astray(struct weeding *w, struct vl_bytes key, struct vl_bytes value)
+{
+	char room[VL_ENTITY_MAX + 1];
+	struct vl_place place;
+	struct vl_bytes bytes;
+	struct vl_fact fact;
+	unsigned kind;
+
+	if (w->db != VL_VIEW_HISTORY || !w->fold->renewals[w->view].reroute)
+		return false;
+	const char *mission = vl_history_place(key, value, &place);
+	const char *entity = vl_renewal_entity(w->view, key, &kind, room);
+	if (mission == NULL)
+		return false;
+	/* A kind that there is no more. */
+	if (entity == NULL)
+		return true;
+	w->fold->steps += vl_fact_weight(place.size);
+	if (vl_archive_event(w->fold->txn, mission, vl_views[w->view]->lane, &place, &bytes) != VL_OK ||
+	    !vl_fact_read(bytes, mission, &place, true, w->fold->txn_arena, &fact))
+		return false;
+	return !vl_fold_belongs(w->fold, w->view, &fact, kind, entity);
+}
+
+/* Take it out, and have whose it was folded again. */
+static void take_out(struct weeding *w, struct vl_cursor *cursor, struct vl_bytes key)
+{
+	char room[VL_ENTITY_MAX + 1];
+	unsigned kind;
+	const char *entity = vl_renewal_entity(w->view, key, &kind, room);
+
+	vl_cursor_delete(cursor);
+	if (entity != NULL)
+		vl_renewal_fold(w->fold, w->view, kind, entity);
+}
+
 /* On from the last entry that was in its place. True behind the last of all. */
 static bool weed_on(struct weeding *w, uint64_t until)
 {
@@ -430,6 +498,8 @@ static bool weed_on(struct weeding *w, uint64_t until)
 		} else {
 			vl_key_reset(before);
 			vl_key_bytes(before, key.data, key.size);
+			if (is_astray(w, key, value))
+				take_out(w, cursor, key);
 		}
 		first = false;
 	}
@@ -486,6 +556,10 @@ static bool fold_some(struct vl_fold *fold, size_t view, uint64_t until)
 		} else {
 			vl_key_reset(&renewal->at);
 			vl_key_bytes(&renewal->at, key.data, key.size);
+			/* Of a kind that there is no more. */
+			if (renewal->reroute)
+				(void)vl_txn_delete(fold->txn, vl_view_db(view, dbs[renewal->part]),
+						    vl_key_done(&renewal->at));
 			vl_key_u8(&renewal->at, 0);
 		}
 		fold->steps += 8;

@@ -5,7 +5,8 @@
  * that view, in the name of headquarters, beside all else:
  *
  *     FILES   each archived batch of the lane is filed again: what is missing of ids and histories is put back, and no more
- *     WEED    what is still damaged of ids, histories and rows is taken out; whose it was is folded again
+ *     WEED    what is still damaged of ids, histories and rows is taken out, and, where the view is declared
+ *             otherwise than before (version.h), what is routed elsewhere now; whose it was is folded again
  *     ROWS    each entity is folded again
  *     CLEAR   what an earlier count has left in `recount` is taken out
  *     COUNT   what each row adds to the tallies is counted in `recount`, beside the tallies there are
@@ -40,6 +41,7 @@ struct vl_renewal {
 	enum vl_renewal_phase phase;
 	bool again;             /* once more from its beginning, as more damage was met behind it */
 	bool gaps;              /* the archive has damaged batches */
+	bool reroute;           /* events may belong elsewhere now */
 	uint8_t part;           /* of the phase */
 	uint32_t event, entity; /* FILES: within a batch */
 	struct vl_key at;
@@ -58,6 +60,12 @@ void vl_renewal_want_all(struct vl_fold *fold);
 void vl_renewal_begin(struct vl_txn *txn, size_t view);
 void vl_renewal_begin_all(struct vl_txn *txn);
 
+/* The view is declared otherwise than before: it is made again, and events are routed anew. */
+void vl_renewal_follow(struct vl_txn *txn, size_t view);
+
+/* Other lanes than before: what is under way and what is to be done, by number of a lane, is forgotten. */
+void vl_renewal_forget_all(struct vl_txn *txn);
+
 /* The view was made anew otherwise. */
 void vl_renewal_forget(struct vl_txn *txn, size_t view);
 
@@ -67,6 +75,9 @@ void vl_renewal_read(struct vl_txn *txn, struct vl_renewal *renewals);
 /* Whether one is under way: of all views, how many; of one, 1 or 0. */
 uint64_t vl_renewal_left(struct vl_txn *txn);
 uint64_t vl_renewal_left_of(struct vl_txn *txn, size_t view);
+
+/* Its phase, of VL_RENEWAL_FIX. */
+enum vl_renewal_phase vl_renewal_phase_of(struct vl_txn *txn, size_t view);
 
 /* Go on with all of them, so many steps, before the fold settles; once it has settled, keep how far they are. */
 void vl_renewal_serve(struct vl_fold *fold, uint64_t steps);

@@ -6,7 +6,7 @@ import json
 import pytest
 
 import valise
-from valise import BUILD, event, valise as command
+from valise import BUILD, CASE, case_opened, event, rows, valise as command, wait_for
 
 LANE, MISSION = "consular.loan.v1", "CN-SD-EMB"
 TOPIC = valise.TOP / "tests/lanes/loan/topics.yaml"
@@ -14,7 +14,11 @@ TOPIC = valise.TOP / "tests/lanes/loan/topics.yaml"
 
 @pytest.fixture
 def programs(monkeypatch):
-    monkeypatch.setattr(valise, "PROGRAMS", BUILD / "lanes/bin")
+    """The programs that know the lane; call it with "later" for a later version of them."""
+    def take(version):
+        monkeypatch.setattr(valise, "PROGRAMS", BUILD / "lanes" / version / "bin")
+    take("loan")
+    return take
 
 
 def fact(name, subject, at, **fields):
@@ -62,3 +66,41 @@ def test_a_lane_is_a_proto_a_declaration_and_a_topic(world, programs):
     hq.stop()
     assert command("view", "rebuild", LANE, *views).stdout.split()[0] == before.split()[0]
     assert command("view", "check", *views).returncode == 0
+
+
+def test_a_view_follows_its_declaration(world, programs):
+    """A sum gets another name, a rule other words, an event that nobody knew is known, and events belong elsewhere."""
+    command("topic", "apply", "-b", world.kafka.bootstrap, "--keys", world.keys, TOPIC)
+    programs("later")
+    mission = world.mission(MISSION).start()
+    mission.publish([*LOAN, fact("LoanExtended", "LN-1", "05T09:00", dueAt="2026-09-01T00:00:00Z"),
+                     fact("NoteMade", "note", "05T10:00", text="of no importance")])
+    mission.publish([case_opened("SD-1")])
+    programs("loan")
+    hq = world.headquarters().start()
+    hq.wait_events(MISSION, LANE, len(LOAN) + 2)
+    hq.wait_events(MISSION, CASE, 1)
+    assert hq.show("loan", "all", "--kind", "board")["row"]["granted"] == "1"
+    cases = hq.digest(CASE)
+    hq.stop()
+
+    programs("later")
+    hq.start()
+    assert "consular.loan.v1 is declared otherwise" in hq.said() and "consular.case.v1 is declared" not in hq.said()
+    wait_for("the view", lambda: all("rebuilding" not in row for row in rows(
+        command("view", "ls", "--views", hq.views, "-o", "json"))))
+    board = hq.show("loan", "all", "--kind", "board")["row"]
+    assert (board["approved"], "granted" in board) == ("1", False)
+    assert hq.show("loan", "LN-1")["row"]["extendedUntil"] == "2026-09-01T00:00:00Z"
+    assert hq.show("loan", MISSION, "--kind", "board")["row"]["funds"] == "7"
+    assert hq.ls("loan", "stray") == []
+
+    anew = world.headquarters("anew").start()
+    anew.wait_events(MISSION, LANE, len(LOAN) + 2)
+    anew.wait_events(MISSION, CASE, 1)
+    assert hq.digest(LANE) == anew.digest(LANE)
+    assert hq.digest(CASE) == anew.digest(CASE) == cases
+    # The next start finds nothing to do.
+    hq.stop()
+    hq.start()
+    assert hq.said().count("is declared otherwise") == 1
