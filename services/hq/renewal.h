@@ -102,6 +102,9 @@ bool vl_recount_fix(struct vl_fold *fold, uint64_t until);
 /* Go over to a phase, from its beginning. */
 void vl_renewal_turn(struct vl_renewal *renewal, enum vl_renewal_phase phase);
 
+/* WEED of the view (weed.c), until the fold has taken so many steps. True where it is done. */
+bool vl_renewal_weed(struct vl_fold *fold, size_t view, uint64_t until);
+
 /* The entity in a key of a history, a row or a tally, in `room` (VL_ENTITY_MAX + 1 bytes); NULL where it is none. */
 const char *vl_renewal_entity(size_t view, struct vl_bytes key, unsigned *kind, char *room);
 
