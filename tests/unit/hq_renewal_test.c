@@ -220,6 +220,42 @@ static void test_others_go_on_while_a_view_is_made_whole(void **state)
 	assert_true(transactions > 1);
 }
 
+static int64_t sum_of_tallies(struct scene *c)
+{
+	struct vl_txn *txn = vl_txn_begin(c->w.store, false, NULL);
+	struct vl_cursor *cursor = vl_cursor_open(txn, vl_view_db(case_view(), VL_VIEW_TALLY));
+	struct vl_bytes key, value;
+	int64_t sum = 0;
+
+	for (bool more = vl_cursor_seek(cursor, (struct vl_bytes){0}, &key, &value); more;
+	     more = vl_cursor_next(cursor, &key, &value))
+		sum += (int64_t)vl_get_be64(value.data);
+	vl_cursor_close(cursor);
+	assert_int_equal(vl_txn_err(txn), VL_OK);
+	vl_txn_abort(txn);
+	return sum;
+}
+
+/* What a damaged row has added to tallies it does not add again, not even for the time until they are counted. */
+static void test_damaged_row_never_counts_twice(void **state)
+{
+	struct scene *c = *state;
+	unsigned spoiled = 0;
+
+	for (size_t index = 0; index < 30; index++) {
+		if (!scene_spoil(c, vl_view_db(case_view(), VL_VIEW_ROW), index, FIRST_BIT))
+			continue;
+		spoiled++;
+		world_open_ledger(&c->w);
+		vl_apply_bound_steps(c->w.applier, &SMALL);
+		int64_t before = sum_of_tallies(c);
+		go_on(c, c->later[0], "twice");
+		/* One event more of a case that was counted already. */
+		assert_true(sum_of_tallies(c) <= before);
+	}
+	assert_true(spoiled > 3);
+}
+
 /* A headquarters that is killed again and again gets there, too. */
 static void test_it_goes_on_where_it_was_after_a_restart(void **state)
 {
@@ -288,6 +324,7 @@ int main(void)
 		TEST(test_new_events_are_taken_beside_what_is_damaged),
 		TEST(test_damaged_list_of_what_is_to_be_done),
 		TEST(test_others_go_on_while_a_view_is_made_whole),
+		TEST(test_damaged_row_never_counts_twice),
 		TEST(test_it_goes_on_where_it_was_after_a_restart),
 		TEST(test_what_the_archive_has_lost_too_is_said),
 	};
