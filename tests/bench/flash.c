@@ -7,9 +7,13 @@
  *
  * Each scene is sent DOSES times, one every two seconds, as fast as Kafka takes it; meanwhile the honest mission sends an event every
  * 20 ms. That comes in another partition of its lane, and in the same, behind what came before.
+ *
+ * Two waits are told: from the append, in which the broker and the line have their part; and from the arrival, when a plain consumer of the
+ * same partition, which does nothing else (flash_peer.c), had the record. The bar is for the second.
  */
 #include "base/text.h"
 #include "bus/keys.h"
+#include "flash_peer.h"
 #include "flash_scenes.h"
 #include "hq/fold.h"
 #include "hq/ledger.h"
@@ -129,7 +133,7 @@ struct run {
 	struct dose *doses;
 	size_t n_doses;
 	int32_t partition, load_partition;
-	_Atomic int64_t appended[MOST];
+	_Atomic int64_t appended[MOST], arrived[MOST];
 	size_t first;
 	_Atomic size_t sent;
 	int64_t seen[MOST]; /* when it could be read, by the same clock */
@@ -223,21 +227,33 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* The longest wait. */
-static int64_t report(const struct run *run, const char *name)
+/* Print the waits since then; the longest. */
+static int64_t report_since(const struct run *run, const _Atomic int64_t *since)
 {
 	size_t n = run->sent - run->first;
 	int64_t *took = calloc(n, sizeof(*took));
 
 	must(took != NULL && n > 0, "count");
 	for (size_t i = 0; i < n; i++)
-		took[i] = run->seen[run->first + i] - run->appended[run->first + i];
+		took[i] = run->seen[run->first + i] - since[run->first + i];
 	qsort(took, n, sizeof(*took), compare);
-	printf("%-38s %-5s %6zu %6lld %6lld %6lld\n", name, run->partition == run->load_partition ? "same" : "other", n,
-	       (long long)took[n / 2], (long long)took[n * 99 / 100], (long long)took[n - 1]);
-	(void)fflush(stdout);
+	/* Headquarters may be the first to have it. */
+	for (size_t i = 0; i < n && took[i] < 0; i++)
+		took[i] = 0;
+	printf(" %6lld %6lld %6lld", (long long)took[n / 2], (long long)took[n * 99 / 100], (long long)took[n - 1]);
 	int64_t most = took[n - 1];
 	free(took);
+	return most;
+}
+
+static int64_t report(const struct run *run, const char *name)
+{
+	printf("%-38s %-5s %6zu", name, run->partition == run->load_partition ? "same" : "other",
+	       run->sent - run->first);
+	(void)report_since(run, run->appended);
+	int64_t most = report_since(run, run->arrived);
+	printf("\n");
+	(void)fflush(stdout);
 	return most;
 }
 
@@ -252,6 +268,9 @@ static void play(struct run *run, struct vl_store *store)
 	watch(run, store);
 	pthread_join(threads[0], NULL);
 	pthread_join(threads[1], NULL);
+	/* The peer may be the last. */
+	for (int64_t until = vl_monotonic_ms() + PATIENCE_MS; run->arrived[run->sent - 1] == 0; (void)poll(NULL, 0, 10))
+		must(vl_monotonic_ms() < until, "have the peer receive all");
 }
 
 static bool wanted(const char *name, char **names, int n)
@@ -296,8 +315,9 @@ static int play_all(const char *brokers, const char *views, size_t doses, char *
 	run.doses = calloc(doses, sizeof(*run.doses));
 	must(run.doses != NULL, "allocate");
 	run.flash = (struct chain){HONEST, EVACUATIONS, signer_of(-1), .epoch = 1, .seq = 1, .next = 1};
-	printf("%-38s %-5s %6s %6s %6s %6s\n", "milliseconds from append to the view", "part.", "events", "p50", "p99",
-	       "max");
+	struct peer *peer = peer_open(brokers, EVACUATIONS, run.partition, HONEST, run.arrived, MOST);
+	printf("%-38s %-5s %6s %20s %20s\n%-38s %-5s %6s %6s %6s %6s %6s %6s %6s\n", "", "", "", "from append",
+	       "from arrival", "milliseconds to the view", "part.", "events", "p50", "p99", "max", "p50", "p99", "max");
 	/* Whatever happens the first time only is not what is measured. */
 	run.n_doses = 1;
 	run.load = (struct chain){.lane = EVACUATIONS};
@@ -311,10 +331,11 @@ static int play_all(const char *brokers, const char *views, size_t doses, char *
 		most = longest > most ? longest : most;
 		vl_signer_close(run.load.signer);
 	}
+	peer_close(peer);
 	vl_signer_close(run.flash.signer);
 	vl_store_close(store);
 	free(run.doses);
-	printf("the longest: %lld ms; the bar: %d ms\n", (long long)most, BAR_MS);
+	printf("the longest from arrival: %lld ms; the bar: %d ms\n", (long long)most, BAR_MS);
 	return most <= BAR_MS ? 0 : 1;
 }
 
