@@ -360,7 +360,7 @@ def test_ls_and_query_answer_questions(place):
 
 def test_digest(place):
     lines = place.hq.digest().splitlines()
-    assert sorted(re.fullmatch(r"[0-9a-f]{64}  (\S+)", line).group(1) for line in lines) == [ALERT, CASE, EVACUATION, TRAVELLER]
+    assert sorted(re.fullmatch(r"[0-9a-f]{64}  (\S+)", line).group(1) for line in lines) == [ALERT, CASE, EVACUATION, TRAVELLER, "valise.trouble.v1"]
     assert place.hq.digest(CASE) == [line for line in lines if line.endswith(CASE)][0] + "\n"
 
 
