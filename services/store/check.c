@@ -58,6 +58,32 @@ static bool is_damaged(const struct store_db *db, const MDB_val *key, const MDB_
 	return !vl_store_good(db, key, &copy);
 }
 
+void vl_store_changes(struct vl_txn *txn, const struct store_db *db)
+{
+	txn->changes[db - txn->store->dbs]++;
+}
+
+bool vl_store_sound(struct vl_txn *txn, const struct store_db *db, const MDB_val *key, const MDB_val *value)
+{
+	if (!txn->writes || value->mv_size < STORE_LARGE)
+		return !is_damaged(db, key, value);
+	const struct store_known it = {.db = db,
+				       .value = value->mv_data,
+				       .size = value->mv_size,
+				       .key = XXH3_64bits(key->mv_data, key->mv_size),
+				       .changes = txn->changes[db - txn->store->dbs]};
+	for (size_t i = 0; i < STORE_KNOWN; i++) {
+		const struct store_known *known = &txn->known[i];
+		if (known->db == it.db && known->value == it.value && known->size == it.size && known->key == it.key &&
+		    known->changes == it.changes)
+			return true;
+	}
+	if (is_damaged(db, key, value))
+		return false;
+	txn->known[txn->next_known++ % STORE_KNOWN] = it;
+	return true;
+}
+
 /* Beside the place where a search ended something is damaged: its key may be, and then it was what was looked for, or has led the search
  * astray. From a sound entry before it on, one by one. */
 static int look_around(MDB_txn *txn, const struct store_db *db, MDB_cursor *cursor, const MDB_val *key, MDB_val *value)
@@ -102,12 +128,12 @@ int vl_store_look_up(struct vl_txn *txn, const struct store_db *db, MDB_val *key
 	}
 	if (rc == 0) {
 		ordered = order > 0;
-		damaged = is_damaged(db, &beside, &found);
+		damaged = !vl_store_sound(txn, db, &beside, &found);
 	}
 	if (rc == 0 || rc == MDB_NOTFOUND)
 		rc = mdb_cursor_get(cursor, &beside, &found, rc == 0 ? MDB_PREV : MDB_LAST);
 	if (rc == 0) {
-		damaged |= is_damaged(db, &beside, &found);
+		damaged |= !vl_store_sound(txn, db, &beside, &found);
 		ordered &= damaged || mdb_cmp(txn->txn, db->dbi, &beside, key) < 0;
 	}
 	if (rc == 0 || rc == MDB_NOTFOUND)

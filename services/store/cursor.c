@@ -83,6 +83,8 @@ static void meet_damaged(struct vl_cursor *cursor, const MDB_val *key, const MDB
 		return;
 	}
 	tell_damaged(cursor, key, value);
+	if (cursor->weeds)
+		vl_store_changes(cursor->txn, cursor->db);
 	int rc = cursor->weeds ? mdb_cursor_del(cursor->cursor, 0) : 0;
 	if (rc != 0)
 		fail(cursor, rc);
@@ -120,8 +122,7 @@ static MDB_cursor_op judge_before(struct vl_cursor *cursor, const MDB_val *from,
 	int rc = 0;
 
 	while (rc == 0) {
-		MDB_val copy = *value;
-		bool good = vl_store_good(cursor->db, key, &copy);
+		bool good = vl_store_sound(cursor->txn, cursor->db, key, value);
 		bool less = mdb_cmp(cursor->txn->txn, cursor->db->dbi, key, from) < 0;
 		if (good && (less || !astray)) {
 			if (!less)
@@ -230,6 +231,7 @@ static int put(struct vl_cursor *cursor, struct vl_bytes key, struct vl_bytes va
 
 	if (key.size == 0 || key.size > VL_STORE_KEY_MAX)
 		return MDB_BAD_VALSIZE;
+	vl_store_changes(cursor->txn, cursor->db);
 	int rc = mdb_cursor_put(cursor->cursor, &k, &v, flag | MDB_RESERVE);
 	if (rc == 0)
 		vl_store_seal(of, &k, value, v.mv_data);
@@ -245,7 +247,7 @@ static bool is_in_place(struct vl_cursor *cursor, int *rc)
 	*rc = mdb_cursor_get(cursor->cursor, &key, &value, MDB_PREV);
 	bool first = *rc == MDB_NOTFOUND;
 	if (*rc == 0)
-		sound = vl_store_good(cursor->db, &key, &value);
+		sound = vl_store_sound(cursor->txn, cursor->db, &key, &value);
 	if (*rc == 0 || first)
 		*rc = mdb_cursor_get(cursor->cursor, &key, &value, first ? MDB_FIRST : MDB_NEXT);
 	if (*rc == 0 && sound)
@@ -254,7 +256,7 @@ static bool is_in_place(struct vl_cursor *cursor, int *rc)
 		return sound;
 	bool last = *rc == MDB_NOTFOUND;
 	if (*rc == 0)
-		sound = vl_store_good(cursor->db, &key, &value);
+		sound = vl_store_sound(cursor->txn, cursor->db, &key, &value);
 	if (*rc == 0 || last)
 		*rc = mdb_cursor_get(cursor->cursor, &key, &value, last ? MDB_LAST : MDB_PREV);
 	return sound;
@@ -266,6 +268,7 @@ bool vl_cursor_insert(struct vl_cursor *cursor, struct vl_bytes key, struct vl_b
 		return false;
 	int rc = put(cursor, key, value, MDB_NOOVERWRITE), moved = 0;
 	if (rc == 0 && cursor->db->checked && cursor->txn->store->wary && !is_in_place(cursor, &moved)) {
+		vl_store_changes(cursor->txn, cursor->db);
 		rc = moved == 0 ? mdb_cursor_del(cursor->cursor, 0) : moved;
 		if (rc == 0 && !cursor->passes)
 			rc = STORE_DAMAGED;
@@ -281,7 +284,10 @@ bool vl_cursor_insert(struct vl_cursor *cursor, struct vl_bytes key, struct vl_b
 
 void vl_cursor_delete(struct vl_cursor *cursor)
 {
-	int rc = cursor != NULL && cursor->txn->err == VL_OK ? mdb_cursor_del(cursor->cursor, 0) : 0;
+	if (cursor == NULL || cursor->txn->err != VL_OK)
+		return;
+	vl_store_changes(cursor->txn, cursor->db);
+	int rc = mdb_cursor_del(cursor->cursor, 0);
 
 	if (rc != 0)
 		fail(cursor, rc);

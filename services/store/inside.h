@@ -39,11 +39,25 @@ struct vl_store {
 	bool wary;
 };
 
+/* A large value that was found sound, so that it need not be read again each time something is looked for beside it. */
+#define STORE_LARGE 4096
+#define STORE_KNOWN 4
+struct store_known {
+	const struct store_db *db;
+	const void *value;
+	size_t size;
+	uint64_t key;     /* its digest */
+	uint32_t changes; /* of the database, by then */
+};
+
 struct vl_txn {
 	struct vl_store *store;
 	MDB_txn *txn;
 	enum vl_err err;
 	bool writes;
+	uint32_t changes[STORE_MAX_DBS]; /* made in each database; a writer's */
+	struct store_known known[STORE_KNOWN];
+	unsigned next_known;
 	const struct store_db *damaged; /* where a row was found to be, or NULL */
 	const struct store_db *broken;  /* of which LMDB itself could not read a page, or NULL */
 };
@@ -111,6 +125,12 @@ void vl_store_seal(const struct store_db *db, const MDB_val *key, struct vl_byte
 
 /* Take the word off a value. False where it does not fit. */
 bool vl_store_good(const struct store_db *db, const MDB_val *key, MDB_val *value);
+
+/* Whether an entry beside a place that is looked for is sound. */
+bool vl_store_sound(struct vl_txn *txn, const struct store_db *db, const MDB_val *key, const MDB_val *value);
+
+/* The writer is about to change something in that database. */
+void vl_store_changes(struct vl_txn *txn, const struct store_db *db);
 
 /* Whether a damaged entry would be sound if its key began with `prefix`: then that is how it began before it rotted. `value` has its
  * word still. */

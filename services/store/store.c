@@ -265,6 +265,7 @@ bool vl_txn_get(struct vl_txn *txn, unsigned db, struct vl_bytes key, struct vl_
 static int make_room(struct vl_txn *txn, const struct store_db *of, MDB_val *key, size_t size, MDB_val *room)
 {
 	*room = (MDB_val){size + (of->checked ? STORE_WORD : 0), NULL};
+	vl_store_changes(txn, of);
 	return mdb_put(txn->txn, of->dbi, key, room, MDB_RESERVE);
 }
 
@@ -303,6 +304,7 @@ bool vl_txn_delete(struct vl_txn *txn, unsigned db, struct vl_bytes key)
 
 	if (!to_val(txn, key, &k))
 		return false;
+	vl_store_changes(txn, &txn->store->dbs[db]);
 	int rc = mdb_del(txn->txn, txn->store->dbs[db].dbi, &k, NULL);
 	if (rc != 0 && rc != MDB_NOTFOUND)
 		vl_store_fail(txn, &txn->store->dbs[db], rc);
@@ -311,6 +313,7 @@ bool vl_txn_delete(struct vl_txn *txn, unsigned db, struct vl_bytes key)
 
 void vl_txn_clear(struct vl_txn *txn, unsigned db)
 {
+	vl_store_changes(txn, &txn->store->dbs[db]);
 	int rc = txn->err == VL_OK ? mdb_drop(txn->txn, txn->store->dbs[db].dbi, 0) : 0;
 
 	if (rc != 0)
