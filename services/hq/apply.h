@@ -59,7 +59,7 @@ struct vl_drain {
 	uint64_t batches, bytes;
 };
 
-#define VL_DRAIN ((struct vl_drain){256, (uint64_t)4 << 20})
+#define VL_DRAIN ((struct vl_drain){256, (uint64_t)1 << 19})
 
 /* Go on with what waited and is due, lane by lane in turns, as far as this transaction may. True where more is left for the next:
  * the ledger knows what. */

@@ -4,7 +4,7 @@
 #include "base/failpoint.h"
 
 #define MOST_STEPS 100000 /* then it is committed (fold.h) */
-#define MOST_BYTES ((size_t)32 << 20)
+#define MOST_BYTES ((size_t)4 << 20)
 #define FRESH_MS 100
 
 /* How long each phase of a transaction may take, at most; and where a FLASH record is in it that came alone and has not waited
