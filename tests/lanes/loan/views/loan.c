@@ -9,6 +9,8 @@
 
 #include "consular/loan/v1/short.h"
 
+/* clang-format off */
+
 enum { LOAN, COUNTRY, BOARD, STRAY, KINDS };
 
 static const struct vl_route routes[] = {
