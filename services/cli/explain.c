@@ -10,7 +10,7 @@
 static enum vl_err explain(size_t view, struct vl_buf *out, struct vl_why *why)
 {
 	struct vl_bound *bound;
-	enum vl_err err = cli_views_bind(vl_views[view], &bound, why);
+	enum vl_err err = vl_view_bind_one(vl_views[view], &bound, why);
 
 	if (err != VL_OK)
 		return err;

@@ -1,3 +1,6 @@
+/*
+ * `valise NOUN ls`: the rows of a kind by condition and in order.
+ */
 #include "ask/where.h"
 #include "base/buf.h"
 #include "base/log.h"
@@ -7,6 +10,7 @@
 #include "cli/table.h"
 #include "cli/views.h"
 #include "hq/fold.h"
+#include "hq/fold/bind.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -131,7 +135,7 @@ static enum vl_err open_listing(struct listing *l, struct vl_why *why)
 	if (err == VL_OK)
 		err = check_hour(l, why);
 	if (err == VL_OK)
-		err = cli_views_bind(vl_views[l->index], &l->bound, why);
+		err = vl_view_bind_one(vl_views[l->index], &l->bound, why);
 	if (err != VL_OK)
 		return err;
 	l->arena = vl_arena_open(0);

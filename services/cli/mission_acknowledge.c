@@ -1,3 +1,6 @@
+/*
+ * `valise mission acknowledge`: an officer at headquarters has looked into a fork or a rollback.
+ */
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/unicode.h"

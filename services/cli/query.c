@@ -1,3 +1,6 @@
+/*
+ * `valise query`: a question in SQL to all views, and `--schema`.
+ */
 #include "ask/sql.h"
 #include "ask/table.h"
 #include "base/buf.h"

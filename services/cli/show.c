@@ -353,7 +353,7 @@ int cli_show(const struct cli_options *options)
 	if (err == VL_OK)
 		err = cli_zone_set(options->zone, &why);
 	if (err == VL_OK)
-		err = cli_views_bind(e.view, &e.bound, &why);
+		err = vl_view_bind_one(e.view, &e.bound, &why);
 	if (err == VL_OK && (e.tables = vl_ask_tables_open()) == NULL)
 		err = VL_ERR_NOMEM;
 	if (err == VL_OK)

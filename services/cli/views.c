@@ -2,7 +2,6 @@
 
 #include "base/buf.h"
 #include "base/log.h"
-#include "hq/fold/bind.h"
 
 enum vl_err cli_views_open(const struct cli_options *options, struct cli_views *views, struct vl_why *why)
 {
@@ -54,19 +53,6 @@ int cli_views_damaged(const char *what, size_t count)
 	vl_log_error("%zu %s are damaged in the views, and left out; 'valise view check' lists all that is", count,
 		     what);
 	return CLI_UNVERIFIED;
-}
-
-enum vl_err cli_views_bind(const struct vl_view *view, struct vl_bound **bound, struct vl_why *why)
-{
-	struct vl_buf wrong = {0};
-	enum vl_err err = VL_OK;
-
-	*bound = vl_view_bind(view, &wrong);
-	if (*bound == NULL)
-		err = wrong.size > 0 ? vl_fail(why, VL_ERR_BUG, "the view is declared wrongly: %s", vl_buf_text(&wrong))
-				     : VL_ERR_NOMEM;
-	vl_buf_free(&wrong);
-	return err;
 }
 
 const struct cli_verb cli_noun_verbs[] = {

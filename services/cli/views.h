@@ -22,10 +22,6 @@ void cli_views_close(struct cli_views *views);
 /* The kind that a verb is about: the one named, or the view's own choice. NOT_FOUND, naming those there are. */
 enum vl_err cli_views_kind(const struct vl_view *view, const char *name, unsigned *kind, struct vl_why *why) VL_CHECKED;
 
-/* The view with its tables bound (hq/fold/bind.h), to be ended with vl_view_unbind. BUG, with words, where they are wrong. */
-struct vl_bound;
-enum vl_err cli_views_bind(const struct vl_view *view, struct vl_bound **bound, struct vl_why *why) VL_CHECKED;
-
 /* Say on stderr that `count` of `what` are damaged and left out; the exit code. */
 int cli_views_damaged(const char *what, size_t count);
 

@@ -1,3 +1,6 @@
+/*
+ * CLEAR, COUNT and FIX of a renewal (renewal.h): the tallies of a view are counted anew beside those there are.
+ */
 #include "base/text.h"
 #include "bus/wire.h"
 #include "hq/fold_state.h"

@@ -17,16 +17,12 @@ static void version_key(struct vl_key *key, size_t view)
 
 static enum vl_err version_of(size_t view, struct vl_digest *version, struct vl_why *why)
 {
-	struct vl_buf wrong = {0};
-	struct vl_bound *bound = vl_view_bind(vl_views[view], &wrong);
-	enum vl_err err = VL_ERR_NOMEM;
+	struct vl_bound *bound;
+	enum vl_err err = vl_view_bind_one(vl_views[view], &bound, why);
 
-	if (bound != NULL)
+	if (err == VL_OK)
 		err = vl_bound_version(bound, vl_view_sums[view], version);
-	else if (wrong.size > 0)
-		err = vl_fail(why, VL_ERR_BUG, "%s", vl_buf_text(&wrong));
 	vl_view_unbind(bound);
-	vl_buf_free(&wrong);
 	return err;
 }
 

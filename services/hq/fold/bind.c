@@ -119,7 +119,8 @@ static void bind_routes_of(struct binder *b, struct bound_event *event)
 	bool named = names_type(view->routes, event->type);
 	size_t most = 0;
 
-	if (is_listed(view->ignored, event->type)) {
+	event->ignored = is_listed(view->ignored, event->type);
+	if (event->ignored) {
 		if (named)
 			binder_fault(b, "%s is routed and ignored", event->type->short_name);
 		return;
@@ -251,19 +252,28 @@ bool vl_views_bind(struct vl_bound **bound, struct vl_buf *wrong)
 	return all;
 }
 
-enum vl_err vl_views_check(struct vl_why *why)
+enum vl_err vl_view_bind_one(const struct vl_view *view, struct vl_bound **bound, struct vl_why *why)
 {
 	struct vl_buf wrong = {0};
 	enum vl_err err = VL_OK;
 
+	*bound = vl_view_bind(view, &wrong);
+	if (*bound == NULL)
+		err = wrong.size > 0 ? vl_fail(why, VL_ERR_BUG, "%.*s", (int)strcspn(vl_buf_text(&wrong), "\n"),
+					       vl_buf_text(&wrong))
+				     : VL_ERR_NOMEM;
+	vl_buf_free(&wrong);
+	return err;
+}
+
+enum vl_err vl_views_check(struct vl_why *why)
+{
+	enum vl_err err = VL_OK;
+
 	for (size_t i = 0; vl_views[i] != NULL && err == VL_OK; i++) {
-		struct vl_bound *bound = vl_view_bind(vl_views[i], &wrong);
-		if (bound == NULL)
-			err = wrong.size > 0 ? vl_fail(why, VL_ERR_BUG, "%.*s", (int)strcspn(vl_buf_text(&wrong), "\n"),
-						       vl_buf_text(&wrong))
-					     : VL_ERR_NOMEM;
+		struct vl_bound *bound;
+		err = vl_view_bind_one(vl_views[i], &bound, why);
 		vl_view_unbind(bound);
 	}
-	vl_buf_free(&wrong);
 	return err;
 }

@@ -23,6 +23,9 @@ struct vl_bound;
 struct vl_bound *vl_view_bind(const struct vl_view *view, struct vl_buf *wrong);
 void vl_view_unbind(struct vl_bound *bound);
 
+/* The same with the first fault as the reason: BUG, NOMEM or ok. */
+enum vl_err vl_view_bind_one(const struct vl_view *view, struct vl_bound **bound, struct vl_why *why) VL_CHECKED;
+
 /* All views of vl_views at once, in its order; `bound` has room for as many. False as above. */
 bool vl_views_bind(struct vl_bound **bound, struct vl_buf *wrong);
 
@@ -61,7 +64,6 @@ void vl_bound_explain(const struct vl_bound *bound, struct vl_buf *out);
 /* What the rows are made by: the declaration, the types of event that there are, the view's own C
  * (`sum`, of vl_view_sums) and the engine. Where it is another, the rows may be others, too. NOMEM or
  * ok. */
-enum vl_err vl_bound_version(const struct vl_bound *bound, const char *sum,
-			     struct vl_digest *version) VL_CHECKED;
+enum vl_err vl_bound_version(const struct vl_bound *bound, const char *sum, struct vl_digest *version) VL_CHECKED;
 
 #endif

@@ -1,3 +1,6 @@
+/*
+ * What events do to a row, bound: the sets, the moves and the clocks of a kind.
+ */
 #include "hq/fold/binder.h"
 
 /* -- sets -- */

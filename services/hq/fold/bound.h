@@ -41,6 +41,7 @@ struct bound_work {
 
 struct bound_event {
 	const ProtobufCMessageDescriptor *type;
+	bool ignored;
 	struct bound_route *routes;
 	size_t n_routes;
 	struct bound_work *work; /* one for each kind */

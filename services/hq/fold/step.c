@@ -56,14 +56,6 @@ static void follow(const struct vl_view *view, const struct bound_route *route, 
 		touch_one(view, touch, route->route->kind, key.text);
 }
 
-static bool is_ignored(const struct vl_view *view, const ProtobufCMessageDescriptor *type)
-{
-	for (const ProtobufCMessageDescriptor *const *at = view->ignored; at != NULL && *at != NULL; at++)
-		if (*at == type)
-			return true;
-	return false;
-}
-
 void vl_bound_route(const struct vl_bound *bound, struct vl_touch *touch, const struct vl_fact *fact)
 {
 	const struct vl_view *view = bound->view;
@@ -73,7 +65,7 @@ void vl_bound_route(const struct vl_bound *bound, struct vl_touch *touch, const 
 		follow(view, &event->routes[i], touch, fact);
 	if (view->touch != NULL)
 		view->touch(touch, fact);
-	if (!vl_touched(touch) && !is_ignored(view, fact->payload->descriptor))
+	if (!vl_touched(touch) && (event == NULL || !event->ignored))
 		vl_touch(touch, view->n_kinds - 1, fact->mission);
 }
 
@@ -88,16 +80,6 @@ struct vl_value bound_value(struct vl_fold *fold, const struct vl_fact *fact, en
 		return (struct vl_value){.class = VL_TEXT, .text = text_of(fact, source)};
 	Google__Protobuf__Timestamp *stamp = vl_view_stamp(fold, fact->occurred_at);
 	return (struct vl_value){.class = VL_MESSAGE, .message = stamp == NULL ? NULL : (ProtobufCMessage *)stamp};
-}
-
-/* The name under which a value is counted. */
-static const char *count_name(const struct bound_set *set, const struct vl_value *value)
-{
-	if (set->from != NULL && set->from->type == PROTOBUF_C_TYPE_ENUM) {
-		const char *name = vl_view_name(set->from->descriptor, (int)value->number);
-		return name[0] != '\0' ? name : "UNSPECIFIED";
-	}
-	return value->class == VL_TEXT && value->text[0] != '\0' ? value->text : "UNSPECIFIED";
 }
 
 /* Counts stay in the order of their names. */
@@ -150,7 +132,7 @@ static void put_one_more(struct vl_fold *fold, ProtobufCMessage *row, const stru
 			 const struct vl_value *value)
 {
 	if (set->to->label == PROTOBUF_C_LABEL_REPEATED) {
-		count_by_name(fold, row, set->to, count_name(set, value));
+		count_by_name(fold, row, set->to, vl_value_name(set->from, value));
 		return;
 	}
 	struct vl_value number = vl_value_get(row, set->to);

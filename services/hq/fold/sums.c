@@ -18,16 +18,6 @@ static void add_by_rule(const struct bound_kind *kind, struct vl_fold *fold, con
 		vl_view_count(fold, to, key, 1, "%s/%s", name, items[i]->rule);
 }
 
-static const char *group_of(const struct bound_sum *sum, const ProtobufCMessage *row)
-{
-	struct vl_value value = vl_value_get(row, sum->group);
-	const char *name = sum->group->type == PROTOBUF_C_TYPE_ENUM
-				   ? vl_view_name(sum->group->descriptor, (int)value.number)
-				   : value.text;
-
-	return name[0] != '\0' ? name : "UNSPECIFIED";
-}
-
 static void add_sum(const struct bound_kind *kind, const struct bound_sum *sum, struct vl_fold *fold,
 		    const ProtobufCMessage *row, unsigned to, const char *key)
 {
@@ -35,11 +25,12 @@ static void add_sum(const struct bound_kind *kind, const struct bound_sum *sum, 
 
 	if (sum->sum->when.holds != NULL && !sum->sum->when.holds(row))
 		return;
+	struct vl_value group = sum->group != NULL ? vl_value_get(row, sum->group) : (struct vl_value){0};
 	int64_t amount = sum->amount != NULL ? vl_value_get(row, sum->amount).number : 1;
 	if (sum->rules)
 		add_by_rule(kind, fold, row, to, key, name);
 	else if (sum->counts)
-		vl_view_count(fold, to, key, amount, "%s/%s", name, group_of(sum, row));
+		vl_view_count(fold, to, key, amount, "%s/%s", name, vl_value_name(sum->group, &group));
 	else
 		vl_view_count(fold, to, key, amount, "%s", name);
 }

@@ -146,6 +146,17 @@ bool vl_value_says(const struct vl_value *value)
 	}
 }
 
+const char *vl_value_name(const ProtobufCFieldDescriptor *field, const struct vl_value *value)
+{
+	const char *name = "";
+
+	if (field != NULL && field->type == PROTOBUF_C_TYPE_ENUM)
+		name = vl_view_name(field->descriptor, (int)value->number);
+	else if (value->class == VL_TEXT)
+		name = value->text;
+	return name[0] != '\0' ? name : "UNSPECIFIED";
+}
+
 static struct vl_time time_of(const struct vl_value *value)
 {
 	return vl_view_time((const Google__Protobuf__Timestamp *)(const void *)value->message);

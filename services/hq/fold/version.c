@@ -1,3 +1,6 @@
+/*
+ * What the rows of a view are made by, as one digest.
+ */
 #include "hq/fold/bound.h"
 
 #include <sodium.h>
