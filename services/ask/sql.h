@@ -74,7 +74,7 @@ enum vl_err vl_ask_sql_run(struct vl_ask_sql *sql, const char *question, const c
 			   size_t n_values, const struct vl_ask_sink *sink,
 			   struct vl_why *why) VL_CHECKED;
 
-/* Different damaged rows that were met; of very many only the first are told apart. */
+/* Different damaged rows that were met; of very many only the first are counted. */
 size_t vl_ask_sql_damaged(const struct vl_ask_sql *sql);
 
 /* Whether SQL takes the name for a word of its own, so that it is to be written "name". */

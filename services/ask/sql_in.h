@@ -12,7 +12,7 @@
 
 #include <sqlite3.h>
 
-/* Damaged rows that are told apart. */
+/* Damaged rows that are counted each for itself. */
 #define SQL_DAMAGED 1024
 
 /* A table as SQLite's module has it. */

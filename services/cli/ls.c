@@ -265,7 +265,7 @@ static enum vl_err list_some(struct listing *l, struct vl_txn *txn, struct vl_ke
 	return err == VL_OK ? vl_txn_err(txn) : err;
 }
 
-/* Between two looks nothing is held, so that whoever stops this keeps nothing from use. */
+/* Between two looks nothing is held, so that a person who stops this keeps nothing from use. */
 static enum vl_err list_rows(struct listing *l, struct vl_txn *txn, struct vl_why *why)
 {
 	struct vl_key at;

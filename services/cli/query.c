@@ -66,7 +66,7 @@ static bool take_row(void *context, const struct vl_ask_cell *cells, size_t n)
 	return cli_answer_whole(context);
 }
 
-/* The snapshot is let go before anything is printed, as whoever reads may take long. */
+/* The snapshot is let go before anything is printed, as a reader may take long. */
 static enum vl_err ask(const struct cli_options *options, const struct vl_ask_tables *tables,
 		       struct cli_answer *answer, size_t *damaged, struct vl_why *why)
 {

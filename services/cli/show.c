@@ -149,7 +149,7 @@ static enum vl_err find(struct entity *e, const struct cli_options *options, str
 
 /* -- for people -- */
 
-/* A rule's words in the view's declaration; NULL where it is told in C alone. */
+/* A rule's words in the view's declaration; NULL where it stands in C alone. */
 static const char *words_of(const struct vl_kind *kind, const char *rule)
 {
 	for (const struct vl_rule *r = kind->rules; r != NULL && r->id != NULL; r++)

@@ -1,6 +1,6 @@
 /*
  * Looking into headquarters' views, which may be in use by valise-hq at the same time: one snapshot, and no longer than
- * it takes to read. Nothing is printed and nothing waited for under it, so that whoever stops this program, or does not
+ * it takes to read. Nothing is printed and nothing waited for under it, so that a person who stops this program, or does not
  * read what it prints, keeps no room of the views from use.
  */
 #ifndef VALISE_CLI_VIEWS_H

@@ -2,9 +2,9 @@
  * Turns: whose record is verified next, and whose is applied next.
  *
  * Records wait in a queue for each sender in a partition, in which they keep their order. Three turns of four go to the most urgent lane
- * that has anything, the fourth to whoever is next in the round, so that an urgent record stands behind no bulk of another lane, and no
+ * that has anything, the fourth to the sender that is next in the round, so that an urgent record stands behind no bulk of another lane, and no
  * flood of urgent ones lets the others stand still. Among those of one urgency the queues take turns, so that nobody's record stands
- * behind another sender's either. The sender is who the record's key says: whoever lies there waits in another's queue, and is refused.
+ * behind another sender's either. The sender is who the record's key says: one that lies there waits in another's queue, and is refused.
  *
  * It knows records only by the number of their slot, and does no locking.
  */

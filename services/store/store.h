@@ -42,7 +42,7 @@ struct vl_store_options {
 	size_t map_size;        /* the most the store may ever hold; sparse. Ignored for read_only */
 	bool grows;             /* map it bit by bit, as it is needed */
 	bool read_only;
-	bool wary; /* whoever writes learns of damage right beside a place, too: CORRUPT */
+	bool wary; /* a writer learns of damage right beside a place, too: CORRUPT */
 	/* Where the format is written, as a number, and which are read; `older`: what to do about an older one. No key: not looked at. */
 	unsigned format_db;
 	struct vl_bytes format_key;

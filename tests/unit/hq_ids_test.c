@@ -1,6 +1,7 @@
 /*
- * An id names one event for ever. What uses one again for something else is named, by headquarters too, and nothing authentic vanishes
- * unsaid; and the views and the counts are the same in whatever order it came, and after a rebuild.
+ * An id names one event for ever. What uses one again for something else is named, by headquarters
+ * too, and nothing authentic vanishes unsaid; and the views and the counts are the same in whatever
+ * order it came, and after a rebuild.
  */
 #include "cli_blocked.h"
 #include "consular/evacuation/v1/evacuation.pb-c.h"
@@ -144,10 +145,11 @@ static void a_senders_id_is_not_used_again(void **state)
 	rebuild_changes_nothing(w, LANE);
 }
 
-/* Its outbox was lost; of two epochs that know nothing of each other either may come first. */
-static void the_earliest_place_stands_and_the_other_is_named(void **state)
+/* Two batches with an event of one id, the second in an epoch that knows nothing of the first. Either
+ * may come first: what is checked then is the same, and after a rebuild, too. */
+static void in_either_order(struct world *w, const char *subject, int64_t at,
+			    void (*check)(struct world *w, const struct sender *s))
 {
-	struct world *w = *state;
 	struct sender s = world_sender(w, "CN-SD-EMB");
 	struct sent *sent[2];
 	struct vl_digest digests[2];
@@ -155,46 +157,46 @@ static void the_earliest_place_stands_and_the_other_is_named(void **state)
 	sent[0] = open_case(&s, 7, "SD-1", 100);
 	sender_begin_epoch(&s, 3000);
 	s.head = (struct vl_digest){0};
-	sent[1] = open_case(&s, 7, "SD-2", 100);
+	sent[1] = open_case(&s, 7, subject, at);
 	for (unsigned first = 0; first < 2; first++) {
 		world_start_over(w);
 		bring(w, sent[first]);
 		bring(w, sent[1 - first]);
-		assert_int_equal(CASES(w, "SD-1"), 1);
-		assert_int_equal(CASES(w, "SD-2"), 0);
-		assert_int_equal(world_standing(w, s.id).unread, 1);
-		assert_int_equal(world_standing(w, s.id).repeated, 0);
-		assert_int_equal(letters(w, "id_reused"), 1);
-		assert_int_equal(world_count(w, VL_DB_DEAD), 1);
+		check(w, &s);
 		digests[first] = world_digest(w);
 		rebuild_changes_nothing(w, LANE);
 	}
 	assert_digest_equal(digests[0], digests[1]);
 }
 
+static void the_later_is_named(struct world *w, const struct sender *s)
+{
+	assert_int_equal(CASES(w, "SD-1"), 1);
+	assert_int_equal(CASES(w, "SD-2"), 0);
+	assert_int_equal(world_standing(w, s->id).unread, 1);
+	assert_int_equal(world_standing(w, s->id).repeated, 0);
+	assert_int_equal(letters(w, "id_reused"), 1);
+	assert_int_equal(world_count(w, VL_DB_DEAD), 1);
+}
+
+/* Its outbox was lost. */
+static void the_earliest_place_stands_and_the_other_is_named(void **state)
+{
+	in_either_order(*state, "SD-2", 100, the_later_is_named);
+}
+
+static void it_is_one(struct world *w, const struct sender *s)
+{
+	assert_int_equal(CASES(w, "SD-1"), 1);
+	assert_int_equal(world_standing(w, s->id).repeated, 1);
+	assert_int_equal(world_standing(w, s->id).unread, 0);
+	assert_int_equal(world_count(w, VL_DB_DEAD), 0);
+}
+
 /* The agent has let go of the id, and the program gives the event a new time. */
 static void the_same_event_sent_again_with_a_new_time_is_one(void **state)
 {
-	struct world *w = *state;
-	struct sender s = world_sender(w, "CN-SD-EMB");
-	struct sent *sent[2];
-	struct vl_digest digests[2];
-
-	sent[0] = open_case(&s, 7, "SD-1", 100);
-	sender_begin_epoch(&s, 3000);
-	s.head = (struct vl_digest){0};
-	sent[1] = open_case(&s, 7, "SD-1", 9000);
-	for (unsigned first = 0; first < 2; first++) {
-		world_start_over(w);
-		bring(w, sent[first]);
-		bring(w, sent[1 - first]);
-		assert_int_equal(CASES(w, "SD-1"), 1);
-		assert_int_equal(world_standing(w, s.id).repeated, 1);
-		assert_int_equal(world_standing(w, s.id).unread, 0);
-		assert_int_equal(world_count(w, VL_DB_DEAD), 0);
-		digests[first] = world_digest(w);
-	}
-	assert_digest_equal(digests[0], digests[1]);
+	in_either_order(*state, "SD-1", 9000, it_is_one);
 }
 
 /* -- what is applied, and named -- */
@@ -258,7 +260,8 @@ static void lanes_that_share_an_id_are_named(void **state)
 	assert_digest_equal(digests[1][0], digests[1][1]);
 }
 
-/* Another's ids, all in one batch: what that writes grows with the batch, and the other is counted once for each event. */
+/* Another's ids, all in one batch: what that writes grows with the batch, and the other is counted
+ * once for each event. */
 static void many_shared_ids_are_one_letter(void **state)
 {
 	struct world *w = *state;

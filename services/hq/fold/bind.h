@@ -32,7 +32,7 @@ bool vl_views_bind(struct vl_bound **bound, struct vl_buf *wrong);
 /* Bind all, only to find what is wrong: BUG with the first fault as words, NOMEM or ok. */
 enum vl_err vl_views_check(struct vl_why *why) VL_CHECKED;
 
-/* -- for whoever folds -- */
+/* -- for the engines that fold -- */
 
 /* Name the rows that the fact belongs to, by vl_touch; "stray" where there is none. */
 void vl_bound_route(const struct vl_bound *bound, struct vl_touch *touch, const struct vl_fact *fact);
@@ -48,7 +48,7 @@ void vl_bound_finish(const struct vl_bound *bound, unsigned kind, struct vl_fold
 void vl_bound_contribute(const struct vl_bound *bound, unsigned kind, struct vl_fold *fold,
 			 const ProtobufCMessage *row);
 
-/* -- for whoever lists -- */
+/* -- for what lists rows -- */
 
 /* What column `n` shows of the row. */
 void vl_bound_cell(const struct vl_bound *bound, unsigned kind, size_t n, const char *key, const ProtobufCMessage *row,

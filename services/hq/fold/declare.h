@@ -158,7 +158,7 @@ struct vl_target {
 
 /* One column: a field, shown as its type has it (a constant by its name, a time, a list of counts,
  * the rules that are broken), the row's key, its next time limit, how long a list is, or what `cell` prints; `now` is
- * for what depends on the hour of asking, which a row itself never says. */
+ * for what depends on the time of asking, which a row itself never says. */
 enum vl_form { VL_AS_IT_IS, VL_KEY, VL_DUE, VL_LENGTH };
 struct vl_column {
 	const char *title;
@@ -194,7 +194,7 @@ struct vl_kind {
 	 * says it in C instead. */
 	uint64_t done;
 	bool (*listed)(const char *key, const ProtobufCMessage *row, struct vl_time now);
-	/* Its cells are those of the hour asked for (`now`), so that an hour that has passed may be
+	/* Its cells are those of the time asked for (`now`), so that a time that has passed may be
 	 * asked for, too. */
 	bool dated;
 };
