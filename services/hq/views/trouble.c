@@ -5,16 +5,11 @@
 #include "bus/types.h"
 #include "hq/fold/declare.h"
 #include "hq/names.h"
-#include "valise/trouble/v1/trouble.pb-c.h"
-#include "valise/trouble/v1/view.pb-c.h"
+#include "valise/trouble/v1/short.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-
-#define TROUBLE(name) Valise__Trouble__V1__##name
-#define TROUBLE_DESCRIPTOR(name) &valise__trouble__v1__##name##__descriptor
-#define TROUBLE_KIND(name) VALISE__TROUBLE__V1__TROUBLE_KIND__TROUBLE_KIND_##name
 
 enum { KIND_TROUBLE, KIND_STRAY, KINDS };
 
@@ -24,14 +19,14 @@ enum { KIND_TROUBLE, KIND_STRAY, KINDS };
 /* What names no chain is nobody's. */
 static void touch(struct vl_touch *touch, const struct vl_fact *fact)
 {
-	const TROUBLE(TroubleAcknowledged) *event = (const void *)fact->payload;
+	const TroubleAcknowledged *event = (const void *)fact->payload;
 	char key[KEY_MOST];
 
 	(void)snprintf(key, sizeof(key), "%s/%s", event->mission, event->lane);
 	vl_touch(touch, KIND_TROUBLE, event->mission[0] != '\0' && event->lane[0] != '\0' ? key : "");
 }
 
-static void refuse(struct vl_fold *fold, TROUBLE(TroubleRow) * row, const struct vl_fact *fact)
+static void refuse(struct vl_fold *fold, TroubleRow *row, const struct vl_fact *fact)
 {
 	if (row->refused++ < TRIED_MOST)
 		vl_fold_violation(fold, &row->n_violations, &row->violations, "R1", fact,
@@ -39,21 +34,21 @@ static void refuse(struct vl_fold *fold, TROUBLE(TroubleRow) * row, const struct
 }
 
 /* As it is acknowledged so far; one that says nothing yet where it is new, and NULL where there is no room. */
-static TROUBLE(Acknowledged) * find(struct vl_fold *fold, TROUBLE(TroubleRow) * row, const TROUBLE(Trouble) * trouble)
+static Acknowledged *find(struct vl_fold *fold, TroubleRow *row, const Trouble *trouble)
 {
 	char name[48];
 
 	(void)snprintf(name, sizeof(name), "%d/%" PRIu64, (int)trouble->kind, trouble->epoch);
 	void **place = vl_names_at(fold, vl_fold_slot(fold, 0), name);
 	if (place != NULL && *place == NULL)
-		*place = vl_fold_add(fold, TROUBLE_DESCRIPTOR(acknowledged), &row->n_acknowledged, &row->acknowledged);
+		*place = vl_fold_add(fold, MESSAGE(Acknowledged), &row->n_acknowledged, &row->acknowledged);
 	return place != NULL ? *place : NULL;
 }
 
 static void acknowledge(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
 {
-	TROUBLE(TroubleRow) *row = (void *)message;
-	const TROUBLE(TroubleAcknowledged) *event = (const void *)fact->payload;
+	TroubleRow *row = (void *)message;
+	const TroubleAcknowledged *event = (const void *)fact->payload;
 
 	row->mission = event->mission;
 	row->lane = event->lane;
@@ -62,7 +57,7 @@ static void acknowledge(struct vl_fold *fold, ProtobufCMessage *message, const s
 		return;
 	}
 	for (size_t i = 0; i < event->n_troubles; i++) {
-		TROUBLE(Acknowledged) *one = find(fold, row, event->troubles[i]);
+		Acknowledged *one = find(fold, row, event->troubles[i]);
 		if (one == NULL || (one->trouble != NULL && event->troubles[i]->batches <= one->trouble->batches))
 			continue;
 		one->trouble = event->troubles[i];
@@ -73,7 +68,7 @@ static void acknowledge(struct vl_fold *fold, ProtobufCMessage *message, const s
 }
 
 static const struct vl_step steps[] = {
-	{TROUBLE_DESCRIPTOR(trouble_acknowledged), acknowledge},
+	{MESSAGE(TroubleAcknowledged), acknowledge},
 	{NULL, NULL},
 };
 
@@ -84,9 +79,9 @@ static void step(struct vl_fold *fold, ProtobufCMessage *row, const struct vl_fa
 
 /* -- columns -- */
 
-static size_t count(const ProtobufCMessage *message, TROUBLE(TroubleKind) kind)
+static size_t count(const ProtobufCMessage *message, TroubleKind kind)
 {
-	const TROUBLE(TroubleRow) *row = (const void *)message;
+	const TroubleRow *row = (const void *)message;
 	size_t n = 0;
 
 	for (size_t i = 0; i < row->n_acknowledged; i++)
@@ -97,19 +92,19 @@ static size_t count(const ProtobufCMessage *message, TROUBLE(TroubleKind) kind)
 static void put_forks(const char *key, const ProtobufCMessage *row, struct vl_time now, struct vl_buf *out)
 {
 	(void)key, (void)now;
-	vl_buf_printf(out, "%zu", count(row, TROUBLE_KIND(FORK)));
+	vl_buf_printf(out, "%zu", count(row, TROUBLE_KIND_FORK));
 }
 
 static void put_rollbacks(const char *key, const ProtobufCMessage *row, struct vl_time now, struct vl_buf *out)
 {
 	(void)key, (void)now;
-	vl_buf_printf(out, "%zu", count(row, TROUBLE_KIND(ROLLBACK)));
+	vl_buf_printf(out, "%zu", count(row, TROUBLE_KIND_ROLLBACK));
 }
 
-static const TROUBLE(Acknowledged) * last(const ProtobufCMessage *message)
+static const Acknowledged *last(const ProtobufCMessage *message)
 {
-	const TROUBLE(TroubleRow) *row = (const void *)message;
-	const TROUBLE(Acknowledged) *newest = NULL;
+	const TroubleRow *row = (const void *)message;
+	const Acknowledged *newest = NULL;
 
 	for (size_t i = 0; i < row->n_acknowledged; i++)
 		if (newest == NULL ||
@@ -120,7 +115,7 @@ static const TROUBLE(Acknowledged) * last(const ProtobufCMessage *message)
 
 static void put_by(const char *key, const ProtobufCMessage *row, struct vl_time now, struct vl_buf *out)
 {
-	const TROUBLE(Acknowledged) *newest = last(row);
+	const Acknowledged *newest = last(row);
 
 	(void)key, (void)now;
 	vl_buf_put_text(out, newest != NULL ? newest->by : "");
@@ -128,33 +123,25 @@ static void put_by(const char *key, const ProtobufCMessage *row, struct vl_time 
 
 static void put_at(const char *key, const ProtobufCMessage *row, struct vl_time now, struct vl_buf *out)
 {
-	const TROUBLE(Acknowledged) *newest = last(row);
+	const Acknowledged *newest = last(row);
 	char text[VL_TIME_TEXT];
 
 	(void)key, (void)now;
 	vl_buf_put_text(out, newest != NULL ? vl_time_format(vl_view_time(newest->at), text) : "");
 }
 
-static void put_breaks(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
-{
-	const TROUBLE(TroubleRow) *row = (const void *)message;
-
-	(void)key, (void)now;
-	vl_view_put_rules(out, row->n_violations, row->violations);
-}
-
 static const struct vl_column columns[] = {
-	{"TROUBLE", vl_view_put_key},
+	KEY_COLUMN("TROUBLE"),
 	{"FORKS", put_forks},
 	{"ROLLBACKS", put_rollbacks},
 	{"LAST BY", put_by},
 	{"AT", put_at},
-	{"BREAKS", put_breaks},
-	{NULL, NULL},
+	COLUMN("BREAKS", TroubleRow, violations),
+	END,
 };
 
 static const struct vl_kind kinds[KINDS] = {
-	[KIND_TROUBLE] = {.name = "trouble", .row = TROUBLE_DESCRIPTOR(trouble_row), .step = step, .columns = columns},
+	[KIND_TROUBLE] = {.name = "trouble", .row = MESSAGE(TroubleRow), .step = step, .columns = columns},
 	[KIND_STRAY] = VL_STRAY_KIND,
 };
 
