@@ -21,12 +21,17 @@ enum vl_precedence vl_reserve_least(const struct vl_reserve *r)
 	return r->urgent ? VL_IMMEDIATE : VL_ROUTINE;
 }
 
+static void rest(struct vl_reserve *r, int64_t now)
+{
+	r->pause_ms = vl_back_off(r->pause_ms, VL_RESERVE_PAUSE_MS, VL_RESERVE_PAUSE_MOST_MS);
+	r->until_ms = now + r->pause_ms;
+}
+
 static void hold_others(struct vl_reserve *r, int64_t now, enum vl_reserve_word *word)
 {
 	*word = r->said ? VL_RESERVE_NOTHING : VL_RESERVE_FULL;
 	r->said = r->urgent = true;
-	r->pause_ms = vl_back_off(r->pause_ms, VL_RESERVE_PAUSE_MS, VL_RESERVE_PAUSE_MOST_MS);
-	r->until_ms = now + r->pause_ms;
+	rest(r, now);
 }
 
 bool vl_reserve_met(struct vl_reserve *r, int64_t now, enum vl_reserve_word *word)
@@ -37,8 +42,7 @@ bool vl_reserve_met(struct vl_reserve *r, int64_t now, enum vl_reserve_word *wor
 	}
 	*word = r->said_all ? VL_RESERVE_NOTHING : VL_RESERVE_ALL_FULL;
 	r->said_all = true;
-	r->pause_ms = vl_back_off(r->pause_ms, VL_RESERVE_PAUSE_MS, VL_RESERVE_PAUSE_MOST_MS);
-	r->until_ms = now + r->pause_ms;
+	rest(r, now);
 	return true;
 }
 

@@ -41,16 +41,17 @@ const ProtobufCFieldDescriptor *binder_field(struct binder *b, const ProtobufCMe
 	return found;
 }
 
+const struct bound_source bound_sources[SOURCES] = {
+	[OF_OCCURRED] = {"@occurred", "the time"}, [OF_MISSION] = {"@mission", "the mission"},
+	[OF_ACTOR] = {"@actor", "the actor"},      [OF_SUBJECT] = {"@subject", "subject"},
+	[OF_TYPE] = {"@type", "its type"},
+};
+
 const ProtobufCFieldDescriptor *binder_source(struct binder *b, const ProtobufCMessageDescriptor *event,
 					      const struct vl_field *field, enum source *source)
 {
-	static const char *const names[] = {
-		[OF_OCCURRED] = "@occurred", [OF_MISSION] = "@mission", [OF_ACTOR] = "@actor",
-		[OF_SUBJECT] = "@subject",   [OF_TYPE] = "@type",
-	};
-
-	for (size_t i = 1; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (strcmp(field->name, names[i]) == 0) {
+	for (size_t i = OF_PAYLOAD + 1; i < SOURCES; i++) {
+		if (strcmp(field->name, bound_sources[i].name) == 0) {
 			*source = (enum source)i;
 			return NULL;
 		}

@@ -10,7 +10,13 @@
 #include "hq/fold/value.h"
 
 /* Where a value comes from: a field of the payload, or what is known of each fact. */
-enum source { OF_PAYLOAD, OF_OCCURRED, OF_MISSION, OF_ACTOR, OF_SUBJECT, OF_TYPE };
+enum source { OF_PAYLOAD, OF_OCCURRED, OF_MISSION, OF_ACTOR, OF_SUBJECT, OF_TYPE, SOURCES };
+
+/* What is known of each fact: its name in a table (declare.h), and in words. None for OF_PAYLOAD. */
+struct bound_source {
+	const char *name, *words;
+};
+extern const struct bound_source bound_sources[SOURCES];
 
 struct bound_set {
 	const struct vl_set *set;

@@ -13,17 +13,12 @@ static const char *event_name(const ProtobufCMessageDescriptor *event)
 	return event == ANY_EVENT ? "any event" : event->short_name;
 }
 
-/* "@occurred" is "the time", and so on; a field is itself. */
+/* What is known of each fact in words; a field by its name. */
 static const char *source_name(const struct vl_field *field)
 {
-	static const char *const names[][2] = {
-		{"@occurred", "the time"}, {"@mission", "the mission"}, {"@actor", "the actor"},
-		{"@subject", "subject"},   {"@type", "its type"},       {"@rules", "the rules that are broken"},
-	};
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (strcmp(field->name, names[i][0]) == 0)
-			return names[i][1];
+	for (size_t i = OF_PAYLOAD + 1; i < SOURCES; i++)
+		if (strcmp(field->name, bound_sources[i].name) == 0)
+			return bound_sources[i].words;
 	return field->name;
 }
 
@@ -60,7 +55,8 @@ static void put_events(const char *lane, struct vl_buf *out)
 
 	vl_buf_put_text(out, "  events:");
 	for (size_t i = 0; i < count; i++)
-		vl_buf_printf(out, "%s%s %s", i > 0 ? "," : "", i > 0 && i % 5 == 0 ? "\n   " : "", types[i]->short_name);
+		vl_buf_printf(out, "%s%s %s", i > 0 ? "," : "", i > 0 && i % 5 == 0 ? "\n   " : "",
+			      types[i]->short_name);
 	vl_buf_put_byte(out, '\n');
 }
 
@@ -159,11 +155,13 @@ static void put_target_key(const struct vl_target *target, struct vl_buf *out)
 		vl_buf_put_text(out, target->key.name != NULL ? target->key.name : "a function's key");
 }
 
-static void put_sum(const struct vl_sum *sum, struct vl_buf *out)
+static void put_sum(const struct bound_sum *bound, struct vl_buf *out)
 {
+	const struct vl_sum *sum = bound->sum;
+
 	vl_buf_printf(out, "      %s += %s", sum->to.name, sum->amount.name != NULL ? sum->amount.name : "1");
 	if (sum->group.name != NULL)
-		vl_buf_printf(out, " for each of %s", source_name(&sum->group));
+		vl_buf_printf(out, " for each of %s", bound->rules ? "the rules that are broken" : sum->group.name);
 	put_when(&sum->when, out);
 	vl_buf_put_byte(out, '\n');
 }
@@ -176,7 +174,7 @@ static void put_targets(const struct vl_view *view, const struct bound_kind *kin
 		put_target_key(target, out);
 		vl_buf_put_byte(out, '\n');
 		for (size_t s = 0; s < kind->targets[i].n_sums; s++)
-			put_sum(kind->targets[i].sums[s].sum, out);
+			put_sum(&kind->targets[i].sums[s], out);
 	}
 }
 
