@@ -33,18 +33,21 @@ static void write_anew(struct answers *answers, Valise__V1__RefusedCause cause, 
 {
 	for (size_t i = 0; i < answers->count; i++) {
 		struct client *client = answers->held[i].client;
-		answer_refused(client_out(client), answers->held[i].tag, cause, reason, answers->held[i].n_events);
+		answer_refused(client_out(client), answers->held[i].tag, cause, reason,
+			       answers->held[i].n_events);
 		answers->held[i].end = client_mark(client);
 	}
 }
 
-void answers_refuse(struct answers *older, struct answers *newer, enum vl_err err, const struct vl_why *why)
+void answers_refuse(struct answers *older, struct answers *newer, enum vl_err err,
+		    const struct vl_why *why)
 {
 	Valise__V1__RefusedCause cause = VALISE__V1__REFUSED_CAUSE__REFUSED_CAUSE_UNKNOWN_OUTCOME;
 	struct vl_why reason = {0};
 
 	(void)vl_fail(&reason, err,
-		      "the outbox cannot be written (%.80s); whether this was kept is unknown; send it again with the "
+		      "the outbox cannot be written (%.80s); whether this was kept is unknown; "
+		      "send it again with the "
 		      "same id",
 		      vl_why_text(why, err));
 	if (err == VL_ERR_FULL) {
@@ -60,7 +63,8 @@ void answers_refuse(struct answers *older, struct answers *newer, enum vl_err er
 	answers_release(newer);
 }
 
-void answer_refused(struct vl_buf *out, uint64_t tag, Valise__V1__RefusedCause cause, const char *reason, size_t times)
+void answer_refused(struct vl_buf *out, uint64_t tag, Valise__V1__RefusedCause cause,
+		    const char *reason, size_t times)
 {
 	size_t start = vl_answer_begin(out);
 

@@ -7,7 +7,8 @@
 
 #include "agent/client.h"
 
-#define ANSWERS_ROOM (4096 + 256) /* requests of one commit; the rest is for what clients are told besides */
+#define ANSWERS_ROOM \
+	(4096 + 256) /* requests of one commit; the rest is for what clients are told besides */
 
 /* All zero at the start. */
 struct answers {
@@ -27,10 +28,12 @@ void answers_held(struct answers *answers);
 void answers_release(struct answers *answers);
 
 /* Answer every event of what is held in `older`, then in `newer`, with one refusal: that commit failed with `err`. */
-void answers_refuse(struct answers *older, struct answers *newer, enum vl_err err, const struct vl_why *why);
+void answers_refuse(struct answers *older, struct answers *newer, enum vl_err err,
+		    const struct vl_why *why);
 
 /* Write a whole answer of `times` equal refusals. */
-void answer_refused(struct vl_buf *out, uint64_t tag, Valise__V1__RefusedCause cause, const char *reason, size_t times);
+void answer_refused(struct vl_buf *out, uint64_t tag, Valise__V1__RefusedCause cause,
+		    const char *reason, size_t times);
 
 /* Tell one whom the agent does not serve why, as far as the socket takes it at once, and close it. */
 void answer_turned_away(int fd, const char *reason);

@@ -75,7 +75,8 @@ static size_t frame_size(const struct client *client)
 
 bool client_waits(const struct client *client)
 {
-	return frame_size(client) > CLIENT_BUFFER && client->room <= CLIENT_BUFFER && client->budget->big >= CLIENT_BIG;
+	return frame_size(client) > CLIENT_BUFFER && client->room <= CLIENT_BUFFER &&
+	       client->budget->big >= CLIENT_BIG;
 }
 
 /* A buffer that has room for the frame under way, with its start at the front. False when out of memory. */
@@ -112,7 +113,8 @@ bool client_has_news(const struct client *client)
 enum client_read client_read(struct client *client, int64_t now_ms)
 {
 	client->news = false;
-	if (client->ended || client->dead || client->broken || client->finishing || client_waits(client))
+	if (client->ended || client->dead || client->broken || client->finishing ||
+	    client_waits(client))
 		return CLIENT_NOTHING;
 	if (!make_room(client)) {
 		client->dead = true;
@@ -146,7 +148,8 @@ bool client_peek(const struct client *client, struct vl_bytes *frame)
 
 	if (!client_ready(client) || size > VL_FRAME_HEAD + VL_FRAME_MAX)
 		return false;
-	*frame = (struct vl_bytes){client->in + client->begin + VL_FRAME_HEAD, size - VL_FRAME_HEAD};
+	*frame =
+		(struct vl_bytes){client->in + client->begin + VL_FRAME_HEAD, size - VL_FRAME_HEAD};
 	return true;
 }
 
@@ -158,7 +161,8 @@ bool client_next(struct client *client, struct vl_bytes *frame)
 		client->broken = true;
 	if (!client_ready(client))
 		return false;
-	*frame = (struct vl_bytes){client->in + client->begin + VL_FRAME_HEAD, size - VL_FRAME_HEAD};
+	*frame =
+		(struct vl_bytes){client->in + client->begin + VL_FRAME_HEAD, size - VL_FRAME_HEAD};
 	client->begin += size;
 	return true;
 }
@@ -272,7 +276,8 @@ void client_flush(struct client *client, int64_t now_ms)
 	if (vl_buf_failed(&client->out))
 		client->dead = true;
 	while (!client->dead && client_unsent(client) > 0) {
-		ssize_t sent = send(client->fd, client->out.data + client->sent, client_unsent(client), MSG_NOSIGNAL);
+		ssize_t sent = send(client->fd, client->out.data + client->sent,
+				    client_unsent(client), MSG_NOSIGNAL);
 		if (sent > 0) {
 			client->sent += (size_t)sent;
 			client->moved_ms = now_ms;
@@ -289,7 +294,8 @@ void client_drain(struct client *client, int64_t until_ms)
 {
 	int64_t left = until_ms - vl_monotonic_ms();
 
-	for (; client_unsent(client) > 0 && !client->dead && left > 0; left = until_ms - vl_monotonic_ms()) {
+	for (; client_unsent(client) > 0 && !client->dead && left > 0;
+	     left = until_ms - vl_monotonic_ms()) {
 		struct pollfd fd = {.fd = client->fd, .events = POLLOUT};
 		(void)poll(&fd, 1, (int)left);
 		client_flush(client, vl_monotonic_ms());
@@ -306,7 +312,8 @@ bool client_idle(const struct client *client, int64_t now_ms)
 {
 	bool stands = !client_partial(client) || now_ms - client->moved_ms >= CLIENT_STALL_MS;
 
-	return stands && !client_ready(client) && client->holds == 0 && client->out.size == client->sent;
+	return stands && !client_ready(client) && client->holds == 0 &&
+	       client->out.size == client->sent;
 }
 
 int64_t client_moved(const struct client *client)

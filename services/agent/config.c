@@ -15,35 +15,45 @@
 #define AT(field) offsetof(struct vl_agent_config, field)
 
 const struct vl_conf_key vl_agent_keys[] = {
-	{"mission", "id", VL_CONF_TEXT, AT(mission), NULL, "the mission's id as enrolled, such as CN-SD-EMB"},
+	{"mission", "id", VL_CONF_TEXT, AT(mission), NULL,
+	 "the mission's id as enrolled, such as CN-SD-EMB"},
 	{"mission", "key", VL_CONF_TEXT, AT(key), NULL, "path of its secret key file, mode 0600"},
-	{"outbox", "path", VL_CONF_TEXT, AT(outbox), NULL, "folder of the outbox, on a local disk; made where missing"},
+	{"outbox", "path", VL_CONF_TEXT, AT(outbox), NULL,
+	 "folder of the outbox, on a local disk; made where missing"},
 	{"outbox", "size", VL_CONF_SIZE, AT(outbox_size), "8G",
 	 "the most the outbox may hold, 16M or more; taken from the disk as it fills"},
 	{"outbox", "mark", VL_CONF_TEXT, AT(mark_text), "",
-	 "file that tells an old copy of the outbox from the outbox; best on another file system, never copied with "
+	 "file that tells an old copy of the outbox from the outbox; best on another file system, "
+	 "never copied with "
 	 "it; "
 	 "PATH.mark beside the outbox where none is given"},
 	{"outbox", "machine", VL_CONF_TEXT, AT(machine), "/etc/machine-id",
 	 "file that is another on each machine, to know an outbox that was moved or cloned"},
 	{"keys", "path", VL_CONF_TEXT, AT(keys), "",
-	 "folder with headquarters' public key, HQ.pub; without it no receipt or directive is honoured and the outbox "
+	 "folder with headquarters' public key, HQ.pub; without it no receipt or directive is "
+	 "honoured and the outbox "
 	 "only grows"},
 	{"receipts", "resend", VL_CONF_COUNT, AT(resend), "600",
-	 "seconds that headquarters' receipt may take before a batch is sent again; 1 to 86400, twice as long each "
+	 "seconds that headquarters' receipt may take before a batch is sent again; 1 to 86400, "
+	 "twice as long each "
 	 "time"},
-	{"socket", "path", VL_CONF_TEXT, AT(socket), NULL, "Unix socket that the mission's programs publish to"},
+	{"socket", "path", VL_CONF_TEXT, AT(socket), NULL,
+	 "Unix socket that the mission's programs publish to"},
 	{"socket", "users", VL_CONF_TEXTS, AT(users_text), "",
-	 "who may publish, names or uids; where none is given, only the user that the agent runs as"},
+	 "who may publish, names or uids; where none is given, only the user that the agent runs "
+	 "as"},
 	{"batch", "bytes", VL_CONF_SIZE, AT(batch_bytes), "256k",
-	 "the most bytes of one batch that several events share, 1k to 1000000; a bigger event travels alone. On "
+	 "the most bytes of one batch that several events share, 1k to 1000000; a bigger event "
+	 "travels alone. On "
 	 "a thin line batches are smaller: what it carries in two seconds, 16k or more"},
 	{"pulse", "every", VL_CONF_COUNT, AT(pulse), "60",
-	 "seconds between two heartbeats, by which headquarters sees that this mission is there and that nothing it "
+	 "seconds between two heartbeats, by which headquarters sees that this mission is there "
+	 "and that nothing it "
 	 "sent is "
 	 "missing; 0 sends none, 86400 is the most"},
 	{"kafka", "*", VL_CONF_ANY, 0, NULL,
-	 "any property of librdkafka, such as bootstrap.servers = kafka.example.org:9093 (required)"},
+	 "any property of librdkafka, such as bootstrap.servers = kafka.example.org:9093 "
+	 "(required)"},
 	{NULL, NULL, VL_CONF_TEXT, 0, NULL, NULL},
 };
 
@@ -58,7 +68,8 @@ static enum vl_err find_user(const char *name, uid_t *uid, struct vl_why *why)
 	}
 	const struct passwd *user = getpwnam(name);
 	if (user == NULL)
-		return vl_fail(why, VL_ERR_CONFIG, "[socket] users: there is no user '%.40s' here", name);
+		return vl_fail(why, VL_ERR_CONFIG, "[socket] users: there is no user '%.40s' here",
+			       name);
 	*uid = user->pw_uid;
 	return VL_OK;
 }
@@ -71,7 +82,8 @@ static enum vl_err find_users(struct vl_agent_config *config, struct vl_why *why
 	for (char *name = strtok_r(text, ", \t", &rest); err == VL_OK && name != NULL;
 	     name = strtok_r(NULL, ", \t", &rest)) {
 		if (config->n_users == VL_AGENT_USERS)
-			err = vl_fail(why, VL_ERR_CONFIG, "[socket] users: names more than %d", VL_AGENT_USERS);
+			err = vl_fail(why, VL_ERR_CONFIG, "[socket] users: names more than %d",
+				      VL_AGENT_USERS);
 		else
 			err = find_user(name, &config->users[config->n_users++], why);
 	}
@@ -84,13 +96,16 @@ static enum vl_err find_users(struct vl_agent_config *config, struct vl_why *why
 static enum vl_err check(const struct vl_agent_config *config, struct vl_why *why)
 {
 	if (!vl_mission_valid(config->mission, strlen(config->mission)))
-		return vl_fail(why, VL_ERR_CONFIG, "[mission] id: '%.40s' is none; give " VL_MISSION_RULE,
+		return vl_fail(why, VL_ERR_CONFIG,
+			       "[mission] id: '%.40s' is none; give " VL_MISSION_RULE,
 			       config->mission);
 	if (*config->key == '\0' || *config->outbox == '\0' || *config->socket == '\0')
-		return vl_fail(why, VL_ERR_CONFIG, "[mission] key, [outbox] path and [socket] path must not be empty");
-	if (strlen(config->socket) >= sizeof(((struct sockaddr_un *)0)->sun_path))
 		return vl_fail(why, VL_ERR_CONFIG,
-			       "[socket] path: is longer than a socket's may be; give a shorter one");
+			       "[mission] key, [outbox] path and [socket] path must not be empty");
+	if (strlen(config->socket) >= sizeof(((struct sockaddr_un *)0)->sun_path))
+		return vl_fail(
+			why, VL_ERR_CONFIG,
+			"[socket] path: is longer than a socket's may be; give a shorter one");
 	if (config->outbox_size < VL_OUTBOX_SIZE_MIN)
 		return vl_fail(why, VL_ERR_CONFIG, "[outbox] size: is too small; give 16M or more");
 	if (config->resend < 1 || config->resend > 86400)
@@ -117,11 +132,13 @@ static enum vl_err place_mark(struct vl_agent_config *config, struct vl_why *why
 		return VL_ERR_NOMEM;
 	if (strncmp(config->mark, config->outbox, size) == 0 && config->mark[size] == '/')
 		return vl_fail(why, VL_ERR_CONFIG,
-			       "[outbox] mark: lies in the outbox, and would be copied with it; put it elsewhere");
+			       "[outbox] mark: lies in the outbox, and would be copied with it; "
+			       "put it elsewhere");
 	return VL_OK;
 }
 
-enum vl_err vl_agent_config_open(const char *path, struct vl_agent_config *config, struct vl_why *why)
+enum vl_err vl_agent_config_open(const char *path, struct vl_agent_config *config,
+				 struct vl_why *why)
 {
 	*config = (struct vl_agent_config){0};
 	enum vl_err err = vl_conf_open(path, vl_agent_keys, config, &config->conf, why);

@@ -29,10 +29,12 @@ struct vl_agent_config {
 extern const struct vl_conf_key vl_agent_keys[];
 
 /* Read a file and look whether its values can be; opens nothing that it names. Close also after an error. */
-enum vl_err vl_agent_config_open(const char *path, struct vl_agent_config *config, struct vl_why *why) VL_CHECKED;
+enum vl_err vl_agent_config_open(const char *path, struct vl_agent_config *config,
+				 struct vl_why *why) VL_CHECKED;
 void vl_agent_config_close(struct vl_agent_config *config);
 
 /* Try what it names as far as that disturbs no agent that runs: the key file, the Kafka properties. */
-enum vl_err vl_agent_config_try(const struct vl_agent_config *config, struct vl_why *why) VL_CHECKED;
+enum vl_err vl_agent_config_try(const struct vl_agent_config *config,
+				struct vl_why *why) VL_CHECKED;
 
 #endif

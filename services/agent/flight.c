@@ -123,10 +123,12 @@ static bool has_turn(const struct vl_flight *flight, const struct lane *lane, in
 {
 	if (unproven(lane) && (lane->first != NONE || flight->n_beside >= VL_FLIGHT_BESIDE))
 		return false;
-	return lane->waiting && !lane->rewinding && lane->again != WAITS && now_ms >= lane->aside_until;
+	return lane->waiting && !lane->rewinding && lane->again != WAITS &&
+	       now_ms >= lane->aside_until;
 }
 
-bool vl_flight_next(const struct vl_flight *flight, enum vl_class class, int64_t now_ms, size_t *next)
+bool vl_flight_next(const struct vl_flight *flight, enum vl_class class, int64_t now_ms,
+		    size_t *next)
 {
 	bool fair = flight->turns[class] % FAIR_TURN == FAIR_TURN - 1;
 	const struct lane *best = NULL;
@@ -164,10 +166,12 @@ bool vl_flight_allows(struct vl_flight *flight, size_t lane, size_t bytes)
 	size_t kept = flight->lanes[lane].class == VL_URGENT ? 0 : VL_FLIGHT_URGENT;
 
 	return flight->n_records + kept < VL_FLIGHT_RECORDS &&
-	       (goes_beside(&flight->lanes[lane], bytes) || vl_window_allows(window_of(flight, lane), bytes));
+	       (goes_beside(&flight->lanes[lane], bytes) ||
+		vl_window_allows(window_of(flight, lane), bytes));
 }
 
-size_t vl_flight_sent(struct vl_flight *flight, size_t index, struct vl_place place, size_t bytes, int64_t now_ms)
+size_t vl_flight_sent(struct vl_flight *flight, size_t index, struct vl_place place, size_t bytes,
+		      int64_t now_ms)
 {
 	struct lane *lane = &flight->lanes[index];
 	size_t tag = flight->free;
@@ -175,7 +179,8 @@ size_t vl_flight_sent(struct vl_flight *flight, size_t index, struct vl_place pl
 
 	flight->free = record->next;
 	flight->n_records++;
-	*record = (struct record){index, bytes, place, now_ms, goes_beside(lane, bytes), IN_FLIGHT, NONE};
+	*record = (struct record){index,     bytes, place, now_ms, goes_beside(lane, bytes),
+				  IN_FLIGHT, NONE};
 	flight->n_beside += record->beside;
 	if (lane->first == NONE)
 		lane->first = tag;
@@ -298,7 +303,8 @@ bool vl_flight_go_back(struct vl_flight *flight, size_t index, struct vl_place p
 	return true;
 }
 
-bool vl_flight_send_again(struct vl_flight *flight, size_t index, struct vl_place after, struct vl_place to)
+bool vl_flight_send_again(struct vl_flight *flight, size_t index, struct vl_place after,
+			  struct vl_place to)
 {
 	struct lane *lane = &flight->lanes[index];
 
@@ -344,7 +350,8 @@ void vl_flight_not_told(struct vl_flight *flight, size_t lane)
 	flight->lanes[lane].news = true;
 }
 
-size_t vl_flight_age(struct vl_flight *flight, enum vl_class class, int64_t now_ms, int64_t *oldest_ms)
+size_t vl_flight_age(struct vl_flight *flight, enum vl_class class, int64_t now_ms,
+		     int64_t *oldest_ms)
 {
 	struct vl_window *window = &flight->windows[class];
 	int64_t oldest_within = 0;

@@ -63,7 +63,8 @@ enum vl_class vl_flight_class(const struct vl_flight *flight, size_t lane);
 /* The lane of a class to send from next; false where none has anything. The most urgent, and among equals the one that waited
  * longest; but one turn in eight goes to the one that waited longest of all, so that nothing starves. Lanes that are set aside have no
  * turn. */
-bool vl_flight_next(const struct vl_flight *flight, enum vl_class class, int64_t now_ms, size_t *lane);
+bool vl_flight_next(const struct vl_flight *flight, enum vl_class class, int64_t now_ms,
+		    size_t *lane);
 
 /* The place after which the lane goes on. */
 struct vl_place vl_flight_sent_to(const struct vl_flight *flight, size_t lane);
@@ -72,7 +73,8 @@ struct vl_place vl_flight_sent_to(const struct vl_flight *flight, size_t lane);
 bool vl_flight_allows(struct vl_flight *flight, size_t lane, size_t bytes);
 
 /* It went; the result is its tag. */
-size_t vl_flight_sent(struct vl_flight *flight, size_t lane, struct vl_place place, size_t bytes, int64_t now_ms);
+size_t vl_flight_sent(struct vl_flight *flight, size_t lane, struct vl_place place, size_t bytes,
+		      int64_t now_ms);
 
 /* Kafka has it. The result is the lane. */
 size_t vl_flight_acked(struct vl_flight *flight, size_t tag, int64_t now_ms);
@@ -91,7 +93,8 @@ bool vl_flight_go_back(struct vl_flight *flight, size_t lane, struct vl_place pl
 /* Send again what follows `after` up to and including `to`, once nothing of the lane is in flight, and then go on where it was.
  * False, and nothing changes, where none of it was sent yet, or such a stretch is under way. A refusal, a restart or going
  * back ends it early. */
-bool vl_flight_send_again(struct vl_flight *flight, size_t lane, struct vl_place after, struct vl_place to);
+bool vl_flight_send_again(struct vl_flight *flight, size_t lane, struct vl_place after,
+			  struct vl_place to);
 
 /* Forget everything of a class in flight: each of its lanes goes on after what was acked. */
 void vl_flight_restart(struct vl_flight *flight, enum vl_class class);
@@ -110,7 +113,8 @@ bool vl_flight_idle(const struct vl_flight *flight);
 
 /* Bytes of a class in flight, and the age of its oldest record; tells the window, too, of what is in
  * it. */
-size_t vl_flight_age(struct vl_flight *flight, enum vl_class class, int64_t now_ms, int64_t *oldest_ms);
+size_t vl_flight_age(struct vl_flight *flight, enum vl_class class, int64_t now_ms,
+		     int64_t *oldest_ms);
 
 /* Milliseconds until a lane set aside has its turn again; -1 where none is. */
 int64_t vl_flight_wait(const struct vl_flight *flight, int64_t now_ms);

@@ -25,23 +25,26 @@ enum vl_err vl_request_read(struct vl_bytes frame, struct vl_request *request, s
 			request->n_events++;
 		} else if (field.number > REQUEST_EVENTS) {
 			return vl_fail(why, VL_ERR_UNKNOWN_FIELD,
-				       "request: this agent knows no field %u; nothing of the request was taken",
+				       "request: this agent knows no field %u; nothing of the "
+				       "request was taken",
 				       field.number);
 		} else {
-			return vl_fail(
-				why, VL_ERR_MALFORMED,
-				"request: field %u at byte %zu is of the wrong type or there twice; nothing of the "
-				"request was taken",
-				field.number, (size_t)(field.start - frame.data));
+			return vl_fail(why, VL_ERR_MALFORMED,
+				       "request: field %u at byte %zu is of the wrong type or "
+				       "there twice; nothing of the "
+				       "request was taken",
+				       field.number, (size_t)(field.start - frame.data));
 		}
 	}
 	if (wire.failed)
 		return vl_fail(why, VL_ERR_MALFORMED,
-			       "request: not a valise.v1.PublishRequest from byte %zu on; nothing of it was taken",
+			       "request: not a valise.v1.PublishRequest from byte %zu on; nothing "
+			       "of it was taken",
 			       (size_t)(wire.at - frame.data));
 	if (request->n_events > VL_FRAME_EVENTS)
 		return vl_fail(why, VL_ERR_TOO_LARGE,
-			       "request: %zu events, %zu are the most; send fewer in each, nothing was taken",
+			       "request: %zu events, %zu are the most; send fewer in each, nothing "
+			       "was taken",
 			       request->n_events, VL_FRAME_EVENTS);
 	return VL_OK;
 }
@@ -129,7 +132,8 @@ void vl_answer_refused(struct vl_buf *out, Valise__V1__RefusedCause cause, const
 
 	/* Not within a character. */
 	if (length > REASON_MAX)
-		for (length = REASON_MAX; length > 0 && ((uint8_t)reason[length] & 0xc0) == 0x80; length--)
+		for (length = REASON_MAX; length > 0 && ((uint8_t)reason[length] & 0xc0) == 0x80;
+		     length--)
 			;
 	at = put_number(at, REFUSED_CAUSE, (uint64_t)cause);
 	at = put_bytes(at, REFUSED_REASON, reason, length);

@@ -11,7 +11,8 @@
 
 #define VL_FRAME_HEAD ((size_t)4)
 #define VL_FRAME_MAX ((size_t)1 << 20)
-#define VL_FRAME_EVENTS ((size_t)4096) /* the most in one request, so that its answers fit one frame */
+#define VL_FRAME_EVENTS \
+	((size_t)4096) /* the most in one request, so that its answers fit one frame */
 
 /* A PublishRequest, pointing into its frame. */
 struct vl_request {
@@ -22,7 +23,8 @@ struct vl_request {
 
 /* Look through a whole request, so that nothing of one that is broken at its end is taken. MALFORMED, UNKNOWN_FIELD, TOO_LARGE
  * where it has more events than fit an answer; the tag is set as far as it was found. */
-enum vl_err vl_request_read(struct vl_bytes frame, struct vl_request *request, struct vl_why *why) VL_CHECKED;
+enum vl_err vl_request_read(struct vl_bytes frame, struct vl_request *request,
+			    struct vl_why *why) VL_CHECKED;
 
 /* The next of its events; false after the last. */
 bool vl_request_next(struct vl_request *request, struct vl_bytes *event);

@@ -63,8 +63,9 @@ static size_t slot_of(const struct vl_ids *ids, uint64_t hash, const struct vl_e
 {
 	size_t mask = ((size_t)1 << ids->bits) - 1, at = (size_t)(hash >> (64 - ids->bits));
 
-	while (ids->slots[at] != 0 && (ids->slots[at] >> 32 != (hash & UINT32_MAX) ||
-				       vl_event_id_compare(&ids->rows[slot_index(ids->slots[at])].id, id) != 0))
+	while (ids->slots[at] != 0 &&
+	       (ids->slots[at] >> 32 != (hash & UINT32_MAX) ||
+		vl_event_id_compare(&ids->rows[slot_index(ids->slots[at])].id, id) != 0))
 		at = (at + 1) & mask;
 	return at;
 }
@@ -116,7 +117,8 @@ bool vl_ids_put(struct vl_ids *ids, const struct vl_event_id *id, const uint8_t 
 
 static int compare(const void *a, const void *b)
 {
-	return vl_event_id_compare(&((const struct vl_id_place *)a)->id, &((const struct vl_id_place *)b)->id);
+	return vl_event_id_compare(&((const struct vl_id_place *)a)->id,
+				   &((const struct vl_id_place *)b)->id);
 }
 
 struct vl_id_place *vl_ids_sort(const struct vl_ids *ids)

@@ -68,7 +68,8 @@ struct vl_inbox {
 	const struct vl_ring *ring;
 	const char *mission;
 	struct vl_arena *arena;
-	struct vl_buf receipts; /* those that wait for a transaction: an array, one of each lane and epoch */
+	struct vl_buf
+		receipts; /* those that wait for a transaction: an array, one of each lane and epoch */
 	int64_t due, not_before;
 	struct reading readings[VL_DOWN_TOPICS];
 	uint64_t carried, damaged; /* as last told */
@@ -113,8 +114,8 @@ void vl_inbox_renew(struct vl_inbox *inbox, const struct vl_ring *ring)
 
 /* -- reading -- */
 
-static enum vl_err verify(struct vl_inbox *inbox, const struct vl_record *record, struct vl_verified *verified,
-			  struct vl_why *why)
+static enum vl_err verify(struct vl_inbox *inbox, const struct vl_record *record,
+			  struct vl_verified *verified, struct vl_why *why)
 {
 	enum vl_err err = vl_record_verify(record, inbox->ring, inbox->arena, verified, why);
 
@@ -142,7 +143,8 @@ static struct receipt *place_of(struct vl_inbox *inbox, const struct receipt *re
 			oldest = &waiting[i];
 	}
 	if (epochs < EPOCHS) {
-		struct receipt *added = (struct receipt *)(void *)vl_buf_add(&inbox->receipts, sizeof(*added));
+		struct receipt *added =
+			(struct receipt *)(void *)vl_buf_add(&inbox->receipts, sizeof(*added));
 		if (added != NULL)
 			*added = (struct receipt){.lane = receipt->lane, .epoch = receipt->epoch};
 		return added;
@@ -157,7 +159,9 @@ static struct receipt *place_of(struct vl_inbox *inbox, const struct receipt *re
 static void keep_receipt(struct vl_inbox *inbox, const Valise__Receipt__V1__Applied *applied)
 {
 	const struct vl_lane *lane = vl_lane_find(applied->lane, strlen(applied->lane));
-	struct receipt receipt = {.epoch = {applied->epoch}, .seq = {applied->seq}, .suspended = {applied->suspended}};
+	struct receipt receipt = {.epoch = {applied->epoch},
+				  .seq = {applied->seq},
+				  .suspended = {applied->suspended}};
 
 	if (lane == NULL || applied->digest.len != sizeof(receipt.digest.bytes))
 		return;
@@ -175,9 +179,11 @@ static void keep_wish(struct vl_inbox *inbox, const Valise__Directive__V1__Resen
 {
 	const struct vl_lane *lane = vl_lane_find(resend->lane, strlen(resend->lane));
 
-	if (lane == NULL || resend->from_seq == 0 || (resend->to_seq != 0 && resend->to_seq < resend->from_seq))
+	if (lane == NULL || resend->from_seq == 0 ||
+	    (resend->to_seq != 0 && resend->to_seq < resend->from_seq))
 		return;
-	inbox->lanes[lane - vl_lanes].wish = (struct wish){{resend->epoch}, {resend->from_seq}, {resend->to_seq}};
+	inbox->lanes[lane - vl_lanes].wish =
+		(struct wish){{resend->epoch}, {resend->from_seq}, {resend->to_seq}};
 }
 
 /* Whether this batch of headquarters' was not read before: it is later than all of its epoch. Of an epoch that is not known any batch
@@ -211,19 +217,22 @@ static bool is_ours(const struct vl_inbox *inbox, const char *mission)
 static bool read_message(struct vl_inbox *inbox, const ProtobufCMessage *message)
 {
 	if (message->descriptor == &valise__receipt__v1__receipt__descriptor) {
-		const Valise__Receipt__V1__Receipt *receipt = (const Valise__Receipt__V1__Receipt *)message;
+		const Valise__Receipt__V1__Receipt *receipt =
+			(const Valise__Receipt__V1__Receipt *)message;
 		bool ours = is_ours(inbox, receipt->mission);
 		for (size_t i = 0; ours && i < receipt->n_applied; i++)
 			keep_receipt(inbox, receipt->applied[i]);
 		return ours;
 	}
 	if (message->descriptor == &valise__receipt__v1__applied__descriptor) {
-		const Valise__Receipt__V1__Applied *applied = (const Valise__Receipt__V1__Applied *)message;
+		const Valise__Receipt__V1__Applied *applied =
+			(const Valise__Receipt__V1__Applied *)message;
 		if (is_ours(inbox, applied->mission))
 			keep_receipt(inbox, applied);
 		return is_ours(inbox, applied->mission);
 	}
-	const Valise__Directive__V1__Resend *resend = (const Valise__Directive__V1__Resend *)message;
+	const Valise__Directive__V1__Resend *resend =
+		(const Valise__Directive__V1__Resend *)message;
 	if (is_ours(inbox, resend->mission))
 		keep_wish(inbox, resend);
 	return is_ours(inbox, resend->mission);
@@ -231,13 +240,15 @@ static bool read_message(struct vl_inbox *inbox, const ProtobufCMessage *message
 
 /* The types that are read in a topic. */
 static const ProtobufCMessageDescriptor *const types[VL_DOWN_TOPICS][2] = {
-	[VL_DOWN_RECEIPTS] = {&valise__receipt__v1__receipt__descriptor, &valise__receipt__v1__applied__descriptor},
+	[VL_DOWN_RECEIPTS] = {&valise__receipt__v1__receipt__descriptor,
+			      &valise__receipt__v1__applied__descriptor},
 	[VL_DOWN_DIRECTIVES] = {&valise__directive__v1__resend__descriptor, NULL},
 	/* What names a mission is not for all. */
 	[VL_DOWN_ORDERS] = {NULL, NULL},
 };
 
-static enum vl_err read_batch(struct vl_inbox *inbox, size_t topic, const struct vl_batch *batch, struct vl_why *why)
+static enum vl_err read_batch(struct vl_inbox *inbox, size_t topic, const struct vl_batch *batch,
+			      struct vl_why *why)
 {
 	enum vl_err err = VL_OK;
 
@@ -249,16 +260,18 @@ static enum vl_err read_batch(struct vl_inbox *inbox, size_t topic, const struct
 			/* What a later headquarters says here is not for us. */
 			if (!vl_event_payload(batch->events[i], types[topic][t], &payload))
 				continue;
-			const ProtobufCMessage *message = vl_wire_unpack(types[topic][t], payload, inbox->arena);
+			const ProtobufCMessage *message =
+				vl_wire_unpack(types[topic][t], payload, inbox->arena);
 			if (message != NULL && !read_message(inbox, message))
-				err = vl_fail(why, VL_ERR_WRONG_MISSION, "it is about another mission");
+				err = vl_fail(why, VL_ERR_WRONG_MISSION,
+					      "it is about another mission");
 		}
 	return err;
 }
 
 /* Each kind is logged at once, and then once a minute at most, with how many there were. */
-static void tell(struct vl_inbox *inbox, size_t topic, int64_t offset, enum vl_err err, const struct vl_why *why,
-		 int64_t now_ms)
+static void tell(struct vl_inbox *inbox, size_t topic, int64_t offset, enum vl_err err,
+		 const struct vl_why *why, int64_t now_ms)
 {
 	struct reading *reading = &inbox->readings[topic];
 	struct refused *refused = &reading->refused[err];
@@ -270,7 +283,8 @@ static void tell(struct vl_inbox *inbox, size_t topic, int64_t offset, enum vl_e
 	if (refused->told > 0 && now_ms - refused->told_at < TELL_MS)
 		return;
 	if (refused->count - refused->told > 1)
-		(void)snprintf(more, sizeof(more), " (%" PRIu64 " of the kind since this was last said)",
+		(void)snprintf(more, sizeof(more),
+			       " (%" PRIu64 " of the kind since this was last said)",
 			       refused->count - refused->told);
 	vl_log_warning("a %s is passed over: record %" PRId64 " of '%s' is not good: %s%s",
 		       topic == VL_DOWN_RECEIPTS ? "receipt" : "directive", offset, reading->topic,
@@ -312,8 +326,8 @@ void vl_inbox_take(struct vl_inbox *inbox, struct vl_bytes relayed, int64_t now_
 	struct vl_record record;
 	struct vl_why why = {0};
 
-	if (inbox->ring == NULL || vl_relay_unpack(relayed, &record) != VL_OK || record.partition != 0 ||
-	    record.offset == INT64_MAX)
+	if (inbox->ring == NULL || vl_relay_unpack(relayed, &record) != VL_OK ||
+	    record.partition != 0 || record.offset == INT64_MAX)
 		return;
 	size_t topic = topic_of(inbox, &record);
 	if (topic == VL_DOWN_TOPICS)
@@ -351,7 +365,8 @@ void vl_inbox_damaged(struct vl_inbox *inbox, const struct vl_pipe_message *dama
 	/* What has no room is found again. */
 	if (inbox->n_damaged == DAMAGED_MOST)
 		return;
-	inbox->damages[inbox->n_damaged++] = (struct damage){damaged->lane, damaged->epoch, damaged->seq};
+	inbox->damages[inbox->n_damaged++] =
+		(struct damage){damaged->lane, damaged->epoch, damaged->seq};
 	wait_until(inbox, now_ms);
 }
 
@@ -378,15 +393,18 @@ static const char *misfit(enum vl_outbox_fit fit)
 	return NULL;
 }
 
-static void alarm_once(struct vl_inbox *inbox, const struct receipt *receipt, enum vl_outbox_fit fit)
+static void alarm_once(struct vl_inbox *inbox, const struct receipt *receipt,
+		       enum vl_outbox_fit fit)
 {
 	const char *reason = misfit(fit);
 
 	if (reason == NULL || inbox->lanes[receipt->lane].alarmed.n == receipt->epoch.n)
 		return;
 	inbox->lanes[receipt->lane].alarmed = receipt->epoch;
-	vl_log_error("headquarters says it has applied batch %" PRIu64 " of epoch %" PRIu64 " on lane '%s', %s. This "
-		     "outbox is an old copy, or another agent has its key: find out which, and tell headquarters",
+	vl_log_error("headquarters says it has applied batch %" PRIu64 " of epoch %" PRIu64
+		     " on lane '%s', %s. This "
+		     "outbox is an old copy, or another agent has its key: find out which, and "
+		     "tell headquarters",
 		     receipt->seq.n, receipt->epoch.n, vl_lanes[receipt->lane].name, reason);
 }
 
@@ -396,8 +414,8 @@ static void take_receipts(struct vl_inbox *inbox, struct vl_outbox *outbox)
 
 	for (size_t at = 0; at + sizeof(receipt) <= inbox->receipts.size; at += sizeof(receipt)) {
 		memcpy(&receipt, inbox->receipts.data + at, sizeof(receipt));
-		struct vl_outbox_receipt about = {vl_lanes[receipt.lane].name, receipt.epoch, receipt.seq,
-						  receipt.digest, receipt.suspended};
+		struct vl_outbox_receipt about = {vl_lanes[receipt.lane].name, receipt.epoch,
+						  receipt.seq, receipt.digest, receipt.suspended};
 		alarm_once(inbox, &receipt, vl_outbox_free(outbox, &about));
 	}
 }
@@ -407,12 +425,15 @@ static void give_up_damaged(struct vl_inbox *inbox, struct vl_outbox *outbox)
 	for (size_t i = 0; i < inbox->n_damaged; i++) {
 		const struct damage *damage = &inbox->damages[i];
 		if (vl_outbox_give_up(outbox, damage->lane->name, damage->epoch, damage->seq))
-			vl_log_error(
-				"batch %" PRIu64 " of epoch %" PRIu64 " on lane '%s' is damaged on this disk and "
-				"cannot be sent: it is put aside (valise outbox ls), and the lane goes on in a new "
-				"epoch with all that is whole. Its events are lost unless headquarters has them: "
-				"tell headquarters, publish them again with their ids, and look at this disk",
-				damage->seq.n, damage->epoch.n, damage->lane->name);
+			vl_log_error("batch %" PRIu64 " of epoch %" PRIu64
+				     " on lane '%s' is damaged on this disk and "
+				     "cannot be sent: it is put aside (valise outbox ls), and the "
+				     "lane goes on in a new "
+				     "epoch with all that is whole. Its events are lost unless "
+				     "headquarters has them: "
+				     "tell headquarters, publish them again with their ids, and "
+				     "look at this disk",
+				     damage->seq.n, damage->epoch.n, damage->lane->name);
 	}
 }
 
@@ -424,9 +445,11 @@ static void tell_carried(struct vl_inbox *inbox, const struct vl_outbox *outbox)
 	vl_outbox_carried(outbox, &carried, &damaged);
 	if (vl_outbox_freeing(outbox) || (carried == inbox->carried && damaged == inbox->damaged))
 		return;
-	vl_log_info("%" PRIu64 " events of epochs that came to an end are in new ones", carried - inbox->carried);
+	vl_log_info("%" PRIu64 " events of epochs that came to an end are in new ones",
+		    carried - inbox->carried);
 	if (damaged > inbox->damaged)
-		vl_log_error("%" PRIu64 " batches of such epochs are damaged or of an exercise, and stay as they are; "
+		vl_log_error("%" PRIu64 " batches of such epochs are damaged or of an exercise, "
+					"and stay as they are; "
 			     "keep a copy of the outbox for headquarters",
 			     damaged - inbox->damaged);
 	inbox->carried = carried;
@@ -449,7 +472,8 @@ void vl_inbox_note(struct vl_inbox *inbox, struct vl_outbox *outbox)
 	give_up_damaged(inbox, outbox);
 	for (size_t t = 0; t < VL_DOWN_TOPICS; t++)
 		if (inbox->readings[t].position >= 0)
-			vl_outbox_set_position(outbox, inbox->readings[t].topic, inbox->readings[t].partition,
+			vl_outbox_set_position(outbox, inbox->readings[t].topic,
+					       inbox->readings[t].partition,
 					       inbox->readings[t].position);
 	vl_outbox_free_some(outbox);
 	tell_carried(inbox, outbox);

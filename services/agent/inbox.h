@@ -35,7 +35,8 @@ uint64_t vl_inbox_refused(const struct vl_inbox *inbox);
 bool vl_inbox_wish(struct vl_inbox *inbox, struct vl_pipe_message *resend);
 
 /* The link has found a batch damaged that it was to send. */
-void vl_inbox_damaged(struct vl_inbox *inbox, const struct vl_pipe_message *damaged, int64_t now_ms);
+void vl_inbox_damaged(struct vl_inbox *inbox, const struct vl_pipe_message *damaged,
+		      int64_t now_ms);
 
 /* When a commit should be made for what was taken, or for what may be freed; -1 where there is nothing. */
 int64_t vl_inbox_due(const struct vl_inbox *inbox, const struct vl_outbox *outbox);

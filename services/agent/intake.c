@@ -45,7 +45,8 @@ struct vl_intake {
 	enum vl_err told;
 };
 
-struct vl_intake *vl_intake_open(const struct vl_agent_config *config, const int64_t positions[VL_DOWN_TOPICS])
+struct vl_intake *vl_intake_open(const struct vl_agent_config *config,
+				 const int64_t positions[VL_DOWN_TOPICS])
 {
 	struct vl_intake *intake = calloc(1, sizeof(*intake));
 
@@ -95,7 +96,8 @@ bool vl_intake_searches(const struct vl_intake *intake)
 static void trouble(struct vl_intake *intake, enum vl_err err, const struct vl_why *why)
 {
 	if (err != intake->told)
-		vl_log_warning("cannot read what headquarters says: %s; the outbox keeps everything, trying on",
+		vl_log_warning("cannot read what headquarters says: %s; the outbox keeps "
+			       "everything, trying on",
 			       vl_why_text(why, err));
 	intake->told = err;
 }
@@ -112,7 +114,8 @@ static enum vl_err open_reader(struct vl_intake *intake, struct vl_why *why)
 		intake->pairs[i] = i < N_THIN ? thin[i] : intake->config->kafka[i - N_THIN];
 	enum vl_err err = vl_reader_open(intake->pairs, N_THIN + n, &intake->reader, why);
 	for (size_t i = 0; err == VL_OK && i < VL_DOWN_TOPICS; i++)
-		err = vl_reader_put(intake->reader, &intake->sources[i].position, &intake->sources[i]);
+		err = vl_reader_put(intake->reader, &intake->sources[i].position,
+				    &intake->sources[i]);
 	if (err != VL_OK) {
 		vl_reader_close(intake->reader);
 		intake->reader = NULL;
@@ -129,7 +132,8 @@ static void miss(struct vl_intake *intake, struct source *source, int64_t offset
 		source->rest_until = now_ms + source->rest_ms;
 		return;
 	}
-	vl_log_info("'%s' no longer has offset %lld; reading what there is", source->position.topic, (long long)offset);
+	vl_log_info("'%s' no longer has offset %lld; reading what there is", source->position.topic,
+		    (long long)offset);
 	/* Where there is no last record, what comes next is the first. */
 	int64_t first = first_time[source - intake->sources];
 	source->position.offset = source->position.offset == first ? VL_OFFSET_END : first;
@@ -190,24 +194,26 @@ static void take_news(struct vl_intake *intake, struct vl_news *news, int64_t no
 		break;
 	case VL_NEWS_TROUBLE:
 		if (!source->troubled)
-			vl_log_warning(
-				"cannot read '%s', on which headquarters says what it has and what it wants: %s; the "
-				"outbox keeps everything, trying on",
-				source->position.topic, vl_why_text(&news->why, news->err));
+			vl_log_warning("cannot read '%s', on which headquarters says what it has "
+				       "and what it wants: %s; the "
+				       "outbox keeps everything, trying on",
+				       source->position.topic, vl_why_text(&news->why, news->err));
 		source->troubled = true;
 		break;
 	case VL_NEWS_PASSED:
-		vl_log_error("'%s', offsets %lld to %lld: nobody can read it: %s; passed over: what headquarters said "
+		vl_log_error("'%s', offsets %lld to %lld: nobody can read it: %s; passed over: "
+			     "what headquarters said "
 			     "there it says again",
-			     source->position.topic, (long long)news->at.offset, (long long)news->to - 1,
-			     vl_why_text(&news->why, news->err));
+			     source->position.topic, (long long)news->at.offset,
+			     (long long)news->to - 1, vl_why_text(&news->why, news->err));
 		break;
 	case VL_NEWS_LOST:
 		if (news->at.offset < 0 && !source->troubled) {
-			vl_log_warning(
-				"cannot read '%s': %s; headquarters makes it: valise topic apply --keys DIR FILE; "
-				"the outbox keeps everything, trying on",
-				source->position.topic, vl_why_text(&news->why, VL_ERR_NOT_FOUND));
+			vl_log_warning("cannot read '%s': %s; headquarters makes it: valise topic "
+				       "apply --keys DIR FILE; "
+				       "the outbox keeps everything, trying on",
+				       source->position.topic,
+				       vl_why_text(&news->why, VL_ERR_NOT_FOUND));
 			source->troubled = true;
 		}
 		miss(intake, source, news->at.offset, now_ms);

@@ -18,7 +18,8 @@ struct vl_intake;
 /* Each topic goes on at its position, from the outbox; -1, the first time: receipts at the newest, since each says all that was
  * said before; directives at the end, since what is still wanted is said again. NULL when out of memory. The configuration
  * stays the caller's. */
-struct vl_intake *vl_intake_open(const struct vl_agent_config *config, const int64_t positions[VL_DOWN_TOPICS]);
+struct vl_intake *vl_intake_open(const struct vl_agent_config *config,
+				 const int64_t positions[VL_DOWN_TOPICS]);
 void vl_intake_close(struct vl_intake *intake);
 
 /* Pass on what there is by now, with bounds. GONE where the keeper is. */

@@ -13,7 +13,8 @@
 #define GATHER_MS 20
 #define FLY_BYTES ((size_t)64 << 10)
 #define ACK_DELAY_MS 10
-#define FREE_DELAY_MS 100 /* between commits that free, while there is much to store: they cannot fly */
+#define FREE_DELAY_MS \
+	100 /* between commits that free, while there is much to store: they cannot fly */
 #define TICK_MS 1000
 #define MARK_MS 5000
 #define PACKETS_A_TURN 64
@@ -36,7 +37,8 @@ static void *landed_mark(struct vl_keeper *keeper)
 	return &keeper->flying;
 }
 
-enum vl_err vl_keeper_open(const struct vl_keeper_options *options, struct vl_keeper **opened, struct vl_why *why)
+enum vl_err vl_keeper_open(const struct vl_keeper_options *options, struct vl_keeper **opened,
+			   struct vl_why *why)
 {
 	struct vl_keeper *keeper = calloc(1, sizeof(*keeper));
 
@@ -51,8 +53,10 @@ enum vl_err vl_keeper_open(const struct vl_keeper_options *options, struct vl_ke
 	keeper->acks = vl_acks_open();
 	keeper->inbox = vl_inbox_open(options->ring, vl_outbox_mission(options->outbox));
 	if (keeper->epoll < 0 || keeper->acks == NULL || keeper->inbox == NULL ||
-	    keeper_watch(keeper, EPOLL_CTL_ADD, options->listener, EPOLLIN, listener_mark(keeper)) != 0 ||
-	    keeper_watch(keeper, EPOLL_CTL_ADD, vl_outbox_fd(options->outbox), EPOLLIN, landed_mark(keeper)) != 0) {
+	    keeper_watch(keeper, EPOLL_CTL_ADD, options->listener, EPOLLIN,
+			 listener_mark(keeper)) != 0 ||
+	    keeper_watch(keeper, EPOLL_CTL_ADD, vl_outbox_fd(options->outbox), EPOLLIN,
+			 landed_mark(keeper)) != 0) {
 		enum vl_err err = vl_fail(why, VL_ERR_IO, "%s", strerror(errno));
 		vl_keeper_close(keeper);
 		return err;
@@ -86,7 +90,8 @@ void vl_keeper_set_link(struct vl_keeper *keeper, int fd)
 		(void)keeper_watch(keeper, EPOLL_CTL_ADD, fd, EPOLLIN, link_mark(keeper));
 }
 
-void vl_keeper_renew(struct vl_keeper *keeper, const uid_t *users, size_t n_users, const struct vl_ring *ring)
+void vl_keeper_renew(struct vl_keeper *keeper, const uid_t *users, size_t n_users,
+		     const struct vl_ring *ring)
 {
 	keeper->options.users = users;
 	keeper->options.n_users = n_users;
@@ -267,10 +272,12 @@ static enum vl_err commit(struct vl_keeper *keeper, bool wait, struct vl_why *wh
 /* What the link brought waits for a commit that is made anyway, but not for ever. */
 static void commit_acks(struct vl_keeper *keeper, int delay_ms)
 {
-	int64_t since = vl_acks_since(keeper->acks), due = vl_inbox_due(keeper->inbox, keeper->options.outbox);
+	int64_t since = vl_acks_since(keeper->acks),
+		due = vl_inbox_due(keeper->inbox, keeper->options.outbox);
 	int64_t now = vl_monotonic_ms();
 
-	if (!keeper->in_txn && ((since >= 0 && now - since >= delay_ms) || (due >= 0 && now >= due)))
+	if (!keeper->in_txn &&
+	    ((since >= 0 && now - since >= delay_ms) || (due >= 0 && now >= due)))
 		keeper_begin(keeper);
 }
 
@@ -280,10 +287,12 @@ static void beat(struct vl_keeper *keeper)
 	struct vl_pulse *pulse = keeper->options.pulse;
 	struct vl_buf event = {0};
 
-	if (pulse != NULL && vl_pulse_make(pulse, keeper->options.outbox, vl_monotonic_ms(), &event)) {
+	if (pulse != NULL &&
+	    vl_pulse_make(pulse, keeper->options.outbox, vl_monotonic_ms(), &event)) {
 		keeper_begin(keeper);
 		if (!keeper_failed(keeper))
-			(void)!vl_outbox_accept_pulse(keeper->options.outbox, vl_buf_bytes(&event), NULL);
+			(void)!vl_outbox_accept_pulse(keeper->options.outbox, vl_buf_bytes(&event),
+						      NULL);
 	}
 	vl_buf_free(&event);
 }
@@ -291,7 +300,8 @@ static void beat(struct vl_keeper *keeper)
 static void wake_listener(struct vl_keeper *keeper)
 {
 	if (keeper->deaf && vl_monotonic_ms() - keeper->tick >= TICK_MS &&
-	    keeper_watch(keeper, EPOLL_CTL_MOD, keeper->options.listener, EPOLLIN, listener_mark(keeper)) == 0)
+	    keeper_watch(keeper, EPOLL_CTL_MOD, keeper->options.listener, EPOLLIN,
+			 listener_mark(keeper)) == 0)
 		keeper->deaf = false;
 }
 
@@ -306,7 +316,8 @@ static void mark(struct vl_keeper *keeper)
 	keeper->marked = now;
 	enum vl_err err = vl_outbox_mark(keeper->options.outbox, &why);
 	if (err != VL_OK && err != keeper->unmarked)
-		vl_log_warning("the mark cannot be written, %s: an old copy of this outbox may not be known for one",
+		vl_log_warning("the mark cannot be written, %s: an old copy of this outbox may not "
+			       "be known for one",
 			       vl_why_text(&why, err));
 	keeper->unmarked = err;
 }
@@ -317,10 +328,10 @@ static void tend(struct vl_keeper *keeper)
 	struct vl_outbox_reader held;
 
 	if (vl_outbox_tend(keeper->options.outbox, vl_monotonic_ms(), &held))
-		vl_log_warning(
-			"process %ld has been reading the outbox as it was %lld s ago, and keeps %zu kB that are "
-			"free from being used again; end it if it hangs",
-			held.pid, (long long)held.seconds, held.pinned >> 10);
+		vl_log_warning("process %ld has been reading the outbox as it was %lld s ago, and "
+			       "keeps %zu kB that are "
+			       "free from being used again; end it if it hangs",
+			       held.pid, (long long)held.seconds, held.pinned >> 10);
 }
 
 /* `wait`, or less where `at` comes first; -1 is never. */

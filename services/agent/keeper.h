@@ -26,8 +26,9 @@ struct vl_keeper_options {
 	int listener; /* listening, non-blocking */
 	const uid_t *users;
 	size_t n_users;
-	const struct vl_ring *ring; /* of whose receipts and directives are honoured; NULL: nobody's */
-	struct vl_pulse *pulse;     /* NULL: none is sent */
+	const struct vl_ring
+		*ring;          /* of whose receipts and directives are honoured; NULL: nobody's */
+	struct vl_pulse *pulse; /* NULL: none is sent */
 };
 
 enum vl_err vl_keeper_open(const struct vl_keeper_options *options, struct vl_keeper **keeper,
@@ -38,7 +39,8 @@ void vl_keeper_close(struct vl_keeper *keeper);
 void vl_keeper_set_link(struct vl_keeper *keeper, int fd);
 
 /* Other users and keys from now on, as in the options. */
-void vl_keeper_renew(struct vl_keeper *keeper, const uid_t *users, size_t n_users, const struct vl_ring *ring);
+void vl_keeper_renew(struct vl_keeper *keeper, const uid_t *users, size_t n_users,
+		     const struct vl_ring *ring);
 
 /* How many messages have come from links so far. */
 uint64_t vl_keeper_heard(const struct vl_keeper *keeper);

@@ -13,7 +13,7 @@
 /* What one commit takes along. */
 struct round {
 	struct answers answers;
-	size_t bytes;  /* of its events */
+	size_t bytes; /* of its events */
 	size_t urgent; /* of them, in requests that began with FLASH or IMMEDIATE: those do not wait for more to come */
 };
 
@@ -32,7 +32,7 @@ struct vl_keeper {
 	struct round *filling, *flying; /* flying: with the outbox's own thread, or empty */
 	bool in_txn;                    /* the outbox has begun what is filled */
 	bool again;                     /* a client's next request is here already */
-	enum vl_err err;                /* that nothing can be written, before a transaction even began */
+	enum vl_err err; /* that nothing can be written, before a transaction even began */
 	struct vl_why why;
 
 	struct vl_acks *acks;

@@ -34,13 +34,15 @@ bool keeper_gathered(const struct vl_keeper *keeper)
 {
 	const struct round *round = keeper->filling;
 	const struct vl_outbox *outbox = keeper->options.outbox;
-	bool busy = round->bytes >= GATHER_BYTES && vl_outbox_flying(outbox) && !vl_outbox_landed(outbox);
+	bool busy = round->bytes >= GATHER_BYTES && vl_outbox_flying(outbox) &&
+		    !vl_outbox_landed(outbox);
 	size_t most = busy ? GATHER_MOST : GATHER_BYTES;
 
 	/* What is urgent takes little along, so that it is soon on the disk. */
 	if (round->urgent > 0 && round->bytes - round->urgent >= BESIDE_URGENT)
 		return true;
-	return round->bytes >= most || round->answers.count >= GATHER_REQUESTS || keeper_failed(keeper);
+	return round->bytes >= most || round->answers.count >= GATHER_REQUESTS ||
+	       keeper_failed(keeper);
 }
 
 static void take_event(struct vl_keeper *keeper, struct vl_bytes event, struct vl_buf *out)
@@ -58,9 +60,11 @@ static void take_event(struct vl_keeper *keeper, struct vl_bytes event, struct v
 		vl_answer_accepted(out, &accepted);
 		keeper->filling->bytes += event.size;
 	} else if (err == VL_ERR_FULL) {
-		vl_answer_refused(out, VALISE__V1__REFUSED_CAUSE__REFUSED_CAUSE_FULL, vl_why_text(&why, err));
+		vl_answer_refused(out, VALISE__V1__REFUSED_CAUSE__REFUSED_CAUSE_FULL,
+				  vl_why_text(&why, err));
 	} else {
-		vl_answer_refused(out, VALISE__V1__REFUSED_CAUSE__REFUSED_CAUSE_INVALID, vl_why_text(&why, err));
+		vl_answer_refused(out, VALISE__V1__REFUSED_CAUSE__REFUSED_CAUSE_INVALID,
+				  vl_why_text(&why, err));
 	}
 }
 
@@ -112,7 +116,8 @@ static bool has_urgent(const struct client *client)
 	if (!client_peek(client, &frame))
 		return false;
 	request.rest = vl_wire_open(frame);
-	return vl_request_next(&request, &bytes) && vl_event_check(bytes, &event, &lane, NULL) == VL_OK &&
+	return vl_request_next(&request, &bytes) &&
+	       vl_event_check(bytes, &event, &lane, NULL) == VL_OK &&
 	       lane->precedence <= VL_IMMEDIATE;
 }
 
@@ -123,7 +128,8 @@ static bool has_room(const struct vl_keeper *keeper, bool urgent)
 
 	if (!urgent)
 		return !keeper_gathered(keeper);
-	return round->urgent < GATHER_URGENT && round->answers.count < GATHER_REQUESTS / 2 && !keeper_failed(keeper);
+	return round->urgent < GATHER_URGENT && round->answers.count < GATHER_REQUESTS / 2 &&
+	       !keeper_failed(keeper);
 }
 
 /* Take requests of one client, at most a piece; true where there was one. */
@@ -201,14 +207,15 @@ static void turn_away(struct vl_keeper *keeper, int fd, uid_t uid)
 	int64_t now = vl_monotonic_ms();
 	struct vl_why why = {0};
 
-	(void)vl_fail(&why, VL_ERR_PERMISSION, "user %u is not let in; name it under [socket] users", (unsigned)uid);
+	(void)vl_fail(&why, VL_ERR_PERMISSION,
+		      "user %u is not let in; name it under [socket] users", (unsigned)uid);
 	answer_turned_away(fd, why.text);
 	keeper->strangers++;
 	if (keeper->strangers_at != 0 && now - keeper->strangers_at < STRANGERS_MS)
 		return;
 	if (keeper->strangers > 1)
-		vl_log_warning("%s; %llu connections were turned away since this was said last", why.text,
-			       (unsigned long long)keeper->strangers);
+		vl_log_warning("%s; %llu connections were turned away since this was said last",
+			       why.text, (unsigned long long)keeper->strangers);
 	else
 		vl_log_warning("%s", why.text);
 	keeper->strangers_at = now;
@@ -266,8 +273,8 @@ static void greet(struct vl_keeper *keeper, int fd, uid_t uid)
 	if (keeper->n_clients == VL_KEEPER_CLIENTS) {
 		struct client *idle = find_idle(keeper, vl_monotonic_ms());
 		if (idle == NULL) {
-			answer_turned_away(fd,
-					   "the agent serves 128 busy connections already; close one, or try later");
+			answer_turned_away(fd, "the agent serves 128 busy connections already; "
+					       "close one, or try later");
 			return;
 		}
 		drop(keeper, idle);
@@ -290,12 +297,14 @@ void keeper_greet(struct vl_keeper *keeper)
 	int fd;
 	enum vl_err err = VL_OK;
 
-	for (int i = 0; i < GREET_A_TURN && (err = vl_listen_accept(keeper->options.listener, &fd, &uid)) == VL_OK; i++)
+	for (int i = 0; i < GREET_A_TURN &&
+			(err = vl_listen_accept(keeper->options.listener, &fd, &uid)) == VL_OK;
+	     i++)
 		greet(keeper, fd, uid);
 	if (err == VL_ERR_BUSY && !keeper->deaf) {
 		vl_log_warning("no file descriptor is left for another connection; waiting");
-		keeper->deaf =
-			keeper_watch(keeper, EPOLL_CTL_MOD, keeper->options.listener, 0, listener_mark(keeper)) == 0;
+		keeper->deaf = keeper_watch(keeper, EPOLL_CTL_MOD, keeper->options.listener, 0,
+					    listener_mark(keeper)) == 0;
 		keeper->tick = vl_monotonic_ms();
 	}
 }
@@ -303,8 +312,8 @@ void keeper_greet(struct vl_keeper *keeper)
 /* What to wait for with this client. A peer that is gone is always reported. */
 static void set_interest(struct vl_keeper *keeper, struct client *client)
 {
-	bool deaf = client_ended(client) || client_finished(client) || client_broken(client) || client_piled(client) ||
-		    client_waits(client);
+	bool deaf = client_ended(client) || client_finished(client) || client_broken(client) ||
+		    client_piled(client) || client_waits(client);
 	unsigned events = (deaf ? 0u : EPOLLIN) | (client_unsent(client) > 0 ? EPOLLOUT : 0u);
 
 	if (events != client_interest(client) &&
@@ -324,7 +333,8 @@ void keeper_sweep(struct vl_keeper *keeper)
 		bool more = client_ready(client) && !client_piled(client);
 		if (client_stuck(client, now))
 			client_kill(client);
-		if ((client_dead(client) || (client_finished(client) && !more)) && !client_held(client)) {
+		if ((client_dead(client) || (client_finished(client) && !more)) &&
+		    !client_held(client)) {
 			/* A link that is just being forked holds the socket too: closing ours would not end the watch. */
 			(void)keeper_watch(keeper, EPOLL_CTL_DEL, client_fd(client), 0, NULL);
 			client_close(client);

@@ -58,8 +58,10 @@ static void report(struct link *link, int64_t now)
 		struct vl_place place = vl_flight_acked_to(link->flight, i, &moved);
 		if (!moved)
 			continue;
-		struct vl_pipe_message message = {
-			.kind = VL_PIPE_ACKED, .lane = vl_roster_lane(i), .epoch = place.epoch, .seq = place.seq};
+		struct vl_pipe_message message = {.kind = VL_PIPE_ACKED,
+						  .lane = vl_roster_lane(i),
+						  .epoch = place.epoch,
+						  .seq = place.seq};
 		(void)vl_failpoint("link.before-told");
 		enum vl_err err = vl_pipe_send(link->keeper, &message);
 		(void)vl_failpoint("link.after-told");
@@ -78,10 +80,14 @@ static void report(struct link *link, int64_t now)
 static void report_sent(struct link *link)
 {
 	for (size_t i = 0; i < link->n_lanes; i++) {
-		struct vl_place sent = vl_flight_sent_to(link->flight, i), *told = &link->told_sent[i];
-		struct vl_pipe_message message = {
-			.kind = VL_PIPE_SENT, .lane = vl_roster_lane(i), .epoch = sent.epoch, .seq = sent.seq};
-		if (vl_place_later(sent, *told) && vl_sender_heard(link->senders[vl_flight_class(link->flight, i)]) &&
+		struct vl_place sent = vl_flight_sent_to(link->flight, i),
+				*told = &link->told_sent[i];
+		struct vl_pipe_message message = {.kind = VL_PIPE_SENT,
+						  .lane = vl_roster_lane(i),
+						  .epoch = sent.epoch,
+						  .seq = sent.seq};
+		if (vl_place_later(sent, *told) &&
+		    vl_sender_heard(link->senders[vl_flight_class(link->flight, i)]) &&
 		    vl_pipe_send(link->keeper, &message) == VL_OK)
 			*told = sent;
 	}
@@ -91,14 +97,16 @@ static void report_sent(struct link *link)
 /* Batches are made to fit the line: what it carries is told when that is another figure than before. */
 static void report_line(struct link *link)
 {
-	struct vl_pipe_message message = {.kind = VL_PIPE_LINE, .rate = vl_sender_rate(link->senders[VL_BULK])};
+	struct vl_pipe_message message = {.kind = VL_PIPE_LINE,
+					  .rate = vl_sender_rate(link->senders[VL_BULK])};
 
 	if (message.rate == 0 || (message.rate < link->line * 2 && message.rate > link->line / 2))
 		return;
 	enum vl_err err = vl_pipe_send(link->keeper, &message);
 	if (err == VL_OK) {
 		link->line = message.rate;
-		vl_log_debug("the line to Kafka carries %llu bytes a second", (unsigned long long)message.rate);
+		vl_log_debug("the line to Kafka carries %llu bytes a second",
+			     (unsigned long long)message.rate);
 	}
 	link->stopping |= err == VL_ERR_GONE;
 }
@@ -135,7 +143,8 @@ static enum vl_err check_receipts(struct link *link, int64_t now, struct vl_why 
 	vl_outbox_look_end(look);
 	for (size_t i = 0; i < vl_n_lanes; i++)
 		if ((again >> i % 64 & 1) != 0)
-			vl_log_warning("no receipt comes for what Kafka has of lane '%s': sending it again",
+			vl_log_warning("no receipt comes for what Kafka has of lane '%s': sending "
+				       "it again",
 				       vl_lanes[i].name);
 	return err;
 }
@@ -195,7 +204,8 @@ static void hear_keeper(struct link *link)
 		if (message.kind == VL_PIPE_STOP)
 			link->stopping = true;
 		else if (message.kind == VL_PIPE_RESEND && link->outbox != NULL)
-			(void)vl_wishes_take(link->asked, link->outbox, link->flight, &message, vl_monotonic_ms());
+			(void)vl_wishes_take(link->asked, link->outbox, link->flight, &message,
+					     vl_monotonic_ms());
 		else
 			vl_flight_wake(link->flight);
 		link->woken |= message.kind == VL_PIPE_COMMITTED;
@@ -210,7 +220,8 @@ static int64_t sooner(int64_t a, int64_t b)
 
 static void wait_for_work(struct link *link)
 {
-	short keeper_events = link->intake != NULL && vl_intake_waits(link->intake) ? POLLIN | POLLOUT : POLLIN;
+	short keeper_events =
+		link->intake != NULL && vl_intake_waits(link->intake) ? POLLIN | POLLOUT : POLLIN;
 	struct pollfd fds[] = {
 		{.fd = link->keeper, .events = keeper_events},
 		{.fd = link->signals, .events = POLLIN},
@@ -226,7 +237,9 @@ static void wait_for_work(struct link *link)
 	if (link->intake != NULL && vl_intake_searches(link->intake))
 		wait = sooner(wait, SEARCH_MS);
 	if (link->news)
-		wait = sooner(wait, link->reported + REPORT_MS > now ? link->reported + REPORT_MS - now : 0);
+		wait = sooner(wait, link->reported + REPORT_MS > now
+					    ? link->reported + REPORT_MS - now
+					    : 0);
 	(void)poll(fds, sizeof(fds) / sizeof(fds[0]), (int)wait);
 	if (fds[0].revents != 0)
 		hear_keeper(link);
@@ -253,8 +266,10 @@ static void report_damage(struct link *link, struct vl_sender *sender)
 
 	if (!vl_sender_damaged(sender, &lane, &place))
 		return;
-	struct vl_pipe_message message = {
-		.kind = VL_PIPE_DAMAGED, .lane = vl_roster_lane(lane), .epoch = place.epoch, .seq = place.seq};
+	struct vl_pipe_message message = {.kind = VL_PIPE_DAMAGED,
+					  .lane = vl_roster_lane(lane),
+					  .epoch = place.epoch,
+					  .seq = place.seq};
 	link->stopping |= vl_pipe_send(link->keeper, &message) == VL_ERR_GONE;
 }
 
@@ -319,7 +334,8 @@ static enum vl_err start_lanes(struct link *link, struct vl_why *why)
 /* The outbox is there once the keeper has said its first word. */
 static void await_keeper(struct link *link)
 {
-	struct pollfd fds[] = {{.fd = link->keeper, .events = POLLIN}, {.fd = link->signals, .events = POLLIN}};
+	struct pollfd fds[] = {{.fd = link->keeper, .events = POLLIN},
+			       {.fd = link->signals, .events = POLLIN}};
 
 	(void)poll(fds, 2, -1);
 	hear_keeper(link);
@@ -351,8 +367,8 @@ static enum vl_err open_parts(struct link *link)
 	link->asked = calloc(vl_n_lanes + 1, sizeof(*link->asked));
 	link->told_sent = calloc(vl_roster_room(), sizeof(*link->told_sent));
 	link->addresses = strcmp(link->config->mission, VL_HEADQUARTERS) == 0;
-	if (link->flight == NULL || link->resends == NULL || link->asked == NULL || link->told_sent == NULL ||
-	    link->signals < 0)
+	if (link->flight == NULL || link->resends == NULL || link->asked == NULL ||
+	    link->told_sent == NULL || link->signals < 0)
 		return VL_ERR_NOMEM;
 	for (size_t i = 0; i < VL_CLASSES; i++) {
 		link->senders[i] = vl_sender_open(link->config, link->flight, (enum vl_class)i);

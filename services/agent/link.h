@@ -15,6 +15,7 @@
 
 /* Run until the keeper says stop or is gone (ok), or until only a new process can help. `keeper` is the link's end of the
  * pipe. */
-enum vl_err vl_link_run(const struct vl_agent_config *config, int keeper, struct vl_why *why) VL_CHECKED;
+enum vl_err vl_link_run(const struct vl_agent_config *config, int keeper,
+			struct vl_why *why) VL_CHECKED;
 
 #endif

@@ -11,7 +11,8 @@
 
 static enum vl_err failed(struct vl_why *why)
 {
-	return vl_fail(why, errno == EACCES || errno == EPERM ? VL_ERR_PERMISSION : VL_ERR_IO, "%s", strerror(errno));
+	return vl_fail(why, errno == EACCES || errno == EPERM ? VL_ERR_PERMISSION : VL_ERR_IO, "%s",
+		       strerror(errno));
 }
 
 /* A socket nobody listens on any more is in the way of bind. */
@@ -22,15 +23,18 @@ static enum vl_err clear_stale(const struct sockaddr_un *address, struct vl_why 
 	if (lstat(address->sun_path, &found) != 0)
 		return errno == ENOENT ? VL_OK : failed(why);
 	if (!S_ISSOCK(found.st_mode))
-		return vl_fail(why, VL_ERR_CONFIG, "there is something else of that name; give [socket] path another");
+		return vl_fail(why, VL_ERR_CONFIG,
+			       "there is something else of that name; give [socket] path another");
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return failed(why);
-	bool refused = connect(fd, (const struct sockaddr *)address, sizeof(*address)) != 0 && errno == ECONNREFUSED;
+	bool refused = connect(fd, (const struct sockaddr *)address, sizeof(*address)) != 0 &&
+		       errno == ECONNREFUSED;
 	(void)close(fd);
 	if (!refused)
-		return vl_fail(why, VL_ERR_LOCKED,
-			       "another program listens there; stop it, or give [socket] path another");
+		return vl_fail(
+			why, VL_ERR_LOCKED,
+			"another program listens there; stop it, or give [socket] path another");
 	return unlink(address->sun_path) == 0 ? VL_OK : failed(why);
 }
 
@@ -40,9 +44,10 @@ enum vl_err vl_listen(const char *path, bool shared, int *fd, struct vl_why *why
 
 	*fd = -1;
 	if (strlen(path) >= sizeof(address.sun_path))
-		return vl_fail(why, VL_ERR_CONFIG,
-			       "the path is longer than %zu bytes; give [socket] path a shorter one",
-			       sizeof(address.sun_path) - 1);
+		return vl_fail(
+			why, VL_ERR_CONFIG,
+			"the path is longer than %zu bytes; give [socket] path a shorter one",
+			sizeof(address.sun_path) - 1);
 	(void)strcpy(address.sun_path, path);
 	enum vl_err err = clear_stale(&address, why);
 	if (err != VL_OK)

@@ -23,10 +23,12 @@ static int usage(int status)
 
 	(void)fprintf(to, "usage: valise-agent --config FILE [--check]\n"
 			  "  --config FILE  run the agent of one mission\n"
-			  "  --check        only look whether the configuration, key and Kafka properties will do\n"
+			  "  --check        only look whether the configuration, key and Kafka "
+			  "properties will do\n"
 			  "  --version      print the version\n"
 			  "  --help         print this, and every key of the configuration\n"
-			  "SIGHUP reads the configuration, users and keys again and starts the link anew; what is bad "
+			  "SIGHUP reads the configuration, users and keys again and starts the "
+			  "link anew; what is bad "
 			  "changes nothing.\n"
 			  "SIGTERM and SIGINT end it.\n");
 	if (status == 0) {

@@ -63,7 +63,8 @@ static enum vl_err load(const char *path, struct vl_buf *text, struct vl_why *wh
 
 static bool take_token(const char *hex, uint8_t token[VL_MARK_TOKEN])
 {
-	return strlen(hex) == 2 * (size_t)VL_MARK_TOKEN && vl_unhex(hex, strlen(hex), token, VL_MARK_TOKEN);
+	return strlen(hex) == 2 * (size_t)VL_MARK_TOKEN &&
+	       vl_unhex(hex, strlen(hex), token, VL_MARK_TOKEN);
 }
 
 static bool take_lane(const char *line, struct vl_mark *mark)
@@ -73,9 +74,10 @@ static bool take_lane(const char *line, struct vl_mark *mark)
 	int end = 0;
 
 	if (mark->n_lanes == VL_MARK_LANES ||
-	    sscanf(line, "%63s %" SCNu64 " %" SCNu64 " %64s%n", lane.name, &lane.epoch.n, &lane.seq.n, hex, &end) !=
-		    4 ||
-	    line[end] != '\0' || strlen(hex) != 64 || !vl_unhex(hex, 64, lane.digest.bytes, sizeof(lane.digest.bytes)))
+	    sscanf(line, "%63s %" SCNu64 " %" SCNu64 " %64s%n", lane.name, &lane.epoch.n,
+		   &lane.seq.n, hex, &end) != 4 ||
+	    line[end] != '\0' || strlen(hex) != 64 ||
+	    !vl_unhex(hex, 64, lane.digest.bytes, sizeof(lane.digest.bytes)))
 		return false;
 	mark->lanes[mark->n_lanes++] = lane;
 	return true;
@@ -141,12 +143,14 @@ static void put(struct vl_buf *text, const struct vl_mark *mark)
 {
 	char hex[65];
 
-	vl_buf_printf(text, FIRST "\nmission %s\ntoken %s\n", mark->mission, vl_hex(mark->token, VL_MARK_TOKEN, hex));
+	vl_buf_printf(text, FIRST "\nmission %s\ntoken %s\n", mark->mission,
+		      vl_hex(mark->token, VL_MARK_TOKEN, hex));
 	if (mark->starting)
 		vl_buf_printf(text, "before %s\n", vl_hex(mark->before, VL_MARK_TOKEN, hex));
 	for (size_t i = 0; i < mark->n_lanes; i++) {
 		const struct vl_mark_lane *lane = &mark->lanes[i];
-		vl_buf_printf(text, "lane %s %" PRIu64 " %" PRIu64 " %s\n", lane->name, lane->epoch.n, lane->seq.n,
+		vl_buf_printf(text, "lane %s %" PRIu64 " %" PRIu64 " %s\n", lane->name,
+			      lane->epoch.n, lane->seq.n,
 			      vl_hex(lane->digest.bytes, sizeof(lane->digest.bytes), hex));
 	}
 	if (!vl_buf_failed(text)) {
@@ -176,7 +180,8 @@ static bool store(const char *path, struct vl_bytes text)
 static bool sync_folder(const char *path)
 {
 	const char *slash = strrchr(path, '/');
-	char *folder = slash == NULL ? strdup(".") : strndup(path, slash == path ? 1 : (size_t)(slash - path));
+	char *folder = slash == NULL ? strdup(".")
+				     : strndup(path, slash == path ? 1 : (size_t)(slash - path));
 	int fd = folder != NULL ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 	bool good = fd >= 0 && fsync(fd) == 0;
 	int code = errno;
@@ -198,8 +203,9 @@ enum vl_err vl_mark_write(const char *path, const struct vl_mark *mark, struct v
 	const char *new = vl_buf_text(&aside);
 	if (vl_buf_failed(&text) || vl_buf_failed(&aside))
 		goto out;
-	err = store(new, vl_buf_bytes(&text)) && rename(new, path) == 0 && sync_folder(path) ? VL_OK
-											     : system_error(why, path);
+	err = store(new, vl_buf_bytes(&text)) && rename(new, path) == 0 && sync_folder(path)
+		      ? VL_OK
+		      : system_error(why, path);
 out:
 	vl_buf_free(&text);
 	vl_buf_free(&aside);
@@ -216,7 +222,8 @@ bool vl_mark_machine(const char *path, uint8_t machine[VL_MARK_MACHINE])
 
 	/* Keyed: the file itself is not to be told to others (machine-id(5)). */
 	if (good)
-		(void)crypto_generichash(machine, VL_MARK_MACHINE, text.data, text.size, domain, sizeof(domain) - 1);
+		(void)crypto_generichash(machine, VL_MARK_MACHINE, text.data, text.size, domain,
+					 sizeof(domain) - 1);
 	vl_buf_free(&text);
 	return good;
 }

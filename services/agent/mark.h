@@ -24,7 +24,8 @@ struct vl_mark_lane {
 struct vl_mark {
 	char mission[VL_MISSION_MAX + 1];
 	uint8_t token[VL_MARK_TOKEN];
-	uint8_t before[VL_MARK_TOKEN]; /* while a start is under way: what the outbox may still hold */
+	uint8_t before
+		[VL_MARK_TOKEN]; /* while a start is under way: what the outbox may still hold */
 	bool starting;
 	size_t n_lanes;
 	struct vl_mark_lane lanes[VL_MARK_LANES];
@@ -34,7 +35,8 @@ struct vl_mark {
 enum vl_err vl_mark_read(const char *path, struct vl_mark *mark, struct vl_why *why) VL_CHECKED;
 
 /* Replace it: on the disk once this is ok; otherwise it is the new one or the old one, whole. FULL, IO, PERMISSION, NOMEM. */
-enum vl_err vl_mark_write(const char *path, const struct vl_mark *mark, struct vl_why *why) VL_CHECKED;
+enum vl_err vl_mark_write(const char *path, const struct vl_mark *mark,
+			  struct vl_why *why) VL_CHECKED;
 
 /* What stands for this machine: a digest of the file (/etc/machine-id). False where it cannot be read or is empty. */
 #define VL_MARK_MACHINE 16

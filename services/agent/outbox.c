@@ -17,10 +17,12 @@ static enum vl_err check_options(const struct vl_outbox_options *options, struct
 	if (!vl_mission_valid(options->mission, strlen(options->mission)))
 		return vl_fail(why, VL_ERR_CONFIG, "the mission's id is " VL_MISSION_RULE);
 	if (options->size < VL_OUTBOX_SIZE_MIN)
-		return vl_fail(why, VL_ERR_CONFIG, "a size of %zu bytes is too small; give it 16M or more",
+		return vl_fail(why, VL_ERR_CONFIG,
+			       "a size of %zu bytes is too small; give it 16M or more",
 			       options->size);
 	if (options->batch_bytes < VL_OUTBOX_BATCH_MIN || options->batch_bytes > VL_BATCH_MAX)
-		return vl_fail(why, VL_ERR_CONFIG, "a batch of %zu bytes will not do; give 1k to 1000000",
+		return vl_fail(why, VL_ERR_CONFIG,
+			       "a batch of %zu bytes will not do; give 1k to 1000000",
 			       options->batch_bytes);
 	return VL_OK;
 }
@@ -81,12 +83,13 @@ static bool head_holds(struct vl_txn *txn, const char *name, const struct vl_cha
 }
 
 /* False where the row is no head, or not that of what is kept. */
-static bool chain_holds(const struct vl_outbox *outbox, struct vl_txn *txn, struct vl_bytes key, struct vl_bytes value,
-			struct chain_row *row)
+static bool chain_holds(const struct vl_outbox *outbox, struct vl_txn *txn, struct vl_bytes key,
+			struct vl_bytes value, struct chain_row *row)
 {
 	const struct vl_lane *known = vl_roster_meet((const char *)key.data, key.size);
 
-	return row_read_chain(value, row) && row->number < VL_OUTBOX_LANES && outbox->lanes[row->number] == NULL &&
+	return row_read_chain(value, row) && row->number < VL_OUTBOX_LANES &&
+	       outbox->lanes[row->number] == NULL &&
 	       (known == NULL || head_holds(txn, known->name, &row->chain));
 }
 
@@ -98,8 +101,8 @@ static enum vl_err load_chains(struct vl_outbox *outbox, struct vl_txn *txn, siz
 
 	*damaged = 0;
 	vl_cursor_pass_over(cursor, (struct vl_bytes){0}, vl_cursor_count, damaged);
-	for (bool more = vl_cursor_seek(cursor, (struct vl_bytes){0}, &key, &value); more && err == VL_OK;
-	     more = vl_cursor_next(cursor, &key, &value)) {
+	for (bool more = vl_cursor_seek(cursor, (struct vl_bytes){0}, &key, &value);
+	     more && err == VL_OK; more = vl_cursor_next(cursor, &key, &value)) {
 		struct chain_row row = {0};
 		if (!chain_holds(outbox, txn, key, value, &row)) {
 			++*damaged;
@@ -130,8 +133,8 @@ static void begin_epochs(struct vl_outbox *outbox, struct vl_txn *txn)
 		if (outbox->doubt != NULL && outbox->floor.n > before)
 			before = outbox->floor.n;
 		lane->own = outbox->doubt != NULL;
-		lane->chain.epoch.n =
-			lane->own ? outbox_unique_epoch(outbox, before) : outbox_new_epoch(outbox, before);
+		lane->chain.epoch.n = lane->own ? outbox_unique_epoch(outbox, before)
+						: outbox_new_epoch(outbox, before);
 		/* Of what is being carried the end may never reach headquarters. */
 		if (lane->carry.up_to.n != 0)
 			lane->chain.digest = lane->tail = lane->carry.prev;
@@ -170,7 +173,8 @@ static enum vl_err check_owner(struct vl_outbox *outbox, struct vl_txn *txn, str
 
 	if (strcmp(outbox->mission, mission) != 0)
 		return vl_fail(why, VL_ERR_CONFIG,
-			       "it is the outbox of mission '%s', not of '%s'; give each mission its own folder",
+			       "it is the outbox of mission '%s', not of '%s'; give each mission "
+			       "its own folder",
 			       outbox->mission, mission);
 	outbox->rekeyed = !vl_txn_get(txn, META, vl_bytes_of("key"), &value) ||
 			  value.size != sizeof(outbox->key.bytes) ||
@@ -185,11 +189,13 @@ static void make_meta(struct vl_txn *txn, const struct vl_outbox *outbox)
 	vl_put_be32(format, VL_OUTBOX_FORMAT);
 	vl_txn_put(txn, META, vl_bytes_of("format"), (struct vl_bytes){format, sizeof(format)});
 	vl_txn_put(txn, META, vl_bytes_of("mission"), vl_bytes_of(outbox->options.mission));
-	vl_txn_put(txn, META, vl_bytes_of("key"), (struct vl_bytes){outbox->key.bytes, sizeof(outbox->key.bytes)});
+	vl_txn_put(txn, META, vl_bytes_of("key"),
+		   (struct vl_bytes){outbox->key.bytes, sizeof(outbox->key.bytes)});
 }
 
 /* What was there, or that nothing was. */
-static enum vl_err load(struct vl_outbox *outbox, struct vl_txn *txn, bool *fresh, struct vl_why *why)
+static enum vl_err load(struct vl_outbox *outbox, struct vl_txn *txn, bool *fresh,
+			struct vl_why *why)
 {
 	enum vl_err err = check_meta(txn, outbox, why);
 	size_t damaged = 0;
@@ -231,7 +237,8 @@ static enum vl_err settle(struct vl_outbox *outbox, struct vl_why *why)
 		outbox_resign_order(txn);
 	if (fresh || outbox->rekeyed || outbox->renumber)
 		make_meta(txn, outbox);
-	if (outbox_doubt_note(outbox, txn) || fresh || anew || outbox->renumber || outbox->repaired > 0)
+	if (outbox_doubt_note(outbox, txn) || fresh || anew || outbox->renumber ||
+	    outbox->repaired > 0)
 		return vl_txn_commit(txn, why);
 	vl_txn_abort(txn);
 	return VL_OK;
@@ -256,13 +263,15 @@ static struct vl_store_options store_options(const char *path)
 		.format_key = vl_bytes_of("format"),
 		.format = VL_OUTBOX_FORMAT,
 		.format_oldest = VL_OUTBOX_FORMAT_BEFORE,
-		.older = "what waits in it is not lost: run the agent of that version until nothing waits (valise "
+		.older = "what waits in it is not lost: run the agent of that version until "
+			 "nothing waits (valise "
 			 "outbox "
 			 "ls), then move the folder away",
 	};
 }
 
-enum vl_err vl_outbox_open(const struct vl_outbox_options *options, struct vl_outbox **opened, struct vl_why *why)
+enum vl_err vl_outbox_open(const struct vl_outbox_options *options, struct vl_outbox **opened,
+			   struct vl_why *why)
 {
 	struct vl_store_options store = store_options(options->path);
 	struct vl_outbox *outbox;
@@ -277,7 +286,8 @@ enum vl_err vl_outbox_open(const struct vl_outbox_options *options, struct vl_ou
 	if (outbox == NULL)
 		return VL_ERR_NOMEM;
 	outbox->options = *options;
-	outbox->batch_bytes = options->batch_bytes < LINE_UNKNOWN ? options->batch_bytes : LINE_UNKNOWN;
+	outbox->batch_bytes =
+		options->batch_bytes < LINE_UNKNOWN ? options->batch_bytes : LINE_UNKNOWN;
 	outbox->key = vl_key_id_of(vl_signer_public(options->signer));
 	for (size_t i = 0; i < 2; i++)
 		vl_ids_start(&outbox->rounds[i].ids, options->rand);

@@ -49,9 +49,11 @@ struct vl_outbox_options {
 	enum vl_domain domain;
 	const struct vl_clock *clock;
 	const struct vl_rand *rand;
-	const char *mark; /* file of the mark, outside the folder; NULL: an old copy of it is not known for one here */
-	uint64_t ids;     /* a span of ids that are known although applied; 0: vl_outbox_ids_span */
-	const char *machine; /* a file that differs from machine to machine; NULL: moving is not noticed */
+	const char *
+		mark; /* file of the mark, outside the folder; NULL: an old copy of it is not known for one here */
+	uint64_t ids; /* a span of ids that are known although applied; 0: vl_outbox_ids_span */
+	const char *
+		machine; /* a file that differs from machine to machine; NULL: moving is not noticed */
 };
 
 /* Open as the writer. LOCKED where another agent writes; CONFIG where the folder is another mission's, or a size is out of range;
@@ -63,7 +65,8 @@ enum vl_err vl_outbox_open(const struct vl_outbox_options *options, struct vl_ou
 
 /* Open to look only, while an agent may be writing. NOT_FOUND where there is none yet. Works while no agent runs. Never open an
  * outbox twice in one process (store/store.h). */
-enum vl_err vl_outbox_open_reader(const char *path, struct vl_outbox **outbox, struct vl_why *why) VL_CHECKED;
+enum vl_err vl_outbox_open_reader(const char *path, struct vl_outbox **outbox,
+				  struct vl_why *why) VL_CHECKED;
 
 /* Aborts a transaction under way. NULL is fine. */
 void vl_outbox_close(struct vl_outbox *outbox);
@@ -133,17 +136,20 @@ enum vl_err vl_outbox_begin(struct vl_outbox *outbox, struct vl_why *why) VL_CHE
  * FLASH. Its reserve lies beyond the size: a 16th of it, 16 MB or more, half of which is kept for
  * acks, for freeing and as what is freed lies in pieces. What counts
  * is what cannot be used again, were it only that somebody reads an old snapshot: then FULL says who. */
-enum vl_err vl_outbox_accept(struct vl_outbox *outbox, struct vl_bytes event, struct vl_accepted *accepted,
-			     struct vl_why *why) VL_CHECKED;
+enum vl_err vl_outbox_accept(struct vl_outbox *outbox, struct vl_bytes event,
+			     struct vl_accepted *accepted, struct vl_why *why) VL_CHECKED;
 
 /* The same for a pulse, which is the agent's own to give: vl_outbox_accept refuses one. */
-enum vl_err vl_outbox_accept_pulse(struct vl_outbox *outbox, struct vl_bytes event, struct vl_why *why) VL_CHECKED;
+enum vl_err vl_outbox_accept_pulse(struct vl_outbox *outbox, struct vl_bytes event,
+				   struct vl_why *why) VL_CHECKED;
 
 /* Note that the link has given Kafka all of a lane's batches up to this one. Never goes back. */
-void vl_outbox_sent(struct vl_outbox *outbox, const char *lane, struct vl_epoch epoch, struct vl_seq seq);
+void vl_outbox_sent(struct vl_outbox *outbox, const char *lane, struct vl_epoch epoch,
+		    struct vl_seq seq);
 
 /* Note that Kafka has all of a lane's batches up to this one. Never goes back. */
-void vl_outbox_ack(struct vl_outbox *outbox, const char *lane, struct vl_epoch epoch, struct vl_seq seq);
+void vl_outbox_ack(struct vl_outbox *outbox, const char *lane, struct vl_epoch epoch,
+		   struct vl_seq seq);
 
 /* Freeing, below, is done within a transaction too, best right before its commit: it lands what flies, and its transaction is
  * committed here and now where submit is asked. */
@@ -154,14 +160,15 @@ struct vl_outbox_receipt {
 	struct vl_epoch epoch;
 	struct vl_seq seq;
 	struct vl_digest digest;
-	struct vl_epoch suspended; /* the newest epoch up to `epoch` that headquarters has suspended; 0: none */
+	struct vl_epoch
+		suspended; /* the newest epoch up to `epoch` that headquarters has suspended; 0: none */
 };
 
 /* How a receipt fits what is here. */
 enum vl_outbox_fit {
-	VL_OUTBOX_FREED,     /* it is about a batch of ours: that one and all before it in the lane may go */
-	VL_OUTBOX_KNOWN,     /* it says nothing new, or is about a batch from before this outbox */
-	VL_OUTBOX_AHEAD,     /* we have never made that batch: this outbox is an old copy, or has a clone */
+	VL_OUTBOX_FREED, /* it is about a batch of ours: that one and all before it in the lane may go */
+	VL_OUTBOX_KNOWN, /* it says nothing new, or is about a batch from before this outbox */
+	VL_OUTBOX_AHEAD, /* we have never made that batch: this outbox is an old copy, or has a clone */
 	VL_OUTBOX_OTHER,     /* our batch of that place is another one: the same */
 	VL_OUTBOX_SUSPENDED, /* it has seen two batches for one place, and takes no more of the epoch */
 };
@@ -173,7 +180,8 @@ enum vl_outbox_fit {
  * of the old ones is carried along by vl_outbox_free_some. Only the newest epoch that is not this process's own has to give
  * way to one that was never seen here, so that two clones that run do not chase each other. A receipt that comes again begins
  * nothing anew. */
-enum vl_outbox_fit vl_outbox_free(struct vl_outbox *outbox, const struct vl_outbox_receipt *receipt);
+enum vl_outbox_fit vl_outbox_free(struct vl_outbox *outbox,
+				  const struct vl_outbox_receipt *receipt);
 
 /* Delete applied batches, at most this many in one transaction, and carry some events into a new epoch: they are accepted in it
  * anew and their old batch is deleted, in this one transaction. Call it in further ones while vl_outbox_freeing says so; then
@@ -185,7 +193,8 @@ void vl_outbox_free_some(struct vl_outbox *outbox);
 /* A batch that is to be sent and is not what was stored. It is put aside as it is, and where more lies behind it the lane's next batch
  * begins a new epoch behind the last whole one before it; what is whole behind it is carried along, by vl_outbox_free_some. The rest
  * of the lane, and other lanes, lose nothing. False, and nothing is done, where it is whole, or not here. */
-bool vl_outbox_give_up(struct vl_outbox *outbox, const char *lane, struct vl_epoch epoch, struct vl_seq seq);
+bool vl_outbox_give_up(struct vl_outbox *outbox, const char *lane, struct vl_epoch epoch,
+		       struct vl_seq seq);
 
 /* How many are put aside. What was found of them is kept of the first VL_OUTBOX_LOST_KEPT. */
 #define VL_OUTBOX_LOST_KEPT 64
@@ -198,7 +207,8 @@ bool vl_outbox_freeing(const struct vl_outbox *outbox);
 void vl_outbox_carried(const struct vl_outbox *outbox, uint64_t *events, uint64_t *damaged);
 
 /* Note how far a topic that comes down was read. */
-void vl_outbox_set_position(struct vl_outbox *outbox, const char *topic, int32_t partition, int64_t offset);
+void vl_outbox_set_position(struct vl_outbox *outbox, const char *topic, int32_t partition,
+			    int64_t offset);
 
 /* Whether nobody gives receipts for what is sent on the lane. */
 bool vl_outbox_unreceipted(const char *lane);
@@ -224,12 +234,12 @@ int vl_outbox_fd(const struct vl_outbox *outbox);
 /* -- looking (a reader, or the writer between transactions) -- */
 
 enum vl_outbox_state {
-	VL_OUTBOX_STORED,  /* on this disk */
-	VL_OUTBOX_SENT,    /* and given to a Kafka that answered, which has not acked it: it may be there or not */
+	VL_OUTBOX_STORED, /* on this disk */
+	VL_OUTBOX_SENT, /* and given to a Kafka that answered, which has not acked it: it may be there or not */
 	VL_OUTBOX_ACKED,   /* and Kafka has acked it */
 	VL_OUTBOX_APPLIED, /* and headquarters has applied it: about to be deleted */
 	VL_OUTBOX_DAMAGED, /* its row is not what was stored: it is not sent, and only lane, epoch and seq are known */
-	VL_OUTBOX_LOST,    /* such a one that was given up; stored_at is when, value what was found, or nothing */
+	VL_OUTBOX_LOST, /* such a one that was given up; stored_at is when, value what was found, or nothing */
 };
 
 /* One batch as it is kept. Points into the snapshot. */
@@ -260,29 +270,32 @@ void vl_outbox_look_end(struct vl_outbox_look *look);
 bool vl_outbox_each(struct vl_outbox_look *look, struct vl_outbox_batch *batch);
 
 /* The first batch of `lane` after (epoch, seq); {0}, {0} for its first of all. False as for each. */
-bool vl_outbox_next(struct vl_outbox_look *look, const char *lane, struct vl_epoch epoch, struct vl_seq seq,
-		    struct vl_outbox_batch *batch);
+bool vl_outbox_next(struct vl_outbox_look *look, const char *lane, struct vl_epoch epoch,
+		    struct vl_seq seq, struct vl_outbox_batch *batch);
 
 /* Step through the batches that were given up, as vl_outbox_each does. */
 bool vl_outbox_each_lost(struct vl_outbox_look *look, struct vl_outbox_batch *batch);
 
 /* How far Kafka has acked a lane; zeros where nothing is. */
-void vl_outbox_acked(struct vl_outbox_look *look, const char *lane, struct vl_epoch *epoch, struct vl_seq *seq);
+void vl_outbox_acked(struct vl_outbox_look *look, const char *lane, struct vl_epoch *epoch,
+		     struct vl_seq *seq);
 
 /* The same for what headquarters has applied. */
-void vl_outbox_applied(struct vl_outbox_look *look, const char *lane, struct vl_epoch *epoch, struct vl_seq *seq);
+void vl_outbox_applied(struct vl_outbox_look *look, const char *lane, struct vl_epoch *epoch,
+		       struct vl_seq *seq);
 
 /* How far a partition of a topic that comes down was read: the next offset, -1 where it never was. */
 int64_t vl_outbox_position(struct vl_outbox_look *look, const char *topic, int32_t partition);
 
 /* The head of a lane's chain: its epoch, and the last batch in it (0 where that epoch has none yet). Zeros where nothing was
  * ever accepted. `digest`, which may be NULL, is the last batch's, of whichever epoch. */
-void vl_outbox_head(struct vl_outbox_look *look, const char *lane, struct vl_epoch *epoch, struct vl_seq *seq,
-		    struct vl_digest *digest);
+void vl_outbox_head(struct vl_outbox_look *look, const char *lane, struct vl_epoch *epoch,
+		    struct vl_seq *seq, struct vl_digest *digest);
 
 /* Call `each` with the name of every lane that has a chain here, by name; it is valid during the call. One whose row is damaged is
  * left out. */
-void vl_outbox_each_lane(struct vl_outbox_look *look, void (*each)(void *context, const char *lane), void *context);
+void vl_outbox_each_lane(struct vl_outbox_look *look, void (*each)(void *context, const char *lane),
+			 void *context);
 
 /* How many batches are kept. */
 uint64_t vl_outbox_count(struct vl_outbox_look *look);

@@ -72,7 +72,8 @@ void outbox_batch_drop(struct vl_outbox *outbox, struct outbox_lane *lane)
 	put_away(outbox, &lane->batch);
 }
 
-static void describe(const struct vl_outbox *outbox, struct outbox_lane *lane, struct outbox_closed *closed)
+static void describe(const struct vl_outbox *outbox, struct outbox_lane *lane,
+		     struct outbox_closed *closed)
 {
 	closed->lane = lane;
 	closed->value = lane->batch;

@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-void outbox_carry_order(struct vl_outbox *outbox, struct outbox_lane *lane, const struct carry_row *order)
+void outbox_carry_order(struct vl_outbox *outbox, struct outbox_lane *lane,
+			const struct carry_row *order)
 {
 	struct carry_row wanted = *order;
 
@@ -26,7 +27,8 @@ void outbox_carry_renew(struct vl_outbox *outbox)
 			lane->carry = (struct carry_row){0};
 			lane->carried = false;
 		}
-		if (lane == NULL || lane->carry.up_to.n == 0 || lane->chain.epoch.n > lane->carry.up_to.n)
+		if (lane == NULL || lane->carry.up_to.n == 0 ||
+		    lane->chain.epoch.n > lane->carry.up_to.n)
 			continue;
 		lane->chain = (struct vl_chain){
 			.epoch = {outbox_unique_epoch(outbox, lane->carry.up_to.n)},
@@ -41,14 +43,16 @@ void outbox_carry_renew(struct vl_outbox *outbox)
 }
 
 /* The first batch of a lane after a place. */
-static bool seek(struct vl_outbox *outbox, const struct outbox_lane *lane, struct vl_epoch epoch, struct vl_seq seq,
-		 struct vl_outbox_batch *batch)
+static bool seek(struct vl_outbox *outbox, const struct outbox_lane *lane, struct vl_epoch epoch,
+		 struct vl_seq seq, struct vl_outbox_batch *batch)
 {
-	struct vl_bytes prefix = {(const uint8_t *)lane->name, strlen(lane->name) + 1}, found, value;
+	struct vl_bytes prefix = {(const uint8_t *)lane->name, strlen(lane->name) + 1}, found,
+			value;
 	struct vl_key from = row_batch_key(lane->name, epoch, (struct vl_seq){seq.n + 1});
 	struct vl_cursor *cursor = vl_cursor_open(outbox->txn, BATCH);
 
-	bool mine = vl_cursor_seek(cursor, vl_key_done(&from), &found, &value) && vl_key_has_prefix(found, prefix);
+	bool mine = vl_cursor_seek(cursor, vl_key_done(&from), &found, &value) &&
+		    vl_key_has_prefix(found, prefix);
 	/* A damaged one has its place, and cannot be carried. */
 	bool good = mine;
 	if (mine && !row_read_batch(found, value, batch)) {
@@ -62,7 +66,8 @@ static bool seek(struct vl_outbox *outbox, const struct outbox_lane *lane, struc
 	return good;
 }
 
-bool outbox_unapplied(struct vl_outbox *outbox, const struct outbox_lane *lane, struct vl_outbox_batch *batch)
+bool outbox_unapplied(struct vl_outbox *outbox, const struct outbox_lane *lane,
+		      struct vl_outbox_batch *batch)
 {
 	struct vl_epoch epoch;
 	struct vl_seq seq;
@@ -72,8 +77,8 @@ bool outbox_unapplied(struct vl_outbox *outbox, const struct outbox_lane *lane, 
 }
 
 /* Accept a batch's events anew, and delete it. Their ids are known already, with the answer that was given. */
-static void carry_batch(struct vl_outbox *outbox, struct outbox_lane *lane, const struct vl_outbox_batch *kept,
-			struct vl_arena *arena)
+static void carry_batch(struct vl_outbox *outbox, struct outbox_lane *lane,
+			const struct vl_outbox_batch *kept, struct vl_arena *arena)
 {
 	struct vl_key key = row_batch_key(lane->name, kept->epoch, kept->seq);
 	struct vl_batch batch;
@@ -103,7 +108,8 @@ static void carry_batch(struct vl_outbox *outbox, struct outbox_lane *lane, cons
 }
 
 /* The next one to carry: behind what is applied, behind what cannot be carried, and before the lane's present epoch. */
-static bool next_left(struct vl_outbox *outbox, const struct outbox_lane *lane, struct vl_outbox_batch *batch)
+static bool next_left(struct vl_outbox *outbox, const struct outbox_lane *lane,
+		      struct vl_outbox_batch *batch)
 {
 	struct vl_epoch epoch;
 	struct vl_seq seq;
@@ -120,13 +126,14 @@ static bool next_left(struct vl_outbox *outbox, const struct outbox_lane *lane, 
 	return seek(outbox, lane, epoch, seq, batch) && batch->epoch.n < lane->chain.epoch.n;
 }
 
-static void carry_lane(struct vl_outbox *outbox, struct outbox_lane *lane, struct vl_arena *arena, size_t *room)
+static void carry_lane(struct vl_outbox *outbox, struct outbox_lane *lane, struct vl_arena *arena,
+		       size_t *room)
 {
 	struct vl_outbox_batch batch;
 	bool more;
 
-	while ((more = next_left(outbox, lane, &batch)) && *room > 0 && vl_txn_err(outbox->txn) == VL_OK &&
-	       outbox->err == VL_OK) {
+	while ((more = next_left(outbox, lane, &batch)) && *room > 0 &&
+	       vl_txn_err(outbox->txn) == VL_OK && outbox->err == VL_OK) {
 		*room -= batch.value.size < *room ? batch.value.size : *room;
 		carry_batch(outbox, lane, &batch, arena);
 		vl_arena_reset(arena);
@@ -146,7 +153,8 @@ void outbox_carry_some(struct vl_outbox *outbox)
 	for (uint32_t i = 0; i < outbox->n_lanes && room > 0; i++) {
 		struct outbox_lane *lane = outbox->lanes[i];
 		/* Not before the new epoch has begun, with the next round. */
-		if (lane == NULL || lane->carry.up_to.n == 0 || lane->chain.epoch.n <= lane->carry.up_to.n)
+		if (lane == NULL || lane->carry.up_to.n == 0 ||
+		    lane->chain.epoch.n <= lane->carry.up_to.n)
 			continue;
 		if (arena == NULL && (arena = vl_arena_open(0)) == NULL) {
 			vl_txn_fail(outbox->txn, VL_ERR_NOMEM);

@@ -20,26 +20,33 @@ static bool batch_is(struct vl_txn *txn, const struct vl_mark_lane *marked)
 	struct vl_bytes value;
 
 	return !vl_txn_get(txn, BATCH, vl_key_done(&key), &value) ||
-	       !row_read_batch(vl_key_done(&key), value, &batch) || vl_digest_equal(&batch.digest, &marked->digest);
+	       !row_read_batch(vl_key_done(&key), value, &batch) ||
+	       vl_digest_equal(&batch.digest, &marked->digest);
 }
 
 /* Whether the lane has come to what the mark says, or beyond it. */
-static const char *compare_lane(const struct vl_outbox *outbox, struct vl_txn *txn, const struct vl_mark_lane *marked)
+static const char *compare_lane(const struct vl_outbox *outbox, struct vl_txn *txn,
+				const struct vl_mark_lane *marked)
 {
 	const struct vl_lane *known = vl_lane_find(marked->name, strlen(marked->name));
-	const struct outbox_lane *lane = known != NULL ? outbox->by_roster[vl_roster_number(known)] : NULL;
+	const struct outbox_lane *lane =
+		known != NULL ? outbox->by_roster[vl_roster_number(known)] : NULL;
 
 	/* Of a lane that the catalogue no longer has nothing can be signed. */
 	if (known == NULL)
 		return NULL;
-	if (lane == NULL || vl_later(marked->epoch, marked->seq, lane->chain.epoch, lane->chain.seq))
+	if (lane == NULL ||
+	    vl_later(marked->epoch, marked->seq, lane->chain.epoch, lane->chain.seq))
 		return "the mark has seen more of it";
 	bool end = marked->epoch.n == lane->chain.epoch.n && marked->seq.n == lane->chain.seq.n;
 	bool same = !end || vl_digest_equal(&marked->digest, &lane->chain.digest);
-	return marked->seq.n == 0 || (same && batch_is(txn, marked)) ? NULL : "the mark has seen other batches in it";
+	return marked->seq.n == 0 || (same && batch_is(txn, marked))
+		       ? NULL
+		       : "the mark has seen other batches in it";
 }
 
-static const char *compare(const struct vl_outbox *outbox, struct vl_txn *txn, const struct vl_mark *mark)
+static const char *compare(const struct vl_outbox *outbox, struct vl_txn *txn,
+			   const struct vl_mark *mark)
 {
 	const char *doubt = NULL;
 	struct vl_bytes token;
@@ -60,9 +67,11 @@ static const char *compare_machine(const struct vl_outbox *outbox, struct vl_txn
 	uint8_t machine[VL_MARK_MACHINE];
 	struct vl_bytes stored;
 
-	return outbox->options.machine != NULL && vl_txn_get(txn, META, vl_bytes_of("machine"), &stored) &&
+	return outbox->options.machine != NULL &&
+			       vl_txn_get(txn, META, vl_bytes_of("machine"), &stored) &&
 			       vl_mark_machine(outbox->options.machine, machine) &&
-			       (stored.size != sizeof(machine) || memcmp(stored.data, machine, sizeof(machine)) != 0)
+			       (stored.size != sizeof(machine) ||
+				memcmp(stored.data, machine, sizeof(machine)) != 0)
 		       ? "it was used on another machine"
 		       : NULL;
 }
@@ -81,7 +90,8 @@ enum vl_err outbox_doubt_look(struct vl_outbox *outbox, struct vl_txn *txn, stru
 	enum vl_err err = vl_mark_read(outbox->options.mark, &mark, NULL);
 	if (err == VL_OK && strcmp(mark.mission, outbox->mission) != 0)
 		return vl_fail(why, VL_ERR_CONFIG,
-			       "its mark '%.100s' is mission '%s's; give each agent its own under [outbox] mark",
+			       "its mark '%.100s' is mission '%s's; give each agent its own under "
+			       "[outbox] mark",
 			       outbox->options.mark, mark.mission);
 	for (size_t i = 0; err == VL_OK && i < mark.n_lanes; i++)
 		if (mark.lanes[i].epoch.n > outbox->floor.n)
@@ -92,7 +102,8 @@ enum vl_err outbox_doubt_look(struct vl_outbox *outbox, struct vl_txn *txn, stru
 	if (err == VL_OK)
 		outbox->doubt = compare(outbox, txn, &mark);
 	else
-		outbox->doubt = err == VL_ERR_NOT_FOUND ? "it has no mark" : "its mark cannot be read";
+		outbox->doubt =
+			err == VL_ERR_NOT_FOUND ? "it has no mark" : "its mark cannot be read";
 	return vl_txn_err(txn);
 }
 
@@ -103,8 +114,8 @@ static bool note_machine(struct vl_outbox *outbox, struct vl_txn *txn)
 
 	if (outbox->options.machine == NULL || !vl_mark_machine(outbox->options.machine, machine))
 		return false;
-	if (vl_txn_get(txn, META, vl_bytes_of("machine"), &stored) && stored.size == sizeof(machine) &&
-	    memcmp(stored.data, machine, sizeof(machine)) == 0)
+	if (vl_txn_get(txn, META, vl_bytes_of("machine"), &stored) &&
+	    stored.size == sizeof(machine) && memcmp(stored.data, machine, sizeof(machine)) == 0)
 		return false;
 	vl_txn_put(txn, META, vl_bytes_of("machine"), (struct vl_bytes){machine, sizeof(machine)});
 	return true;

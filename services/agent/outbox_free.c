@@ -41,8 +41,8 @@ void outbox_free_abort(struct vl_outbox *outbox)
 	outbox_free_again(outbox);
 }
 
-static void note(struct vl_outbox *outbox, struct outbox_lane *lane, struct vl_epoch epoch, struct vl_seq seq,
-		 const struct vl_digest *digest)
+static void note(struct vl_outbox *outbox, struct outbox_lane *lane, struct vl_epoch epoch,
+		 struct vl_seq seq, const struct vl_digest *digest)
 {
 	row_put_applied(outbox->txn, lane->name, epoch, seq, digest);
 	lane->freeing = true;
@@ -58,7 +58,8 @@ static enum vl_outbox_fit meet_unknown(struct vl_outbox *outbox, struct outbox_l
 	if (receipt->epoch.n > outbox->floor.n)
 		outbox->floor = receipt->epoch;
 	if (lane != NULL && (receipt->epoch.n == lane->committed.epoch.n || !lane->own))
-		outbox_carry_order(outbox, lane, &(struct carry_row){receipt->epoch, receipt->digest, {0}, {0}});
+		outbox_carry_order(outbox, lane,
+				   &(struct carry_row){receipt->epoch, receipt->digest, {0}, {0}});
 	return VL_OUTBOX_AHEAD;
 }
 
@@ -91,7 +92,8 @@ enum vl_outbox_fit vl_outbox_free(struct vl_outbox *outbox, const struct vl_outb
 
 	if (outbox_writing(outbox) == NULL)
 		return VL_OUTBOX_KNOWN;
-	if (lane == NULL || vl_later(receipt->epoch, receipt->seq, lane->committed.epoch, lane->committed.seq))
+	if (lane == NULL ||
+	    vl_later(receipt->epoch, receipt->seq, lane->committed.epoch, lane->committed.seq))
 		return meet_unknown(outbox, lane, receipt);
 	/* It speaks for our older epochs only where none of them is suspended or being left behind. */
 	bool older = outbox_unapplied(outbox, lane, &first) && first.epoch.n < receipt->epoch.n;
@@ -104,10 +106,12 @@ enum vl_outbox_fit vl_outbox_free(struct vl_outbox *outbox, const struct vl_outb
 	if (lane->carry.up_to.n >= receipt->epoch.n)
 		return fit == VL_OUTBOX_FREED ? fit : VL_OUTBOX_KNOWN;
 	clash = clash ||
-		(suspended.n != 0 && (suspended.n >= lane->committed.epoch.n ||
-				      (outbox_unapplied(outbox, lane, &first) && first.epoch.n <= suspended.n)));
+		(suspended.n != 0 &&
+		 (suspended.n >= lane->committed.epoch.n ||
+		  (outbox_unapplied(outbox, lane, &first) && first.epoch.n <= suspended.n)));
 	if (clash || fit == VL_OUTBOX_OTHER)
-		outbox_carry_order(outbox, lane, &(struct carry_row){receipt->epoch, receipt->digest, {0}, {0}});
+		outbox_carry_order(outbox, lane,
+				   &(struct carry_row){receipt->epoch, receipt->digest, {0}, {0}});
 	return clash ? VL_OUTBOX_SUSPENDED : fit;
 }
 
@@ -121,11 +125,13 @@ static bool is_of(const char *lane, const char *of)
 
 bool vl_outbox_unreceipted(const char *lane)
 {
-	return is_of(lane, VL_RECEIPT_LANE) || is_of(lane, VL_DIRECTIVE_LANE) || strcmp(lane, VL_PULSE_LANE) == 0;
+	return is_of(lane, VL_RECEIPT_LANE) || is_of(lane, VL_DIRECTIVE_LANE) ||
+	       strcmp(lane, VL_PULSE_LANE) == 0;
 }
 
 /* The link says what is acked, and is not trusted: what is not there yet cannot be. */
-void outbox_free_acked(struct vl_outbox *outbox, const char *name, struct vl_epoch epoch, struct vl_seq seq)
+void outbox_free_acked(struct vl_outbox *outbox, const char *name, struct vl_epoch epoch,
+		       struct vl_seq seq)
 {
 	struct outbox_lane *lane = outbox_find_lane(outbox, name);
 	struct vl_epoch applied_epoch;
@@ -147,17 +153,20 @@ void outbox_free_acked(struct vl_outbox *outbox, const char *name, struct vl_epo
 }
 
 /* Delete the lane's first batch where it is applied. False where it is not, or there is none. */
-static bool free_first(struct vl_outbox *outbox, const struct outbox_lane *lane, struct vl_epoch epoch,
-		       struct vl_seq seq)
+static bool free_first(struct vl_outbox *outbox, const struct outbox_lane *lane,
+		       struct vl_epoch epoch, struct vl_seq seq)
 {
-	struct vl_bytes prefix = {(const uint8_t *)lane->name, strlen(lane->name) + 1}, found, value;
+	struct vl_bytes prefix = {(const uint8_t *)lane->name, strlen(lane->name) + 1}, found,
+			value;
 	struct vl_outbox_batch batch;
 	struct vl_key key;
 	struct vl_cursor *cursor = vl_cursor_open(outbox->txn, BATCH);
 
-	bool mine = vl_cursor_seek(cursor, prefix, &found, &value) && vl_key_has_prefix(found, prefix);
+	bool mine =
+		vl_cursor_seek(cursor, prefix, &found, &value) && vl_key_has_prefix(found, prefix);
 	if (mine)
-		(void)row_read_batch(found, value, &batch); /* where it lies is enough: damaged ones go as well */
+		(void)row_read_batch(found, value,
+				     &batch); /* where it lies is enough: damaged ones go as well */
 	bool good = mine && batch.lane != NULL;
 	bool due = good && !vl_later(batch.epoch, batch.seq, epoch, seq);
 	if (due)
@@ -169,7 +178,8 @@ static bool free_first(struct vl_outbox *outbox, const struct outbox_lane *lane,
 }
 
 /* Write the row anew as it is. */
-static void touch_applied(struct vl_txn *txn, const char *lane, struct vl_epoch epoch, struct vl_seq seq)
+static void touch_applied(struct vl_txn *txn, const char *lane, struct vl_epoch epoch,
+			  struct vl_seq seq)
 {
 	struct vl_digest digest;
 
@@ -222,7 +232,8 @@ bool vl_outbox_freeing(const struct vl_outbox *outbox)
 	return outbox->ids_sweeping || outbox_resign_due(outbox);
 }
 
-void vl_outbox_set_position(struct vl_outbox *outbox, const char *topic, int32_t partition, int64_t offset)
+void vl_outbox_set_position(struct vl_outbox *outbox, const char *topic, int32_t partition,
+			    int64_t offset)
 {
 	if (outbox_writing(outbox) != NULL)
 		row_put_position(outbox->txn, topic, partition, offset);

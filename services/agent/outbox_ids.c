@@ -11,7 +11,8 @@
  */
 
 #define SPAN_SECONDS ((int64_t)15 * 24 * 3600)
-#define BYTES_AN_ID 1600 /* of the size, for one in a span: a row takes 75 to 100 bytes, and there are two spans */
+#define BYTES_AN_ID \
+	1600 /* of the size, for one in a span: a row takes 75 to 100 bytes, and there are two spans */
 #define SPAN_LEAST 10000
 #define STEP_ROWS 4096 /* looked at in one transaction */
 #define STEP_IDS 512   /* let go in one */
@@ -23,7 +24,8 @@ uint64_t vl_outbox_ids_span(size_t size)
 
 static uint64_t span_of(const struct vl_outbox *outbox)
 {
-	return outbox->options.ids > 0 ? outbox->options.ids : vl_outbox_ids_span(outbox->options.size);
+	return outbox->options.ids > 0 ? outbox->options.ids
+				       : vl_outbox_ids_span(outbox->options.size);
 }
 
 /* At the first use, and after a transaction that was not kept. */
@@ -42,15 +44,16 @@ static void load(struct vl_outbox *outbox)
 
 static void make_note(struct vl_outbox *outbox)
 {
-	outbox->ids = (struct ids_row){outbox->round->now.seconds, vl_txn_count(outbox->txn, EVENT)};
+	outbox->ids =
+		(struct ids_row){outbox->round->now.seconds, vl_txn_count(outbox->txn, EVENT)};
 	outbox->ids_noted = true;
 	row_put_ids(outbox->txn, &outbox->ids);
 	for (uint32_t i = 0; i < outbox->n_lanes; i++) {
 		struct outbox_lane *lane = outbox->lanes[i];
 		if (lane == NULL)
 			continue;
-		lane->ids = (struct lane_ids){lane->committed.epoch, lane->committed.next_event, lane->committed.epoch,
-					      lane->committed.seq};
+		lane->ids = (struct lane_ids){lane->committed.epoch, lane->committed.next_event,
+					      lane->committed.epoch, lane->committed.seq};
 		row_put_lane_ids(outbox->txn, lane->name, &lane->ids);
 	}
 }
@@ -72,9 +75,10 @@ static bool all_applied(struct vl_outbox *outbox)
 
 	for (uint32_t i = 0; i < outbox->n_lanes; i++) {
 		const struct outbox_lane *lane = outbox->lanes[i];
-		if (lane != NULL && (lane->carry.up_to.n != 0 ||
-				     (outbox_unapplied(outbox, lane, &first) &&
-				      !vl_later(first.epoch, first.seq, lane->ids.due_epoch, lane->ids.due_seq))))
+		if (lane != NULL &&
+		    (lane->carry.up_to.n != 0 ||
+		     (outbox_unapplied(outbox, lane, &first) &&
+		      !vl_later(first.epoch, first.seq, lane->ids.due_epoch, lane->ids.due_seq))))
 			return false;
 	}
 	return true;
@@ -84,10 +88,12 @@ static bool is_old(const struct vl_outbox *outbox, struct vl_bytes value)
 {
 	struct event_row row;
 
-	if (!row_read_event(value, &row) || row.number >= outbox->n_lanes || outbox->lanes[row.number] == NULL)
+	if (!row_read_event(value, &row) || row.number >= outbox->n_lanes ||
+	    outbox->lanes[row.number] == NULL)
 		return false;
 	const struct lane_ids *ids = &outbox->lanes[row.number]->ids;
-	return row.epoch.n < ids->epoch.n || (row.epoch.n == ids->epoch.n && row.event.n < ids->event.n);
+	return row.epoch.n < ids->epoch.n ||
+	       (row.epoch.n == ids->epoch.n && row.event.n < ids->event.n);
 }
 
 /* Look at some more, and let go of those that are old. */
@@ -100,7 +106,8 @@ static void sweep(struct vl_outbox *outbox)
 
 	vl_cursor_pass_over(cursor, (struct vl_bytes){0}, NULL, NULL);
 	bool more = vl_cursor_seek(cursor, from, &key, &value);
-	for (; more && looked < STEP_ROWS && n_old < STEP_IDS; looked++, more = vl_cursor_next(cursor, &key, &value)) {
+	for (; more && looked < STEP_ROWS && n_old < STEP_IDS;
+	     looked++, more = vl_cursor_next(cursor, &key, &value)) {
 		if (key.size == sizeof(old[0].bytes) && is_old(outbox, value))
 			memcpy(old[n_old++].bytes, key.data, key.size);
 	}
@@ -108,7 +115,8 @@ static void sweep(struct vl_outbox *outbox)
 		memcpy(outbox->ids_at.bytes, key.data, key.size);
 	vl_cursor_close(cursor);
 	for (size_t i = 0; i < n_old; i++)
-		(void)vl_txn_delete(outbox->txn, EVENT, (struct vl_bytes){old[i].bytes, sizeof(old[i].bytes)});
+		(void)vl_txn_delete(outbox->txn, EVENT,
+				    (struct vl_bytes){old[i].bytes, sizeof(old[i].bytes)});
 	outbox->ids_sweeping = more;
 	if (n_old > 0)
 		outbox->measured = false;

@@ -22,7 +22,8 @@
 
 #include <pthread.h>
 
-#define VL_OUTBOX_LANES 4096 /* the most lanes with a chain here: VL_ROSTER_ADDRESSED and the catalogue's */
+#define VL_OUTBOX_LANES \
+	4096 /* the most lanes with a chain here: VL_ROSTER_ADDRESSED and the catalogue's */
 #define VL_OUTBOX_SPARE 16
 #define VL_OUTBOX_SPARE_BYTES ((size_t)1 << 20)
 
@@ -30,13 +31,13 @@
 struct outbox_lane {
 	char *name;
 	uint32_t number;
-	struct vl_chain chain;      /* as of what was accepted; its digest is not used, but `tail` */
-	struct vl_chain committed;  /* as of what is on the disk */
-	struct vl_digest tail;      /* the sealer's, while it has a batch of this lane */
-	bool freeing;               /* there may be batches that are applied and still kept */
-	bool own;                   /* this process has begun its epoch, with a number that no clone has */
-	bool carried;               /* all of `carry` is, once this round is committed */
-	struct lane_ids ids;        /* ids from before are let go, once all up to there is applied */
+	struct vl_chain chain;     /* as of what was accepted; its digest is not used, but `tail` */
+	struct vl_chain committed; /* as of what is on the disk */
+	struct vl_digest tail;     /* the sealer's, while it has a batch of this lane */
+	bool freeing;              /* there may be batches that are applied and still kept */
+	bool own;            /* this process has begun its epoch, with a number that no clone has */
+	bool carried;        /* all of `carry` is, once this round is committed */
+	struct lane_ids ids; /* ids from before are let go, once all up to there is applied */
 	struct carry_row carry;     /* epochs to leave behind; 0 for none */
 	struct vl_epoch past_epoch; /* batches up to here cannot be carried */
 	struct vl_seq past_seq;
@@ -92,7 +93,8 @@ struct vl_outbox {
 
 	struct outbox_lane *lanes[VL_OUTBOX_LANES]; /* by number */
 	uint32_t n_lanes;                           /* numbers given so far */
-	struct outbox_lane **by_roster;             /* by the number in the roster; NULL where it has no chain yet */
+	struct outbox_lane *
+		*by_roster; /* by the number in the roster; NULL where it has no chain yet */
 
 	struct vl_txn *known; /* for looking up ids; at rest between rounds */
 	bool ordered;         /* the greatest id that it sees is `greatest` */
@@ -134,10 +136,12 @@ struct vl_outbox {
 };
 
 /* NULL when out of memory or of numbers. `number` may be new or from a row. */
-struct outbox_lane *outbox_add_lane(struct vl_outbox *outbox, struct vl_bytes name, uint32_t number);
+struct outbox_lane *outbox_add_lane(struct vl_outbox *outbox, struct vl_bytes name,
+				    uint32_t number);
 
 /* Begin anew the chains whose heads are damaged, `damaged` of those there are. The others are loaded already. */
-enum vl_err outbox_repair_chains(struct vl_outbox *outbox, struct vl_txn *txn, size_t damaged) VL_CHECKED;
+enum vl_err outbox_repair_chains(struct vl_outbox *outbox, struct vl_txn *txn,
+				 size_t damaged) VL_CHECKED;
 
 /* Where a lane stands, on the disk and so far. */
 void outbox_set_chain(struct outbox_lane *lane, const struct vl_chain *chain);
@@ -151,7 +155,8 @@ void outbox_free_again(struct vl_outbox *outbox);
 struct outbox_lane *outbox_find_lane(const struct vl_outbox *outbox, const char *name);
 
 /* An ack on a lane that nobody gives receipts for frees. */
-void outbox_free_acked(struct vl_outbox *outbox, const char *lane, struct vl_epoch epoch, struct vl_seq seq);
+void outbox_free_acked(struct vl_outbox *outbox, const char *lane, struct vl_epoch epoch,
+		       struct vl_seq seq);
 
 /* A number above `before`, and the hour's where that is later; and one that a clone will not take in the same second. */
 uint64_t outbox_new_epoch(const struct vl_outbox *outbox, uint64_t before);
@@ -164,8 +169,8 @@ size_t outbox_map_size(size_t size);
 void outbox_measure(struct vl_outbox *outbox);
 size_t outbox_footprint(size_t size);
 bool outbox_fits(const struct vl_outbox *outbox, const struct vl_lane *lane, size_t size);
-enum vl_err outbox_refuse_full(const struct vl_outbox *outbox, const struct vl_lane *lane, size_t size,
-			       struct vl_why *why) VL_CHECKED;
+enum vl_err outbox_refuse_full(const struct vl_outbox *outbox, const struct vl_lane *lane,
+			       size_t size, struct vl_why *why) VL_CHECKED;
 
 /* -- outbox_doubt.c: at open, in its transaction -- */
 
@@ -193,7 +198,8 @@ void outbox_resign_again(struct vl_outbox *outbox);
 
 /* The lane has to leave its epochs up to `up_to` behind; the next one begins behind the batch `prev`, and what is kept stays. Within the transaction that
  * frees. */
-void outbox_carry_order(struct vl_outbox *outbox, struct outbox_lane *lane, const struct carry_row *order);
+void outbox_carry_order(struct vl_outbox *outbox, struct outbox_lane *lane,
+			const struct carry_row *order);
 
 /* When a round begins: begin the new epochs that were ordered. */
 void outbox_carry_renew(struct vl_outbox *outbox);
@@ -202,7 +208,8 @@ void outbox_carry_renew(struct vl_outbox *outbox);
 void outbox_carry_some(struct vl_outbox *outbox);
 
 /* The lane's first batch that headquarters has not applied; false where there is none. Within the transaction that frees. */
-bool outbox_unapplied(struct vl_outbox *outbox, const struct outbox_lane *lane, struct vl_outbox_batch *batch);
+bool outbox_unapplied(struct vl_outbox *outbox, const struct outbox_lane *lane,
+		      struct vl_outbox_batch *batch);
 
 /* -- outbox_ids.c: within the transaction that frees -- */
 
@@ -215,8 +222,8 @@ void outbox_ids_carried(struct vl_outbox *outbox, struct outbox_lane *lane);
 /* -- outbox_lost.c: within the transaction that frees; load at open, too -- */
 
 void outbox_lost_load(struct vl_outbox *outbox, struct vl_txn *txn);
-void outbox_put_aside(struct vl_outbox *outbox, const struct outbox_lane *lane, struct vl_epoch epoch,
-		      struct vl_seq seq);
+void outbox_put_aside(struct vl_outbox *outbox, const struct outbox_lane *lane,
+		      struct vl_epoch epoch, struct vl_seq seq);
 
 /* Whether it was in a batch that is given up: its id is as one that never was. */
 bool outbox_lost_event(const struct vl_outbox *outbox, const struct event_row *row);

@@ -43,7 +43,8 @@ static void judge_state(struct vl_outbox_look *look, struct vl_outbox_batch *bat
 	if (look->acked_lane == NULL || strcmp(look->acked_lane, batch->lane) != 0) {
 		row_get_place(look->txn, SENT, batch->lane, &look->sent_epoch, &look->sent_seq);
 		row_get_place(look->txn, ACKED, batch->lane, &look->acked_epoch, &look->acked_seq);
-		row_get_place(look->txn, APPLIED, batch->lane, &look->applied_epoch, &look->applied_seq);
+		row_get_place(look->txn, APPLIED, batch->lane, &look->applied_epoch,
+			      &look->applied_seq);
 		look->acked_lane = batch->lane;
 	}
 	if (!vl_later(batch->epoch, batch->seq, look->applied_epoch, look->applied_seq))
@@ -56,7 +57,8 @@ static void judge_state(struct vl_outbox_look *look, struct vl_outbox_batch *bat
 		batch->state = VL_OUTBOX_STORED;
 }
 
-static bool take(struct vl_outbox_look *look, struct vl_bytes key, struct vl_bytes value, struct vl_outbox_batch *batch)
+static bool take(struct vl_outbox_look *look, struct vl_bytes key, struct vl_bytes value,
+		 struct vl_outbox_batch *batch)
 {
 	bool sound = row_read_batch(key, value, batch);
 
@@ -77,13 +79,14 @@ bool vl_outbox_each(struct vl_outbox_look *look, struct vl_outbox_batch *batch)
 
 	if (look->err != VL_OK)
 		return false;
-	bool more = batch->lane == NULL ? vl_cursor_seek(look->cursor, (struct vl_bytes){0}, &key, &value)
-					: vl_cursor_next(look->cursor, &key, &value);
+	bool more = batch->lane == NULL
+			    ? vl_cursor_seek(look->cursor, (struct vl_bytes){0}, &key, &value)
+			    : vl_cursor_next(look->cursor, &key, &value);
 	return more && take(look, key, value, batch);
 }
 
-bool vl_outbox_next(struct vl_outbox_look *look, const char *lane, struct vl_epoch epoch, struct vl_seq seq,
-		    struct vl_outbox_batch *batch)
+bool vl_outbox_next(struct vl_outbox_look *look, const char *lane, struct vl_epoch epoch,
+		    struct vl_seq seq, struct vl_outbox_batch *batch)
 {
 	struct vl_key from = row_batch_key(lane, epoch, (struct vl_seq){seq.n + 1});
 	struct vl_bytes key, value;
@@ -104,12 +107,14 @@ bool vl_outbox_each_lost(struct vl_outbox_look *look, struct vl_outbox_batch *ba
 	return look->lost != NULL && row_next_lost(look->lost, first, batch, &events);
 }
 
-void vl_outbox_acked(struct vl_outbox_look *look, const char *lane, struct vl_epoch *epoch, struct vl_seq *seq)
+void vl_outbox_acked(struct vl_outbox_look *look, const char *lane, struct vl_epoch *epoch,
+		     struct vl_seq *seq)
 {
 	row_get_place(look->txn, ACKED, lane, epoch, seq);
 }
 
-void vl_outbox_applied(struct vl_outbox_look *look, const char *lane, struct vl_epoch *epoch, struct vl_seq *seq)
+void vl_outbox_applied(struct vl_outbox_look *look, const char *lane, struct vl_epoch *epoch,
+		       struct vl_seq *seq)
 {
 	row_get_place(look->txn, APPLIED, lane, epoch, seq);
 }
@@ -119,8 +124,8 @@ int64_t vl_outbox_position(struct vl_outbox_look *look, const char *topic, int32
 	return row_get_position(look->txn, topic, partition);
 }
 
-void vl_outbox_head(struct vl_outbox_look *look, const char *lane, struct vl_epoch *epoch, struct vl_seq *seq,
-		    struct vl_digest *digest)
+void vl_outbox_head(struct vl_outbox_look *look, const char *lane, struct vl_epoch *epoch,
+		    struct vl_seq *seq, struct vl_digest *digest)
 {
 	struct chain_row row = {0};
 	struct vl_bytes value;
@@ -133,7 +138,8 @@ void vl_outbox_head(struct vl_outbox_look *look, const char *lane, struct vl_epo
 		*digest = row.chain.digest;
 }
 
-void vl_outbox_each_lane(struct vl_outbox_look *look, void (*each)(void *context, const char *lane), void *context)
+void vl_outbox_each_lane(struct vl_outbox_look *look, void (*each)(void *context, const char *lane),
+			 void *context)
 {
 	struct vl_cursor *cursor = vl_cursor_open(look->txn, CHAIN);
 	char name[VL_LANE_NAME_MAX];

@@ -25,7 +25,8 @@ void outbox_lost_load(struct vl_outbox *outbox, struct vl_txn *txn)
 	for (bool more = row_next_lost(cursor, true, &batch, &events); more;
 	     more = row_next_lost(cursor, false, &batch, &events)) {
 		const struct outbox_lane *lane = outbox_find_lane(outbox, batch.lane);
-		struct range range = {lane != NULL ? lane->number : UINT32_MAX, batch.epoch, events};
+		struct range range = {lane != NULL ? lane->number : UINT32_MAX, batch.epoch,
+				      events};
 		vl_buf_put(&outbox->lost_ranges, &range, sizeof(range));
 		outbox->lost++;
 	}
@@ -52,8 +53,8 @@ bool outbox_lost_event(const struct vl_outbox *outbox, const struct event_row *r
 
 /* Which events a damaged batch had, or, where that has rotted too, which it can have had: what is said to be lost and is not comes to
  * headquarters twice, and is one event there. */
-static struct lost_events events_of(struct vl_outbox *outbox, const struct outbox_lane *lane, struct vl_bytes place,
-				    struct vl_bytes raw)
+static struct lost_events events_of(struct vl_outbox *outbox, const struct outbox_lane *lane,
+				    struct vl_bytes place, struct vl_bytes raw)
 {
 	struct vl_bytes prefix = {(const uint8_t *)lane->name, strlen(lane->name) + 1}, key, value;
 	struct vl_outbox_batch own, beside;
@@ -79,8 +80,8 @@ uint64_t vl_outbox_lost(const struct vl_outbox *outbox)
 	return outbox->lost;
 }
 
-void outbox_put_aside(struct vl_outbox *outbox, const struct outbox_lane *lane, struct vl_epoch epoch,
-		      struct vl_seq seq)
+void outbox_put_aside(struct vl_outbox *outbox, const struct outbox_lane *lane,
+		      struct vl_epoch epoch, struct vl_seq seq)
 {
 	struct vl_key key = row_batch_key(lane->name, epoch, seq);
 	struct vl_bytes raw;
@@ -98,8 +99,8 @@ void outbox_put_aside(struct vl_outbox *outbox, const struct outbox_lane *lane, 
 
 /* The digest of the last batch before a place that headquarters has or will be sent; zeros where there never was one, or none is
  * known: then headquarters takes the epoch as one that forgot. */
-static struct vl_digest last_whole(struct vl_outbox *outbox, const struct outbox_lane *lane, struct vl_epoch epoch,
-				   struct vl_seq seq)
+static struct vl_digest last_whole(struct vl_outbox *outbox, const struct outbox_lane *lane,
+				   struct vl_epoch epoch, struct vl_seq seq)
 {
 	struct vl_bytes prefix = {(const uint8_t *)lane->name, strlen(lane->name) + 1}, key, value;
 	struct vl_key place = row_batch_key(lane->name, epoch, seq);
@@ -112,10 +113,12 @@ static struct vl_digest last_whole(struct vl_outbox *outbox, const struct outbox
 	row_get_place(outbox->txn, ACKED, lane->name, &acked_epoch, &acked_seq);
 	struct vl_cursor *cursor = vl_cursor_open(outbox->txn, BATCH);
 	bool more = vl_cursor_seek(cursor, vl_key_done(&place), NULL, NULL);
-	while (more && !found && (more = vl_cursor_prev(cursor, &key, &value)) && vl_key_has_prefix(key, prefix)) {
+	while (more && !found && (more = vl_cursor_prev(cursor, &key, &value)) &&
+	       vl_key_has_prefix(key, prefix)) {
 		/* What Kafka has need not be whole here: its digest is what was signed, where the head is sound. */
 		found = row_read_batch(key, value, &batch) &&
-			(!vl_later(batch.epoch, batch.seq, acked_epoch, acked_seq) || vl_outbox_intact(&batch));
+			(!vl_later(batch.epoch, batch.seq, acked_epoch, acked_seq) ||
+			 vl_outbox_intact(&batch));
 		if (found)
 			digest = batch.digest;
 	}
@@ -126,8 +129,8 @@ static struct vl_digest last_whole(struct vl_outbox *outbox, const struct outbox
 }
 
 /* Found as the sender found it: there, not applied, and not what was stored. */
-static bool is_damaged(struct vl_outbox *outbox, const struct outbox_lane *lane, struct vl_epoch epoch,
-		       struct vl_seq seq)
+static bool is_damaged(struct vl_outbox *outbox, const struct outbox_lane *lane,
+		       struct vl_epoch epoch, struct vl_seq seq)
 {
 	struct vl_key key = row_batch_key(lane->name, epoch, seq);
 	struct vl_outbox_batch batch;
@@ -141,7 +144,8 @@ static bool is_damaged(struct vl_outbox *outbox, const struct outbox_lane *lane,
 	       !(row_read_batch(vl_key_done(&key), raw, &batch) && vl_outbox_intact(&batch));
 }
 
-bool vl_outbox_give_up(struct vl_outbox *outbox, const char *name, struct vl_epoch epoch, struct vl_seq seq)
+bool vl_outbox_give_up(struct vl_outbox *outbox, const char *name, struct vl_epoch epoch,
+		       struct vl_seq seq)
 {
 	struct outbox_lane *lane = outbox_find_lane(outbox, name);
 
@@ -157,6 +161,7 @@ bool vl_outbox_give_up(struct vl_outbox *outbox, const char *name, struct vl_epo
 	}
 	struct vl_digest prev = last_whole(outbox, lane, epoch, seq);
 	outbox_put_aside(outbox, lane, epoch, seq);
-	outbox_carry_order(outbox, lane, &(struct carry_row){lane->committed.epoch, prev, epoch, seq});
+	outbox_carry_order(outbox, lane,
+			   &(struct carry_row){lane->committed.epoch, prev, epoch, seq});
 	return vl_txn_err(outbox->txn) == VL_OK;
 }

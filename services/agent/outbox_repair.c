@@ -9,8 +9,8 @@
  */
 
 /* The numbers that rows of ids have and no chain; the least number above all. */
-static enum vl_err find_orphans(const struct vl_outbox *outbox, struct vl_txn *txn, unsigned *orphans, uint32_t *orphan,
-				uint32_t *beyond)
+static enum vl_err find_orphans(const struct vl_outbox *outbox, struct vl_txn *txn,
+				unsigned *orphans, uint32_t *orphan, uint32_t *beyond)
 {
 	bool used[VL_OUTBOX_LANES] = {false};
 	struct event_row row;
@@ -42,20 +42,23 @@ static enum vl_err find_orphans(const struct vl_outbox *outbox, struct vl_txn *t
 static bool newest_batch(struct vl_txn *txn, const char *lane, struct vl_outbox_batch *newest)
 {
 	struct vl_bytes prefix = {(const uint8_t *)lane, strlen(lane) + 1}, key, value;
-	struct vl_key beyond = row_batch_key(lane, (struct vl_epoch){UINT64_MAX}, (struct vl_seq){UINT64_MAX});
+	struct vl_key beyond =
+		row_batch_key(lane, (struct vl_epoch){UINT64_MAX}, (struct vl_seq){UINT64_MAX});
 	struct vl_cursor *cursor = vl_cursor_open(txn, BATCH);
 	bool found = false;
 
-	bool more = vl_cursor_seek(cursor, vl_key_done(&beyond), &key, &value) ? vl_cursor_prev(cursor, &key, &value)
-									       : vl_cursor_last(cursor, &key, &value);
-	for (; more && !found && vl_key_has_prefix(key, prefix); more = vl_cursor_prev(cursor, &key, &value))
+	bool more = vl_cursor_seek(cursor, vl_key_done(&beyond), &key, &value)
+			    ? vl_cursor_prev(cursor, &key, &value)
+			    : vl_cursor_last(cursor, &key, &value);
+	for (; more && !found && vl_key_has_prefix(key, prefix);
+	     more = vl_cursor_prev(cursor, &key, &value))
 		found = row_read_batch(key, value, newest) && vl_outbox_intact(newest);
 	vl_cursor_close(cursor);
 	return found;
 }
 
-static enum vl_err begin_anew(struct vl_outbox *outbox, struct vl_txn *txn, const struct vl_lane *known,
-			      uint32_t number)
+static enum vl_err begin_anew(struct vl_outbox *outbox, struct vl_txn *txn,
+			      const struct vl_lane *known, uint32_t number)
 {
 	struct outbox_lane *lane = outbox_add_lane(outbox, vl_bytes_of(known->name), number);
 	struct vl_outbox_batch newest;
@@ -84,7 +87,8 @@ enum vl_err outbox_repair_chains(struct vl_outbox *outbox, struct vl_txn *txn, s
 
 	for (size_t i = 0; i < vl_n_lanes && err == VL_OK; i++) {
 		if (outbox->by_roster[i] != NULL ||
-		    vl_txn_find(txn, CHAIN, vl_bytes_of(vl_lanes[i].name), NULL) == VL_ERR_NOT_FOUND)
+		    vl_txn_find(txn, CHAIN, vl_bytes_of(vl_lanes[i].name), NULL) ==
+			    VL_ERR_NOT_FOUND)
 			continue;
 		bool certain = damaged == 1 && orphans == 1;
 		err = begin_anew(outbox, txn, &vl_lanes[i], certain ? orphan : beyond++);

@@ -23,12 +23,14 @@ void outbox_resign_order(struct vl_txn *txn)
 
 static bool wanted(const struct vl_outbox *outbox, const struct vl_outbox_batch *batch)
 {
-	return memcmp(batch->key.bytes, outbox->key.bytes, sizeof(outbox->key.bytes)) != 0 && vl_outbox_intact(batch);
+	return memcmp(batch->key.bytes, outbox->key.bytes, sizeof(outbox->key.bytes)) != 0 &&
+	       vl_outbox_intact(batch);
 }
 
 static void resign(struct vl_outbox *outbox, struct vl_txn *txn, struct vl_outbox_batch *batch)
 {
-	enum vl_err err = vl_sign(outbox->options.signer, batch->domain, &batch->digest, &batch->signature);
+	enum vl_err err =
+		vl_sign(outbox->options.signer, batch->domain, &batch->digest, &batch->signature);
 
 	vl_buf_reset(&outbox->scratch);
 	vl_buf_put(&outbox->scratch, batch->lane, strlen(batch->lane) + 1);
@@ -47,7 +49,8 @@ static void resign(struct vl_outbox *outbox, struct vl_txn *txn, struct vl_outbo
 }
 
 /* Sign anew behind the key `at`, which moves on. False where there is no more. */
-static bool resign_some(struct vl_outbox *outbox, struct vl_txn *txn, struct vl_key *at, size_t room)
+static bool resign_some(struct vl_outbox *outbox, struct vl_txn *txn, struct vl_key *at,
+			size_t room)
 {
 
 	while (room > 0 && vl_txn_err(txn) == VL_OK) {
@@ -102,7 +105,8 @@ bool outbox_resign_due(const struct vl_outbox *outbox)
 {
 	const struct vl_store_use *use = &outbox->use;
 
-	return outbox->resigning && use->used + use->pinned + outbox->added + SMALL_ROOM < use->room;
+	return outbox->resigning &&
+	       use->used + use->pinned + outbox->added + SMALL_ROOM < use->room;
 }
 
 void outbox_resign_some(struct vl_outbox *outbox)

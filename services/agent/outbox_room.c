@@ -11,7 +11,9 @@
 #define MEASURE_BYTES ((size_t)4 << 20) /* accepted since it was last measured */
 #define RESERVE_LEAST ((size_t)16 << 20)
 #define RESERVE_SHARE 16
-#define PIECES ((size_t)8 << 20) /* of the reserve, at least: what is freed lies in pieces, and one may be too small */
+#define PIECES     \
+	((size_t)8 \
+	 << 20) /* of the reserve, at least: what is freed lies in pieces, and one may be too small */
 #define REAP_MS 60000
 
 size_t outbox_map_size(size_t size)
@@ -52,7 +54,8 @@ static size_t in_use(const struct vl_outbox *outbox)
  * keeps for them what they read. */
 void outbox_measure(struct vl_outbox *outbox)
 {
-	size_t room = outbox->use.room < outbox->options.size ? outbox->use.room : outbox->options.size;
+	size_t room =
+		outbox->use.room < outbox->options.size ? outbox->use.room : outbox->options.size;
 	bool little = in_use(outbox) > room / 10 * 8 || room < VL_OUTBOX_SIZE_MIN * 2;
 
 	if (outbox->measured && outbox->added <= MEASURE_BYTES && !little)
@@ -83,26 +86,31 @@ static bool pinned_by(const struct vl_outbox *outbox, size_t least, char text[20
 	if (outbox->use.pinned == 0 || outbox->use.pinned < least)
 		return false;
 	(void)snprintf(text, 200,
-		       "process %ld has been reading it since before %zu kB of it were freed, and keeps them from use; "
+		       "process %ld has been reading it since before %zu kB of it were freed, and "
+		       "keeps them from use; "
 		       "end that process",
 		       outbox->use.reader.pid, outbox->use.pinned >> 10);
 	return true;
 }
 
-enum vl_err outbox_refuse_full(const struct vl_outbox *outbox, const struct vl_lane *lane, size_t size,
-			       struct vl_why *why)
+enum vl_err outbox_refuse_full(const struct vl_outbox *outbox, const struct vl_lane *lane,
+			       size_t size, struct vl_why *why)
 {
-	size_t room, most = limit(outbox, lane->precedence, &room), needs = in_use(outbox) + outbox_footprint(size);
+	size_t room, most = limit(outbox, lane->precedence, &room),
+		     needs = in_use(outbox) + outbox_footprint(size);
 	size_t percent = room > 0 ? in_use(outbox) * 100 / room : 100;
-	const char *next = room < outbox->options.size ? "make room on its disk" : "give [outbox] size more";
+	const char *next =
+		room < outbox->options.size ? "make room on its disk" : "give [outbox] size more";
 	char reader[200];
 
 	if (pinned_by(outbox, needs > most ? needs - most : 1, reader))
-		return vl_fail(why, VL_ERR_FULL, "the outbox is %zu %% full and takes no %s event now: %s", percent,
+		return vl_fail(why, VL_ERR_FULL,
+			       "the outbox is %zu %% full and takes no %s event now: %s", percent,
 			       vl_precedence_name(lane->precedence), reader);
-	return vl_fail(why, VL_ERR_FULL,
-		       "the outbox is %zu %% full and takes no %s event now; send it again later, or %s", percent,
-		       vl_precedence_name(lane->precedence), next);
+	return vl_fail(
+		why, VL_ERR_FULL,
+		"the outbox is %zu %% full and takes no %s event now; send it again later, or %s",
+		percent, vl_precedence_name(lane->precedence), next);
 }
 
 void vl_outbox_explain_full(struct vl_outbox *outbox, struct vl_why *why)
@@ -116,7 +124,8 @@ void vl_outbox_explain_full(struct vl_outbox *outbox, struct vl_why *why)
 	else if (outbox->use.room < outbox_map_size(outbox->options.size))
 		(void)vl_fail(why, VL_ERR_FULL, "the outbox's disk has no room left");
 	else
-		(void)vl_fail(why, VL_ERR_FULL, "the outbox has no room left; give [outbox] size more");
+		(void)vl_fail(why, VL_ERR_FULL,
+			      "the outbox has no room left; give [outbox] size more");
 }
 
 bool vl_outbox_tend(struct vl_outbox *outbox, int64_t now_ms, struct vl_outbox_reader *held)
@@ -128,7 +137,8 @@ bool vl_outbox_tend(struct vl_outbox *outbox, int64_t now_ms, struct vl_outbox_r
 	outbox->tend_at = now_ms + REAP_MS;
 	vl_store_reap_readers(outbox->store);
 	bool old = vl_store_oldest_reader(outbox->store, &reader);
-	bool same = old && reader.pid == outbox->reader.pid && reader.snapshot == outbox->reader.snapshot;
+	bool same = old && reader.pid == outbox->reader.pid &&
+		    reader.snapshot == outbox->reader.snapshot;
 	if (!same) {
 		outbox->reader = old ? reader : (struct vl_store_reader){0};
 		outbox->reader_since = now_ms;
@@ -140,6 +150,7 @@ bool vl_outbox_tend(struct vl_outbox *outbox, int64_t now_ms, struct vl_outbox_r
 	outbox->reader_told = true;
 	vl_store_use(outbox->store, &outbox->use);
 	outbox->added = outbox->flying != NULL ? outbox->flying->added : 0;
-	*held = (struct vl_outbox_reader){reader.pid, (now_ms - outbox->reader_since) / 1000, outbox->use.pinned};
+	*held = (struct vl_outbox_reader){reader.pid, (now_ms - outbox->reader_since) / 1000,
+					  outbox->use.pinned};
 	return true;
 }

@@ -10,8 +10,8 @@
 
 /* -- storing: on the caller's thread or the writer's, touching nothing but the round and the store -- */
 
-static void put_batch(const struct vl_outbox *outbox, struct vl_txn *txn, const struct outbox_round *round,
-		      const struct outbox_closed *closed)
+static void put_batch(const struct vl_outbox *outbox, struct vl_txn *txn,
+		      const struct outbox_round *round, const struct outbox_closed *closed)
 {
 	struct vl_outbox_batch batch = {
 		.lane = closed->lane->name,
@@ -33,7 +33,8 @@ static void put_batch(const struct vl_outbox *outbox, struct vl_txn *txn, const 
 }
 
 /* Each was looked for before it was accepted: one that is there was lost with its batch. */
-static void put_again(const struct vl_outbox *outbox, struct vl_txn *txn, struct vl_bytes key, struct vl_bytes row)
+static void put_again(const struct vl_outbox *outbox, struct vl_txn *txn, struct vl_bytes key,
+		      struct vl_bytes row)
 {
 	if (outbox->lost == 0)
 		vl_txn_fail(txn, VL_ERR_BUG);
@@ -53,7 +54,8 @@ static void put_ids(const struct vl_outbox *outbox, struct vl_txn *txn, const st
 		vl_txn_fail(txn, VL_ERR_NOMEM);
 	for (size_t i = 0; i < ids->count && vl_txn_err(txn) == VL_OK; i++) {
 		const struct vl_event_id *id = &places[i].id;
-		struct vl_bytes key = {id->bytes, sizeof(id->bytes)}, row = {places[i].row, VL_IDS_ROW};
+		struct vl_bytes key = {id->bytes, sizeof(id->bytes)},
+				row = {places[i].row, VL_IDS_ROW};
 		if (ordered && vl_event_id_compare(id, &greatest) > 0)
 			vl_cursor_append(cursor, key, row);
 		else if (!vl_cursor_insert(cursor, key, row))
@@ -77,7 +79,8 @@ static void put_end(struct vl_txn *txn, const struct outbox_lane *lane, struct o
 }
 
 /* `txn` is the one that frees, or NULL. */
-static enum vl_err store(struct vl_outbox *outbox, struct outbox_round *round, struct vl_txn *txn, struct vl_why *why)
+static enum vl_err store(struct vl_outbox *outbox, struct outbox_round *round, struct vl_txn *txn,
+			 struct vl_why *why)
 {
 	if (txn == NULL)
 		txn = vl_txn_begin(outbox->store, true, why);
@@ -185,7 +188,8 @@ void outbox_round_drop(struct vl_outbox *outbox, struct outbox_round *round)
 }
 
 /* Back to what is on the disk. The oldest round first, as the sealer gives back in order. */
-static void roll_back(struct vl_outbox *outbox, struct outbox_round *older, struct outbox_round *newer)
+static void roll_back(struct vl_outbox *outbox, struct outbox_round *older,
+		      struct outbox_round *newer)
 {
 	if (older != NULL)
 		outbox_round_drop(outbox, older);

@@ -3,7 +3,8 @@
 #include <sodium.h>
 #include <string.h>
 
-const char *const vl_outbox_dbs[] = {"meta", "chain", "batch", "event", "acked", "applied", "inbox", "sent", NULL};
+const char *const vl_outbox_dbs[] = {"meta",    "chain", "batch", "event", "acked",
+				     "applied", "inbox", "sent",  NULL};
 
 /* A cursor over a row of fixed size; the sizes are the callers'. */
 static uint8_t *pack_u32(uint8_t *at, uint32_t n)
@@ -97,7 +98,8 @@ static void head_sum(struct vl_bytes key, const uint8_t *row, uint8_t sum[HEAD_S
 void row_put_batch(struct vl_txn *txn, const struct vl_outbox_batch *batch)
 {
 	struct vl_key key = row_batch_key(batch->lane, batch->epoch, batch->seq);
-	uint8_t *row = vl_txn_reserve(txn, BATCH, vl_key_done(&key), VL_BATCH_ROW_HEAD + batch->value.size);
+	uint8_t *row = vl_txn_reserve(txn, BATCH, vl_key_done(&key),
+				      VL_BATCH_ROW_HEAD + batch->value.size);
 	uint8_t *at = row;
 
 	if (at == NULL)
@@ -146,7 +148,8 @@ bool row_read_batch(struct vl_bytes key, struct vl_bytes value, struct vl_outbox
 	if (memcmp(value.data + VL_BATCH_ROW_HEAD - HEAD_SUM, sum, HEAD_SUM) != 0)
 		return false;
 	read_batch_head(value.data, batch);
-	batch->value = (struct vl_bytes){value.data + VL_BATCH_ROW_HEAD, value.size - VL_BATCH_ROW_HEAD};
+	batch->value =
+		(struct vl_bytes){value.data + VL_BATCH_ROW_HEAD, value.size - VL_BATCH_ROW_HEAD};
 	return true;
 }
 
@@ -161,7 +164,8 @@ bool row_read_event(struct vl_bytes value, struct event_row *row)
 {
 	if (value.size != VL_EVENT_ROW && value.size != VL_EVENT_ROW_BEFORE)
 		return false;
-	const uint8_t *at = unpack_u64(unpack_u64(unpack_u32(value.data, &row->number), &row->epoch.n), &row->event.n);
+	const uint8_t *at = unpack_u64(
+		unpack_u64(unpack_u32(value.data, &row->number), &row->epoch.n), &row->event.n);
 	row->has_gist = value.size == VL_EVENT_ROW;
 	if (row->has_gist)
 		(void)unpack_u64(at, &row->gist);
@@ -181,7 +185,8 @@ bool row_greatest_id(struct vl_txn *txn, struct vl_event_id *id)
 #define PLACE_ROW ((size_t)16)
 #define APPLIED_ROW ((size_t)48)
 
-void row_put_place(struct vl_txn *txn, unsigned db, const char *lane, struct vl_epoch epoch, struct vl_seq seq)
+void row_put_place(struct vl_txn *txn, unsigned db, const char *lane, struct vl_epoch epoch,
+		   struct vl_seq seq)
 {
 	uint8_t bytes[PLACE_ROW];
 
@@ -202,13 +207,15 @@ bool row_get_applied_digest(struct vl_txn *txn, const char *lane, struct vl_dige
 {
 	struct vl_bytes value;
 
-	if (vl_txn_find(txn, APPLIED, vl_bytes_of(lane), &value) != VL_OK || value.size != APPLIED_ROW)
+	if (vl_txn_find(txn, APPLIED, vl_bytes_of(lane), &value) != VL_OK ||
+	    value.size != APPLIED_ROW)
 		return false;
 	(void)unpack_bytes(value.data + PLACE_ROW, digest->bytes, sizeof(digest->bytes));
 	return true;
 }
 
-void row_get_place(struct vl_txn *txn, unsigned db, const char *lane, struct vl_epoch *epoch, struct vl_seq *seq)
+void row_get_place(struct vl_txn *txn, unsigned db, const char *lane, struct vl_epoch *epoch,
+		   struct vl_seq *seq)
 {
 	struct vl_bytes value;
 
@@ -219,7 +226,8 @@ void row_get_place(struct vl_txn *txn, unsigned db, const char *lane, struct vl_
 		(void)unpack_u64(unpack_u64(value.data, &epoch->n), &seq->n);
 }
 
-void row_raise_place(struct vl_txn *txn, unsigned db, const char *lane, struct vl_epoch epoch, struct vl_seq seq)
+void row_raise_place(struct vl_txn *txn, unsigned db, const char *lane, struct vl_epoch epoch,
+		     struct vl_seq seq)
 {
 	struct vl_epoch old_epoch;
 	struct vl_seq old_seq;
@@ -265,7 +273,8 @@ struct carry_row row_get_carry(struct vl_txn *txn, const char *lane)
 	if (!vl_txn_get(txn, META, vl_key_done(&key), &value) ||
 	    (value.size != CARRY_ROW && value.size != OLD_CARRY_ROW))
 		return row;
-	const uint8_t *at = unpack_bytes(unpack_u64(value.data, &row.up_to.n), row.prev.bytes, sizeof(row.prev.bytes));
+	const uint8_t *at = unpack_bytes(unpack_u64(value.data, &row.up_to.n), row.prev.bytes,
+					 sizeof(row.prev.bytes));
 	if (value.size == CARRY_ROW)
 		(void)unpack_u64(unpack_u64(at, &row.kept_epoch.n), &row.kept_seq.n);
 	return row;
@@ -275,8 +284,8 @@ struct carry_row row_get_carry(struct vl_txn *txn, const char *lane)
 #define LOST_SIZE ((size_t)5)
 #define LOST_HEAD ((size_t)24)
 
-void row_put_lost(struct vl_txn *txn, struct vl_bytes batch_key, struct vl_time when, struct lost_events events,
-		  struct vl_bytes raw)
+void row_put_lost(struct vl_txn *txn, struct vl_bytes batch_key, struct vl_time when,
+		  struct lost_events events, struct vl_bytes raw)
 {
 	struct vl_key key;
 	struct vl_buf value = {0};
@@ -304,16 +313,19 @@ struct vl_cursor *row_open_lost(struct vl_txn *txn)
 	return cursor;
 }
 
-bool row_next_lost(struct vl_cursor *cursor, bool first, struct vl_outbox_batch *batch, struct lost_events *events)
+bool row_next_lost(struct vl_cursor *cursor, bool first, struct vl_outbox_batch *batch,
+		   struct lost_events *events)
 {
 	static const struct vl_bytes prefix = {(const uint8_t *)LOST, LOST_SIZE};
 	struct vl_bytes key, value;
 
-	if (!(first ? vl_cursor_seek(cursor, prefix, &key, &value) : vl_cursor_next(cursor, &key, &value)) ||
+	if (!(first ? vl_cursor_seek(cursor, prefix, &key, &value)
+		    : vl_cursor_next(cursor, &key, &value)) ||
 	    !vl_key_has_prefix(key, prefix) || value.size < LOST_HEAD)
 		return false;
 	uint64_t seconds;
-	(void)unpack_u64(unpack_u64(unpack_u64(value.data, &seconds), &events->first), &events->end);
+	(void)unpack_u64(unpack_u64(unpack_u64(value.data, &seconds), &events->first),
+			 &events->end);
 	struct vl_bytes raw = {value.data + LOST_HEAD, value.size - LOST_HEAD};
 	struct vl_bytes place = {key.data + LOST_SIZE, key.size - LOST_SIZE};
 	/* Its head may be sound still, and say how many events it had. */

@@ -94,8 +94,10 @@ bool row_read_batch(struct vl_bytes key, struct vl_bytes value, struct vl_outbox
 
 /* How far a lane is ACKED or APPLIED. Zeros where there is no row or it is damaged: what is not known to be acked is sent again, and
  * what is not known to be applied waits for the next receipt. */
-void row_put_place(struct vl_txn *txn, unsigned db, const char *lane, struct vl_epoch epoch, struct vl_seq seq);
-void row_get_place(struct vl_txn *txn, unsigned db, const char *lane, struct vl_epoch *epoch, struct vl_seq *seq);
+void row_put_place(struct vl_txn *txn, unsigned db, const char *lane, struct vl_epoch epoch,
+		   struct vl_seq seq);
+void row_get_place(struct vl_txn *txn, unsigned db, const char *lane, struct vl_epoch *epoch,
+		   struct vl_seq *seq);
 
 /* The digest of the last batch that is applied; false where it is not known. */
 void row_put_applied(struct vl_txn *txn, const char *lane, struct vl_epoch epoch, struct vl_seq seq,
@@ -106,15 +108,17 @@ bool row_get_applied_digest(struct vl_txn *txn, const char *lane, struct vl_dige
 struct lost_events {
 	uint64_t first, end;
 };
-void row_put_lost(struct vl_txn *txn, struct vl_bytes batch_key, struct vl_time when, struct lost_events events,
-		  struct vl_bytes raw);
+void row_put_lost(struct vl_txn *txn, struct vl_bytes batch_key, struct vl_time when,
+		  struct lost_events events, struct vl_bytes raw);
 
 /* Walk them: the first, and the next one. `batch` has lane, epoch and seq, and as value the bytes that are kept. */
 struct vl_cursor *row_open_lost(struct vl_txn *txn);
-bool row_next_lost(struct vl_cursor *cursor, bool first, struct vl_outbox_batch *batch, struct lost_events *events);
+bool row_next_lost(struct vl_cursor *cursor, bool first, struct vl_outbox_batch *batch,
+		   struct lost_events *events);
 
 /* As put, where that is later than what there is. */
-void row_raise_place(struct vl_txn *txn, unsigned db, const char *lane, struct vl_epoch epoch, struct vl_seq seq);
+void row_raise_place(struct vl_txn *txn, unsigned db, const char *lane, struct vl_epoch epoch,
+		     struct vl_seq seq);
 
 /* put: an `up_to` of 0 deletes the row; get: zeros where there is none. */
 void row_put_carry(struct vl_txn *txn, const char *lane, const struct carry_row *row);

@@ -53,7 +53,8 @@ enum vl_err vl_pipe_send_record(int fd, struct vl_bytes record, size_t *at)
 		packet[0] = size == left ? VL_PIPE_RECORD : VL_PIPE_PART;
 		memcpy(packet + 1, record.data + *at, size);
 		if (send(fd, packet, 1 + size, MSG_NOSIGNAL) < 0)
-			return errno == EAGAIN || errno == ENOBUFS || errno == EINTR ? VL_ERR_BUSY : VL_ERR_GONE;
+			return errno == EAGAIN || errno == ENOBUFS || errno == EINTR ? VL_ERR_BUSY
+										     : VL_ERR_GONE;
 		*at += size;
 	} while (*at < record.size);
 	return VL_OK;
@@ -69,10 +70,11 @@ static bool decode(const uint8_t *packet, size_t size, struct vl_pipe_message *m
 	message->to.n = vl_get_be64(packet + 17);
 	message->lane = vl_roster_find((const char *)packet + HEAD, size - HEAD);
 	message->kind = packet[0];
-	return message->kind == VL_PIPE_COMMITTED || message->kind == VL_PIPE_STOP || message->kind == VL_PIPE_LINE ||
-	       message->kind == VL_PIPE_CLOCK || message->kind == VL_PIPE_ALIVE ||
-	       ((message->kind == VL_PIPE_ACKED || message->kind == VL_PIPE_DAMAGED || message->kind == VL_PIPE_SENT ||
-		 message->kind == VL_PIPE_RESEND) &&
+	return message->kind == VL_PIPE_COMMITTED || message->kind == VL_PIPE_STOP ||
+	       message->kind == VL_PIPE_LINE || message->kind == VL_PIPE_CLOCK ||
+	       message->kind == VL_PIPE_ALIVE ||
+	       ((message->kind == VL_PIPE_ACKED || message->kind == VL_PIPE_DAMAGED ||
+		 message->kind == VL_PIPE_SENT || message->kind == VL_PIPE_RESEND) &&
 		message->lane != NULL);
 }
 

@@ -16,12 +16,12 @@ enum vl_pipe_kind {
 	VL_PIPE_ACKED,         /* link: Kafka has all of `lane` up to (epoch, seq) */
 	VL_PIPE_RECORD,        /* link: a whole record (relay.h) */
 	VL_PIPE_PART,          /* inside: more of a record follows */
-	VL_PIPE_RESEND,        /* keeper: send again from (epoch, seq) of `lane` up to `to`; 0: and all that follows */
-	VL_PIPE_CLOCK,         /* link: how far the broker's clock is ahead of ours */
-	VL_PIPE_SENT,          /* link: a Kafka that answered was given all of `lane` up to (epoch, seq) */
-	VL_PIPE_LINE,          /* link: the line carries `rate` bytes a second */
-	VL_PIPE_DAMAGED,       /* link: the batch (epoch, seq) of `lane` is to be sent and is damaged */
-	VL_PIPE_ALIVE,         /* link: it goes round */
+	VL_PIPE_RESEND, /* keeper: send again from (epoch, seq) of `lane` up to `to`; 0: and all that follows */
+	VL_PIPE_CLOCK, /* link: how far the broker's clock is ahead of ours */
+	VL_PIPE_SENT,  /* link: a Kafka that answered was given all of `lane` up to (epoch, seq) */
+	VL_PIPE_LINE,  /* link: the line carries `rate` bytes a second */
+	VL_PIPE_DAMAGED, /* link: the batch (epoch, seq) of `lane` is to be sent and is damaged */
+	VL_PIPE_ALIVE,   /* link: it goes round */
 };
 
 struct vl_pipe_message {
@@ -46,6 +46,7 @@ enum vl_err vl_pipe_send_record(int fd, struct vl_bytes record, size_t *at) VL_C
 /* ok, END where there is nothing more for now, GONE where there is no other end. A message of no known kind is passed over.
  * With RECORD, `record` has its bytes until the next call, and keeps what has come of one in between; NULL takes none. One
  * that is longer than VL_RELAY_MAX is passed over. */
-enum vl_err vl_pipe_receive(int fd, struct vl_pipe_message *message, struct vl_buf *record) VL_CHECKED;
+enum vl_err vl_pipe_receive(int fd, struct vl_pipe_message *message,
+			    struct vl_buf *record) VL_CHECKED;
 
 #endif

@@ -65,7 +65,8 @@ void vl_pulse_clock(struct vl_pulse *pulse, int64_t ahead_ms)
 	pulse->clock_known = true;
 }
 
-static void put_heads(struct vl_pulse *pulse, struct vl_outbox_look *look, Valise__Pulse__V1__Pulse *message)
+static void put_heads(struct vl_pulse *pulse, struct vl_outbox_look *look,
+		      Valise__Pulse__V1__Pulse *message)
 {
 	message->heads = pulse->list;
 	for (size_t i = 0; i < vl_n_lanes; i++) {
@@ -89,12 +90,14 @@ static void put_heads(struct vl_pulse *pulse, struct vl_outbox_look *look, Valis
 	}
 }
 
-static void put_waiting(struct vl_outbox_look *look, struct vl_time now, Valise__Pulse__V1__Pulse *message)
+static void put_waiting(struct vl_outbox_look *look, struct vl_time now,
+			Valise__Pulse__V1__Pulse *message)
 {
 	message->waiting_batches = vl_outbox_count(look);
 	for (size_t i = 0; i < vl_roster_count(); i++) {
 		struct vl_outbox_batch batch;
-		if (!vl_outbox_next(look, vl_roster_lane(i)->name, (struct vl_epoch){0}, (struct vl_seq){0}, &batch))
+		if (!vl_outbox_next(look, vl_roster_lane(i)->name, (struct vl_epoch){0},
+				    (struct vl_seq){0}, &batch))
 			continue;
 		int64_t age = now.seconds - batch.stored_at.seconds;
 		if (age > 0 && (uint64_t)age > message->oldest_seconds)
@@ -102,7 +105,8 @@ static void put_waiting(struct vl_outbox_look *look, struct vl_time now, Valise_
 	}
 }
 
-static void say(struct vl_pulse *pulse, struct vl_outbox_look *look, const char *mission, struct vl_buf *event)
+static void say(struct vl_pulse *pulse, struct vl_outbox_look *look, const char *mission,
+		struct vl_buf *event)
 {
 	struct vl_time now = vl_clock_now(pulse->options.clock);
 	Valise__Pulse__V1__Pulse message = VALISE__PULSE__V1__PULSE__INIT;
@@ -118,7 +122,8 @@ static void say(struct vl_pulse *pulse, struct vl_outbox_look *look, const char 
 	vl_event_pack(event, mission, "agent", now, &message.base);
 }
 
-bool vl_pulse_make(struct vl_pulse *pulse, struct vl_outbox *outbox, int64_t now_ms, struct vl_buf *event)
+bool vl_pulse_make(struct vl_pulse *pulse, struct vl_outbox *outbox, int64_t now_ms,
+		   struct vl_buf *event)
 {
 	struct vl_outbox_batch before;
 
@@ -128,7 +133,8 @@ bool vl_pulse_make(struct vl_pulse *pulse, struct vl_outbox *outbox, int64_t now
 	struct vl_outbox_look *look = vl_outbox_look(outbox, NULL);
 	if (look == NULL)
 		return false;
-	bool waits = vl_outbox_next(look, VL_PULSE_LANE, (struct vl_epoch){0}, (struct vl_seq){0}, &before);
+	bool waits = vl_outbox_next(look, VL_PULSE_LANE, (struct vl_epoch){0}, (struct vl_seq){0},
+				    &before);
 	if (!waits)
 		say(pulse, look, vl_outbox_mission(outbox), event);
 	bool good = !waits && vl_outbox_look_err(look) == VL_OK && !vl_buf_failed(event);

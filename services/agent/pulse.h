@@ -13,8 +13,9 @@ struct vl_pulse;
 
 /* The clock and the text stay the caller's. */
 struct vl_pulse_options {
-	uint64_t every;               /* seconds; 0: never */
-	const struct vl_clock *clock; /* for what a pulse says; when it is due the caller's milliseconds tell */
+	uint64_t every; /* seconds; 0: never */
+	const struct vl_clock
+		*clock; /* for what a pulse says; when it is due the caller's milliseconds tell */
 	const char *version;
 };
 
@@ -33,6 +34,7 @@ void vl_pulse_clock(struct vl_pulse *pulse, int64_t ahead_ms);
 
 /* Where a pulse is due: append it to `event` as a serialised Event, for vl_outbox_accept_pulse. False where it is not, where the one
  * before is still in the outbox, or where the outbox cannot be read; the next one is due after another interval. */
-bool vl_pulse_make(struct vl_pulse *pulse, struct vl_outbox *outbox, int64_t now_ms, struct vl_buf *event);
+bool vl_pulse_make(struct vl_pulse *pulse, struct vl_outbox *outbox, int64_t now_ms,
+		   struct vl_buf *event);
 
 #endif

@@ -11,7 +11,8 @@ void vl_down_topic(enum vl_down down, const char *mission, char topic[VL_LANE_NA
 	const char *lane = down == VL_DOWN_RECEIPTS ? VL_RECEIPT_LANE : VL_DIRECTIVE_LANE;
 	bool addressed = down != VL_DOWN_ORDERS;
 
-	(void)snprintf(topic, VL_LANE_NAME_MAX, "%s%s%s", lane, addressed ? "." : "", addressed ? mission : "");
+	(void)snprintf(topic, VL_LANE_NAME_MAX, "%s%s%s", lane, addressed ? "." : "",
+		       addressed ? mission : "");
 }
 
 static void put(struct vl_buf *buf, uint32_t field, struct vl_bytes bytes)
@@ -80,8 +81,10 @@ enum vl_err vl_relay_unpack(struct vl_bytes bytes, struct vl_record *record)
 
 	*record = (struct vl_record){.partition = -1, .offset = -1};
 	while (good && vl_wire_next(&wire, &field))
-		good = field.type == VL_WIRE_BYTES ? take_bytes(record, &field) : take_number(record, &field);
-	return good && !wire.failed && record->topic.data != NULL && record->partition >= 0 && record->offset >= 0
+		good = field.type == VL_WIRE_BYTES ? take_bytes(record, &field)
+						   : take_number(record, &field);
+	return good && !wire.failed && record->topic.data != NULL && record->partition >= 0 &&
+			       record->offset >= 0
 		       ? VL_OK
 		       : VL_ERR_MALFORMED;
 }

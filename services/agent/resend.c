@@ -1,7 +1,7 @@
 #include "agent/resend.h"
 
-bool vl_resend_due(struct vl_resend *resend, struct vl_place acked, struct vl_place applied, int64_t first_ms,
-		   int64_t now_ms)
+bool vl_resend_due(struct vl_resend *resend, struct vl_place acked, struct vl_place applied,
+		   int64_t first_ms, int64_t now_ms)
 {
 	if (!vl_place_later(acked, applied)) {
 		*resend = (struct vl_resend){.applied = applied};

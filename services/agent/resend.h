@@ -21,8 +21,8 @@ struct vl_resend {
 
 /* True where the lane should now be sent again from `applied` on. Call it now and then; `now_ms` is above 0. Say so once it is
  * done: until then it stays due, and the wait is what it was. */
-bool vl_resend_due(struct vl_resend *resend, struct vl_place acked, struct vl_place applied, int64_t first_ms,
-		   int64_t now_ms);
+bool vl_resend_due(struct vl_resend *resend, struct vl_place acked, struct vl_place applied,
+		   int64_t first_ms, int64_t now_ms);
 void vl_resend_done(struct vl_resend *resend, int64_t now_ms);
 
 /* How soon headquarters' wish for a lane is granted again. */

@@ -36,7 +36,8 @@ size_t vl_roster_number(const struct vl_lane *lane)
 {
 	if (lane >= vl_lanes && lane < vl_lanes + vl_n_lanes)
 		return (size_t)(lane - vl_lanes);
-	return ((const struct met *)(const void *)((const char *)lane - offsetof(struct met, lane)))->number;
+	return ((const struct met *)(const void *)((const char *)lane - offsetof(struct met, lane)))
+		->number;
 }
 
 const struct vl_lane *vl_roster_find(const char *name, size_t length)
@@ -57,7 +58,8 @@ static const struct vl_lane *add(const struct vl_lane *of, const char *name, siz
 	if (one == NULL)
 		return NULL;
 	memcpy(one->name, name, length);
-	one->lane = (struct vl_lane){one->name, of->precedence, of->compacted, true, true, of->headquarters};
+	one->lane = (struct vl_lane){one->name, of->precedence, of->compacted,
+				     true,      true,           of->headquarters};
 	one->number = vl_n_lanes + n_met;
 	HASH_ADD_KEYPTR(hh, by_name, one->name, (unsigned)length, one);
 	if (one->hh.tbl == NULL) {
@@ -79,7 +81,8 @@ const struct vl_lane *vl_roster_meet(const char *name, size_t length)
 const struct vl_lane *vl_roster_address(const struct vl_lane *lane, struct vl_bytes mission)
 {
 	char name[VL_LANE_NAME_MAX];
-	int size = snprintf(name, sizeof(name), "%s.%.*s", lane->name, (int)mission.size, (const char *)mission.data);
+	int size = snprintf(name, sizeof(name), "%s.%.*s", lane->name, (int)mission.size,
+			    (const char *)mission.data);
 
 	return size > 0 && (size_t)size < sizeof(name) ? vl_roster_meet(name, (size_t)size) : NULL;
 }

@@ -14,7 +14,8 @@
 #define YIELD_MS 5000
 #define FRESH_MS 10000             /* a batch this young is read from memory, not from the disk */
 #define RECORD_EXTRA ((size_t)512) /* key and headers of one record, at most */
-#define SLOW_LINE 4000             /* bytes a second; the slowest that is reckoned with while nothing is known */
+#define SLOW_LINE \
+	4000 /* bytes a second; the slowest that is reckoned with while nothing is known */
 
 /*
  * What a class is for, unless the configuration says otherwise. librdkafka 2.0.2 waits for a request's answer by asking all the
@@ -53,7 +54,8 @@ struct vl_sender {
 	const struct vl_sender *first; /* may be NULL */
 	struct vl_flight *flight;
 	struct vl_producer *producer; /* NULL while backing off */
-	struct vl_conf_pair *pairs;   /* the class's first, so that the configuration has the last word */
+	struct vl_conf_pair
+		*pairs; /* the class's first, so that the configuration has the last word */
 	size_t n_pairs;
 	const char **lanes; /* of the class */
 	size_t n_lanes;
@@ -81,16 +83,19 @@ static void trouble(struct vl_sender *sender, enum vl_err err, const struct vl_w
 	if (sender->told == err)
 		return;
 	sender->told = err;
-	vl_log_warning("cannot send to Kafka: %s; the outbox keeps everything, trying on", vl_why_text(why, err));
+	vl_log_warning("cannot send to Kafka: %s; the outbox keeps everything, trying on",
+		       vl_why_text(why, err));
 }
 
-static void lane_trouble(struct vl_sender *sender, size_t lane, enum vl_err err, const struct vl_why *why)
+static void lane_trouble(struct vl_sender *sender, size_t lane, enum vl_err err,
+			 const struct vl_why *why)
 {
 	if (sender->told_of[lane] == err)
 		return;
 	sender->told_of[lane] = err;
-	vl_log_error("cannot send on lane '%s': %s; the outbox keeps it, trying on, other lanes go on",
-		     vl_roster_lane(lane)->name, vl_why_text(why, err));
+	vl_log_error(
+		"cannot send on lane '%s': %s; the outbox keeps it, trying on, other lanes go on",
+		vl_roster_lane(lane)->name, vl_why_text(why, err));
 }
 
 static void all_well(struct vl_sender *sender, size_t lane)
@@ -108,19 +113,22 @@ static void all_well(struct vl_sender *sender, size_t lane)
 /* It is the record or its lane that is wrong, not the connection. */
 static bool is_refusal(enum vl_err err)
 {
-	return err == VL_ERR_PERMISSION || err == VL_ERR_CORRUPT || vl_err_class(err) == VL_CLASS_REJECT;
+	return err == VL_ERR_PERMISSION || err == VL_ERR_CORRUPT ||
+	       vl_err_class(err) == VL_CLASS_REJECT;
 }
 
 static void explain_refusal(size_t lane, enum vl_err err, struct vl_why *why)
 {
 	if (err == VL_ERR_NOT_FOUND && lane >= vl_n_lanes)
 		(void)vl_fail(why, err,
-			      "Kafka has no such topic, as the mission was enrolled since; make it: valise topic apply "
+			      "Kafka has no such topic, as the mission was enrolled since; make "
+			      "it: valise topic apply "
 			      "--keys DIR brokers/topics.yaml");
 	else if (err == VL_ERR_NOT_FOUND)
 		(void)vl_fail(why, err, "Kafka has no such topic; make it: valise topic apply");
 	else if (err == VL_ERR_PERMISSION)
-		(void)vl_fail(why, err, "Kafka does not let this agent write to that topic; grant it");
+		(void)vl_fail(why, err,
+			      "Kafka does not let this agent write to that topic; grant it");
 }
 
 static void note_clock(struct vl_sender *sender)
@@ -133,7 +141,8 @@ static void note_clock(struct vl_sender *sender)
 	sender->clock_known |= appended >= 0;
 }
 
-static void on_acked(void *context, uint64_t tag, enum vl_err err, int32_t partition, int64_t offset)
+static void on_acked(void *context, uint64_t tag, enum vl_err err, int32_t partition,
+		     int64_t offset)
 {
 	struct vl_sender *sender = context;
 	int64_t now = vl_monotonic_ms();
@@ -156,7 +165,8 @@ static void on_acked(void *context, uint64_t tag, enum vl_err err, int32_t parti
 
 /* -- the producer -- */
 
-struct vl_sender *vl_sender_open(const struct vl_agent_config *config, struct vl_flight *flight, enum vl_class class)
+struct vl_sender *vl_sender_open(const struct vl_agent_config *config, struct vl_flight *flight,
+				 enum vl_class class)
 {
 	struct vl_sender *sender = calloc(1, sizeof(*sender));
 
@@ -237,7 +247,8 @@ static void check_stall(struct vl_sender *sender, uint64_t line, int64_t now)
 	size_t bytes = vl_flight_age(sender->flight, sender->class, now, &oldest);
 	uint64_t needs = (uint64_t)bytes * 2000 / (line > SLOW_LINE ? line : SLOW_LINE);
 
-	if (bytes > 0 && oldest > classes[sender->class].stall_ms + (int64_t)needs && sender->broken == VL_OK) {
+	if (bytes > 0 && oldest > classes[sender->class].stall_ms + (int64_t)needs &&
+	    sender->broken == VL_OK) {
 		sender->broken = VL_ERR_TIMEOUT;
 		trouble(sender, VL_ERR_TIMEOUT, NULL);
 	}
@@ -267,8 +278,9 @@ static void serve_producer(struct vl_sender *sender, uint64_t line, int64_t now)
 /* -- sending -- */
 
 /* What comes down has one partition a topic. Should somebody have made more, its readers still read the first. */
-static enum vl_err send_batch(struct vl_sender *sender, const char *mission, const struct vl_outbox_batch *batch,
-			      size_t lane, size_t tag, struct vl_why *why)
+static enum vl_err send_batch(struct vl_sender *sender, const char *mission,
+			      const struct vl_outbox_batch *batch, size_t lane, size_t tag,
+			      struct vl_why *why)
 {
 	int32_t partition = vl_roster_lane(lane)->addressed ? 0 : VL_PARTITION_OF_KEY;
 	const char *type = vl_domain_content_type(batch->domain);
@@ -279,8 +291,9 @@ static enum vl_err send_batch(struct vl_sender *sender, const char *mission, con
 		{vl_bytes_of("content-type"), vl_bytes_of(type)},
 		{vl_bytes_of(VL_SIG_HEADER), vl_bytes_of(sig)},
 	};
-	return vl_producer_send_to(sender->producer, batch->lane, partition, vl_bytes_of(mission), batch->value,
-				   headers, sizeof(headers) / sizeof(headers[0]), tag, why);
+	return vl_producer_send_to(sender->producer, batch->lane, partition, vl_bytes_of(mission),
+				   batch->value, headers, sizeof(headers) / sizeof(headers[0]), tag,
+				   why);
 }
 
 /* Bytes that have been to the disk and back are looked at; what was stored a moment ago, while this link ran, is still in memory, and
@@ -288,14 +301,16 @@ static enum vl_err send_batch(struct vl_sender *sender, const char *mission, con
 static bool looks_right(const struct vl_sender *sender, const struct vl_outbox_batch *batch)
 {
 	int64_t stored = vl_time_ms(batch->stored_at);
-	int64_t age = stored >= sender->since ? vl_time_ms(vl_clock_now(&vl_clock_system)) - stored : -1;
+	int64_t age =
+		stored >= sender->since ? vl_time_ms(vl_clock_now(&vl_clock_system)) - stored : -1;
 
-	return batch->state != VL_OUTBOX_DAMAGED && ((age >= 0 && age < FRESH_MS) || vl_outbox_intact(batch));
+	return batch->state != VL_OUTBOX_DAMAGED &&
+	       ((age >= 0 && age < FRESH_MS) || vl_outbox_intact(batch));
 }
 
 /* Send the next batch of a lane. False where nothing more can be sent in this round. */
-static bool send_next(struct vl_sender *sender, const char *mission, struct vl_outbox_look *look, size_t lane,
-		      int64_t now)
+static bool send_next(struct vl_sender *sender, const char *mission, struct vl_outbox_look *look,
+		      size_t lane, int64_t now)
 {
 	struct vl_place after = vl_flight_sent_to(sender->flight, lane);
 	struct vl_outbox_batch batch = {0};
@@ -317,9 +332,11 @@ static bool send_next(struct vl_sender *sender, const char *mission, struct vl_o
 		return true;
 	}
 	/* Noted before it is sent, as its ack may come from within. */
-	size_t tag = vl_flight_sent(sender->flight, lane, (struct vl_place){batch.epoch, batch.seq}, bytes, now);
-	enum vl_err err =
-		vl_failpoint("link.send") ? VL_ERR_GONE : send_batch(sender, mission, &batch, lane, tag, &why);
+	size_t tag = vl_flight_sent(sender->flight, lane, (struct vl_place){batch.epoch, batch.seq},
+				    bytes, now);
+	enum vl_err err = vl_failpoint("link.send")
+				  ? VL_ERR_GONE
+				  : send_batch(sender, mission, &batch, lane, tag, &why);
 	(void)vl_failpoint("link.after-send");
 	if (err == VL_OK)
 		return true;
@@ -334,7 +351,8 @@ static bool send_next(struct vl_sender *sender, const char *mission, struct vl_o
 }
 
 /* Fill the window. The outbox is looked at for only as long as that takes. */
-static enum vl_err pump(struct vl_sender *sender, struct vl_outbox *outbox, int64_t now, struct vl_why *why)
+static enum vl_err pump(struct vl_sender *sender, struct vl_outbox *outbox, int64_t now,
+			struct vl_why *why)
 {
 	const char *mission = vl_outbox_mission(outbox);
 	size_t lane;
@@ -344,11 +362,13 @@ static enum vl_err pump(struct vl_sender *sender, struct vl_outbox *outbox, int6
 	struct vl_outbox_look *look = vl_outbox_look(outbox, why);
 	if (look == NULL)
 		return VL_ERR_IO;
-	while (vl_flight_next(sender->flight, sender->class, now, &lane) && send_next(sender, mission, look, lane, now))
+	while (vl_flight_next(sender->flight, sender->class, now, &lane) &&
+	       send_next(sender, mission, look, lane, now))
 		;
 	enum vl_err err = vl_outbox_look_err(look);
 	vl_outbox_look_end(look);
-	return err == VL_OK ? VL_OK : vl_fail(why, err, "the outbox cannot be read: %s", vl_err_text(err));
+	return err == VL_OK ? VL_OK
+			    : vl_fail(why, err, "the outbox cannot be read: %s", vl_err_text(err));
 }
 
 void vl_sender_yield_to(struct vl_sender *sender, const struct vl_sender *first)
@@ -359,11 +379,12 @@ void vl_sender_yield_to(struct vl_sender *sender, const struct vl_sender *first)
 /* Each finds by itself that the line is back; whoever is first must not fill it with all that waits. */
 static bool yields(const struct vl_sender *sender, int64_t now)
 {
-	return sender->first != NULL && sender->first->told != VL_OK && now - sender->well_since < YIELD_MS;
+	return sender->first != NULL && sender->first->told != VL_OK &&
+	       now - sender->well_since < YIELD_MS;
 }
 
-enum vl_err vl_sender_serve(struct vl_sender *sender, struct vl_outbox *outbox, uint64_t line, int64_t now,
-			    struct vl_why *why)
+enum vl_err vl_sender_serve(struct vl_sender *sender, struct vl_outbox *outbox, uint64_t line,
+			    int64_t now, struct vl_why *why)
 {
 	enum vl_err err = VL_OK;
 

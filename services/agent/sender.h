@@ -15,7 +15,8 @@ struct vl_sender;
 
 /* Configuration and flight stay the caller's, and must outlive the sender. It begins without a producer. NULL when out of
  * memory. */
-struct vl_sender *vl_sender_open(const struct vl_agent_config *config, struct vl_flight *flight, enum vl_class class);
+struct vl_sender *vl_sender_open(const struct vl_agent_config *config, struct vl_flight *flight,
+				 enum vl_class class);
 
 /* Wait up to `timeout_ms` for what is in flight. NULL is fine. */
 void vl_sender_close(struct vl_sender *sender, int timeout_ms);
@@ -26,8 +27,8 @@ void vl_sender_yield_to(struct vl_sender *sender, const struct vl_sender *first)
 
 /* Hear acks, replace a producer that is broken, and send what the window lets; `line` is what the line carries in bytes a second, 0
  * where that is not known. Not ok only where a new process may help. */
-enum vl_err vl_sender_serve(struct vl_sender *sender, struct vl_outbox *outbox, uint64_t line, int64_t now,
-			    struct vl_why *why) VL_CHECKED;
+enum vl_err vl_sender_serve(struct vl_sender *sender, struct vl_outbox *outbox, uint64_t line,
+			    int64_t now, struct vl_why *why) VL_CHECKED;
 
 /* Whether Kafka has acked something on the present connections, and nothing has gone wrong since. */
 bool vl_sender_heard(const struct vl_sender *sender);

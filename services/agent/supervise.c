@@ -104,11 +104,11 @@ void vl_child_forget_pipe(struct vl_child *child)
 static void log_end(const struct vl_child *child, int status)
 {
 	if (WIFSIGNALED(status))
-		vl_log_error("the link died of signal %d; a new one starts in %lld s", WTERMSIG(status),
-			     (long long)child->again_ms / 1000);
+		vl_log_error("the link died of signal %d; a new one starts in %lld s",
+			     WTERMSIG(status), (long long)child->again_ms / 1000);
 	else
-		vl_log_error("the link ended with status %d; a new one starts in %lld s", WEXITSTATUS(status),
-			     (long long)child->again_ms / 1000);
+		vl_log_error("the link ended with status %d; a new one starts in %lld s",
+			     WEXITSTATUS(status), (long long)child->again_ms / 1000);
 }
 
 bool vl_child_reap(struct vl_child *child, int64_t now_ms)
@@ -150,7 +150,8 @@ void vl_child_watch(struct vl_child *child, uint64_t heard, int64_t now_ms)
 	child->heard = heard;
 	if (child->silent < VL_CHILD_BEATS)
 		return;
-	vl_log_error("the link has said nothing for %d s: it is ended", VL_CHILD_BEATS * VL_CHILD_BEAT_MS / 1000);
+	vl_log_error("the link has said nothing for %d s: it is ended",
+		     VL_CHILD_BEATS * VL_CHILD_BEAT_MS / 1000);
 	(void)kill(child->pid, SIGKILL);
 	child->silent = 0;
 }

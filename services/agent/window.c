@@ -47,7 +47,8 @@ void vl_window_acked(struct vl_window *window, size_t bytes, int64_t after_ms)
 
 void vl_window_age(struct vl_window *window, int64_t oldest_ms, int64_t now_ms)
 {
-	if (window->known || oldest_ms <= VL_WINDOW_SLOW_MS || now_ms - window->shrunk_ms < VL_WINDOW_SLOW_MS)
+	if (window->known || oldest_ms <= VL_WINDOW_SLOW_MS ||
+	    now_ms - window->shrunk_ms < VL_WINDOW_SLOW_MS)
 		return;
 	window->size = window->size / 2 > VL_WINDOW_MIN ? window->size / 2 : VL_WINDOW_MIN;
 	window->quick = 0;

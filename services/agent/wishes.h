@@ -13,7 +13,7 @@
 #include "agent/resend.h"
 
 /* A RESEND from the keeper; `asked` has one for each of vl_lanes. True where something is sent again. `now_ms` is above 0. */
-bool vl_wishes_take(struct vl_resend_asked *asked, struct vl_outbox *outbox, struct vl_flight *flight,
-		    const struct vl_pipe_message *resend, int64_t now_ms);
+bool vl_wishes_take(struct vl_resend_asked *asked, struct vl_outbox *outbox,
+		    struct vl_flight *flight, const struct vl_pipe_message *resend, int64_t now_ms);
 
 #endif

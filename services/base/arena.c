@@ -64,7 +64,8 @@ void *vl_arena_alloc(struct vl_arena *arena, size_t size)
 	if (fits) {
 		size = (size + align - 1) / align * align;
 		fits = (arena->limit == 0 || size <= arena->limit - arena->in_use) &&
-		       ((arena->newest != NULL && arena->newest->room - arena->newest->used >= size) ||
+		       ((arena->newest != NULL &&
+			 arena->newest->room - arena->newest->used >= size) ||
 			add_chunk(arena, size));
 	}
 	if (!fits) {

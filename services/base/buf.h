@@ -25,7 +25,8 @@ static inline struct vl_bytes vl_bytes_of(const char *text)
 /* Whether they are that text, and nothing more. */
 static inline bool vl_bytes_are(struct vl_bytes bytes, const char *text)
 {
-	return bytes.size == strlen(text) && (bytes.size == 0 || memcmp(bytes.data, text, bytes.size) == 0);
+	return bytes.size == strlen(text) &&
+	       (bytes.size == 0 || memcmp(bytes.data, text, bytes.size) == 0);
 }
 
 /* Start with {0}; release with vl_buf_free. `data` moves when it grows. */
@@ -43,7 +44,8 @@ void vl_buf_reset(struct vl_buf *buf);
 void vl_buf_put(struct vl_buf *buf, const void *bytes, size_t count);
 void vl_buf_put_byte(struct vl_buf *buf, uint8_t byte);
 void vl_buf_put_text(struct vl_buf *buf, const char *text);
-void vl_buf_printf(struct vl_buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void vl_buf_printf(struct vl_buf *buf, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /* Room for `count` bytes at the end, already counted in; NULL when out of memory. */
 uint8_t *vl_buf_add(struct vl_buf *buf, size_t count);

@@ -40,7 +40,8 @@ int64_t vl_time_ms(struct vl_time t)
 struct vl_time vl_time_from_ms(int64_t ms)
 {
 	int64_t seconds = ms / 1000 - (ms % 1000 < 0);
-	return (struct vl_time){.seconds = seconds, .nanos = (int32_t)(ms - seconds * 1000) * 1000000};
+	return (struct vl_time){.seconds = seconds,
+				.nanos = (int32_t)(ms - seconds * 1000) * 1000000};
 }
 
 /* Days since 1970-01-01 of a proleptic Gregorian date (H. Hinnant, "chrono-compatible low-level date algorithms"). */
@@ -74,8 +75,8 @@ const char *vl_time_format(struct vl_time t, char text[VL_TIME_TEXT])
 	int64_t year;
 	unsigned month, day;
 	civil_from_days(days, &year, &month, &day);
-	int n = snprintf(text, VL_TIME_TEXT, "%04d-%02u-%02uT%02u:%02u:%02u", (int)year, month, day, rest / 3600,
-			 rest / 60 % 60, rest % 60);
+	int n = snprintf(text, VL_TIME_TEXT, "%04d-%02u-%02uT%02u:%02u:%02u", (int)year, month, day,
+			 rest / 3600, rest / 60 % 60, rest % 60);
 	unsigned nanos = (unsigned)t.nanos;
 	if (nanos % 1000 != 0)
 		n += snprintf(text + n, VL_TIME_TEXT - (size_t)n, ".%09u", nanos);
@@ -171,7 +172,8 @@ bool vl_time_parse(const char *text, size_t length, struct vl_time *t)
 	if (c.failed || c.at != c.end || year < 1 || month < 1 || month > 12 || day < 1 ||
 	    day > month_days(year, month) || hour > 23 || minute > 59 || second > 59)
 		return false;
-	t->seconds = days_from_civil(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - offset;
+	t->seconds = days_from_civil(year, month, day) * 86400 + hour * 3600 + minute * 60 +
+		     second - offset;
 	t->nanos = nanos;
 	return true;
 }

@@ -59,7 +59,8 @@ static bool parse_number(const char *text, bool size, uint64_t *number)
 	return *end == '\0';
 }
 
-static bool store(struct vl_conf *conf, const struct vl_conf_key *key, void *values, const char *value)
+static bool store(struct vl_conf *conf, const struct vl_conf_key *key, void *values,
+		  const char *value)
 {
 	void *at = (char *)values + key->offset;
 	switch (key->type) {
@@ -83,7 +84,8 @@ static bool store(struct vl_conf *conf, const struct vl_conf_key *key, void *val
 	return false;
 }
 
-static bool pass_through(struct vl_conf *conf, const char *section, const char *key, const char *value)
+static bool pass_through(struct vl_conf *conf, const char *section, const char *key,
+			 const char *value)
 {
 	if (conf->n_pairs == MAX_PAIRS)
 		return false;
@@ -98,10 +100,10 @@ static bool pass_through(struct vl_conf *conf, const char *section, const char *
 static enum vl_err refuse_repeat(const struct vl_ini_item *item, int before, struct vl_why *why)
 {
 	if (before == 0)
-		return vl_fail(why, VL_ERR_CONFIG, "line %d: [%s] %s is given twice", item->line, item->section,
-			       item->key);
-	return vl_fail(why, VL_ERR_CONFIG, "line %d: [%s] %s is given twice, also in line %d", item->line,
-		       item->section, item->key, before);
+		return vl_fail(why, VL_ERR_CONFIG, "line %d: [%s] %s is given twice", item->line,
+			       item->section, item->key);
+	return vl_fail(why, VL_ERR_CONFIG, "line %d: [%s] %s is given twice, also in line %d",
+		       item->line, item->section, item->key, before);
 }
 
 static enum vl_err take_pair(struct reading *r, const struct vl_ini_item *item, struct vl_why *why)
@@ -111,17 +113,18 @@ static enum vl_err take_pair(struct reading *r, const struct vl_ini_item *item, 
 		    strcmp(r->conf->pairs[i].pair.key, item->key) == 0)
 			return refuse_repeat(item, 0, why);
 	if (r->conf->n_pairs == MAX_PAIRS)
-		return vl_fail(why, VL_ERR_CONFIG, "line %d: more than %d keys in [%s]", item->line, MAX_PAIRS,
-			       item->section);
+		return vl_fail(why, VL_ERR_CONFIG, "line %d: more than %d keys in [%s]", item->line,
+			       MAX_PAIRS, item->section);
 	return pass_through(r->conf, item->section, item->key, item->value) ? VL_OK : VL_ERR_NOMEM;
 }
 
-static enum vl_err refuse_value(const struct vl_ini_item *item, const struct vl_conf_key *key, struct vl_why *why)
+static enum vl_err refuse_value(const struct vl_ini_item *item, const struct vl_conf_key *key,
+				struct vl_why *why)
 {
 	bool sized = key->type == VL_CONF_SIZE, counted = key->type == VL_CONF_COUNT;
 
-	return vl_fail(why, VL_ERR_CONFIG, "line %d: [%s] %s: '%.40s' does not fit: %s%s", item->line, item->section,
-		       item->key, item->value, key->help,
+	return vl_fail(why, VL_ERR_CONFIG, "line %d: [%s] %s: '%.40s' does not fit: %s%s",
+		       item->line, item->section, item->key, item->value, key->help,
 		       sized     ? "; a size is written 4096, 64k, 16M or 8G"
 		       : counted ? "; a whole number, and a comment in a line of its own"
 				 : "");
@@ -131,7 +134,8 @@ static bool is_quoted(const char *value)
 {
 	size_t length = strlen(value);
 
-	return length >= 2 && (value[0] == '"' || value[0] == '\'') && value[length - 1] == value[0];
+	return length >= 2 && (value[0] == '"' || value[0] == '\'') &&
+	       value[length - 1] == value[0];
 }
 
 static enum vl_err take_item(void *context, const struct vl_ini_item *item, struct vl_why *why)
@@ -150,11 +154,14 @@ static enum vl_err take_item(void *context, const struct vl_ini_item *item, stru
 			return refuse_repeat(item, r->seen[i], why);
 		r->seen[i] = item->line;
 		if (is_quoted(item->value))
-			return vl_fail(why, VL_ERR_CONFIG, "line %d: [%s] %s: write the value without quotes",
+			return vl_fail(why, VL_ERR_CONFIG,
+				       "line %d: [%s] %s: write the value without quotes",
 				       item->line, item->section, item->key);
-		return store(r->conf, key, r->values, item->value) ? VL_OK : refuse_value(item, key, why);
+		return store(r->conf, key, r->values, item->value) ? VL_OK
+								   : refuse_value(item, key, why);
 	}
-	return vl_fail(why, VL_ERR_CONFIG, "line %d: [%s] has no key '%.60s'; --help lists the keys there are",
+	return vl_fail(why, VL_ERR_CONFIG,
+		       "line %d: [%s] has no key '%.60s'; --help lists the keys there are",
 		       item->line, item->section, item->key);
 }
 
@@ -165,15 +172,16 @@ static enum vl_err fill_in(struct reading *r, struct vl_why *why)
 		if (r->seen[i] != 0 || key->type == VL_CONF_ANY)
 			continue;
 		if (key->initial == NULL)
-			return vl_fail(why, VL_ERR_CONFIG, "[%s] %s is missing: %s", key->section, key->key, key->help);
+			return vl_fail(why, VL_ERR_CONFIG, "[%s] %s is missing: %s", key->section,
+				       key->key, key->help);
 		if (!store(r->conf, key, r->values, key->initial))
 			return VL_ERR_NOMEM;
 	}
 	return VL_OK;
 }
 
-enum vl_err vl_conf_open(const char *path, const struct vl_conf_key *keys, void *values, struct vl_conf **conf,
-			 struct vl_why *why)
+enum vl_err vl_conf_open(const char *path, const struct vl_conf_key *keys, void *values,
+			 struct vl_conf **conf, struct vl_why *why)
 {
 	struct reading r = {.keys = keys, .values = values};
 
@@ -205,7 +213,8 @@ void vl_conf_close(struct vl_conf *conf)
 	free(conf);
 }
 
-size_t vl_conf_pairs(const struct vl_conf *conf, const char *section, const struct vl_conf_pair **pairs)
+size_t vl_conf_pairs(const struct vl_conf *conf, const char *section,
+		     const struct vl_conf_pair **pairs)
 {
 	struct vl_conf_pair *found = ((struct vl_conf *)conf)->found;
 	size_t count = 0;
@@ -228,7 +237,9 @@ void vl_conf_print_help(const struct vl_conf_key *keys)
 		if (keys->type == VL_CONF_ANY)
 			printf("# %s\n", keys->help);
 		else
-			printf("# %s%s\n%s%s = %s\n", keys->help, keys->initial == NULL ? " (required)" : "",
-			       keys->initial == NULL ? "" : "#", keys->key, keys->initial != NULL ? keys->initial : "");
+			printf("# %s%s\n%s%s = %s\n", keys->help,
+			       keys->initial == NULL ? " (required)" : "",
+			       keys->initial == NULL ? "" : "#", keys->key,
+			       keys->initial != NULL ? keys->initial : "");
 	}
 }

@@ -25,7 +25,8 @@ struct vl_conf_key {
 	const char *section, *key;
 	enum vl_conf_type type;
 	size_t offset;
-	const char *initial; /* the value where the file gives none; NULL where the key is required */
+	const char
+		*initial; /* the value where the file gives none; NULL where the key is required */
 	const char *help;
 };
 
@@ -37,12 +38,13 @@ struct vl_conf_pair {
 struct vl_conf;
 
 /* Read `path` into `*values` after `keys` (which ends with a NULL key). Texts belong to the returned conf. */
-enum vl_err vl_conf_open(const char *path, const struct vl_conf_key *keys, void *values, struct vl_conf **conf,
-			 struct vl_why *why) VL_CHECKED;
+enum vl_err vl_conf_open(const char *path, const struct vl_conf_key *keys, void *values,
+			 struct vl_conf **conf, struct vl_why *why) VL_CHECKED;
 void vl_conf_close(struct vl_conf *conf);
 
 /* The pairs of a passed-through section, in the file's order. */
-size_t vl_conf_pairs(const struct vl_conf *conf, const char *section, const struct vl_conf_pair **pairs);
+size_t vl_conf_pairs(const struct vl_conf *conf, const char *section,
+		     const struct vl_conf_pair **pairs);
 
 /* Print every key with its help and initial value to stdout, as a file to start from. */
 void vl_conf_print_help(const struct vl_conf_key *keys);

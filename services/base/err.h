@@ -80,7 +80,8 @@ const char *vl_err_text(enum vl_err err);
 const char *vl_err_name(enum vl_err err);
 
 /* Write the words into `why` (which may be NULL) and return `err`, so that one line both explains and returns. */
-enum vl_err vl_fail(struct vl_why *why, enum vl_err err, const char *format, ...) __attribute__((format(printf, 3, 4)));
+enum vl_err vl_fail(struct vl_why *why, enum vl_err err, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
 /* What to print: the words of `why` where there are any, else the error's own text. */
 const char *vl_why_text(const struct vl_why *why, enum vl_err err);

@@ -24,7 +24,8 @@ static void read_environment(void)
 	const char *text = getenv("VALISE_FAILPOINT");
 
 	wanted.when = 1;
-	if (text != NULL && sscanf(text, "%47[^:]:%15[^:]:%u", wanted.name, wanted.how, &wanted.when) < 2)
+	if (text != NULL &&
+	    sscanf(text, "%47[^:]:%15[^:]:%u", wanted.name, wanted.how, &wanted.when) < 2)
 		wanted.name[0] = '\0';
 }
 

@@ -44,7 +44,8 @@ static enum vl_err next_line(struct reader *r)
 	ssize_t length = getline(&r->text, &r->room, r->file);
 
 	if (length < 0)
-		return feof(r->file) ? VL_ERR_END : vl_fail(r->why, VL_ERR_CONFIG, "%s", strerror(errno));
+		return feof(r->file) ? VL_ERR_END
+				     : vl_fail(r->why, VL_ERR_CONFIG, "%s", strerror(errno));
 	r->line++;
 	if ((size_t)length > VL_INI_LINE_MAX)
 		return refuse(r, "is longer than 64 kB");
@@ -70,7 +71,8 @@ static enum vl_err take_section(struct reader *r, char *text)
 }
 
 /* A list that ends with a comma goes on below. `pending` says that `value` holds a setting of an earlier line. */
-static enum vl_err take_setting(struct reader *r, char *text, struct vl_buf *value, char key[256], bool *pending)
+static enum vl_err take_setting(struct reader *r, char *text, struct vl_buf *value, char key[256],
+				bool *pending)
 {
 	char *end = strpbrk(text, "=:");
 
@@ -136,7 +138,8 @@ enum vl_err vl_ini_read(const char *path, vl_ini_take *take, void *context, stru
 
 	r.file = fopen(path, "re");
 	if (r.file == NULL)
-		return vl_fail(why, errno == EACCES ? VL_ERR_PERMISSION : VL_ERR_CONFIG, "%s", strerror(errno));
+		return vl_fail(why, errno == EACCES ? VL_ERR_PERMISSION : VL_ERR_CONFIG, "%s",
+			       strerror(errno));
 	enum vl_err err = read_all(&r, &value);
 	(void)fclose(r.file);
 	free(r.text);

@@ -27,6 +27,7 @@ typedef enum vl_err vl_ini_take(void *context, const struct vl_ini_item *item, s
 
 /* Read a file. CONFIG where a line is none of the above, with its number; PERMISSION where the file
  * may not be read; else what `take` returned. */
-enum vl_err vl_ini_read(const char *path, vl_ini_take *take, void *context, struct vl_why *why) VL_CHECKED;
+enum vl_err vl_ini_read(const char *path, vl_ini_take *take, void *context,
+			struct vl_why *why) VL_CHECKED;
 
 #endif

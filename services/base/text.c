@@ -91,15 +91,20 @@ bool vl_uuid_parse(const char *text, size_t length, uint8_t bytes[16])
 static size_t sequence(const uint8_t *s, size_t left)
 {
 	uint8_t lead = s[0];
-	size_t length = lead < 0x80 ? 1 : lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : lead < 0xf5 ? 4 : 0;
+	size_t length = lead < 0x80   ? 1
+			: lead < 0xc2 ? 0
+			: lead < 0xe0 ? 2
+			: lead < 0xf0 ? 3
+			: lead < 0xf5 ? 4
+				      : 0;
 
 	if (lead == 0 || length > left)
 		return 0;
 	for (size_t i = 1; i < length; i++)
 		if ((s[i] & 0xc0) != 0x80)
 			return 0;
-	if ((lead == 0xe0 && s[1] < 0xa0) || (lead == 0xed && s[1] > 0x9f) || (lead == 0xf0 && s[1] < 0x90) ||
-	    (lead == 0xf4 && s[1] > 0x8f))
+	if ((lead == 0xe0 && s[1] < 0xa0) || (lead == 0xed && s[1] > 0x9f) ||
+	    (lead == 0xf0 && s[1] < 0x90) || (lead == 0xf4 && s[1] > 0x8f))
 		return 0;
 	return length;
 }
@@ -143,9 +148,10 @@ bool vl_character_unsafe(uint32_t c)
 	static const struct {
 		uint32_t from, to;
 	} spans[] = {
-		{0x0000, 0x001f}, {0x007f, 0x009f},   {0x061c, 0x061c},       {0x180e, 0x180e}, {0x200b, 0x200b},
-		{0x200e, 0x200f}, {0x2028, 0x202e},   {0x2060, 0x206f},       {0xfeff, 0xfeff}, {0xfff9, 0xfffb},
-		{0xfffe, 0xffff}, {0xe0000, 0xe007f}, {0x110000, UINT32_MAX},
+		{0x0000, 0x001f},       {0x007f, 0x009f}, {0x061c, 0x061c}, {0x180e, 0x180e},
+		{0x200b, 0x200b},       {0x200e, 0x200f}, {0x2028, 0x202e}, {0x2060, 0x206f},
+		{0xfeff, 0xfeff},       {0xfff9, 0xfffb}, {0xfffe, 0xffff}, {0xe0000, 0xe007f},
+		{0x110000, UINT32_MAX},
 	};
 
 	for (size_t i = 0; i < sizeof(spans) / sizeof(spans[0]); i++)

@@ -18,7 +18,8 @@ static bool is_plain(struct vl_bytes text)
 /* The next character; 0 bytes long where there is none that is UTF-8. A NUL is a control. */
 static size_t next(struct vl_bytes text, size_t at, utf8proc_int32_t *c)
 {
-	utf8proc_ssize_t length = utf8proc_iterate(text.data + at, (utf8proc_ssize_t)(text.size - at), c);
+	utf8proc_ssize_t length =
+		utf8proc_iterate(text.data + at, (utf8proc_ssize_t)(text.size - at), c);
 
 	return length > 0 ? (size_t)length : 0;
 }
@@ -46,8 +47,8 @@ static enum vl_name_flaw flaw_of(utf8proc_int32_t c, bool end)
 static size_t composed_until(struct vl_bytes text)
 {
 	utf8proc_uint8_t *composed = NULL;
-	utf8proc_ssize_t size =
-		utf8proc_map(text.data, (utf8proc_ssize_t)text.size, &composed, UTF8PROC_STABLE | UTF8PROC_COMPOSE);
+	utf8proc_ssize_t size = utf8proc_map(text.data, (utf8proc_ssize_t)text.size, &composed,
+					     UTF8PROC_STABLE | UTF8PROC_COMPOSE);
 	size_t at = 0;
 
 	while (size >= 0 && at < text.size && at < (size_t)size && text.data[at] == composed[at])
@@ -73,7 +74,8 @@ enum vl_name_flaw vl_name_check(struct vl_bytes text, size_t *at)
 		return VL_NAME_GOOD;
 	for (size_t i = 0; i < text.size && flaw == VL_NAME_GOOD; i += length) {
 		length = next(text, i, &c);
-		flaw = length == 0 ? VL_NAME_NOT_UTF8 : flaw_of(c, i == 0 || i + length == text.size);
+		flaw = length == 0 ? VL_NAME_NOT_UTF8
+				   : flaw_of(c, i == 0 || i + length == text.size);
 		where = i;
 	}
 	if (flaw == VL_NAME_GOOD && (where = composed_until(text)) < text.size)
@@ -124,7 +126,8 @@ void vl_name_put(struct vl_buf *out, struct vl_bytes text)
 		length = next(text, i, &c);
 		bool mark = length > 0 && utf8proc_get_property(c)->combining_class != 0;
 		/* A mark behind one that is escaped must not join what is written for it. */
-		good = length > 0 && flaw_of(c, i == 0 || i + length == text.size) == VL_NAME_GOOD &&
+		good = length > 0 &&
+		       flaw_of(c, i == 0 || i + length == text.size) == VL_NAME_GOOD &&
 		       !in_pieces(text, letter, i + length) && (good || !mark);
 		if (length == 0) {
 			vl_buf_printf(out, "\\x%02x", text.data[i]);

@@ -18,7 +18,7 @@ enum vl_name_flaw {
 	VL_NAME_GOOD,
 	VL_NAME_NOT_UTF8,
 	VL_NAME_CONTROL, /* a control character or a line break */
-	VL_NAME_HIDDEN,  /* a format character: a change of direction, a joiner, anything that shows nothing */
+	VL_NAME_HIDDEN, /* a format character: a change of direction, a joiner, anything that shows nothing */
 	VL_NAME_BLANK,   /* a blank at an end, or another one than U+0020 */
 	VL_NAME_NOT_NFC, /* a letter in pieces, or one that is written otherwise in NFC */
 };

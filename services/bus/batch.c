@@ -33,7 +33,8 @@ struct vl_digest vl_batch_digest(struct vl_bytes value)
 {
 	struct vl_digest digest;
 
-	(void)crypto_generichash(digest.bytes, sizeof(digest.bytes), value.data, value.size, NULL, 0);
+	(void)crypto_generichash(digest.bytes, sizeof(digest.bytes), value.data, value.size, NULL,
+				 0);
 	return digest;
 }
 
@@ -48,7 +49,8 @@ bool vl_mission_valid(const char *text, size_t length)
 	    (length == 3 && memcmp(text, "ALL", 3) == 0))
 		return false;
 	for (size_t i = 1; i < length; i++)
-		if ((text[i] < 'A' || text[i] > 'Z') && (text[i] < '0' || text[i] > '9') && text[i] != '-')
+		if ((text[i] < 'A' || text[i] > 'Z') && (text[i] < '0' || text[i] > '9') &&
+		    text[i] != '-')
 			return false;
 	return true;
 }
@@ -105,10 +107,12 @@ static bool read_time(struct vl_bytes bytes, struct vl_time *time)
 
 static enum vl_err missing(struct vl_why *why, const char *field)
 {
-	return vl_fail(why, VL_ERR_MALFORMED, "valise.v1.Batch.%s: is missing or of another size", field);
+	return vl_fail(why, VL_ERR_MALFORMED, "valise.v1.Batch.%s: is missing or of another size",
+		       field);
 }
 
-static enum vl_err read_head_field(struct vl_batch_head *head, const struct vl_wire_field *field, struct vl_why *why)
+static enum vl_err read_head_field(struct vl_batch_head *head, const struct vl_wire_field *field,
+				   struct vl_why *why)
 {
 	switch (field->number) {
 	case BATCH_MISSION:
@@ -133,8 +137,9 @@ static enum vl_err read_head_field(struct vl_batch_head *head, const struct vl_w
 		break;
 	case BATCH_SIGNED_AT:
 		if (!read_time(field->bytes, &head->signed_at))
-			return vl_fail(why, VL_ERR_MALFORMED,
-				       "valise.v1.Batch.signed_at: is outside the years 0001 to 9999");
+			return vl_fail(
+				why, VL_ERR_MALFORMED,
+				"valise.v1.Batch.signed_at: is outside the years 0001 to 9999");
 		break;
 	}
 	return VL_OK;
@@ -173,7 +178,8 @@ static enum vl_err read_head(struct vl_bytes value, struct vl_batch *batch, stru
 	return batch->n_events > 0 ? VL_OK : missing(why, "events");
 }
 
-enum vl_err vl_batch_read(struct vl_bytes value, struct vl_arena *arena, struct vl_batch *batch, struct vl_why *why)
+enum vl_err vl_batch_read(struct vl_bytes value, struct vl_arena *arena, struct vl_batch *batch,
+			  struct vl_why *why)
 {
 	*batch = (struct vl_batch){0};
 	enum vl_err err = vl_wire_check(&valise__v1__batch__descriptor, value, true, why);
@@ -206,12 +212,14 @@ static void read_any(struct vl_bytes bytes, struct vl_event *event)
 	}
 }
 
-static enum vl_err read_id(struct vl_bytes bytes, const char *name, struct vl_bytes *id, struct vl_why *why)
+static enum vl_err read_id(struct vl_bytes bytes, const char *name, struct vl_bytes *id,
+			   struct vl_why *why)
 {
 	*id = bytes;
 	if (bytes.size == 0 || bytes.size == sizeof(struct vl_event_id))
 		return VL_OK;
-	return vl_fail(why, VL_ERR_INVALID, "%s: is %zu bytes; give the 16 bytes of a UUID, or leave it out", name,
+	return vl_fail(why, VL_ERR_INVALID,
+		       "%s: is %zu bytes; give the 16 bytes of a UUID, or leave it out", name,
 		       bytes.size);
 }
 
@@ -229,7 +237,8 @@ bool vl_event_id_is_one(struct vl_bytes id)
 	return id.size == sizeof(struct vl_event_id) && !is_blank_id(id);
 }
 
-static enum vl_err read_event_field(struct vl_event *event, const struct vl_wire_field *field, struct vl_why *why)
+static enum vl_err read_event_field(struct vl_event *event, const struct vl_wire_field *field,
+				    struct vl_why *why)
 {
 	switch (field->number) {
 	case EVENT_ID:
@@ -238,7 +247,8 @@ static enum vl_err read_event_field(struct vl_event *event, const struct vl_wire
 		event->has_occurred_at = true;
 		if (!read_time(field->bytes, &event->occurred_at))
 			return vl_fail(why, VL_ERR_INVALID,
-				       "occurred_at: is outside the years 0001 to 9999; give the time it happened");
+				       "occurred_at: is outside the years 0001 to 9999; give the "
+				       "time it happened");
 		break;
 	case EVENT_SUBJECT:
 		event->subject = field->bytes;
@@ -266,17 +276,21 @@ enum vl_err vl_event_read(struct vl_bytes bytes, struct vl_event *event, struct 
 		if (err != VL_OK)
 			return err;
 	}
-	return wire.failed ? vl_fail(why, VL_ERR_MALFORMED, "valise.v1.Event: is cut short or not protobuf") : VL_OK;
+	return wire.failed ? vl_fail(why, VL_ERR_MALFORMED,
+				     "valise.v1.Event: is cut short or not protobuf")
+			   : VL_OK;
 }
 
-bool vl_event_payload(struct vl_bytes bytes, const ProtobufCMessageDescriptor *type, struct vl_bytes *payload)
+bool vl_event_payload(struct vl_bytes bytes, const ProtobufCMessageDescriptor *type,
+		      struct vl_bytes *payload)
 {
 	struct vl_event event;
 	size_t length;
 
 	if (vl_event_read(bytes, &event, NULL) != VL_OK || !event.has_payload)
 		return false;
-	const char *name = vl_type_name((const char *)event.type_url.data, event.type_url.size, &length);
+	const char *name =
+		vl_type_name((const char *)event.type_url.data, event.type_url.size, &length);
 	if (!vl_bytes_are((struct vl_bytes){(const uint8_t *)name, length}, type->name) ||
 	    vl_wire_check(type, event.payload, true, NULL) != VL_OK)
 		return false;
@@ -284,8 +298,8 @@ bool vl_event_payload(struct vl_bytes bytes, const ProtobufCMessageDescriptor *t
 	return true;
 }
 
-void vl_event_pack(struct vl_buf *buf, const char *subject, const char *actor, struct vl_time occurred_at,
-		   const ProtobufCMessage *payload)
+void vl_event_pack(struct vl_buf *buf, const char *subject, const char *actor,
+		   struct vl_time occurred_at, const ProtobufCMessage *payload)
 {
 	Google__Protobuf__Timestamp time = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
 	Google__Protobuf__Any any = GOOGLE__PROTOBUF__ANY__INIT;
@@ -325,7 +339,8 @@ uint64_t vl_event_gist(const struct vl_event *event)
 	struct vl_bytes type;
 
 	(void)XXH3_64bits_reset(&state);
-	type.data = (const uint8_t *)vl_type_name((const char *)event->type_url.data, event->type_url.size, &type.size);
+	type.data = (const uint8_t *)vl_type_name((const char *)event->type_url.data,
+						  event->type_url.size, &type.size);
 	hash_part(&state, type);
 	hash_part(&state, event->subject);
 	hash_part(&state, event->payload);
@@ -340,10 +355,10 @@ static enum vl_err check_ids(const struct vl_event *event, struct vl_why *why)
 
 	if (!id && !is_blank_id(event->after))
 		return VL_OK;
-	return vl_fail(
-		why, VL_ERR_INVALID,
-		"%s: is all zeros or all ones, which names no event; give the 16 bytes of a UUID, or leave it out",
-		id ? "id" : "after");
+	return vl_fail(why, VL_ERR_INVALID,
+		       "%s: is all zeros or all ones, which names no event; give the 16 bytes of a "
+		       "UUID, or leave it out",
+		       id ? "id" : "after");
 }
 
 static enum vl_err check_subject(struct vl_bytes subject, struct vl_why *why)
@@ -352,46 +367,52 @@ static enum vl_err check_subject(struct vl_bytes subject, struct vl_why *why)
 	enum vl_name_flaw flaw;
 
 	if (subject.size == 0 || subject.size > VL_SUBJECT_MAX)
-		return vl_fail(why, VL_ERR_INVALID, "subject: is %zu bytes; name what it is about in 1 to %zu bytes",
+		return vl_fail(why, VL_ERR_INVALID,
+			       "subject: is %zu bytes; name what it is about in 1 to %zu bytes",
 			       subject.size, VL_SUBJECT_MAX);
 	flaw = vl_name_check(subject, &at);
 	if (flaw == VL_NAME_GOOD)
 		return VL_OK;
-	return vl_fail(why, VL_ERR_INVALID, "subject, byte %zu: %s; write it as all others will", at,
-		       vl_name_flaw_text(flaw));
+	return vl_fail(why, VL_ERR_INVALID, "subject, byte %zu: %s; write it as all others will",
+		       at, vl_name_flaw_text(flaw));
 }
 
-static enum vl_err check_payload(const struct vl_event *event, const struct vl_lane **lane, struct vl_why *why)
+static enum vl_err check_payload(const struct vl_event *event, const struct vl_lane **lane,
+				 struct vl_why *why)
 {
 	const char *url = (const char *)event->type_url.data;
 	size_t length;
 
 	if (!event->has_payload || event->type_url.size == 0)
-		return vl_fail(why, VL_ERR_INVALID,
-			       "payload: is missing or has no type_url; give one message of a lane");
+		return vl_fail(
+			why, VL_ERR_INVALID,
+			"payload: is missing or has no type_url; give one message of a lane");
 	const char *name = vl_type_name(url, event->type_url.size, &length);
 	if (name == url)
 		return vl_fail(why, VL_ERR_INVALID,
-			       "payload.type_url: has no '/'; write type.googleapis.com/ before the type's full name");
+			       "payload.type_url: has no '/'; write type.googleapis.com/ before "
+			       "the type's full name");
 	const ProtobufCMessageDescriptor *type = vl_type_find(name, length);
 	if (type == NULL)
-		return vl_fail(
-			why, VL_ERR_UNKNOWN_TYPE,
-			"payload.type_url: names no event type that this version knows; correct it, or update valise");
+		return vl_fail(why, VL_ERR_UNKNOWN_TYPE,
+			       "payload.type_url: names no event type that this version knows; "
+			       "correct it, or update valise");
 	*lane = vl_type_lane(type);
 	if (*lane == NULL)
-		return vl_fail(why, VL_ERR_UNKNOWN_TYPE, "payload.type_url: %s has no lane in the topic catalogue",
+		return vl_fail(why, VL_ERR_UNKNOWN_TYPE,
+			       "payload.type_url: %s has no lane in the topic catalogue",
 			       type->name);
 	enum vl_err err = vl_wire_check(type, event->payload, true, why);
 	return err == VL_OK ? vl_wire_check_times(type, event->payload, why) : err;
 }
 
-enum vl_err vl_event_check(struct vl_bytes bytes, struct vl_event *event, const struct vl_lane **lane,
-			   struct vl_why *why)
+enum vl_err vl_event_check(struct vl_bytes bytes, struct vl_event *event,
+			   const struct vl_lane **lane, struct vl_why *why)
 {
 	*lane = NULL;
 	if (bytes.size > VL_EVENT_MAX)
-		return vl_fail(why, VL_ERR_TOO_LARGE, "the event is %zu bytes, %zu are allowed; split it or send less",
+		return vl_fail(why, VL_ERR_TOO_LARGE,
+			       "the event is %zu bytes, %zu are allowed; split it or send less",
 			       bytes.size, VL_EVENT_MAX);
 	/* A newer program may know more fields; its bytes are carried as they are. */
 	enum vl_err err = vl_wire_check(&valise__v1__event__descriptor, bytes, true, why);
@@ -400,7 +421,8 @@ enum vl_err vl_event_check(struct vl_bytes bytes, struct vl_event *event, const 
 	if (err != VL_OK)
 		return err;
 	if (!event->has_occurred_at)
-		return vl_fail(why, VL_ERR_INVALID, "occurred_at: is missing; give the time it happened");
+		return vl_fail(why, VL_ERR_INVALID,
+			       "occurred_at: is missing; give the time it happened");
 	err = check_ids(event, why);
 	if (err == VL_OK)
 		err = check_subject(event->subject, why);

@@ -99,16 +99,18 @@ struct vl_event {
 
 /* Read one serialised Event that is known to be well formed (as within vl_batch_read, or after vl_wire_check). INVALID where
  * id or after is neither 16 bytes nor none, or occurred_at is outside the years 0001 to 9999. */
-enum vl_err vl_event_read(struct vl_bytes bytes, struct vl_event *event, struct vl_why *why) VL_CHECKED;
+enum vl_err vl_event_read(struct vl_bytes bytes, struct vl_event *event,
+			  struct vl_why *why) VL_CHECKED;
 
 /* The payload of such an Event, where it is a well-formed message of `type`. False for anything else, also for what a later
  * version says here; `payload` is then left as it was. */
-bool vl_event_payload(struct vl_bytes event, const ProtobufCMessageDescriptor *type, struct vl_bytes *payload);
+bool vl_event_payload(struct vl_bytes event, const ProtobufCMessageDescriptor *type,
+		      struct vl_bytes *payload);
 
 /* Append a serialised Event to `buf`: that `actor` (NULL: not said) has this to say about `subject` at that time. It has no id: the
  * agent gives it one. */
-void vl_event_pack(struct vl_buf *buf, const char *subject, const char *actor, struct vl_time occurred_at,
-		   const ProtobufCMessage *payload);
+void vl_event_pack(struct vl_buf *buf, const char *subject, const char *actor,
+		   struct vl_time occurred_at, const ProtobufCMessage *payload);
 
 /* Whether an id is one: 16 bytes, neither all zeros nor all ones. */
 bool vl_event_id_is_one(struct vl_bytes id);
@@ -122,7 +124,7 @@ uint64_t vl_event_gist(const struct vl_event *event);
  * a known event type that itself is well formed and has a lane. `lane` is set to its lane. The reason names the field and what next, and
  * quotes no payload. */
 struct vl_lane;
-enum vl_err vl_event_check(struct vl_bytes bytes, struct vl_event *event, const struct vl_lane **lane,
-			   struct vl_why *why) VL_CHECKED;
+enum vl_err vl_event_check(struct vl_bytes bytes, struct vl_event *event,
+			   const struct vl_lane **lane, struct vl_why *why) VL_CHECKED;
 
 #endif

@@ -6,7 +6,8 @@ static bool is_zero(const struct vl_digest *digest)
 }
 
 /* A batch of an epoch that the chain has not come to. */
-static enum vl_chain_step check_later(const struct vl_chain *chain, const struct vl_batch_head *head)
+static enum vl_chain_step check_later(const struct vl_chain *chain,
+				      const struct vl_batch_head *head)
 {
 	if (head->seq.n > 1)
 		return VL_CHAIN_AHEAD;
@@ -27,12 +28,14 @@ enum vl_chain_step vl_chain_check(const struct vl_chain *chain, const struct vl_
 		return VL_CHAIN_KNOWN;
 	if (head->seq.n - chain->seq.n > 1)
 		return VL_CHAIN_AHEAD;
-	return vl_digest_equal(&head->prev, &chain->digest) && head->first_event.n == chain->next_event.n
+	return vl_digest_equal(&head->prev, &chain->digest) &&
+			       head->first_event.n == chain->next_event.n
 		       ? VL_CHAIN_NEXT
 		       : VL_CHAIN_MISMATCH;
 }
 
-void vl_chain_advance(struct vl_chain *chain, const struct vl_batch *batch, const struct vl_digest *digest)
+void vl_chain_advance(struct vl_chain *chain, const struct vl_batch *batch,
+		      const struct vl_digest *digest)
 {
 	chain->epoch = batch->head.epoch;
 	chain->seq = batch->head.seq;

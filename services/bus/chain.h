@@ -17,9 +17,9 @@ struct vl_chain {
 };
 
 enum vl_chain_step {
-	VL_CHAIN_NEXT,     /* follows; vl_chain_advance may be called */
-	VL_CHAIN_KNOWN,    /* its place is taken: a replay if that batch has the same digest, else a fork */
-	VL_CHAIN_AHEAD,    /* something before it has not come yet: a gap */
+	VL_CHAIN_NEXT, /* follows; vl_chain_advance may be called */
+	VL_CHAIN_KNOWN, /* its place is taken: a replay if that batch has the same digest, else a fork */
+	VL_CHAIN_AHEAD, /* something before it has not come yet: a gap */
 	VL_CHAIN_MISMATCH, /* in its place by number, but prev or first_event contradict the chain: a fork */
 };
 
@@ -29,6 +29,7 @@ enum vl_chain_step {
  * that had batches, is a MISMATCH: the sender has forgotten its past. The very first batch: seq 1, first_event 1, prev zero. */
 enum vl_chain_step vl_chain_check(const struct vl_chain *chain, const struct vl_batch *batch);
 
-void vl_chain_advance(struct vl_chain *chain, const struct vl_batch *batch, const struct vl_digest *digest);
+void vl_chain_advance(struct vl_chain *chain, const struct vl_batch *batch,
+		      const struct vl_digest *digest);
 
 #endif

@@ -27,6 +27,7 @@ void vl_json_print_text(struct vl_buf *out, const char *text, size_t length);
  * bytes field named id or after, besides base64. The reason names the field's path and, for broken JSON, the column (from
  * 1). Errors: MALFORMED, UNKNOWN_TYPE, UNKNOWN_FIELD, INVALID, NOMEM. */
 enum vl_err vl_json_parse(const ProtobufCMessageDescriptor *type, const char *text, size_t length,
-			  struct vl_arena *arena, ProtobufCMessage **message, struct vl_why *why) VL_CHECKED;
+			  struct vl_arena *arena, ProtobufCMessage **message,
+			  struct vl_why *why) VL_CHECKED;
 
 #endif

@@ -48,7 +48,9 @@ size_t vl_json_name(const char *name, char text[VL_JSON_NAME])
 
 	for (bool raise = false; *name != '\0' && n < VL_JSON_NAME - 1; name++) {
 		if (*name != '_')
-			text[n++] = raise && *name >= 'a' && *name <= 'z' ? (char)(*name - 'a' + 'A') : *name;
+			text[n++] = raise && *name >= 'a' && *name <= 'z'
+					    ? (char)(*name - 'a' + 'A')
+					    : *name;
 		raise = *name == '_';
 	}
 	text[n] = '\0';

@@ -60,7 +60,8 @@ static bool split(const char *text, size_t length, struct parts *p)
 
 static bool push(uint64_t *size, unsigned digit)
 {
-	return !__builtin_mul_overflow(*size, 10, size) && !__builtin_add_overflow(*size, digit, size);
+	return !__builtin_mul_overflow(*size, 10, size) &&
+	       !__builtin_add_overflow(*size, digit, size);
 }
 
 /* The i-th digit of all before the exponent. */
@@ -88,7 +89,8 @@ bool vl_json_parse_whole(const char *text, size_t length, struct vl_json_whole *
 	int64_t before = (int64_t)p.n_whole + exponent;
 	bool good = true;
 	for (size_t i = 0; i < n && good; i++)
-		good = (int64_t)i < before ? push(&number->size, digit_at(&p, i)) : digit_at(&p, i) == 0;
+		good = (int64_t)i < before ? push(&number->size, digit_at(&p, i))
+					   : digit_at(&p, i) == 0;
 	for (int64_t i = (int64_t)n; i < before && good && number->size > 0; i++)
 		good = push(&number->size, 0);
 	return good;
@@ -105,7 +107,8 @@ static bool loses_digits(const char *text, size_t length)
 {
 	struct parts p;
 
-	return split(text, length, &p) && (p.fraction != NULL || p.exponent != NULL || p.n_whole > PLAIN_DIGITS);
+	return split(text, length, &p) &&
+	       (p.fraction != NULL || p.exponent != NULL || p.n_whole > PLAIN_DIGITS);
 }
 
 /* What stands at `at`, up to the next token: a string, a number, or one character. */
@@ -146,7 +149,9 @@ void vl_json_wrap_numbers(const char **text, size_t *length, struct vl_arena *ar
 		if (wrap)
 			vl_buf_put_text(&copy, "\"}");
 	}
-	char *kept = vl_buf_failed(&copy) ? NULL : vl_arena_text(arena, (const char *)copy.data, copy.size);
+	char *kept = vl_buf_failed(&copy)
+			     ? NULL
+			     : vl_arena_text(arena, (const char *)copy.data, copy.size);
 	*length = copy.size;
 	*text = kept;
 	vl_buf_free(&copy);
@@ -155,8 +160,9 @@ void vl_json_wrap_numbers(const char **text, size_t *length, struct vl_arena *ar
 /* The text of a wrapped number, or NULL. */
 static const char *wrapped(const json_t *json)
 {
-	return json_is_object(json) && json_object_size(json) == 1 ? json_string_value(json_object_get(json, WRAP))
-								   : NULL;
+	return json_is_object(json) && json_object_size(json) == 1
+		       ? json_string_value(json_object_get(json, WRAP))
+		       : NULL;
 }
 
 bool vl_json_is_number(const json_t *json)

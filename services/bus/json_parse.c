@@ -15,7 +15,8 @@
 #define QUOTE_MAX 81 /* of a name that came from outside, with its NUL */
 
 static enum vl_err parse_message(struct vl_json_parser *p, const struct vl_json_spot *spot,
-				 const ProtobufCMessageDescriptor *type, json_t *json, ProtobufCMessage **to);
+				 const ProtobufCMessageDescriptor *type, json_t *json,
+				 ProtobufCMessage **to);
 
 static void put_path(const struct vl_json_spot *spot, char *text, size_t room, size_t *at)
 {
@@ -25,12 +26,13 @@ static void put_path(const struct vl_json_spot *spot, char *text, size_t room, s
 	const char *dot = *at > 0 ? "." : "";
 	int n = spot->index == VL_JSON_NO_INDEX
 			? snprintf(text + *at, room - *at, "%s%s", dot, spot->name)
-			: snprintf(text + *at, room - *at, "%s%s[%zu]", dot, spot->name, spot->index);
+			: snprintf(text + *at, room - *at, "%s%s[%zu]", dot, spot->name,
+				   spot->index);
 	*at = *at + (size_t)n < room ? *at + (size_t)n : room - 1;
 }
 
-enum vl_err vl_json_refuse(const struct vl_json_parser *p, const struct vl_json_spot *spot, enum vl_err err,
-			   const char *format, ...)
+enum vl_err vl_json_refuse(const struct vl_json_parser *p, const struct vl_json_spot *spot,
+			   enum vl_err err, const char *format, ...)
 {
 	char path[120] = "", reason[220];
 	size_t at = 0;
@@ -61,12 +63,14 @@ static bool to_proto_name(const char *key, char text[VL_JSON_NAME])
 	return *key == '\0' && !(capitals && lines);
 }
 
-static const ProtobufCFieldDescriptor *find_field(const ProtobufCMessageDescriptor *type, const char *key)
+static const ProtobufCFieldDescriptor *find_field(const ProtobufCMessageDescriptor *type,
+						  const char *key)
 {
 	char name[VL_JSON_NAME];
 
 	if (to_proto_name(key, name)) {
-		const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field_by_name(type, name);
+		const ProtobufCFieldDescriptor *field =
+			protobuf_c_message_descriptor_get_field_by_name(type, name);
 		if (field != NULL)
 			return field;
 	}
@@ -88,7 +92,8 @@ static enum vl_err parse_value(struct vl_json_parser *p, const struct vl_json_sp
 }
 
 static enum vl_err parse_list(struct vl_json_parser *p, const struct vl_json_spot *field_spot,
-			      const ProtobufCFieldDescriptor *field, json_t *json, ProtobufCMessage *message)
+			      const ProtobufCFieldDescriptor *field, json_t *json,
+			      ProtobufCMessage *message)
 {
 	struct vl_json_spot spot = *field_spot;
 	size_t count = json_array_size(json), size = vl_json_value_size(field->type);
@@ -114,7 +119,8 @@ static enum vl_err parse_list(struct vl_json_parser *p, const struct vl_json_spo
 }
 
 static enum vl_err parse_field(struct vl_json_parser *p, const struct vl_json_spot *up,
-			       const ProtobufCFieldDescriptor *field, json_t *json, ProtobufCMessage *message)
+			       const ProtobufCFieldDescriptor *field, json_t *json,
+			       ProtobufCMessage *message)
 {
 	struct vl_json_spot spot = {up, field->name, VL_JSON_NO_INDEX};
 	uint8_t *base = (uint8_t *)message;
@@ -127,16 +133,18 @@ static enum vl_err parse_field(struct vl_json_parser *p, const struct vl_json_sp
 		uint32_t *which = (uint32_t *)(base + field->quantifier_offset);
 		if (*which != 0)
 			return vl_json_refuse(
-				p, &spot, VL_ERR_MALFORMED, "excludes %s, which is there too; give one",
-				protobuf_c_message_descriptor_get_field(message->descriptor, *which)->name);
+				p, &spot, VL_ERR_MALFORMED,
+				"excludes %s, which is there too; give one",
+				protobuf_c_message_descriptor_get_field(message->descriptor, *which)
+					->name);
 		*which = field->id;
 	}
 	return parse_value(p, &spot, field, json, base + field->offset);
 }
 
 /* Every key but "@type", which is an Any's. */
-static enum vl_err parse_fields(struct vl_json_parser *p, const struct vl_json_spot *spot, json_t *json, bool in_any,
-				ProtobufCMessage *message)
+static enum vl_err parse_fields(struct vl_json_parser *p, const struct vl_json_spot *spot,
+				json_t *json, bool in_any, ProtobufCMessage *message)
 {
 	const ProtobufCMessageDescriptor *type = message->descriptor;
 	bool *seen = vl_arena_alloc(p->arena, type->n_fields + 1);
@@ -155,7 +163,8 @@ static enum vl_err parse_fields(struct vl_json_parser *p, const struct vl_json_s
 			return vl_json_refuse(p, spot, VL_ERR_UNKNOWN_FIELD, "no field '%s' in %s",
 					      vl_printable(key, quote, sizeof(quote)), type->name);
 		if (seen[field - type->fields])
-			return vl_json_refuse(p, spot, VL_ERR_MALFORMED, "%s is there twice, under both its names",
+			return vl_json_refuse(p, spot, VL_ERR_MALFORMED,
+					      "%s is there twice, under both its names",
 					      field->name);
 		seen[field - type->fields] = true;
 		enum vl_err err = parse_field(p, spot, field, value, message);
@@ -175,7 +184,8 @@ static const ProtobufCMessageDescriptor *find_type(const char *url)
 	return vl_message_find(url, strlen(url));
 }
 
-static enum vl_err fill_any(struct vl_json_parser *p, const ProtobufCMessage *inner, Google__Protobuf__Any *any)
+static enum vl_err fill_any(struct vl_json_parser *p, const ProtobufCMessage *inner,
+			    Google__Protobuf__Any *any)
 {
 	size_t size = protobuf_c_message_get_packed_size(inner);
 	const char *name = inner->descriptor->name;
@@ -192,19 +202,21 @@ static enum vl_err fill_any(struct vl_json_parser *p, const ProtobufCMessage *in
 
 /* The types with a form of their own stand beside "@type" under "value". */
 static enum vl_err parse_wrapped(struct vl_json_parser *p, const struct vl_json_spot *spot,
-				 const ProtobufCMessageDescriptor *type, json_t *json, ProtobufCMessage **to)
+				 const ProtobufCMessageDescriptor *type, json_t *json,
+				 ProtobufCMessage **to)
 {
 	struct vl_json_spot inner = {spot, "value", VL_JSON_NO_INDEX};
 	json_t *value = json_object_get(json, "value");
 
 	if (value == NULL || json_object_size(json) != 2)
-		return vl_json_refuse(p, spot, VL_ERR_INVALID, "%s needs \"value\", and nothing else, beside \"@type\"",
+		return vl_json_refuse(p, spot, VL_ERR_INVALID,
+				      "%s needs \"value\", and nothing else, beside \"@type\"",
 				      type->name);
 	return parse_message(p, &inner, type, value, to);
 }
 
-static enum vl_err parse_any(struct vl_json_parser *p, const struct vl_json_spot *spot, json_t *json,
-			     ProtobufCMessage *message)
+static enum vl_err parse_any(struct vl_json_parser *p, const struct vl_json_spot *spot,
+			     json_t *json, ProtobufCMessage *message)
 {
 	json_t *url = json_object_get(json, "@type");
 	char quote[QUOTE_MAX];
@@ -217,7 +229,8 @@ static enum vl_err parse_any(struct vl_json_parser *p, const struct vl_json_spot
 		return VL_OK;
 	if (!json_is_string(url))
 		return vl_json_refuse(p, spot, VL_ERR_INVALID,
-				      "no \"@type\"; name the message's type, as in \"consular.case.v1.CaseOpened\"");
+				      "no \"@type\"; name the message's type, as in "
+				      "\"consular.case.v1.CaseOpened\"");
 	const ProtobufCMessageDescriptor *type = find_type(json_string_value(url));
 	if (type == NULL)
 		return vl_json_refuse(p, spot, VL_ERR_UNKNOWN_TYPE, "no type '%s'",
@@ -234,8 +247,8 @@ static enum vl_err parse_any(struct vl_json_parser *p, const struct vl_json_spot
 	return err != VL_OK ? err : fill_any(p, inner, (Google__Protobuf__Any *)message);
 }
 
-static enum vl_err parse_form(struct vl_json_parser *p, const struct vl_json_spot *spot, json_t *json,
-			      ProtobufCMessage *message)
+static enum vl_err parse_form(struct vl_json_parser *p, const struct vl_json_spot *spot,
+			      json_t *json, ProtobufCMessage *message)
 {
 	switch (vl_json_form_of(message->descriptor)) {
 	case VL_JSON_TIMESTAMP:
@@ -253,10 +266,12 @@ static enum vl_err parse_form(struct vl_json_parser *p, const struct vl_json_spo
 }
 
 static enum vl_err parse_message(struct vl_json_parser *p, const struct vl_json_spot *spot,
-				 const ProtobufCMessageDescriptor *type, json_t *json, ProtobufCMessage **to)
+				 const ProtobufCMessageDescriptor *type, json_t *json,
+				 ProtobufCMessage **to)
 {
 	if (p->depth == VL_JSON_DEPTH)
-		return vl_json_refuse(p, spot, VL_ERR_INVALID, "more than %d messages deep", VL_JSON_DEPTH);
+		return vl_json_refuse(p, spot, VL_ERR_INVALID, "more than %d messages deep",
+				      VL_JSON_DEPTH);
 	ProtobufCMessage *message = vl_arena_alloc(p->arena, type->sizeof_message);
 	if (message == NULL)
 		return VL_ERR_NOMEM;
@@ -311,7 +326,8 @@ static enum vl_err broken(const json_error_t *error, struct vl_why *why)
 		return VL_ERR_NOMEM;
 	int column = error->column > 0 ? error->column : 1;
 	if (error->line > 1)
-		return vl_fail(why, err, "line %d, column %d: %s", error->line, column, broken_reason(code));
+		return vl_fail(why, err, "line %d, column %d: %s", error->line, column,
+			       broken_reason(code));
 	return vl_fail(why, err, "column %d: %s", column, broken_reason(code));
 }
 
@@ -322,7 +338,8 @@ enum vl_err vl_json_parse(const ProtobufCMessageDescriptor *type, const char *te
 	json_error_t error;
 
 	if (length > TEXT_MAX)
-		return vl_fail(why, VL_ERR_MALFORMED, "%zu bytes of JSON; %zu at most", length, TEXT_MAX);
+		return vl_fail(why, VL_ERR_MALFORMED, "%zu bytes of JSON; %zu at most", length,
+			       TEXT_MAX);
 	vl_json_wrap_numbers(&text, &length, arena);
 	if (text == NULL)
 		return VL_ERR_NOMEM;

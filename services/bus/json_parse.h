@@ -26,17 +26,18 @@ struct vl_json_spot {
 #define VL_JSON_NO_INDEX SIZE_MAX
 
 /* vl_fail with the spot's path in front: "payload.legs[2].capacity: ...". */
-enum vl_err vl_json_refuse(const struct vl_json_parser *p, const struct vl_json_spot *spot, enum vl_err err,
-			   const char *format, ...) __attribute__((format(printf, 4, 5)));
+enum vl_err vl_json_refuse(const struct vl_json_parser *p, const struct vl_json_spot *spot,
+			   enum vl_err err, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
 
 /* Read one value that is no message into *at, which is as large as its type asks. The reason never quotes it. */
 enum vl_err vl_json_value(const struct vl_json_parser *p, const struct vl_json_spot *spot,
 			  const ProtobufCFieldDescriptor *field, json_t *json, void *at) VL_CHECKED;
 
 /* The same for the messages that JSON writes as text: `message` is a Timestamp or a Duration. */
-enum vl_err vl_json_timestamp(const struct vl_json_parser *p, const struct vl_json_spot *spot, json_t *json,
-			      ProtobufCMessage *message) VL_CHECKED;
-enum vl_err vl_json_duration(const struct vl_json_parser *p, const struct vl_json_spot *spot, json_t *json,
-			     ProtobufCMessage *message) VL_CHECKED;
+enum vl_err vl_json_timestamp(const struct vl_json_parser *p, const struct vl_json_spot *spot,
+			      json_t *json, ProtobufCMessage *message) VL_CHECKED;
+enum vl_err vl_json_duration(const struct vl_json_parser *p, const struct vl_json_spot *spot,
+			     json_t *json, ProtobufCMessage *message) VL_CHECKED;
 
 #endif

@@ -126,7 +126,8 @@ static void print_real(struct vl_buf *out, double number, bool single)
 	else {
 		for (int digits = single ? 6 : 15; digits <= 17; digits++) {
 			(void)snprintf(text, sizeof(text), "%.*g", digits, number);
-			if (single ? strtof(text, NULL) == (float)number : strtod(text, NULL) == number)
+			if (single ? strtof(text, NULL) == (float)number
+				   : strtod(text, NULL) == number)
 				break;
 		}
 		vl_buf_put_text(out, text);
@@ -194,7 +195,8 @@ static void print_value(struct printer *p, const ProtobufCFieldDescriptor *field
 		print_string(out, *(const char *const *)at);
 		return;
 	case PROTOBUF_C_TYPE_BYTES:
-		print_bytes(out, ((const ProtobufCBinaryData *)at)->data, ((const ProtobufCBinaryData *)at)->len);
+		print_bytes(out, ((const ProtobufCBinaryData *)at)->data,
+			    ((const ProtobufCBinaryData *)at)->len);
 		return;
 	case PROTOBUF_C_TYPE_MESSAGE:
 		print_message(p, *(const ProtobufCMessage *const *)at);
@@ -256,7 +258,8 @@ static void print_name(struct vl_buf *out, const char *name)
 	vl_buf_put(out, "\":", 2);
 }
 
-static void print_list(struct printer *p, const ProtobufCFieldDescriptor *field, size_t count, const uint8_t *at)
+static void print_list(struct printer *p, const ProtobufCFieldDescriptor *field, size_t count,
+		       const uint8_t *at)
 {
 	vl_buf_put_byte(p->out, '[');
 	for (size_t i = 0; i < count; i++) {
@@ -311,8 +314,9 @@ static void print_duration(struct printer *p, const Google__Protobuf__Duration *
 {
 	bool minus = d->seconds < 0 || d->nanos < 0;
 
-	if (d->seconds < -VL_JSON_DURATION_MAX || d->seconds > VL_JSON_DURATION_MAX || d->nanos < -VL_JSON_NANOS_MAX ||
-	    d->nanos > VL_JSON_NANOS_MAX || (minus && (d->seconds > 0 || d->nanos > 0))) {
+	if (d->seconds < -VL_JSON_DURATION_MAX || d->seconds > VL_JSON_DURATION_MAX ||
+	    d->nanos < -VL_JSON_NANOS_MAX || d->nanos > VL_JSON_NANOS_MAX ||
+	    (minus && (d->seconds > 0 || d->nanos > 0))) {
 		print_object(p, &d->base);
 		return;
 	}
@@ -336,11 +340,13 @@ static const ProtobufCMessage *open_any(struct printer *p, const Google__Protobu
 	const ProtobufCMessageDescriptor *type = vl_message_find(name, length);
 	struct vl_bytes value = {any->value.data, any->value.len};
 
-	if (type == NULL || p->depth >= VL_JSON_DEPTH || vl_wire_check(type, value, true, NULL) != VL_OK)
+	if (type == NULL || p->depth >= VL_JSON_DEPTH ||
+	    vl_wire_check(type, value, true, NULL) != VL_OK)
 		return NULL;
 	if (p->arena == NULL)
 		p->arena = vl_arena_open(0);
-	const ProtobufCMessage *inner = p->arena != NULL ? vl_wire_unpack(type, value, p->arena) : NULL;
+	const ProtobufCMessage *inner =
+		p->arena != NULL ? vl_wire_unpack(type, value, p->arena) : NULL;
 	if (inner == NULL)
 		p->out->failed = true;
 	return inner;

@@ -16,8 +16,8 @@
 /* From here on a number is rounded to no float. */
 #define FLOAT_END 0x1.ffffffp127
 
-static enum vl_err read_signed(const struct vl_json_parser *p, const struct vl_json_spot *spot, json_t *json,
-			       uint64_t max, int64_t *to)
+static enum vl_err read_signed(const struct vl_json_parser *p, const struct vl_json_spot *spot,
+			       json_t *json, uint64_t max, int64_t *to)
 {
 	struct vl_json_whole number;
 
@@ -29,8 +29,8 @@ static enum vl_err read_signed(const struct vl_json_parser *p, const struct vl_j
 	return VL_OK;
 }
 
-static enum vl_err read_unsigned(const struct vl_json_parser *p, const struct vl_json_spot *spot, json_t *json,
-				 uint64_t max, uint64_t *to)
+static enum vl_err read_unsigned(const struct vl_json_parser *p, const struct vl_json_spot *spot,
+				 json_t *json, uint64_t max, uint64_t *to)
 {
 	struct vl_json_whole number;
 
@@ -54,16 +54,17 @@ static bool parse_real(const char *text, double *number)
 		*number = -INFINITY;
 	else {
 		*number = strtod(text, &end);
-		return *text != '\0' && strspn(text, "0123456789+-.eE") == strlen(text) && *end == '\0' &&
-		       !isinf(*number);
+		return *text != '\0' && strspn(text, "0123456789+-.eE") == strlen(text) &&
+		       *end == '\0' && !isinf(*number);
 	}
 	return true;
 }
 
-static enum vl_err read_real(const struct vl_json_parser *p, const struct vl_json_spot *spot, json_t *json, bool single,
-			     double *to)
+static enum vl_err read_real(const struct vl_json_parser *p, const struct vl_json_spot *spot,
+			     json_t *json, bool single, double *to)
 {
-	bool good = json_is_string(json) ? parse_real(json_string_value(json), to) : vl_json_read_double(json, to);
+	bool good = json_is_string(json) ? parse_real(json_string_value(json), to)
+					 : vl_json_read_double(json, to);
 	if (!good)
 		return vl_json_refuse(p, spot, VL_ERR_INVALID, "not a number");
 	if (single && isfinite(*to) && fabs(*to) >= FLOAT_END)
@@ -80,7 +81,8 @@ static bool list_names(const ProtobufCEnumDescriptor *type, char *text, size_t r
 	for (unsigned i = 0; i < type->n_values; i++) {
 		const char *name = type->values[i].name;
 		size_t length = strlen(name);
-		if (type->values[i].value == 0 && length > 12 && strcmp(name + length - 12, "_UNSPECIFIED") == 0)
+		if (type->values[i].value == 0 && length > 12 &&
+		    strcmp(name + length - 12, "_UNSPECIFIED") == 0)
 			continue;
 		if (n + length + 3 > room)
 			return false;
@@ -115,7 +117,8 @@ static enum vl_err read_enum(const struct vl_json_parser *p, const struct vl_jso
 	return vl_json_refuse(p, spot, VL_ERR_INVALID, "no such value of %s", type->name);
 }
 
-static enum vl_err read_text(const struct vl_json_parser *p, const struct vl_json_spot *spot, json_t *json, char **to)
+static enum vl_err read_text(const struct vl_json_parser *p, const struct vl_json_spot *spot,
+			     json_t *json, char **to)
 {
 	if (!json_is_string(json))
 		return vl_json_refuse(p, spot, VL_ERR_INVALID, "not a string");
@@ -134,8 +137,10 @@ static bool read_uuid(const char *name, const char *text, size_t length, uint8_t
  * libsodium wants them to be zero, so that they are made so. */
 static bool read_base64(const char *text, size_t length, uint8_t *bytes, size_t room, size_t *count)
 {
-	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	static const char url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+	static const char plain[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	static const char url[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 	bool is_url = strpbrk(text, "-_") != NULL;
 	const char *alphabet = is_url ? url : plain;
 	size_t padding = length % 4 == 0 ? length - strcspn(text, "=") : 0, n = length - padding;
@@ -143,7 +148,8 @@ static bool read_base64(const char *text, size_t length, uint8_t *bytes, size_t 
 
 	/* The last group, with zero bits; all before it has none that are loose. */
 	size_t rest = n % 4, head = n - rest, tail = 0;
-	int variant = is_url ? sodium_base64_VARIANT_URLSAFE_NO_PADDING : sodium_base64_VARIANT_ORIGINAL_NO_PADDING;
+	int variant = is_url ? sodium_base64_VARIANT_URLSAFE_NO_PADDING
+			     : sodium_base64_VARIANT_ORIGINAL_NO_PADDING;
 	if (padding > 2 || rest == 1 || (padding > 0 && rest + padding != 4))
 		return false;
 	if (sodium_base642bin(bytes, room, text, head, NULL, count, NULL, variant) != 0)
@@ -155,13 +161,14 @@ static bool read_base64(const char *text, size_t length, uint8_t *bytes, size_t 
 	if (last == NULL)
 		return false;
 	end[rest - 1] = alphabet[(last - alphabet) & (rest == 2 ? 0x30 : 0x3c)];
-	bool good = sodium_base642bin(bytes + *count, room - *count, end, rest, NULL, &tail, NULL, variant) == 0;
+	bool good = sodium_base642bin(bytes + *count, room - *count, end, rest, NULL, &tail, NULL,
+				      variant) == 0;
 	*count += tail;
 	return good;
 }
 
-static enum vl_err read_bytes(const struct vl_json_parser *p, const struct vl_json_spot *spot, json_t *json,
-			      ProtobufCBinaryData *to)
+static enum vl_err read_bytes(const struct vl_json_parser *p, const struct vl_json_spot *spot,
+			      json_t *json, ProtobufCBinaryData *to)
 {
 	if (!json_is_string(json))
 		return vl_json_refuse(p, spot, VL_ERR_INVALID, "not a string of base64");
@@ -182,12 +189,15 @@ static enum vl_err read_number(const struct vl_json_parser *p, const struct vl_j
 			       const ProtobufCFieldDescriptor *field, json_t *json, void *at)
 {
 	bool wide = vl_json_value_size(field->type) == 8;
-	bool is_unsigned = field->type == PROTOBUF_C_TYPE_UINT32 || field->type == PROTOBUF_C_TYPE_FIXED32 ||
-			   field->type == PROTOBUF_C_TYPE_UINT64 || field->type == PROTOBUF_C_TYPE_FIXED64;
+	bool is_unsigned =
+		field->type == PROTOBUF_C_TYPE_UINT32 || field->type == PROTOBUF_C_TYPE_FIXED32 ||
+		field->type == PROTOBUF_C_TYPE_UINT64 || field->type == PROTOBUF_C_TYPE_FIXED64;
 	int64_t number = 0;
 	uint64_t positive = 0;
-	enum vl_err err = is_unsigned ? read_unsigned(p, spot, json, wide ? UINT64_MAX : UINT32_MAX, &positive)
-				      : read_signed(p, spot, json, wide ? INT64_MAX : INT32_MAX, &number);
+	enum vl_err err =
+		is_unsigned
+			? read_unsigned(p, spot, json, wide ? UINT64_MAX : UINT32_MAX, &positive)
+			: read_signed(p, spot, json, wide ? INT64_MAX : INT32_MAX, &number);
 	uint64_t bits = is_unsigned ? positive : (uint64_t)number;
 	uint32_t low = (uint32_t)bits;
 	memcpy(at, wide ? (void *)&bits : (void *)&low, wide ? sizeof(bits) : sizeof(low));
@@ -220,7 +230,9 @@ enum vl_err vl_json_value(const struct vl_json_parser *p, const struct vl_json_s
 		return read_real(p, spot, json, false, at);
 	case PROTOBUF_C_TYPE_BOOL:
 		*(protobuf_c_boolean *)at = json_is_true(json);
-		return json_is_boolean(json) ? VL_OK : vl_json_refuse(p, spot, VL_ERR_INVALID, "not true or false");
+		return json_is_boolean(json)
+			       ? VL_OK
+			       : vl_json_refuse(p, spot, VL_ERR_INVALID, "not true or false");
 	case PROTOBUF_C_TYPE_ENUM:
 		return read_enum(p, spot, field->descriptor, json, at);
 	case PROTOBUF_C_TYPE_STRING:
@@ -233,8 +245,8 @@ enum vl_err vl_json_value(const struct vl_json_parser *p, const struct vl_json_s
 	return vl_json_refuse(p, spot, VL_ERR_BUG, "not a single value");
 }
 
-enum vl_err vl_json_timestamp(const struct vl_json_parser *p, const struct vl_json_spot *spot, json_t *json,
-			      ProtobufCMessage *message)
+enum vl_err vl_json_timestamp(const struct vl_json_parser *p, const struct vl_json_spot *spot,
+			      json_t *json, ProtobufCMessage *message)
 {
 	Google__Protobuf__Timestamp *to = (Google__Protobuf__Timestamp *)message;
 	struct vl_time t;
@@ -242,10 +254,12 @@ enum vl_err vl_json_timestamp(const struct vl_json_parser *p, const struct vl_js
 	/* RFC 3339 lets 't', 'z' and a blank pass; the JSON mapping does not. */
 	if (!json_is_string(json) || strpbrk(json_string_value(json), "tz ") != NULL ||
 	    !vl_time_parse(json_string_value(json), json_string_length(json), &t))
-		return vl_json_refuse(p, spot, VL_ERR_INVALID,
-				      "not a time; write it as 2026-03-01T08:00:00Z, with Z or an offset");
+		return vl_json_refuse(
+			p, spot, VL_ERR_INVALID,
+			"not a time; write it as 2026-03-01T08:00:00Z, with Z or an offset");
 	if (t.seconds < VL_TIME_MIN || t.seconds > VL_TIME_MAX)
-		return vl_json_refuse(p, spot, VL_ERR_INVALID, "time outside the years 0001 to 9999");
+		return vl_json_refuse(p, spot, VL_ERR_INVALID,
+				      "time outside the years 0001 to 9999");
 	to->seconds = t.seconds;
 	to->nanos = t.nanos;
 	return VL_OK;
@@ -260,7 +274,8 @@ static bool parse_duration(const char *text, size_t length, Google__Protobuf__Du
 	struct vl_json_whole seconds;
 	int32_t nanos = 0, unit = 100000000;
 
-	if (!vl_json_parse_whole(text + minus, digits, &seconds) || seconds.size > VL_JSON_DURATION_MAX)
+	if (!vl_json_parse_whole(text + minus, digits, &seconds) ||
+	    seconds.size > VL_JSON_DURATION_MAX)
 		return false;
 	if (*at == '.') {
 		for (at++; *at >= '0' && *at <= '9' && unit > 0; at++, unit /= 10)
@@ -270,14 +285,17 @@ static bool parse_duration(const char *text, size_t length, Google__Protobuf__Du
 	}
 	to->seconds = minus ? -(int64_t)seconds.size : (int64_t)seconds.size;
 	to->nanos = minus ? -nanos : nanos;
-	return *at == 's' && at + 1 == text + length && (seconds.size < VL_JSON_DURATION_MAX || nanos == 0);
+	return *at == 's' && at + 1 == text + length &&
+	       (seconds.size < VL_JSON_DURATION_MAX || nanos == 0);
 }
 
-enum vl_err vl_json_duration(const struct vl_json_parser *p, const struct vl_json_spot *spot, json_t *json,
-			     ProtobufCMessage *message)
+enum vl_err vl_json_duration(const struct vl_json_parser *p, const struct vl_json_spot *spot,
+			     json_t *json, ProtobufCMessage *message)
 {
 	if (!json_is_string(json) ||
-	    !parse_duration(json_string_value(json), json_string_length(json), (Google__Protobuf__Duration *)message))
-		return vl_json_refuse(p, spot, VL_ERR_INVALID, "not a duration; write seconds as 90s or 1.5s");
+	    !parse_duration(json_string_value(json), json_string_length(json),
+			    (Google__Protobuf__Duration *)message))
+		return vl_json_refuse(p, spot, VL_ERR_INVALID,
+				      "not a duration; write seconds as 90s or 1.5s");
 	return VL_OK;
 }

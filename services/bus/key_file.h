@@ -28,10 +28,12 @@ enum vl_err vl_key_file_read(int dir, const char *name, int flags, struct vl_key
 
 /* Make a file `name` in folder `dir` that holds `text`, mode 0600, on the disk when this returns.
  * EXISTS where it is there. */
-enum vl_err vl_key_file_write(int dir, const char *name, const char *text, struct vl_why *why) VL_CHECKED;
+enum vl_err vl_key_file_write(int dir, const char *name, const char *text,
+			      struct vl_why *why) VL_CHECKED;
 
 /* `<id> <64 hex digits>`, and nothing else. */
-bool vl_key_line_read(const char *line, size_t length, char mission[VL_MISSION_MAX + 1], uint8_t bytes[32]);
+bool vl_key_line_read(const char *line, size_t length, char mission[VL_MISSION_MAX + 1],
+		      uint8_t bytes[32]);
 void vl_key_line_write(const char *id, const uint8_t bytes[32], char line[VL_KEY_LINE]);
 
 /* The words for `errno`, with the file's name. */

@@ -20,9 +20,11 @@ enum vl_err vl_key_file_error(struct vl_why *why, const char *name)
 	case ENOENT:
 		return vl_fail(why, VL_ERR_NOT_FOUND, "%.150s: is not there", name);
 	case EEXIST:
-		return vl_fail(why, VL_ERR_EXISTS, "%.150s: is there already; nothing was overwritten", name);
+		return vl_fail(why, VL_ERR_EXISTS,
+			       "%.150s: is there already; nothing was overwritten", name);
 	case ELOOP:
-		return vl_fail(why, VL_ERR_INVALID, "%.150s: is a symbolic link; a key must be a file itself", name);
+		return vl_fail(why, VL_ERR_INVALID,
+			       "%.150s: is a symbolic link; a key must be a file itself", name);
 	case EACCES:
 	case EPERM:
 		return vl_fail(why, VL_ERR_PERMISSION, "%.150s: %s", name, strerror(errno));
@@ -71,8 +73,8 @@ static enum vl_err write_key(int dir, const char *name, const char *line, struct
 	return err;
 }
 
-static enum vl_err write_pair(int dir, const char *id, const char *secret_line, const char *public_line,
-			      struct vl_why *why)
+static enum vl_err write_pair(int dir, const char *id, const char *secret_line,
+			      const char *public_line, struct vl_why *why)
 {
 	char secret_name[NAME_ROOM], public_name[NAME_ROOM];
 
@@ -96,8 +98,8 @@ void vl_key_line_write(const char *id, const uint8_t bytes[32], char line[VL_KEY
 	(void)vl_hex(bytes, 32, line + length);
 }
 
-enum vl_err vl_key_new(const char *dir, const char *id, const struct vl_rand *rand, char line[VL_KEY_LINE],
-		       struct vl_why *why)
+enum vl_err vl_key_new(const char *dir, const char *id, const struct vl_rand *rand,
+		       char line[VL_KEY_LINE], struct vl_why *why)
 {
 	enum vl_err err;
 	uint8_t seed[32];
@@ -126,7 +128,8 @@ enum vl_err vl_key_new(const char *dir, const char *id, const struct vl_rand *ra
 	return err;
 }
 
-bool vl_key_line_read(const char *line, size_t length, char mission[VL_MISSION_MAX + 1], uint8_t bytes[32])
+bool vl_key_line_read(const char *line, size_t length, char mission[VL_MISSION_MAX + 1],
+		      uint8_t bytes[32])
 {
 	const char *space = memchr(line, ' ', length);
 	size_t id_length = space != NULL ? (size_t)(space - line) : 0;
@@ -140,21 +143,24 @@ bool vl_key_line_read(const char *line, size_t length, char mission[VL_MISSION_M
 }
 
 /* The one line of a key file that is neither a comment nor empty. */
-static bool parse_file(const char *text, size_t size, char mission[VL_MISSION_MAX + 1], uint8_t bytes[32])
+static bool parse_file(const char *text, size_t size, char mission[VL_MISSION_MAX + 1],
+		       uint8_t bytes[32])
 {
 	size_t lines = 0;
 
 	for (const char *end = text + size; text < end;) {
 		const char *newline = memchr(text, '\n', (size_t)(end - text));
 		size_t length = (size_t)((newline != NULL ? newline : end) - text);
-		if (length > 0 && text[0] != '#' && (lines++ > 0 || !vl_key_line_read(text, length, mission, bytes)))
+		if (length > 0 && text[0] != '#' &&
+		    (lines++ > 0 || !vl_key_line_read(text, length, mission, bytes)))
 			return false;
 		text = newline != NULL ? newline + 1 : end;
 	}
 	return lines == 1;
 }
 
-enum vl_err vl_key_file_read(int dir, const char *name, int flags, struct vl_key_file *key, struct vl_why *why)
+enum vl_err vl_key_file_read(int dir, const char *name, int flags, struct vl_key_file *key,
+			     struct vl_why *why)
 {
 	enum vl_err err = VL_OK;
 	/* O_NONBLOCK: a pipe put there by mistake must not hang whoever starts. */
@@ -183,17 +189,20 @@ enum vl_err vl_key_file_read(int dir, const char *name, int flags, struct vl_key
 static enum vl_err check_owner(const char *path, const struct stat *state, struct vl_why *why)
 {
 	if ((state->st_mode & 077) != 0)
-		return vl_fail(why, VL_ERR_PERMISSION,
-			       "%.150s: others may use it (mode %04o); chmod 600, and make a new key", path,
-			       (unsigned)state->st_mode & 07777);
+		return vl_fail(
+			why, VL_ERR_PERMISSION,
+			"%.150s: others may use it (mode %04o); chmod 600, and make a new key",
+			path, (unsigned)state->st_mode & 07777);
 	if (state->st_uid != geteuid() && state->st_uid != 0)
-		return vl_fail(why, VL_ERR_PERMISSION,
-			       "%.150s: belongs to uid %u, neither to this process's user nor to root", path,
-			       (unsigned)state->st_uid);
+		return vl_fail(
+			why, VL_ERR_PERMISSION,
+			"%.150s: belongs to uid %u, neither to this process's user nor to root",
+			path, (unsigned)state->st_uid);
 	return VL_OK;
 }
 
-enum vl_err vl_key_load(const char *path, const char *id, struct vl_signer **signer, struct vl_why *why)
+enum vl_err vl_key_load(const char *path, const char *id, struct vl_signer **signer,
+			struct vl_why *why)
 {
 	struct vl_key_file file;
 	char mission[VL_MISSION_MAX + 1];
@@ -204,9 +213,11 @@ enum vl_err vl_key_load(const char *path, const char *id, struct vl_signer **sig
 	if (err == VL_OK)
 		err = check_owner(path, &file.state, why);
 	if (err == VL_OK && !parse_file(file.text, file.size, mission, seed))
-		err = vl_fail(why, VL_ERR_INVALID, "%.150s: must hold one line, '<id> <seed, 64 hex digits>'", path);
+		err = vl_fail(why, VL_ERR_INVALID,
+			      "%.150s: must hold one line, '<id> <seed, 64 hex digits>'", path);
 	if (err == VL_OK && id != NULL && strcmp(id, mission) != 0)
-		err = vl_fail(why, VL_ERR_INVALID, "%.150s: is the key of %s, not of %.32s", path, mission, id);
+		err = vl_fail(why, VL_ERR_INVALID, "%.150s: is the key of %s, not of %.32s", path,
+			      mission, id);
 	if (err == VL_OK)
 		err = vl_signer_open(seed, signer);
 	sodium_memzero(file.text, sizeof(file.text));

@@ -23,8 +23,8 @@ struct vl_record {
 	struct vl_bytes topic;
 	int32_t partition;
 	int64_t offset;
-	int64_t timestamp_ms;       /* the broker's */
-	bool sender_time;           /* it is not: the topic keeps the senders', and it decides nothing */
+	int64_t timestamp_ms; /* the broker's */
+	bool sender_time;     /* it is not: the topic keeps the senders', and it decides nothing */
 	struct vl_bytes key, value; /* data is NULL where the record has none */
 	size_t n_headers;
 	struct vl_header headers[VL_RECORD_HEADERS];
@@ -43,8 +43,9 @@ struct vl_verified {
  * (key, batch and signer do not name one sender), UNKNOWN_KEY too where the sender's key had ended before this place, WRONG_LANE (the topic, less a mirror's "site." prefix, is not the batch's
  * lane), or NOMEM. Every vl-sig header must be good; one bad one spoils the record. `digest` is set whenever there is a value. Needs
  * no lock; `arena` holds what the batch points to. A drill is verified as one and says so in `domain`. */
-enum vl_err vl_record_verify(const struct vl_record *record, const struct vl_ring *ring, struct vl_arena *arena,
-			     struct vl_verified *verified, struct vl_why *why) VL_CHECKED;
+enum vl_err vl_record_verify(const struct vl_record *record, const struct vl_ring *ring,
+			     struct vl_arena *arena, struct vl_verified *verified,
+			     struct vl_why *why) VL_CHECKED;
 
 /* The lane of a topic: the topic itself, or what follows the first "<site>." prefix where that names a lane. */
 struct vl_bytes vl_topic_lane(struct vl_bytes topic);

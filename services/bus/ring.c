@@ -51,7 +51,8 @@ static struct vl_ring_entry *find(const struct vl_ring *ring, const struct vl_ke
 {
 	size_t place = place_of(ring, id);
 
-	if (place == ring->count || memcmp(ring->entries[place].id.bytes, id->bytes, sizeof(id->bytes)) != 0)
+	if (place == ring->count ||
+	    memcmp(ring->entries[place].id.bytes, id->bytes, sizeof(id->bytes)) != 0)
 		return NULL;
 	return &ring->entries[place];
 }
@@ -69,7 +70,8 @@ static struct vl_key_end *end_of(const struct vl_ring_entry *entry, struct vl_by
 	return NULL;
 }
 
-bool vl_ring_holds(const struct vl_ring_entry *entry, struct vl_bytes lane, struct vl_epoch epoch, struct vl_seq seq)
+bool vl_ring_holds(const struct vl_ring_entry *entry, struct vl_bytes lane, struct vl_epoch epoch,
+		   struct vl_seq seq)
 {
 	const struct vl_key_end *end = entry->ended ? end_of(entry, lane) : NULL;
 
@@ -102,10 +104,12 @@ static enum vl_err add_ends(struct vl_ring_entry *to, const struct vl_ring_entry
 }
 
 /* One key was found twice. */
-static enum vl_err merge(struct vl_ring_entry *known, const struct vl_ring_entry *entry, struct vl_why *why)
+static enum vl_err merge(struct vl_ring_entry *known, const struct vl_ring_entry *entry,
+			 struct vl_why *why)
 {
 	if (strcmp(known->mission, entry->mission) != 0)
-		return vl_fail(why, VL_ERR_INVALID, "the key of %s is enrolled for %s too; make a new one",
+		return vl_fail(why, VL_ERR_INVALID,
+			       "the key of %s is enrolled for %s too; make a new one",
 			       entry->mission, known->mission);
 	if (known->ended && !entry->ended) {
 		known->ended = false;
@@ -149,7 +153,8 @@ const struct vl_ring_entry *vl_ring_at(const struct vl_ring *ring, size_t i)
 
 /* -- what was left out -- */
 
-static enum vl_err add_fault(struct vl_ring *ring, const char *file, const struct vl_why *why, enum vl_err err)
+static enum vl_err add_fault(struct vl_ring *ring, const char *file, const struct vl_why *why,
+			     enum vl_err err)
 {
 	struct fault *faults = realloc(ring->faults, (ring->n_faults + 1) * sizeof(*faults));
 
@@ -161,8 +166,8 @@ static enum vl_err add_fault(struct vl_ring *ring, const char *file, const struc
 	size_t named = strlen(file);
 	bool has_name = strncmp(text, file, named) == 0 && text[named] == ':';
 	(void)snprintf(fault->file, sizeof(fault->file), "%s", file);
-	(void)snprintf(fault->text, sizeof(fault->text), "%.120s%s%.120s", has_name ? "" : file, has_name ? "" : ": ",
-		       text);
+	(void)snprintf(fault->text, sizeof(fault->text), "%.120s%s%.120s", has_name ? "" : file,
+		       has_name ? "" : ": ", text);
 	return VL_OK;
 }
 
@@ -194,7 +199,8 @@ static bool next_line(const char **text, const char *end, char line[256])
 
 	if (*text >= end)
 		return false;
-	const char *newline = memchr(*text, '\n', (size_t)(end - *text)), *stop = newline != NULL ? newline : end;
+	const char *newline = memchr(*text, '\n', (size_t)(end - *text)),
+		   *stop = newline != NULL ? newline : end;
 	for (const char *c = *text; c < stop; c++)
 		if (n < 255 && !(is_blank(*c) && (n == 0 || line[n - 1] == ' ')))
 			line[n++] = is_blank(*c) ? ' ' : *c;
@@ -209,14 +215,14 @@ static bool next_line(const char **text, const char *end, char line[256])
 static bool read_end(const char *line, struct vl_key_end *end)
 {
 	int used = 0;
-	bool good =
-		sscanf(line, "until %96s %" SCNu64 " %" SCNu64 "%n", end->lane, &end->epoch.n, &end->seq.n, &used) == 3;
+	bool good = sscanf(line, "until %96s %" SCNu64 " %" SCNu64 "%n", end->lane, &end->epoch.n,
+			   &end->seq.n, &used) == 3;
 
 	return good && line[used] == '\0';
 }
 
-static enum vl_err read_lines(const char *name, const struct vl_key_file *file, struct vl_ring_entry *entry,
-			      struct vl_why *why)
+static enum vl_err read_lines(const char *name, const struct vl_key_file *file,
+			      struct vl_ring_entry *entry, struct vl_why *why)
 {
 	const char *text = file->text, *end = text + file->size;
 	struct vl_key_end until;
@@ -234,13 +240,16 @@ static enum vl_err read_lines(const char *name, const struct vl_key_file *file, 
 		else if (strncmp(line, "until ", 6) == 0 && read_end(line, &until))
 			good = vl_ring_entry_end(entry, &until) == VL_OK;
 		else
-			good = keys++ == 0 && vl_key_line_read(line, strlen(line), entry->mission, entry->key.bytes);
+			good = keys++ == 0 && vl_key_line_read(line, strlen(line), entry->mission,
+							       entry->key.bytes);
 	}
 	if (!good || keys != 1 || (entry->n_ends > 0 && !entry->ended))
-		return vl_fail(why, VL_ERR_INVALID, "%.100s: must hold one line, '<id> <public key, 64 hex digits>'",
+		return vl_fail(why, VL_ERR_INVALID,
+			       "%.100s: must hold one line, '<id> <public key, 64 hex digits>'",
 			       name);
 	if (crypto_core_ed25519_is_valid_point(entry->key.bytes) != 1)
-		return vl_fail(why, VL_ERR_INVALID, "%.100s: holds no Ed25519 public key; have %s send it again", name,
+		return vl_fail(why, VL_ERR_INVALID,
+			       "%.100s: holds no Ed25519 public key; have %s send it again", name,
 			       entry->mission);
 	entry->id = vl_key_id_of(&entry->key);
 	return VL_OK;
@@ -272,7 +281,8 @@ static int is_public_name(const struct dirent *item)
 {
 	size_t length = strlen(item->d_name);
 
-	return item->d_name[0] != '.' && length > 4 && strcmp(item->d_name + length - 4, ".pub") == 0;
+	return item->d_name[0] != '.' && length > 4 &&
+	       strcmp(item->d_name + length - 4, ".pub") == 0;
 }
 
 static int by_name(const struct dirent **a, const struct dirent **b)
@@ -347,23 +357,27 @@ static void write_lines(struct vl_buf *text, const struct vl_ring_entry *entry)
 	char line[VL_KEY_LINE];
 
 	vl_key_line_write(entry->mission, entry->key.bytes, line);
-	vl_buf_printf(text,
-		      "# This key signs nothing new. What it signed up to the places below stays good.\n"
-		      "%s\nended\n",
-		      line);
+	vl_buf_printf(
+		text,
+		"# This key signs nothing new. What it signed up to the places below stays good.\n"
+		"%s\nended\n",
+		line);
 	for (size_t i = 0; i < entry->n_ends; i++) {
 		const struct vl_key_end *end = &entry->ends[i];
-		vl_buf_printf(text, "until %s %" PRIu64 " %" PRIu64 "\n", end->lane, end->epoch.n, end->seq.n);
+		vl_buf_printf(text, "until %s %" PRIu64 " %" PRIu64 "\n", end->lane, end->epoch.n,
+			      end->seq.n);
 	}
 }
 
-enum vl_err vl_ring_keep_past(const char *dir, const struct vl_ring_entry *entry, struct vl_why *why)
+enum vl_err vl_ring_keep_past(const char *dir, const struct vl_ring_entry *entry,
+			      struct vl_why *why)
 {
 	char path[4096], name[VL_MISSION_MAX + 64], id[33];
 	struct vl_buf text = {0};
 
 	(void)snprintf(path, sizeof(path), "%s/" PAST, dir);
-	(void)snprintf(name, sizeof(name), "%s.%s.pub", entry->mission, vl_hex(entry->id.bytes, 16, id));
+	(void)snprintf(name, sizeof(name), "%s.%s.pub", entry->mission,
+		       vl_hex(entry->id.bytes, 16, id));
 	if (mkdir(path, 0755) != 0 && errno != EEXIST)
 		return vl_key_file_error(why, path);
 	int past = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -65,7 +65,8 @@ bool vl_ring_faulty(const struct vl_ring *ring, const char *file);
 const struct vl_ring_entry *vl_ring_find(const struct vl_ring *ring, const struct vl_key_id *id);
 
 /* Whether the key may stand behind a batch of that lane and place. */
-bool vl_ring_holds(const struct vl_ring_entry *entry, struct vl_bytes lane, struct vl_epoch epoch, struct vl_seq seq);
+bool vl_ring_holds(const struct vl_ring_entry *entry, struct vl_bytes lane, struct vl_epoch epoch,
+		   struct vl_seq seq);
 
 /* All keys, in the order of their ids. */
 size_t vl_ring_count(const struct vl_ring *ring);
@@ -74,7 +75,8 @@ const struct vl_ring_entry *vl_ring_at(const struct vl_ring *ring, size_t i);
 /* Add a copy of an entry before the ring is in use. A key that is there and still signs stays as it
  * is; one that has ended gets the later of both ends on each lane. INVALID where the key is another
  * sender's. */
-enum vl_err vl_ring_add(struct vl_ring *ring, const struct vl_ring_entry *entry, struct vl_why *why) VL_CHECKED;
+enum vl_err vl_ring_add(struct vl_ring *ring, const struct vl_ring_entry *entry,
+			struct vl_why *why) VL_CHECKED;
 
 /* Give an entry that is not in a ring an end on a lane; the later counts where it has one. Its
  * `ends` are freed with free(). */
@@ -82,6 +84,7 @@ enum vl_err vl_ring_entry_end(struct vl_ring_entry *entry, const struct vl_key_e
 
 /* Write an ended key into `dir`/past, which is made where missing. EXISTS where its file is there:
  * that one stays. */
-enum vl_err vl_ring_keep_past(const char *dir, const struct vl_ring_entry *entry, struct vl_why *why) VL_CHECKED;
+enum vl_err vl_ring_keep_past(const char *dir, const struct vl_ring_entry *entry,
+			      struct vl_why *why) VL_CHECKED;
 
 #endif

@@ -33,7 +33,8 @@ const char *vl_domain_content_type(enum vl_domain domain)
 
 static struct signed_bytes signed_bytes(enum vl_domain domain, const struct vl_digest *digest)
 {
-	static const char batch[DOMAIN_SIZE] = "valise/batch/v1", drill[DOMAIN_SIZE] = "valise/drill/v1";
+	static const char batch[DOMAIN_SIZE] = "valise/batch/v1",
+			  drill[DOMAIN_SIZE] = "valise/drill/v1";
 	struct signed_bytes message;
 
 	memcpy(message.bytes, domain == VL_DOMAIN_DRILL ? drill : batch, DOMAIN_SIZE);
@@ -52,7 +53,8 @@ enum vl_err vl_signer_open(const uint8_t seed[32], struct vl_signer **signer)
 		goto fail;
 	(void)crypto_sign_seed_keypair(made->public.bytes, secret, seed);
 	/* sodium_malloc has tried, and says nothing where it could not. */
-	made->locked = !vl_failpoint("signer.lock") && sodium_mlock(secret, crypto_sign_SECRETKEYBYTES) == 0;
+	made->locked = !vl_failpoint("signer.lock") &&
+		       sodium_mlock(secret, crypto_sign_SECRETKEYBYTES) == 0;
 	if (sodium_mprotect_readonly(secret) != 0)
 		goto fail;
 	made->secret = secret;
@@ -92,35 +94,38 @@ struct vl_key_id vl_key_id_of(const struct vl_public_key *key)
 	return id;
 }
 
-enum vl_err vl_sign(const struct vl_signer *signer, enum vl_domain domain, const struct vl_digest *digest,
-		    struct vl_signature *signature)
+enum vl_err vl_sign(const struct vl_signer *signer, enum vl_domain domain,
+		    const struct vl_digest *digest, struct vl_signature *signature)
 {
 	struct signed_bytes message = signed_bytes(domain, digest);
 
-	if (crypto_sign_detached(signature->bytes, NULL, message.bytes, sizeof(message.bytes), signer->secret) == 0 &&
+	if (crypto_sign_detached(signature->bytes, NULL, message.bytes, sizeof(message.bytes),
+				 signer->secret) == 0 &&
 	    vl_verify(&signer->public, domain, digest, signature) == VL_OK)
 		return VL_OK;
 	sodium_memzero(signature, sizeof(*signature));
 	return VL_ERR_BUG;
 }
 
-enum vl_err vl_verify(const struct vl_public_key *key, enum vl_domain domain, const struct vl_digest *digest,
-		      const struct vl_signature *signature)
+enum vl_err vl_verify(const struct vl_public_key *key, enum vl_domain domain,
+		      const struct vl_digest *digest, const struct vl_signature *signature)
 {
 	struct signed_bytes message = signed_bytes(domain, digest);
-	int wrong = crypto_sign_verify_detached(signature->bytes, message.bytes, sizeof(message.bytes), key->bytes);
+	int wrong = crypto_sign_verify_detached(signature->bytes, message.bytes,
+						sizeof(message.bytes), key->bytes);
 
 	return wrong == 0 ? VL_OK : VL_ERR_BAD_SIGNATURE;
 }
 
-void vl_sig_format(const struct vl_key_id *id, const struct vl_signature *signature, char text[VL_SIG_TEXT])
+void vl_sig_format(const struct vl_key_id *id, const struct vl_signature *signature,
+		   char text[VL_SIG_TEXT])
 {
 	size_t digits = 2 * sizeof(id->bytes);
 
 	(void)vl_hex(id->bytes, sizeof(id->bytes), text);
 	text[digits] = '.';
-	(void)sodium_bin2base64(text + digits + 1, VL_SIG_TEXT - digits - 1, signature->bytes, sizeof(signature->bytes),
-				sodium_base64_VARIANT_ORIGINAL);
+	(void)sodium_bin2base64(text + digits + 1, VL_SIG_TEXT - digits - 1, signature->bytes,
+				sizeof(signature->bytes), sodium_base64_VARIANT_ORIGINAL);
 }
 
 enum vl_err vl_sig_parse(struct vl_bytes text, struct vl_key_id *id, struct vl_signature *signature)
@@ -128,14 +133,17 @@ enum vl_err vl_sig_parse(struct vl_bytes text, struct vl_key_id *id, struct vl_s
 	const char *at = (const char *)text.data;
 	size_t digits = 2 * sizeof(id->bytes), size = 0;
 
-	if (text.size != VL_SIG_TEXT - 1 || at[digits] != '.' || !vl_unhex(at, digits, id->bytes, sizeof(id->bytes)))
+	if (text.size != VL_SIG_TEXT - 1 || at[digits] != '.' ||
+	    !vl_unhex(at, digits, id->bytes, sizeof(id->bytes)))
 		return VL_ERR_BAD_HEADER;
 	/* Strict: bad padding, or stray bits in the last digit, are refused. */
-	if (sodium_base642bin(signature->bytes, sizeof(signature->bytes), at + digits + 1, BASE64_SIZE, NULL, &size,
-			      NULL, sodium_base64_VARIANT_ORIGINAL) != 0 ||
+	if (sodium_base642bin(signature->bytes, sizeof(signature->bytes), at + digits + 1,
+			      BASE64_SIZE, NULL, &size, NULL,
+			      sodium_base64_VARIANT_ORIGINAL) != 0 ||
 	    size != sizeof(signature->bytes))
 		return VL_ERR_BAD_HEADER;
 	return VL_OK;
 }
 
-_Static_assert(VL_SIG_TEXT == 2 * sizeof(struct vl_key_id) + 1 + BASE64_SIZE + 1, "id, point, base64, NUL");
+_Static_assert(VL_SIG_TEXT == 2 * sizeof(struct vl_key_id) + 1 + BASE64_SIZE + 1,
+	       "id, point, base64, NUL");

@@ -43,19 +43,22 @@ const struct vl_public_key *vl_signer_public(const struct vl_signer *signer);
 struct vl_key_id vl_key_id_of(const struct vl_public_key *key);
 
 /* Sign, and verify what was signed: a fault in the machine must not leak the key. BUG where it does not verify. */
-enum vl_err vl_sign(const struct vl_signer *signer, enum vl_domain domain, const struct vl_digest *digest,
-		    struct vl_signature *signature) VL_CHECKED;
+enum vl_err vl_sign(const struct vl_signer *signer, enum vl_domain domain,
+		    const struct vl_digest *digest, struct vl_signature *signature) VL_CHECKED;
 
 /* BAD_SIGNATURE, or ok. */
-enum vl_err vl_verify(const struct vl_public_key *key, enum vl_domain domain, const struct vl_digest *digest,
+enum vl_err vl_verify(const struct vl_public_key *key, enum vl_domain domain,
+		      const struct vl_digest *digest,
 		      const struct vl_signature *signature) VL_CHECKED;
 
 /* The header `vl-sig`: "<key id, 32 hex digits>.<signature, standard base64 with padding>". */
 #define VL_SIG_HEADER "vl-sig"
 #define VL_SIG_TEXT 122
-void vl_sig_format(const struct vl_key_id *id, const struct vl_signature *signature, char text[VL_SIG_TEXT]);
+void vl_sig_format(const struct vl_key_id *id, const struct vl_signature *signature,
+		   char text[VL_SIG_TEXT]);
 
 /* BAD_HEADER where the text is anything else (case of hex aside, exactly one spelling is accepted). */
-enum vl_err vl_sig_parse(struct vl_bytes text, struct vl_key_id *id, struct vl_signature *signature) VL_CHECKED;
+enum vl_err vl_sig_parse(struct vl_bytes text, struct vl_key_id *id,
+			 struct vl_signature *signature) VL_CHECKED;
 
 #endif

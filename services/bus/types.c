@@ -20,8 +20,8 @@ static int compare(const char *key, size_t length, const char *name)
 	return order != 0 ? order : (length > name_length) - (length < name_length);
 }
 
-static const ProtobufCMessageDescriptor *find(const ProtobufCMessageDescriptor *const *types, size_t count,
-					      const char *name, size_t length)
+static const ProtobufCMessageDescriptor *find(const ProtobufCMessageDescriptor *const *types,
+					      size_t count, const char *name, size_t length)
 {
 	for (size_t low = 0; low < count;) {
 		size_t middle = (low + count) / 2;
@@ -85,8 +85,11 @@ const struct vl_lane *vl_lane_named(const char *name, size_t length, struct vl_b
 	struct vl_bytes whom = {0};
 
 	if (dot != NULL) {
-		whom = (struct vl_bytes){(const uint8_t *)dot + 1, length - (size_t)(dot + 1 - name)};
-		lane = vl_mission_valid(dot + 1, whom.size) ? vl_lane_find(name, (size_t)(dot - name)) : NULL;
+		whom = (struct vl_bytes){(const uint8_t *)dot + 1,
+					 length - (size_t)(dot + 1 - name)};
+		lane = vl_mission_valid(dot + 1, whom.size)
+			       ? vl_lane_find(name, (size_t)(dot - name))
+			       : NULL;
 		if (lane != NULL && !lane->addressed)
 			lane = NULL;
 	}
@@ -95,9 +98,11 @@ const struct vl_lane *vl_lane_named(const char *name, size_t length, struct vl_b
 	return lane;
 }
 
-bool vl_type_addressee(const ProtobufCMessageDescriptor *type, struct vl_bytes payload, struct vl_bytes *mission)
+bool vl_type_addressee(const ProtobufCMessageDescriptor *type, struct vl_bytes payload,
+		       struct vl_bytes *mission)
 {
-	const ProtobufCFieldDescriptor *named = protobuf_c_message_descriptor_get_field_by_name(type, "mission");
+	const ProtobufCFieldDescriptor *named =
+		protobuf_c_message_descriptor_get_field_by_name(type, "mission");
 	struct vl_wire wire = vl_wire_open(payload);
 	struct vl_wire_field field;
 

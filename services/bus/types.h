@@ -66,7 +66,8 @@ const ProtobufCMessageDescriptor *vl_message_find(const char *name, size_t lengt
 const struct vl_lane *vl_type_lane(const ProtobufCMessageDescriptor *type);
 
 /* Whom a payload of this type is for, by its field "mission"; false where the type has none, or it is no mission's id. */
-bool vl_type_addressee(const ProtobufCMessageDescriptor *type, struct vl_bytes payload, struct vl_bytes *mission);
+bool vl_type_addressee(const ProtobufCMessageDescriptor *type, struct vl_bytes payload,
+		       struct vl_bytes *mission);
 
 /* What stands before a type's full name in the type URLs made here. */
 #define VL_TYPE_PREFIX "type.googleapis.com/"

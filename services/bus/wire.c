@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define NUMBER_BYTES 10 /* of a varint that is a value */
-#define TAG_BYTES 5     /* of one that is a tag or a length: protobuf-c reads no more, others would */
+#define TAG_BYTES 5 /* of one that is a tag or a length: protobuf-c reads no more, others would */
 #define DEPTH_MAX 16
 #define FIELDS_MAX 512 /* of one message type */
 
@@ -95,7 +95,8 @@ static inline bool next_field(struct vl_wire *wire, struct vl_wire_field *field)
 struct vl_wire vl_wire_open(struct vl_bytes message)
 {
 	return (struct vl_wire){.at = message.data,
-				.end = message.size > 0 ? message.data + message.size : message.data};
+				.end = message.size > 0 ? message.data + message.size
+							: message.data};
 }
 
 bool vl_wire_next(struct vl_wire *wire, struct vl_wire_field *field)
@@ -142,13 +143,16 @@ size_t vl_wire_bytes_size(uint32_t field, size_t count)
 }
 
 static enum vl_err malformed(const struct check *check, const ProtobufCMessageDescriptor *type,
-			     const ProtobufCFieldDescriptor *field, const uint8_t *at, const char *what)
+			     const ProtobufCFieldDescriptor *field, const uint8_t *at,
+			     const char *what)
 {
-	return vl_fail(check->why, VL_ERR_MALFORMED, "%s%s%s, byte %zu: %s", type->name, field != NULL ? "." : "",
-		       field != NULL ? field->name : "", (size_t)(at - check->origin), what);
+	return vl_fail(check->why, VL_ERR_MALFORMED, "%s%s%s, byte %zu: %s", type->name,
+		       field != NULL ? "." : "", field != NULL ? field->name : "",
+		       (size_t)(at - check->origin), what);
 }
 
-static const ProtobufCFieldDescriptor *find_field(const ProtobufCMessageDescriptor *type, uint32_t number)
+static const ProtobufCFieldDescriptor *find_field(const ProtobufCMessageDescriptor *type,
+						  uint32_t number)
 {
 	const ProtobufCIntRange *ranges = type->field_ranges;
 	size_t low = 0, high = type->n_field_ranges;
@@ -159,7 +163,8 @@ static const ProtobufCFieldDescriptor *find_field(const ProtobufCMessageDescript
 		/* The range after the last one is a sentinel, there to give the last its length. */
 		if (number < first)
 			high = middle;
-		else if (number - first >= ranges[middle + 1].orig_index - ranges[middle].orig_index)
+		else if (number - first >=
+			 ranges[middle + 1].orig_index - ranges[middle].orig_index)
 			low = middle + 1;
 		else
 			return &type->fields[ranges[middle].orig_index + (number - first)];
@@ -168,8 +173,8 @@ static const ProtobufCFieldDescriptor *find_field(const ProtobufCMessageDescript
 }
 
 /* Whether another member of the field's oneof has been seen. A oneof is known by where its case stands. */
-static bool is_rival_seen(const ProtobufCMessageDescriptor *type, const ProtobufCFieldDescriptor *field,
-			  const uint64_t *seen)
+static bool is_rival_seen(const ProtobufCMessageDescriptor *type,
+			  const ProtobufCFieldDescriptor *field, const uint64_t *seen)
 {
 	for (size_t word = 0; word <= (type->n_fields - 1) / 64; word++)
 		for (uint64_t bits = seen[word]; bits != 0; bits &= bits - 1) {
@@ -264,19 +269,23 @@ static enum vl_err check_message(const struct check *check, const ProtobufCMessa
 				 struct vl_bytes message, unsigned depth);
 
 static enum vl_err check_value(const struct check *check, const ProtobufCMessageDescriptor *type,
-			       const ProtobufCFieldDescriptor *field, const struct vl_wire_field *at, unsigned depth)
+			       const ProtobufCFieldDescriptor *field,
+			       const struct vl_wire_field *at, unsigned depth)
 {
 	enum vl_wire_type expected = wire_type_of(field->type);
 
 	if (at->type != expected) {
 		if (at->type != VL_WIRE_BYTES || field->label != PROTOBUF_C_LABEL_REPEATED)
-			return malformed(check, type, field, at->start, "is of another wire type than its type's");
+			return malformed(check, type, field, at->start,
+					 "is of another wire type than its type's");
 		return packed_fits(field->type, at->bytes)
 			       ? VL_OK
-			       : malformed(check, type, field, at->start, "holds a packed number that does not fit");
+			       : malformed(check, type, field, at->start,
+					   "holds a packed number that does not fit");
 	}
 	if (expected == VL_WIRE_VARINT && !number_fits(field->type, at->value))
-		return malformed(check, type, field, at->start, "holds a number out of its type's range");
+		return malformed(check, type, field, at->start,
+				 "holds a number out of its type's range");
 	if (field->type == PROTOBUF_C_TYPE_STRING && !text_fits(at->bytes))
 		return malformed(check, type, field, at->start, "is not UTF-8 without NUL");
 	if (field->type != PROTOBUF_C_TYPE_MESSAGE)
@@ -292,16 +301,20 @@ static enum vl_err check_field(const struct check *check, const ProtobufCMessage
 	const ProtobufCFieldDescriptor *field = find_field(type, at->number);
 
 	if (field == NULL)
-		return check->allow_unknown ? VL_OK
-					    : vl_fail(check->why, VL_ERR_UNKNOWN_FIELD, "%s, byte %zu: has no field %u",
-						      type->name, (size_t)(at->start - check->origin), at->number);
+		return check->allow_unknown
+			       ? VL_OK
+			       : vl_fail(check->why, VL_ERR_UNKNOWN_FIELD,
+					 "%s, byte %zu: has no field %u", type->name,
+					 (size_t)(at->start - check->origin), at->number);
 	if (field->label != PROTOBUF_C_LABEL_REPEATED) {
 		size_t index = (size_t)(field - type->fields);
 		uint64_t bit = UINT64_C(1) << (index % 64);
 		if ((seen[index / 64] & bit) != 0)
 			return malformed(check, type, field, at->start, "is given twice");
-		if ((field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0 && is_rival_seen(type, field, seen))
-			return malformed(check, type, field, at->start, "is given beside another member of its oneof");
+		if ((field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0 &&
+		    is_rival_seen(type, field, seen))
+			return malformed(check, type, field, at->start,
+					 "is given beside another member of its oneof");
 		seen[index / 64] |= bit;
 	}
 	return check_value(check, type, field, at, depth);
@@ -315,17 +328,19 @@ static enum vl_err check_message(const struct check *check, const ProtobufCMessa
 	struct vl_wire_field at;
 
 	if (type->n_fields > FIELDS_MAX)
-		return vl_fail(check->why, VL_ERR_BUG, "%s has more than %d fields", type->name, FIELDS_MAX);
+		return vl_fail(check->why, VL_ERR_BUG, "%s has more than %d fields", type->name,
+			       FIELDS_MAX);
 	while (next_field(&wire, &at)) {
 		enum vl_err err = check_field(check, type, &at, seen, depth);
 		if (err != VL_OK)
 			return err;
 	}
-	return wire.failed ? malformed(check, type, NULL, at.start, "is cut short or not protobuf") : VL_OK;
+	return wire.failed ? malformed(check, type, NULL, at.start, "is cut short or not protobuf")
+			   : VL_OK;
 }
 
-enum vl_err vl_wire_check(const ProtobufCMessageDescriptor *type, struct vl_bytes message, bool allow_unknown,
-			  struct vl_why *why)
+enum vl_err vl_wire_check(const ProtobufCMessageDescriptor *type, struct vl_bytes message,
+			  bool allow_unknown, struct vl_why *why)
 {
 	struct check check = {.origin = message.data, .allow_unknown = allow_unknown, .why = why};
 
@@ -348,7 +363,8 @@ static bool time_fits(struct vl_bytes stamp)
 	return seconds >= VL_TIME_MIN && seconds <= VL_TIME_MAX && nanos <= 999999999;
 }
 
-enum vl_err vl_wire_check_times(const ProtobufCMessageDescriptor *type, struct vl_bytes message, struct vl_why *why)
+enum vl_err vl_wire_check_times(const ProtobufCMessageDescriptor *type, struct vl_bytes message,
+				struct vl_why *why)
 {
 	struct vl_wire wire = vl_wire_open(message);
 	struct vl_wire_field at;
@@ -361,7 +377,8 @@ enum vl_err vl_wire_check_times(const ProtobufCMessageDescriptor *type, struct v
 		if (field->descriptor != &google__protobuf__timestamp__descriptor)
 			err = vl_wire_check_times(field->descriptor, at.bytes, why);
 		else if (!time_fits(at.bytes))
-			err = vl_fail(why, VL_ERR_INVALID, "%s.%s: a time outside the years 0001 to 9999", type->name,
+			err = vl_fail(why, VL_ERR_INVALID,
+				      "%s.%s: a time outside the years 0001 to 9999", type->name,
 				      field->name);
 	}
 	return err;
@@ -381,7 +398,8 @@ static void arena_free(void *arena, void *memory)
 ProtobufCMessage *vl_wire_unpack(const ProtobufCMessageDescriptor *type, struct vl_bytes message,
 				 struct vl_arena *arena)
 {
-	ProtobufCAllocator allocator = {.alloc = arena_alloc, .free = arena_free, .allocator_data = arena};
+	ProtobufCAllocator allocator = {
+		.alloc = arena_alloc, .free = arena_free, .allocator_data = arena};
 
 	return protobuf_c_message_unpack(type, &allocator, message.size, message.data);
 }

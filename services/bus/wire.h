@@ -16,7 +16,12 @@
 
 #include <protobuf-c/protobuf-c.h>
 
-enum vl_wire_type { VL_WIRE_VARINT = 0, VL_WIRE_FIXED64 = 1, VL_WIRE_BYTES = 2, VL_WIRE_FIXED32 = 5 };
+enum vl_wire_type {
+	VL_WIRE_VARINT = 0,
+	VL_WIRE_FIXED64 = 1,
+	VL_WIRE_BYTES = 2,
+	VL_WIRE_FIXED32 = 5
+};
 
 /* A cursor over one message. Its error sticks: after it, vl_wire_next says false. */
 struct vl_wire {
@@ -51,8 +56,8 @@ size_t vl_wire_bytes_size(uint32_t field, size_t count);
  * strings in UTF-8 without NUL, at most 16 messages deep. Fields the type does not know are let
  * pass where `allow_unknown`, else VL_ERR_UNKNOWN_FIELD. Any payloads (google.protobuf.Any) are
  * checked as Any, not opened. MALFORMED names the field and the offset, never a value. */
-enum vl_err vl_wire_check(const ProtobufCMessageDescriptor *type, struct vl_bytes message, bool allow_unknown,
-			  struct vl_why *why) VL_CHECKED;
+enum vl_err vl_wire_check(const ProtobufCMessageDescriptor *type, struct vl_bytes message,
+			  bool allow_unknown, struct vl_why *why) VL_CHECKED;
 
 /* Whether every google.protobuf.Timestamp in a message that vl_wire_check has taken lies in the
  * years 0001 to 9999, its nanoseconds in 0 to 999,999,999, as proto3 JSON has them. INVALID, with

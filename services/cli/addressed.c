@@ -34,7 +34,8 @@ static const char **list_missions(const struct vl_ring *ring, size_t *count)
 	return missions;
 }
 
-enum vl_err cli_address(const struct cli_options *options, struct vl_catalogue *catalogue, struct vl_why *why)
+enum vl_err cli_address(const struct cli_options *options, struct vl_catalogue *catalogue,
+			struct vl_why *why)
 {
 	const char *const *patterns;
 	size_t n_patterns = vl_catalogue_patterns(catalogue, &patterns), count;
@@ -50,7 +51,8 @@ enum vl_err cli_address(const struct cli_options *options, struct vl_catalogue *
 	const char **missions = list_missions(ring, &count);
 	err = missions != NULL ? vl_catalogue_address(catalogue, missions, count) : VL_ERR_NOMEM;
 	if (count == 0)
-		vl_log_warning("'%s' holds no public keys; no mission has topics of its own", options->keys);
+		vl_log_warning("'%s' holds no public keys; no mission has topics of its own",
+			       options->keys);
 	free(missions);
 	vl_ring_close(ring);
 	return err;
@@ -85,24 +87,27 @@ static bool is_by_pattern(const struct vl_catalogue *catalogue, const char *name
 		if (strncmp(name, patterns[i], size) != 0)
 			continue;
 		*bare = name[size] == '\0';
-		if (*bare || (name[size] == '.' && vl_mission_valid(name + size + 1, strlen(name + size + 1))))
+		if (*bare || (name[size] == '.' &&
+			      vl_mission_valid(name + size + 1, strlen(name + size + 1))))
 			return true;
 	}
 	return false;
 }
 
 enum vl_err cli_print_unused(const struct cli_options *options, struct vl_admin *admin,
-			     const struct vl_catalogue *catalogue, int timeout_ms, struct vl_why *why)
+			     const struct vl_catalogue *catalogue, int timeout_ms,
+			     struct vl_why *why)
 {
 	const char *const *names, *const *patterns;
 	size_t count, unused = 0, n_patterns = vl_catalogue_patterns(catalogue, &patterns);
 	bool bare;
 
 	if (n_patterns > 0 && options->keys == NULL)
-		vl_log_warning(
-			"the topics of each mission (%s.<MISSION>%s) are left out, as nobody says who is enrolled; "
-			"give --keys DIR, the folder of the senders' public keys, or set VALISE_KEYS",
-			patterns[0], n_patterns > 1 ? " and others" : "");
+		vl_log_warning("the topics of each mission (%s.<MISSION>%s) are left out, as "
+			       "nobody says who is enrolled; "
+			       "give --keys DIR, the folder of the senders' public keys, or set "
+			       "VALISE_KEYS",
+			       patterns[0], n_patterns > 1 ? " and others" : "");
 	enum vl_err err = vl_admin_list(admin, timeout_ms, &names, &count, why);
 	for (size_t i = 0; err == VL_OK && i < count; i++) {
 		if (!is_by_pattern(catalogue, names[i], &bare) || is_wanted(catalogue, names[i]))
@@ -114,9 +119,9 @@ enum vl_err cli_print_unused(const struct cli_options *options, struct vl_admin 
 		unused++;
 	}
 	if (unused > 0)
-		vl_log_info(
-			"%zu topics are left alone, and are not used: no sender of that name is enrolled, or an older "
-			"version has made them; kafka-topics.sh --delete takes them away",
-			unused);
+		vl_log_info("%zu topics are left alone, and are not used: no sender of that name "
+			    "is enrolled, or an older "
+			    "version has made them; kafka-topics.sh --delete takes them away",
+			    unused);
 	return err;
 }

@@ -16,7 +16,8 @@ enum vl_err cli_address(const struct cli_options *options, struct vl_catalogue *
  * are no sender's who is enrolled, or have a pattern's name without a mission's, as versions before had them: they are
  * left alone. */
 enum vl_err cli_print_unused(const struct cli_options *options, struct vl_admin *admin,
-			     const struct vl_catalogue *catalogue, int timeout_ms, struct vl_why *why) VL_CHECKED;
+			     const struct vl_catalogue *catalogue, int timeout_ms,
+			     struct vl_why *why) VL_CHECKED;
 
 /* Whether the topic is a mission's own, or goes to all of them beside such: it has one partition, in which its readers look. */
 bool cli_comes_down(const char *topic);

@@ -86,7 +86,8 @@ static void set(char *text, size_t room, struct vl_bytes bytes)
 	text[n] = '\0';
 }
 
-static struct line *find_line(const struct cli_audit *audit, struct vl_bytes mission, struct vl_bytes lane)
+static struct line *find_line(const struct cli_audit *audit, struct vl_bytes mission,
+			      struct vl_bytes lane)
 {
 	for (size_t i = 0; i < audit->used.lines; i++)
 		if (vl_bytes_are(mission, audit->lines[i]->shown.mission) &&
@@ -119,7 +120,8 @@ static struct line *line_of(struct cli_audit *audit, struct vl_bytes mission, st
 }
 
 /* Whom a record counts for. What is not authentic may name anybody. */
-static struct line *line_for(struct cli_audit *audit, const struct vl_record *record, enum vl_err verdict)
+static struct line *line_for(struct cli_audit *audit, const struct vl_record *record,
+			     enum vl_err verdict)
 {
 	static const struct vl_bytes nobody = {(const uint8_t *)"?", 1};
 	struct vl_bytes lane = vl_topic_lane(record->topic);
@@ -164,8 +166,8 @@ static void find(struct cli_audit *audit, struct line *line, const struct cli_fi
 	}
 	if (shown->n_findings == CLI_FINDINGS || audit->used.findings >= audit->bounds.findings)
 		return;
-	struct cli_finding *moved =
-		grow(audit, shown->findings, shown->n_findings, &line->room_findings, sizeof(*moved));
+	struct cli_finding *moved = grow(audit, shown->findings, shown->n_findings,
+					 &line->room_findings, sizeof(*moved));
 	if (moved == NULL)
 		return;
 	shown->findings = moved;
@@ -173,7 +175,8 @@ static void find(struct cli_audit *audit, struct line *line, const struct cli_fi
 	audit->used.findings++;
 }
 
-static void find_batch(struct cli_audit *audit, struct line *line, enum cli_finding_kind kind, const struct waiting *w)
+static void find_batch(struct cli_audit *audit, struct line *line, enum cli_finding_kind kind,
+		       const struct waiting *w)
 {
 	struct cli_finding finding = {.kind = kind,
 				      .epoch = w->epoch,
@@ -191,8 +194,8 @@ static struct cli_finding *found_fork(struct line *line, const struct waiting *w
 {
 	for (size_t i = 0; i < line->shown.n_findings; i++) {
 		struct cli_finding *f = &line->shown.findings[i];
-		if (f->kind == CLI_FINDING_FORK && f->epoch.n == w->epoch.n && f->seq.n == w->seq.n &&
-		    memcmp(f->half, w->digest.bytes, HALF) == 0)
+		if (f->kind == CLI_FINDING_FORK && f->epoch.n == w->epoch.n &&
+		    f->seq.n == w->seq.n && memcmp(f->half, w->digest.bytes, HALF) == 0)
 			return f;
 	}
 	return NULL;
@@ -218,8 +221,9 @@ static const uint8_t *seen_at(const struct line *line, uint64_t epoch, uint64_t 
 			low = middle + 1;
 	}
 	const struct run *run = low > 0 ? &line->runs[low - 1] : NULL;
-	return run != NULL && run->epoch == epoch && seq - run->first < run->count ? run->halves[seq - run->first]
-										   : NULL;
+	return run != NULL && run->epoch == epoch && seq - run->first < run->count
+		       ? run->halves[seq - run->first]
+		       : NULL;
 }
 
 /* The run that goes on with that batch, with room for it. */
@@ -228,7 +232,8 @@ static struct run *run_for(struct cli_audit *audit, struct line *line, uint64_t 
 	struct run *run = line->n_runs > 0 ? &line->runs[line->n_runs - 1] : NULL;
 
 	if (run == NULL || run->epoch != epoch || run->first + run->count != seq) {
-		struct run *runs = grow(audit, line->runs, line->n_runs, &line->room_runs, sizeof(*runs));
+		struct run *runs =
+			grow(audit, line->runs, line->n_runs, &line->room_runs, sizeof(*runs));
 		if (runs == NULL)
 			return NULL;
 		line->runs = runs;
@@ -258,7 +263,10 @@ static void remember(struct cli_audit *audit, struct line *line, const struct wa
 static struct vl_batch batch_of(const struct waiting *w)
 {
 	return (struct vl_batch){
-		.head = {.epoch = w->epoch, .seq = w->seq, .first_event = w->first_event, .prev = w->prev},
+		.head = {.epoch = w->epoch,
+			 .seq = w->seq,
+			 .first_event = w->first_event,
+			 .prev = w->prev},
 		.n_events = w->n_events,
 	};
 }
@@ -315,7 +323,8 @@ static void make_room(struct cli_audit *audit)
 
 static void wait_for_end(struct cli_audit *audit, struct line *line, const struct waiting *w)
 {
-	struct waiting *moved = grow(audit, line->waiting, line->n_waiting, &line->room_waiting, sizeof(*moved));
+	struct waiting *moved =
+		grow(audit, line->waiting, line->n_waiting, &line->room_waiting, sizeof(*moved));
 
 	if (moved == NULL)
 		return;
@@ -443,7 +452,10 @@ static void settle_one(struct cli_audit *audit, struct line *line, const struct 
 		break;
 	case VL_CHAIN_MISMATCH:
 		if (!w->told)
-			find_batch(audit, line, forgot(&line->chain, w) ? CLI_FINDING_ROLLBACK : CLI_FINDING_FORK, w);
+			find_batch(audit, line,
+				   forgot(&line->chain, w) ? CLI_FINDING_ROLLBACK
+							   : CLI_FINDING_FORK,
+				   w);
 		break;
 	}
 	advance(audit, line, w);
@@ -461,7 +473,8 @@ static void settle(struct cli_audit *audit, struct line *line)
 
 static int by_name(const void *a, const void *b)
 {
-	const struct cli_audit_line *x = &(*(struct line *const *)a)->shown, *y = &(*(struct line *const *)b)->shown;
+	const struct cli_audit_line *x = &(*(struct line *const *)a)->shown,
+				    *y = &(*(struct line *const *)b)->shown;
 	int order = strcmp(x->mission, y->mission);
 
 	return order != 0 ? order : strcmp(x->lane, y->lane);
@@ -502,17 +515,17 @@ static bool has_epoch(const struct line *line, struct vl_epoch epoch)
 
 /* Where two agents have gone on with one past, each in an epoch of its own, all of one epoch is beside the chain here, and a rollback
  * at headquarters. */
-static bool is_meant(const struct line *line, const struct cli_finding *f, enum cli_finding_kind kind,
-		     struct vl_epoch epoch)
+static bool is_meant(const struct line *line, const struct cli_finding *f,
+		     enum cli_finding_kind kind, struct vl_epoch epoch)
 {
 	if (f->epoch.n != epoch.n || f->acknowledged)
 		return false;
-	return f->kind == kind ||
-	       (kind == CLI_FINDING_ROLLBACK && f->kind == CLI_FINDING_FORK && !has_epoch(line, epoch));
+	return f->kind == kind || (kind == CLI_FINDING_ROLLBACK && f->kind == CLI_FINDING_FORK &&
+				   !has_epoch(line, epoch));
 }
 
-void cli_audit_acknowledge(struct cli_audit *audit, const char *mission, const char *lane, enum cli_finding_kind kind,
-			   struct vl_epoch epoch, uint64_t batches)
+void cli_audit_acknowledge(struct cli_audit *audit, const char *mission, const char *lane,
+			   enum cli_finding_kind kind, struct vl_epoch epoch, uint64_t batches)
 {
 	struct line *line = find_line(audit, vl_bytes_of(mission), vl_bytes_of(lane));
 	struct cli_audit_line *shown = line != NULL ? &line->shown : NULL;

@@ -12,7 +12,7 @@
 #include "bus/record.h"
 
 enum cli_finding_kind {
-	CLI_FINDING_FORK,     /* another batch has that place, or that prev is not what came before */
+	CLI_FINDING_FORK, /* another batch has that place, or that prev is not what came before */
 	CLI_FINDING_ROLLBACK, /* an epoch that does not know of the one before */
 	CLI_FINDING_GAP,      /* `seq` ... `last_seq` never came */
 	CLI_FINDING_BAD,      /* not authentic, or not readable: `reason` */
@@ -71,8 +71,8 @@ enum vl_err cli_audit_finish(struct cli_audit *audit) VL_CHECKED;
 
 /* After that: an officer at headquarters has acknowledged what is wrong with an epoch (proto/valise/trouble/v1): a rollback, or a fork of
  * which there were so many different batches. Where more came, or not all findings were kept, it stays as it is. */
-void cli_audit_acknowledge(struct cli_audit *audit, const char *mission, const char *lane, enum cli_finding_kind kind,
-			   struct vl_epoch epoch, uint64_t batches);
+void cli_audit_acknowledge(struct cli_audit *audit, const char *mission, const char *lane,
+			   enum cli_finding_kind kind, struct vl_epoch epoch, uint64_t batches);
 
 size_t cli_audit_count(const struct cli_audit *audit);
 const struct cli_audit_line *cli_audit_at(const struct cli_audit *audit, size_t i);

@@ -46,8 +46,8 @@ static size_t line_of(const yaml_node_t *node)
 }
 
 /* The first error is the one that is told. */
-__attribute__((format(printf, 3, 4))) static void wrong(struct reading *r, const yaml_node_t *node, const char *format,
-							...)
+__attribute__((format(printf, 3, 4))) static void wrong(struct reading *r, const yaml_node_t *node,
+							const char *format, ...)
 {
 	char text[220];
 	va_list args;
@@ -102,7 +102,8 @@ static int32_t want_count(struct reading *r, const char *key, const yaml_node_t 
 		return 0;
 	errno = 0;
 	long number = strtol(text, &end, 10);
-	if (errno == 0 && *end == '\0' && text[0] >= '0' && text[0] <= '9' && number >= 1 && number <= most)
+	if (errno == 0 && *end == '\0' && text[0] >= '0' && text[0] <= '9' && number >= 1 &&
+	    number <= most)
 		return (int32_t)number;
 	wrong(r, value, "%s is '%.40s': make it a number from 1 to %ld", key, text, most);
 	return 0;
@@ -110,7 +111,8 @@ static int32_t want_count(struct reading *r, const char *key, const yaml_node_t 
 
 /* -- mappings -- */
 
-static bool seen_before(struct reading *r, const yaml_node_t *mapping, const yaml_node_pair_t *pair, const char *key)
+static bool seen_before(struct reading *r, const yaml_node_t *mapping, const yaml_node_pair_t *pair,
+			const char *key)
 {
 	for (const yaml_node_pair_t *p = mapping->data.mapping.pairs.start; p < pair; p++) {
 		const char *other = scalar(yaml_document_get_node(r->document, p->key));
@@ -127,12 +129,14 @@ static void unknown(struct reading *r, const yaml_node_t *node, const char *wher
 	size_t used = 0;
 
 	for (; known->key != NULL && used < sizeof(keys); known++)
-		used += (size_t)snprintf(keys + used, sizeof(keys) - used, "%s%s", used > 0 ? ", " : "", known->key);
+		used += (size_t)snprintf(keys + used, sizeof(keys) - used, "%s%s",
+					 used > 0 ? ", " : "", known->key);
 	wrong(r, node, "%s has no '%.60s': take it out, or use one of %s", where, key, keys);
 }
 
 /* Give each pair of a mapping to the known key's reader; with a NULL `known`, all of them to `any`. */
-static void each_pair(struct reading *r, const char *where, const yaml_node_t *mapping, const struct known *known,
+static void each_pair(struct reading *r, const char *where, const yaml_node_t *mapping,
+		      const struct known *known,
 		      void (*any)(struct reading *r, const char *key, yaml_node_t *value))
 {
 	if (mapping->type != YAML_MAPPING_NODE) {
@@ -173,8 +177,10 @@ static void read_version(struct reading *r, const char *key, yaml_node_t *value)
 	const char *text = want_text(r, key, value);
 
 	r->version = true;
-	if (text != NULL && strcmp(text, "kafka.strimzi.io/v1") != 0 && strcmp(text, "kafka.strimzi.io/v1beta2") != 0)
-		wrong(r, value, "%s is '%.60s': only kafka.strimzi.io/v1 and v1beta2 are known", key, text);
+	if (text != NULL && strcmp(text, "kafka.strimzi.io/v1") != 0 &&
+	    strcmp(text, "kafka.strimzi.io/v1beta2") != 0)
+		wrong(r, value, "%s is '%.60s': only kafka.strimzi.io/v1 and v1beta2 are known",
+		      key, text);
 }
 
 static void read_kind(struct reading *r, const char *key, yaml_node_t *value)
@@ -201,11 +207,12 @@ static bool is_pattern(const char *name)
 
 static bool good_name(const char *name)
 {
-	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+	static const char letters[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
 	size_t length = base_of(name);
 
-	return length >= 1 && length <= VL_TOPIC_MAX && strspn(name, letters) >= length && strcmp(name, ".") != 0 &&
-	       strcmp(name, "..") != 0;
+	return length >= 1 && length <= VL_TOPIC_MAX && strspn(name, letters) >= length &&
+	       strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
 }
 
 static void set_name(struct reading *r, const char *key, yaml_node_t *value)
@@ -215,8 +222,8 @@ static void set_name(struct reading *r, const char *key, yaml_node_t *value)
 	if (name == NULL)
 		return;
 	if (!good_name(name)) {
-		wrong(r, value, "%s is '%.60s': a topic's name has 1 to %zu of a-z A-Z 0-9 . _ -", key, name,
-		      VL_TOPIC_MAX);
+		wrong(r, value, "%s is '%.60s': a topic's name has 1 to %zu of a-z A-Z 0-9 . _ -",
+		      key, name, VL_TOPIC_MAX);
 		return;
 	}
 	free((char *)r->topic->name);
@@ -322,7 +329,8 @@ static void free_topic(struct vl_topic *topic)
 /* Room for one more, zeroed; it counts as soon as it is read. */
 static struct vl_topic *next_topic(struct vl_catalogue *catalogue)
 {
-	struct vl_topic *topics = reallocarray(catalogue->topics, catalogue->count + 1, sizeof(*topics));
+	struct vl_topic *topics =
+		reallocarray(catalogue->topics, catalogue->count + 1, sizeof(*topics));
 
 	if (topics == NULL)
 		return NULL;
@@ -341,8 +349,8 @@ static void check_twice(struct reading *r, const yaml_node_t *root)
 
 	for (size_t i = 0; i + 1 < catalogue->count; i++)
 		if (strcmp(catalogue->topics[i].name, r->topic->name) == 0)
-			wrong(r, root, "topic '%.60s' stands at line %zu already: take one out", r->topic->name,
-			      catalogue->lines[i]);
+			wrong(r, root, "topic '%.60s' stands at line %zu already: take one out",
+			      r->topic->name, catalogue->lines[i]);
 }
 
 static void note_pattern(struct reading *r, const yaml_node_t *root)
@@ -388,12 +396,14 @@ static void read_stream(struct reading *r, yaml_parser_t *parser)
 
 	for (bool more = true; more && r->err == VL_OK;) {
 		if (!yaml_parser_load(parser, &document)) {
-			r->err = vl_fail(r->why, VL_ERR_INVALID, "line %zu: %s", parser->problem_mark.line + 1,
+			r->err = vl_fail(r->why, VL_ERR_INVALID, "line %zu: %s",
+					 parser->problem_mark.line + 1,
 					 parser->problem != NULL ? parser->problem : "no YAML");
 			return;
 		}
 		const yaml_node_t *root = yaml_document_get_root_node(&document);
-		bool empty = root != NULL && root->type == YAML_SCALAR_NODE && root->data.scalar.length == 0;
+		bool empty = root != NULL && root->type == YAML_SCALAR_NODE &&
+			     root->data.scalar.length == 0;
 		r->document = &document;
 		more = root != NULL;
 		if (more && !empty) /* nothing between two lines of --- is nothing */
@@ -410,7 +420,8 @@ enum vl_err vl_catalogue_open(const char *path, struct vl_catalogue **catalogue,
 	*catalogue = NULL;
 	FILE *file = fopen(path, "r");
 	if (file == NULL)
-		return vl_fail(why, errno == ENOENT ? VL_ERR_NOT_FOUND : VL_ERR_IO, "%s", strerror(errno));
+		return vl_fail(why, errno == ENOENT ? VL_ERR_NOT_FOUND : VL_ERR_IO, "%s",
+			       strerror(errno));
 	r.catalogue = calloc(1, sizeof(*r.catalogue));
 	if (r.catalogue == NULL || !yaml_parser_initialize(&parser)) {
 		free(r.catalogue);
@@ -422,7 +433,8 @@ enum vl_err vl_catalogue_open(const char *path, struct vl_catalogue **catalogue,
 	yaml_parser_delete(&parser);
 	(void)fclose(file);
 	if (r.err == VL_OK && r.catalogue->count == 0)
-		r.err = vl_fail(why, VL_ERR_INVALID, "it has no topic: add a document of kind KafkaTopic");
+		r.err = vl_fail(why, VL_ERR_INVALID,
+				"it has no topic: add a document of kind KafkaTopic");
 	if (r.err == VL_OK)
 		*catalogue = r.catalogue;
 	else
@@ -455,19 +467,22 @@ static bool copy_configs(struct vl_topic *to, const struct vl_topic *from)
 {
 	for (size_t i = 0; i < from->n_configs; i++) {
 		struct vl_conf_pair *pair = &to->configs[to->n_configs++];
-		*pair = (struct vl_conf_pair){strdup(from->configs[i].key), strdup(from->configs[i].value)};
+		*pair = (struct vl_conf_pair){strdup(from->configs[i].key),
+					      strdup(from->configs[i].value)};
 		if (pair->key == NULL || pair->value == NULL)
 			return false;
 	}
 	return true;
 }
 
-static bool add_addressed(struct vl_catalogue *to, const struct vl_topic *pattern, size_t line, const char *mission)
+static bool add_addressed(struct vl_catalogue *to, const struct vl_topic *pattern, size_t line,
+			  const char *mission)
 {
 	char name[VL_TOPIC_MAX + 1];
 	struct vl_topic *topic = next_topic(to);
 
-	(void)snprintf(name, sizeof(name), "%.*s.%s", (int)base_of(pattern->name), pattern->name, mission);
+	(void)snprintf(name, sizeof(name), "%.*s.%s", (int)base_of(pattern->name), pattern->name,
+		       mission);
 	if (topic == NULL)
 		return false;
 	to->lines[to->count++] = line;
@@ -478,8 +493,8 @@ static bool add_addressed(struct vl_catalogue *to, const struct vl_topic *patter
 }
 
 /* Moves what is no pattern; makes the topics of what is. */
-static bool address_one(struct vl_catalogue *to, struct vl_topic *from, size_t line, const char *const *missions,
-			size_t count)
+static bool address_one(struct vl_catalogue *to, struct vl_topic *from, size_t line,
+			const char *const *missions, size_t count)
 {
 	bool made = true;
 
@@ -497,13 +512,15 @@ static bool address_one(struct vl_catalogue *to, struct vl_topic *from, size_t l
 	return true;
 }
 
-enum vl_err vl_catalogue_address(struct vl_catalogue *catalogue, const char *const *missions, size_t count)
+enum vl_err vl_catalogue_address(struct vl_catalogue *catalogue, const char *const *missions,
+				 size_t count)
 {
 	struct vl_catalogue made = {0};
 	bool good = true;
 
 	for (size_t i = 0; i < catalogue->count && good; i++)
-		good = address_one(&made, &catalogue->topics[i], catalogue->lines[i], missions, count);
+		good = address_one(&made, &catalogue->topics[i], catalogue->lines[i], missions,
+				   count);
 	for (size_t i = 0; i < catalogue->count; i++)
 		free_topic(&catalogue->topics[i]);
 	free(catalogue->topics);

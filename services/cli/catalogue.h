@@ -19,14 +19,16 @@
 struct vl_catalogue;
 
 /* Read `path`. INVALID with the line where the file is not as it should be. */
-enum vl_err vl_catalogue_open(const char *path, struct vl_catalogue **catalogue, struct vl_why *why) VL_CHECKED;
+enum vl_err vl_catalogue_open(const char *path, struct vl_catalogue **catalogue,
+			      struct vl_why *why) VL_CHECKED;
 void vl_catalogue_close(struct vl_catalogue *catalogue);
 
 /* The patterns' names without ".<MISSION>", in the file's order; they belong to the catalogue, and stay after addressing. */
 size_t vl_catalogue_patterns(const struct vl_catalogue *catalogue, const char *const **names);
 
 /* Put a topic of each of these missions in the place of every pattern; with none, only the patterns go. */
-enum vl_err vl_catalogue_address(struct vl_catalogue *catalogue, const char *const *missions, size_t count) VL_CHECKED;
+enum vl_err vl_catalogue_address(struct vl_catalogue *catalogue, const char *const *missions,
+				 size_t count) VL_CHECKED;
 
 /* The topics, in the file's order, patterns among them until they are addressed. They and their texts belong to the catalogue. */
 size_t vl_catalogue_topics(const struct vl_catalogue *catalogue, const struct vl_topic **topics);

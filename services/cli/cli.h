@@ -76,7 +76,8 @@ struct cli_instant {
 /* A line as read. Texts belong to argv, the environment or `arena`; one that was not given is NULL. */
 struct cli_options {
 	const char *command, *verb; /* "case", "ls"; `verb` is NULL where the command is the verb */
-	const char *brokers, *keys, *views, *socket, *outbox, *mission, *kind, *id, *out, *from, *by;
+	const char *brokers, *keys, *views, *socket, *outbox, *mission, *kind, *id, *out, *from,
+		*by;
 	struct cli_instant since, until, at;
 	uint64_t count; /* 0: no limit */
 	struct cli_list where, sort;
@@ -165,9 +166,9 @@ void cli_progress_end(void);
 
 /* -- the commands; main.c has them in a table -- */
 
-extern const struct cli_verb cli_key_verbs[], cli_publish_verbs[], cli_tail_verbs[], cli_verify_verbs[],
-	cli_noun_verbs[], cli_query_verbs[], cli_mission_verbs[], cli_view_verbs[], cli_outbox_verbs[],
-	cli_deadletter_verbs[];
+extern const struct cli_verb cli_key_verbs[], cli_publish_verbs[], cli_tail_verbs[],
+	cli_verify_verbs[], cli_noun_verbs[], cli_query_verbs[], cli_mission_verbs[],
+	cli_view_verbs[], cli_outbox_verbs[], cli_deadletter_verbs[];
 
 /* Verbs in files of their own. */
 int cli_outbox_carry(const struct cli_options *options);

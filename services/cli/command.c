@@ -13,13 +13,15 @@ static bool is_help(const char *text)
 	return strcmp(text, "help") == 0 || strcmp(text, "--help") == 0 || strcmp(text, "-h") == 0;
 }
 
-static int no_such(const char *what, const char *written, const char *const *names, size_t count, const char *where)
+static int no_such(const char *what, const char *written, const char *const *names, size_t count,
+		   const char *where)
 {
 	const char *near = cli_nearest(written, names, count);
 	struct vl_why why = {0};
 
-	(void)(near != NULL ? vl_fail(&why, VL_ERR_USAGE, "no such %s; did you mean '%s'?", what, near)
-			    : vl_fail(&why, VL_ERR_USAGE, "no such %s", what));
+	(void)(near != NULL
+		       ? vl_fail(&why, VL_ERR_USAGE, "no such %s; did you mean '%s'?", what, near)
+		       : vl_fail(&why, VL_ERR_USAGE, "no such %s", what));
 	int code = cli_cannot("run", written, &why, VL_ERR_USAGE);
 	vl_log_info("hint: valise %s--help", where);
 	return code;
@@ -40,8 +42,9 @@ static int help_verbs(const char *command, const struct cli_verb *verbs)
 {
 	(void)printf("usage:\n");
 	for (const struct cli_verb *v = verbs; v->run != NULL; v++)
-		(void)printf("  valise %s %s%s%s%s\n", command, v->name, v->options != 0 ? " [OPTION]..." : "",
-			     v->args[0] != '\0' ? " " : "", v->args);
+		(void)printf("  valise %s %s%s%s%s\n", command, v->name,
+			     v->options != 0 ? " [OPTION]..." : "", v->args[0] != '\0' ? " " : "",
+			     v->args);
 	(void)printf("\n'valise %s VERB --help' says more.\n", command);
 	return CLI_OK;
 }
@@ -80,7 +83,8 @@ static int help_all(const struct cli_command *commands, FILE *out)
 		(void)fprintf(out, "  %-12s %s\n", vl_views[i]->noun, vl_views[i]->lane);
 	(void)fprintf(out,
 		      "\n'valise help COMMAND' says more; 'valise --version' says which this is.\n"
-		      "Exit codes: 0 ok, 1 refused or failed, 2 usage, 3 not found, 4 verification failed, 5 broker "
+		      "Exit codes: 0 ok, 1 refused or failed, 2 usage, 3 not found, 4 verification "
+		      "failed, 5 broker "
 		      "unreachable.\n");
 	return CLI_OK;
 }
@@ -92,7 +96,8 @@ static int run_command(const struct cli_command *commands, int argc, char **argv
 
 	for (const struct cli_command *c = commands; c->name != NULL && n < NAMES; c++) {
 		if (strcmp(argv[0], c->name) == 0)
-			return c->main != NULL ? c->main(argc, argv) : cli_run_verbs(c->name, c->verbs, argc, argv);
+			return c->main != NULL ? c->main(argc, argv)
+					       : cli_run_verbs(c->name, c->verbs, argc, argv);
 		names[n++] = c->name;
 	}
 	if (vl_view_of_noun(argv[0]) >= 0)
@@ -128,6 +133,7 @@ int cli_run(const struct cli_command *commands, int argc, char **argv)
 		return CLI_OK;
 	}
 	if (is_help(argv[1]))
-		return argc == 2 ? help_all(commands, stdout) : help_command(commands, argc - 2, argv + 2);
+		return argc == 2 ? help_all(commands, stdout)
+				 : help_command(commands, argc - 2, argv + 2);
 	return run_command(commands, argc - 1, argv + 1);
 }

@@ -47,10 +47,12 @@ static void take_header(struct letter *letter, const struct vl_header *header)
 		const char *name;
 		struct vl_bytes *value;
 	} const known[] = {
-		{"topic", &letter->topic},         {"partition", &letter->partition}, {"offset", &letter->offset},
-		{"timestamp", &letter->timestamp}, {"reason", &letter->reason},       {"detail", &letter->detail},
+		{"topic", &letter->topic},   {"partition", &letter->partition},
+		{"offset", &letter->offset}, {"timestamp", &letter->timestamp},
+		{"reason", &letter->reason}, {"detail", &letter->detail},
 	};
-	const struct vl_bytes name = {header->name.data + strlen(PREFIX), header->name.size - strlen(PREFIX)};
+	const struct vl_bytes name = {header->name.data + strlen(PREFIX),
+				      header->name.size - strlen(PREFIX)};
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
 		if (vl_bytes_are(name, known[i].name))
@@ -71,7 +73,8 @@ static struct letter open_letter(const struct vl_record *record)
 			letter.record.headers[letter.record.n_headers++] = record->headers[i];
 	}
 	letter.whole = letter.topic.size > 0 && parse_number(letter.partition, &partition) &&
-		       parse_number(letter.offset, &offset) && parse_number(letter.timestamp, &timestamp);
+		       parse_number(letter.offset, &offset) &&
+		       parse_number(letter.timestamp, &timestamp);
 	if (letter.whole) {
 		letter.record.topic = letter.topic;
 		letter.record.partition = (int32_t)partition;
@@ -85,13 +88,15 @@ static const char *origin(const struct letter *letter, struct vl_buf *text)
 {
 	vl_buf_reset(text);
 	vl_buf_put(text, letter->topic.data, letter->topic.size);
-	vl_buf_printf(text, "/%" PRId32 "/%" PRId64, letter->record.partition, letter->record.offset);
+	vl_buf_printf(text, "/%" PRId32 "/%" PRId64, letter->record.partition,
+		      letter->record.offset);
 	return vl_buf_text(text);
 }
 
 /* Walk the topic, calling `each` until it says false. */
-static enum vl_err walk(const struct cli_options *options, bool (*each)(void *context, const struct letter *letter),
-			void *context, struct vl_why *why)
+static enum vl_err walk(const struct cli_options *options,
+			bool (*each)(void *context, const struct letter *letter), void *context,
+			struct vl_why *why)
 {
 	static const char *const topics[] = {TOPIC};
 	struct vl_message *message;
@@ -110,7 +115,8 @@ static enum vl_err walk(const struct cli_options *options, bool (*each)(void *co
 		struct letter letter = open_letter(vl_message_record(message));
 		more = each(context, &letter);
 		vl_message_free(message);
-		cli_progress("%" PRIu64 " of %" PRIu64 " dead letters", cli_scan_done(scan), cli_scan_total(scan));
+		cli_progress("%" PRIu64 " of %" PRIu64 " dead letters", cli_scan_done(scan),
+			     cli_scan_total(scan));
 	}
 	cli_progress_end();
 	if (scan != NULL)
@@ -134,7 +140,8 @@ static struct vl_digest *slot_of(struct vl_digest *slots, size_t n, const struct
 {
 	size_t i = (size_t)vl_get_be64(digest->bytes) & (n - 1);
 
-	while (!vl_digest_equal(&slots[i], &(struct vl_digest){0}) && !vl_digest_equal(&slots[i], digest))
+	while (!vl_digest_equal(&slots[i], &(struct vl_digest){0}) &&
+	       !vl_digest_equal(&slots[i], digest))
 		i = (i + 1) & (n - 1);
 	return &slots[i];
 }
@@ -160,7 +167,8 @@ static bool grow(struct listing *l)
 static bool came_before(struct listing *l, const struct letter *letter)
 {
 	const char *text = origin(letter, &l->text);
-	struct vl_digest digest = vl_batch_digest((struct vl_bytes){(const uint8_t *)text, strlen(text)});
+	struct vl_digest digest =
+		vl_batch_digest((struct vl_bytes){(const uint8_t *)text, strlen(text)});
 
 	if (2 * l->n_seen >= l->n_slots && !grow(l)) {
 		l->failed = true;
@@ -182,7 +190,8 @@ static struct vl_bytes claimed_mission(const struct letter *letter)
 
 static void put_json_text(struct vl_buf *out, const char *name, struct vl_bytes text)
 {
-	vl_buf_printf(out, "%s\"%s\":", out->size > 0 && out->data[out->size - 1] != '{' ? "," : "", name);
+	vl_buf_printf(out, "%s\"%s\":", out->size > 0 && out->data[out->size - 1] != '{' ? "," : "",
+		      name);
 	vl_json_print_text(out, (const char *)text.data, text.size);
 }
 
@@ -193,15 +202,16 @@ static void put_letter_json(struct vl_buf *out, const struct letter *letter)
 
 	vl_buf_put_text(out, "{");
 	put_json_text(out, "topic", letter->topic);
-	vl_buf_printf(out, ",\"partition\":%" PRId32 ",\"offset\":%" PRId64 ",\"timestamp\":\"%s\"", r->partition,
-		      r->offset, vl_time_format(vl_time_from_ms(r->timestamp_ms), time));
+	vl_buf_printf(out, ",\"partition\":%" PRId32 ",\"offset\":%" PRId64 ",\"timestamp\":\"%s\"",
+		      r->partition, r->offset,
+		      vl_time_format(vl_time_from_ms(r->timestamp_ms), time));
 	put_json_text(out, "reason", letter->reason);
 	if (letter->detail.size > 0)
 		put_json_text(out, "detail", letter->detail);
 	if (claimed_mission(letter).size > 0)
 		put_json_text(out, "key", claimed_mission(letter));
-	vl_buf_printf(out, ",\"keySize\":%zu,\"valueSize\":%zu,\"headers\":%zu", r->key.size, r->value.size,
-		      r->n_headers);
+	vl_buf_printf(out, ",\"keySize\":%zu,\"valueSize\":%zu,\"headers\":%zu", r->key.size,
+		      r->value.size, r->n_headers);
 }
 
 static bool list_letter(void *context, const struct letter *letter)
@@ -211,7 +221,8 @@ static bool list_letter(void *context, const struct letter *letter)
 
 	if (came_before(l, letter))
 		return !l->failed;
-	if (l->options->mission != NULL && !vl_bytes_are(claimed_mission(letter), l->options->mission))
+	if (l->options->mission != NULL &&
+	    !vl_bytes_are(claimed_mission(letter), l->options->mission))
 		return true;
 	if (l->table == NULL) {
 		put_letter_json(&l->out, letter);
@@ -229,7 +240,8 @@ static bool list_letter(void *context, const struct letter *letter)
 
 static int ls(const struct cli_options *options)
 {
-	static const char *const titles[] = {"TIME", "ORIGIN", "REASON", "MISSION", "BYTES", "DETAIL"};
+	static const char *const titles[] = {"TIME",    "ORIGIN", "REASON",
+					     "MISSION", "BYTES",  "DETAIL"};
 	struct listing l = {.options = options};
 	struct vl_why why = {0};
 	enum vl_err err = VL_OK;
@@ -310,7 +322,8 @@ static void print_letter(struct showing *s, const struct letter *letter)
 	char time[VL_TIME_TEXT];
 
 	print_line(&s->out, "origin", vl_bytes_of(origin(letter, &s->text)));
-	print_line(&s->out, "time", vl_bytes_of(vl_time_format(vl_time_from_ms(r->timestamp_ms), time)));
+	print_line(&s->out, "time",
+		   vl_bytes_of(vl_time_format(vl_time_from_ms(r->timestamp_ms), time)));
 	print_line(&s->out, "reason", letter->reason);
 	print_line(&s->out, "detail", letter->detail);
 	if (s->ring != NULL) {
@@ -327,9 +340,11 @@ static void print_letter(struct showing *s, const struct letter *letter)
 		vl_buf_put(&s->text, r->headers[i].value.data, r->headers[i].value.size);
 		print_line(&s->out, "header", vl_buf_bytes(&s->text));
 	}
-	vl_buf_printf(&s->out, "\nkey, %zu bytes%s\n", r->key.size, r->key.data == NULL ? " (none)" : "");
+	vl_buf_printf(&s->out, "\nkey, %zu bytes%s\n", r->key.size,
+		      r->key.data == NULL ? " (none)" : "");
 	print_hex(&s->out, r->key);
-	vl_buf_printf(&s->out, "\nvalue, %zu bytes%s\n", r->value.size, r->value.data == NULL ? " (none)" : "");
+	vl_buf_printf(&s->out, "\nvalue, %zu bytes%s\n", r->value.size,
+		      r->value.data == NULL ? " (none)" : "");
 	print_hex(&s->out, r->value);
 }
 
@@ -341,7 +356,8 @@ static void put_base64(struct vl_buf *out, const char *name, struct vl_bytes byt
 	uint8_t *to = vl_buf_add(out, room);
 	if (to == NULL)
 		return;
-	(void)sodium_bin2base64((char *)to, room, bytes.data, bytes.size, sodium_base64_VARIANT_ORIGINAL);
+	(void)sodium_bin2base64((char *)to, room, bytes.data, bytes.size,
+				sodium_base64_VARIANT_ORIGINAL);
 	out->data[out->size - 1] = '"';
 }
 
@@ -351,7 +367,8 @@ static void print_letter_json(struct showing *s, const struct letter *letter)
 
 	put_letter_json(&s->out, letter);
 	if (s->ring != NULL)
-		vl_buf_printf(&s->out, ",\"now\":\"%s\"", vl_err_name(verify_again(s, letter, NULL)));
+		vl_buf_printf(&s->out, ",\"now\":\"%s\"",
+			      vl_err_name(verify_again(s, letter, NULL)));
 	vl_buf_put_text(&s->out, ",\"headerList\":[");
 	for (size_t i = 0; i < r->n_headers; i++) {
 		vl_buf_printf(&s->out, "%s{", i > 0 ? "," : "");
@@ -395,7 +412,8 @@ static int show(const struct cli_options *options)
 		err = walk(options, show_letter, &s, &why);
 	if (err == VL_OK && !s.found)
 		err = vl_fail(&why, VL_ERR_NOT_FOUND,
-			      "no dead letter of that origin; it is TOPIC/PARTITION/OFFSET, as 'valise deadletter ls' "
+			      "no dead letter of that origin; it is TOPIC/PARTITION/OFFSET, as "
+			      "'valise deadletter ls' "
 			      "has it");
 	int code = err == VL_OK ? CLI_OK : cli_cannot("show", options->args[0], &why, err);
 	if (err == VL_OK)
@@ -418,7 +436,8 @@ static void put_reason(void *context, const char *reason, uint64_t count)
 	struct reasons *r = context;
 
 	if (r->table == NULL) {
-		vl_buf_printf(&r->out, "{\"reason\":\"%s\",\"count\":%" PRIu64 "}\n", reason, count);
+		vl_buf_printf(&r->out, "{\"reason\":\"%s\",\"count\":%" PRIu64 "}\n", reason,
+			      count);
 		return;
 	}
 	cli_table_put(r->table, reason);
@@ -458,18 +477,23 @@ struct refusals {
 	size_t damaged;
 };
 
-static void put_refusal_json(struct vl_buf *out, const struct vl_refused *refused, const struct vl_letter *letter)
+static void put_refusal_json(struct vl_buf *out, const struct vl_refused *refused,
+			     const struct vl_letter *letter)
 {
 	const struct vl_record *r = &letter->record;
 	char time[VL_TIME_TEXT];
 
 	vl_buf_put_text(out, "{");
 	put_json_text(out, "topic", r->topic);
-	vl_buf_printf(out, ",\"partition\":%" PRId32 ",\"offset\":%" PRId64 ",\"reason\":\"%s\",\"refused\":\"%s\"",
+	vl_buf_printf(out,
+		      ",\"partition\":%" PRId32 ",\"offset\":%" PRId64
+		      ",\"reason\":\"%s\",\"refused\":\"%s\"",
 		      r->partition, r->offset, letter->reason, vl_err_name(refused->err));
-	vl_buf_printf(out, ",\"since\":\"%s\"", vl_time_format(vl_time_from_ms(refused->since_ms), time));
-	vl_buf_printf(out, ",\"tries\":%" PRIu32 ",\"next\":\"%s\",\"valueSize\":%zu}\n", refused->tries,
-		      vl_time_format(vl_time_from_ms(refused->next_ms), time), r->value.size);
+	vl_buf_printf(out, ",\"since\":\"%s\"",
+		      vl_time_format(vl_time_from_ms(refused->since_ms), time));
+	vl_buf_printf(out, ",\"tries\":%" PRIu32 ",\"next\":\"%s\",\"valueSize\":%zu}\n",
+		      refused->tries, vl_time_format(vl_time_from_ms(refused->next_ms), time),
+		      r->value.size);
 }
 
 static void put_refusal(void *context, const struct vl_refused *refused)
@@ -488,7 +512,8 @@ static void put_refusal(void *context, const struct vl_refused *refused)
 	}
 	vl_buf_reset(&l->text);
 	vl_buf_put(&l->text, letter.record.topic.data, letter.record.topic.size);
-	vl_buf_printf(&l->text, "/%" PRId32 "/%" PRId64, letter.record.partition, letter.record.offset);
+	vl_buf_printf(&l->text, "/%" PRId32 "/%" PRId64, letter.record.partition,
+		      letter.record.offset);
 	cli_table_put_bytes(l->table, vl_buf_bytes(&l->text));
 	cli_table_put(l->table, letter.reason);
 	cli_table_printf(l->table, "%zu", letter.record.value.size);
@@ -500,7 +525,8 @@ static void put_refusal(void *context, const struct vl_refused *refused)
 
 static int refused(const struct cli_options *options)
 {
-	static const char *const titles[] = {"ORIGIN", "REASON", "BYTES", "SINCE", "TRIES", "NEXT", "REFUSED AS"};
+	static const char *const titles[] = {"ORIGIN", "REASON", "BYTES",     "SINCE",
+					     "TRIES",  "NEXT",   "REFUSED AS"};
 	struct refusals l = {.table = options->json ? NULL : cli_table_open(titles, 7)};
 	struct cli_views views = {0};
 	struct vl_why why = {0};
@@ -530,19 +556,22 @@ const struct cli_verb cli_deadletter_verbs[] = {
 	{
 		.name = "ls",
 		.args = "",
-		.about = "List what headquarters could not apply, and why: where each record was (topic, partition, "
+		.about = "List what headquarters could not apply, and why: where each record was "
+			 "(topic, partition, "
 			 "offset),\n"
-			 "the broker's time, the reason. MISSION is what the record's key claims, and may be a lie.",
+			 "the broker's time, the reason. MISSION is what the record's key claims, "
+			 "and may be a lie.",
 		.options = CLI_OPT_BROKERS | CLI_OPT_OUTPUT | CLI_OPT_MISSION | CLI_OPT_RANGE,
 		.run = ls,
 	},
 	{
 		.name = "show",
 		.args = "TOPIC/PARTITION/OFFSET",
-		.about =
-			"Show one dead letter: headers and bytes as they were. With --keys it is verified again, as "
-			"keys\n"
-			"may have been enrolled since. --raw writes the value alone. These bytes may be personal data.",
+		.about = "Show one dead letter: headers and bytes as they were. With --keys it is "
+			 "verified again, as "
+			 "keys\n"
+			 "may have been enrolled since. --raw writes the value alone. These bytes "
+			 "may be personal data.",
 		.options = CLI_OPT_BROKERS | CLI_OPT_OUTPUT | CLI_OPT_KEYS | CLI_OPT_RAW,
 		.min_args = 1,
 		.max_args = 1,
@@ -551,19 +580,22 @@ const struct cli_verb cli_deadletter_verbs[] = {
 	{
 		.name = "reasons",
 		.args = "",
-		.about = "How many records headquarters has refused since its views began, by reason.",
+		.about = "How many records headquarters has refused since its views began, by "
+			 "reason.",
 		.options = CLI_OPT_VIEWS | CLI_OPT_OUTPUT,
 		.run = reasons,
 	},
 	{
 		.name = "refused",
 		.args = "",
-		.about =
-			"The dead letters that their topic refuses, too large for it, say: they stay in headquarters'\n"
-			"views and are tried again with growing pauses, an hour at most. ORIGIN is where the record "
-			"was,\n"
-			"REASON why it could not be applied, REFUSED AS why the topic does not take it. With a larger\n"
-			"max.message.bytes of the topic, say, they go into it by themselves.",
+		.about = "The dead letters that their topic refuses, too large for it, say: they "
+			 "stay in headquarters'\n"
+			 "views and are tried again with growing pauses, an hour at most. ORIGIN "
+			 "is where the record "
+			 "was,\n"
+			 "REASON why it could not be applied, REFUSED AS why the topic does not "
+			 "take it. With a larger\n"
+			 "max.message.bytes of the topic, say, they go into it by themselves.",
 		.options = CLI_OPT_VIEWS | CLI_OPT_OUTPUT,
 		.run = refused,
 	},

@@ -36,11 +36,13 @@ int cli_explain(const struct cli_options *options)
 	enum vl_err err = VL_OK;
 
 	if (name != NULL && find(name) < 0)
-		err = vl_fail(&why, VL_ERR_NOT_FOUND, "no such view; 'valise view explain' shows all");
+		err = vl_fail(&why, VL_ERR_NOT_FOUND,
+			      "no such view; 'valise view explain' shows all");
 	for (size_t i = 0; err == VL_OK && vl_views[i] != NULL; i++)
 		if (name == NULL || find(name) == (int)i)
 			err = explain(i, &out, &why);
-	int code = err == VL_OK ? CLI_OK : cli_cannot("explain", name != NULL ? name : "views", &why, err);
+	int code = err == VL_OK ? CLI_OK
+				: cli_cannot("explain", name != NULL ? name : "views", &why, err);
 	if (err == VL_OK)
 		cli_views_print(&out);
 	vl_buf_free(&out);

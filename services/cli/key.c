@@ -14,18 +14,21 @@ static int new (const struct cli_options *options)
 	struct vl_why why = {0};
 
 	if (options->id == NULL)
-		return cli_cannot("run", "key new", &(struct vl_why){"no sender; give --id, such as --id CN-SD-EMB"},
+		return cli_cannot("run", "key new",
+				  &(struct vl_why){"no sender; give --id, such as --id CN-SD-EMB"},
 				  VL_ERR_USAGE);
 	enum vl_err err = vl_key_new(dir, options->id, &vl_rand_system, line, &why);
 	if (err != VL_OK)
 		return cli_cannot("make the key of", options->id, &why, err);
 	(void)puts(line);
 	if (strcmp(options->id, VL_HEADQUARTERS) == 0)
-		vl_log_warning("'" VL_HEADQUARTERS
-			       "' is headquarters itself: this key speaks to all missions, and to all about "
-			       "everything; it is for headquarters' own agent, and no mission may have it");
-	vl_log_info("'%s/%s.key' is secret and stays with the agent; '%s/%s.pub' goes to headquarters", dir,
-		    options->id, dir, options->id);
+		vl_log_warning("'" VL_HEADQUARTERS "' is headquarters itself: this key speaks to "
+						   "all missions, and to all about "
+			       "everything; it is for headquarters' own agent, and no mission may "
+			       "have it");
+	vl_log_info(
+		"'%s/%s.key' is secret and stays with the agent; '%s/%s.pub' goes to headquarters",
+		dir, options->id, dir, options->id);
 	return CLI_OK;
 }
 
@@ -33,9 +36,12 @@ const struct cli_verb cli_key_verbs[] = {
 	{
 		.name = "new",
 		.args = "",
-		.about = "Make a key pair for a sender: ID.key (secret) and ID.pub, both for their owner alone.\n"
-			 "Prints the public line, as it goes into headquarters' folder of keys. An existing key is\n"
-			 "never overwritten. HQ is headquarters itself and its own agent alone; ALL is nobody.",
+		.about = "Make a key pair for a sender: ID.key (secret) and ID.pub, both for their "
+			 "owner alone.\n"
+			 "Prints the public line, as it goes into headquarters' folder of keys. An "
+			 "existing key is\n"
+			 "never overwritten. HQ is headquarters itself and its own agent alone; "
+			 "ALL is nobody.",
 		.options = CLI_OPT_ID | CLI_OPT_OUT,
 		.run = new,
 	},

@@ -73,16 +73,19 @@ static enum vl_err check_hour(const struct listing *l, struct vl_why *why)
 	}
 	for (unsigned i = 0; i < view->n_kinds; i++)
 		if (view->kinds[i].dated)
-			vl_buf_printf(&names, "%s %s", names.size > 0 ? "," : "; it can for", view->kinds[i].name);
-	enum vl_err err = vl_fail(why, VL_ERR_USAGE,
-				  "--at: a row of kind '%s' is kept as it is now, and cannot be shown as it "
-				  "was%s",
-				  view->kinds[l->kind].name, vl_buf_text(&names));
+			vl_buf_printf(&names, "%s %s", names.size > 0 ? "," : "; it can for",
+				      view->kinds[i].name);
+	enum vl_err err =
+		vl_fail(why, VL_ERR_USAGE,
+			"--at: a row of kind '%s' is kept as it is now, and cannot be shown as it "
+			"was%s",
+			view->kinds[l->kind].name, vl_buf_text(&names));
 	vl_buf_free(&names);
 	return err;
 }
 
-static enum vl_err add_column(struct listing *l, const char *name, size_t length, struct vl_why *why)
+static enum vl_err add_column(struct listing *l, const char *name, size_t length,
+			      struct vl_why *why)
 {
 	const char *written = vl_arena_text(l->kept, name, length);
 
@@ -119,7 +122,8 @@ static enum vl_err take_conditions(struct listing *l, struct vl_why *why)
 	enum vl_err err = VL_OK;
 
 	for (size_t i = 0; i < o->where.n && err == VL_OK; i++)
-		err = vl_ask_condition_parse(&l->of, o->where.items[i], l->now, l->kept, &l->where[i], why);
+		err = vl_ask_condition_parse(&l->of, o->where.items[i], l->now, l->kept,
+					     &l->where[i], why);
 	for (size_t i = 0; i < o->sort.n && err == VL_OK; i++)
 		err = vl_ask_order_parse(&l->of, o->sort.items[i], &l->orders[l->n_orders++], why);
 	if (o->sort.n == 0)
@@ -143,7 +147,8 @@ static enum vl_err open_listing(struct listing *l, struct vl_why *why)
 	l->tables = vl_ask_tables_open();
 	l->columns = calloc(CLI_COLUMNS, sizeof(*l->columns));
 	l->titles = calloc(CLI_COLUMNS, sizeof(*l->titles));
-	if (l->arena == NULL || l->kept == NULL || l->tables == NULL || l->columns == NULL || l->titles == NULL)
+	if (l->arena == NULL || l->kept == NULL || l->tables == NULL || l->columns == NULL ||
+	    l->titles == NULL)
 		return VL_ERR_NOMEM;
 	l->of = (struct vl_ask_kind){l->tables, l->bound, l->index, l->kind};
 	err = take_columns(l, why);
@@ -215,7 +220,9 @@ static enum vl_err keep_row(struct listing *l, const struct vl_ask_row *row)
 	else
 		put_cells(l, row);
 	f->end = l->cells.size;
-	return f->keys != NULL && !vl_buf_failed(&l->cells) && !vl_buf_failed(&l->text) ? VL_OK : VL_ERR_NOMEM;
+	return f->keys != NULL && !vl_buf_failed(&l->cells) && !vl_buf_failed(&l->text)
+		       ? VL_OK
+		       : VL_ERR_NOMEM;
 }
 
 static enum vl_err look_at(struct listing *l, struct vl_bytes key, struct vl_bytes value)
@@ -252,10 +259,12 @@ static enum vl_err list_some(struct listing *l, struct vl_txn *txn, struct vl_ke
 	vl_row_key(&prefix, l->kind, "");
 	struct vl_bytes from = vl_key_done(&prefix);
 	vl_cursor_pass_over(cursor, from, vl_cursor_count, &l->damaged);
-	*more = vl_cursor_seek(cursor, vl_key_done(at), &key, &value) && vl_key_has_prefix(key, from);
+	*more = vl_cursor_seek(cursor, vl_key_done(at), &key, &value) &&
+		vl_key_has_prefix(key, from);
 	while (*more && err == VL_OK && rows++ < LOOK_ROWS && bytes < LOOK_BYTES) {
 		bytes += value.size;
-		err = look_at(l, (struct vl_bytes){key.data + from.size, key.size - from.size}, value);
+		err = look_at(l, (struct vl_bytes){key.data + from.size, key.size - from.size},
+			      value);
 		*more = vl_cursor_next(cursor, &key, &value) && vl_key_has_prefix(key, from);
 	}
 	vl_key_reset(at);
@@ -313,8 +322,12 @@ static void answer_row(const struct listing *l, const struct found *f, struct cl
 
 static enum vl_err put_answer(struct listing *l, struct vl_buf *out, struct vl_why *why)
 {
-	size_t n = l->options->limit > 0 && l->options->limit < l->n_found ? (size_t)l->options->limit : l->n_found;
-	enum cli_format format = l->options->json ? CLI_JSON : l->options->csv ? CLI_CSV : CLI_TABLE;
+	size_t n = l->options->limit > 0 && l->options->limit < l->n_found
+			   ? (size_t)l->options->limit
+			   : l->n_found;
+	enum cli_format format = l->options->json  ? CLI_JSON
+				 : l->options->csv ? CLI_CSV
+						   : CLI_TABLE;
 
 	if (l->n_found > 0)
 		qsort_r(l->found, l->n_found, sizeof(*l->found), compare, l);
@@ -341,7 +354,8 @@ static enum vl_err put_answer(struct listing *l, struct vl_buf *out, struct vl_w
 int cli_ls(const struct cli_options *options)
 {
 	struct listing l = {.options = options,
-			    .now = options->at.given ? options->at.time : vl_clock_now(&vl_clock_system)};
+			    .now = options->at.given ? options->at.time
+						     : vl_clock_now(&vl_clock_system)};
 	struct cli_views views = {0};
 	struct vl_why why = {0};
 	struct vl_buf out = {0};
@@ -360,7 +374,9 @@ int cli_ls(const struct cli_options *options)
 	if (err == VL_OK)
 		cli_views_print(&out);
 	if (err == VL_OK && l.hidden > 0 && options->where.n > 0)
-		vl_log_info("%" PRIu64 " more rows fit, but are over and done; --all lists them, too", l.hidden);
+		vl_log_info("%" PRIu64
+			    " more rows fit, but are over and done; --all lists them, too",
+			    l.hidden);
 	if (err == VL_OK && l.damaged > 0)
 		code = cli_views_damaged("rows", l.damaged);
 	vl_buf_free(&out);

@@ -15,7 +15,8 @@ struct listing {
 	const char *only;        /* this mission's lines; NULL for all */
 	struct cli_table *table; /* NULL for JSON */
 	struct vl_buf out, cell;
-	struct vl_buf unread; /* struct vl_unread: what headquarters cannot read, or finds not as it relies on */
+	struct vl_buf
+		unread; /* struct vl_unread: what headquarters cannot read, or finds not as it relies on */
 	size_t shown, damaged;
 	bool deaf;
 };
@@ -45,16 +46,17 @@ static void put_age(struct cli_table *table, uint64_t seconds)
 static void put_missing(struct vl_buf *out, const struct vl_missing *missing)
 {
 	if (missing->to.n > 0)
-		vl_buf_printf(out, "%" PRIu64 "/%" PRIu64 "-%" PRIu64, missing->epoch.n, missing->from.n,
-			      missing->to.n);
+		vl_buf_printf(out, "%" PRIu64 "/%" PRIu64 "-%" PRIu64, missing->epoch.n,
+			      missing->from.n, missing->to.n);
 }
 
 static void put_missing_json(struct vl_buf *out, const struct vl_missing *missing)
 {
 	if (missing->to.n > 0)
-		vl_buf_printf(
-			out, ",\"missing\":{\"epoch\":\"%" PRIu64 "\",\"from\":\"%" PRIu64 "\",\"to\":\"%" PRIu64 "\"}",
-			missing->epoch.n, missing->from.n, missing->to.n);
+		vl_buf_printf(out,
+			      ",\"missing\":{\"epoch\":\"%" PRIu64 "\",\"from\":\"%" PRIu64
+			      "\",\"to\":\"%" PRIu64 "\"}",
+			      missing->epoch.n, missing->from.n, missing->to.n);
 }
 
 static void put_instant_json(struct vl_buf *out, const char *name, int64_t ms)
@@ -62,7 +64,8 @@ static void put_instant_json(struct vl_buf *out, const char *name, int64_t ms)
 	char time[VL_TIME_TEXT];
 
 	if (ms > 0)
-		vl_buf_printf(out, ",\"%s\":\"%s\"", name, vl_time_format(vl_time_from_ms(ms), time));
+		vl_buf_printf(out, ",\"%s\":\"%s\"", name,
+			      vl_time_format(vl_time_from_ms(ms), time));
 }
 
 static void put_named(struct vl_buf *out, const char *before, const char *text)
@@ -120,8 +123,8 @@ static void put_unread_json(struct listing *l)
 			vl_buf_printf(out, ",\"partition\":%" PRId32, u->partition);
 		if (u->kind == VL_UNREAD_PASSED)
 			vl_buf_printf(out,
-				      ",\"offset\":%" PRId64 ",\"lastOffset\":%" PRId64 ",\"batches\":%" PRIu64
-				      ",\"bytes\":%" PRIu64,
+				      ",\"offset\":%" PRId64 ",\"lastOffset\":%" PRId64
+				      ",\"batches\":%" PRIu64 ",\"bytes\":%" PRIu64,
 				      u->from, u->to - 1, u->times, u->bytes);
 		if (u->kind == VL_UNREAD_SETTING)
 			put_named(out, ",\"setting\":", u->name);
@@ -190,11 +193,13 @@ static void put_troubles(struct listing *l, const struct vl_mission_state *m)
 	for (size_t i = 0; i < m->n_lanes; i++) {
 		const struct vl_lane_state *lane = &m->lanes[i];
 		if (lane->standing.unread > 0)
-			vl_buf_printf(&l->cell, "%s%s %" PRIu64 " unread", l->cell.size > 0 ? ", " : "", lane->lane,
+			vl_buf_printf(&l->cell, "%s%s %" PRIu64 " unread",
+				      l->cell.size > 0 ? ", " : "", lane->lane,
 				      lane->standing.unread);
 		if (lane->standing.shared > 0)
 			vl_buf_printf(&l->cell, "%s%s %" PRIu64 " with ids of other events",
-				      l->cell.size > 0 ? ", " : "", lane->lane, lane->standing.shared);
+				      l->cell.size > 0 ? ", " : "", lane->lane,
+				      lane->standing.shared);
 		const struct vl_trouble *rested = vl_troubles_rested(&lane->troubles);
 		if (rested != NULL) {
 			vl_buf_printf(&l->cell, "%s%s ", l->cell.size > 0 ? ", " : "", lane->lane);
@@ -237,7 +242,8 @@ static void put_mission(struct listing *l, const struct vl_mission_state *m)
 	const Valise__Pulse__V1__Pulse *said = m->pulse != NULL ? m->pulse->said : NULL;
 
 	cli_table_put(l->table, m->mission);
-	cli_table_printf(l->table, "%s%s%s", vl_verdict_name(m->verdict), unread_events(m) > 0 ? ", unread" : "",
+	cli_table_printf(l->table, "%s%s%s", vl_verdict_name(m->verdict),
+			 unread_events(m) > 0 ? ", unread" : "",
 			 shared_ids(m) > 0 ? ", shared ids" : "");
 	put_instant(l->table, m->heard_ms);
 	if (said == NULL) {
@@ -250,7 +256,8 @@ static void put_mission(struct listing *l, const struct vl_mission_state *m)
 		else
 			cli_table_put(l->table, "");
 		if (said->clock_offset != NULL)
-			cli_table_printf(l->table, "%+" PRId64 " ms", said->clock_offset->milliseconds);
+			cli_table_printf(l->table, "%+" PRId64 " ms",
+					 said->clock_offset->milliseconds);
 		else
 			cli_table_put(l->table, "");
 		cli_table_put(l->table, said->version);
@@ -263,7 +270,9 @@ static void put_pulse_json(struct vl_buf *out, const struct vl_pulse_kept *pulse
 	const Valise__Pulse__V1__Pulse *said = pulse->said;
 
 	put_instant_json(out, "pulse", pulse->at_ms);
-	vl_buf_printf(out, ",\"waiting\":%" PRIu64 ",\"oldestSeconds\":%" PRIu64 ",\"intervalSeconds\":%" PRIu32,
+	vl_buf_printf(out,
+		      ",\"waiting\":%" PRIu64 ",\"oldestSeconds\":%" PRIu64
+		      ",\"intervalSeconds\":%" PRIu32,
 		      said->waiting_batches, said->oldest_seconds, said->interval_seconds);
 	if (said->clock_offset != NULL)
 		vl_buf_printf(out, ",\"clockOffsetMs\":%" PRId64, said->clock_offset->milliseconds);
@@ -276,7 +285,9 @@ static void put_mission_json(struct listing *l, const struct vl_mission_state *m
 	const char *comma = "";
 
 	put_named(out, "{\"mission\":", m->mission);
-	vl_buf_printf(out, ",\"verdict\":\"%s\",\"unreadEvents\":%" PRIu64 ",\"sharedIds\":%" PRIu64 ",\"lanes\":[",
+	vl_buf_printf(out,
+		      ",\"verdict\":\"%s\",\"unreadEvents\":%" PRIu64 ",\"sharedIds\":%" PRIu64
+		      ",\"lanes\":[",
 		      vl_verdict_name(m->verdict), unread_events(m), shared_ids(m));
 	for (size_t i = 0; i < m->n_lanes; i++) {
 		const struct vl_lane_state *lane = &m->lanes[i];
@@ -305,7 +316,8 @@ static void put_mission_json(struct listing *l, const struct vl_mission_state *m
 static void put_lane(struct listing *l, const char *mission, const struct vl_lane_state *lane)
 {
 	const struct vl_standing *s = &lane->standing;
-	const uint64_t numbers[] = {s->batches, s->events, s->replayed, s->repeated, s->unread, s->parked};
+	const uint64_t numbers[] = {s->batches,  s->events, s->replayed,
+				    s->repeated, s->unread, s->parked};
 
 	cli_table_put(l->table, mission);
 	cli_table_put(l->table, lane->lane);
@@ -332,12 +344,14 @@ static void put_lane_json(struct vl_buf *out, const char *mission, const struct 
 	put_named(out, "{\"mission\":", mission);
 	put_named(out, ",\"lane\":", lane->lane);
 	vl_buf_printf(out,
-		      ",\"verdict\":\"%s\",\"batches\":%" PRIu64 ",\"events\":%" PRIu64 ",\"replayed\":%" PRIu64
-		      ",\"repeated\":%" PRIu64 ",\"unread\":%" PRIu64 ",\"sharedIds\":%" PRIu64 ",\"forks\":%" PRIu64
-		      ",\"rollbacks\":%" PRIu64 ",\"parked\":%" PRIu64 ",\"dropped\":%" PRIu64 ",\"epoch\":\"%" PRIu64
+		      ",\"verdict\":\"%s\",\"batches\":%" PRIu64 ",\"events\":%" PRIu64
+		      ",\"replayed\":%" PRIu64 ",\"repeated\":%" PRIu64 ",\"unread\":%" PRIu64
+		      ",\"sharedIds\":%" PRIu64 ",\"forks\":%" PRIu64 ",\"rollbacks\":%" PRIu64
+		      ",\"parked\":%" PRIu64 ",\"dropped\":%" PRIu64 ",\"epoch\":\"%" PRIu64
 		      "\",\"seq\":\"%" PRIu64 "\",\"nextEvent\":\"%" PRIu64 "\"",
-		      vl_verdict_name(lane->verdict), s->batches, s->events, s->replayed, s->repeated, s->unread,
-		      s->shared, s->forks, s->rollbacks, s->parked, s->dropped, s->epoch.n, s->seq.n, s->next_event.n);
+		      vl_verdict_name(lane->verdict), s->batches, s->events, s->replayed,
+		      s->repeated, s->unread, s->shared, s->forks, s->rollbacks, s->parked,
+		      s->dropped, s->epoch.n, s->seq.n, s->next_event.n);
 	if (s->batches > 0) {
 		put_instant_json(out, "applied", s->applied_ms);
 		vl_buf_printf(out, ",\"signedAt\":\"%s\"", vl_time_format(s->signed_at, signed_at));
@@ -377,9 +391,9 @@ static struct cli_table *open_table(bool show)
 {
 	static const char *const missions[] = {"MISSION", "VERDICT", "HEARD",   "WAITING",
 					       "OLDEST",  "CLOCK",   "VERSION", "LANES"};
-	static const char *const lanes[] = {"MISSION",  "LANE",     "VERDICT",     "BATCHES", "EVENTS",
-					    "REPLAYED", "REPEATED", "UNREAD",      "PARKED",  "EPOCH/BATCH",
-					    "LAST",     "MISSING",  "ACKNOWLEDGED"};
+	static const char *const lanes[] = {
+		"MISSION", "LANE",   "VERDICT",     "BATCHES", "EVENTS",  "REPLAYED",    "REPEATED",
+		"UNREAD",  "PARKED", "EPOCH/BATCH", "LAST",    "MISSING", "ACKNOWLEDGED"};
 
 	return show ? cli_table_open(lanes, sizeof(lanes) / sizeof(lanes[0]))
 		    : cli_table_open(missions, sizeof(missions) / sizeof(missions[0]));
@@ -399,7 +413,8 @@ static enum vl_err gather(struct listing *l, struct vl_why *why)
 	}
 	cli_views_close(&views);
 	if (err == VL_OK && l->only != NULL && is_show(l) && l->shown == 0)
-		err = vl_fail(why, VL_ERR_NOT_FOUND, "headquarters has heard nothing of a mission of that id");
+		err = vl_fail(why, VL_ERR_NOT_FOUND,
+			      "headquarters has heard nothing of a mission of that id");
 	return err;
 }
 
@@ -417,18 +432,20 @@ static int run(const struct cli_options *options)
 		err = gather(&l, &why);
 	if (err == VL_OK && l.table != NULL)
 		cli_table_print(l.table, cli_bold(), &l.out);
-	if (err == VL_OK && (vl_buf_failed(&l.out) || (l.table != NULL && !cli_table_whole(l.table))))
+	if (err == VL_OK &&
+	    (vl_buf_failed(&l.out) || (l.table != NULL && !cli_table_whole(l.table))))
 		err = VL_ERR_NOMEM;
-	int code = err == VL_OK ? CLI_OK : cli_cannot(is_show(&l) ? "show" : "list", "missions", &why, err);
+	int code = err == VL_OK ? CLI_OK
+				: cli_cannot(is_show(&l) ? "show" : "list", "missions", &why, err);
 	if (err == VL_OK)
 		cli_views_print(&l.out);
 	if (err == VL_OK && l.damaged > 0)
 		code = cli_views_damaged("standings", l.damaged);
 	if (err == VL_OK && l.deaf)
-		(void)fputs(
-			"valise: headquarters hears nothing itself: no pulse comes in time from anybody; who is silent "
-			"cannot be told\n",
-			stderr);
+		(void)fputs("valise: headquarters hears nothing itself: no pulse comes in time "
+			    "from anybody; who is silent "
+			    "cannot be told\n",
+			    stderr);
 	if (err == VL_OK && !options->json)
 		tell_unread(&l);
 	vl_buf_free(&l.out);
@@ -442,42 +459,56 @@ const struct cli_verb cli_mission_verbs[] = {
 	{
 		.name = "ls",
 		.args = "",
-		.about = "How headquarters stands with each mission, a line each: the worst verdict of its lanes, when "
+		.about = "How headquarters stands with each mission, a line each: the worst "
+			 "verdict of its lanes, when "
 			 "it "
 			 "was\n"
-			 "last heard of (the broker's clock), and as its newest pulse says: batches that wait in its "
+			 "last heard of (the broker's clock), and as its newest pulse says: "
+			 "batches that wait in its "
 			 "outbox "
 			 "for a\n"
-			 "receipt, the age of the oldest, how far the broker's clock is ahead of its own, its agent's "
+			 "receipt, the age of the oldest, how far the broker's clock is ahead of "
+			 "its own, its agent's "
 			 "version "
 			 "(a\n"
-			 "mission that never sent a pulse: -). LANES names those that are not ok, and what is missing "
+			 "mission that never sent a pulse: -). LANES names those that are not ok, "
+			 "and what is missing "
 			 "(EPOCH/FROM-TO).\n"
-			 "Verdicts, worst first: fork (two signed batches for one place), rollback (an epoch began "
+			 "Verdicts, worst first: fork (two signed batches for one place), rollback "
+			 "(an epoch began "
 			 "that does "
 			 "not\n"
-			 "know of the one before), gap (batches are missing: others wait behind them, or a pulse says "
+			 "know of the one before), gap (batches are missing: others wait behind "
+			 "them, or a pulse says "
 			 "that "
 			 "Kafka had\n"
-			 "them), silent (three intervals without a word, while others are heard), ok. A fork or\n"
-			 "rollback that was acknowledged is none, and is shown with who acknowledged it. Below\n"
-			 "the table, on stderr, stands what headquarters cannot read, whosever it is, what it passed "
+			 "them), silent (three intervals without a word, while others are heard), "
+			 "ok. A fork or\n"
+			 "rollback that was acknowledged is none, and is shown with who "
+			 "acknowledged it. Below\n"
+			 "the table, on stderr, stands what headquarters cannot read, whosever it "
+			 "is, what it passed "
 			 "over\n"
-			 "because nobody can, and which topics are not set as it relies on (-o json: \"unread\").",
+			 "because nobody can, and which topics are not set as it relies on (-o "
+			 "json: \"unread\").",
 		.options = CLI_OPT_VIEWS | CLI_OPT_OUTPUT | CLI_OPT_MISSION,
 		.run = run,
 	},
 	{
 		.name = "show",
 		.args = "[MISSION]",
-		.about = "The lanes of one mission, or of all: verdict and counts. REPLAYED batches and REPEATED "
+		.about = "The lanes of one mission, or of all: verdict and counts. REPLAYED "
+			 "batches and REPEATED "
 			 "events came\n"
-			 "again and changed nothing; UNREAD events are archived but of a type that this headquarters "
+			 "again and changed nothing; UNREAD events are archived but of a type that "
+			 "this headquarters "
 			 "does "
 			 "not\n"
-			 "know; PARKED batches wait behind a gap. MISSING is EPOCH/FROM-TO of the first batches that "
+			 "know; PARKED batches wait behind a gap. MISSING is EPOCH/FROM-TO of the "
+			 "first batches that "
 			 "are.\n"
-			 "ACKNOWLEDGED is the fork, else the rollback, that was acknowledged last; -o json has all "
+			 "ACKNOWLEDGED is the fork, else the rollback, that was acknowledged last; "
+			 "-o json has all "
 			 "(\"troubles\").",
 		.options = CLI_OPT_VIEWS | CLI_OPT_OUTPUT,
 		.max_args = 1,
@@ -486,15 +517,19 @@ const struct cli_verb cli_mission_verbs[] = {
 	{
 		.name = "acknowledge",
 		.args = "MISSION [LANE]",
-		.about = "Say that an officer has looked into the forks and rollbacks of a mission, on one lane or on "
+		.about = "Say that an officer has looked into the forks and rollbacks of a "
+			 "mission, on one lane or on "
 			 "all, as "
 			 "they\n"
-			 "stand in the views now. It is given to headquarters' own agent (--socket), which signs it; "
+			 "stand in the views now. It is given to headquarters' own agent "
+			 "(--socket), which signs it; "
 			 "in a "
 			 "moment they\n"
-			 "are shown as acknowledged, by whom and when, and are no verdict any more, in valise verify "
+			 "are shown as acknowledged, by whom and when, and are no verdict any "
+			 "more, in valise verify "
 			 "either. A new fork\n"
-			 "or rollback is one as before, and so is another batch of a forked epoch. Headquarters alone "
+			 "or rollback is one as before, and so is another batch of a forked epoch. "
+			 "Headquarters alone "
 			 "acknowledges.",
 		.options = CLI_OPT_VIEWS | CLI_OPT_SOCKET | CLI_OPT_BY | CLI_OPT_OUTPUT,
 		.min_args = 1,

@@ -46,7 +46,8 @@ static void begin_event(struct acknowledging *a, const char *lane)
 	vl_buf_printf(&a->events, "{\"id\":\"%s\"", vl_uuid_format(uuid.bytes, id));
 	put_text(&a->events, ",\"subject\":", subject);
 	put_text(&a->events, ",\"actor\":", a->options->by);
-	vl_buf_put_text(&a->events, ",\"payload\":{\"@type\":\"valise.trouble.v1.TroubleAcknowledged\"");
+	vl_buf_put_text(&a->events,
+			",\"payload\":{\"@type\":\"valise.trouble.v1.TroubleAcknowledged\"");
 	put_text(&a->events, ",\"mission\":", a->mission);
 	put_text(&a->events, ",\"lane\":", lane);
 	vl_buf_put_text(&a->events, ",\"troubles\":[");
@@ -55,9 +56,10 @@ static void begin_event(struct acknowledging *a, const char *lane)
 static void put_trouble(struct acknowledging *a, const struct vl_trouble *trouble, bool first)
 {
 	vl_buf_printf(&a->events,
-		      "%s{\"kind\":\"TROUBLE_KIND_%s\",\"epoch\":\"%" PRIu64 "\",\"batches\":\"%" PRIu64 "\"}",
-		      first ? "" : ",", trouble->kind == VL_VERDICT_FORK ? "FORK" : "ROLLBACK", trouble->epoch.n,
-		      trouble->batches);
+		      "%s{\"kind\":\"TROUBLE_KIND_%s\",\"epoch\":\"%" PRIu64
+		      "\",\"batches\":\"%" PRIu64 "\"}",
+		      first ? "" : ",", trouble->kind == VL_VERDICT_FORK ? "FORK" : "ROLLBACK",
+		      trouble->epoch.n, trouble->batches);
 }
 
 static void show(struct acknowledging *a, const char *lane, const struct vl_trouble *trouble)
@@ -65,7 +67,9 @@ static void show(struct acknowledging *a, const char *lane, const struct vl_trou
 	if (a->table == NULL) {
 		put_text(&a->out, "{\"mission\":", a->mission);
 		put_text(&a->out, ",\"lane\":", lane);
-		vl_buf_printf(&a->out, ",\"kind\":\"%s\",\"epoch\":\"%" PRIu64 "\",\"batches\":\"%" PRIu64 "\"}\n",
+		vl_buf_printf(&a->out,
+			      ",\"kind\":\"%s\",\"epoch\":\"%" PRIu64 "\",\"batches\":\"%" PRIu64
+			      "\"}\n",
 			      vl_verdict_name(trouble->kind), trouble->epoch.n, trouble->batches);
 		return;
 	}
@@ -114,11 +118,13 @@ static void take(void *context, const struct vl_mission_state *m)
 static enum vl_err check_officer(const char *by, struct vl_why *why)
 {
 	if (by == NULL || *by == '\0')
-		return vl_fail(why, VL_ERR_USAGE, "say who has looked into it: --by OFFICER, such as officer:7");
+		return vl_fail(why, VL_ERR_USAGE,
+			       "say who has looked into it: --by OFFICER, such as officer:7");
 	enum vl_name_flaw flaw = vl_name_check(vl_bytes_of(by), NULL);
 	if (flaw != VL_NAME_GOOD || strlen(by) > OFFICER_MOST)
 		return vl_fail(why, VL_ERR_USAGE, "--by: %s",
-			       flaw != VL_NAME_GOOD ? vl_name_flaw_text(flaw) : "is longer than 200 bytes");
+			       flaw != VL_NAME_GOOD ? vl_name_flaw_text(flaw)
+						    : "is longer than 200 bytes");
 	return VL_OK;
 }
 
@@ -134,10 +140,12 @@ static enum vl_err gather(struct acknowledging *a, struct vl_why *why)
 	cli_views_close(&views);
 	if (err == VL_OK && a->heard == 0)
 		err = vl_fail(why, VL_ERR_NOT_FOUND,
-			      "headquarters has heard nothing of it%s; valise mission show lists what there is",
+			      "headquarters has heard nothing of it%s; valise mission show lists "
+			      "what there is",
 			      a->lane != NULL ? " on that lane" : "");
 	if (err == VL_OK && a->new + a->rested == 0)
-		err = vl_fail(why, VL_ERR_NOT_FOUND, "there is no fork and no rollback to acknowledge");
+		err = vl_fail(why, VL_ERR_NOT_FOUND,
+			      "there is no fork and no rollback to acknowledge");
 	if (err == VL_OK && (vl_buf_failed(&a->events) || vl_buf_failed(&a->out)))
 		err = VL_ERR_NOMEM;
 	return err;
@@ -159,7 +167,8 @@ static int give(struct acknowledging *a)
 	int code;
 
 	if (n != (ssize_t)a->events.size || lseek(input, 0, SEEK_SET) != 0)
-		code = cli_cannot("acknowledge", a->mission, &why, vl_fail(&why, VL_ERR_IO, "%s", strerror(errno)));
+		code = cli_cannot("acknowledge", a->mission, &why,
+				  vl_fail(&why, VL_ERR_IO, "%s", strerror(errno)));
 	else
 		code = cli_publish_run(&(struct cli_publish){
 			.input = input,

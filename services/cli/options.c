@@ -31,15 +31,21 @@ struct row {
 #define AT(field) offsetof(struct cli_options, field)
 
 static const struct row rows[] = {
-	{CLI_OPT_BROKERS, 'b', "brokers", "HOST:PORT,...", "VALISE_BROKERS", TEXT, AT(brokers), "where Kafka is"},
+	{CLI_OPT_BROKERS, 'b', "brokers", "HOST:PORT,...", "VALISE_BROKERS", TEXT, AT(brokers),
+	 "where Kafka is"},
 	{CLI_OPT_BROKERS, 'X', "property", "NAME=VALUE", NULL, PROPERTY, 0,
 	 "a property of librdkafka, such as TLS files"},
-	{CLI_OPT_BROKERS, 'F', "properties", "FILE", NULL, PROPERTIES, 0, "a file of such lines; # begins a comment"},
-	{CLI_OPT_KEYS, 0, "keys", "DIR", "VALISE_KEYS", TEXT, AT(keys), "the senders' public keys (*.pub)"},
+	{CLI_OPT_BROKERS, 'F', "properties", "FILE", NULL, PROPERTIES, 0,
+	 "a file of such lines; # begins a comment"},
+	{CLI_OPT_KEYS, 0, "keys", "DIR", "VALISE_KEYS", TEXT, AT(keys),
+	 "the senders' public keys (*.pub)"},
 	{CLI_OPT_VIEWS, 0, "views", "DIR", "VALISE_VIEWS", TEXT, AT(views), "headquarters' views"},
-	{CLI_OPT_SOCKET, 0, "socket", "PATH", "VALISE_SOCKET", TEXT, AT(socket), "the agent's socket"},
-	{CLI_OPT_OUTBOX, 0, "outbox", "DIR", "VALISE_OUTBOX", TEXT, AT(outbox), "the agent's outbox"},
-	{CLI_OPT_OUTPUT, 'o', "output", "table|json", NULL, FORMAT, 0, "for people, or one JSON value a line"},
+	{CLI_OPT_SOCKET, 0, "socket", "PATH", "VALISE_SOCKET", TEXT, AT(socket),
+	 "the agent's socket"},
+	{CLI_OPT_OUTBOX, 0, "outbox", "DIR", "VALISE_OUTBOX", TEXT, AT(outbox),
+	 "the agent's outbox"},
+	{CLI_OPT_OUTPUT, 'o', "output", "table|json", NULL, FORMAT, 0,
+	 "for people, or one JSON value a line"},
 	{CLI_OPT_FORMS, 'o', "output", "table|json|csv", NULL, FORMAT, 0,
 	 "for people, one JSON value a line, or for spreadsheets"},
 	{CLI_OPT_ASK, 'w', "where", "CONDITION", NULL, LIST, AT(where),
@@ -48,23 +54,28 @@ static const struct row rows[] = {
 	 "in this order; -FIELD: the greatest first; may be given again"},
 	{CLI_OPT_ASK, 'n', "limit", "COUNT", NULL, COUNT, AT(limit), "no more rows than these"},
 	{CLI_OPT_ASK, 'c', "columns", "FIELD,...", NULL, TEXT, AT(columns), "these, and no others"},
-	{CLI_OPT_SCHEMA, 0, "schema", NULL, NULL, FLAG, AT(schema), "list the tables, their columns and types"},
+	{CLI_OPT_SCHEMA, 0, "schema", NULL, NULL, FLAG, AT(schema),
+	 "list the tables, their columns and types"},
 	{CLI_OPT_ZONE, 'z', "zone", "ZONE", NULL, TEXT, AT(zone),
 	 "times in this zone: UTC, +08:00, Asia/Shanghai; the host's where it is not given"},
 	{CLI_OPT_MISSION, 0, "mission", "ID", NULL, TEXT, AT(mission), "only this sender's"},
 	{CLI_OPT_RANGE, 0, "since", "TIME", NULL, TIME, AT(since), "from this broker time on"},
 	{CLI_OPT_RANGE, 0, "until", "TIME", NULL, TIME, AT(until), "before this broker time"},
 	{CLI_OPT_COUNT, 'n', "count", "COUNT", NULL, COUNT, AT(count), "stop after so many events"},
-	{CLI_OPT_FOLLOW, 'f', "follow", NULL, NULL, FLAG, AT(follow), "wait for more; Ctrl-C ends it"},
+	{CLI_OPT_FOLLOW, 'f', "follow", NULL, NULL, FLAG, AT(follow),
+	 "wait for more; Ctrl-C ends it"},
 	{CLI_OPT_ALL, 'a', "all", NULL, NULL, FLAG, AT(all), "also what is over and done"},
-	{CLI_OPT_AT, 0, "at", "TIME", NULL, TIME, AT(at), "as at this hour, where the hour matters"},
+	{CLI_OPT_AT, 0, "at", "TIME", NULL, TIME, AT(at),
+	 "as at this hour, where the hour matters"},
 	{CLI_OPT_KIND, 'k', "kind", "KIND", NULL, TEXT, AT(kind), "of this kind"},
 	{CLI_OPT_ID, 0, "id", "ID", NULL, TEXT, AT(id), "the sender, such as CN-SD-EMB"},
 	{CLI_OPT_OUT, 0, "out", "DIR", NULL, TEXT, AT(out), "the folder to write to"},
-	{CLI_OPT_RAW, 0, "raw", NULL, NULL, FLAG, AT(raw), "the bytes of the value alone, to stdout"},
+	{CLI_OPT_RAW, 0, "raw", NULL, NULL, FLAG, AT(raw),
+	 "the bytes of the value alone, to stdout"},
 	{CLI_OPT_FROM, 0, "from", "archive|kafka|both", NULL, TEXT, AT(from),
 	 "what to read; archive where it is not given"},
-	{CLI_OPT_BY, 0, "by", "OFFICER", NULL, TEXT, AT(by), "who has looked into it, such as officer:7"},
+	{CLI_OPT_BY, 0, "by", "OFFICER", NULL, TEXT, AT(by),
+	 "who has looked into it, such as officer:7"},
 	{CLI_OPT_DRY, 0, "dry-run", NULL, NULL, FLAG, AT(dry_run), "only say what would be done"},
 };
 
@@ -89,7 +100,8 @@ bool cli_time_parse(const char *text, struct vl_time now, struct vl_time *time)
 
 /* -- librdkafka's properties -- */
 
-static enum vl_err add_pair(struct cli_options *options, const char *key, const char *value, struct vl_why *why)
+static enum vl_err add_pair(struct cli_options *options, const char *key, const char *value,
+			    struct vl_why *why)
 {
 	if (options->n_pairs + 1 >= CLI_PAIRS) /* one is left for the brokers */
 		return vl_fail(why, VL_ERR_USAGE, "more than %d properties", CLI_PAIRS - 1);
@@ -123,10 +135,12 @@ static enum vl_err take_property(void *context, const struct vl_ini_item *item, 
 	struct cli_options *options = p->options;
 
 	if (item->section[0] != '\0')
-		return vl_fail(why, VL_ERR_USAGE, "line %d: a file of properties has no [section]", item->line);
+		return vl_fail(why, VL_ERR_USAGE, "line %d: a file of properties has no [section]",
+			       item->line);
 	for (size_t i = p->first; i < options->n_pairs; i++)
 		if (strcmp(options->pairs[i].key, item->key) == 0)
-			return vl_fail(why, VL_ERR_USAGE, "line %d: %.60s is given twice", item->line, item->key);
+			return vl_fail(why, VL_ERR_USAGE, "line %d: %.60s is given twice",
+				       item->line, item->key);
 	return add_pair(options, item->key, item->value, why);
 }
 
@@ -153,7 +167,8 @@ static bool has_brokers(const struct cli_options *options)
 
 /* -- reading a line -- */
 
-static enum vl_err set_format(const struct row *row, struct cli_options *options, const char *text, struct vl_why *why)
+static enum vl_err set_format(const struct row *row, struct cli_options *options, const char *text,
+			      struct vl_why *why)
 {
 	bool with_csv = (row->bit & CLI_OPT_FORMS) != 0;
 
@@ -161,10 +176,12 @@ static enum vl_err set_format(const struct row *row, struct cli_options *options
 	options->csv = with_csv && strcmp(text, "csv") == 0;
 	if (options->json || options->csv || strcmp(text, "table") == 0)
 		return VL_OK;
-	return vl_fail(why, VL_ERR_USAGE, "-o takes %s", with_csv ? "table, json or csv" : "table or json");
+	return vl_fail(why, VL_ERR_USAGE, "-o takes %s",
+		       with_csv ? "table, json or csv" : "table or json");
 }
 
-static enum vl_err add_to_list(struct cli_list *list, const struct row *row, const char *text, struct vl_why *why)
+static enum vl_err add_to_list(struct cli_list *list, const struct row *row, const char *text,
+			       struct vl_why *why)
 {
 	if (list->n == CLI_LIST)
 		return vl_fail(why, VL_ERR_USAGE, "more than %d of --%s", CLI_LIST, row->name);
@@ -188,11 +205,13 @@ static enum vl_err set_time(struct cli_instant *instant, const char *text, struc
 	instant->given = cli_time_parse(text, vl_clock_now(&vl_clock_system), &instant->time);
 	if (!instant->given)
 		return vl_fail(why, VL_ERR_USAGE,
-			       "a time is 2024-04-15T08:00:00Z, 2024-04-15, milliseconds since 1970, or 1h (ago)");
+			       "a time is 2024-04-15T08:00:00Z, 2024-04-15, milliseconds since "
+			       "1970, or 1h (ago)");
 	return VL_OK;
 }
 
-static enum vl_err set(const struct row *row, struct cli_options *options, const char *value, struct vl_why *why)
+static enum vl_err set(const struct row *row, struct cli_options *options, const char *value,
+		       struct vl_why *why)
 {
 	void *field = (char *)options + row->offset;
 
@@ -233,9 +252,9 @@ static void fill_tables(unsigned options, struct getopt_tables *tables)
 	for (size_t i = 0; i < N_OF(rows); i++) {
 		if ((rows[i].bit & options) == 0)
 			continue;
-		tables->longs[n++] =
-			(struct option){rows[i].name, rows[i].value != NULL ? required_argument : no_argument, NULL,
-					LONG_BASE + (int)i};
+		tables->longs[n++] = (struct option){
+			rows[i].name, rows[i].value != NULL ? required_argument : no_argument, NULL,
+			LONG_BASE + (int)i};
 		if (rows[i].letter != 0) {
 			*to++ = rows[i].letter;
 			to = stpcpy(to, rows[i].value != NULL ? ":" : "");
@@ -248,14 +267,16 @@ static void fill_tables(unsigned options, struct getopt_tables *tables)
 static const struct row *row_of(unsigned options, int found)
 {
 	for (size_t i = 0; i < N_OF(rows); i++) {
-		bool same = found >= LONG_BASE ? (size_t)(found - LONG_BASE) == i : rows[i].letter == found;
+		bool same = found >= LONG_BASE ? (size_t)(found - LONG_BASE) == i
+					       : rows[i].letter == found;
 		if (same && (rows[i].bit & options) != 0)
 			return &rows[i];
 	}
 	return NULL;
 }
 
-static enum vl_err refuse_option(const char *written, bool no_value, unsigned options, struct vl_why *why)
+static enum vl_err refuse_option(const char *written, bool no_value, unsigned options,
+				 struct vl_why *why)
 {
 	const char *names[N_OF(rows)], *name = written + strspn(written, "-");
 	size_t n = 0;
@@ -267,7 +288,8 @@ static enum vl_err refuse_option(const char *written, bool no_value, unsigned op
 			names[n++] = rows[i].name;
 	}
 	const char *near = strncmp(written, "--", 2) == 0 ? cli_nearest(name, names, n) : NULL;
-	return near != NULL ? vl_fail(why, VL_ERR_USAGE, "no option '%.64s'; did you mean '--%s'?", written, near)
+	return near != NULL ? vl_fail(why, VL_ERR_USAGE, "no option '%.64s'; did you mean '--%s'?",
+				      written, near)
 			    : vl_fail(why, VL_ERR_USAGE, "no option '%.64s'", written);
 }
 
@@ -281,8 +303,8 @@ static void fill_from_environment(unsigned options, struct cli_options *o)
 }
 
 /* True where help was asked for. */
-static bool read_line(unsigned options, int argc, char **argv, struct cli_options *o, enum vl_err *err,
-		      struct vl_why *why)
+static bool read_line(unsigned options, int argc, char **argv, struct cli_options *o,
+		      enum vl_err *err, struct vl_why *why)
 {
 	struct getopt_tables tables;
 	int found;
@@ -290,14 +312,17 @@ static bool read_line(unsigned options, int argc, char **argv, struct cli_option
 	fill_tables(options, &tables);
 	optind = 0;
 	opterr = 0;
-	while (*err == VL_OK && (found = getopt_long(argc, argv, tables.letters, tables.longs, NULL)) != -1) {
+	while (*err == VL_OK &&
+	       (found = getopt_long(argc, argv, tables.letters, tables.longs, NULL)) != -1) {
 		if (found == 'h')
 			return true;
-		const struct row *row = found != '?' && found != ':' ? row_of(options, found) : NULL;
+		const struct row *row =
+			found != '?' && found != ':' ? row_of(options, found) : NULL;
 		if (row != NULL)
 			*err = set(row, o, optarg, why);
 		else if (found == '?' && optopt != 0 && optopt < LONG_BASE)
-			*err = refuse_option((const char[]){'-', (char)optopt, '\0'}, false, options, why);
+			*err = refuse_option((const char[]){'-', (char)optopt, '\0'}, false,
+					     options, why);
 		else
 			*err = refuse_option(argv[optind - 1], found == ':', options, why);
 	}
@@ -307,7 +332,8 @@ static bool read_line(unsigned options, int argc, char **argv, struct cli_option
 }
 
 /* Brokers named with -b go before those of -X and -F; the environment's are for when none are named. */
-static enum vl_err settle_brokers(unsigned options, const char *environment, struct cli_options *o, struct vl_why *why)
+static enum vl_err settle_brokers(unsigned options, const char *environment, struct cli_options *o,
+				  struct vl_why *why)
 {
 	bool from_environment = o->brokers == environment;
 
@@ -316,17 +342,20 @@ static enum vl_err settle_brokers(unsigned options, const char *environment, str
 	if ((options & CLI_OPT_FROM) != 0 && (o->from == NULL || strcmp(o->from, "archive") == 0))
 		return VL_OK;
 	if (o->brokers == NULL)
-		return vl_fail(why, VL_ERR_USAGE, "no brokers; give -b HOST:PORT or set VALISE_BROKERS");
+		return vl_fail(why, VL_ERR_USAGE,
+			       "no brokers; give -b HOST:PORT or set VALISE_BROKERS");
 	o->pairs[o->n_pairs++] = (struct vl_conf_pair){"bootstrap.servers", o->brokers};
 	return VL_OK;
 }
 
-static enum vl_err check_args(const struct cli_verb *verb, const struct cli_options *o, struct vl_why *why)
+static enum vl_err check_args(const struct cli_verb *verb, const struct cli_options *o,
+			      struct vl_why *why)
 {
 	if (o->n_args < verb->min_args)
 		return vl_fail(why, VL_ERR_USAGE, "something is missing: %s", verb->args);
 	if (o->n_args > verb->max_args)
-		return vl_fail(why, VL_ERR_USAGE, "'%.64s' is one argument too many", o->args[verb->max_args]);
+		return vl_fail(why, VL_ERR_USAGE, "'%.64s' is one argument too many",
+			       o->args[verb->max_args]);
 	return VL_OK;
 }
 
@@ -334,8 +363,8 @@ static void print_usage(const char *command, const struct cli_verb *verb, struct
 {
 	vl_buf_printf(out, "usage: valise %s%s%s", command, verb->name != NULL ? " " : "",
 		      verb->name != NULL ? verb->name : "");
-	vl_buf_printf(out, "%s%s%s\n", verb->options != 0 ? " [OPTION]..." : "", verb->args[0] != '\0' ? " " : "",
-		      verb->args);
+	vl_buf_printf(out, "%s%s%s\n", verb->options != 0 ? " [OPTION]..." : "",
+		      verb->args[0] != '\0' ? " " : "", verb->args);
 }
 
 static int help(const char *command, const struct cli_verb *verb)
@@ -353,13 +382,15 @@ static int help(const char *command, const struct cli_verb *verb)
 	return CLI_OK;
 }
 
-int cli_options_parse(const char *command, const struct cli_verb *verb, int argc, char **argv, struct cli_options *o)
+int cli_options_parse(const char *command, const struct cli_verb *verb, int argc, char **argv,
+		      struct cli_options *o)
 {
 	struct vl_why why = {0};
 	enum vl_err err = VL_OK;
 	char name[64];
 
-	*o = (struct cli_options){.command = command, .verb = verb->name, .arena = vl_arena_open(0)};
+	*o = (struct cli_options){
+		.command = command, .verb = verb->name, .arena = vl_arena_open(0)};
 	if (o->arena == NULL)
 		return cli_cannot("run", command, NULL, VL_ERR_NOMEM);
 	fill_from_environment(verb->options, o);
@@ -392,8 +423,9 @@ void cli_options_print(unsigned options, struct vl_buf *out)
 		char left[64];
 		if ((row->bit & options) == 0)
 			continue;
-		(void)snprintf(left, sizeof(left), "  %c%c%c --%s%s%s", row->letter != 0 ? '-' : ' ',
-			       row->letter != 0 ? row->letter : ' ', row->letter != 0 ? ',' : ' ', row->name,
+		(void)snprintf(left, sizeof(left), "  %c%c%c --%s%s%s",
+			       row->letter != 0 ? '-' : ' ', row->letter != 0 ? row->letter : ' ',
+			       row->letter != 0 ? ',' : ' ', row->name,
 			       row->value != NULL ? " " : "", row->value != NULL ? row->value : "");
 		vl_buf_printf(out, "%-30s %s", left, row->help);
 		if (row->env != NULL)

@@ -48,10 +48,12 @@ static void put(struct listing *l, const struct vl_outbox_batch *b)
 		vl_buf_put_text(&l->out, "{\"lane\":");
 		vl_json_print_text(&l->out, b->lane, strlen(b->lane));
 		vl_buf_printf(&l->out,
-			      ",\"epoch\":\"%" PRIu64 "\",\"seq\":\"%" PRIu64 "\",\"firstEvent\":\"%" PRIu64
-			      "\",\"events\":%" PRIu32 ",\"bytes\":%zu,\"storedAt\":\"%s\",\"state\":\"%s\"%s}\n",
-			      b->epoch.n, b->seq.n, b->first_event.n, b->n_events, b->value.size, time,
-			      state_name(b->state), b->domain == VL_DOMAIN_DRILL ? ",\"drill\":true" : "");
+			      ",\"epoch\":\"%" PRIu64 "\",\"seq\":\"%" PRIu64
+			      "\",\"firstEvent\":\"%" PRIu64 "\",\"events\":%" PRIu32
+			      ",\"bytes\":%zu,\"storedAt\":\"%s\",\"state\":\"%s\"%s}\n",
+			      b->epoch.n, b->seq.n, b->first_event.n, b->n_events, b->value.size,
+			      time, state_name(b->state),
+			      b->domain == VL_DOMAIN_DRILL ? ",\"drill\":true" : "");
 		return;
 	}
 	cli_table_put(l->table, b->lane);
@@ -76,7 +78,9 @@ static void put_applied(struct listing *l, struct vl_outbox_look *look, const ch
 	if (l->table == NULL) {
 		vl_buf_put_text(&l->out, "{\"lane\":");
 		vl_json_print_text(&l->out, lane, strlen(lane));
-		vl_buf_printf(&l->out, ",\"epoch\":\"%" PRIu64 "\",\"seq\":\"%" PRIu64 "\",\"state\":\"applied\"}\n",
+		vl_buf_printf(&l->out,
+			      ",\"epoch\":\"%" PRIu64 "\",\"seq\":\"%" PRIu64
+			      "\",\"state\":\"applied\"}\n",
 			      epoch.n, seq.n);
 		return;
 	}
@@ -111,8 +115,9 @@ struct seen {
 
 /* Under one snapshot the next batches of a lane after `*epoch` and `*seq`, which move on, are copied and no more. False at its end, or on
  * an error. */
-static bool see_some(struct listing *l, const char *lane, struct vl_epoch *epoch, struct vl_seq *seq,
-		     struct seen seen[LOOK_BATCHES], size_t *n, enum vl_err *err, struct vl_why *why)
+static bool see_some(struct listing *l, const char *lane, struct vl_epoch *epoch,
+		     struct vl_seq *seq, struct seen seen[LOOK_BATCHES], size_t *n,
+		     enum vl_err *err, struct vl_why *why)
 {
 	struct vl_outbox_look *look = vl_outbox_look(l->outbox, why);
 	bool more = true;
@@ -143,8 +148,8 @@ static bool see_some(struct listing *l, const char *lane, struct vl_epoch *epoch
 }
 
 /* Some more batches of a lane. */
-static bool put_some(struct listing *l, const char *lane, struct vl_epoch *epoch, struct vl_seq *seq, enum vl_err *err,
-		     struct vl_why *why)
+static bool put_some(struct listing *l, const char *lane, struct vl_epoch *epoch,
+		     struct vl_seq *seq, enum vl_err *err, struct vl_why *why)
 {
 	struct seen seen[LOOK_BATCHES];
 	sigset_t before;
@@ -203,7 +208,8 @@ static enum vl_err put_all(struct listing *l, struct vl_why *why)
 
 	for (size_t i = 0; i < vl_n_lanes && err == VL_OK; i++)
 		err = put_lane(l, vl_lanes[i].name, why);
-	for (size_t at = 0; at < names.size && err == VL_OK; at += strlen((const char *)names.data + at) + 1)
+	for (size_t at = 0; at < names.size && err == VL_OK;
+	     at += strlen((const char *)names.data + at) + 1)
 		err = put_lane(l, (const char *)names.data + at, why);
 	vl_buf_free(&names);
 	return err == VL_OK ? put_lost(l, why) : err;
@@ -218,7 +224,8 @@ static int ls(const struct cli_options *options)
 	enum vl_err err;
 
 	if (options->outbox == NULL)
-		err = vl_fail(&why, VL_ERR_USAGE, "no outbox; give --outbox DIR or set VALISE_OUTBOX");
+		err = vl_fail(&why, VL_ERR_USAGE,
+			      "no outbox; give --outbox DIR or set VALISE_OUTBOX");
 	else
 		err = vl_outbox_open_reader(options->outbox, &l.outbox, &why);
 	if (err == VL_OK && !options->json) {
@@ -232,18 +239,20 @@ static int ls(const struct cli_options *options)
 	if (err == VL_OK && l.table != NULL)
 		cli_table_print(l.table, cli_bold(), &l.out);
 	int code = err == VL_OK ? CLI_OK
-				: cli_cannot("list", options->outbox != NULL ? options->outbox : "outbox", &why, err);
+				: cli_cannot("list",
+					     options->outbox != NULL ? options->outbox : "outbox",
+					     &why, err);
 	if (err == VL_OK)
 		cli_write(l.out.data, l.out.size);
 	if (err == VL_OK && l.damaged > 0) {
-		vl_log_error("%" PRIu64
-			     " batches are damaged on this disk; the agent gives them up when they are to be sent",
+		vl_log_error("%" PRIu64 " batches are damaged on this disk; the agent gives them "
+					"up when they are to be sent",
 			     l.damaged);
 		code = CLI_UNVERIFIED;
 	}
 	if (err == VL_OK && l.lost > 0) {
-		vl_log_error("%" PRIu64
-			     " damaged batches were given up: their events are lost unless headquarters has them",
+		vl_log_error("%" PRIu64 " damaged batches were given up: their events are lost "
+					"unless headquarters has them",
 			     l.lost);
 		code = CLI_UNVERIFIED;
 	}
@@ -257,12 +266,16 @@ const struct cli_verb cli_outbox_verbs[] = {
 	{
 		.name = "ls",
 		.args = "",
-		.about = "List what a mission's agent keeps: each batch, and whether it is stored (on this disk), sent "
+		.about = "List what a mission's agent keeps: each batch, and whether it is stored "
+			 "(on this disk), sent "
 			 "(given\n"
-			 "to a Kafka that was answering; it may be there or not) or acked (Kafka has acknowledged it). "
+			 "to a Kafka that was answering; it may be there or not) or acked (Kafka "
+			 "has acknowledged it). "
 			 "A batch\n"
-			 "that headquarters has applied is kept no longer: one line a lane says how far that is.\n"
-			 "A batch that this disk has let rot is damaged, and is not sent; one that was given up is "
+			 "that headquarters has applied is kept no longer: one line a lane says "
+			 "how far that is.\n"
+			 "A batch that this disk has let rot is damaged, and is not sent; one that "
+			 "was given up is "
 			 "lost. Exit\n"
 			 "code 4 where there is one.\n"
 			 "Works while the agent runs and while it does not.",
@@ -272,18 +285,24 @@ const struct cli_verb cli_outbox_verbs[] = {
 	{
 		.name = "carry",
 		.args = "",
-		.about = "Give the mission's agent what an outbox that was put aside still keeps: an old copy that was "
+		.about = "Give the mission's agent what an outbox that was put aside still keeps: "
+			 "an old copy that was "
 			 "replaced,\n"
-			 "a clone's folder, one of a machine that broke. --outbox is that folder, which is only read "
+			 "a clone's folder, one of a machine that broke. --outbox is that folder, "
+			 "which is only read "
 			 "and "
 			 "must be\n"
-			 "the same mission's; the agent runs on another. Every event that headquarters is not known to "
+			 "the same mission's; the agent runs on another. Every event that "
+			 "headquarters is not known to "
 			 "have\n"
-			 "applied is published with its own id, so that one that arrived all the same is one event "
+			 "applied is published with its own id, so that one that arrived all the "
+			 "same is one event "
 			 "still.\n\n"
-			 "Prints {\"line\",\"id\",\"lane\",\"epoch\",\"event\"} for each, as publish does, with "
+			 "Prints {\"line\",\"id\",\"lane\",\"epoch\",\"event\"} for each, as "
+			 "publish does, with "
 			 "\"duplicate\":true where\n"
-			 "the agent knows the id already. Run it again after any trouble. With --dry-run nothing is "
+			 "the agent knows the id already. Run it again after any trouble. With "
+			 "--dry-run nothing is "
 			 "sent, and\n"
 			 "epoch and event say where each lies in the folder.",
 		.options = CLI_OPT_OUTBOX | CLI_OPT_SOCKET | CLI_OPT_DRY,

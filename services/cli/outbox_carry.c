@@ -28,7 +28,8 @@ static void show(struct carry *c)
 	cli_progress("%" PRIu64 " events", c->line);
 }
 
-static void answered(void *context, const struct cli_pending *pending, const struct cli_answer *answer)
+static void answered(void *context, const struct cli_pending *pending,
+		     const struct cli_answer *answer)
 {
 	struct carry *c = context;
 	struct vl_why why = {0};
@@ -52,7 +53,8 @@ static enum vl_err pump(struct carry *c, bool all, struct vl_why *why)
 		struct pollfd fd = {0};
 		enum vl_err err = cli_link_work(c->link, why);
 		show(c);
-		if (err != VL_OK && (err != VL_ERR_UNREACHABLE || cli_link_unanswered(c->link) != NULL || !all))
+		if (err != VL_OK &&
+		    (err != VL_ERR_UNREACHABLE || cli_link_unanswered(c->link) != NULL || !all))
 			return err;
 		if (all ? cli_link_unanswered(c->link) == NULL : cli_link_has_room(c->link))
 			return VL_OK;
@@ -62,11 +64,13 @@ static enum vl_err pump(struct carry *c, bool all, struct vl_why *why)
 	}
 }
 
-static enum vl_err carry_event(struct carry *c, const struct vl_outbox_batch *kept, size_t index, struct vl_bytes bytes)
+static enum vl_err carry_event(struct carry *c, const struct vl_outbox_batch *kept, size_t index,
+			       struct vl_bytes bytes)
 {
 	struct vl_event event;
 	enum vl_err err = vl_event_read(bytes, &event, NULL);
-	struct cli_pending *pending = err == VL_OK ? calloc(1, sizeof(*pending) + bytes.size) : NULL;
+	struct cli_pending *pending =
+		err == VL_OK ? calloc(1, sizeof(*pending) + bytes.size) : NULL;
 
 	if (err != VL_OK || event.id.size != sizeof(pending->id.bytes)) {
 		free(pending);
@@ -104,8 +108,8 @@ static enum vl_err carry_batch(struct carry *c, const struct vl_outbox_batch *ke
 	if (err == VL_ERR_NOMEM)
 		return err;
 	if (err != VL_OK || !vl_outbox_intact(kept)) {
-		vl_log_error("batch %" PRIu64 " of epoch %" PRIu64 " on lane '%s' is damaged: its %" PRIu32
-			     " events are not carried",
+		vl_log_error("batch %" PRIu64 " of epoch %" PRIu64
+			     " on lane '%s' is damaged: its %" PRIu32 " events are not carried",
 			     kept->seq.n, kept->epoch.n, kept->lane, kept->n_events);
 		c->refused += kept->n_events;
 		return VL_OK;
@@ -116,8 +120,8 @@ static enum vl_err carry_batch(struct carry *c, const struct vl_outbox_batch *ke
 }
 
 /* The lane's next batch after `*epoch` and `*seq`, which move on; false at its end, or on an error. */
-static bool carry_next(struct carry *c, const char *lane, struct vl_epoch *epoch, struct vl_seq *seq, enum vl_err *err,
-		       struct vl_why *why)
+static bool carry_next(struct carry *c, const char *lane, struct vl_epoch *epoch,
+		       struct vl_seq *seq, enum vl_err *err, struct vl_why *why)
 {
 	struct vl_outbox_look *look = vl_outbox_look(c->outbox, why);
 	struct vl_outbox_batch batch = {0};
@@ -138,7 +142,8 @@ static bool carry_next(struct carry *c, const char *lane, struct vl_epoch *epoch
 	batch.lane = lane;
 	batch.value = vl_buf_bytes(&c->copy);
 	/* An exercise is not taken for real. */
-	if (*err == VL_OK && more && batch.state != VL_OUTBOX_APPLIED && batch.domain == VL_DOMAIN_BATCH)
+	if (*err == VL_OK && more && batch.state != VL_OUTBOX_APPLIED &&
+	    batch.domain == VL_DOMAIN_BATCH)
 		*err = carry_batch(c, &batch);
 	if (*err == VL_OK && c->link != NULL)
 		*err = pump(c, false, why);
@@ -165,11 +170,13 @@ static enum vl_err carry_all(struct carry *c, struct vl_why *why)
 
 static enum vl_err open_all(struct carry *c, const struct cli_options *options, struct vl_why *why)
 {
-	const struct cli_link_options link = {options->socket != NULL ? options->socket : CLI_SOCKET, answered, c};
+	const struct cli_link_options link = {
+		options->socket != NULL ? options->socket : CLI_SOCKET, answered, c};
 	enum vl_err err;
 
 	if (options->outbox == NULL)
-		return vl_fail(why, VL_ERR_USAGE, "no outbox; give --outbox DIR or set VALISE_OUTBOX");
+		return vl_fail(why, VL_ERR_USAGE,
+			       "no outbox; give --outbox DIR or set VALISE_OUTBOX");
 	c->arena = vl_arena_open(0);
 	if (c->arena == NULL)
 		return VL_ERR_NOMEM;
@@ -190,12 +197,14 @@ int cli_outbox_carry(const struct cli_options *options)
 	show(&c);
 	cli_progress_end();
 	int code = err == VL_OK ? (c.refused > 0 ? CLI_FAILED : CLI_OK)
-				: cli_cannot("carry", options->outbox != NULL ? options->outbox : "outbox", &why, err);
+				: cli_cannot("carry",
+					     options->outbox != NULL ? options->outbox : "outbox",
+					     &why, err);
 	if (c.link != NULL && cli_link_unanswered(c.link) != NULL)
 		vl_log_info("hint: run it again; what was taken is known by its id");
 	else if (c.refused > 0)
-		vl_log_info("%" PRIu64 " accepted (%" PRIu64 " of them before), %" PRIu64 " not", c.accepted,
-			    c.duplicates, c.refused);
+		vl_log_info("%" PRIu64 " accepted (%" PRIu64 " of them before), %" PRIu64 " not",
+			    c.accepted, c.duplicates, c.refused);
 	cli_link_close(c.link);
 	vl_outbox_close(c.outbox);
 	vl_buf_free(&c.printed);

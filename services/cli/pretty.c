@@ -18,8 +18,8 @@
 #define BYTES_SHOWN ((size_t)32)
 
 /* `begun`: the first line has its indentation already. */
-static void put_message(const ProtobufCMessage *message, const char *without, unsigned depth, bool begun,
-			struct vl_buf *out);
+static void put_message(const ProtobufCMessage *message, const char *without, unsigned depth,
+			bool begun, struct vl_buf *out);
 
 static void indent(struct vl_buf *out, unsigned depth)
 {
@@ -36,7 +36,8 @@ static void put_bytes(const ProtobufCBinaryData *bytes, struct vl_buf *out)
 	else if (bytes->len <= BYTES_SHOWN)
 		vl_buf_put_text(out, vl_hex(bytes->data, bytes->len, text));
 	else
-		vl_buf_printf(out, "%s... (%zu bytes)", vl_hex(bytes->data, BYTES_SHOWN, text), bytes->len);
+		vl_buf_printf(out, "%s... (%zu bytes)", vl_hex(bytes->data, BYTES_SHOWN, text),
+			      bytes->len);
 }
 
 /* Without the enum's name in front. */
@@ -105,8 +106,8 @@ static void put_timestamp(const Google__Protobuf__Timestamp *time, struct vl_buf
 }
 
 /* The value behind "name:", or in a list behind "-", to the end of its last line. */
-static void put_value(const ProtobufCFieldDescriptor *field, const void *at, unsigned depth, bool in_list,
-		      struct vl_buf *out)
+static void put_value(const ProtobufCFieldDescriptor *field, const void *at, unsigned depth,
+		      bool in_list, struct vl_buf *out)
 {
 	const ProtobufCMessage *message =
 		field->type == PROTOBUF_C_TYPE_MESSAGE ? *(ProtobufCMessage *const *)at : NULL;
@@ -135,7 +136,8 @@ static bool is_set(const ProtobufCMessage *message, const ProtobufCFieldDescript
 	static const char zeros[sizeof(ProtobufCBinaryData)];
 
 	if ((field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0)
-		return *(const uint32_t *)(const void *)(base + field->quantifier_offset) == field->id;
+		return *(const uint32_t *)(const void *)(base + field->quantifier_offset) ==
+		       field->id;
 	if (field->type == PROTOBUF_C_TYPE_MESSAGE)
 		return *(ProtobufCMessage *const *)at != NULL;
 	if (field->type == PROTOBUF_C_TYPE_STRING)
@@ -149,11 +151,12 @@ static bool is_set(const ProtobufCMessage *message, const ProtobufCFieldDescript
 
 static bool is_filled(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field)
 {
-	return *(const size_t *)(const void *)((const char *)message + field->quantifier_offset) > 0;
+	return *(const size_t *)(const void *)((const char *)message + field->quantifier_offset) >
+	       0;
 }
 
-static void put_repeated(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field, unsigned depth,
-			 struct vl_buf *out)
+static void put_repeated(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field,
+			 unsigned depth, struct vl_buf *out)
 {
 	const char *base = (const char *)message;
 	size_t count = *(const size_t *)(const void *)(base + field->quantifier_offset);
@@ -167,8 +170,8 @@ static void put_repeated(const ProtobufCMessage *message, const ProtobufCFieldDe
 	}
 }
 
-static void put_message(const ProtobufCMessage *message, const char *without, unsigned depth, bool begun,
-			struct vl_buf *out)
+static void put_message(const ProtobufCMessage *message, const char *without, unsigned depth,
+			bool begun, struct vl_buf *out)
 {
 	const ProtobufCMessageDescriptor *type = message->descriptor;
 	size_t from = out->size;
@@ -192,10 +195,12 @@ static void put_message(const ProtobufCMessage *message, const char *without, un
 
 /* -- in one line -- */
 
-static void put_line(const ProtobufCMessage *message, const char *before, unsigned depth, struct vl_buf *out);
+static void put_line(const ProtobufCMessage *message, const char *before, unsigned depth,
+		     struct vl_buf *out);
 
 /* A text that has blanks in it is quoted. */
-static void put_line_value(const ProtobufCFieldDescriptor *field, const void *at, struct vl_buf *out)
+static void put_line_value(const ProtobufCFieldDescriptor *field, const void *at,
+			   struct vl_buf *out)
 {
 	const char *text = field->type == PROTOBUF_C_TYPE_STRING ? *(char *const *)at : NULL;
 
@@ -207,7 +212,8 @@ static void put_line_value(const ProtobufCFieldDescriptor *field, const void *at
 		put_scalar(field, at, out);
 }
 
-static void put_line_list(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field, struct vl_buf *out)
+static void put_line_list(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field,
+			  struct vl_buf *out)
 {
 	const char *base = (const char *)message;
 	size_t count = *(const size_t *)(const void *)(base + field->quantifier_offset);
@@ -223,8 +229,8 @@ static void put_line_list(const ProtobufCMessage *message, const ProtobufCFieldD
 	}
 }
 
-static void put_line_field(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field, const char *before,
-			   unsigned depth, struct vl_buf *out)
+static void put_line_field(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field,
+			   const char *before, unsigned depth, struct vl_buf *out)
 {
 	const void *at = (const char *)message + field->offset;
 	bool repeated = field->label == PROTOBUF_C_LABEL_REPEATED;
@@ -249,11 +255,13 @@ static void put_line_field(const ProtobufCMessage *message, const ProtobufCField
 	}
 }
 
-static void put_line(const ProtobufCMessage *message, const char *before, unsigned depth, struct vl_buf *out)
+static void put_line(const ProtobufCMessage *message, const char *before, unsigned depth,
+		     struct vl_buf *out)
 {
 	for (unsigned i = 0; i < message->descriptor->n_fields && depth <= DEPTH_MAX; i++) {
 		const ProtobufCFieldDescriptor *field = &message->descriptor->fields[i];
-		if (field->label == PROTOBUF_C_LABEL_REPEATED ? is_filled(message, field) : is_set(message, field))
+		if (field->label == PROTOBUF_C_LABEL_REPEATED ? is_filled(message, field)
+							      : is_set(message, field))
 			put_line_field(message, field, before, depth, out);
 	}
 }

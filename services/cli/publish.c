@@ -29,7 +29,7 @@ struct publisher {
 	uint64_t accepted, duplicates, refused;
 	bool made; /* some events had no id */
 	struct vl_digest content;
-	bool whole;            /* the input is a file that can be given again, and `content` is its digest */
+	bool whole; /* the input is a file that can be given again, and `content` is its digest */
 	int64_t connected_at;  /* when the connection there is was made */
 	int64_t lost_at;       /* since when the agent does not answer */
 	uint64_t lost_answers; /* how many answers had come by then */
@@ -46,20 +46,22 @@ static void complain(struct publisher *p, uint64_t line, const struct vl_why *wh
 
 /* -- what the agent says -- */
 
-void cli_print_accepted(struct vl_buf *out, const struct cli_pending *pending, const struct cli_answer *answer)
+void cli_print_accepted(struct vl_buf *out, const struct cli_pending *pending,
+			const struct cli_answer *answer)
 {
 	char id[sodium_base64_ENCODED_LEN(16, sodium_base64_VARIANT_ORIGINAL)], uuid[VL_UUID_TEXT];
 
 	(void)sodium_bin2base64(id, sizeof(id), pending->id.bytes, sizeof(pending->id.bytes),
 				sodium_base64_VARIANT_ORIGINAL);
-	vl_buf_printf(out, "{\"line\":%" PRIu64 ",\"id\":\"%s\",\"uuid\":\"%s\",\"lane\":", pending->line, id,
-		      vl_uuid_format(pending->id.bytes, uuid));
+	vl_buf_printf(out, "{\"line\":%" PRIu64 ",\"id\":\"%s\",\"uuid\":\"%s\",\"lane\":",
+		      pending->line, id, vl_uuid_format(pending->id.bytes, uuid));
 	vl_json_print_text(out, answer->lane, strlen(answer->lane));
-	vl_buf_printf(out, ",\"epoch\":%" PRIu64 ",\"event\":%" PRIu64 "%s}\n", answer->epoch, answer->event,
-		      answer->duplicate ? ",\"duplicate\":true" : "");
+	vl_buf_printf(out, ",\"epoch\":%" PRIu64 ",\"event\":%" PRIu64 "%s}\n", answer->epoch,
+		      answer->event, answer->duplicate ? ",\"duplicate\":true" : "");
 }
 
-static void answered(void *context, const struct cli_pending *pending, const struct cli_answer *answer)
+static void answered(void *context, const struct cli_pending *pending,
+		     const struct cli_answer *answer)
 {
 	struct publisher *p = context;
 	struct vl_why why = {0};
@@ -69,7 +71,8 @@ static void answered(void *context, const struct cli_pending *pending, const str
 		p->accepted++;
 		p->duplicates += answer->duplicate;
 	} else
-		complain(p, pending->line, &why, vl_fail(&why, VL_ERR_INVALID, "%s", answer->reason));
+		complain(p, pending->line, &why,
+			 vl_fail(&why, VL_ERR_INVALID, "%s", answer->reason));
 }
 
 /* stdout may be gone; the facts still have to reach the agent. */
@@ -132,7 +135,9 @@ static bool take_lines(struct publisher *p)
 		if (err == VL_ERR_END)
 			return true;
 		if (err == VL_ERR_TOO_LARGE)
-			(void)vl_fail(&why, err, "the line is longer than %zu bytes; it was skipped", CLI_LINE_MAX);
+			(void)vl_fail(&why, err,
+				      "the line is longer than %zu bytes; it was skipped",
+				      CLI_LINE_MAX);
 		if (p->lines.line == 1)
 			line = without_mark(line);
 		if (err == VL_OK && !is_blank(line))
@@ -152,7 +157,8 @@ static void give_up(struct publisher *p, const struct vl_why *reason)
 		char id[VL_UUID_TEXT];
 		if (e->sent)
 			(void)vl_fail(&why, VL_ERR_OUTCOME_UNKNOWN,
-				      "whether it was stored is unknown; publish it again with \"id\":\"%s\"",
+				      "whether it was stored is unknown; publish it again with "
+				      "\"id\":\"%s\"",
 				      vl_uuid_format(e->id.bytes, id));
 		else
 			(void)vl_fail(&why, VL_ERR_UNREACHABLE, "not sent; publish it again");
@@ -212,7 +218,8 @@ static void publish_all(struct publisher *p)
 		bool dry = take_lines(p);
 		enum vl_err err = cli_link_work(p->link, &why);
 		show(p);
-		if (err == VL_ERR_UNREACHABLE && (!dry || !p->lines.eof || cli_link_unanswered(p->link) != NULL)) {
+		if (err == VL_ERR_UNREACHABLE &&
+		    (!dry || !p->lines.eof || cli_link_unanswered(p->link) != NULL)) {
 			if (reconnect(p, &why))
 				continue;
 			give_up(p, &why);
@@ -224,7 +231,8 @@ static void publish_all(struct publisher *p)
 		}
 		if (dry && p->lines.eof && cli_link_unanswered(p->link) == NULL)
 			return;
-		if ((dry || !cli_link_has_room(p->link)) && !wait_for_either(p, dry && !p->lines.eof, &why))
+		if ((dry || !cli_link_has_room(p->link)) &&
+		    !wait_for_either(p, dry && !p->lines.eof, &why))
 			return;
 	}
 }
@@ -236,7 +244,8 @@ static void warn_of_repeat(struct publisher *p)
 	p->whole = cli_published_digest(p->how->input, &p->content);
 	if (p->whole && cli_published_find(&p->content, when))
 		vl_log_warning(
-			"%s was published already at %s, and its events have no ids: those without become events of "
+			"%s was published already at %s, and its events have no ids: those without "
+			"become events of "
 			"their own once more; give each an \"id\" to make a second time harmless",
 			p->how->name, when);
 }
@@ -247,15 +256,17 @@ static void summarise(const struct publisher *p)
 	if (p->refused == 0 && !isatty(STDERR_FILENO))
 		return;
 	if (p->duplicates > 0)
-		vl_log_info("%" PRIu64 " accepted (%" PRIu64 " of them before), %" PRIu64 " refused", p->accepted,
-			    p->duplicates, p->refused);
+		vl_log_info("%" PRIu64 " accepted (%" PRIu64 " of them before), %" PRIu64
+			    " refused",
+			    p->accepted, p->duplicates, p->refused);
 	else
 		vl_log_info("%" PRIu64 " accepted, %" PRIu64 " refused", p->accepted, p->refused);
 }
 
 int cli_publish_run(const struct cli_publish *publish)
 {
-	struct publisher p = {.how = publish, .lines = {.fd = publish->input}, .arena = vl_arena_open(0)};
+	struct publisher p = {
+		.how = publish, .lines = {.fd = publish->input}, .arena = vl_arena_open(0)};
 	const struct cli_link_options options = {publish->socket, answered, &p};
 	struct vl_why why = {0};
 	enum vl_err err = VL_ERR_NOMEM;
@@ -300,7 +311,8 @@ static int run(const struct cli_options *options)
 
 	if (input < 0)
 		return cli_cannot("read", path, &why,
-				  vl_fail(&why, errno == ENOENT ? VL_ERR_NOT_FOUND : VL_ERR_IO, "%s", strerror(errno)));
+				  vl_fail(&why, errno == ENOENT ? VL_ERR_NOT_FOUND : VL_ERR_IO,
+					  "%s", strerror(errno)));
 	int code = cli_publish_run(&(struct cli_publish){
 		.input = input,
 		.name = standard ? "stdin" : path,
@@ -318,16 +330,21 @@ static int run(const struct cli_options *options)
 const struct cli_verb cli_publish_verbs[] = {
 	{
 		.args = "[FILE|-]",
-		.about =
-			"Give events to the mission's agent, each line one valise.v1.Event in proto3 JSON:\n\n"
-			"  "
-			"{\"subject\":\"SD-2023-0042\",\"payload\":{\"@type\":\"consular.case.v1.CaseOpened\",...}}\n\n"
-			"Prints {\"line\",\"id\",\"lane\",\"epoch\",\"event\"} for each, the moment it is durable.\n"
-			"Without an id one is made; the same id twice is one event and gets the first answer again,\n"
-			"with \"duplicate\":true. A line that is refused is told of on stderr; those around it go on,\n"
-			"and the exit code is 1. When the agent goes away, it is waited for, 30 s, and what it has "
-			"not\n"
-			"answered is given to it again under the same ids.",
+		.about = "Give events to the mission's agent, each line one valise.v1.Event in "
+			 "proto3 JSON:\n\n"
+			 "  "
+			 "{\"subject\":\"SD-2023-0042\",\"payload\":{\"@type\":\"consular.case.v1."
+			 "CaseOpened\",...}}\n\n"
+			 "Prints {\"line\",\"id\",\"lane\",\"epoch\",\"event\"} for each, the "
+			 "moment it is durable.\n"
+			 "Without an id one is made; the same id twice is one event and gets the "
+			 "first answer again,\n"
+			 "with \"duplicate\":true. A line that is refused is told of on stderr; "
+			 "those around it go on,\n"
+			 "and the exit code is 1. When the agent goes away, it is waited for, 30 "
+			 "s, and what it has "
+			 "not\n"
+			 "answered is given to it again under the same ids.",
 		.options = CLI_OPT_SOCKET,
 		.max_args = 1,
 		.run = run,

@@ -58,8 +58,9 @@ void cli_lines_free(struct cli_lines *lines);
 
 /* Make an event of a line of proto3 JSON: give it an id and an occurred_at where it has none, check that the bus takes it, and
  * append its bytes. *made says that the id is a new one. The reason is for a person. */
-enum vl_err cli_event_make(struct vl_bytes line, struct vl_arena *arena, const struct cli_publish *publish,
-			   struct vl_buf *bytes, struct vl_event_id *id, bool *made, struct vl_why *why) VL_CHECKED;
+enum vl_err cli_event_make(struct vl_bytes line, struct vl_arena *arena,
+			   const struct cli_publish *publish, struct vl_buf *bytes,
+			   struct vl_event_id *id, bool *made, struct vl_why *why) VL_CHECKED;
 
 /* -- publish_link.c -- */
 
@@ -81,18 +82,21 @@ struct cli_answer {
 };
 
 /* The line of JSON that stands for an accepted event. */
-void cli_print_accepted(struct vl_buf *out, const struct cli_pending *pending, const struct cli_answer *answer);
+void cli_print_accepted(struct vl_buf *out, const struct cli_pending *pending,
+			const struct cli_answer *answer);
 
 struct cli_link;
 
 struct cli_link_options {
 	const char *socket;
-	void (*answered)(void *context, const struct cli_pending *pending, const struct cli_answer *answer);
+	void (*answered)(void *context, const struct cli_pending *pending,
+			 const struct cli_answer *answer);
 	void *context;
 };
 
 /* Connect. NULL with `err` and `why` set where nobody listens. */
-struct cli_link *cli_link_open(const struct cli_link_options *options, enum vl_err *err, struct vl_why *why);
+struct cli_link *cli_link_open(const struct cli_link_options *options, enum vl_err *err,
+			       struct vl_why *why);
 void cli_link_close(struct cli_link *link);
 
 /* Hand over an event made with malloc; the link frees it once it was answered, or at close. */

@@ -62,7 +62,8 @@ enum vl_err cli_lines_next(struct cli_lines *lines, struct vl_bytes *line)
 	if (lines->skipping && !skip(lines))
 		return VL_ERR_END;
 	size_t unseen = lines->buf.size - lines->seen;
-	const uint8_t *newline = unseen > 0 ? memchr(lines->buf.data + lines->seen, '\n', unseen) : NULL;
+	const uint8_t *newline =
+		unseen > 0 ? memchr(lines->buf.data + lines->seen, '\n', unseen) : NULL;
 	size_t end = newline != NULL ? (size_t)(newline - lines->buf.data) : lines->buf.size;
 
 	lines->seen = end;
@@ -82,11 +83,13 @@ enum vl_err cli_lines_next(struct cli_lines *lines, struct vl_bytes *line)
 /* -- events -- */
 
 static enum vl_err complete(Valise__V1__Event *event, Google__Protobuf__Timestamp *now,
-			    const struct cli_publish *publish, struct vl_event_id *id, struct vl_why *why)
+			    const struct cli_publish *publish, struct vl_event_id *id,
+			    struct vl_why *why)
 {
 	if (event->id.len != 0 && event->id.len != sizeof(id->bytes))
 		return vl_fail(why, VL_ERR_INVALID,
-			       "id: %zu bytes; give 16 (a UUID, or base64), or leave it out to have one made",
+			       "id: %zu bytes; give 16 (a UUID, or base64), or leave it out to "
+			       "have one made",
 			       event->id.len);
 	if (event->id.len == 0)
 		*id = vl_uuid7(publish->clock, publish->rand);
@@ -102,8 +105,9 @@ static enum vl_err complete(Valise__V1__Event *event, Google__Protobuf__Timestam
 	return VL_OK;
 }
 
-enum vl_err cli_event_make(struct vl_bytes line, struct vl_arena *arena, const struct cli_publish *publish,
-			   struct vl_buf *bytes, struct vl_event_id *id, bool *made, struct vl_why *why)
+enum vl_err cli_event_make(struct vl_bytes line, struct vl_arena *arena,
+			   const struct cli_publish *publish, struct vl_buf *bytes,
+			   struct vl_event_id *id, bool *made, struct vl_why *why)
 {
 	Google__Protobuf__Timestamp now = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
 	ProtobufCMessage *message;
@@ -111,8 +115,8 @@ enum vl_err cli_event_make(struct vl_bytes line, struct vl_arena *arena, const s
 	struct vl_event event;
 	size_t from = bytes->size;
 
-	enum vl_err err =
-		vl_json_parse(&valise__v1__event__descriptor, (const char *)line.data, line.size, arena, &message, why);
+	enum vl_err err = vl_json_parse(&valise__v1__event__descriptor, (const char *)line.data,
+					line.size, arena, &message, why);
 	*made = err == VL_OK && ((Valise__V1__Event *)message)->id.len == 0;
 	if (err == VL_OK)
 		err = complete((Valise__V1__Event *)message, &now, publish, id, why);
@@ -121,5 +125,6 @@ enum vl_err cli_event_make(struct vl_bytes line, struct vl_arena *arena, const s
 	vl_wire_pack(message, bytes);
 	if (vl_buf_failed(bytes))
 		return VL_ERR_NOMEM;
-	return vl_event_check((struct vl_bytes){bytes->data + from, bytes->size - from}, &event, &lane, why);
+	return vl_event_check((struct vl_bytes){bytes->data + from, bytes->size - from}, &event,
+			      &lane, why);
 }

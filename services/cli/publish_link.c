@@ -41,10 +41,14 @@ struct cli_link {
 
 static enum vl_err connect_error(const char *path, int code, struct vl_why *why)
 {
-	enum vl_err err = code == ENOENT ? VL_ERR_NOT_FOUND : code == EACCES ? VL_ERR_PERMISSION : VL_ERR_UNREACHABLE;
+	enum vl_err err = code == ENOENT   ? VL_ERR_NOT_FOUND
+			  : code == EACCES ? VL_ERR_PERMISSION
+					   : VL_ERR_UNREACHABLE;
 
-	return vl_fail(why, err, "no agent answers at '%.100s' (%s); is valise-agent running, and --socket right?",
-		       path, strerror(code));
+	return vl_fail(
+		why, err,
+		"no agent answers at '%.100s' (%s); is valise-agent running, and --socket right?",
+		path, strerror(code));
 }
 
 enum vl_err cli_link_again(struct cli_link *link, struct vl_why *why)
@@ -84,7 +88,8 @@ static enum vl_err lose(struct cli_link *link, struct vl_why *why, const char *r
 	return vl_fail(why, VL_ERR_UNREACHABLE, "%s", reason);
 }
 
-struct cli_link *cli_link_open(const struct cli_link_options *options, enum vl_err *err, struct vl_why *why)
+struct cli_link *cli_link_open(const struct cli_link_options *options, enum vl_err *err,
+			       struct vl_why *why)
 {
 	struct cli_link *link = calloc(1, sizeof(*link));
 
@@ -146,7 +151,8 @@ static bool window_open(const struct cli_link *link)
 	uint64_t under_way = link->newest - link->oldest;
 
 	return link->unsent != NULL &&
-	       (under_way == 0 || (under_way < REQUESTS && link->window + link->unsent->size <= WINDOW_BYTES));
+	       (under_way == 0 ||
+		(under_way < REQUESTS && link->window + link->unsent->size <= WINDOW_BYTES));
 }
 
 static void put_request(struct cli_link *link)
@@ -182,8 +188,8 @@ static enum vl_err send_out(struct cli_link *link, struct vl_why *why)
 			if (vl_buf_failed(&link->out))
 				return VL_ERR_NOMEM;
 		}
-		ssize_t n = send(link->fd, link->out.data + link->out_at, link->out.size - link->out_at,
-				 MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t n = send(link->fd, link->out.data + link->out_at,
+				 link->out.size - link->out_at, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno == EAGAIN)
@@ -211,7 +217,8 @@ static void answer(struct cli_link *link, const struct cli_answer *answer)
 }
 
 /* One event's result. UNREACHABLE where the agent does not know what became of it. */
-static enum vl_err take_result(struct cli_link *link, const Valise__V1__PublishResult *result, struct vl_why *why)
+static enum vl_err take_result(struct cli_link *link, const Valise__V1__PublishResult *result,
+			       struct vl_why *why)
 {
 	const Valise__V1__Accepted *accepted = result->accepted;
 	const Valise__V1__Refused *refused = result->refused;
@@ -239,17 +246,21 @@ static enum vl_err take_result(struct cli_link *link, const Valise__V1__PublishR
 
 static enum vl_err take_response(struct cli_link *link, struct vl_bytes frame, struct vl_why *why)
 {
-	static const char other[] = "the agent's answer fits no request; are its version and ours alike?";
-	enum vl_err err = vl_wire_check(&valise__v1__publish_response__descriptor, frame, true, NULL);
+	static const char other[] =
+		"the agent's answer fits no request; are its version and ours alike?";
+	enum vl_err err =
+		vl_wire_check(&valise__v1__publish_response__descriptor, frame, true, NULL);
 
 	vl_arena_reset(link->arena);
 	if (err != VL_OK)
 		return vl_fail(why, VL_ERR_INVALID, "%s", other);
-	const Valise__V1__PublishResponse *response = (const Valise__V1__PublishResponse *)vl_wire_unpack(
-		&valise__v1__publish_response__descriptor, frame, link->arena);
+	const Valise__V1__PublishResponse *response =
+		(const Valise__V1__PublishResponse *)vl_wire_unpack(
+			&valise__v1__publish_response__descriptor, frame, link->arena);
 	if (response == NULL)
 		return VL_ERR_NOMEM;
-	if (response->tag == 0 && response->n_results == 1 && response->results[0]->refused != NULL &&
+	if (response->tag == 0 && response->n_results == 1 &&
+	    response->results[0]->refused != NULL &&
 	    response->results[0]->outcome_case == VALISE__V1__PUBLISH_RESULT__OUTCOME_REFUSED)
 		return vl_fail(why, VL_ERR_INVALID, "%s", response->results[0]->refused->reason);
 	if (link->oldest == link->newest || response->tag != link->oldest ||
@@ -270,7 +281,8 @@ static enum vl_err take_frames(struct cli_link *link, struct vl_why *why)
 	while (err == VL_OK && link->in.size - at >= 4) {
 		size_t size = vl_get_be32(link->in.data + at);
 		if (size > FRAME_MAX)
-			return vl_fail(why, VL_ERR_INVALID, "the agent's answer is too long; is it valise-agent?");
+			return vl_fail(why, VL_ERR_INVALID,
+				       "the agent's answer is too long; is it valise-agent?");
 		if (link->in.size - at - 4 < size)
 			break;
 		err = take_response(link, (struct vl_bytes){link->in.data + at + 4, size}, why);

@@ -41,7 +41,8 @@ static FILE *open_record(const char *mode)
 		(void)snprintf(path, sizeof(path), "%s/.local/state/valise/published", home);
 	else
 		return NULL;
-	for (char *slash = strchr(path + 1, '/'); *mode == 'a' && slash != NULL; slash = strchr(slash + 1, '/')) {
+	for (char *slash = strchr(path + 1, '/'); *mode == 'a' && slash != NULL;
+	     slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
 		if (mkdir(path, 0700) != 0 && errno != EEXIST)
 			return NULL;
@@ -76,6 +77,7 @@ void cli_published_note(const struct vl_digest *digest, struct vl_time now)
 	if (record == NULL)
 		return;
 	now.nanos = 0;
-	(void)fprintf(record, "%s %s\n", vl_hex(digest->bytes, sizeof(digest->bytes), hex), vl_time_format(now, time));
+	(void)fprintf(record, "%s %s\n", vl_hex(digest->bytes, sizeof(digest->bytes), hex),
+		      vl_time_format(now, time));
 	(void)fclose(record);
 }

@@ -45,12 +45,14 @@ static enum vl_err no_topic(const char *topic, struct vl_why *why)
 	const struct vl_lane *lane = vl_lane_find(topic, strlen(topic));
 	if (lane != NULL && lane->addressed && !lane->broadcast)
 		return vl_fail(why, VL_ERR_NOT_FOUND,
-			       "the brokers have no topic '%.64s'; each mission has one of its own: name '%.64s.<MISSION>'",
+			       "the brokers have no topic '%.64s'; each mission has one of its "
+			       "own: name '%.64s.<MISSION>'",
 			       topic, topic);
 	const char *near = cli_nearest(topic, names, n);
 	if (near == NULL || strcmp(near, topic) == 0)
 		return vl_fail(why, VL_ERR_NOT_FOUND, "the brokers have no topic '%.64s'", topic);
-	return vl_fail(why, VL_ERR_NOT_FOUND, "the brokers have no topic '%.64s'; did you mean '%s'?", topic, near);
+	return vl_fail(why, VL_ERR_NOT_FOUND,
+		       "the brokers have no topic '%.64s'; did you mean '%s'?", topic, near);
 }
 
 /* -- where to begin and to end -- */
@@ -73,11 +75,12 @@ static bool has_senders_time(const struct cli_scan *scan, const char *topic)
 	if (!o->since.given && !o->until.given)
 		return false;
 	if (vl_admin_open(o->pairs, o->n_pairs, &admin, NULL) == VL_OK &&
-	    vl_admin_settings(admin, topic, ASK_MS, see_setting, &senders, NULL) == VL_OK && senders)
-		vl_log_warning(
-			"'%s' keeps the senders' time (message.timestamp.type), which nobody can rely on: --since "
-			"and --until leave out nothing of it; valise topic apply mends it",
-			topic);
+	    vl_admin_settings(admin, topic, ASK_MS, see_setting, &senders, NULL) == VL_OK &&
+	    senders)
+		vl_log_warning("'%s' keeps the senders' time (message.timestamp.type), which "
+			       "nobody can rely on: --since "
+			       "and --until leave out nothing of it; valise topic apply mends it",
+			       topic);
 	vl_admin_close(admin);
 	return senders;
 }
@@ -103,11 +106,13 @@ static enum vl_err place(struct cli_scan *scan, struct part *part, bool timed, s
 	if (err == VL_OK && !timed)
 		place_untimed(scan, part);
 	if (err == VL_OK && timed && o->since.given) {
-		err = vl_consumer_offset_at(scan->asker, topic, p, vl_time_ms(o->since.time), ASK_MS, &at, why);
+		err = vl_consumer_offset_at(scan->asker, topic, p, vl_time_ms(o->since.time),
+					    ASK_MS, &at, why);
 		part->at.offset = err == VL_OK && at >= 0 ? at : part->end;
 	}
 	if (err == VL_OK && timed && o->until.given) {
-		err = vl_consumer_offset_at(scan->asker, topic, p, vl_time_ms(o->until.time), ASK_MS, &at, why);
+		err = vl_consumer_offset_at(scan->asker, topic, p, vl_time_ms(o->until.time),
+					    ASK_MS, &at, why);
 		if (err == VL_OK && at >= 0 && at < part->end)
 			part->end = at;
 	}
@@ -145,7 +150,8 @@ static enum vl_err add_topic(struct cli_scan *scan, const char *topic, struct vl
 /* The parts move no more. */
 static enum vl_err begin(struct cli_scan *scan, struct vl_why *why)
 {
-	enum vl_err err = vl_reader_open(scan->options->pairs, scan->options->n_pairs, &scan->reader, why);
+	enum vl_err err =
+		vl_reader_open(scan->options->pairs, scan->options->n_pairs, &scan->reader, why);
 
 	for (size_t i = 0; i < scan->n_parts && err == VL_OK; i++)
 		if (!scan->parts[i].done)
@@ -164,8 +170,8 @@ static bool named_before(const char *const *topics, size_t i)
 	return false;
 }
 
-enum vl_err cli_scan_open(const struct cli_options *options, const char *const *topics, size_t count,
-			  struct cli_scan **scan, struct vl_why *why)
+enum vl_err cli_scan_open(const struct cli_options *options, const char *const *topics,
+			  size_t count, struct cli_scan **scan, struct vl_why *why)
 {
 	struct cli_scan *s = calloc(1, sizeof(*s));
 
@@ -225,9 +231,11 @@ static bool take(struct cli_scan *scan, struct part *part, const struct vl_recor
 }
 
 /* A batch that nobody can read, or (`to` below 0) the rest of a partition. One that begins behind our end is none of ours. */
-static void pass_over(struct cli_scan *scan, struct part *part, const struct vl_news *news, int64_t to)
+static void pass_over(struct cli_scan *scan, struct part *part, const struct vl_news *news,
+		      int64_t to)
 {
-	struct cli_unread unread = {.at = news->at, .to = to, .bytes = news->bytes, .err = news->err, .why = news->why};
+	struct cli_unread unread = {
+		.at = news->at, .to = to, .bytes = news->bytes, .err = news->err, .why = news->why};
 
 	if (part->done || (!scan->options->follow && news->at.offset >= part->end))
 		return;
@@ -242,8 +250,8 @@ static void pass_over(struct cli_scan *scan, struct part *part, const struct vl_
 
 /* Offsets may be missing before a partition's end (what was deleted, what Kafka itself wrote): its end is known by asking. What it may
  * not read it does not wait for, unless it follows. */
-static enum vl_err take_news(struct cli_scan *scan, struct vl_news *news, struct vl_message **message,
-			     struct vl_why *why)
+static enum vl_err take_news(struct cli_scan *scan, struct vl_news *news,
+			     struct vl_message **message, struct vl_why *why)
 {
 	struct part *part = news->owner;
 
@@ -322,13 +330,13 @@ size_t cli_scan_tell_unread(const struct cli_scan *scan)
 	for (size_t i = 0; i < n && i < TOLD; i++) {
 		const struct cli_unread *u = &unread[i];
 		if (u->to >= 0)
-			vl_log_error("unread: %s partition %" PRId32 ", offsets %" PRId64 " to %" PRId64
-				     ": nobody can read it: %s; passed over",
+			vl_log_error("unread: %s partition %" PRId32 ", offsets %" PRId64
+				     " to %" PRId64 ": nobody can read it: %s; passed over",
 				     u->at.topic, u->at.partition, u->at.offset, u->to - 1,
 				     vl_why_text(&u->why, u->err));
 		else
-			vl_log_error("unread: %s partition %" PRId32 ": %s", u->at.topic, u->at.partition,
-				     vl_why_text(&u->why, u->err));
+			vl_log_error("unread: %s partition %" PRId32 ": %s", u->at.topic,
+				     u->at.partition, vl_why_text(&u->why, u->err));
 	}
 	if (n > TOLD)
 		vl_log_error("%zu more places cannot be read; -o json lists them", n - TOLD);
@@ -345,12 +353,14 @@ uint64_t cli_scan_done(const struct cli_scan *scan)
 	return scan->done;
 }
 
-enum vl_err cli_ring_open(const struct cli_options *options, struct vl_ring **ring, struct vl_why *why)
+enum vl_err cli_ring_open(const struct cli_options *options, struct vl_ring **ring,
+			  struct vl_why *why)
 {
 	*ring = NULL;
 	if (options->keys == NULL)
 		return vl_fail(why, VL_ERR_USAGE,
-			       "no keys to verify with; give --keys DIR (a folder of *.pub files) or set VALISE_KEYS");
+			       "no keys to verify with; give --keys DIR (a folder of *.pub files) "
+			       "or set VALISE_KEYS");
 	enum vl_err err = vl_ring_open(options->keys, ring, why);
 	for (size_t i = 0; err == VL_OK && vl_ring_fault(*ring, i) != NULL; i++)
 		vl_log_warning("a public key is left out: %s", vl_ring_fault(*ring, i));

@@ -14,13 +14,14 @@ struct cli_scan;
 
 /* Begin to read `topics` within the options' --since and --until, for ever with --follow. NOT_FOUND where there is no such
  * topic (naming the nearest lane), UNREACHABLE, CONFIG. */
-enum vl_err cli_scan_open(const struct cli_options *options, const char *const *topics, size_t count,
-			  struct cli_scan **scan, struct vl_why *why) VL_CHECKED;
+enum vl_err cli_scan_open(const struct cli_options *options, const char *const *topics,
+			  size_t count, struct cli_scan **scan, struct vl_why *why) VL_CHECKED;
 void cli_scan_close(struct cli_scan *scan);
 
 /* The next message, to be freed by the caller. END: all has been read. TIMEOUT: nothing within a quarter second, only while following or
  * while the broker is slow. UNREACHABLE: no broker for half a minute (never while following). */
-enum vl_err cli_scan_next(struct cli_scan *scan, struct vl_message **message, struct vl_why *why) VL_CHECKED;
+enum vl_err cli_scan_next(struct cli_scan *scan, struct vl_message **message,
+			  struct vl_why *why) VL_CHECKED;
 
 /* How much there was to read when it began, in records, and how much of that has been. */
 uint64_t cli_scan_total(const struct cli_scan *scan);
@@ -42,6 +43,7 @@ size_t cli_scan_tell_unread(const struct cli_scan *scan);
 
 /* A ring from --keys; USAGE where none were given. */
 struct vl_ring;
-enum vl_err cli_ring_open(const struct cli_options *options, struct vl_ring **ring, struct vl_why *why) VL_CHECKED;
+enum vl_err cli_ring_open(const struct cli_options *options, struct vl_ring **ring,
+			  struct vl_why *why) VL_CHECKED;
 
 #endif

@@ -43,7 +43,8 @@ static bool take_row(struct entity *e, struct vl_txn *txn, unsigned kind)
 	struct vl_key key;
 
 	vl_row_key(&key, kind, e->key);
-	enum vl_err err = vl_txn_find(txn, vl_view_db(e->index, VL_VIEW_ROW), vl_key_done(&key), &value);
+	enum vl_err err =
+		vl_txn_find(txn, vl_view_db(e->index, VL_VIEW_ROW), vl_key_done(&key), &value);
 	if (err != VL_OK && err != VL_ERR_CORRUPT)
 		return false;
 	e->kind = kind;
@@ -60,8 +61,8 @@ static bool take_row(struct entity *e, struct vl_txn *txn, unsigned kind)
 /* A character that nobody sees, or takes for a plain blank. */
 static bool is_hidden(uint32_t c)
 {
-	return vl_character_unsafe(c) || c == 0xa0 || c == 0xad || (c >= 0x2000 && c <= 0x200d) || c == 0x202f ||
-	       c == 0x3000;
+	return vl_character_unsafe(c) || c == 0xa0 || c == 0xad || (c >= 0x2000 && c <= 0x200d) ||
+	       c == 0x202f || c == 0x3000;
 }
 
 /* Whether the key would be the other one, but for what nobody sees. */
@@ -88,7 +89,8 @@ static size_t apart(const char *key, const char *asked)
 }
 
 /* A key of the kind that is like it, as a person may see it, in `shown`; false where there is none. */
-static bool find_near(struct vl_txn *txn, const struct entity *e, unsigned kind, struct vl_buf *shown)
+static bool find_near(struct vl_txn *txn, const struct entity *e, unsigned kind,
+		      struct vl_buf *shown)
 {
 	struct vl_cursor *cursor = vl_cursor_open(txn, vl_view_db(e->index, VL_VIEW_ROW));
 	struct vl_bytes found, value;
@@ -114,21 +116,24 @@ static bool find_near(struct vl_txn *txn, const struct entity *e, unsigned kind,
 	return best != SIZE_MAX && !vl_buf_failed(shown);
 }
 
-static enum vl_err not_found(const struct entity *e, const struct cli_options *options, struct vl_txn *txn,
-			     unsigned kind, struct vl_why *why)
+static enum vl_err not_found(const struct entity *e, const struct cli_options *options,
+			     struct vl_txn *txn, unsigned kind, struct vl_why *why)
 {
 	struct vl_buf near = {0};
 	bool found = find_near(txn, e, kind, &near);
 
-	(void)vl_fail(why, VL_ERR_NOT_FOUND, "no such %s; %s%s%s'valise %s ls%s%s --all' lists what there is",
-		      options->kind != NULL ? options->kind : options->command, found ? "did you mean '" : "",
-		      found ? (const char *)near.data : "", found ? "'? " : "", options->command,
-		      options->kind != NULL ? " " : "", options->kind != NULL ? options->kind : "");
+	(void)vl_fail(why, VL_ERR_NOT_FOUND,
+		      "no such %s; %s%s%s'valise %s ls%s%s --all' lists what there is",
+		      options->kind != NULL ? options->kind : options->command,
+		      found ? "did you mean '" : "", found ? (const char *)near.data : "",
+		      found ? "'? " : "", options->command, options->kind != NULL ? " " : "",
+		      options->kind != NULL ? options->kind : "");
 	vl_buf_free(&near);
 	return VL_ERR_NOT_FOUND;
 }
 
-static enum vl_err find(struct entity *e, const struct cli_options *options, struct vl_txn *txn, struct vl_why *why)
+static enum vl_err find(struct entity *e, const struct cli_options *options, struct vl_txn *txn,
+			struct vl_why *why)
 {
 	unsigned kind;
 
@@ -142,9 +147,10 @@ static enum vl_err find(struct entity *e, const struct cli_options *options, str
 		return vl_txn_explain(txn, why);
 	if (!found)
 		return not_found(e, options, txn, kind, why);
-	return e->row != NULL || e->damaged ? vl_history_read(txn, e->index, e->kind, e->key, e->arena, &e->history,
-							      &e->n_history, &e->n_damaged)
-					    : VL_ERR_NOMEM;
+	return e->row != NULL || e->damaged
+		       ? vl_history_read(txn, e->index, e->kind, e->key, e->arena, &e->history,
+					 &e->n_history, &e->n_damaged)
+		       : VL_ERR_NOMEM;
 }
 
 /* -- for people -- */
@@ -158,7 +164,8 @@ static const char *words_of(const struct vl_kind *kind, const char *rule)
 	return NULL;
 }
 
-static void print_violation(const struct vl_kind *kind, const Valise__V1__Violation *violation, struct vl_buf *out)
+static void print_violation(const struct vl_kind *kind, const Valise__V1__Violation *violation,
+			    struct vl_buf *out)
 {
 	const char *words = words_of(kind, violation->rule);
 	char id[VL_UUID_TEXT];
@@ -173,7 +180,8 @@ static void print_violation(const struct vl_kind *kind, const Valise__V1__Violat
 	vl_buf_put_byte(out, '\n');
 }
 
-static void print_violations(const struct vl_kind *kind, const ProtobufCMessage *row, struct vl_buf *out)
+static void print_violations(const struct vl_kind *kind, const ProtobufCMessage *row,
+			     struct vl_buf *out)
 {
 	const ProtobufCFieldDescriptor *field =
 		protobuf_c_message_descriptor_get_field_by_name(row->descriptor, VIOLATIONS);
@@ -183,7 +191,8 @@ static void print_violations(const struct vl_kind *kind, const ProtobufCMessage 
 		return;
 	const char *base = (const char *)row;
 	size_t count = *(const size_t *)(const void *)(base + field->quantifier_offset);
-	Valise__V1__Violation *const *items = *(Valise__V1__Violation * *const *)(const void *)(base + field->offset);
+	Valise__V1__Violation *const *items =
+		*(Valise__V1__Violation * *const *)(const void *)(base + field->offset);
 	vl_buf_printf(out, count > 0 ? "\nVIOLATIONS\n" : "\nno violations\n");
 	for (size_t i = 0; i < count; i++)
 		print_violation(kind, items[i], out);
@@ -214,7 +223,8 @@ static void print_history(const struct entity *e, struct vl_buf *out)
 		cli_table_printf(table, "%" PRIu64, item->place.epoch.n);
 		cli_table_printf(table, "%" PRIu64, item->place.seq.n);
 		cli_table_printf(table, "%" PRIu64, item->place.event.n);
-		cli_table_put(table, item->fact.id != NULL ? vl_uuid_format(item->fact.id, id) : "");
+		cli_table_put(table,
+			      item->fact.id != NULL ? vl_uuid_format(item->fact.id, id) : "");
 		cli_table_put(table, item->fact.actor != NULL ? item->fact.actor : "");
 		cli_table_put(table, short_name(item->fact.payload));
 		cli_table_put_bytes(table, vl_buf_bytes(&said));
@@ -277,7 +287,8 @@ static void print_due(const struct entity *e, struct vl_buf *out)
 	struct vl_ask_field due;
 	struct vl_ask_walk walk;
 
-	if (!vl_ask_field_find(e->tables, e->index, e->kind, "clocks_due_at", &due) || !has_due(e, now))
+	if (!vl_ask_field_find(e->tables, e->index, e->kind, "clocks_due_at", &due) ||
+	    !has_due(e, now))
 		return;
 	for (bool more = vl_ask_first(&walk, due.table, e->row); more; more = vl_ask_next(&walk))
 		print_clock(&walk, now, &lines);
@@ -296,7 +307,8 @@ static void print_entity(const struct entity *e, struct vl_buf *out)
 		print_due(e, out);
 		print_violations(&e->view->kinds[e->kind], e->row, out);
 	} else {
-		vl_buf_put_text(out, "its row is damaged in the views; valise-hq makes it again while it runs\n");
+		vl_buf_put_text(out, "its row is damaged in the views; valise-hq makes it again "
+				     "while it runs\n");
 	}
 	if (e->n_history > 0)
 		print_history(e, out);
@@ -304,14 +316,18 @@ static void print_entity(const struct entity *e, struct vl_buf *out)
 
 /* -- for programs -- */
 
-static void print_item_json(const struct entity *e, const struct vl_history_item *item, struct vl_buf *out)
+static void print_item_json(const struct entity *e, const struct vl_history_item *item,
+			    struct vl_buf *out)
 {
-	const ProtobufCMessage *event = vl_wire_unpack(&valise__v1__event__descriptor, item->bytes, e->arena);
+	const ProtobufCMessage *event =
+		vl_wire_unpack(&valise__v1__event__descriptor, item->bytes, e->arena);
 	char uuid[VL_UUID_TEXT];
 
 	vl_buf_put_text(out, "{\"mission\":");
 	vl_json_print_text(out, item->fact.mission, strlen(item->fact.mission));
-	vl_buf_printf(out, ",\"epoch\":\"%" PRIu64 "\",\"seq\":\"%" PRIu64 "\",\"eventNo\":\"%" PRIu64 "\"",
+	vl_buf_printf(out,
+		      ",\"epoch\":\"%" PRIu64 "\",\"seq\":\"%" PRIu64 "\",\"eventNo\":\"%" PRIu64
+		      "\"",
 		      item->place.epoch.n, item->place.seq.n, item->place.event.n);
 	if (item->fact.id != NULL)
 		vl_buf_printf(out, ",\"uuid\":\"%s\"", vl_uuid_format(item->fact.id, uuid));
@@ -326,7 +342,9 @@ static void print_entity_json(const struct entity *e, struct vl_buf *out)
 {
 	vl_buf_put_text(out, "{\"key\":");
 	vl_json_print_text(out, e->key, strlen(e->key));
-	vl_buf_printf(out, ",\"kind\":\"%s\",\"lane\":\"%s\",\"row\":", e->view->kinds[e->kind].name, e->view->lane);
+	vl_buf_printf(out,
+		      ",\"kind\":\"%s\",\"lane\":\"%s\",\"row\":", e->view->kinds[e->kind].name,
+		      e->view->lane);
 	if (e->row != NULL)
 		vl_json_print(e->row, out);
 	else

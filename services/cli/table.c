@@ -185,7 +185,8 @@ void cli_table_print(const struct cli_table *table, bool bold, struct vl_buf *ou
 	vl_buf_put_text(out, bold ? "\033[1m" : "");
 	for (size_t c = 0; c < columns; c++) {
 		bool last = c + 1 == columns;
-		cli_cell(out, table->titles[c], strlen(table->titles[c]), last && !right[c] ? 0 : widths[c], right[c]);
+		cli_cell(out, table->titles[c], strlen(table->titles[c]),
+			 last && !right[c] ? 0 : widths[c], right[c]);
 		pad(out, last ? 0 : GAP);
 	}
 	vl_buf_put_text(out, bold ? "\033[0m\n" : "\n");
@@ -193,7 +194,8 @@ void cli_table_print(const struct cli_table *table, bool bold, struct vl_buf *ou
 		struct vl_bytes cell = cell_at(table, i);
 		size_t c = i % columns;
 		bool last = c + 1 == columns;
-		cli_cell(out, (const char *)cell.data, cell.size, last && !right[c] ? 0 : widths[c], right[c]);
+		cli_cell(out, (const char *)cell.data, cell.size, last && !right[c] ? 0 : widths[c],
+			 right[c]);
 		pad(out, last ? 0 : GAP);
 		if (last)
 			vl_buf_put_byte(out, '\n');
@@ -209,18 +211,20 @@ static size_t width_of(const struct cli_stream_column *column)
 	return title > column->width ? title : column->width;
 }
 
-void cli_stream_row(const struct cli_stream_column *columns, size_t count, const struct vl_bytes *cells,
-		    struct vl_buf *out)
+void cli_stream_row(const struct cli_stream_column *columns, size_t count,
+		    const struct vl_bytes *cells, struct vl_buf *out)
 {
 	for (size_t c = 0; c < count; c++) {
 		bool last = c + 1 == count;
-		cli_cell(out, (const char *)cells[c].data, cells[c].size, last ? 0 : width_of(&columns[c]), false);
+		cli_cell(out, (const char *)cells[c].data, cells[c].size,
+			 last ? 0 : width_of(&columns[c]), false);
 		pad(out, last ? 0 : GAP);
 	}
 	vl_buf_put_byte(out, '\n');
 }
 
-void cli_stream_titles(const struct cli_stream_column *columns, size_t count, bool bold, struct vl_buf *out)
+void cli_stream_titles(const struct cli_stream_column *columns, size_t count, bool bold,
+		       struct vl_buf *out)
 {
 	struct vl_bytes titles[CLI_COLUMNS];
 

@@ -28,7 +28,8 @@ void cli_table_close(struct cli_table *table);
 /* The next cell, row by row. */
 void cli_table_put(struct cli_table *table, const char *text);
 void cli_table_put_bytes(struct cli_table *table, struct vl_bytes text);
-void cli_table_printf(struct cli_table *table, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void cli_table_printf(struct cli_table *table, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /* Append titles (bold where asked) and rows. Columns of numbers stand to the right; the last one is
  * not padded. A column is at most 48 wide: a longer cell moves what follows in its own line alone.
@@ -43,8 +44,9 @@ struct cli_stream_column {
 	const char *title;
 	size_t width;
 };
-void cli_stream_titles(const struct cli_stream_column *columns, size_t count, bool bold, struct vl_buf *out);
-void cli_stream_row(const struct cli_stream_column *columns, size_t count, const struct vl_bytes *cells,
-		    struct vl_buf *out);
+void cli_stream_titles(const struct cli_stream_column *columns, size_t count, bool bold,
+		       struct vl_buf *out);
+void cli_stream_row(const struct cli_stream_column *columns, size_t count,
+		    const struct vl_bytes *cells, struct vl_buf *out);
 
 #endif

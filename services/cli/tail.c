@@ -46,7 +46,8 @@ struct row {
 static void begin_row(struct row *row, const struct vl_record *record, const char *verdict)
 {
 	(void)vl_time_format(vl_time_from_ms(record->timestamp_ms), row->time);
-	(void)snprintf(row->at, sizeof(row->at), "%" PRId32 ":%" PRId64, record->partition, record->offset);
+	(void)snprintf(row->at, sizeof(row->at), "%" PRId32 ":%" PRId64, record->partition,
+		       record->offset);
 	memset(row->cells, 0, sizeof(row->cells));
 	row->cells[0] = vl_bytes_of(row->time);
 	row->cells[1] = vl_bytes_of(row->at);
@@ -73,8 +74,8 @@ static struct vl_bytes short_type(struct vl_bytes url)
 	return (struct vl_bytes){url.data + skip, url.size - skip};
 }
 
-static void print_event_row(struct tail *tail, const struct vl_record *record, const struct vl_verified *verified,
-			    size_t i)
+static void print_event_row(struct tail *tail, const struct vl_record *record,
+			    const struct vl_verified *verified, size_t i)
 {
 	const struct vl_batch_head *head = &verified->batch.head;
 	struct vl_event event;
@@ -111,8 +112,9 @@ static void print_place(struct vl_buf *out, const struct vl_record *record)
 {
 	char time[VL_TIME_TEXT];
 
-	vl_buf_printf(out, "\"partition\":%" PRId32 ",\"offset\":%" PRId64 ",\"timestamp\":\"%s\"", record->partition,
-		      record->offset, vl_time_format(vl_time_from_ms(record->timestamp_ms), time));
+	vl_buf_printf(out, "\"partition\":%" PRId32 ",\"offset\":%" PRId64 ",\"timestamp\":\"%s\"",
+		      record->partition, record->offset,
+		      vl_time_format(vl_time_from_ms(record->timestamp_ms), time));
 }
 
 static void print_bad_json(struct tail *tail, const struct vl_record *record, enum vl_err verdict,
@@ -130,25 +132,28 @@ static void print_bad_json(struct tail *tail, const struct vl_record *record, en
 	put_text(out, "topic", record->topic);
 	vl_buf_put_byte(out, ',');
 	print_place(out, record);
-	vl_buf_printf(out, ",\"keySize\":%zu,\"valueSize\":%zu,\"headers\":%zu}\n", record->key.size,
-		      record->value.size, record->n_headers);
+	vl_buf_printf(out, ",\"keySize\":%zu,\"valueSize\":%zu,\"headers\":%zu}\n",
+		      record->key.size, record->value.size, record->n_headers);
 }
 
-static void print_event_json(struct tail *tail, const struct vl_record *record, const struct vl_verified *verified,
-			     size_t i)
+static void print_event_json(struct tail *tail, const struct vl_record *record,
+			     const struct vl_verified *verified, size_t i)
 {
 	const struct vl_batch_head *head = &verified->batch.head;
 	struct vl_buf *out = &tail->out;
-	ProtobufCMessage *event =
-		vl_wire_unpack(&valise__v1__event__descriptor, verified->batch.events[i], tail->arena);
+	ProtobufCMessage *event = vl_wire_unpack(&valise__v1__event__descriptor,
+						 verified->batch.events[i], tail->arena);
 	struct vl_event read;
 	char uuid[VL_UUID_TEXT];
 
-	vl_buf_printf(out, "{\"verdict\":\"ok\",%s", verified->domain == VL_DOMAIN_DRILL ? "\"drill\":true," : "");
+	vl_buf_printf(out, "{\"verdict\":\"ok\",%s",
+		      verified->domain == VL_DOMAIN_DRILL ? "\"drill\":true," : "");
 	put_text(out, "mission", head->mission);
 	vl_buf_put_byte(out, ',');
 	put_text(out, "lane", head->lane);
-	vl_buf_printf(out, ",\"epoch\":\"%" PRIu64 "\",\"seq\":\"%" PRIu64 "\",\"eventNo\":\"%" PRIu64 "\",",
+	vl_buf_printf(out,
+		      ",\"epoch\":\"%" PRIu64 "\",\"seq\":\"%" PRIu64 "\",\"eventNo\":\"%" PRIu64
+		      "\",",
 		      head->epoch.n, head->seq.n, head->first_event.n + i);
 	print_place(out, record);
 	if (vl_event_read(verified->batch.events[i], &read, NULL) == VL_OK && read.id.size == 16)
@@ -231,7 +236,8 @@ static enum vl_err print_all(struct tail *tail, struct cli_scan *scan, struct vl
 			return VL_ERR_NOMEM;
 		if (!hand_over(tail, idle || tail->options->follow))
 			return VL_OK;
-		cli_progress("%" PRIu64 " of %" PRIu64 " records", cli_scan_done(scan), cli_scan_total(scan));
+		cli_progress("%" PRIu64 " of %" PRIu64 " records", cli_scan_done(scan),
+			     cli_scan_total(scan));
 	}
 	return VL_OK;
 }
@@ -271,7 +277,9 @@ static int run(const struct cli_options *options)
 	tail.ring = ring;
 	if (err == VL_OK)
 		err = tail_lanes(&tail, &why);
-	code = err != VL_OK ? cli_cannot("tail", options->args[0], &why, err) : tail.bad > 0 ? CLI_UNVERIFIED : CLI_OK;
+	code = err != VL_OK   ? cli_cannot("tail", options->args[0], &why, err)
+	       : tail.bad > 0 ? CLI_UNVERIFIED
+			      : CLI_OK;
 	vl_ring_close(ring);
 	vl_buf_free(&tail.out);
 	vl_arena_close(tail.arena);
@@ -281,20 +289,26 @@ static int run(const struct cli_options *options)
 const struct cli_verb cli_tail_verbs[] = {
 	{
 		.args = "LANE...",
-		.about = "Show what lanes carry, event by event, each record verified as it prints: ok, or the reason\n"
-			 "why it may not be believed. The table shows no personal data; -o json gives every event "
+		.about = "Show what lanes carry, event by event, each record verified as it "
+			 "prints: ok, or the reason\n"
+			 "why it may not be believed. The table shows no personal data; -o json "
+			 "gives every event "
 			 "whole,\n"
-			 "with mission, lane, epoch, seq, partition and offset, and of a bad record its place and "
+			 "with mission, lane, epoch, seq, partition and offset, and of a bad "
+			 "record its place and "
 			 "sizes\n"
 			 "alone.\n\n"
-			 "From the first record to the last there is now, or with --follow on and on: Ctrl-C ends "
+			 "From the first record to the last there is now, or with --follow on and "
+			 "on: Ctrl-C ends "
 			 "that,\n"
-			 "with exit code 0, and --since now leaves out what is there already. Joins no group and "
+			 "with exit code 0, and --since now leaves out what is there already. "
+			 "Joins no group and "
 			 "commits\n"
-			 "nothing. Exit code 4 where a record that was printed is not authentic, or one could not be\n"
+			 "nothing. Exit code 4 where a record that was printed is not authentic, "
+			 "or one could not be\n"
 			 "read at all (it is passed over and told at the end).",
-		.options = CLI_OPT_BROKERS | CLI_OPT_KEYS | CLI_OPT_OUTPUT | CLI_OPT_MISSION | CLI_OPT_RANGE |
-			   CLI_OPT_COUNT | CLI_OPT_FOLLOW,
+		.options = CLI_OPT_BROKERS | CLI_OPT_KEYS | CLI_OPT_OUTPUT | CLI_OPT_MISSION |
+			   CLI_OPT_RANGE | CLI_OPT_COUNT | CLI_OPT_FOLLOW,
 		.min_args = 1,
 		.max_args = 64,
 		.run = run,

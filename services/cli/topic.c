@@ -68,8 +68,8 @@ static void plan_create(struct apply *apply, const struct vl_topic *wanted)
 {
 	char shown[256];
 
-	(void)printf("create %s partitions=%" PRId32 " replicas=%" PRId32, wanted->name, wanted->partitions,
-		     copies(apply, wanted));
+	(void)printf("create %s partitions=%" PRId32 " replicas=%" PRId32, wanted->name,
+		     wanted->partitions, copies(apply, wanted));
 	for (size_t i = 0; i < wanted->n_configs; i++)
 		(void)printf(" %s=%s", wanted->configs[i].key,
 			     vl_printable(wanted->configs[i].value, shown, sizeof(shown)));
@@ -78,14 +78,15 @@ static void plan_create(struct apply *apply, const struct vl_topic *wanted)
 	apply->fewer += copies(apply, wanted) < wanted->replicas;
 }
 
-static void plan_change(struct apply *apply, const struct vl_topic *there, const struct vl_topic *wanted)
+static void plan_change(struct apply *apply, const struct vl_topic *there,
+			const struct vl_topic *wanted)
 {
 	char before[256], after[256];
 	unsigned changes = apply->grown + apply->set;
 
 	if (there->partitions < wanted->partitions) {
-		(void)printf("grow %s partitions=%" PRId32 "->%" PRId32 "\n", wanted->name, there->partitions,
-			     wanted->partitions);
+		(void)printf("grow %s partitions=%" PRId32 "->%" PRId32 "\n", wanted->name,
+			     there->partitions, wanted->partitions);
 		apply->grown++;
 	}
 	for (size_t i = 0; i < wanted->n_configs; i++) {
@@ -104,14 +105,15 @@ static void plan_change(struct apply *apply, const struct vl_topic *there, const
 
 /* A cluster of three with one down shows two brokers: a topic with all the copies the file wants is right all the
  * same. */
-static enum vl_err refuse(const struct apply *apply, const struct vl_topic *there, const struct vl_topic *wanted,
-			  struct vl_why *why)
+static enum vl_err refuse(const struct apply *apply, const struct vl_topic *there,
+			  const struct vl_topic *wanted, struct vl_why *why)
 {
 	if (there->partitions > wanted->partitions && cli_comes_down(wanted->name))
 		return vl_fail(why, VL_ERR_INVALID,
-			       "it has %" PRId32
-			       " partitions and must have one, the only one that is used; to write %" PRId32
-			       " in the file mends nothing. Delete it (kafka-topics.sh), then apply again: what it "
+			       "it has %" PRId32 " partitions and must have one, the only one that "
+						 "is used; to write %" PRId32
+			       " in the file mends nothing. Delete it (kafka-topics.sh), then "
+			       "apply again: what it "
 			       "says is said "
 			       "again",
 			       there->partitions, there->partitions);
@@ -127,7 +129,8 @@ static enum vl_err refuse(const struct apply *apply, const struct vl_topic *ther
 			       there->replicas, wanted->replicas);
 	if (there->n_configs + wanted->n_configs > VL_TOPIC_CONFIGS)
 		return vl_fail(why, VL_ERR_INVALID,
-			       "it has %zu overrides, too many to keep them; change it with kafka-configs.sh, then "
+			       "it has %zu overrides, too many to keep them; change it with "
+			       "kafka-configs.sh, then "
 			       "apply again",
 			       there->n_configs);
 	return VL_OK;
@@ -142,7 +145,8 @@ static int plan(struct apply *apply)
 		const struct vl_topic *wanted = &apply->topics[i];
 		struct vl_topic there;
 		struct vl_why why = {0};
-		enum vl_err err = vl_admin_describe(apply->admin, wanted->name, ASK_MS, &there, &why);
+		enum vl_err err =
+			vl_admin_describe(apply->admin, wanted->name, ASK_MS, &there, &why);
 		if (err == VL_ERR_NOT_FOUND) {
 			plan_create(apply, wanted);
 			continue;
@@ -156,7 +160,8 @@ static int plan(struct apply *apply)
 			plan_change(apply, &there, wanted);
 	}
 	if (apply->fewer > 0)
-		vl_log_warning("%u of the topics to be made want more replicas than there are brokers; they get %d",
+		vl_log_warning("%u of the topics to be made want more replicas than there are "
+			       "brokers; they get %d",
 			       apply->fewer, apply->brokers);
 	return code;
 }
@@ -171,17 +176,19 @@ static enum vl_err create(struct apply *apply, const struct vl_topic *wanted, st
 	return vl_admin_create(apply->admin, &topic, ASK_MS, why);
 }
 
-static enum vl_err configure(struct apply *apply, const struct vl_topic *there, const struct vl_topic *wanted,
-			     struct vl_why *why)
+static enum vl_err configure(struct apply *apply, const struct vl_topic *there,
+			     const struct vl_topic *wanted, struct vl_why *why)
 {
 	struct vl_topic merged = *there;
 
 	for (size_t i = 0; i < wanted->n_configs; i++) {
 		size_t at = 0;
-		while (at < merged.n_configs && strcmp(merged.configs[at].key, wanted->configs[i].key) != 0)
+		while (at < merged.n_configs &&
+		       strcmp(merged.configs[at].key, wanted->configs[i].key) != 0)
 			at++;
 		if (at == VL_TOPIC_CONFIGS)
-			return vl_fail(why, VL_ERR_TOO_LARGE, "more than %d overrides", VL_TOPIC_CONFIGS);
+			return vl_fail(why, VL_ERR_TOO_LARGE, "more than %d overrides",
+				       VL_TOPIC_CONFIGS);
 		merged.configs[at] = wanted->configs[i];
 		if (at == merged.n_configs)
 			merged.n_configs++;
@@ -213,12 +220,13 @@ static enum vl_err await(struct apply *apply, const struct vl_topic *wanted, str
 
 	for (;;) {
 		struct vl_topic there;
-		enum vl_err err = vl_admin_describe(apply->admin, wanted->name, ASK_MS, &there, why);
+		enum vl_err err =
+			vl_admin_describe(apply->admin, wanted->name, ASK_MS, &there, why);
 		bool late = vl_monotonic_ms() >= end;
 		if (err != VL_OK && (err != VL_ERR_NOT_FOUND || late))
 			return err;
-		if (err == VL_OK && there.partitions >= wanted->partitions && there.leaders == there.partitions &&
-		    has_overrides(&there, wanted))
+		if (err == VL_OK && there.partitions >= wanted->partitions &&
+		    there.leaders == there.partitions && has_overrides(&there, wanted))
 			return VL_OK;
 		if (late)
 			return vl_fail(why, VL_ERR_TIMEOUT,
@@ -246,13 +254,13 @@ static int do_plan(struct apply *apply)
 	if (apply->created + apply->grown + apply->set == 0)
 		vl_log_info("nothing to do: %zu topics are as the file says", apply->n_topics);
 	else
-		vl_log_info("done: %u created, %u grown, %u settings changed, of %zu topics", apply->created,
-			    apply->grown, apply->set, apply->n_topics);
+		vl_log_info("done: %u created, %u grown, %u settings changed, of %zu topics",
+			    apply->created, apply->grown, apply->set, apply->n_topics);
 	return CLI_OK;
 }
 
-static int apply_topics(struct apply *apply, const struct cli_options *options, const struct vl_catalogue *catalogue,
-			bool dry_run)
+static int apply_topics(struct apply *apply, const struct cli_options *options,
+			const struct vl_catalogue *catalogue, bool dry_run)
 {
 	struct vl_why why = {0};
 	enum vl_err err = vl_admin_brokers(apply->admin, ASK_MS, &apply->brokers, &why);
@@ -284,7 +292,8 @@ static int open_admin(const struct cli_options *options, struct vl_admin **admin
 	struct vl_why why = {0};
 
 	if (options->n_pairs == 0)
-		return cli_cannot("find", "the brokers", &(struct vl_why){"give -b HOST:PORT, or set VALISE_BROKERS"},
+		return cli_cannot("find", "the brokers",
+				  &(struct vl_why){"give -b HOST:PORT, or set VALISE_BROKERS"},
 				  VL_ERR_USAGE);
 	enum vl_err err = vl_admin_open(options->pairs, options->n_pairs, admin, &why);
 	return err == VL_OK ? CLI_OK : cli_cannot("use", "the Kafka properties", &why, err);
@@ -303,8 +312,10 @@ static int apply_file(const struct cli_options *options, bool dry_run)
 		return CLI_FAILED;
 	}
 	err = cli_address(options, catalogue, &why);
-	int code = err == VL_OK ? open_admin(options, &apply.admin)
-				: cli_cannot("use keys", options->keys != NULL ? options->keys : path, &why, err);
+	int code = err == VL_OK
+			   ? open_admin(options, &apply.admin)
+			   : cli_cannot("use keys", options->keys != NULL ? options->keys : path,
+					&why, err);
 	apply.n_topics = vl_catalogue_topics(catalogue, &apply.topics);
 	if (code == CLI_OK)
 		code = apply_topics(&apply, options, catalogue, dry_run);
@@ -330,9 +341,11 @@ static void list_json(const struct vl_topic *topic)
 	json_t *config = json_object();
 
 	for (size_t i = 0; i < topic->n_configs; i++)
-		(void)json_object_set_new(config, topic->configs[i].key, json_string(topic->configs[i].value));
-	json_t *row = json_pack("{s:s, s:i, s:i, s:i, s:o}", "topic", topic->name, "partitions", (int)topic->partitions,
-				"replicas", (int)topic->replicas, "leaders", (int)topic->leaders, "config", config);
+		(void)json_object_set_new(config, topic->configs[i].key,
+					  json_string(topic->configs[i].value));
+	json_t *row = json_pack("{s:s, s:i, s:i, s:i, s:o}", "topic", topic->name, "partitions",
+				(int)topic->partitions, "replicas", (int)topic->replicas, "leaders",
+				(int)topic->leaders, "config", config);
 	char *text = row != NULL ? json_dumps(row, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
 	if (text != NULL)
 		(void)puts(text);
@@ -345,7 +358,8 @@ static void list_row(const struct vl_topic *topic, struct cli_table *table)
 	struct vl_buf overrides = {0};
 
 	for (size_t i = 0; i < topic->n_configs; i++)
-		vl_buf_printf(&overrides, "%s%s=%s", i > 0 ? " " : "", topic->configs[i].key, topic->configs[i].value);
+		vl_buf_printf(&overrides, "%s%s=%s", i > 0 ? " " : "", topic->configs[i].key,
+			      topic->configs[i].value);
 	cli_table_put(table, topic->name);
 	cli_table_printf(table, "%" PRId32, topic->partitions);
 	cli_table_printf(table, "%" PRId32, topic->replicas);
@@ -395,7 +409,8 @@ static int list(struct vl_admin *admin, bool json, struct cli_table *table)
 
 static int run_ls(const struct cli_options *options)
 {
-	static const char *const titles[] = {"topic", "partitions", "replicas", "leaders", "overrides"};
+	static const char *const titles[] = {"topic", "partitions", "replicas", "leaders",
+					     "overrides"};
 	struct cli_table *table = cli_table_open(titles, sizeof(titles) / sizeof(titles[0]));
 	struct vl_admin *admin = NULL;
 	struct vl_buf out = {0};
@@ -419,11 +434,15 @@ static const struct cli_verb verbs[N_VERBS] = {
 	{
 		.name = "apply",
 		.args = "[--dry-run] FILE",
-		.about = "Make the cluster's topics what FILE says (YAML, as Strimzi's KafkaTopic), and wait until "
+		.about = "Make the cluster's topics what FILE says (YAML, as Strimzi's "
+			 "KafkaTopic), and wait until "
 			 "they\n"
-			 "are there. Prints the plan first: create, grow, set, ok; with --dry-run it ends there. What\n"
-			 "FILE does not name stays as it is, and partitions are never taken away. If one topic is\n"
-			 "refused, nothing is changed. A topic whose name ends with .<MISSION> is made for every "
+			 "are there. Prints the plan first: create, grow, set, ok; with --dry-run "
+			 "it ends there. What\n"
+			 "FILE does not name stays as it is, and partitions are never taken away. "
+			 "If one topic is\n"
+			 "refused, nothing is changed. A topic whose name ends with .<MISSION> is "
+			 "made for every "
 			 "sender\n"
 			 "whose public key is in --keys; apply again when a mission is enrolled.",
 		.options = CLI_OPT_BROKERS | CLI_OPT_KEYS,
@@ -434,7 +453,8 @@ static const struct cli_verb verbs[N_VERBS] = {
 	{
 		.name = "ls",
 		.args = "",
-		.about = "List the cluster's topics: how many partitions, replicas and leaders, and what is set on "
+		.about = "List the cluster's topics: how many partitions, replicas and leaders, "
+			 "and what is set on "
 			 "them.",
 		.options = CLI_OPT_BROKERS | CLI_OPT_OUTPUT,
 		.run = run_ls,

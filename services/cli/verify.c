@@ -14,8 +14,8 @@
 
 #define TOLD 20 /* findings told of each line on stderr; JSON has more */
 
-static enum vl_err read_all(struct cli_scan *scan, const struct vl_ring *ring, struct vl_arena *arena,
-			    struct cli_audit *audit, struct vl_why *why)
+static enum vl_err read_all(struct cli_scan *scan, const struct vl_ring *ring,
+			    struct vl_arena *arena, struct cli_audit *audit, struct vl_why *why)
 {
 	struct vl_message *message;
 
@@ -27,13 +27,15 @@ static enum vl_err read_all(struct cli_scan *scan, const struct vl_ring *ring, s
 			return err == VL_ERR_END ? cli_audit_finish(audit) : err;
 		struct vl_verified verified;
 		vl_arena_reset(arena);
-		enum vl_err verdict = vl_record_verify(vl_message_record(message), ring, arena, &verified, NULL);
+		enum vl_err verdict =
+			vl_record_verify(vl_message_record(message), ring, arena, &verified, NULL);
 		if (verdict != VL_ERR_NOMEM)
 			cli_audit_add(audit, vl_message_record(message), verdict, &verified);
 		vl_message_free(message);
 		if (verdict == VL_ERR_NOMEM)
 			return verdict;
-		cli_progress("%" PRIu64 " of %" PRIu64 " records", cli_scan_done(scan), cli_scan_total(scan));
+		cli_progress("%" PRIu64 " of %" PRIu64 " records", cli_scan_done(scan),
+			     cli_scan_total(scan));
 	}
 }
 
@@ -42,7 +44,8 @@ static enum vl_err read_all(struct cli_scan *scan, const struct vl_ring *ring, s
 #define TROUBLE_LANE "valise.trouble.v1"
 #define ACKNOWLEDGED (&valise__trouble__v1__trouble_acknowledged__descriptor)
 
-static void take_acknowledged(struct cli_audit *audit, const Valise__Trouble__V1__TroubleAcknowledged *said)
+static void take_acknowledged(struct cli_audit *audit,
+			      const Valise__Trouble__V1__TroubleAcknowledged *said)
 {
 	for (size_t i = 0; i < said->n_troubles; i++) {
 		const Valise__Trouble__V1__Trouble *t = said->troubles[i];
@@ -55,15 +58,16 @@ static void take_acknowledged(struct cli_audit *audit, const Valise__Trouble__V1
 }
 
 /* Only headquarters acknowledges. */
-static enum vl_err take_record(const struct vl_record *record, const struct vl_ring *ring, struct vl_arena *arena,
-			       struct cli_audit *audit)
+static enum vl_err take_record(const struct vl_record *record, const struct vl_ring *ring,
+			       struct vl_arena *arena, struct cli_audit *audit)
 {
 	struct vl_verified verified;
 	struct vl_bytes payload;
 
 	vl_arena_reset(arena);
 	enum vl_err verdict = vl_record_verify(record, ring, arena, &verified, NULL);
-	if (verdict != VL_OK || verified.domain == VL_DOMAIN_DRILL || !vl_bytes_are(record->key, VL_HEADQUARTERS))
+	if (verdict != VL_OK || verified.domain == VL_DOMAIN_DRILL ||
+	    !vl_bytes_are(record->key, VL_HEADQUARTERS))
 		return verdict == VL_ERR_NOMEM ? verdict : VL_OK;
 	for (size_t i = 0; i < verified.batch.n_events; i++) {
 		if (!vl_event_payload(verified.batch.events[i], ACKNOWLEDGED, &payload))
@@ -92,7 +96,8 @@ static enum vl_err read_acknowledged(const struct cli_options *options, const st
 	struct cli_scan *scan = NULL;
 	struct vl_message *message;
 	struct vl_why why = {0};
-	enum vl_err err = has_trouble(audit) ? cli_scan_open(options, lanes, 1, &scan, &why) : VL_ERR_NOT_FOUND;
+	enum vl_err err = has_trouble(audit) ? cli_scan_open(options, lanes, 1, &scan, &why)
+					     : VL_ERR_NOT_FOUND;
 
 	while (err == VL_OK) {
 		err = cli_scan_next(scan, &message, &why);
@@ -107,7 +112,8 @@ static enum vl_err read_acknowledged(const struct cli_options *options, const st
 	if (err == VL_ERR_NOMEM)
 		return err;
 	if (err != VL_ERR_END && err != VL_ERR_NOT_FOUND)
-		vl_log_warning("'" TROUBLE_LANE "' cannot be read, and so nothing is known to be acknowledged: %s",
+		vl_log_warning("'" TROUBLE_LANE
+			       "' cannot be read, and so nothing is known to be acknowledged: %s",
 			       vl_why_text(&why, err));
 	return VL_OK;
 }
@@ -120,27 +126,32 @@ static void tell_finding(const struct cli_audit_line *line, const struct cli_fin
 
 	switch (f->kind) {
 	case CLI_FINDING_FORK:
-		(void)snprintf(what, sizeof(what), "epoch %" PRIu64 ", batch %" PRIu64, f->epoch.n, f->seq.n);
+		(void)snprintf(what, sizeof(what), "epoch %" PRIu64 ", batch %" PRIu64, f->epoch.n,
+			       f->seq.n);
 		break;
 	case CLI_FINDING_ROLLBACK:
-		(void)snprintf(what, sizeof(what), "epoch %" PRIu64 " does not know of the one before", f->epoch.n);
+		(void)snprintf(what, sizeof(what),
+			       "epoch %" PRIu64 " does not know of the one before", f->epoch.n);
 		break;
 	case CLI_FINDING_GAP:
 		if (f->seq.n == 0)
-			(void)snprintf(what, sizeof(what), "the end of the epoch before %" PRIu64 " is missing",
+			(void)snprintf(what, sizeof(what),
+				       "the end of the epoch before %" PRIu64 " is missing",
 				       f->epoch.n);
 		else
 			(void)snprintf(what, sizeof(what),
-				       "epoch %" PRIu64 ", batches %" PRIu64 " to %" PRIu64 " are missing", f->epoch.n,
-				       f->seq.n, f->last_seq.n);
+				       "epoch %" PRIu64 ", batches %" PRIu64 " to %" PRIu64
+				       " are missing",
+				       f->epoch.n, f->seq.n, f->last_seq.n);
 		break;
 	case CLI_FINDING_BAD:
 		(void)snprintf(what, sizeof(what), "%s", vl_err_text(f->reason));
 		break;
 	}
 	vl_log(f->acknowledged ? VL_LOG_INFO : VL_LOG_ERROR,
-	       "%s%s: %s %s: %s (partition %" PRId32 ", offset %" PRId64 ")", cli_finding_name(f->kind),
-	       f->acknowledged ? ", acknowledged" : "", line->mission, line->lane, what, f->partition, f->offset);
+	       "%s%s: %s %s: %s (partition %" PRId32 ", offset %" PRId64 ")",
+	       cli_finding_name(f->kind), f->acknowledged ? ", acknowledged" : "", line->mission,
+	       line->lane, what, f->partition, f->offset);
 }
 
 static void tell(const struct cli_audit *audit)
@@ -150,20 +161,22 @@ static void tell(const struct cli_audit *audit)
 		for (size_t j = 0; j < line->n_findings && j < TOLD; j++)
 			tell_finding(line, &line->findings[j]);
 		if (line->unsure > 0)
-			vl_log_error("%s %s: %" PRIu64
-				     " batches came for places of which nothing is remembered, and could "
-				     "not be compared: the lane is too long, or too many batches waited",
-				     line->mission, line->lane, line->unsure);
+			vl_log_error(
+				"%s %s: %" PRIu64 " batches came for places of which nothing is "
+						  "remembered, and could "
+				"not be compared: the lane is too long, or too many batches waited",
+				line->mission, line->lane, line->unsure);
 		if (line->n_findings > TOLD)
-			vl_log_error("%s %s: more than %d findings; -o json lists them", line->mission, line->lane,
-				     TOLD);
+			vl_log_error("%s %s: more than %d findings; -o json lists them",
+				     line->mission, line->lane, TOLD);
 	}
 }
 
 static void print_table(const struct cli_audit *audit, struct vl_buf *out)
 {
-	static const char *const titles[] = {"MISSION", "LANE",      "BATCHES",      "EVENTS", "REPLAYED", "GAPS",
-					     "FORKS",   "ROLLBACKS", "ACKNOWLEDGED", "DRILLS", "BAD",      "VERDICT"};
+	static const char *const titles[] = {"MISSION",      "LANE",   "BATCHES", "EVENTS",
+					     "REPLAYED",     "GAPS",   "FORKS",   "ROLLBACKS",
+					     "ACKNOWLEDGED", "DRILLS", "BAD",     "VERDICT"};
 	struct cli_table *table = cli_table_open(titles, sizeof(titles) / sizeof(titles[0]));
 
 	if (table == NULL)
@@ -197,11 +210,14 @@ static void print_finding(const struct cli_finding *f, struct vl_buf *out)
 	if (f->kind == CLI_FINDING_BAD)
 		vl_buf_printf(out, ",\"reason\":\"%s\"", vl_err_name(f->reason));
 	else
-		vl_buf_printf(out, ",\"epoch\":\"%" PRIu64 "\",\"seq\":\"%" PRIu64 "\",\"lastSeq\":\"%" PRIu64 "\"",
+		vl_buf_printf(out,
+			      ",\"epoch\":\"%" PRIu64 "\",\"seq\":\"%" PRIu64
+			      "\",\"lastSeq\":\"%" PRIu64 "\"",
 			      f->epoch.n, f->seq.n, f->last_seq.n);
 	if (f->acknowledged)
 		vl_buf_put_text(out, ",\"acknowledged\":true");
-	vl_buf_printf(out, ",\"partition\":%" PRId32 ",\"offset\":%" PRId64 "}", f->partition, f->offset);
+	vl_buf_printf(out, ",\"partition\":%" PRId32 ",\"offset\":%" PRId64 "}", f->partition,
+		      f->offset);
 }
 
 static void print_line(const struct cli_audit_line *line, struct vl_buf *out)
@@ -213,16 +229,19 @@ static void print_line(const struct cli_audit_line *line, struct vl_buf *out)
 	vl_buf_put_text(out, ",\"lane\":");
 	vl_json_print_text(out, line->lane, strlen(line->lane));
 	vl_buf_printf(out,
-		      ",\"verdict\":\"%s\",\"batches\":%" PRIu64 ",\"events\":%" PRIu64 ",\"replayed\":%" PRIu64
-		      ",\"gaps\":%" PRIu64 ",\"forks\":%" PRIu64 ",\"rollbacks\":%" PRIu64 ",\"acknowledged\":%" PRIu64
-		      ",\"unsure\":%" PRIu64 ",\"drills\":%" PRIu64 ",\"bad\":%" PRIu64 ",\"reasons\":{",
-		      cli_audit_verdict(line), line->batches, line->events, line->replayed, line->gaps, line->forks,
-		      line->rollbacks, line->rested_forks + line->rested_rollbacks, line->unsure, line->drills,
+		      ",\"verdict\":\"%s\",\"batches\":%" PRIu64 ",\"events\":%" PRIu64
+		      ",\"replayed\":%" PRIu64 ",\"gaps\":%" PRIu64 ",\"forks\":%" PRIu64
+		      ",\"rollbacks\":%" PRIu64 ",\"acknowledged\":%" PRIu64 ",\"unsure\":%" PRIu64
+		      ",\"drills\":%" PRIu64 ",\"bad\":%" PRIu64 ",\"reasons\":{",
+		      cli_audit_verdict(line), line->batches, line->events, line->replayed,
+		      line->gaps, line->forks, line->rollbacks,
+		      line->rested_forks + line->rested_rollbacks, line->unsure, line->drills,
 		      line->bad);
 	for (enum vl_err err = 0; err < VL_ERR_COUNT; err++) {
 		if (line->reasons[err] == 0)
 			continue;
-		vl_buf_printf(out, "%s\"%s\":%" PRIu64, comma, vl_err_name(err), line->reasons[err]);
+		vl_buf_printf(out, "%s\"%s\":%" PRIu64, comma, vl_err_name(err),
+			      line->reasons[err]);
 		comma = ",";
 	}
 	vl_buf_put_text(out, "},\"findings\":[");
@@ -245,7 +264,8 @@ static void print_unread(const struct cli_scan *scan, struct vl_buf *out)
 		vl_json_print_text(out, u->at.topic, strlen(u->at.topic));
 		vl_buf_printf(out, ",\"partition\":%" PRId32, u->at.partition);
 		if (u->to >= 0)
-			vl_buf_printf(out, ",\"offset\":%" PRId64 ",\"lastOffset\":%" PRId64, u->at.offset, u->to - 1);
+			vl_buf_printf(out, ",\"offset\":%" PRId64 ",\"lastOffset\":%" PRId64,
+				      u->at.offset, u->to - 1);
 		if (u->bytes > 0)
 			vl_buf_printf(out, ",\"bytes\":%" PRIu64, u->bytes);
 		vl_buf_printf(out, ",\"reason\":\"%s\",\"words\":", vl_err_name(u->err));
@@ -255,7 +275,8 @@ static void print_unread(const struct cli_scan *scan, struct vl_buf *out)
 }
 
 /* 4 where anything is wrong, or could not be read. */
-static int report(const struct cli_options *options, const struct cli_audit *audit, const struct cli_scan *scan)
+static int report(const struct cli_options *options, const struct cli_audit *audit,
+		  const struct cli_scan *scan)
 {
 	const struct cli_unread *unread;
 	struct vl_buf out = {0};
@@ -296,13 +317,15 @@ static int run(const struct cli_options *options)
 	if (err == VL_OK)
 		err = cli_ring_open(options, &ring, &why);
 	if (err == VL_OK)
-		err = cli_scan_open(options, (const char *const *)options->args, options->n_args, &scan, &why);
+		err = cli_scan_open(options, (const char *const *)options->args, options->n_args,
+				    &scan, &why);
 	if (err == VL_OK)
 		err = read_all(scan, ring, arena, audit, &why);
 	if (err == VL_OK)
 		err = read_acknowledged(options, ring, arena, audit);
 	cli_progress_end();
-	int code = err == VL_OK ? report(options, audit, scan) : cli_cannot("verify", options->args[0], &why, err);
+	int code = err == VL_OK ? report(options, audit, scan)
+				: cli_cannot("verify", options->args[0], &why, err);
 	cli_scan_close(scan);
 	vl_ring_close(ring);
 	cli_audit_close(audit);
@@ -313,20 +336,28 @@ static int run(const struct cli_options *options)
 const struct cli_verb cli_verify_verbs[] = {
 	{
 		.args = "LANE...",
-		.about =
-			"Audit whole lanes from their first record to the last there is now: every signature, every\n"
-			"chain. Prints a line for each mission and lane; what is wrong is told on stderr, or is in "
-			"the\n"
-			"\"findings\" of -o json. The verdict is ok, bad (not authentic or not readable), gap "
-			"(batches\n"
-			"are missing), rollback (an epoch that does not know of the one before) or fork (two batches\n"
-			"for one place), the worst there is; exit code 4 unless all are ok and all could be read: a\n"
-			"batch that nobody can read (a broken checksum, too much unpacked) is passed over and told\n"
-			"(\"unread\" in -o json), and the rest is judged. What an officer at headquarters has "
-			"acknowledged\n"
-			"(valise mission acknowledge) is no verdict. The same batch again is\n"
-			"counted as replayed and not wrong: a sender that heard no answer sends it again. Nor is what\n"
-			"is missing on a lane whose topic is compacted: there Kafka itself forgets old batches.",
+		.about = "Audit whole lanes from their first record to the last there is now: "
+			 "every signature, every\n"
+			 "chain. Prints a line for each mission and lane; what is wrong is told on "
+			 "stderr, or is in "
+			 "the\n"
+			 "\"findings\" of -o json. The verdict is ok, bad (not authentic or not "
+			 "readable), gap "
+			 "(batches\n"
+			 "are missing), rollback (an epoch that does not know of the one before) "
+			 "or fork (two batches\n"
+			 "for one place), the worst there is; exit code 4 unless all are ok and "
+			 "all could be read: a\n"
+			 "batch that nobody can read (a broken checksum, too much unpacked) is "
+			 "passed over and told\n"
+			 "(\"unread\" in -o json), and the rest is judged. What an officer at "
+			 "headquarters has "
+			 "acknowledged\n"
+			 "(valise mission acknowledge) is no verdict. The same batch again is\n"
+			 "counted as replayed and not wrong: a sender that heard no answer sends "
+			 "it again. Nor is what\n"
+			 "is missing on a lane whose topic is compacted: there Kafka itself "
+			 "forgets old batches.",
 		.options = CLI_OPT_BROKERS | CLI_OPT_KEYS | CLI_OPT_OUTPUT,
 		.min_args = 1,
 		.max_args = 64,

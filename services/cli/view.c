@@ -18,15 +18,16 @@
 #include <string.h>
 
 /* A view that is damaged has none, and says so; the others have theirs. */
-static enum vl_err print_digest(struct cli_views *views, size_t view, struct vl_buf *out, size_t *damaged,
-				struct vl_why *why)
+static enum vl_err print_digest(struct cli_views *views, size_t view, struct vl_buf *out,
+				size_t *damaged, struct vl_why *why)
 {
 	char text[2 * sizeof(struct vl_digest) + 1];
 	struct vl_digest digest;
 
 	enum vl_err err = vl_view_digest(views->txn, view, &digest);
 	if (err == VL_OK) {
-		vl_buf_printf(out, "%s  %s\n", vl_hex(digest.bytes, sizeof(digest.bytes), text), vl_views[view]->lane);
+		vl_buf_printf(out, "%s  %s\n", vl_hex(digest.bytes, sizeof(digest.bytes), text),
+			      vl_views[view]->lane);
 		return err;
 	}
 	(void)vl_txn_explain(views->txn, why);
@@ -50,12 +51,13 @@ static enum vl_err no_view(const char *lane, struct vl_why *why)
 		n++;
 	}
 	const char *near = cli_nearest(lane, lanes, n);
-	return near != NULL ? vl_fail(why, VL_ERR_NOT_FOUND, "no view of lane '%.64s'; did you mean '%s'?", lane, near)
+	return near != NULL ? vl_fail(why, VL_ERR_NOT_FOUND,
+				      "no view of lane '%.64s'; did you mean '%s'?", lane, near)
 			    : vl_fail(why, VL_ERR_NOT_FOUND, "no view of lane '%.64s'", lane);
 }
 
-static enum vl_err print_digests(const struct cli_options *options, struct cli_views *views, struct vl_buf *out,
-				 size_t *damaged, struct vl_why *why)
+static enum vl_err print_digests(const struct cli_options *options, struct cli_views *views,
+				 struct vl_buf *out, size_t *damaged, struct vl_why *why)
 {
 	enum vl_err err = VL_OK;
 
@@ -63,7 +65,8 @@ static enum vl_err print_digests(const struct cli_options *options, struct cli_v
 		err = print_digest(views, i, out, damaged, why);
 	for (size_t i = 0; i < options->n_args && err == VL_OK; i++) {
 		int view = vl_view_of_lane(options->args[i], strlen(options->args[i]));
-		err = view >= 0 ? print_digest(views, (size_t)view, out, damaged, why) : no_view(options->args[i], why);
+		err = view >= 0 ? print_digest(views, (size_t)view, out, damaged, why)
+				: no_view(options->args[i], why);
 	}
 	return err;
 }
@@ -95,12 +98,15 @@ static enum vl_err wait_until_folded(struct vl_txn *txn, struct vl_why *why)
 	for (size_t i = 0; err == VL_OK && vl_views[i] != NULL; i++)
 		if (vl_renewal_left_of(txn, i) > 0)
 			return vl_fail(why, VL_ERR_BUSY,
-				       "%s is rebuilding, step %d of %d ('valise view ls'); ask again when valise-hq "
+				       "%s is rebuilding, step %d of %d ('valise view ls'); ask "
+				       "again when valise-hq "
 				       "has done that",
-				       vl_views[i]->lane, (int)vl_renewal_phase_of(txn, i), (int)VL_RENEWAL_FIX);
+				       vl_views[i]->lane, (int)vl_renewal_phase_of(txn, i),
+				       (int)VL_RENEWAL_FIX);
 	if (err == VL_OK && left > 0)
 		return vl_fail(why, VL_ERR_BUSY,
-			       "%llu rows and batches are still to be folded; ask again when valise-hq has done that",
+			       "%llu rows and batches are still to be folded; ask again when "
+			       "valise-hq has done that",
 			       (unsigned long long)left);
 	return err;
 }
@@ -118,8 +124,10 @@ static int digest(const struct cli_options *options)
 	if (err == VL_OK)
 		err = print_digests(options, &views, &out, &damaged, &why);
 	cli_views_close(&views);
-	int code = err == VL_OK ? CLI_OK
-				: cli_cannot("digest", options->views != NULL ? options->views : "views", &why, err);
+	int code = err == VL_OK
+			   ? CLI_OK
+			   : cli_cannot("digest", options->views != NULL ? options->views : "views",
+					&why, err);
 	if (err == VL_OK)
 		cli_views_print(&out);
 	if (err == VL_OK && damaged > 0)
@@ -132,12 +140,13 @@ static int digest(const struct cli_options *options)
 
 static void list_one(struct vl_txn *txn, size_t view, struct cli_table *table, struct vl_buf *out)
 {
-	unsigned long long rows = vl_txn_count(txn, vl_view_db(view, VL_VIEW_ROW)), left = vl_todo_left_of(txn, view);
+	unsigned long long rows = vl_txn_count(txn, vl_view_db(view, VL_VIEW_ROW)),
+			   left = vl_todo_left_of(txn, view);
 	int step = (int)vl_renewal_phase_of(txn, view);
 
 	if (table == NULL) {
-		vl_buf_printf(out, "{\"lane\":\"%s\",\"rows\":%llu,\"toBeFolded\":%llu", vl_views[view]->lane, rows,
-			      left);
+		vl_buf_printf(out, "{\"lane\":\"%s\",\"rows\":%llu,\"toBeFolded\":%llu",
+			      vl_views[view]->lane, rows, left);
 		if (step != VL_RENEWAL_NONE)
 			vl_buf_printf(out, ",\"rebuilding\":\"%d/%d\"", step, (int)VL_RENEWAL_FIX);
 		vl_buf_put_text(out, "}\n");
@@ -158,8 +167,10 @@ static int list(const struct cli_options *options)
 	struct cli_views views = {0};
 	struct vl_why why = {0};
 	struct vl_buf out = {0};
-	struct cli_table *table = options->json ? NULL : cli_table_open(titles, sizeof(titles) / sizeof(titles[0]));
-	enum vl_err err = options->json || table != NULL ? cli_views_open(options, &views, &why) : VL_ERR_NOMEM;
+	struct cli_table *table =
+		options->json ? NULL : cli_table_open(titles, sizeof(titles) / sizeof(titles[0]));
+	enum vl_err err = options->json || table != NULL ? cli_views_open(options, &views, &why)
+							 : VL_ERR_NOMEM;
 
 	for (size_t i = 0; err == VL_OK && vl_views[i] != NULL; i++) {
 		list_one(views.txn, i, table, &out);
@@ -168,8 +179,10 @@ static int list(const struct cli_options *options)
 	if (err == VL_OK && table != NULL)
 		cli_table_print(table, cli_bold(), &out);
 	cli_views_close(&views);
-	int code = err == VL_OK ? CLI_OK
-				: cli_cannot("list", options->views != NULL ? options->views : "views", &why, err);
+	int code = err == VL_OK
+			   ? CLI_OK
+			   : cli_cannot("list", options->views != NULL ? options->views : "views",
+					&why, err);
 	if (err == VL_OK)
 		cli_views_print(&out);
 	vl_buf_free(&out);
@@ -223,7 +236,8 @@ static int report(struct findings *f)
 	if (f->table != NULL)
 		cli_table_print(f->table, cli_bold(), &f->out);
 	cli_views_print(&f->out);
-	vl_log_error("%zu entries are damaged; valise-hq makes again what can be, while it runs; where that does not "
+	vl_log_error("%zu entries are damaged; valise-hq makes again what can be, while it runs; "
+		     "where that does not "
 		     "help, " VL_LEDGER_REBUILD,
 		     f->n);
 	return CLI_UNVERIFIED;
@@ -244,8 +258,10 @@ static int check(const struct cli_options *options)
 	cli_views_close(&views);
 	if (err == VL_OK && (vl_buf_failed(&f.out) || vl_buf_failed(&f.key)))
 		err = VL_ERR_NOMEM;
-	int code = err == VL_OK ? report(&f)
-				: cli_cannot("check", options->views != NULL ? options->views : "views", &why, err);
+	int code = err == VL_OK
+			   ? report(&f)
+			   : cli_cannot("check", options->views != NULL ? options->views : "views",
+					&why, err);
 	vl_buf_free(&f.out);
 	vl_buf_free(&f.key);
 	cli_table_close(f.table);
@@ -270,14 +286,16 @@ static void say_progress(void *context, const struct vl_rebuilt *so_far)
 		return;
 	r->next_ms = vl_monotonic_ms() + PROGRESS_MS;
 	vl_log_info("%s: %llu batches, %llu events; the archive has %llu batches in all", r->lane,
-		    (unsigned long long)so_far->batches, (unsigned long long)so_far->events, (unsigned long long)r->of);
+		    (unsigned long long)so_far->batches, (unsigned long long)so_far->events,
+		    (unsigned long long)r->of);
 }
 
-static enum vl_err rebuild_view(struct vl_store *store, const struct vl_ring *ring, size_t view, struct vl_buf *out,
-				struct vl_why *why)
+static enum vl_err rebuild_view(struct vl_store *store, const struct vl_ring *ring, size_t view,
+				struct vl_buf *out, struct vl_why *why)
 {
 	char text[2 * sizeof(struct vl_digest) + 1];
-	struct rebuilding r = {.lane = vl_views[view]->lane, .next_ms = vl_monotonic_ms() + PROGRESS_MS};
+	struct rebuilding r = {.lane = vl_views[view]->lane,
+			       .next_ms = vl_monotonic_ms() + PROGRESS_MS};
 	struct vl_rebuilt rebuilt;
 	struct vl_txn *txn = vl_txn_begin(store, false, why);
 
@@ -294,19 +312,22 @@ static enum vl_err rebuild_view(struct vl_store *store, const struct vl_ring *ri
 		      (unsigned long long)rebuilt.batches, (unsigned long long)rebuilt.events,
 		      same ? "" : ", another digest than before");
 	if (rebuilt.unsigned_here > 0)
-		vl_log_warning("%s: the keys of %llu batches are not known here; they were accepted when they came",
+		vl_log_warning("%s: the keys of %llu batches are not known here; they were "
+			       "accepted when they came",
 			       r.lane, (unsigned long long)rebuilt.unsigned_here);
 	return VL_OK;
 }
 
 static enum vl_err locked(struct vl_why *why)
 {
-	return vl_fail(why, VL_ERR_LOCKED,
-		       "valise-hq writes to them; stop it, rebuild, and start it again (readers go on)");
+	return vl_fail(
+		why, VL_ERR_LOCKED,
+		"valise-hq writes to them; stop it, rebuild, and start it again (readers go on)");
 }
 
 /* Nobody else may write meanwhile: the store's lock sees to that. The size of the map stays as it is. */
-static enum vl_err rebuild_all(const struct cli_options *options, struct vl_buf *out, struct vl_why *why)
+static enum vl_err rebuild_all(const struct cli_options *options, struct vl_buf *out,
+			       struct vl_why *why)
 {
 	struct cli_views views = {0};
 	struct vl_store *store = NULL;
@@ -344,7 +365,8 @@ static void say_events(void *context, uint64_t events)
 }
 
 /* All lanes at once, as their offsets are one whole. */
-static enum vl_err rebuild_beside(const struct cli_options *options, struct vl_buf *out, struct vl_why *why)
+static enum vl_err rebuild_beside(const struct cli_options *options, struct vl_buf *out,
+				  struct vl_why *why)
 {
 	size_t damaged = 0;
 	struct vl_beside beside = {.views = options->views,
@@ -356,11 +378,13 @@ static enum vl_err rebuild_beside(const struct cli_options *options, struct vl_b
 	struct cli_views views = {0};
 
 	if (options->n_args > 0)
-		return vl_fail(why, VL_ERR_USAGE,
-			       "from Kafka all lanes are rebuilt together; a lane alone is rebuilt from "
-			       "the archive");
+		return vl_fail(
+			why, VL_ERR_USAGE,
+			"from Kafka all lanes are rebuilt together; a lane alone is rebuilt from "
+			"the archive");
 	if (options->keys == NULL)
-		return vl_fail(why, VL_ERR_USAGE, "no keys to verify with; give --keys DIR or set VALISE_KEYS");
+		return vl_fail(why, VL_ERR_USAGE,
+			       "no keys to verify with; give --keys DIR or set VALISE_KEYS");
 	enum vl_err err = cli_views_open(options, &views, why);
 	cli_views_close(&views);
 	if (err == VL_OK)
@@ -389,7 +413,9 @@ static int rebuild(const struct cli_options *options)
 	else
 		err = vl_fail(&why, VL_ERR_USAGE, "--from is archive, kafka or both");
 	int code = err == VL_OK ? CLI_OK
-				: cli_cannot("rebuild", options->views != NULL ? options->views : "views", &why, err);
+				: cli_cannot("rebuild",
+					     options->views != NULL ? options->views : "views",
+					     &why, err);
 
 	cli_views_print(&out);
 	return code;
@@ -399,11 +425,14 @@ const struct cli_verb cli_view_verbs[] = {
 	{
 		.name = "digest",
 		.args = "[LANE]...",
-		.about = "Print the digest of each view, 64 hex digits and its lane. Two headquarters that have "
+		.about = "Print the digest of each view, 64 hex digits and its lane. Two "
+			 "headquarters that have "
 			 "applied the\n"
-			 "same batches, in whatever order they came, have the same digests: a view rebuilt from its "
+			 "same batches, in whatever order they came, have the same digests: a view "
+			 "rebuilt from its "
 			 "first\n"
-			 "record proves itself by this. Where rows are still to be folded it waits for them, ten "
+			 "record proves itself by this. Where rows are still to be folded it waits "
+			 "for them, ten "
 			 "seconds at "
 			 "most;\n"
 			 "then it says how many, and exits 1.",
@@ -414,34 +443,39 @@ const struct cli_verb cli_view_verbs[] = {
 	{
 		.name = "ls",
 		.args = "",
-		.about =
-			"List the views: how many rows each has, and how many rows and batches are still to be "
-			"folded. What\n"
-			"one batch asks for may take headquarters several transactions; the rows are whole when "
-			"nothing is left.\n"
-			"A view whose declaration or disk has changed is rebuilding from the archive, beside all else.",
+		.about = "List the views: how many rows each has, and how many rows and batches "
+			 "are still to be "
+			 "folded. What\n"
+			 "one batch asks for may take headquarters several transactions; the rows "
+			 "are whole when "
+			 "nothing is left.\n"
+			 "A view whose declaration or disk has changed is rebuilding from the "
+			 "archive, beside all else.",
 		.options = CLI_OPT_VIEWS | CLI_OPT_OUTPUT,
 		.run = list,
 	},
 	{
 		.name = "check",
 		.args = "",
-		.about =
-			"Look at everything that headquarters keeps, and list what its disk has let rot: entries whose "
-			"check\n"
-			"word does not fit, and events in histories that the archive no longer has as they were "
-			"signed. "
-			"Exit\n"
-			"code 4 where there is any. Works while valise-hq runs.",
+		.about = "Look at everything that headquarters keeps, and list what its disk has "
+			 "let rot: entries whose "
+			 "check\n"
+			 "word does not fit, and events in histories that the archive no longer "
+			 "has as they were "
+			 "signed. "
+			 "Exit\n"
+			 "code 4 where there is any. Works while valise-hq runs.",
 		.options = CLI_OPT_VIEWS | CLI_OPT_OUTPUT,
 		.run = check,
 	},
 	{
 		.name = "explain",
 		.args = "[LANE]",
-		.about = "Print what the view of a lane, or of each, declares: which row an event belongs to, what it "
+		.about = "Print what the view of a lane, or of each, declares: which row an event "
+			 "belongs to, what it "
 			 "writes\n"
-			 "there, the states, the time limits, the rules with their words, and what rows add to "
+			 "there, the states, the time limits, the rules with their words, and what "
+			 "rows add to "
 			 "others.",
 		.options = 0,
 		.max_args = 1,
@@ -450,24 +484,37 @@ const struct cli_verb cli_view_verbs[] = {
 	{
 		.name = "rebuild",
 		.args = "[LANE]",
-		.about = "Make views anew, and print their digests. Stop valise-hq first, and start it again\n"
-			 "afterwards. Who reads the views meanwhile gets the old ones, as they were when it\n"
-			 "stopped, until the new ones are whole. A rebuild that fails, or dies, leaves the old ones\n"
+		.about = "Make views anew, and print their digests. Stop valise-hq first, and "
+			 "start it again\n"
+			 "afterwards. Who reads the views meanwhile gets the old ones, as they "
+			 "were when it\n"
+			 "stopped, until the new ones are whole. A rebuild that fails, or dies, "
+			 "leaves the old ones\n"
 			 "as they are; give the same command again.\n"
 			 "\n"
-			 "  --from archive   (the default) the view of LANE, or of each, from the batches that\n"
-			 "                   headquarters has kept, without Kafka. Each batch is checked first,\n"
-			 "                   with --keys its signature too. Where one is damaged it says which,\n"
+			 "  --from archive   (the default) the view of LANE, or of each, from the "
+			 "batches that\n"
+			 "                   headquarters has kept, without Kafka. Each batch is "
+			 "checked first,\n"
+			 "                   with --keys its signature too. Where one is damaged "
+			 "it says which,\n"
 			 "                   and changes nothing.\n"
-			 "  --from kafka     all lanes together, from the first record of each topic. Needs --keys\n"
-			 "                   and -b. They grow in the folder VIEWS.rebuild, and change places with\n"
-			 "                   the old ones in one step; these lie in VIEWS.before then. The disk\n"
-			 "                   needs room for both. What may not be read, or has no leader, is named\n"
+			 "  --from kafka     all lanes together, from the first record of each "
+			 "topic. Needs --keys\n"
+			 "                   and -b. They grow in the folder VIEWS.rebuild, and "
+			 "change places with\n"
+			 "                   the old ones in one step; these lie in VIEWS.before "
+			 "then. The disk\n"
+			 "                   needs room for both. What may not be read, or has no "
+			 "leader, is named\n"
 			 "                   and left out.\n"
-			 "  --from both      the same, with what the archive has first: for what Kafka has lost.\n"
+			 "  --from both      the same, with what the archive has first: for what "
+			 "Kafka has lost.\n"
 			 "\n"
-			 "From Kafka, nothing is changed where the new views would lack a batch that was applied;\n"
-			 "it says of whom, and exits 3. How far it is stands on stderr, a line a second.",
+			 "From Kafka, nothing is changed where the new views would lack a batch "
+			 "that was applied;\n"
+			 "it says of whom, and exits 3. How far it is stands on stderr, a line a "
+			 "second.",
 		.options = CLI_OPT_VIEWS | CLI_OPT_KEYS | CLI_OPT_BROKERS | CLI_OPT_FROM,
 		.max_args = 1,
 		.run = rebuild,

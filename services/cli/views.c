@@ -3,16 +3,19 @@
 #include "base/buf.h"
 #include "base/log.h"
 
-enum vl_err cli_views_open(const struct cli_options *options, struct cli_views *views, struct vl_why *why)
+enum vl_err cli_views_open(const struct cli_options *options, struct cli_views *views,
+			   struct vl_why *why)
 {
 	*views = (struct cli_views){0};
 	if (options->views == NULL)
-		return vl_fail(why, VL_ERR_USAGE,
-			       "no views; give --views DIR (valise-hq's folder) or set VALISE_VIEWS");
+		return vl_fail(
+			why, VL_ERR_USAGE,
+			"no views; give --views DIR (valise-hq's folder) or set VALISE_VIEWS");
 	struct vl_why reason = {0};
 	enum vl_err err = vl_ledger_open(options->views, 0, true, &views->store, &reason);
 	if (err != VL_OK)
-		return vl_fail(why, err, "views in '%.100s': %s", options->views, vl_why_text(&reason, err));
+		return vl_fail(why, err, "views in '%.100s': %s", options->views,
+			       vl_why_text(&reason, err));
 	views->txn = vl_txn_begin(views->store, false, why);
 	return views->txn != NULL ? VL_OK : VL_ERR_NOMEM;
 }
@@ -25,7 +28,8 @@ void cli_views_close(struct cli_views *views)
 	*views = (struct cli_views){0};
 }
 
-enum vl_err cli_views_kind(const struct vl_view *view, const char *name, unsigned *kind, struct vl_why *why)
+enum vl_err cli_views_kind(const struct vl_view *view, const char *name, unsigned *kind,
+			   struct vl_why *why)
 {
 	struct vl_buf names = {0};
 	int found = name != NULL ? vl_view_kind(view, name) : (int)view->shown;
@@ -36,7 +40,8 @@ enum vl_err cli_views_kind(const struct vl_view *view, const char *name, unsigne
 	}
 	for (unsigned i = 0; i < view->n_kinds; i++)
 		vl_buf_printf(&names, "%s%s", i > 0 ? ", " : "", view->kinds[i].name);
-	enum vl_err err = vl_fail(why, VL_ERR_NOT_FOUND, "no such kind; there are %s", vl_buf_text(&names));
+	enum vl_err err =
+		vl_fail(why, VL_ERR_NOT_FOUND, "no such kind; there are %s", vl_buf_text(&names));
 	vl_buf_free(&names);
 	return err;
 }
@@ -50,8 +55,9 @@ void cli_views_print(struct vl_buf *out)
 
 int cli_views_damaged(const char *what, size_t count)
 {
-	vl_log_error("%zu %s are damaged in the views, and left out; 'valise view check' lists all that is", count,
-		     what);
+	vl_log_error("%zu %s are damaged in the views, and left out; 'valise view check' lists all "
+		     "that is",
+		     count, what);
 	return CLI_UNVERIFIED;
 }
 
@@ -59,20 +65,29 @@ const struct cli_verb cli_noun_verbs[] = {
 	{
 		.name = "ls",
 		.args = "[KIND]",
-		.about = "List the rows of headquarters' view. A view has kinds of row (an evacuation: crisis, "
+		.about = "List the rows of headquarters' view. A view has kinds of row (an "
+			 "evacuation: crisis, "
 			 "operation,\n"
-			 "leg, person ...). Without KIND the view's own choice is listed. Closed rows are left out, "
+			 "leg, person ...). Without KIND the view's own choice is listed. Closed "
+			 "rows are left out, "
 			 "unless\n"
-			 "--all. Overdue rows come first, then the urgent ones, unless --sort says otherwise.\n\n"
-			 "A field is any that 'valise query --schema' lists for the kind, or a column by its title. Of "
+			 "--all. Overdue rows come first, then the urgent ones, unless --sort says "
+			 "otherwise.\n\n"
+			 "A field is any that 'valise query --schema' lists for the kind, or a "
+			 "column by its title. Of "
 			 "a\n"
-			 "list (clocks_due_at, violations_rule) one item has to fit. An empty VALUE is what nobody has "
+			 "list (clocks_due_at, violations_rule) one item has to fit. An empty "
+			 "VALUE is what nobody has "
 			 "said.\n"
-			 "  valise case ls --where 'priority<=P2' --where DUE~overdue --where 'host_country in SD,EG'\n"
-			 "  valise evacuation ls person -w unsettled=yes -c key,operation,disposition -o csv\n\n"
-			 "-o json gives {\"key\",\"kind\",\"row\"}, one row a line; with --columns, one object of "
+			 "  valise case ls --where 'priority<=P2' --where DUE~overdue --where "
+			 "'host_country in SD,EG'\n"
+			 "  valise evacuation ls person -w unsettled=yes -c "
+			 "key,operation,disposition -o csv\n\n"
+			 "-o json gives {\"key\",\"kind\",\"row\"}, one row a line; with "
+			 "--columns, one object of "
 			 "these.\n"
-			 "-o csv is RFC 4180's. A text that a spreadsheet would take for a formula gets a ' in front.",
+			 "-o csv is RFC 4180's. A text that a spreadsheet would take for a formula "
+			 "gets a ' in front.",
 		.options = CLI_OPT_VIEWS | CLI_OPT_FORMS | CLI_OPT_ALL | CLI_OPT_AT | CLI_OPT_ASK,
 		.max_args = 1,
 		.run = cli_ls,
@@ -80,14 +95,18 @@ const struct cli_verb cli_noun_verbs[] = {
 	{
 		.name = "show",
 		.args = "KEY",
-		.about = "Show one row whole, what is due, what the facts in it break (its violations, in the rule's "
+		.about = "Show one row whole, what is due, what the facts in it break (its "
+			 "violations, in the rule's "
 			 "words),\n"
-			 "and every signed event behind it with what it said. Personal parts are left out. Times are "
+			 "and every signed event behind it with what it said. Personal parts are "
+			 "left out. Times are "
 			 "to the\n"
 			 "second, in the host's zone or in --zone.\n"
-			 "-o json gives {\"key\",\"kind\",\"lane\",\"row\",\"history\"}, the events whole and the "
+			 "-o json gives {\"key\",\"kind\",\"lane\",\"row\",\"history\"}, the "
+			 "events whole and the "
 			 "times exact.\n"
-			 "Without --kind the key is looked for in every kind, the one that ls lists first.",
+			 "Without --kind the key is looked for in every kind, the one that ls "
+			 "lists first.",
 		.options = CLI_OPT_VIEWS | CLI_OPT_OUTPUT | CLI_OPT_KIND | CLI_OPT_ZONE,
 		.min_args = 1,
 		.max_args = 1,

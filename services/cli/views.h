@@ -16,11 +16,13 @@ struct cli_views {
 };
 
 /* USAGE where no --views were given; NOT_FOUND where there are none yet. cli_views_close in any case. */
-enum vl_err cli_views_open(const struct cli_options *options, struct cli_views *views, struct vl_why *why) VL_CHECKED;
+enum vl_err cli_views_open(const struct cli_options *options, struct cli_views *views,
+			   struct vl_why *why) VL_CHECKED;
 void cli_views_close(struct cli_views *views);
 
 /* The kind that a verb is about: the one named, or the view's own choice. NOT_FOUND, naming those there are. */
-enum vl_err cli_views_kind(const struct vl_view *view, const char *name, unsigned *kind, struct vl_why *why) VL_CHECKED;
+enum vl_err cli_views_kind(const struct vl_view *view, const char *name, unsigned *kind,
+			   struct vl_why *why) VL_CHECKED;
 
 /* Say on stderr that `count` of `what` are damaged and left out; the exit code. */
 int cli_views_damaged(const char *what, size_t count);

@@ -95,10 +95,14 @@ static void skip_lost(struct vl_again *a, struct turn *turn, bool topic)
 	const struct vl_position *at = &turn->pass->from;
 	int64_t first, end;
 
-	if (topic || (a->asker == NULL && vl_consumer_open(a->pairs, a->n_pairs, &a->asker, NULL) != VL_OK))
+	if (topic ||
+	    (a->asker == NULL && vl_consumer_open(a->pairs, a->n_pairs, &a->asker, NULL) != VL_OK))
 		return;
-	if (vl_consumer_range(a->asker, at->topic, at->partition, ASK_MS, &first, &end, NULL) == VL_OK)
-		turn->offset = first > turn->offset && first < turn->pass->end && first < end ? first : turn->pass->end;
+	if (vl_consumer_range(a->asker, at->topic, at->partition, ASK_MS, &first, &end, NULL) ==
+	    VL_OK)
+		turn->offset = first > turn->offset && first < turn->pass->end && first < end
+				       ? first
+				       : turn->pass->end;
 }
 
 /* False where the turn ends with it: what cannot be read now is tried again in another turn. */
@@ -144,7 +148,8 @@ static void read_turn(struct vl_again *a, struct turn *turn)
 		if (err == VL_OK)
 			on = take_news(a, turn, &news);
 		else
-			on = (err == VL_ERR_TIMEOUT || err == VL_ERR_UNREACHABLE) && vl_monotonic_ms() < turn->until;
+			on = (err == VL_ERR_TIMEOUT || err == VL_ERR_UNREACHABLE) &&
+			     vl_monotonic_ms() < turn->until;
 	}
 	vl_reader_drop(a->reader, at->topic, at->partition);
 }
@@ -270,10 +275,11 @@ static enum vl_err begin_turn(struct vl_again *a, struct vl_why *why)
 	if (err != VL_OK)
 		return err;
 	if (memory_of(a, vl_key_done(&a->pass.key)) == NULL)
-		vl_log_info("%s: batches of '%s' that found no room to wait are read again, partition %d from offset "
+		vl_log_info("%s: batches of '%s' that found no room to wait are read again, "
+			    "partition %d from offset "
 			    "%" PRId64 " to %" PRId64,
-			    a->pass.mission, a->pass.from.topic, (int)a->pass.from.partition, a->pass.from.offset,
-			    a->pass.end);
+			    a->pass.mission, a->pass.from.topic, (int)a->pass.from.partition,
+			    a->pass.from.offset, a->pass.end);
 	(void)remember(a, vl_key_done(&a->pass.key));
 	pthread_mutex_lock(&a->lock);
 	a->state = WANTED;
@@ -313,15 +319,18 @@ bool vl_again_idle(struct vl_again *a)
 	pthread_mutex_unlock(&a->lock);
 	struct vl_txn *txn = state == IDLE ? vl_txn_begin(a->store, false, NULL) : NULL;
 	if (txn != NULL)
-		idle = vl_txn_count(txn, VL_DB_PASSED) == 0 || !vl_passed_next(txn, &start, false, NULL, NULL, &pass);
+		idle = vl_txn_count(txn, VL_DB_PASSED) == 0 ||
+		       !vl_passed_next(txn, &start, false, NULL, NULL, &pass);
 	vl_txn_abort(txn);
 	return idle;
 }
 
 /* -- open and close -- */
 
-enum vl_err vl_again_open(struct vl_store *store, struct vl_verifier *verifier, const struct vl_conf_pair *pairs,
-			  size_t n_pairs, const struct vl_clock *clock, struct vl_again **opened, struct vl_why *why)
+enum vl_err vl_again_open(struct vl_store *store, struct vl_verifier *verifier,
+			  const struct vl_conf_pair *pairs, size_t n_pairs,
+			  const struct vl_clock *clock, struct vl_again **opened,
+			  struct vl_why *why)
 {
 	struct vl_again *a = calloc(1, sizeof(*a));
 

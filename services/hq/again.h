@@ -17,8 +17,9 @@
 struct vl_again;
 
 /* Store, verifier and clock must outlive it; pairs are kept. */
-enum vl_err vl_again_open(struct vl_store *store, struct vl_verifier *verifier, const struct vl_conf_pair *pairs,
-			  size_t n_pairs, const struct vl_clock *clock, struct vl_again **again,
+enum vl_err vl_again_open(struct vl_store *store, struct vl_verifier *verifier,
+			  const struct vl_conf_pair *pairs, size_t n_pairs,
+			  const struct vl_clock *clock, struct vl_again **again,
 			  struct vl_why *why) VL_CHECKED;
 
 /* Call often, between transactions, from the thread that writes; `now_ms` is monotonic. Only an error of the store is returned. */

@@ -105,7 +105,9 @@ enum vl_err vl_apply_commit(struct vl_applier *applier, struct vl_why *why)
 		struct vl_why reason = {0};
 		(void)vl_txn_explain(txn, &reason);
 		vl_txn_abort(txn);
-		return vl_fail(why, err, err == VL_ERR_CORRUPT ? "%.100s; " VL_LEDGER_REBUILD : "%.100s", reason.text);
+		return vl_fail(why, err,
+			       err == VL_ERR_CORRUPT ? "%.100s; " VL_LEDGER_REBUILD : "%.100s",
+			       reason.text);
 	}
 	err = vl_txn_commit(txn, why);
 	if (err == VL_OK) {
@@ -126,7 +128,8 @@ static enum vl_err renew(struct vl_applier *applier, unsigned db, struct vl_why 
 	return vl_apply_commit(applier, why);
 }
 
-enum vl_err vl_apply_look(struct vl_applier *applier, uint64_t entries, bool *round, struct vl_why *why)
+enum vl_err vl_apply_look(struct vl_applier *applier, uint64_t entries, bool *round,
+			  struct vl_why *why)
 {
 	char name[VL_LEDGER_NAME];
 	struct vl_txn *txn = vl_txn_begin(applier->store, false, why);
@@ -212,7 +215,8 @@ static void offset_key(struct vl_key *key, const char *topic, int32_t partition)
 	vl_key_u32(key, (uint32_t)partition);
 }
 
-int64_t vl_apply_offset(struct vl_txn *txn, const char *topic, int32_t partition, struct vl_digest *last)
+int64_t vl_apply_offset(struct vl_txn *txn, const char *topic, int32_t partition,
+			struct vl_digest *last)
 {
 	struct vl_key key;
 	struct vl_bytes value;
@@ -239,8 +243,8 @@ static void offset_put(struct vl_txn *txn, const char *topic, int32_t partition,
 	vl_txn_put(txn, VL_DB_OFFSET, vl_key_done(&key), (struct vl_bytes){value, sizeof(value)});
 }
 
-enum vl_err vl_apply_rewind(struct vl_applier *applier, const char *topic, int32_t partition, int64_t offset,
-			    struct vl_why *why)
+enum vl_err vl_apply_rewind(struct vl_applier *applier, const char *topic, int32_t partition,
+			    int64_t offset, struct vl_why *why)
 {
 	static const struct vl_digest none;
 	struct vl_txn *txn = vl_txn_begin(applier->store, true, why);
@@ -253,7 +257,8 @@ enum vl_err vl_apply_rewind(struct vl_applier *applier, const char *topic, int32
 }
 
 /* False where the record has been applied before. */
-static bool take_offset(struct vl_applier *applier, const struct vl_record *record, const struct vl_mark *mark)
+static bool take_offset(struct vl_applier *applier, const struct vl_record *record,
+			const struct vl_mark *mark)
 {
 	char topic[256];
 
@@ -274,8 +279,9 @@ static bool take_offset(struct vl_applier *applier, const struct vl_record *reco
 /* Where a record comes from: Kafka, Kafka once more, another ledger's archive. */
 enum source { KAFKA, PASSED, KEPT };
 
-static void apply_batch(struct vl_applier *applier, const struct vl_record *record, const struct vl_verified *verified,
-			const struct vl_fact *facts, enum source source)
+static void apply_batch(struct vl_applier *applier, const struct vl_record *record,
+			const struct vl_verified *verified, const struct vl_fact *facts,
+			enum source source)
 {
 	const struct vl_batch_head *head = &verified->batch.head;
 	struct vl_arrival a = {.record = record,
@@ -288,7 +294,8 @@ static void apply_batch(struct vl_applier *applier, const struct vl_record *reco
 
 	if ((view < 0 && !pulse) || head->mission.size > VL_MISSION_MAX) {
 		if (source == KAFKA)
-			vl_deadletter_bury(applier->txn, record, &verified->digest, VL_ERR_WRONG_LANE, NULL);
+			vl_deadletter_bury(applier->txn, record, &verified->digest,
+					   VL_ERR_WRONG_LANE, NULL);
 		return;
 	}
 	if (pulse) {
@@ -308,8 +315,9 @@ static void apply_batch(struct vl_applier *applier, const struct vl_record *reco
 	vl_standing_put(applier->txn, a.mission, a.lane, &a.standing);
 }
 
-void vl_apply_in_turn(struct vl_applier *applier, const struct vl_record *record, const struct vl_mark *mark,
-		      enum vl_err verdict, const struct vl_verified *verified, const struct vl_fact *facts,
+void vl_apply_in_turn(struct vl_applier *applier, const struct vl_record *record,
+		      const struct vl_mark *mark, enum vl_err verdict,
+		      const struct vl_verified *verified, const struct vl_fact *facts,
 		      const struct vl_why *reason)
 {
 	if (vl_err_class(verdict) == VL_CLASS_FATAL) {
@@ -326,8 +334,9 @@ void vl_apply_in_turn(struct vl_applier *applier, const struct vl_record *record
 		apply_batch(applier, record, verified, facts, KAFKA);
 }
 
-void vl_apply_record(struct vl_applier *applier, const struct vl_record *record, enum vl_err verdict,
-		     const struct vl_verified *verified, const struct vl_fact *facts, const struct vl_why *reason)
+void vl_apply_record(struct vl_applier *applier, const struct vl_record *record,
+		     enum vl_err verdict, const struct vl_verified *verified,
+		     const struct vl_fact *facts, const struct vl_why *reason)
 {
 	const struct vl_mark mark = {record->offset + 1, verified->digest};
 
@@ -345,7 +354,8 @@ void vl_apply_again(struct vl_applier *applier, const struct vl_record *record, 
 		apply_batch(applier, record, verified, facts, PASSED);
 }
 
-void vl_apply_kept(struct vl_applier *applier, const struct vl_record *record, const struct vl_verified *verified)
+void vl_apply_kept(struct vl_applier *applier, const struct vl_record *record,
+		   const struct vl_verified *verified)
 {
 	apply_batch(applier, record, verified, NULL, KEPT);
 }

@@ -38,12 +38,14 @@ enum vl_err vl_apply_begin(struct vl_applier *applier, struct vl_why *why) VL_CH
 /* Apply one record on which vl_record_verify gave `verdict` and `verified`; `reason` are its words. `facts`, which may be NULL, are those
  * of the batch (verify.h) and, like the record, live until commit or abort. A record below the partition's offset is passed
  * over. An error of the store sticks until commit. */
-void vl_apply_record(struct vl_applier *applier, const struct vl_record *record, enum vl_err verdict,
-		     const struct vl_verified *verified, const struct vl_fact *facts, const struct vl_why *reason);
+void vl_apply_record(struct vl_applier *applier, const struct vl_record *record,
+		     enum vl_err verdict, const struct vl_verified *verified,
+		     const struct vl_fact *facts, const struct vl_why *reason);
 
 /* The same where its partition is to be read on at `mark`, as others of it wait, or were taken, that came before or behind it. */
-void vl_apply_in_turn(struct vl_applier *applier, const struct vl_record *record, const struct vl_mark *mark,
-		      enum vl_err verdict, const struct vl_verified *verified, const struct vl_fact *facts,
+void vl_apply_in_turn(struct vl_applier *applier, const struct vl_record *record,
+		      const struct vl_mark *mark, enum vl_err verdict,
+		      const struct vl_verified *verified, const struct vl_fact *facts,
 		      const struct vl_why *reason);
 
 /* The same for a record that was passed over and is read once more (passed.h): the partition's offset stays, and only what is still wanted
@@ -52,7 +54,8 @@ void vl_apply_again(struct vl_applier *applier, const struct vl_record *record, 
 		    const struct vl_verified *verified, const struct vl_fact *facts);
 
 /* The same for a batch that another ledger has kept. */
-void vl_apply_kept(struct vl_applier *applier, const struct vl_record *record, const struct vl_verified *verified);
+void vl_apply_kept(struct vl_applier *applier, const struct vl_record *record,
+		   const struct vl_verified *verified);
 
 /* The most that one transaction takes out of what waited behind gaps. */
 struct vl_drain {
@@ -76,17 +79,19 @@ void vl_apply_abort(struct vl_applier *applier);
 
 /* Be told, within the transaction, of each (mission, lane, epoch) that was applied further, was sent again what is applied, or was
  * sent evidence. The names are valid during the call. */
-typedef void vl_apply_moved(void *context, const char *mission, const char *lane, struct vl_epoch epoch);
+typedef void vl_apply_moved(void *context, const char *mission, const char *lane,
+			    struct vl_epoch epoch);
 void vl_apply_watch(struct vl_applier *applier, vl_apply_moved *moved, void *context);
 
 /* Between transactions: Kafka no longer has the next record of a partition, and `offset` is where it will be read on. What was
  * read before may come again and is known by its place in the chain; what is missing is a gap that the senders fill. */
-enum vl_err vl_apply_rewind(struct vl_applier *applier, const char *topic, int32_t partition, int64_t offset,
-			    struct vl_why *why) VL_CHECKED;
+enum vl_err vl_apply_rewind(struct vl_applier *applier, const char *topic, int32_t partition,
+			    int64_t offset, struct vl_why *why) VL_CHECKED;
 
 /* Look at so many more entries of the ledger, round and round (look.h), between transactions. What is damaged of the views is made whole
  * again from then on (renewal.h); CORRUPT where anything else is, which vl_ledger_mend makes again. *round: all was looked at once. */
-enum vl_err vl_apply_look(struct vl_applier *applier, uint64_t entries, bool *round, struct vl_why *why) VL_CHECKED;
+enum vl_err vl_apply_look(struct vl_applier *applier, uint64_t entries, bool *round,
+			  struct vl_why *why) VL_CHECKED;
 
 /* The bounds of what may wait behind gaps; VL_PARKED_BOUNDS until then. */
 void vl_apply_bound(struct vl_applier *applier, const struct vl_parked_bounds *bounds);
@@ -111,6 +116,7 @@ void vl_apply_pace(struct vl_applier *applier, const struct vl_fold_pace *pace);
 
 /* The next offset of a partition; -1 where it was never read. `last`, which may be NULL, is set to the digest of the record before
  * it, all zero where that is not known. */
-int64_t vl_apply_offset(struct vl_txn *txn, const char *topic, int32_t partition, struct vl_digest *last);
+int64_t vl_apply_offset(struct vl_txn *txn, const char *topic, int32_t partition,
+			struct vl_digest *last);
 
 #endif

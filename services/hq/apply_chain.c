@@ -15,7 +15,8 @@
 
 static void add_events(struct vl_applier *applier, struct vl_arrival *a)
 {
-	const struct vl_filing_batch batch = {a->mission, a->lane, a->view, a->record, a->batch, a->digest, a->facts};
+	const struct vl_filing_batch batch = {a->mission, a->lane,   a->view, a->record,
+					      a->batch,   a->digest, a->facts};
 
 	vl_filing_add(applier->filing, applier->txn, &batch, &a->standing);
 }
@@ -68,19 +69,22 @@ static bool contradict(struct vl_applier *applier, struct vl_arrival *a)
 	const struct vl_batch_head *head = &a->batch->head;
 	struct vl_chain chain;
 	bool known = vl_chains_get(applier->txn, a->mission, a->lane, head->epoch, &chain);
-	enum vl_evidence_outcome outcome = vl_evidence_keep(applier->txn, a->mission, a->lane, head->epoch, head->seq,
-							    a->digest, pack(applier, a), known);
+	enum vl_evidence_outcome outcome =
+		vl_evidence_keep(applier->txn, a->mission, a->lane, head->epoch, head->seq,
+				 a->digest, pack(applier, a), known);
 
 	a->standing.forks += outcome != VL_EVIDENCE_THERE;
 	a->standing.replayed += outcome == VL_EVIDENCE_THERE && !a->again;
 	if (outcome == VL_EVIDENCE_KEPT)
-		vl_chains_remember(applier->txn, a->mission, a->lane, a->digest, head->epoch, head->seq);
+		vl_chains_remember(applier->txn, a->mission, a->lane, a->digest, head->epoch,
+				   head->seq);
 	if (outcome != VL_EVIDENCE_THERE)
 		let_follow(applier, a);
 	return outcome != VL_EVIDENCE_THERE;
 }
 
-static bool is_suspended(struct vl_applier *applier, const struct vl_arrival *a, struct vl_epoch epoch)
+static bool is_suspended(struct vl_applier *applier, const struct vl_arrival *a,
+			 struct vl_epoch epoch)
 {
 	return a->standing.forks > 0 && epoch.n != 0 &&
 	       vl_chains_suspended(applier->txn, a->mission, a->lane, epoch).n == epoch.n;
@@ -125,9 +129,10 @@ static enum vl_chain_step check_new_epoch(struct vl_applier *applier, const stru
 		return step;
 	if (head->seq.n != 1 || head->first_event.n != 1)
 		return head->seq.n == 1 ? VL_CHAIN_MISMATCH : VL_CHAIN_AHEAD;
-	*rollback = !first &&
-		    (begins_at_nothing(head) || vl_chains_remembers(applier->txn, a->mission, a->lane, &head->prev) ||
-		     vl_evidence_counted(applier->txn, a->mission, a->lane) > 0);
+	*rollback =
+		!first && (begins_at_nothing(head) ||
+			   vl_chains_remembers(applier->txn, a->mission, a->lane, &head->prev) ||
+			   vl_evidence_counted(applier->txn, a->mission, a->lane) > 0);
 	return *rollback ? VL_CHAIN_NEXT : VL_CHAIN_AHEAD;
 }
 
@@ -166,9 +171,10 @@ static bool place_batch(struct vl_applier *applier, struct vl_arrival *a)
 
 	if (is_suspended(applier, a, a->batch->head.epoch))
 		return meet_known(applier, a);
-	enum vl_chain_step step = vl_chains_get(applier->txn, a->mission, a->lane, a->batch->head.epoch, &chain)
-					  ? vl_chain_check(&chain, a->batch)
-					  : check_new_epoch(applier, a, &chain, &rollback);
+	enum vl_chain_step step =
+		vl_chains_get(applier->txn, a->mission, a->lane, a->batch->head.epoch, &chain)
+			? vl_chain_check(&chain, a->batch)
+			: check_new_epoch(applier, a, &chain, &rollback);
 
 	switch (step) {
 	case VL_CHAIN_NEXT:
@@ -194,8 +200,8 @@ static bool place_and_tell(struct vl_applier *applier, struct vl_arrival *a)
 	const struct vl_standing before = a->standing, *now = &a->standing;
 	bool placed = place_batch(applier, a);
 
-	if (applier->moved != NULL &&
-	    now->batches + now->replayed + now->forks != before.batches + before.replayed + before.forks)
+	if (applier->moved != NULL && now->batches + now->replayed + now->forks !=
+					      before.batches + before.replayed + before.forks)
 		applier->moved(applier->context, a->mission, a->lane, a->batch->head.epoch);
 	return placed;
 }
@@ -214,9 +220,10 @@ static void try_parked(struct vl_applier *applier, struct vl_arrival *a, const s
 	vl_buf_reset(&applier->copy);
 	vl_buf_put(&applier->copy, stored.data, stored.size);
 	vl_arena_reset(applier->arena);
-	enum vl_err err = vl_buf_failed(&applier->copy)
-				  ? VL_ERR_NOMEM
-				  : vl_record_unpack(vl_buf_bytes(&applier->copy), &record, &digest);
+	enum vl_err err =
+		vl_buf_failed(&applier->copy)
+			? VL_ERR_NOMEM
+			: vl_record_unpack(vl_buf_bytes(&applier->copy), &record, &digest);
 	if (err == VL_OK)
 		err = vl_batch_read(record.value, applier->arena, &batch, NULL);
 	if (err != VL_OK) {
@@ -247,7 +254,8 @@ static void take_due(struct vl_applier *applier, struct vl_arrival *a, const str
 		return;
 	}
 	applier->left.batches--;
-	applier->left.bytes -= stored.size < applier->left.bytes ? stored.size : applier->left.bytes;
+	applier->left.bytes -=
+		stored.size < applier->left.bytes ? stored.size : applier->left.bytes;
 	try_parked(applier, a, &key, stored);
 	/* It has to wait on. */
 	if (a->standing.parked >= before)
@@ -256,7 +264,8 @@ static void take_due(struct vl_applier *applier, struct vl_arrival *a, const str
 
 static bool has_left(const struct vl_applier *applier)
 {
-	return applier->left.batches > 0 && applier->left.bytes > 0 && vl_txn_err(applier->txn) == VL_OK;
+	return applier->left.batches > 0 && applier->left.bytes > 0 &&
+	       vl_txn_err(applier->txn) == VL_OK;
 }
 
 static void drain(struct vl_applier *applier, struct vl_arrival *a, uint64_t most)
@@ -285,7 +294,8 @@ static bool next_due(struct vl_applier *applier, struct vl_due *due)
 		if (view < 0 || vl_view_precedence((size_t)view) <= applier->least)
 			break;
 		/* Around once. */
-		if (first.size == due->key.size && memcmp(first.bytes, due->key.bytes, first.size) == 0)
+		if (first.size == due->key.size &&
+		    memcmp(first.bytes, due->key.bytes, first.size) == 0)
 			return false;
 		if (first.size == 0)
 			first = due->key;
@@ -319,7 +329,8 @@ bool vl_apply_drain(struct vl_applier *applier)
 			drain(applier, &a, DRAIN_TURN);
 			if (a.standing.parked == 0)
 				vl_parked_not_due(applier->txn, due);
-			if (a.standing.dropped > 0 && vl_parked_settle(applier->txn, a.mission, a.lane))
+			if (a.standing.dropped > 0 &&
+			    vl_parked_settle(applier->txn, a.mission, a.lane))
 				a.standing.dropped = 0;
 			vl_standing_put(applier->txn, a.mission, a.lane, &a.standing);
 		}

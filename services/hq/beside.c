@@ -75,12 +75,15 @@ static enum vl_err name_folders(struct beside *b)
 /* Keys of the past are what a rebuild from Kafka alone could not know. */
 static enum vl_err copy_keys(struct beside *b)
 {
-	struct vl_txn *from = vl_txn_begin(b->old, false, b->why), *to = vl_txn_begin(b->new, true, b->why);
-	struct vl_cursor *cursor = from != NULL && to != NULL ? vl_cursor_open(from, VL_DB_KEY) : NULL;
+	struct vl_txn *from = vl_txn_begin(b->old, false, b->why),
+		      *to = vl_txn_begin(b->new, true, b->why);
+	struct vl_cursor *cursor =
+		from != NULL && to != NULL ? vl_cursor_open(from, VL_DB_KEY) : NULL;
 	struct vl_bytes key, value;
 
-	for (bool more = cursor != NULL && vl_cursor_seek(cursor, (struct vl_bytes){0}, &key, &value); more;
-	     more = vl_cursor_next(cursor, &key, &value))
+	for (bool more =
+		     cursor != NULL && vl_cursor_seek(cursor, (struct vl_bytes){0}, &key, &value);
+	     more; more = vl_cursor_next(cursor, &key, &value))
 		vl_txn_put(to, VL_DB_KEY, key, value);
 	if (cursor != NULL)
 		vl_cursor_close(cursor);
@@ -123,7 +126,8 @@ static void keep(struct beside *b, struct vl_bytes stored, uint64_t *left_out)
 	vl_arena_reset(b->arena);
 	vl_buf_reset(&b->copy);
 	vl_buf_put(&b->copy, stored.data, stored.size);
-	bool good = !vl_buf_failed(&b->copy) && vl_record_unpack(vl_buf_bytes(&b->copy), &record, &digest) == VL_OK &&
+	bool good = !vl_buf_failed(&b->copy) &&
+		    vl_record_unpack(vl_buf_bytes(&b->copy), &record, &digest) == VL_OK &&
 		    vl_record_intact(&record, &digest) &&
 		    vl_rebuild_read(&record, &digest, b->ring, b->arena, &verified) == VL_OK;
 	*left_out += !good;
@@ -146,7 +150,8 @@ static void tell(struct beside *b)
 }
 
 /* A batch that is damaged there may still lie in Kafka. */
-static enum vl_err keep_lane(struct beside *b, struct vl_txn *from, const char *lane, uint64_t *left_out)
+static enum vl_err keep_lane(struct beside *b, struct vl_txn *from, const char *lane,
+			     uint64_t *left_out)
 {
 	struct vl_archive_walk walk = {.lane = lane};
 	struct vl_archive_place at;
@@ -203,10 +208,11 @@ static enum vl_err read_kafka(struct beside *b)
 	if (err == VL_OK)
 		b->ring = NULL;
 	if (err == VL_OK)
-		err = vl_feed_open(b->new, b->verifier, o->pairs, o->n_pairs, &vl_clock_system, VL_ROUTINE, &b->feed,
-				   b->why);
+		err = vl_feed_open(b->new, b->verifier, o->pairs, o->n_pairs, &vl_clock_system,
+				   VL_ROUTINE, &b->feed, b->why);
 	if (err == VL_OK)
-		err = vl_again_open(b->new, b->verifier, o->pairs, o->n_pairs, &vl_clock_system, &b->again, b->why);
+		err = vl_again_open(b->new, b->verifier, o->pairs, o->n_pairs, &vl_clock_system,
+				    &b->again, b->why);
 	while (err == VL_OK && !all_read(b, since)) {
 		err = vl_pump(b->verifier, b->applier, IDLE_MS, b->why);
 		if (err == VL_OK || err == VL_ERR_TIMEOUT)
@@ -228,22 +234,25 @@ struct comparison {
 	enum vl_err err;
 };
 
-static void compare(void *context, const char *mission, const char *lane, const struct vl_standing *old)
+static void compare(void *context, const char *mission, const char *lane,
+		    const struct vl_standing *old)
 {
 	struct comparison *c = context;
 	struct vl_standing new = vl_standing_get(c->txn, mission, lane);
 
-	if (c->err == VL_OK && vl_view_of_lane(lane, strlen(lane)) >= 0 && new.batches < old->batches)
-		c->err = vl_fail(
-			c->b->why, VL_ERR_NOT_FOUND,
-			"of %s on '%s' Kafka has %" PRIu64 " of %" PRIu64
-			" batches that were applied; nothing is changed (--from both takes the rest from the archive)",
-			mission, lane, new.batches, old->batches);
+	if (c->err == VL_OK && vl_view_of_lane(lane, strlen(lane)) >= 0 &&
+	    new.batches < old->batches)
+		c->err = vl_fail(c->b->why, VL_ERR_NOT_FOUND,
+				 "of %s on '%s' Kafka has %" PRIu64 " of %" PRIu64
+				 " batches that were applied; nothing is changed (--from both "
+				 "takes the rest from the archive)",
+				 mission, lane, new.batches, old->batches);
 }
 
 static enum vl_err compare_all(struct beside *b)
 {
-	struct vl_txn *old = vl_txn_begin(b->old, false, b->why), *new = vl_txn_begin(b->new, false, b->why);
+	struct vl_txn *old = vl_txn_begin(b->old, false, b->why),
+		      *new = vl_txn_begin(b->new, false, b->why);
 	struct comparison c = {b, new, old != NULL &&new != NULL ? VL_OK : VL_ERR_NOMEM};
 
 	if (c.err == VL_OK)
@@ -259,11 +268,13 @@ static enum vl_err change_places(struct beside *b)
 {
 	(void)vl_failpoint("hq.before-swap");
 	if (renameat2(AT_FDCWD, b->aside, AT_FDCWD, b->options->views, RENAME_EXCHANGE) != 0)
-		return vl_fail(b->why, VL_ERR_IO, "cannot change places with '%.200s': %s", b->aside, strerror(errno));
+		return vl_fail(b->why, VL_ERR_IO, "cannot change places with '%.200s': %s",
+			       b->aside, strerror(errno));
 	(void)vl_failpoint("hq.after-swap");
 	enum vl_err err = remove_folder(b->before, b->why);
 	if (err == VL_OK && rename(b->aside, b->before) != 0)
-		err = vl_fail(b->why, VL_ERR_IO, "the views are new; the old ones lie in '%.200s': %s", b->aside,
+		err = vl_fail(b->why, VL_ERR_IO,
+			      "the views are new; the old ones lie in '%.200s': %s", b->aside,
 			      strerror(errno));
 	return err;
 }

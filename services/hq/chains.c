@@ -14,7 +14,8 @@ static void lane_key(struct vl_key *key, const char *mission, const char *lane)
 	vl_key_text(key, lane);
 }
 
-bool vl_chains_read_key(struct vl_bytes key, const char **mission, const char **lane, struct vl_epoch *epoch)
+bool vl_chains_read_key(struct vl_bytes key, const char **mission, const char **lane,
+			struct vl_epoch *epoch)
 {
 	*mission = (const char *)key.data;
 	size_t size = strnlen(*mission, key.size) + 1;
@@ -54,7 +55,8 @@ bool vl_chains_get(struct vl_txn *txn, const char *mission, const char *lane, st
 	return true;
 }
 
-void vl_chains_put(struct vl_txn *txn, const char *mission, const char *lane, const struct vl_chain *chain)
+void vl_chains_put(struct vl_txn *txn, const char *mission, const char *lane,
+		   const struct vl_chain *chain)
 {
 	struct vl_key key;
 	uint8_t value[CHAIN_SIZE];
@@ -78,8 +80,9 @@ struct vl_chain vl_chains_newest(struct vl_txn *txn, const char *mission, const 
 	beyond = from;
 	vl_key_u64(&beyond, UINT64_MAX);
 	vl_key_u8(&beyond, 0);
-	bool more = vl_cursor_seek(cursor, vl_key_done(&beyond), NULL, NULL) ? vl_cursor_prev(cursor, &key, &value)
-									     : vl_cursor_last(cursor, &key, &value);
+	bool more = vl_cursor_seek(cursor, vl_key_done(&beyond), NULL, NULL)
+			    ? vl_cursor_prev(cursor, &key, &value)
+			    : vl_cursor_last(cursor, &key, &value);
 	if (more && vl_key_has_prefix(key, vl_key_done(&from)) && key.size == from.size + 8)
 		chain = vl_chains_read(value, (struct vl_epoch){vl_get_be64(key.data + from.size)});
 	vl_cursor_close(cursor);
@@ -87,14 +90,15 @@ struct vl_chain vl_chains_newest(struct vl_txn *txn, const char *mission, const 
 }
 
 /* Half of a digest is as hard to meet by chance, and whoever forges one meets only what is their own. */
-static void digest_key(struct vl_key *key, const char *mission, const char *lane, const struct vl_digest *digest)
+static void digest_key(struct vl_key *key, const char *mission, const char *lane,
+		       const struct vl_digest *digest)
 {
 	lane_key(key, mission, lane);
 	vl_key_bytes(key, digest->bytes, sizeof(digest->bytes) / 2);
 }
 
-void vl_chains_remember(struct vl_txn *txn, const char *mission, const char *lane, const struct vl_digest *digest,
-			struct vl_epoch epoch, struct vl_seq seq)
+void vl_chains_remember(struct vl_txn *txn, const char *mission, const char *lane,
+			const struct vl_digest *digest, struct vl_epoch epoch, struct vl_seq seq)
 {
 	struct vl_key key;
 	uint8_t place[16];
@@ -105,7 +109,8 @@ void vl_chains_remember(struct vl_txn *txn, const char *mission, const char *lan
 	vl_txn_put(txn, VL_DB_DIGEST, vl_key_done(&key), (struct vl_bytes){place, sizeof(place)});
 }
 
-bool vl_chains_remembers(struct vl_txn *txn, const char *mission, const char *lane, const struct vl_digest *digest)
+bool vl_chains_remembers(struct vl_txn *txn, const char *mission, const char *lane,
+			 const struct vl_digest *digest)
 {
 	struct vl_key key;
 
@@ -113,7 +118,8 @@ bool vl_chains_remembers(struct vl_txn *txn, const char *mission, const char *la
 	return vl_txn_get(txn, VL_DB_DIGEST, vl_key_done(&key), NULL);
 }
 
-struct vl_epoch vl_chains_suspended(struct vl_txn *txn, const char *mission, const char *lane, struct vl_epoch up_to)
+struct vl_epoch vl_chains_suspended(struct vl_txn *txn, const char *mission, const char *lane,
+				    struct vl_epoch up_to)
 {
 	struct vl_key from, beyond;
 	struct vl_bytes key;
@@ -124,9 +130,11 @@ struct vl_epoch vl_chains_suspended(struct vl_txn *txn, const char *mission, con
 	vl_key_u64(&beyond, up_to.n);
 	vl_key_u64(&beyond, UINT64_MAX);
 	vl_key_u8(&beyond, UINT8_MAX);
-	bool more = vl_cursor_seek(cursor, vl_key_done(&beyond), &key, NULL) ? vl_cursor_prev(cursor, &key, NULL)
-									     : vl_cursor_last(cursor, &key, NULL);
-	bool found = more && vl_key_has_prefix(key, vl_key_done(&from)) && key.size >= from.size + 8;
+	bool more = vl_cursor_seek(cursor, vl_key_done(&beyond), &key, NULL)
+			    ? vl_cursor_prev(cursor, &key, NULL)
+			    : vl_cursor_last(cursor, &key, NULL);
+	bool found =
+		more && vl_key_has_prefix(key, vl_key_done(&from)) && key.size >= from.size + 8;
 	struct vl_epoch epoch = {found ? vl_get_be64(key.data + from.size) : 0};
 	vl_cursor_close(cursor);
 	return epoch;

@@ -43,7 +43,8 @@ static void check_record(struct check *c, struct vl_bytes key, struct vl_bytes v
 	struct vl_record record;
 	struct vl_digest digest;
 
-	if (vl_record_unpack(value, &record, &digest) != VL_OK || !vl_record_intact(&record, &digest))
+	if (vl_record_unpack(value, &record, &digest) != VL_OK ||
+	    !vl_record_intact(&record, &digest))
 		c->tell(c->context, &(struct vl_damage){c->db, key, false});
 }
 
@@ -54,7 +55,8 @@ static void check_place(struct check *c, size_t view, struct vl_bytes key, struc
 	struct vl_bytes event;
 	const char *mission = vl_history_place(key, value, &place);
 
-	if (mission == NULL || vl_archive_event(c->txn, mission, vl_views[view]->lane, &place, &event) != VL_OK)
+	if (mission == NULL ||
+	    vl_archive_event(c->txn, mission, vl_views[view]->lane, &place, &event) != VL_OK)
 		c->tell(c->context, &(struct vl_damage){c->db, key, true});
 }
 
@@ -68,7 +70,8 @@ static enum vl_err check_db(struct check *c, unsigned db)
 	c->entries = 0;
 	vl_key_reset(&c->before);
 	vl_cursor_pass_over(cursor, all, tell, c);
-	for (bool more = vl_cursor_seek(cursor, all, &key, &value); more; more = vl_cursor_next(cursor, &key, &value)) {
+	for (bool more = vl_cursor_seek(cursor, all, &key, &value); more;
+	     more = vl_cursor_next(cursor, &key, &value)) {
 		check_order(c, key);
 		if (db == VL_DB_ARCHIVE)
 			check_record(c, key, value);

@@ -8,9 +8,10 @@
 
 /* Something damaged. */
 struct vl_damage {
-	const char *db;      /* the database's name */
-	struct vl_bytes key; /* as it is now; empty: there are more or fewer entries than there should be */
-	bool event;          /* the entry itself is sound, but its event in the archive is not */
+	const char *db; /* the database's name */
+	struct vl_bytes
+		key; /* as it is now; empty: there are more or fewer entries than there should be */
+	bool event;  /* the entry itself is sound, but its event in the archive is not */
 };
 
 typedef void vl_damage_tell(void *context, const struct vl_damage *damage);

@@ -24,22 +24,24 @@
 #define VL_DEADLETTER_FIRST ((size_t)1024)
 
 /* Bury a record for `reason`; `why`, which may be NULL, has its words. Counts the reason. */
-void vl_deadletter_bury(struct vl_txn *txn, const struct vl_record *record, const struct vl_digest *digest,
-			enum vl_err reason, const struct vl_why *why);
+void vl_deadletter_bury(struct vl_txn *txn, const struct vl_record *record,
+			const struct vl_digest *digest, enum vl_err reason,
+			const struct vl_why *why);
 
 /* Take out a letter that Kafka has, or that is to be forgotten: `again` where it lies among the refused. */
 void vl_deadletter_let_go(struct vl_txn *txn, struct vl_bytes key, bool again);
 
 /* How many records were buried for each reason, ever, by name. */
-void vl_deadletter_each_reason(struct vl_txn *txn, void (*each)(void *context, const char *reason, uint64_t count),
+void vl_deadletter_each_reason(struct vl_txn *txn,
+			       void (*each)(void *context, const char *reason, uint64_t count),
 			       void *context);
 
 /* Brings buried records to Kafka. One for the process, used by the thread that writes the ledger. The clock times what was refused. */
 struct vl_undertaker;
 
-enum vl_err vl_undertaker_open(struct vl_store *store, const struct vl_conf_pair *pairs, size_t n_pairs,
-			       const struct vl_clock *clock, struct vl_undertaker **undertaker,
-			       struct vl_why *why) VL_CHECKED;
+enum vl_err vl_undertaker_open(struct vl_store *store, const struct vl_conf_pair *pairs,
+			       size_t n_pairs, const struct vl_clock *clock,
+			       struct vl_undertaker **undertaker, struct vl_why *why) VL_CHECKED;
 
 /* Send what is buried and forget what Kafka has; does not wait. Call it after commits and when idle. Only an error of the store is
  * returned; Kafka's are logged and tried again. */

@@ -60,7 +60,8 @@ static struct entry *add(struct vl_directives *d, const char *mission, const cha
 }
 
 /* It stands; a tail is asked for at once. Out of memory: the next look finds it again. */
-static void stand(struct vl_directives *d, const char *mission, const char *lane, const struct vl_gap *gap, bool tail)
+static void stand(struct vl_directives *d, const char *mission, const char *lane,
+		  const struct vl_gap *gap, bool tail)
 {
 	char subject[SUBJECT_MAX];
 	struct entry *entry;
@@ -135,9 +136,10 @@ static void on_answered(void *context, size_t index, bool accepted)
 	if (!accepted)
 		return; /* it is still due */
 	if (!entry->asked)
-		vl_log_warning("%s: batches are missing, from %" PRIu64 " of epoch %" PRIu64
-			       " on; what follows waits, and the mission is asked to send them again",
-			       entry->subject, entry->gap.from.n, entry->gap.epoch.n);
+		vl_log_warning(
+			"%s: batches are missing, from %" PRIu64 " of epoch %" PRIu64
+			" on; what follows waits, and the mission is asked to send them again",
+			entry->subject, entry->gap.from.n, entry->gap.epoch.n);
 	entry->asked = true;
 	entry->since = d->now;
 	entry->pause = vl_back_off(entry->pause, PAUSE_MIN_MS, VL_DIRECTIVES_MAX_MS);
@@ -163,7 +165,8 @@ static void put(struct vl_directives *d, struct entry *entry)
 	Valise__Directive__V1__Resend resend = VALISE__DIRECTIVE__V1__RESEND__INIT;
 	char mission[SUBJECT_MAX];
 
-	(void)snprintf(mission, sizeof(mission), "%.*s", (int)(entry->lane - entry->subject) - 1, entry->subject);
+	(void)snprintf(mission, sizeof(mission), "%.*s", (int)(entry->lane - entry->subject) - 1,
+		       entry->subject);
 	resend.mission = mission;
 	resend.lane = (char *)entry->lane;
 	resend.epoch = entry->gap.epoch.n;
@@ -176,7 +179,8 @@ static void ask(struct vl_directives *d)
 {
 	size_t n = 0;
 
-	for (struct entry *entry = d->entries; entry != NULL && n < VL_MAILBOX_MOST; entry = entry->hh.next) {
+	for (struct entry *entry = d->entries; entry != NULL && n < VL_MAILBOX_MOST;
+	     entry = entry->hh.next) {
 		if (!due(d, entry))
 			continue;
 		put(d, entry);
@@ -200,8 +204,8 @@ void vl_directives_work(struct vl_directives *d, int64_t now)
 
 /* -- open and close -- */
 
-enum vl_err vl_directives_open(const struct vl_directives_options *options, struct vl_directives **opened,
-			       struct vl_why *why)
+enum vl_err vl_directives_open(const struct vl_directives_options *options,
+			       struct vl_directives **opened, struct vl_why *why)
 {
 	struct vl_directives *d = calloc(1, sizeof(*d));
 	struct vl_mailbox_options mailbox = {options->socket, "directives", options->patience_ms,

@@ -33,8 +33,8 @@ struct vl_directives_options {
 	void *context;
 };
 
-enum vl_err vl_directives_open(const struct vl_directives_options *options, struct vl_directives **directives,
-			       struct vl_why *why) VL_CHECKED;
+enum vl_err vl_directives_open(const struct vl_directives_options *options,
+			       struct vl_directives **directives, struct vl_why *why) VL_CHECKED;
 void vl_directives_close(struct vl_directives *directives);
 
 /* Look and ask, as far as that goes at once. Call often, between transactions; `now_ms` is monotonic. */

@@ -30,7 +30,8 @@ static struct held held_get(struct vl_txn *txn, const struct vl_key *key)
 {
 	struct vl_bytes value;
 
-	return vl_txn_get(txn, VL_DB_HELD, vl_key_done(key), &value) ? held_read(value) : (struct held){0};
+	return vl_txn_get(txn, VL_DB_HELD, vl_key_done(key), &value) ? held_read(value)
+								     : (struct held){0};
 }
 
 static void held_add(struct vl_txn *txn, const struct vl_key *key, const struct held *more)
@@ -47,7 +48,8 @@ static void held_add(struct vl_txn *txn, const struct vl_key *key, const struct 
 }
 
 /* The keys of a mission, of its lane, of its epoch there. */
-static void held_keys(struct vl_key keys[3], const char *mission, const char *lane, struct vl_epoch epoch)
+static void held_keys(struct vl_key keys[3], const char *mission, const char *lane,
+		      struct vl_epoch epoch)
 {
 	for (unsigned i = 0; i < 3; i++) {
 		vl_key_reset(&keys[i]);
@@ -60,8 +62,9 @@ static void held_keys(struct vl_key keys[3], const char *mission, const char *la
 }
 
 enum vl_evidence_outcome vl_evidence_keep(struct vl_txn *txn, const char *mission, const char *lane,
-					  struct vl_epoch epoch, struct vl_seq seq, const struct vl_digest *digest,
-					  struct vl_bytes packed, bool chain)
+					  struct vl_epoch epoch, struct vl_seq seq,
+					  const struct vl_digest *digest, struct vl_bytes packed,
+					  bool chain)
 {
 	struct vl_key keys[3], key;
 	struct held more = {0};
@@ -98,7 +101,8 @@ uint64_t vl_evidence_counted(struct vl_txn *txn, const char *mission, const char
 	return held_get(txn, &keys[1]).counted;
 }
 
-void vl_evidence_forgot(struct vl_txn *txn, const char *mission, const char *lane, struct vl_epoch epoch)
+void vl_evidence_forgot(struct vl_txn *txn, const char *mission, const char *lane,
+			struct vl_epoch epoch)
 {
 	struct vl_key keys[3];
 
@@ -107,7 +111,9 @@ void vl_evidence_forgot(struct vl_txn *txn, const char *mission, const char *lan
 }
 
 void vl_evidence_each(struct vl_txn *txn, const char *mission, const char *lane,
-		      void (*each)(void *context, struct vl_epoch epoch, uint64_t kept, bool forgot), void *context)
+		      void (*each)(void *context, struct vl_epoch epoch, uint64_t kept,
+				   bool forgot),
+		      void *context)
 {
 	struct vl_cursor *cursor = vl_cursor_open(txn, VL_DB_HELD);
 	struct vl_bytes key, value;
@@ -115,12 +121,12 @@ void vl_evidence_each(struct vl_txn *txn, const char *mission, const char *lane,
 
 	held_keys(keys, mission, lane, (struct vl_epoch){0});
 	const struct vl_bytes of = vl_key_done(&keys[1]);
-	for (bool more = vl_cursor_seek(cursor, of, &key, &value); more && vl_key_has_prefix(key, of);
-	     more = vl_cursor_next(cursor, &key, &value)) {
+	for (bool more = vl_cursor_seek(cursor, of, &key, &value);
+	     more && vl_key_has_prefix(key, of); more = vl_cursor_next(cursor, &key, &value)) {
 		struct held held = held_read(value);
 		if (key.size == of.size + 8 && held.whole + held.digests + held.forgot > 0)
-			each(context, (struct vl_epoch){vl_get_be64(key.data + of.size)}, held.whole + held.digests,
-			     held.forgot > 0);
+			each(context, (struct vl_epoch){vl_get_be64(key.data + of.size)},
+			     held.whole + held.digests, held.forgot > 0);
 	}
 	vl_cursor_close(cursor);
 }
@@ -129,7 +135,8 @@ static void count_again(struct vl_txn *txn, struct vl_bytes key, struct vl_bytes
 {
 	char mission[VL_MISSION_MAX + 1], lane[VL_LEDGER_NAME];
 	struct vl_key keys[3];
-	struct held more = {.digests = value.size == 0, .whole = value.size > 0, .bytes = value.size};
+	struct held more = {
+		.digests = value.size == 0, .whole = value.size > 0, .bytes = value.size};
 
 	size_t name = strnlen((const char *)key.data, key.size);
 	if (name > VL_MISSION_MAX || key.size < name + 2)
@@ -139,7 +146,8 @@ static void count_again(struct vl_txn *txn, struct vl_bytes key, struct vl_bytes
 	if (length >= sizeof(lane) || key.size < name + length + 2 + 8)
 		return;
 	(void)snprintf(lane, sizeof(lane), "%s", (const char *)key.data + name + 1);
-	held_keys(keys, mission, lane, (struct vl_epoch){vl_get_be64(key.data + name + length + 2)});
+	held_keys(keys, mission, lane,
+		  (struct vl_epoch){vl_get_be64(key.data + name + length + 2)});
 	for (unsigned i = 0; i < 3; i++)
 		held_add(txn, &keys[i], &more);
 	if (held_get(txn, &keys[1]).counted == 0)

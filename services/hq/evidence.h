@@ -11,7 +11,7 @@
 
 #include "hq/ledger.h"
 
-#define VL_EVIDENCE_WHOLE 8                    /* batches of one (mission, lane, epoch) that are kept whole */
+#define VL_EVIDENCE_WHOLE 8 /* batches of one (mission, lane, epoch) that are kept whole */
 #define VL_EVIDENCE_BYTES ((uint64_t)16 << 20) /* of one mission's that are kept whole, as stored */
 #define VL_EVIDENCE_DIGESTS 1000               /* of one (mission, lane, epoch) */
 #define VL_EVIDENCE_MISSION_DIGESTS 20000      /* of one mission */
@@ -24,17 +24,21 @@ enum vl_evidence_outcome {
 
 /* Keep a batch that contradicts; `packed` is the record (ledger.h), `chain` whether its epoch has one. */
 enum vl_evidence_outcome vl_evidence_keep(struct vl_txn *txn, const char *mission, const char *lane,
-					  struct vl_epoch epoch, struct vl_seq seq, const struct vl_digest *digest,
-					  struct vl_bytes packed, bool chain);
+					  struct vl_epoch epoch, struct vl_seq seq,
+					  const struct vl_digest *digest, struct vl_bytes packed,
+					  bool chain);
 
 /* Note that an epoch began without knowing of the one before: it may be the very first, or a rollback. Nobody can say which of two such
  * was first, whatever order they came in: so each is noted. */
-void vl_evidence_forgot(struct vl_txn *txn, const char *mission, const char *lane, struct vl_epoch epoch);
+void vl_evidence_forgot(struct vl_txn *txn, const char *mission, const char *lane,
+			struct vl_epoch epoch);
 
 /* Call `each` for every epoch of (mission, lane) of which evidence is kept or that began so, in their order: how many batches are kept, and
  * whether it did. */
 void vl_evidence_each(struct vl_txn *txn, const char *mission, const char *lane,
-		      void (*each)(void *context, struct vl_epoch epoch, uint64_t kept, bool forgot), void *context);
+		      void (*each)(void *context, struct vl_epoch epoch, uint64_t kept,
+				   bool forgot),
+		      void *context);
 
 /* Count again what is kept, after a row was damaged. Whether anything was only counted is not known then: it is taken to be so. Which epochs
  * began without knowing is forgotten. */

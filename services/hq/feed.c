@@ -17,7 +17,8 @@
 void vl_feed_say_unreachable(struct vl_feed *f, bool unreachable, const struct vl_why *why)
 {
 	if (unreachable && !f->unreachable)
-		vl_log_warning("no broker answers (%s); waiting", vl_why_text(why, VL_ERR_UNREACHABLE));
+		vl_log_warning("no broker answers (%s); waiting",
+			       vl_why_text(why, VL_ERR_UNREACHABLE));
 	if (!unreachable && f->unreachable)
 		vl_log_info("the brokers answer again");
 	f->unreachable = unreachable;
@@ -39,8 +40,8 @@ static struct vl_unread about(enum vl_unread_kind kind, const char *topic, int32
 	return unread;
 }
 
-void vl_feed_wait(struct vl_feed *f, const char *topic, int32_t partition, bool *waiting, enum vl_err err,
-		  const struct vl_why *why)
+void vl_feed_wait(struct vl_feed *f, const char *topic, int32_t partition, bool *waiting,
+		  enum vl_err err, const struct vl_why *why)
 {
 	struct vl_unread unread = about(VL_UNREAD_WAITING, topic, partition);
 
@@ -84,7 +85,8 @@ static void mark_lost(struct vl_feed *f, const struct vl_feed_part *lost, bool m
 	for (size_t t = 0; t < f->n_topics; t++)
 		for (size_t p = 0; p < f->topics[t].n; p++) {
 			struct vl_feed_part *part = f->topics[t].parts[p];
-			if (part != lost && (!missing || strcmp(part->next.topic, lost->next.topic) != 0))
+			if (part != lost &&
+			    (!missing || strcmp(part->next.topic, lost->next.topic) != 0))
 				continue;
 			part->state = missing ? VL_FEED_MISSING : VL_FEED_LOST;
 			part->check = false;
@@ -92,12 +94,14 @@ static void mark_lost(struct vl_feed *f, const struct vl_feed_part *lost, bool m
 		}
 }
 
-static void lose(struct vl_feed *f, struct vl_feed_part *part, int64_t offset, const struct vl_why *why)
+static void lose(struct vl_feed *f, struct vl_feed_part *part, int64_t offset,
+		 const struct vl_why *why)
 {
 	if (part->state != VL_FEED_READING)
 		return;
-	vl_log_error("cannot read '%s' partition %d at offset %lld: %s; looking for what is there", part->next.topic,
-		     (int)part->next.partition, (long long)part->next.offset, vl_why_text(why, VL_ERR_NOT_FOUND));
+	vl_log_error("cannot read '%s' partition %d at offset %lld: %s; looking for what is there",
+		     part->next.topic, (int)part->next.partition, (long long)part->next.offset,
+		     vl_why_text(why, VL_ERR_NOT_FOUND));
 	mark_lost(f, part, offset < 0);
 	f->find_at = 0;
 }
@@ -130,7 +134,8 @@ enum vl_err vl_feed_rewind(struct vl_feed *f, struct vl_applier *applier, struct
 
 	pthread_mutex_lock(&f->lock);
 	if (f->asked)
-		err = vl_apply_rewind(applier, f->rewind.topic, f->rewind.partition, f->rewind.offset, why);
+		err = vl_apply_rewind(applier, f->rewind.topic, f->rewind.partition,
+				      f->rewind.offset, why);
 	f->asked &= err != VL_OK;
 	pthread_mutex_unlock(&f->lock);
 	return err;
@@ -139,16 +144,18 @@ enum vl_err vl_feed_rewind(struct vl_feed *f, struct vl_applier *applier, struct
 static bool found(struct vl_feed *f, struct vl_feed_part *part, int64_t first, int64_t end)
 {
 	struct vl_position *next = &part->next;
-	bool there = next->offset < 0 || (part->state == VL_FEED_LOST && next->offset >= first && next->offset <= end);
+	bool there = next->offset < 0 ||
+		     (part->state == VL_FEED_LOST && next->offset >= first && next->offset <= end);
 
 	if (!there) {
 		if (!ask_rewind(f, next, first))
 			return false;
-		vl_log_error(
-			"'%s' partition %d no longer has offset %lld: what it has now begins at %lld and ends before "
-			"%lld; reading on from %lld, nothing is skipped; what is lost the missions send again",
-			next->topic, (int)next->partition, (long long)next->offset, (long long)first, (long long)end,
-			(long long)first);
+		vl_log_error("'%s' partition %d no longer has offset %lld: what it has now begins "
+			     "at %lld and ends before "
+			     "%lld; reading on from %lld, nothing is skipped; what is lost the "
+			     "missions send again",
+			     next->topic, (int)next->partition, (long long)next->offset,
+			     (long long)first, (long long)end, (long long)first);
 		next->offset = first;
 	}
 	part->state = VL_FEED_READING;
@@ -175,7 +182,8 @@ static bool check_last(struct vl_feed *f, struct vl_feed_part *part, const struc
 		return false;
 	if (!vl_digest_equal(&digest, &part->last)) {
 		(void)vl_fail(&why, VL_ERR_NOT_FOUND,
-			      "the record before it is not the one that was read; was the topic made anew?");
+			      "the record before it is not the one that was read; was the topic "
+			      "made anew?");
 		lose(f, part, VL_OFFSET_END, &why);
 	}
 	return true;
@@ -210,7 +218,8 @@ static void pass_over(struct vl_feed *f, struct vl_feed_part *part, const struct
 	unread.times = 1;
 	unread.bytes = news->bytes;
 	unread.err = news->err;
-	(void)snprintf(unread.words, sizeof(unread.words), "%s", vl_why_text(&news->why, news->err));
+	(void)snprintf(unread.words, sizeof(unread.words), "%s",
+		       vl_why_text(&news->why, news->err));
 	note(f, &unread, false);
 }
 
@@ -218,7 +227,8 @@ static void take_news(struct vl_feed *f, struct vl_news *news)
 {
 	struct vl_feed_part *part = news->owner;
 
-	if (news->kind == VL_NEWS_RECORD || news->kind == VL_NEWS_END || news->kind == VL_NEWS_PASSED) {
+	if (news->kind == VL_NEWS_RECORD || news->kind == VL_NEWS_END ||
+	    news->kind == VL_NEWS_PASSED) {
 		vl_feed_say_unreachable(f, false, NULL);
 		vl_feed_go_on(f, part->next.topic, part->next.partition, &part->waiting);
 	}
@@ -230,7 +240,8 @@ static void take_news(struct vl_feed *f, struct vl_news *news)
 		vl_feed_ended(f, part, news->at.offset);
 		break;
 	case VL_NEWS_TROUBLE:
-		vl_feed_wait(f, part->next.topic, part->next.partition, &part->waiting, news->err, &news->why);
+		vl_feed_wait(f, part->next.topic, part->next.partition, &part->waiting, news->err,
+			     &news->why);
 		break;
 	case VL_NEWS_PASSED:
 		pass_over(f, part, news);
@@ -326,8 +337,9 @@ static enum vl_err forget_waiting(struct vl_store *store, struct vl_why *why)
 	return err == VL_ERR_FULL ? VL_OK : err;
 }
 
-enum vl_err vl_feed_open(struct vl_store *store, struct vl_verifier *verifier, const struct vl_conf_pair *pairs,
-			 size_t n_pairs, const struct vl_clock *clock, enum vl_precedence least,
+enum vl_err vl_feed_open(struct vl_store *store, struct vl_verifier *verifier,
+			 const struct vl_conf_pair *pairs, size_t n_pairs,
+			 const struct vl_clock *clock, enum vl_precedence least,
 			 struct vl_feed **opened, struct vl_why *why)
 {
 	struct vl_feed *f = calloc(1, sizeof(*f));
@@ -345,7 +357,8 @@ enum vl_err vl_feed_open(struct vl_store *store, struct vl_verifier *verifier, c
 	if (err == VL_OK)
 		err = vl_reader_open(pairs, n_pairs, &f->reader, why);
 	if (err == VL_OK)
-		err = vl_reader_set_room(f->reader, &(struct vl_consumer_room){is_apart, has_room, f});
+		err = vl_reader_set_room(f->reader,
+					 &(struct vl_consumer_room){is_apart, has_room, f});
 	if (err == VL_OK)
 		err = vl_consumer_open(pairs, n_pairs, &f->asker, why);
 	if (err == VL_OK && pthread_create(&f->thread, NULL, feed, f) != 0)

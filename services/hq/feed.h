@@ -27,16 +27,18 @@ struct vl_feed;
 
 /* Start reading. Store, verifier and clock must outlive the feed; pairs are kept. Lanes less urgent than `least` are not read, and noted
  * as waiting: there is no room for them (reserve.h). */
-enum vl_err vl_feed_open(struct vl_store *store, struct vl_verifier *verifier, const struct vl_conf_pair *pairs,
-			 size_t n_pairs, const struct vl_clock *clock, enum vl_precedence least, struct vl_feed **feed,
-			 struct vl_why *why) VL_CHECKED;
+enum vl_err vl_feed_open(struct vl_store *store, struct vl_verifier *verifier,
+			 const struct vl_conf_pair *pairs, size_t n_pairs,
+			 const struct vl_clock *clock, enum vl_precedence least,
+			 struct vl_feed **feed, struct vl_why *why) VL_CHECKED;
 
 /* Call often, between transactions: puts what could not be read, and what can be again, into the ledger. */
 enum vl_err vl_feed_note(struct vl_feed *feed, struct vl_why *why) VL_CHECKED;
 
 /* Call often, between transactions: where the feed has to go on at another offset, put that into the ledger (vl_apply_rewind), once
  * all records from before are applied. */
-enum vl_err vl_feed_rewind(struct vl_feed *feed, struct vl_applier *applier, struct vl_why *why) VL_CHECKED;
+enum vl_err vl_feed_rewind(struct vl_feed *feed, struct vl_applier *applier,
+			   struct vl_why *why) VL_CHECKED;
 
 /* Ask where every partition of the lanes with a view ends now; and the answer, an array of vl_position in `ends`, once it is there: a
  * lane is in it only where all its partitions are read and could be asked. An empty partition ends at 0. Once a partition is read

@@ -67,8 +67,8 @@ struct vl_feed {
 };
 
 /* A partition, or with -1 its topic, cannot be read; or can again. */
-void vl_feed_wait(struct vl_feed *f, const char *topic, int32_t partition, bool *waiting, enum vl_err err,
-		  const struct vl_why *why);
+void vl_feed_wait(struct vl_feed *f, const char *topic, int32_t partition, bool *waiting,
+		  enum vl_err err, const struct vl_why *why);
 void vl_feed_go_on(struct vl_feed *f, const char *topic, int32_t partition, bool *waiting);
 
 void vl_feed_say_unreachable(struct vl_feed *f, bool unreachable, const struct vl_why *why);
@@ -85,7 +85,8 @@ void vl_feed_not_ended(struct vl_feed *f, struct vl_feed_part *part);
 
 /* Look after what is lost; `found` puts a partition there. */
 void vl_feed_find_lost(struct vl_feed *f,
-		       bool (*found)(struct vl_feed *f, struct vl_feed_part *part, int64_t first, int64_t end));
+		       bool (*found)(struct vl_feed *f, struct vl_feed_part *part, int64_t first,
+				     int64_t end));
 
 /* Begin to read a partition at `next`. */
 void vl_feed_read(struct vl_feed *f, struct vl_feed_part *part);

@@ -25,7 +25,8 @@ struct vl_feed_topic *vl_feed_topics(enum vl_precedence least, size_t *count)
 	return topics;
 }
 
-static struct vl_feed_part *make_part(struct vl_feed *f, struct vl_feed_topic *topic, int32_t partition)
+static struct vl_feed_part *make_part(struct vl_feed *f, struct vl_feed_topic *topic,
+				      int32_t partition)
 {
 	pthread_mutex_lock(&f->lock);
 	struct vl_feed_part **parts = realloc(topic->parts, (topic->n + 1) * sizeof(*parts));
@@ -45,8 +46,10 @@ static struct vl_feed_part *make_part(struct vl_feed *f, struct vl_feed_topic *t
 	vl_txn_abort(txn);
 	part->check = offset > 0 && !vl_digest_equal(&part->last, &unknown);
 	part->ended = -1;
-	part->next = (struct vl_position){.partition = partition, .offset = offset >= 0 ? offset : VL_OFFSET_BEGINNING};
-	(void)strcpy(part->next.topic, topic->name); /* a lane's name: far shorter than a topic may be */
+	part->next = (struct vl_position){.partition = partition,
+					  .offset = offset >= 0 ? offset : VL_OFFSET_BEGINNING};
+	(void)strcpy(part->next.topic,
+		     topic->name); /* a lane's name: far shorter than a topic may be */
 	pthread_mutex_lock(&f->lock);
 	topic->parts[topic->n++] = part;
 	pthread_mutex_unlock(&f->lock);
@@ -61,7 +64,8 @@ static void take_leaders(struct vl_feed *f, struct vl_feed_topic *topic, const b
 		struct vl_why why = {0};
 		if (absent[p] && !part->absent && !part->waiting) {
 			(void)vl_fail(&why, VL_ERR_UNREACHABLE, "it has no leader");
-			vl_feed_wait(f, topic->name, (int32_t)p, &part->waiting, VL_ERR_UNREACHABLE, &why);
+			vl_feed_wait(f, topic->name, (int32_t)p, &part->waiting, VL_ERR_UNREACHABLE,
+				     &why);
 		} else if (!absent[p] && part->absent)
 			vl_feed_go_on(f, topic->name, (int32_t)p, &part->waiting);
 		part->absent = absent[p];
@@ -69,14 +73,16 @@ static void take_leaders(struct vl_feed *f, struct vl_feed_topic *topic, const b
 }
 
 /* Partitions that are new, and leaders that are not there. */
-static enum vl_err take_partitions(struct vl_feed *f, struct vl_feed_topic *topic, struct vl_why *why)
+static enum vl_err take_partitions(struct vl_feed *f, struct vl_feed_topic *topic,
+				   struct vl_why *why)
 {
 	bool *absent = calloc(LEADERS, sizeof(*absent));
 	int32_t count = 0;
 
 	if (absent == NULL)
 		return VL_ERR_NOMEM;
-	enum vl_err err = vl_consumer_leaders(f->asker, topic->name, VL_FEED_ASK_MS, &count, absent, LEADERS, why);
+	enum vl_err err = vl_consumer_leaders(f->asker, topic->name, VL_FEED_ASK_MS, &count, absent,
+					      LEADERS, why);
 	while (err == VL_OK && topic->n < (size_t)count) {
 		struct vl_feed_part *part = make_part(f, topic, (int32_t)topic->n);
 		if (part == NULL)
@@ -94,7 +100,8 @@ static void hold(struct vl_feed *f, struct vl_feed_topic *topic)
 {
 	struct vl_why why = {0};
 	enum vl_err err =
-		vl_fail(&why, VL_ERR_FULL, "the views have no room for what is not urgent; it waits in Kafka");
+		vl_fail(&why, VL_ERR_FULL,
+			"the views have no room for what is not urgent; it waits in Kafka");
 
 	vl_feed_wait(f, topic->name, -1, &topic->waiting, err, &why);
 }
@@ -133,9 +140,9 @@ bool vl_feed_look(struct vl_feed *f)
 	if (err == VL_ERR_UNREACHABLE)
 		return false;
 	if (missing > 0 && missing != f->topics_missing)
-		vl_log_warning(
-			"%zu topics are not there yet; waiting (valise topic apply brokers/topics.yaml makes them)",
-			missing);
+		vl_log_warning("%zu topics are not there yet; waiting (valise topic apply "
+			       "brokers/topics.yaml makes them)",
+			       missing);
 	f->topics_missing = missing;
 	if (f->n_parts > before)
 		vl_log_info("reading %zu partitions", f->n_parts);
@@ -145,7 +152,8 @@ bool vl_feed_look(struct vl_feed *f)
 /* -- what is lost -- */
 
 void vl_feed_find_lost(struct vl_feed *f,
-		       bool (*found)(struct vl_feed *f, struct vl_feed_part *part, int64_t first, int64_t end))
+		       bool (*found)(struct vl_feed *f, struct vl_feed_part *part, int64_t first,
+				     int64_t end))
 {
 	if (vl_monotonic_ms() < f->find_at)
 		return;
@@ -159,10 +167,12 @@ void vl_feed_find_lost(struct vl_feed *f,
 				continue;
 			/* Whether there is anything to ask for is known much sooner. */
 			if (count < 0 &&
-			    vl_consumer_partitions(f->asker, topic->name, VL_FEED_ASK_MS, &count, NULL) != VL_OK)
+			    vl_consumer_partitions(f->asker, topic->name, VL_FEED_ASK_MS, &count,
+						   NULL) != VL_OK)
 				break;
-			if ((size_t)count > p && vl_consumer_range(f->asker, topic->name, (int32_t)p, VL_FEED_ASK_MS,
-								   &first, &end, NULL) == VL_OK)
+			if ((size_t)count > p &&
+			    vl_consumer_range(f->asker, topic->name, (int32_t)p, VL_FEED_ASK_MS,
+					      &first, &end, NULL) == VL_OK)
 				(void)found(f, part, first, end);
 		}
 	}
@@ -176,7 +186,8 @@ static int64_t applied_when_read(const struct vl_feed_part *part)
 	return part->next.offset > 0 ? part->next.offset : 0;
 }
 
-static bool put_end(struct vl_feed_part *part, int64_t end, struct vl_buf *ends, struct vl_buf *ends_of)
+static bool put_end(struct vl_feed_part *part, int64_t end, struct vl_buf *ends,
+		    struct vl_buf *ends_of)
 {
 	struct vl_position position = part->next;
 
@@ -188,12 +199,13 @@ static bool put_end(struct vl_feed_part *part, int64_t end, struct vl_buf *ends,
 }
 
 /* Append the ends of a lane's partitions; takes them back where one is not read, is read beyond its end, or cannot be asked. */
-static enum vl_err ask_lane(struct vl_feed *f, const struct vl_feed_topic *topic, struct vl_buf *ends,
-			    struct vl_buf *ends_of)
+static enum vl_err ask_lane(struct vl_feed *f, const struct vl_feed_topic *topic,
+			    struct vl_buf *ends, struct vl_buf *ends_of)
 {
 	size_t before = ends->size, of_before = ends_of->size;
 	int32_t count = 0;
-	enum vl_err err = vl_consumer_partitions(f->asker, topic->name, VL_FEED_ASK_MS, &count, NULL);
+	enum vl_err err =
+		vl_consumer_partitions(f->asker, topic->name, VL_FEED_ASK_MS, &count, NULL);
 
 	if (err == VL_OK && (size_t)count != topic->n)
 		err = VL_ERR_NOT_FOUND;
@@ -203,7 +215,8 @@ static enum vl_err ask_lane(struct vl_feed *f, const struct vl_feed_topic *topic
 		if (part->state != VL_FEED_READING || part->waiting || part->absent)
 			err = VL_ERR_NOT_FOUND;
 		else
-			err = vl_consumer_range(f->asker, topic->name, (int32_t)p, VL_FEED_ASK_MS, &first, &end, NULL);
+			err = vl_consumer_range(f->asker, topic->name, (int32_t)p, VL_FEED_ASK_MS,
+						&first, &end, NULL);
 		if (err == VL_OK && part->next.offset > end)
 			err = VL_ERR_NOT_FOUND;
 		if (err == VL_OK && !put_end(part, end > first ? end : 0, ends, ends_of))
@@ -227,7 +240,8 @@ void vl_feed_survey(struct vl_feed *f)
 	if (!asked)
 		return;
 	for (size_t i = 0; i < vl_views_count() && !f->stop; i++)
-		if (!f->topics[i].held && ask_lane(f, &f->topics[i], &ends, &ends_of) == VL_ERR_UNREACHABLE)
+		if (!f->topics[i].held &&
+		    ask_lane(f, &f->topics[i], &ends, &ends_of) == VL_ERR_UNREACHABLE)
 			break;
 	pthread_mutex_lock(&f->lock);
 	vl_buf_free(&f->ends);
@@ -266,7 +280,8 @@ void vl_feed_not_ended(struct vl_feed *f, struct vl_feed_part *part)
 static bool has_read(struct vl_feed *f, const struct vl_feed_part *part, int64_t since)
 {
 	return part->state != VL_FEED_READING || part->waiting ||
-	       ((part->at_end || part->at_end_ms >= since) && vl_verifier_past(f->verifier, part->mark));
+	       ((part->at_end || part->at_end_ms >= since) &&
+		vl_verifier_past(f->verifier, part->mark));
 }
 
 bool vl_feed_has_read(void *feed, const char *lane, int64_t since)

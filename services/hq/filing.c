@@ -9,8 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BODY_SIZE 25 /* of an entry: epoch, seq, next event, next entity that it touches, whether it was buried */
-#define TURNS 16     /* one turn each for so many missions, at most, in a transaction's share of a lane */
+#define BODY_SIZE \
+	25 /* of an entry: epoch, seq, next event, next entity that it touches, whether it was buried */
+#define TURNS \
+	16 /* one turn each for so many missions, at most, in a transaction's share of a lane */
 #define TURN_STEPS 8 /* a turn at least */
 #define MOST_VIEWS 64
 #define FOLD_STEPS 16   /* what it takes to fold an entity, about */
@@ -61,13 +63,17 @@ static enum vl_err why_left_out(enum vl_fold_outcome outcome, uint64_t event, st
 	switch (outcome) {
 	case VL_FOLD_NIL:
 		return vl_fail(why, VL_ERR_NIL_ID,
-			       "event %" PRIu64 " of the batch has an id of zeros or ones, which names no event",
+			       "event %" PRIu64
+			       " of the batch has an id of zeros or ones, which names no event",
 			       event);
 	case VL_FOLD_REUSED:
 		return vl_fail(why, VL_ERR_ID_REUSED,
-			       "event %" PRIu64 " of the batch has the id of another event of its sender", event);
+			       "event %" PRIu64
+			       " of the batch has the id of another event of its sender",
+			       event);
 	case VL_FOLD_UNREAD:
-		return vl_fail(why, VL_ERR_UNKNOWN_TYPE, "event %" PRIu64 " of the batch cannot be read here", event);
+		return vl_fail(why, VL_ERR_UNKNOWN_TYPE,
+			       "event %" PRIu64 " of the batch cannot be read here", event);
 	case VL_FOLD_NEW:
 	case VL_FOLD_KNOWN:
 	case VL_FOLD_WAITS:
@@ -101,7 +107,8 @@ static void note_shared(struct vl_txn *txn, const struct vl_filing_batch *b, str
 		return;
 	standing->shared++;
 	(void)vl_fail(&why, VL_ERR_ID_REUSED,
-		      "event %" PRIu64 " of the batch has the id of another event, by %s on %s; both are applied",
+		      "event %" PRIu64
+		      " of the batch has the id of another event, by %s on %s; both are applied",
 		      (uint64_t)at->event + 1, other->mission, vl_views[other->view]->lane);
 	if (!at->buried)
 		vl_deadletter_bury(txn, b->record, b->digest, VL_ERR_ID_REUSED, &why);
@@ -116,8 +123,8 @@ static void note_shared(struct vl_txn *txn, const struct vl_filing_batch *b, str
 }
 
 /* An event that stood until one from an earlier place came: it has the letter that it would have had behind it. */
-static void note_ousted(struct vl_txn *txn, const struct vl_filing_batch *b, const struct vl_fold_added *added,
-			struct vl_standing *standing)
+static void note_ousted(struct vl_txn *txn, const struct vl_filing_batch *b,
+			const struct vl_fold_added *added, struct vl_standing *standing)
 {
 	const struct vl_place *place = &added->ousted;
 	struct vl_why why = {0};
@@ -132,19 +139,22 @@ static void note_ousted(struct vl_txn *txn, const struct vl_filing_batch *b, con
 	standing->repeated += added->ousted_as == VL_FOLD_KNOWN;
 	standing->unread += added->ousted_as == VL_FOLD_REUSED;
 	vl_archive_key(&key, b->mission, b->lane, place->epoch, place->seq);
-	if (added->ousted_as != VL_FOLD_REUSED || vl_txn_find(txn, VL_DB_ARCHIVE, vl_key_done(&key), &stored) != VL_OK)
+	if (added->ousted_as != VL_FOLD_REUSED ||
+	    vl_txn_find(txn, VL_DB_ARCHIVE, vl_key_done(&key), &stored) != VL_OK)
 		return;
 	vl_buf_put(&copy, stored.data, stored.size); /* the next write takes it away */
 	(void)vl_fail(&why, VL_ERR_ID_REUSED,
-		      "event %" PRIu64 " of its epoch has the id of an earlier event of its sender", place->event.n);
+		      "event %" PRIu64 " of its epoch has the id of an earlier event of its sender",
+		      place->event.n);
 	if (vl_record_unpack(vl_buf_bytes(&copy), &record, &digest) == VL_OK)
 		vl_deadletter_bury(txn, &record, &digest, VL_ERR_ID_REUSED, &why);
 	vl_buf_free(&copy);
 }
 
 /* The event at hand, or `room` entities of it. False where it has to wait. */
-static bool file_event(struct vl_filing *filing, struct vl_txn *txn, const struct vl_filing_batch *b,
-		       struct progress *at, uint64_t room, struct vl_standing *standing)
+static bool file_event(struct vl_filing *filing, struct vl_txn *txn,
+		       const struct vl_filing_batch *b, struct progress *at, uint64_t room,
+		       struct vl_standing *standing)
 {
 	const struct vl_batch *batch = b->batch;
 	struct vl_bytes event = batch->events[at->event];
@@ -191,7 +201,8 @@ static bool file_some(struct vl_filing *filing, struct vl_txn *txn, const struct
 
 /* -- what is left of a batch, in the list -- */
 
-static void pack_body(uint8_t body[BODY_SIZE], struct vl_epoch epoch, struct vl_seq seq, const struct progress *at)
+static void pack_body(uint8_t body[BODY_SIZE], struct vl_epoch epoch, struct vl_seq seq,
+		      const struct progress *at)
 {
 	vl_put_be64(body, epoch.n);
 	vl_put_be64(body + 8, seq.n);
@@ -232,12 +243,14 @@ void vl_filing_add(struct vl_filing *filing, struct vl_txn *txn, const struct vl
 	    file_some(filing, txn, b, &at, most - filed, standing))
 		return;
 	pack_body(body, b->batch->head.epoch, b->batch->head.seq, &at);
-	vl_todo_push(todo, VL_TODO_FILES, b->view, b->mission, (struct vl_bytes){body, sizeof(body)});
+	vl_todo_push(todo, VL_TODO_FILES, b->view, b->mission,
+		     (struct vl_bytes){body, sizeof(body)});
 }
 
 /* Read a batch back. False where the disk has damaged it; what of it was not filed then counts for nothing (hq/mend.h). */
 static bool read_back(struct vl_filing *filing, struct vl_txn *txn, const struct vl_filing_batch *b,
-		      struct vl_bytes body, struct vl_record *record, struct vl_digest *digest, struct vl_batch *batch)
+		      struct vl_bytes body, struct vl_record *record, struct vl_digest *digest,
+		      struct vl_batch *batch)
 {
 	struct vl_key key;
 	struct vl_bytes stored;
@@ -247,10 +260,14 @@ static bool read_back(struct vl_filing *filing, struct vl_txn *txn, const struct
 		       (struct vl_seq){vl_get_be64(body.data + 8)});
 	bool found = vl_txn_find(txn, VL_DB_ARCHIVE, vl_key_done(&key), &stored) == VL_OK;
 	/* Copied, as the next write takes it away. */
-	const uint8_t *copy = found ? (const uint8_t *)vl_arena_text(filing->arena, stored.data, stored.size) : NULL;
-	bool sound = copy != NULL && vl_record_unpack((struct vl_bytes){copy, stored.size}, record, digest) == VL_OK &&
-		     vl_record_intact(record, digest) &&
-		     vl_batch_read(record->value, filing->arena, batch, NULL) == VL_OK;
+	const uint8_t *copy =
+		found ? (const uint8_t *)vl_arena_text(filing->arena, stored.data, stored.size)
+		      : NULL;
+	bool sound =
+		copy != NULL &&
+		vl_record_unpack((struct vl_bytes){copy, stored.size}, record, digest) == VL_OK &&
+		vl_record_intact(record, digest) &&
+		vl_batch_read(record->value, filing->arena, batch, NULL) == VL_OK;
 	if (vl_arena_failed(filing->arena))
 		vl_txn_fail(txn, VL_ERR_NOMEM);
 	return sound;
@@ -263,8 +280,13 @@ static void file_on(struct vl_filing *filing, struct vl_txn *txn, const struct v
 	struct vl_record record;
 	struct vl_digest digest;
 	struct vl_batch batch;
-	struct vl_filing_batch b = {
-		queue->mission, vl_views[queue->view]->lane, queue->view, &record, &batch, &digest, NULL};
+	struct vl_filing_batch b = {queue->mission,
+				    vl_views[queue->view]->lane,
+				    queue->view,
+				    &record,
+				    &batch,
+				    &digest,
+				    NULL};
 	uint8_t body[BODY_SIZE] = {0};
 	uint64_t n = entry->n;
 
@@ -272,7 +294,8 @@ static void file_on(struct vl_filing *filing, struct vl_txn *txn, const struct v
 		memcpy(body, entry->body.data, sizeof(body));
 	struct progress at = {vl_get_be32(body + 16), vl_get_be32(body + 20), body[24] != 0};
 	if (entry->body.size != BODY_SIZE ||
-	    !read_back(filing, txn, &b, (struct vl_bytes){body, sizeof(body)}, &record, &digest, &batch)) {
+	    !read_back(filing, txn, &b, (struct vl_bytes){body, sizeof(body)}, &record, &digest,
+		       &batch)) {
 		vl_todo_take(vl_fold_todo(filing->fold), VL_TODO_FILES, queue, n);
 		return;
 	}
@@ -289,14 +312,15 @@ static void file_on(struct vl_filing *filing, struct vl_txn *txn, const struct v
 
 /* -- serving -- */
 
-static void serve_folds(struct vl_filing *filing, struct vl_txn *txn, const struct vl_todo_queue *queue, uint64_t most)
+static void serve_folds(struct vl_filing *filing, struct vl_txn *txn,
+			const struct vl_todo_queue *queue, uint64_t most)
 {
 	struct vl_todo *todo = vl_fold_todo(filing->fold);
 	struct vl_todo_entry entry = {0};
 
 	for (uint64_t spent = 0, from = 0;
-	     spent < most && (spent == 0 || !vl_fold_late(filing->fold)) && vl_txn_err(txn) == VL_OK &&
-	     vl_todo_first(todo, VL_TODO_FOLDS, queue, from, &entry);
+	     spent < most && (spent == 0 || !vl_fold_late(filing->fold)) &&
+	     vl_txn_err(txn) == VL_OK && vl_todo_first(todo, VL_TODO_FOLDS, queue, from, &entry);
 	     from = entry.n + 1) {
 		uint64_t before = vl_fold_steps(filing->fold);
 		if (vl_fold_take_up(filing->fold, queue->view, entry.body, most - spent))
@@ -307,7 +331,8 @@ static void serve_folds(struct vl_filing *filing, struct vl_txn *txn, const stru
 }
 
 /* One mission's turn: half of it for batches, half for what is to be folded. */
-static void serve_queue(struct vl_filing *filing, struct vl_txn *txn, const struct vl_todo_queue *queue, uint64_t most)
+static void serve_queue(struct vl_filing *filing, struct vl_txn *txn,
+			const struct vl_todo_queue *queue, uint64_t most)
 {
 	struct vl_todo_entry entry;
 
@@ -364,7 +389,8 @@ void vl_filing_serve(struct vl_filing *filing, struct vl_txn *txn, enum vl_prece
 				lanes[n++] = view;
 		}
 	for (size_t i = 0; i < n; i++) {
-		uint64_t share = i + 1 < n ? left / 2 : left, spent = serve_view(filing, txn, lanes[i], share);
+		uint64_t share = i + 1 < n ? left / 2 : left,
+			 spent = serve_view(filing, txn, lanes[i], share);
 		left -= spent < left ? spent : left;
 	}
 }

@@ -34,8 +34,8 @@ struct vl_filing_batch {
 
 /* File what may be filed now. A batch with an event that cannot be read goes to the dead letters, too. The standing counts what was
  * repeated and what could not be read. Errors stick in the transaction. */
-void vl_filing_add(struct vl_filing *filing, struct vl_txn *txn, const struct vl_filing_batch *batch,
-		   struct vl_standing *standing);
+void vl_filing_add(struct vl_filing *filing, struct vl_txn *txn,
+		   const struct vl_filing_batch *batch, struct vl_standing *standing);
 
 /* What an entry of the queue of batches says: which batch, and how many of its events are filed. False where it is none. */
 struct vl_filing_entry {

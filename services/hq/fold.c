@@ -32,8 +32,9 @@ struct vl_fold *vl_fold_open(void)
 	fold->renewals = calloc(vl_views_count() + 1, sizeof(*fold->renewals));
 	fold->bounds = VL_FOLD_BOUNDS;
 	fold->shared.arena = fold->txn_arena;
-	if (fold->txn_arena == NULL || fold->arena == NULL || fold->dirty == NULL || fold->order == NULL ||
-	    fold->renewals == NULL || fold->bound == NULL || !vl_views_bind(fold->bound, &fold->packed)) {
+	if (fold->txn_arena == NULL || fold->arena == NULL || fold->dirty == NULL ||
+	    fold->order == NULL || fold->renewals == NULL || fold->bound == NULL ||
+	    !vl_views_bind(fold->bound, &fold->packed)) {
 		vl_fold_close(fold);
 		return NULL;
 	}
@@ -107,7 +108,8 @@ void vl_fold_enter(struct vl_fold *fold, enum vl_fold_phase phase)
 
 bool vl_fold_late(const struct vl_fold *fold)
 {
-	return fold->pace.now_ms != NULL && fold->pace.now_ms() - fold->entered_ms >= fold->pace.most_ms[fold->phase];
+	return fold->pace.now_ms != NULL &&
+	       fold->pace.now_ms() - fold->entered_ms >= fold->pace.most_ms[fold->phase];
 }
 
 const struct vl_fold_bounds *vl_fold_bounds(const struct vl_fold *fold)
@@ -142,7 +144,8 @@ static bool add_owner(struct vl_fold *fold, const char *mission)
 	size_t n = fold->n_owners;
 
 	if ((n & (n - 1)) == 0) {
-		struct owner *larger = vl_arena_alloc(fold->txn_arena, (n == 0 ? 1 : 2 * n) * sizeof(*larger));
+		struct owner *larger =
+			vl_arena_alloc(fold->txn_arena, (n == 0 ? 1 : 2 * n) * sizeof(*larger));
 		if (larger == NULL)
 			return false;
 		if (n > 0)
@@ -222,7 +225,8 @@ static void put_off(struct vl_fold *fold, const struct dirty *entry)
 {
 	const char *mission = fold->owners[entry->owner].mission, *whose;
 
-	if (!entry->taken_up && vl_todo_waits(&fold->todo, fold->view, fold->kind, entry->key, &whose) &&
+	if (!entry->taken_up &&
+	    vl_todo_waits(&fold->todo, fold->view, fold->kind, entry->key, &whose) &&
 	    strcmp(whose, mission) == 0)
 		return;
 	vl_buf_reset(&fold->packed);
@@ -268,7 +272,8 @@ enum vl_err vl_fold_settle(struct vl_fold *fold)
 	for (size_t i = 0; vl_views[i] != NULL; i++) {
 		fold->view = fold->order[i];
 		for (fold->kind = 0; fold->kind < vl_views[fold->view]->n_kinds; fold->kind++)
-			HASH_ITER (hh, fold->dirty[fold->view * FOLD_MAX_KINDS + fold->kind], entry, next)
+			HASH_ITER (hh, fold->dirty[fold->view * FOLD_MAX_KINDS + fold->kind], entry,
+				   next)
 				if (vl_txn_err(fold->txn) == VL_OK)
 					settle_entity(fold, entry);
 	}

@@ -33,10 +33,11 @@
 
 /* What one transaction may cost, in steps. */
 struct vl_fold_bounds {
-	uint64_t file;    /* to file one mission's new events */
-	uint64_t settle;  /* to fold, for all missions together, and an entity beyond */
-	uint64_t reserve; /* to fold, for each mission even where the others took more than they should */
-	uint64_t drain;   /* of the to-do list */
+	uint64_t file;   /* to file one mission's new events */
+	uint64_t settle; /* to fold, for all missions together, and an entity beyond */
+	uint64_t
+		reserve; /* to fold, for each mission even where the others took more than they should */
+	uint64_t drain; /* of the to-do list */
 };
 
 #define VL_FOLD_BOUNDS ((struct vl_fold_bounds){16384, 65536, 512, 16384})
@@ -70,11 +71,11 @@ bool vl_fold_late(const struct vl_fold *fold);
 
 /* What became of a fact. */
 enum vl_fold_outcome {
-	VL_FOLD_NEW,    /* it is in the history now */
-	VL_FOLD_KNOWN,  /* its id is there already: one event */
+	VL_FOLD_NEW,   /* it is in the history now */
+	VL_FOLD_KNOWN, /* its id is there already: one event */
 	VL_FOLD_REUSED, /* its id is there already, for another event of this sender's; it stays in the archive only */
-	VL_FOLD_NIL,    /* its id is all zeros or all ones, which names nothing; it stays in the archive only */
-	VL_FOLD_WAITS,  /* the entry of its id is damaged: nothing was done, and it is tried again (renewal.h) */
+	VL_FOLD_NIL, /* its id is all zeros or all ones, which names nothing; it stays in the archive only */
+	VL_FOLD_WAITS, /* the entry of its id is damaged: nothing was done, and it is tried again (renewal.h) */
 	VL_FOLD_UNREAD, /* its type is unknown here or its payload malformed; it stays in the archive only */
 };
 
@@ -125,8 +126,9 @@ struct vl_fold_part {
  * fact that was made of it and lives until settle, or NULL: then it is made here. Errors stick in the transaction; *added is set
  * in any case. Two events of one sender are the same where they have one id and one gist (bus/batch.h), so that what a program sends
  * again with a new time is no other event; of two senders, where all their bytes are. */
-void vl_fold_add_event(struct vl_fold *fold, size_t view, const char *mission, const struct vl_place *place,
-		       struct vl_bytes event, const struct vl_fact *read, struct vl_fold_part *part,
+void vl_fold_add_event(struct vl_fold *fold, size_t view, const char *mission,
+		       const struct vl_place *place, struct vl_bytes event,
+		       const struct vl_fact *read, struct vl_fold_part *part,
 		       struct vl_fold_added *added);
 
 /* Do what the body of an entry of the queue of folds says: mark the entity, or `room` of those a fan names. True where the entry is
@@ -134,7 +136,8 @@ void vl_fold_add_event(struct vl_fold *fold, size_t view, const char *mission, c
 bool vl_fold_take_up(struct vl_fold *fold, size_t view, struct vl_bytes body, uint64_t room);
 
 /* Whether the fact belongs to that entity, as its view is declared. Nothing is filed. */
-bool vl_fold_belongs(struct vl_fold *fold, size_t view, const struct vl_fact *fact, unsigned kind, const char *entity);
+bool vl_fold_belongs(struct vl_fold *fold, size_t view, const struct vl_fact *fact, unsigned kind,
+		     const char *entity);
 
 /* An entry of this database of the ledger, a view's or the list's, was found damaged: it is made whole again from now on (renewal.h). */
 void vl_fold_damaged(struct vl_fold *fold, unsigned db);
@@ -148,14 +151,16 @@ enum vl_err vl_fold_settle(struct vl_fold *fold) VL_CHECKED;
 struct vl_history_item {
 	struct vl_fact fact;
 	struct vl_place place;
-	struct vl_bytes bytes; /* the serialised Event; none where the fact was unpacked for another history */
-	bool shared;           /* it was, or when it was filed */
+	struct vl_bytes
+		bytes; /* the serialised Event; none where the fact was unpacked for another history */
+	bool shared; /* it was, or when it was filed */
 };
 
 /* The history of (view, kind, key), ordered, in the arena. `items` is NULL where there is none. What is damaged is left out and
  * counted. */
-enum vl_err vl_history_read(struct vl_txn *txn, size_t view, unsigned kind, const char *key, struct vl_arena *arena,
-			    struct vl_history_item **items, size_t *count, size_t *damaged) VL_CHECKED;
+enum vl_err vl_history_read(struct vl_txn *txn, size_t view, unsigned kind, const char *key,
+			    struct vl_arena *arena, struct vl_history_item **items, size_t *count,
+			    size_t *damaged) VL_CHECKED;
 
 /* The key by which an entity is filed: `key` itself, or a shortened form where it is too long. `room` holds 129 bytes. */
 #define VL_ENTITY_MAX ((size_t)128)

@@ -14,7 +14,8 @@ struct vl_touch {
 	bool remove, renew;
 	uint32_t n, first; /* entities touched so far; those before the first were filed earlier */
 	uint64_t room;     /* for so many */
-	const char *asked; /* whether it touches this entity; NULL: it is filed under all that it touches */
+	const char *
+		asked; /* whether it touches this entity; NULL: it is filed under all that it touches */
 	unsigned asked_kind;
 	bool found;
 };
@@ -27,15 +28,17 @@ static bool is_new(struct vl_fold *fold, unsigned kind, const char *key)
 	struct vl_key row;
 
 	vl_row_key(&row, kind, key);
-	if (vl_txn_find(fold->txn, vl_view_db(fold->view, VL_VIEW_ROW), vl_key_done(&row), NULL) != VL_ERR_NOT_FOUND ||
+	if (vl_txn_find(fold->txn, vl_view_db(fold->view, VL_VIEW_ROW), vl_key_done(&row), NULL) !=
+		    VL_ERR_NOT_FOUND ||
 	    vl_todo_waits(&fold->todo, fold->view, kind, key, NULL))
 		return false;
 	if (fold->renewals[fold->view].phase == VL_RENEWAL_NONE)
 		return true;
-	struct vl_cursor *cursor = vl_cursor_open(fold->txn, vl_view_db(fold->view, VL_VIEW_HISTORY));
+	struct vl_cursor *cursor =
+		vl_cursor_open(fold->txn, vl_view_db(fold->view, VL_VIEW_HISTORY));
 	vl_cursor_pass_over(cursor, (struct vl_bytes){0}, NULL, NULL);
-	bool any =
-		vl_cursor_seek(cursor, vl_key_done(&row), &found, NULL) && vl_key_has_prefix(found, vl_key_done(&row));
+	bool any = vl_cursor_seek(cursor, vl_key_done(&row), &found, NULL) &&
+		   vl_key_has_prefix(found, vl_key_done(&row));
 	vl_cursor_close(cursor);
 	return !any;
 }
@@ -66,7 +69,8 @@ static void file_under(struct vl_touch *touch, unsigned kind, const char *key)
 }
 
 /* Whether it is in the history as it should be; what is damaged there makes way. */
-static bool is_filed(struct vl_fold *fold, unsigned db, const struct vl_key *at, const struct vl_place *place)
+static bool is_filed(struct vl_fold *fold, unsigned db, const struct vl_key *at,
+		     const struct vl_place *place)
 {
 	struct vl_bytes value;
 	struct vl_place filed;
@@ -79,8 +83,9 @@ static bool is_filed(struct vl_fold *fold, unsigned db, const struct vl_key *at,
 	} else if (err != VL_OK) {
 		return false;
 	}
-	return vl_history_place(vl_key_done(at), value, &filed) != NULL && filed.seq.n == place->seq.n &&
-	       filed.offset == place->offset && filed.size == place->size && filed.sum == place->sum;
+	return vl_history_place(vl_key_done(at), value, &filed) != NULL &&
+	       filed.seq.n == place->seq.n && filed.offset == place->offset &&
+	       filed.size == place->size && filed.sum == place->sum;
 }
 
 void vl_touch(struct vl_touch *touch, unsigned kind, const char *key)
@@ -97,7 +102,8 @@ void vl_touch(struct vl_touch *touch, unsigned kind, const char *key)
 		return;
 	key = vl_entity_key(key, room);
 	if (touch->asked != NULL) {
-		touch->found = touch->found || (kind == touch->asked_kind && strcmp(key, touch->asked) == 0);
+		touch->found = touch->found ||
+			       (kind == touch->asked_kind && strcmp(key, touch->asked) == 0);
 		return;
 	}
 	fold->steps++;
@@ -117,9 +123,14 @@ bool vl_touched(const struct vl_touch *touch)
 	return touch->n > 0;
 }
 
-bool vl_fold_belongs(struct vl_fold *fold, size_t view, const struct vl_fact *fact, unsigned kind, const char *entity)
+bool vl_fold_belongs(struct vl_fold *fold, size_t view, const struct vl_fact *fact, unsigned kind,
+		     const char *entity)
 {
-	struct vl_touch touch = {.fold = fold, .fact = fact, .room = UINT32_MAX, .asked = entity, .asked_kind = kind};
+	struct vl_touch touch = {.fold = fold,
+				 .fact = fact,
+				 .room = UINT32_MAX,
+				 .asked = entity,
+				 .asked_kind = kind};
 
 	fold->view = view;
 	vl_bound_route(fold->bound[view], &touch, fact);
@@ -127,7 +138,8 @@ bool vl_fold_belongs(struct vl_fold *fold, size_t view, const struct vl_fact *fa
 }
 
 /* Where to go on; 0 where the fact is filed under all that it touches. */
-static uint32_t file_fact(struct vl_fold *fold, const struct vl_fact *fact, const struct vl_place *place, bool remove,
+static uint32_t file_fact(struct vl_fold *fold, const struct vl_fact *fact,
+			  const struct vl_place *place, bool remove,
 			  const struct vl_fold_part *part)
 {
 	struct vl_touch touch = {.fold = fold,
@@ -139,7 +151,9 @@ static uint32_t file_fact(struct vl_fold *fold, const struct vl_fact *fact, cons
 				 .room = part->room};
 
 	vl_bound_route(fold->bound[fold->view], &touch, fact);
-	return touch.n > part->first && touch.n - part->first > part->room ? part->first + (uint32_t)part->room : 0;
+	return touch.n > part->first && touch.n - part->first > part->room
+		       ? part->first + (uint32_t)part->room
+		       : 0;
 }
 
 /* An entry of the event database: who sent this id, where it lies, whether it stands in the histories or another sender's identical
@@ -177,8 +191,8 @@ static void pack_claim(const struct claim *claim, uint8_t value[CLAIM_SIZE])
 }
 
 /* At a cursor that stands where it belongs, or without one. */
-static void put_claim(struct vl_fold *fold, struct vl_cursor *cursor, const uint8_t id[16], const char *mission,
-		      const struct claim *claim)
+static void put_claim(struct vl_fold *fold, struct vl_cursor *cursor, const uint8_t id[16],
+		      const char *mission, const struct claim *claim)
 {
 	struct vl_key key;
 	uint8_t value[CLAIM_SIZE];
@@ -187,7 +201,8 @@ static void put_claim(struct vl_fold *fold, struct vl_cursor *cursor, const uint
 	claim_key(&key, id, mission);
 	pack_claim(claim, value);
 	if (cursor != NULL)
-		(void)vl_cursor_insert(cursor, vl_key_done(&key), (struct vl_bytes){value, sizeof(value)});
+		(void)vl_cursor_insert(cursor, vl_key_done(&key),
+				       (struct vl_bytes){value, sizeof(value)});
 	else
 		vl_txn_put(fold->txn, vl_view_db(fold->view, VL_VIEW_EVENT), vl_key_done(&key),
 			   (struct vl_bytes){value, sizeof(value)});
@@ -227,8 +242,8 @@ static void remove_twin(struct vl_fold *fold, struct twin *twin, const struct vl
 	struct vl_bytes bytes;
 	struct vl_fact fact;
 
-	if (vl_archive_event(fold->txn, twin->mission, vl_views[fold->view]->lane, &twin->claim.place, &bytes) ==
-		    VL_OK &&
+	if (vl_archive_event(fold->txn, twin->mission, vl_views[fold->view]->lane,
+			     &twin->claim.place, &bytes) == VL_OK &&
 	    vl_fact_read(bytes, twin->mission, &twin->claim.place, true, fold->txn_arena, &fact))
 		(void)file_fact(fold, &fact, &twin->claim.place, true, &gone);
 	else if (vl_arena_failed(fold->txn_arena))
@@ -236,14 +251,15 @@ static void remove_twin(struct vl_fold *fold, struct twin *twin, const struct vl
 }
 
 /* Keep an event of somebody else's, or of another lane, that has the id of the one at hand for something else. */
-static void add_other(struct vl_fold *fold, struct vl_fold_added *added, const char *mission, size_t view,
-		      const struct claim *claim)
+static void add_other(struct vl_fold *fold, struct vl_fold_added *added, const char *mission,
+		      size_t view, const struct claim *claim)
 {
 	struct vl_fold_other *other = vl_arena_alloc(fold->txn_arena, sizeof(*other));
 
 	if (other == NULL)
 		return;
-	*other = (struct vl_fold_other){.view = view, .counted = claim->shared, .next = added->others};
+	*other = (struct vl_fold_other){
+		.view = view, .counted = claim->shared, .next = added->others};
 	(void)snprintf(other->mission, sizeof(other->mission), "%s", mission);
 	added->others = other;
 }
@@ -258,7 +274,8 @@ static void find_elsewhere(struct vl_fold *fold, const uint8_t id[16], struct vl
 	for (size_t view = 0; fold->claimed >> view != 0; view++) {
 		if (view == fold->view || (fold->claimed >> view & 1) == 0)
 			continue;
-		struct vl_cursor *cursor = vl_cursor_open(fold->txn, vl_view_db(view, VL_VIEW_EVENT));
+		struct vl_cursor *cursor =
+			vl_cursor_open(fold->txn, vl_view_db(view, VL_VIEW_EVENT));
 		size_t damaged = 0;
 		vl_cursor_pass_over(cursor, vl_key_done(&prefix), vl_cursor_count, &damaged);
 		fold->steps++;
@@ -275,29 +292,33 @@ static void find_elsewhere(struct vl_fold *fold, const uint8_t id[16], struct vl
 }
 
 /* From now on they are known to share their id. */
-static void mark_others(struct vl_fold *fold, const uint8_t id[16], const struct vl_fold_added *added)
+static void mark_others(struct vl_fold *fold, const uint8_t id[16],
+			const struct vl_fold_added *added)
 {
 	struct vl_key key;
 	struct vl_bytes value;
 	uint8_t packed[CLAIM_SIZE];
 
-	for (const struct vl_fold_other *other = added->others; other != NULL; other = other->next) {
+	for (const struct vl_fold_other *other = added->others; other != NULL;
+	     other = other->next) {
 		unsigned db = vl_view_db(other->view, VL_VIEW_EVENT);
 		claim_key(&key, id, other->mission);
-		if (other->counted || vl_txn_find(fold->txn, db, vl_key_done(&key), &value) != VL_OK)
+		if (other->counted ||
+		    vl_txn_find(fold->txn, db, vl_key_done(&key), &value) != VL_OK)
 			continue;
 		fold->steps++;
 		struct claim claim = get_claim(value);
 		claim.shared = true;
 		pack_claim(&claim, packed);
-		vl_txn_put(fold->txn, db, vl_key_done(&key), (struct vl_bytes){packed, sizeof(packed)});
+		vl_txn_put(fold->txn, db, vl_key_done(&key),
+			   (struct vl_bytes){packed, sizeof(packed)});
 	}
 }
 
 /* The same sender's event with the same id, from a later place than `mine`: the earliest place stands, whichever came first, so that
  * every reading of the same batches gives the same histories. */
-static bool replaces(struct vl_fold *fold, const char *mission, const struct claim *ours, const struct claim *mine,
-		     struct vl_fold_added *added)
+static bool replaces(struct vl_fold *fold, const char *mission, const struct claim *ours,
+		     const struct claim *mine, struct vl_fold_added *added)
 {
 	const struct vl_place *a = &mine->place, *b = &ours->place;
 	const struct vl_fold_part whole = {.room = UINT32_MAX};
@@ -317,8 +338,8 @@ static bool replaces(struct vl_fold *fold, const char *mission, const struct cla
 /* Who else has sent this id and content, and on this lane this id alone; *known says that this sender has, and *own is what it claimed. What
  * is damaged is passed over and counted. */
 static struct twin *find_twins(struct vl_fold *fold, struct vl_cursor *cursor, const uint8_t id[16],
-			       const char *mission, const struct claim *mine, bool *known, struct claim *own,
-			       size_t *damaged, struct vl_fold_added *added)
+			       const char *mission, const struct claim *mine, bool *known,
+			       struct claim *own, size_t *damaged, struct vl_fold_added *added)
 {
 	struct vl_key prefix = {0};
 	struct vl_bytes key, value;
@@ -329,7 +350,8 @@ static struct twin *find_twins(struct vl_fold *fold, struct vl_cursor *cursor, c
 	claim_key(&prefix, id, NULL);
 	vl_cursor_pass_over(cursor, (struct vl_bytes){0}, vl_cursor_count, damaged);
 	for (bool more = vl_cursor_seek(cursor, vl_key_done(&prefix), &key, &value);
-	     more && vl_key_has_prefix(key, vl_key_done(&prefix)); more = vl_cursor_next(cursor, &key, &value)) {
+	     more && vl_key_has_prefix(key, vl_key_done(&prefix));
+	     more = vl_cursor_next(cursor, &key, &value)) {
 		const char *other = (const char *)key.data + 16;
 		struct claim claim = get_claim(value);
 		if (strcmp(other, mission) == 0) {
@@ -352,8 +374,9 @@ static struct twin *find_twins(struct vl_fold *fold, struct vl_cursor *cursor, c
 }
 
 /* One event of all twins stands: that of the least sender id, whichever came first. KNOWN where this is not the one. */
-static enum vl_fold_outcome settle_twins(struct vl_fold *fold, const uint8_t id[16], const char *mission,
-					 struct claim *mine, struct twin *twins)
+static enum vl_fold_outcome settle_twins(struct vl_fold *fold, const uint8_t id[16],
+					 const char *mission, struct claim *mine,
+					 struct twin *twins)
 {
 	mine->stands = true;
 	for (struct twin *twin = twins; twin != NULL; twin = twin->next)
@@ -369,9 +392,9 @@ static enum vl_fold_outcome settle_twins(struct vl_fold *fold, const uint8_t id[
 
 /* Look at who else has sent this id. KNOWN where this sender has, or where another's twin of it stands. What is filed in parts is
  * entered with the first, and goes on for as long as it stands. */
-static enum vl_fold_outcome enter_claim(struct vl_fold *fold, const uint8_t id[16], const char *mission,
-					struct claim *mine, bool goes_on, struct twin **twins,
-					struct vl_fold_added *added)
+static enum vl_fold_outcome enter_claim(struct vl_fold *fold, const uint8_t id[16],
+					const char *mission, struct claim *mine, bool goes_on,
+					struct twin **twins, struct vl_fold_added *added)
 {
 	struct vl_cursor *cursor = vl_cursor_open(fold->txn, vl_view_db(fold->view, VL_VIEW_EVENT));
 	struct claim own = {.stands = false};
@@ -400,7 +423,8 @@ static enum vl_fold_outcome enter_claim(struct vl_fold *fold, const uint8_t id[1
 	mark_others(fold, id, added);
 	if (alone)
 		return VL_FOLD_NEW;
-	bool same = known && own.place.epoch.n == mine->place.epoch.n && own.place.event.n == mine->place.event.n;
+	bool same = known && own.place.epoch.n == mine->place.epoch.n &&
+		    own.place.event.n == mine->place.event.n;
 	if (same)
 		return goes_on && own.stands ? VL_FOLD_NEW : VL_FOLD_KNOWN;
 	if (known && !replaces(fold, mission, &own, mine, added))
@@ -411,8 +435,9 @@ static enum vl_fold_outcome enter_claim(struct vl_fold *fold, const uint8_t id[1
 }
 
 /* The same where what is damaged of the id makes way, as all of it is entered anew; or else waits for that. */
-static enum vl_fold_outcome claim_id(struct vl_fold *fold, const uint8_t id[16], const char *mission,
-				     struct claim *mine, const struct vl_fold_part *part, struct twin **twins,
+static enum vl_fold_outcome claim_id(struct vl_fold *fold, const uint8_t id[16],
+				     const char *mission, struct claim *mine,
+				     const struct vl_fold_part *part, struct twin **twins,
 				     struct vl_fold_added *added)
 {
 	bool goes_on = part->first > 0 || part->renew;
@@ -431,8 +456,8 @@ static enum vl_fold_outcome claim_id(struct vl_fold *fold, const uint8_t id[16],
 }
 
 /* A fact made of an event whose bytes may be gone before settle. */
-static const struct vl_fact *make_fact(struct vl_fold *fold, const char *mission, const struct vl_place *place,
-				       struct vl_bytes event)
+static const struct vl_fact *make_fact(struct vl_fold *fold, const char *mission,
+				       const struct vl_place *place, struct vl_bytes event)
 {
 	struct vl_arena *arena = fold->txn_arena;
 	struct vl_fact *fact = vl_arena_alloc(arena, sizeof(*fact));
@@ -442,11 +467,14 @@ static const struct vl_fact *make_fact(struct vl_fold *fold, const char *mission
 	if (fact == NULL || sender == NULL || copy == NULL)
 		return NULL;
 	memcpy(copy, event.data, event.size);
-	return vl_fact_read((struct vl_bytes){copy, event.size}, sender, place, false, arena, fact) ? fact : NULL;
+	return vl_fact_read((struct vl_bytes){copy, event.size}, sender, place, false, arena, fact)
+		       ? fact
+		       : NULL;
 }
 
-void vl_fold_add_event(struct vl_fold *fold, size_t view, const char *mission, const struct vl_place *place,
-		       struct vl_bytes event, const struct vl_fact *read, struct vl_fold_part *part,
+void vl_fold_add_event(struct vl_fold *fold, size_t view, const char *mission,
+		       const struct vl_place *place, struct vl_bytes event,
+		       const struct vl_fact *read, struct vl_fold_part *part,
 		       struct vl_fold_added *added)
 {
 	struct claim claim = {.place = *place};
@@ -458,7 +486,8 @@ void vl_fold_add_event(struct vl_fold *fold, size_t view, const char *mission, c
 	*added = (struct vl_fold_added){.outcome = VL_FOLD_UNREAD};
 	if (read == NULL)
 		read = make_fact(fold, mission, place, event);
-	if (read != NULL && read->payload != NULL && !vl_event_id_is_one((struct vl_bytes){read->id, 16})) {
+	if (read != NULL && read->payload != NULL &&
+	    !vl_event_id_is_one((struct vl_bytes){read->id, 16})) {
 		added->outcome = VL_FOLD_NIL;
 	} else if (read != NULL && read->payload != NULL) {
 		claim.place.sum = vl_sum(event);

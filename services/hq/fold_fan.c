@@ -90,7 +90,8 @@ static void drop_state(struct vl_fold *fold, const struct vl_fan *fan)
 }
 
 /* Mark the members from state->next on, up to the end or the stop, `room` of them. True where there are no more this way. */
-static bool walk(struct vl_fold *fold, const struct vl_fan *fan, struct state *state, uint64_t *room)
+static bool walk(struct vl_fold *fold, const struct vl_fan *fan, struct state *state,
+		 uint64_t *room)
 {
 	struct vl_key whole, from, prefix;
 	struct vl_bytes key, value;
@@ -102,15 +103,18 @@ static bool walk(struct vl_fold *fold, const struct vl_fan *fan, struct state *s
 
 	vl_row_key(&whole, fan->from, fan->key);
 	vl_fold_tally_key(&prefix, fan->from, fan->key, fan->prefix);
-	vl_fold_tally_key(&from, fan->from, fan->key, state->next[0] != '\0' ? state->next : fan->prefix);
+	vl_fold_tally_key(&from, fan->from, fan->key,
+			  state->next[0] != '\0' ? state->next : fan->prefix);
 	vl_cursor_pass_over(cursor, vl_key_done(&prefix), vl_cursor_count, &damaged);
 	for (more = vl_cursor_seek(cursor, vl_key_done(&from), &key, &value);
-	     more && vl_key_has_prefix(key, vl_key_done(&prefix)); more = vl_cursor_next(cursor, &key, &value)) {
+	     more && vl_key_has_prefix(key, vl_key_done(&prefix));
+	     more = vl_cursor_next(cursor, &key, &value)) {
 		name = vl_arena_text(fold->txn_arena, key.data + whole.size, key.size - whole.size);
 		if (name == NULL || (limit != NULL && strcmp(name, limit) >= 0) || *room == 0)
 			break;
 		if (value.size == 8 && name[strlen(fan->prefix)] != '\0')
-			(void)vl_fold_mark(fold, fan->to, vl_entity_key(name + strlen(fan->prefix), room_for_key),
+			(void)vl_fold_mark(fold, fan->to,
+					   vl_entity_key(name + strlen(fan->prefix), room_for_key),
 					   &added);
 		--*room;
 		fold->steps++;
@@ -127,7 +131,8 @@ static bool walk(struct vl_fold *fold, const struct vl_fan *fan, struct state *s
 }
 
 /* True where the fan has come round to its end. */
-static bool go_on(struct vl_fold *fold, const struct vl_fan *fan, struct state *state, uint64_t room)
+static bool go_on(struct vl_fold *fold, const struct vl_fan *fan, struct state *state,
+		  uint64_t room)
 {
 	while (vl_txn_err(fold->txn) == VL_OK && !vl_arena_failed(fold->txn_arena)) {
 		if (!walk(fold, fan, state, &room))
@@ -149,7 +154,8 @@ static void put_entry(struct vl_fold *fold, const struct vl_fan *fan)
 	vl_fold_put_entity(body, fan->to, fan->prefix);
 	if (vl_buf_failed(body))
 		vl_txn_fail(fold->txn, VL_ERR_NOMEM);
-	vl_todo_push(&fold->todo, VL_TODO_FOLDS, fan->view, fold->owners[fold->owner].mission, vl_buf_bytes(body));
+	vl_todo_push(&fold->todo, VL_TODO_FOLDS, fan->view, fold->owners[fold->owner].mission,
+		     vl_buf_bytes(body));
 }
 
 void vl_fold_begin_fans(struct vl_fold *fold)
@@ -157,7 +163,8 @@ void vl_fold_begin_fans(struct vl_fold *fold)
 	struct state state;
 
 	for (const struct fan *wanted = fold->fans; wanted != NULL; wanted = wanted->next) {
-		const struct vl_fan fan = {fold->view, fold->kind, wanted->kind, fold->key, wanted->prefix};
+		const struct vl_fan fan = {fold->view, fold->kind, wanted->kind, fold->key,
+					   wanted->prefix};
 		if (get_state(fold, &fan, &state)) {
 			state.stop = state.next[0] != '\0' ? state.next : NULL;
 			state.round = false;

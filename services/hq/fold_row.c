@@ -35,14 +35,16 @@ static void apply_changes(struct vl_fold *fold, const struct vl_key *row)
 			continue;
 		}
 		bool found = err == VL_OK;
-		int64_t sum = change->count + (found && value.size == 8 ? (int64_t)vl_get_be64(value.data) : 0);
+		int64_t sum = change->count +
+			      (found && value.size == 8 ? (int64_t)vl_get_be64(value.data) : 0);
 		vl_put_be64(number, (uint64_t)sum);
 		if (sum != 0)
 			vl_txn_put(fold->txn, db, change->tally, (struct vl_bytes){number, 8});
 		else
 			(void)vl_txn_delete(fold->txn, db, change->tally);
 		if (change->kind > fold->kind)
-			(void)vl_fold_mark(fold, change->kind, (const char *)change->tally.data + 1, &added);
+			(void)vl_fold_mark(fold, change->kind, (const char *)change->tally.data + 1,
+					   &added);
 	}
 	HASH_CLEAR(hh, fold->changes);
 }
@@ -90,8 +92,8 @@ static int compare_items(const void *a, const void *b)
 }
 
 /* The history as this transaction filed it, without going through the ledger. */
-static enum vl_err filed_history(struct vl_fold *fold, const struct dirty *entry, struct vl_history_item **items,
-				 size_t *count)
+static enum vl_err filed_history(struct vl_fold *fold, const struct dirty *entry,
+				 struct vl_history_item **items, size_t *count)
 {
 	size_t n = 0, distinct = 0;
 
@@ -99,7 +101,8 @@ static enum vl_err filed_history(struct vl_fold *fold, const struct dirty *entry
 	if (*items == NULL)
 		return VL_ERR_NOMEM;
 	for (const struct filed *filed = entry->facts; filed != NULL; filed = filed->next)
-		(*items)[n++] = (struct vl_history_item){.fact = *filed->fact, .place = filed->place, .shared = true};
+		(*items)[n++] = (struct vl_history_item){
+			.fact = *filed->fact, .place = filed->place, .shared = true};
 	qsort(*items, n, sizeof(**items), compare_items);
 	/* One fact may touch an entity twice; the ledger has it once. */
 	for (size_t i = 0; i < n; i++)
@@ -110,8 +113,8 @@ static enum vl_err filed_history(struct vl_fold *fold, const struct dirty *entry
 	return vl_arena_failed(fold->arena) ? VL_ERR_NOMEM : VL_OK;
 }
 
-static enum vl_err gather(struct vl_fold *fold, const struct dirty *entry, struct vl_history_item **items,
-			  size_t *count, size_t *damaged)
+static enum vl_err gather(struct vl_fold *fold, const struct dirty *entry,
+			  struct vl_history_item **items, size_t *count, size_t *damaged)
 {
 	size_t entries = 0;
 
@@ -121,15 +124,17 @@ static enum vl_err gather(struct vl_fold *fold, const struct dirty *entry, struc
 		return VL_OK;
 	if (entry->complete && entry->n_facts > 0 && entry->weight <= VL_FOLD_WEIGHT)
 		return filed_history(fold, entry, items, count);
-	enum vl_err err = vl_history_read_some(fold->txn, fold->view, fold->kind, fold->key, fold->arena, &fold->shared,
-					       items, count, damaged, &entries, &fold->beyond);
+	enum vl_err err =
+		vl_history_read_some(fold->txn, fold->view, fold->kind, fold->key, fold->arena,
+				     &fold->shared, items, count, damaged, &entries, &fold->beyond);
 	if (entries > 0)
 		vl_renewal_want(fold, fold->view, VL_VIEW_HISTORY);
 	return err;
 }
 
 /* Say so in the row's list of violations. Every kind that has a history has one. */
-static void show_rule(struct vl_fold *fold, ProtobufCMessage *row, const char *rule, const char *detail)
+static void show_rule(struct vl_fold *fold, ProtobufCMessage *row, const char *rule,
+		      const char *detail)
 {
 	const ProtobufCFieldDescriptor *field =
 		protobuf_c_message_descriptor_get_field_by_name(row->descriptor, "violations");
@@ -139,13 +144,16 @@ static void show_rule(struct vl_fold *fold, ProtobufCMessage *row, const char *r
 		return;
 	char *base = (char *)row;
 	vl_fold_violation(fold, (size_t *)(void *)(base + field->quantifier_offset),
-			  (Valise__V1__Violation ***)(void *)(base + field->offset), rule, NULL, "%s", detail);
+			  (Valise__V1__Violation ***)(void *)(base + field->offset), rule, NULL,
+			  "%s", detail);
 }
 
 static void show_damage(struct vl_fold *fold, ProtobufCMessage *row, size_t damaged)
 {
 	char *detail = vl_fold_printf(
-		fold, "%zu of its events can no longer be read in the ledger, and count for nothing here", damaged);
+		fold,
+		"%zu of its events can no longer be read in the ledger, and count for nothing here",
+		damaged);
 
 	if (damaged > 0 && detail != NULL)
 		show_rule(fold, row, VL_RULE_DAMAGED, detail);
@@ -155,7 +163,8 @@ static void show_beyond(struct vl_fold *fold, ProtobufCMessage *row)
 {
 	if (fold->beyond)
 		show_rule(fold, row, VL_RULE_BOUND,
-			  "there is more of it than a row may be made of; the rest is in the archive and counts for "
+			  "there is more of it than a row may be made of; the rest is in the "
+			  "archive and counts for "
 			  "nothing here");
 }
 
@@ -186,8 +195,8 @@ static ProtobufCMessage *make_row(struct vl_fold *fold, const struct dirty *entr
 }
 
 /* Take back what the former row contributed, add what the new one does, and store it. */
-static void replace_row(struct vl_fold *fold, const struct vl_key *key, const ProtobufCMessage *before,
-			const ProtobufCMessage *row)
+static void replace_row(struct vl_fold *fold, const struct vl_key *key,
+			const ProtobufCMessage *before, const ProtobufCMessage *row)
 {
 	unsigned db = vl_view_db(fold->view, VL_VIEW_ROW);
 
@@ -249,9 +258,10 @@ bool vl_fold_entity(struct vl_fold *fold, const struct dirty *entry)
 		return false;
 	/* Where the whole history came in this transaction there was no row. */
 	bool had = !entry->complete && find_row(fold, &key, &old);
-	bool same = had == (row != NULL) &&
-		    (!had || (old.size == fold->packed.size &&
-			      (old.size == 0 || memcmp(old.data, fold->packed.data, old.size) == 0)));
+	bool same =
+		had == (row != NULL) &&
+		(!had || (old.size == fold->packed.size &&
+			  (old.size == 0 || memcmp(old.data, fold->packed.data, old.size) == 0)));
 	if (vl_txn_err(fold->txn) != VL_OK || same)
 		return true;
 	if (had)

@@ -73,7 +73,8 @@ static bool append(struct vl_fold *fold, void *item, size_t *count, void ***item
 		return false;
 	}
 	if ((*count & (*count - 1)) == 0) {
-		void **larger = vl_arena_alloc(fold->arena, (*count == 0 ? 1 : *count * 2) * sizeof(*larger));
+		void **larger = vl_arena_alloc(fold->arena,
+					       (*count == 0 ? 1 : *count * 2) * sizeof(*larger));
 		if (larger == NULL)
 			return false;
 		if (*count > 0)
@@ -84,7 +85,8 @@ static bool append(struct vl_fold *fold, void *item, size_t *count, void ***item
 	return true;
 }
 
-void *vl_fold_add(struct vl_fold *fold, const ProtobufCMessageDescriptor *descriptor, size_t *count, void *items)
+void *vl_fold_add(struct vl_fold *fold, const ProtobufCMessageDescriptor *descriptor, size_t *count,
+		  void *items)
 {
 	ProtobufCMessage *item = vl_arena_alloc(fold->arena, descriptor->sizeof_message);
 	void **list;
@@ -105,10 +107,11 @@ void vl_fold_add_text(struct vl_fold *fold, const char *text, size_t *count, cha
 	*items = (char **)list;
 }
 
-void vl_fold_violation(struct vl_fold *fold, size_t *count, Valise__V1__Violation ***items, const char *rule,
-		       const struct vl_fact *fact, const char *format, ...)
+void vl_fold_violation(struct vl_fold *fold, size_t *count, Valise__V1__Violation ***items,
+		       const char *rule, const struct vl_fact *fact, const char *format, ...)
 {
-	Valise__V1__Violation *violation = vl_fold_add(fold, &valise__v1__violation__descriptor, count, items);
+	Valise__V1__Violation *violation =
+		vl_fold_add(fold, &valise__v1__violation__descriptor, count, items);
 	va_list args;
 
 	if (violation == NULL)
@@ -125,7 +128,8 @@ void vl_fold_violation(struct vl_fold *fold, size_t *count, Valise__V1__Violatio
 		violation->event = (ProtobufCBinaryData){16, (uint8_t *)fact->id};
 }
 
-static const ProtobufCMessage *read_row(struct vl_fold *fold, unsigned kind, const char *key, struct vl_arena *arena)
+static const ProtobufCMessage *read_row(struct vl_fold *fold, unsigned kind, const char *key,
+					struct vl_arena *arena)
 {
 	struct vl_key at;
 	struct vl_bytes value;
@@ -133,7 +137,8 @@ static const ProtobufCMessage *read_row(struct vl_fold *fold, unsigned kind, con
 	if (key[0] == '\0')
 		return NULL;
 	vl_row_key(&at, kind, key);
-	enum vl_err err = vl_txn_find(fold->txn, vl_view_db(fold->view, VL_VIEW_ROW), vl_key_done(&at), &value);
+	enum vl_err err = vl_txn_find(fold->txn, vl_view_db(fold->view, VL_VIEW_ROW),
+				      vl_key_done(&at), &value);
 	if (err == VL_ERR_CORRUPT)
 		vl_fold_hurt(fold, VL_VIEW_ROW);
 	if (err != VL_OK)
@@ -164,7 +169,8 @@ int64_t vl_fold_tally(struct vl_fold *fold, unsigned kind, const char *key, cons
 	struct vl_bytes value;
 
 	vl_fold_tally_key(&at, kind, key, name);
-	enum vl_err err = vl_txn_find(fold->txn, vl_view_db(fold->view, VL_VIEW_TALLY), vl_key_done(&at), &value);
+	enum vl_err err = vl_txn_find(fold->txn, vl_view_db(fold->view, VL_VIEW_TALLY),
+				      vl_key_done(&at), &value);
 	if (err == VL_ERR_CORRUPT)
 		vl_fold_hurt(fold, VL_VIEW_TALLY);
 	return err == VL_OK && value.size == 8 ? (int64_t)vl_get_be64(value.data) : 0;
@@ -183,7 +189,8 @@ void vl_fold_each_tally(struct vl_fold *fold, unsigned kind, const char *key, co
 	vl_fold_tally_key(&from, kind, key, prefix);
 	vl_cursor_pass_over(cursor, vl_key_done(&from), vl_cursor_count, &damaged);
 	for (bool more = vl_cursor_seek(cursor, vl_key_done(&from), &at, &value);
-	     more && vl_key_has_prefix(at, vl_key_done(&from)); more = vl_cursor_next(cursor, &at, &value)) {
+	     more && vl_key_has_prefix(at, vl_key_done(&from));
+	     more = vl_cursor_next(cursor, &at, &value)) {
 		if (n == VL_FOLD_TALLIES) {
 			fold->beyond = true;
 			break;
@@ -199,7 +206,8 @@ void vl_fold_each_tally(struct vl_fold *fold, unsigned kind, const char *key, co
 		vl_fold_hurt(fold, VL_VIEW_TALLY);
 }
 
-void vl_fold_contribute(struct vl_fold *fold, unsigned kind, const char *key, const char *name, int64_t count)
+void vl_fold_contribute(struct vl_fold *fold, unsigned kind, const char *key, const char *name,
+			int64_t count)
 {
 	struct vl_key at;
 	struct change *change;
@@ -247,6 +255,7 @@ void vl_fold_dirty(struct vl_fold *fold, unsigned kind, const char *key)
 	char room[VL_ENTITY_MAX + 1];
 	bool added;
 
-	if (key[0] != '\0' && kind > fold->kind && kind < vl_views[fold->view]->n_kinds && !fold->counting)
+	if (key[0] != '\0' && kind > fold->kind && kind < vl_views[fold->view]->n_kinds &&
+	    !fold->counting)
 		(void)vl_fold_mark(fold, kind, vl_entity_key(key, room), &added);
 }

@@ -49,7 +49,8 @@ void vl_history_key(struct vl_key *key, unsigned kind, const char *entity, const
 	vl_key_u64(key, place->event.n);
 }
 
-void vl_history_put(struct vl_txn *txn, unsigned db, const struct vl_key *key, const struct vl_place *place)
+void vl_history_put(struct vl_txn *txn, unsigned db, const struct vl_key *key,
+		    const struct vl_place *place)
 {
 	uint8_t value[PLACE_SIZE];
 
@@ -66,7 +67,8 @@ const char *vl_history_place(struct vl_bytes key, struct vl_bytes value, struct 
 	if (value.size != PLACE_SIZE || key.size < 1 + 2 + 16)
 		return NULL;
 	const uint8_t *numbers = key.data + key.size - 16;
-	const char *entity = (const char *)key.data + 1, *mission = memchr(entity, 0, key.size - 17);
+	const char *entity = (const char *)key.data + 1,
+		   *mission = memchr(entity, 0, key.size - 17);
 	if (mission == NULL || mission + 1 >= (const char *)numbers || numbers[-1] != 0)
 		return NULL;
 	*place = (struct vl_place){
@@ -80,16 +82,17 @@ const char *vl_history_place(struct vl_bytes key, struct vl_bytes value, struct 
 	return mission + 1;
 }
 
-bool vl_fact_read(struct vl_bytes bytes, const char *mission, const struct vl_place *place, bool known,
-		  struct vl_arena *arena, struct vl_fact *fact)
+bool vl_fact_read(struct vl_bytes bytes, const char *mission, const struct vl_place *place,
+		  bool known, struct vl_arena *arena, struct vl_fact *fact)
 {
 	struct vl_event event;
 	size_t length;
 
-	if (vl_event_read(bytes, &event, NULL) != VL_OK || !event.has_payload || event.id.size != 16 ||
-	    event.subject.size == 0)
+	if (vl_event_read(bytes, &event, NULL) != VL_OK || !event.has_payload ||
+	    event.id.size != 16 || event.subject.size == 0)
 		return false;
-	const char *name = vl_type_name((const char *)event.type_url.data, event.type_url.size, &length);
+	const char *name =
+		vl_type_name((const char *)event.type_url.data, event.type_url.size, &length);
 	const ProtobufCMessageDescriptor *type = vl_type_find(name, length);
 	if (type == NULL || (!known && vl_wire_check(type, event.payload, true, NULL) != VL_OK))
 		return false;
@@ -119,9 +122,11 @@ struct vl_fact *vl_facts_read(const struct vl_batch *batch, struct vl_arena *are
 	const struct vl_batch_head *head = &batch->head;
 	struct vl_fact *facts = vl_arena_alloc(arena, batch->n_events * sizeof(*facts));
 	const char *mission = vl_arena_text(arena, head->mission.data, head->mission.size);
-	uint8_t(*contents)[VL_CONTENT_SIZE] = vl_arena_alloc(arena, batch->n_events * sizeof(*contents));
+	uint8_t(*contents)[VL_CONTENT_SIZE] =
+		vl_arena_alloc(arena, batch->n_events * sizeof(*contents));
 
-	for (size_t i = 0; facts != NULL && mission != NULL && contents != NULL && i < batch->n_events; i++) {
+	for (size_t i = 0;
+	     facts != NULL && mission != NULL && contents != NULL && i < batch->n_events; i++) {
 		struct vl_place place = {.epoch = head->epoch, .event = {head->first_event.n + i}};
 		if (!vl_fact_read(batch->events[i], mission, &place, false, arena, &facts[i]))
 			facts[i].payload = NULL;
@@ -161,7 +166,8 @@ static size_t find_runs(const struct vl_history_item *items, size_t count, struc
 }
 
 /* Whether the fact that `item` answers has come but has not been given out yet. */
-static bool must_wait(const struct vl_history_item *item, const struct by_id *ids, const bool *given, size_t count)
+static bool must_wait(const struct vl_history_item *item, const struct by_id *ids,
+		      const bool *given, size_t count)
 {
 	if (item->fact.after == NULL)
 		return false;
@@ -171,8 +177,8 @@ static bool must_wait(const struct vl_history_item *item, const struct by_id *id
 }
 
 /* The run whose head comes next: earliest among those that need not wait, or, where all wait for each other, of all. */
-static size_t pick(const struct vl_history_item *items, const struct run *runs, size_t n_runs, const struct by_id *ids,
-		   const bool *given, size_t count)
+static size_t pick(const struct vl_history_item *items, const struct run *runs, size_t n_runs,
+		   const struct by_id *ids, const bool *given, size_t count)
 {
 	size_t best = n_runs, fallback = n_runs;
 
@@ -181,9 +187,11 @@ static size_t pick(const struct vl_history_item *items, const struct run *runs, 
 			continue;
 		const struct vl_history_item *head = &items[runs[r].next];
 		struct vl_time at = head->fact.occurred_at;
-		if (fallback == n_runs || vl_time_compare(at, items[runs[fallback].next].fact.occurred_at) < 0)
+		if (fallback == n_runs ||
+		    vl_time_compare(at, items[runs[fallback].next].fact.occurred_at) < 0)
 			fallback = r;
-		if ((best == n_runs || vl_time_compare(at, items[runs[best].next].fact.occurred_at) < 0) &&
+		if ((best == n_runs ||
+		     vl_time_compare(at, items[runs[best].next].fact.occurred_at) < 0) &&
 		    !must_wait(head, ids, given, count))
 			best = r;
 	}
@@ -192,7 +200,8 @@ static size_t pick(const struct vl_history_item *items, const struct run *runs, 
 
 /* `items` come by sender, each sender's in its own order, as the keys have it; runs are therefore in order of sender id, and the
  * first of two equal times is the lesser sender's. */
-struct vl_history_item *vl_history_order(struct vl_history_item *items, size_t count, struct vl_arena *arena)
+struct vl_history_item *vl_history_order(struct vl_history_item *items, size_t count,
+					 struct vl_arena *arena)
 {
 	struct run *runs = vl_arena_alloc(arena, count * sizeof(*runs));
 	size_t n_runs = runs != NULL ? find_runs(items, count, runs) : 0;
@@ -256,14 +265,15 @@ static bool read_own(struct gathering *g, const char *mission, struct vl_history
 {
 	const struct vl_place *place = &item->place;
 
-	if (g->mission == NULL || strcmp(g->mission, mission) != 0 || g->last.epoch.n != place->epoch.n ||
-	    g->last.seq.n != place->seq.n) {
+	if (g->mission == NULL || strcmp(g->mission, mission) != 0 ||
+	    g->last.epoch.n != place->epoch.n || g->last.seq.n != place->seq.n) {
 		if (g->mission == NULL || strcmp(g->mission, mission) != 0)
 			g->mission = vl_arena_text(g->arena, mission, strlen(mission));
 		g->last = *place;
 		g->batch = (struct vl_bytes){0};
 		if (g->mission == NULL ||
-		    vl_archive_batch(g->txn, g->mission, vl_views[g->view]->lane, place, &g->batch) != VL_OK)
+		    vl_archive_batch(g->txn, g->mission, vl_views[g->view]->lane, place,
+				     &g->batch) != VL_OK)
 			return false;
 	}
 	return vl_place_event(g->batch, place, &item->bytes) == VL_OK &&
@@ -286,7 +296,8 @@ static bool keep_ids(struct vl_arena *arena, struct vl_fact *fact)
 }
 
 /* What is shared already, or an empty place for it; NULL where there is no room. */
-static struct vl_shared_fact *shared_place(const struct gathering *g, const char *mission, const struct vl_place *place)
+static struct vl_shared_fact *shared_place(const struct gathering *g, const char *mission,
+					   const struct vl_place *place)
 {
 	struct vl_facts *facts = g->shared;
 	struct vl_shared_fact *shared;
@@ -318,9 +329,11 @@ static bool read_fact(struct gathering *g, const char *mission, struct vl_histor
 		if (!read_own(g, mission, item))
 			return false;
 		struct vl_arena *arena = shared != NULL ? g->shared->arena : NULL;
-		const char *sender = arena != NULL ? vl_arena_text(arena, mission, strlen(mission)) : NULL;
+		const char *sender =
+			arena != NULL ? vl_arena_text(arena, mission, strlen(mission)) : NULL;
 		struct vl_fact fact;
-		if (sender != NULL && vl_fact_read(item->bytes, sender, &item->place, true, arena, &fact) &&
+		if (sender != NULL &&
+		    vl_fact_read(item->bytes, sender, &item->place, true, arena, &fact) &&
 		    keep_ids(arena, &fact))
 			shared->fact = fact;
 		return true;
@@ -384,13 +397,15 @@ static enum vl_err gather_item(struct gathering *g, struct vl_bytes key, struct 
 }
 
 /* To the next entry of a history; to that of the next sender where `pass`. */
-static bool step_on(struct vl_cursor *cursor, bool pass, struct vl_bytes *key, struct vl_bytes *value)
+static bool step_on(struct vl_cursor *cursor, bool pass, struct vl_bytes *key,
+		    struct vl_bytes *value)
 {
 	struct vl_key behind = {0};
 
 	if (!pass || key->size < 1 + 2 + 16)
 		return vl_cursor_next(cursor, key, value);
-	vl_key_bytes(&behind, key->data, key->size - 17); /* without the NUL behind the sender's id */
+	vl_key_bytes(&behind, key->data,
+		     key->size - 17); /* without the NUL behind the sender's id */
 	vl_key_u8(&behind, 1);
 	return vl_cursor_seek(cursor, vl_key_done(&behind), key, value);
 }
@@ -407,7 +422,8 @@ static enum vl_err gather(struct gathering *g, unsigned kind, const char *entity
 	vl_row_key(&prefix, kind, entity);
 	vl_cursor_pass_over(cursor, vl_key_done(&prefix), vl_cursor_count, &g->entries);
 	for (bool more = vl_cursor_seek(cursor, vl_key_done(&prefix), &key, &value);
-	     more && err == VL_OK && vl_key_has_prefix(key, vl_key_done(&prefix)) && (shared || !g->beyond);
+	     more && err == VL_OK && vl_key_has_prefix(key, vl_key_done(&prefix)) &&
+	     (shared || !g->beyond);
 	     more = step_on(cursor, shared && g->own > g->share, &key, &value))
 		err = gather_item(g, key, value);
 	vl_cursor_close(cursor);
@@ -451,7 +467,8 @@ static struct weights weigh(struct gathering *g, unsigned kind, const char *enti
 	vl_row_key(&prefix, kind, entity);
 	vl_cursor_pass_over(cursor, vl_key_done(&prefix), NULL, NULL);
 	for (bool more = vl_cursor_seek(cursor, vl_key_done(&prefix), &key, &value);
-	     more && vl_key_has_prefix(key, vl_key_done(&prefix)); more = step_on(cursor, full, &key, &value)) {
+	     more && vl_key_has_prefix(key, vl_key_done(&prefix));
+	     more = step_on(cursor, full, &key, &value)) {
 		const char *mission = vl_history_place(key, value, &place);
 		full = false;
 		if (mission == NULL)
@@ -492,17 +509,19 @@ static uint64_t share_of_each(struct gathering *g, unsigned kind, const char *en
 	return left;
 }
 
-static enum vl_err give(struct gathering *g, enum vl_err err, struct vl_history_item **items, size_t *count,
-			size_t *damaged)
+static enum vl_err give(struct gathering *g, enum vl_err err, struct vl_history_item **items,
+			size_t *count, size_t *damaged)
 {
-	*items = err == VL_OK && g->count > 0 ? vl_history_order(g->items, g->count, g->arena) : NULL;
+	*items = err == VL_OK && g->count > 0 ? vl_history_order(g->items, g->count, g->arena)
+					      : NULL;
 	*count = err == VL_OK ? g->count : 0;
 	*damaged = g->damaged + g->entries;
 	return err == VL_OK && vl_arena_failed(g->arena) ? VL_ERR_NOMEM : err;
 }
 
-enum vl_err vl_history_read(struct vl_txn *txn, size_t view, unsigned kind, const char *entity, struct vl_arena *arena,
-			    struct vl_history_item **items, size_t *count, size_t *damaged)
+enum vl_err vl_history_read(struct vl_txn *txn, size_t view, unsigned kind, const char *entity,
+			    struct vl_arena *arena, struct vl_history_item **items, size_t *count,
+			    size_t *damaged)
 {
 	struct gathering g = {.txn = txn, .view = view, .arena = arena};
 
@@ -510,17 +529,22 @@ enum vl_err vl_history_read(struct vl_txn *txn, size_t view, unsigned kind, cons
 }
 
 enum vl_err vl_history_read_some(struct vl_txn *txn, size_t view, unsigned kind, const char *entity,
-				 struct vl_arena *arena, struct vl_facts *facts, struct vl_history_item **items,
-				 size_t *count, size_t *damaged, size_t *entries, bool *beyond)
+				 struct vl_arena *arena, struct vl_facts *facts,
+				 struct vl_history_item **items, size_t *count, size_t *damaged,
+				 size_t *entries, bool *beyond)
 {
-	struct gathering g = {
-		.txn = txn, .view = view, .arena = arena, .most = VL_FOLD_WEIGHT, .share = VL_FOLD_WEIGHT};
+	struct gathering g = {.txn = txn,
+			      .view = view,
+			      .arena = arena,
+			      .most = VL_FOLD_WEIGHT,
+			      .share = VL_FOLD_WEIGHT};
 	g.shared = facts;
 	enum vl_err err = gather(&g, kind, entity);
 
 	*beyond = g.beyond;
 	if (err == VL_OK && g.beyond) {
-		g = (struct gathering){.txn = txn, .view = view, .arena = arena, .most = VL_FOLD_WEIGHT};
+		g = (struct gathering){
+			.txn = txn, .view = view, .arena = arena, .most = VL_FOLD_WEIGHT};
 		g.shared = facts;
 		g.share = share_of_each(&g, kind, entity);
 		g.share -= g.share == g.most;

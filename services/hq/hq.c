@@ -28,15 +28,16 @@
 #define LOOK_MS 1000 /* between looks at how full the views are */
 #define SIZE_LEAST ((uint64_t)1 << 20)
 #define ANSWER_MS 30000
-#define PARKED_SHARE 8     /* of the views' room what waits behind gaps may take one part in so many */
-#define TAILS_MS 2000      /* between looks for cut tails */
+#define PARKED_SHARE 8 /* of the views' room what waits behind gaps may take one part in so many */
+#define TAILS_MS 2000  /* between looks for cut tails */
 #define LOOK_ENTRIES 1000  /* of the ledger, when there is nothing else to do for IDLE_MS */
 #define THROUGH_MS 3600000 /* from one time all of it was looked at to the next */
-#define MENDS_MOST 8       /* one after another, with nothing applied between: then it is for people */
-#define JUDGE_MS 60000     /* for headquarters to read on to where a lane ended */
+#define MENDS_MOST 8   /* one after another, with nothing applied between: then it is for people */
+#define JUDGE_MS 60000 /* for headquarters to read on to where a lane ended */
 
 const struct vl_conf_key vl_hq_keys[] = {
-	{"views", "path", VL_CONF_TEXT, offsetof(struct vl_hq_settings, views), NULL, "folder of the views"},
+	{"views", "path", VL_CONF_TEXT, offsetof(struct vl_hq_settings, views), NULL,
+	 "folder of the views"},
 	{"views", "size", VL_CONF_SIZE, offsetof(struct vl_hq_settings, size), "256G",
 	 "the most the views may ever hold, 1M at least; they are mapped bit by bit, as they grow"},
 	{"keys", "path", VL_CONF_TEXT, offsetof(struct vl_hq_settings, keys), NULL,
@@ -44,13 +45,16 @@ const struct vl_conf_key vl_hq_keys[] = {
 	{"verify", "threads", VL_CONF_COUNT, offsetof(struct vl_hq_settings, threads), "2",
 	 "how many threads verify signatures"},
 	{"receipts", "socket", VL_CONF_TEXT, offsetof(struct vl_hq_settings, receipts), "",
-	 "socket of headquarters' own agent, whose id is HQ; without it no receipts are given and the missions' "
+	 "socket of headquarters' own agent, whose id is HQ; without it no receipts are given and "
+	 "the missions' "
 	 "outboxes "
 	 "only grow"},
-	{"receipts", "interval", VL_CONF_COUNT, offsetof(struct vl_hq_settings, receipts_interval), "1000",
-	 "milliseconds between receipts, at least"},
-	{"directives", "after", VL_CONF_COUNT, offsetof(struct vl_hq_settings, directives_after), "5",
-	 "seconds that a gap may stand before its mission is asked, through the same agent, to send again; asked on "
+	{"receipts", "interval", VL_CONF_COUNT, offsetof(struct vl_hq_settings, receipts_interval),
+	 "1000", "milliseconds between receipts, at least"},
+	{"directives", "after", VL_CONF_COUNT, offsetof(struct vl_hq_settings, directives_after),
+	 "5",
+	 "seconds that a gap may stand before its mission is asked, through the same agent, to "
+	 "send again; asked on "
 	 "with doubling pauses, 10 minutes at most"},
 	{"kafka", "*", VL_CONF_ANY, 0, NULL, "any librdkafka property, such as bootstrap.servers"},
 	{NULL, NULL, VL_CONF_TEXT, 0, NULL, NULL},
@@ -59,7 +63,8 @@ const struct vl_conf_key vl_hq_keys[] = {
 enum vl_err vl_hq_check(const struct vl_hq_settings *settings, struct vl_why *why)
 {
 	if (settings->size < SIZE_LEAST)
-		return vl_fail(why, VL_ERR_CONFIG, "[views] size: give 1M at least; a number alone is bytes");
+		return vl_fail(why, VL_ERR_CONFIG,
+			       "[views] size: give 1M at least; a number alone is bytes");
 	return vl_views_check(why);
 }
 
@@ -107,7 +112,8 @@ static void say_enrolled(const struct vl_ring *ring)
 
 	for (size_t i = 0; i < vl_ring_count(ring); i++)
 		signing += !vl_ring_at(ring, i)->ended;
-	vl_log_info("%zu senders enrolled, %zu keys of the past known", signing, vl_ring_count(ring) - signing);
+	vl_log_info("%zu senders enrolled, %zu keys of the past known", signing,
+		    vl_ring_count(ring) - signing);
 }
 
 static enum vl_err open_verifier(struct hq *hq, struct vl_why *why)
@@ -174,7 +180,8 @@ static enum vl_err open_applier(struct hq *hq, struct vl_why *why)
 	return err;
 }
 
-static enum vl_err hq_open(struct hq *hq, const struct vl_conf_pair *pairs, size_t n_pairs, struct vl_why *why)
+static enum vl_err hq_open(struct hq *hq, const struct vl_conf_pair *pairs, size_t n_pairs,
+			   struct vl_why *why)
 {
 	enum vl_precedence least = vl_reserve_least(hq->reserve);
 	size_t room = vl_reserve_map(hq->reserve);
@@ -189,13 +196,17 @@ static enum vl_err hq_open(struct hq *hq, const struct vl_conf_pair *pairs, size
 	if (err == VL_OK && (hq->tails = vl_tails_open(hq->store)) == NULL)
 		err = VL_ERR_NOMEM;
 	if (err == VL_OK)
-		err = vl_undertaker_open(hq->store, pairs, n_pairs, &vl_clock_system, &hq->undertaker, why);
+		err = vl_undertaker_open(hq->store, pairs, n_pairs, &vl_clock_system,
+					 &hq->undertaker, why);
 	if (err == VL_OK)
-		err = vl_feed_open(hq->store, hq->verifier, pairs, n_pairs, &vl_clock_system, least, &hq->feed, why);
+		err = vl_feed_open(hq->store, hq->verifier, pairs, n_pairs, &vl_clock_system, least,
+				   &hq->feed, why);
 	if (err == VL_OK)
-		err = vl_settings_open(hq->store, pairs, n_pairs, &vl_clock_system, &hq->topics, why);
+		err = vl_settings_open(hq->store, pairs, n_pairs, &vl_clock_system, &hq->topics,
+				       why);
 	if (err == VL_OK)
-		err = vl_again_open(hq->store, hq->verifier, pairs, n_pairs, &vl_clock_system, &hq->again, why);
+		err = vl_again_open(hq->store, hq->verifier, pairs, n_pairs, &vl_clock_system,
+				    &hq->again, why);
 	if (err == VL_OK)
 		err = open_directives(hq, why);
 	return err;
@@ -234,7 +245,8 @@ static enum vl_err watch_tails(struct hq *hq, int64_t now, struct vl_why *why)
 	if (!hq->ends_asked)
 		return VL_OK;
 	if (vl_feed_ends(hq->feed, &hq->ends))
-		err = vl_tails_judge(hq->tails, (const struct vl_position *)(const void *)hq->ends.data,
+		err = vl_tails_judge(hq->tails,
+				     (const struct vl_position *)(const void *)hq->ends.data,
 				     hq->ends.size / sizeof(struct vl_position), &done, why);
 	hq->ends_asked = !done && now < hq->judge_by;
 	return err;
@@ -288,14 +300,16 @@ static void say_room(const struct hq *hq, enum vl_reserve_word word, const struc
 	const char *views = hq->settings->views, *reason = vl_why_text(why, VL_ERR_FULL);
 
 	if (word == VL_RESERVE_FULL)
-		vl_log_error(
-			"no room left in '%s' (%.100s) but for what is urgent: FLASH and IMMEDIATE lanes go on, and "
-			"all "
-			"others wait in Kafka; make room on its disk, or give [views] size more and start this again; "
-			"they are tried again, with pauses of up to a minute",
-			views, reason);
+		vl_log_error("no room left in '%s' (%.100s) but for what is urgent: FLASH and "
+			     "IMMEDIATE lanes go on, and "
+			     "all "
+			     "others wait in Kafka; make room on its disk, or give [views] size "
+			     "more and start this again; "
+			     "they are tried again, with pauses of up to a minute",
+			     views, reason);
 	if (word == VL_RESERVE_ALL_FULL)
-		vl_log_error("nor is there room in '%s' for what is urgent (%.100s): nothing new is taken, and all "
+		vl_log_error("nor is there room in '%s' for what is urgent (%.100s): nothing new "
+			     "is taken, and all "
 			     "that comes "
 			     "waits in Kafka; it is tried again, with pauses of up to a minute",
 			     views, reason);
@@ -330,7 +344,8 @@ static enum vl_err run_once(struct hq *hq, const struct vl_conf_pair *pairs, siz
 		look_at_room(hq, vl_monotonic_ms());
 	}
 	if (err == VL_OK && !hq->anew)
-		vl_log_info("stopped; %llu events applied", (unsigned long long)vl_apply_total(hq->applier));
+		vl_log_info("stopped; %llu events applied",
+			    (unsigned long long)vl_apply_total(hq->applier));
 	return err;
 }
 
@@ -352,7 +367,8 @@ static bool mend(struct hq *hq, unsigned *mends, struct vl_why *why)
 	hq->feed = NULL;
 	enum vl_err err = vl_ledger_mend(hq->store, VL_MEND_ALL, &mended, &reason);
 	if (err == VL_OK && mended == 0)
-		err = db >= 0 ? vl_ledger_mend_order(hq->store, (unsigned)db, &reason) : VL_ERR_CORRUPT;
+		err = db >= 0 ? vl_ledger_mend_order(hq->store, (unsigned)db, &reason)
+			      : VL_ERR_CORRUPT;
 	if (err != VL_OK && reason.text[0] != '\0')
 		*why = reason;
 	return err == VL_OK;
@@ -375,8 +391,8 @@ static bool met_full(struct hq *hq, const struct vl_hq_signals *signals, const s
 	return !wait || wait_for_room(hq->reserve, signals);
 }
 
-enum vl_err vl_hq_run(const struct vl_hq_settings *settings, const struct vl_conf_pair *pairs, size_t n_pairs,
-		      struct vl_hq_signals *signals, struct vl_why *why)
+enum vl_err vl_hq_run(const struct vl_hq_settings *settings, const struct vl_conf_pair *pairs,
+		      size_t n_pairs, struct vl_hq_signals *signals, struct vl_why *why)
 {
 	struct vl_reserve reserve = {.size = settings->size};
 	unsigned mends = 0;
@@ -386,7 +402,8 @@ enum vl_err vl_hq_run(const struct vl_hq_settings *settings, const struct vl_con
 	do {
 		struct hq hq = {.settings = settings, .reserve = &reserve};
 		err = run_once(&hq, pairs, n_pairs, signals, why);
-		again = hq.anew || (err == VL_ERR_CORRUPT && hq.store != NULL && mend(&hq, &mends, why));
+		again = hq.anew ||
+			(err == VL_ERR_CORRUPT && hq.store != NULL && mend(&hq, &mends, why));
 		if (err == VL_ERR_FULL && hq.store != NULL)
 			again = met_full(&hq, signals, why);
 		hq_close(&hq);

@@ -39,7 +39,7 @@ struct vl_hq_signals {
 };
 
 /* Run until `signals->stop`. The error that ended it otherwise, with words, has the class FATAL. */
-enum vl_err vl_hq_run(const struct vl_hq_settings *settings, const struct vl_conf_pair *pairs, size_t n_pairs,
-		      struct vl_hq_signals *signals, struct vl_why *why) VL_CHECKED;
+enum vl_err vl_hq_run(const struct vl_hq_settings *settings, const struct vl_conf_pair *pairs,
+		      size_t n_pairs, struct vl_hq_signals *signals, struct vl_why *why) VL_CHECKED;
 
 #endif

@@ -34,7 +34,8 @@ static void entry_put(struct vl_txn *txn, const struct vl_ring_entry *entry)
 	memcpy(value + at, entry->file, file);
 	at += file;
 	/* One that is damaged is written over. */
-	if (vl_txn_find(txn, VL_DB_KEY, id, &old) == VL_OK && old.size == at && memcmp(old.data, value, at) == 0)
+	if (vl_txn_find(txn, VL_DB_KEY, id, &old) == VL_OK && old.size == at &&
+	    memcmp(old.data, value, at) == 0)
 		return;
 	vl_txn_put(txn, VL_DB_KEY, id, (struct vl_bytes){value, at});
 }
@@ -49,7 +50,8 @@ static bool entry_read(struct vl_bytes key, struct vl_bytes value, struct vl_rin
 	memcpy(entry->id.bytes, key.data, ID_SIZE);
 	entry->ended = value.data[0] != 0;
 	memcpy(entry->key.bytes, value.data + 1, sizeof(entry->key.bytes));
-	const char *mission = (const char *)value.data + head, *file = mission + strlen(mission) + 1;
+	const char *mission = (const char *)value.data + head,
+		   *file = mission + strlen(mission) + 1;
 	if ((const uint8_t *)file >= value.data + value.size || strlen(mission) > VL_MISSION_MAX ||
 	    strlen(file) >= sizeof(entry->file))
 		return false;
@@ -77,10 +79,12 @@ static enum vl_err read_ends(struct vl_txn *txn, struct vl_ring_entry *entry)
 	struct vl_cursor *cursor = vl_cursor_open(txn, VL_DB_KEY);
 	enum vl_err err = VL_OK;
 
-	for (bool more = vl_cursor_seek(cursor, id, &key, &value); more && err == VL_OK && vl_key_has_prefix(key, id);
+	for (bool more = vl_cursor_seek(cursor, id, &key, &value);
+	     more && err == VL_OK && vl_key_has_prefix(key, id);
 	     more = vl_cursor_next(cursor, &key, &value)) {
 		struct vl_key_end end;
-		if (value.size != 16 || key.size <= ID_SIZE + 1 || key.size - ID_SIZE > sizeof(end.lane))
+		if (value.size != 16 || key.size <= ID_SIZE + 1 ||
+		    key.size - ID_SIZE > sizeof(end.lane))
 			continue;
 		memcpy(end.lane, key.data + ID_SIZE, key.size - ID_SIZE);
 		end.epoch.n = vl_get_be64(value.data);
@@ -93,7 +97,8 @@ static enum vl_err read_ends(struct vl_txn *txn, struct vl_ring_entry *entry)
 
 /* -- how far a sender has come -- */
 
-static enum vl_err note_place(struct vl_ring_entry *entry, const char *lane, uint64_t epoch, uint64_t seq)
+static enum vl_err note_place(struct vl_ring_entry *entry, const char *lane, uint64_t epoch,
+			      uint64_t seq)
 {
 	struct vl_key_end end = {.epoch = {epoch}, .seq = {seq}};
 
@@ -105,7 +110,8 @@ static enum vl_err note_place(struct vl_ring_entry *entry, const char *lane, uin
 
 /* The places of one database whose keys begin with mission and lane: chains have the seq in the
  * value, waiting batches in the key. */
-static enum vl_err note_places(struct vl_txn *txn, enum vl_ledger_db db, struct vl_ring_entry *entry)
+static enum vl_err note_places(struct vl_txn *txn, enum vl_ledger_db db,
+			       struct vl_ring_entry *entry)
 {
 	struct vl_key from = {0};
 	struct vl_bytes key, value;
@@ -148,7 +154,8 @@ static void say_ended(const struct vl_ring_entry *entry)
 {
 	char id[2 * ID_SIZE + 1];
 
-	vl_log_warning("key %s of %s is no longer enrolled: what it signed up to here stays good, and nothing new does",
+	vl_log_warning("key %s of %s is no longer enrolled: what it signed up to here stays good, "
+		       "and nothing new does",
 		       vl_hex(entry->id.bytes, ID_SIZE, id), entry->mission);
 }
 
@@ -178,19 +185,21 @@ static void keep_past(const char *dir, const struct vl_ring_entry *entry)
 	enum vl_err err = vl_ring_keep_past(dir, entry, &why);
 
 	if (err != VL_OK && err != VL_ERR_EXISTS)
-		vl_log_warning(
-			"cannot keep the past of a key of %s in '%s': %s; the tools, and a rebuild from nothing, "
-			"do not know it; give valise-hq leave to write there",
-			entry->mission, dir, vl_why_text(&why, err));
+		vl_log_warning("cannot keep the past of a key of %s in '%s': %s; the tools, and a "
+			       "rebuild from nothing, "
+			       "do not know it; give valise-hq leave to write there",
+			       entry->mission, dir, vl_why_text(&why, err));
 }
 
 /* A key of the book that the folder does not have. */
-static enum vl_err take_vanished(struct vl_txn *txn, const char *dir, struct vl_ring *ring, struct vl_ring_entry *entry)
+static enum vl_err take_vanished(struct vl_txn *txn, const char *dir, struct vl_ring *ring,
+				 struct vl_ring_entry *entry)
 {
 	enum vl_err err = VL_OK;
 
 	if (!entry->ended && vl_ring_faulty(ring, entry->file)) {
-		vl_log_warning("the key of %s that '%s' held before goes on", entry->mission, entry->file);
+		vl_log_warning("the key of %s that '%s' held before goes on", entry->mission,
+			       entry->file);
 		return vl_ring_add(ring, entry, NULL);
 	}
 	err = entry->ended ? read_ends(txn, entry) : end_key(txn, entry);
@@ -213,22 +222,26 @@ static enum vl_err note_enrolled(struct vl_txn *txn, const struct vl_ring *ring)
 }
 
 /* All keys of the book, in the arena: the database is written while they are gone through. */
-static enum vl_err read_book(struct vl_txn *txn, struct vl_arena *arena, struct vl_ring_entry **entries, size_t *count)
+static enum vl_err read_book(struct vl_txn *txn, struct vl_arena *arena,
+			     struct vl_ring_entry **entries, size_t *count)
 {
 	struct vl_cursor *cursor = vl_cursor_open(txn, VL_DB_KEY);
 	struct vl_bytes key, value;
 
 	*count = 0;
-	*entries = vl_arena_alloc(arena, (size_t)(vl_txn_count(txn, VL_DB_KEY) + 1) * sizeof(**entries));
+	*entries = vl_arena_alloc(arena,
+				  (size_t)(vl_txn_count(txn, VL_DB_KEY) + 1) * sizeof(**entries));
 	vl_cursor_pass_over(cursor, (struct vl_bytes){0}, NULL, NULL);
-	for (bool more = *entries != NULL && vl_cursor_seek(cursor, (struct vl_bytes){0}, &key, &value); more;
-	     more = vl_cursor_next(cursor, &key, &value))
+	for (bool more =
+		     *entries != NULL && vl_cursor_seek(cursor, (struct vl_bytes){0}, &key, &value);
+	     more; more = vl_cursor_next(cursor, &key, &value))
 		*count += entry_read(key, value, &(*entries)[*count]);
 	vl_cursor_close(cursor);
 	return *entries != NULL ? vl_txn_err(txn) : VL_ERR_NOMEM;
 }
 
-static enum vl_err compare(struct vl_txn *txn, struct vl_arena *arena, const char *dir, struct vl_ring *ring)
+static enum vl_err compare(struct vl_txn *txn, struct vl_arena *arena, const char *dir,
+			   struct vl_ring *ring)
 {
 	struct vl_ring_entry *entries;
 	size_t count;
@@ -248,7 +261,8 @@ static void say_faults(const struct vl_ring *ring)
 		vl_log_error("a public key is left out: %s", vl_ring_fault(ring, i));
 }
 
-enum vl_err vl_keybook_open_ring(struct vl_store *store, const char *dir, struct vl_ring **opened, struct vl_why *why)
+enum vl_err vl_keybook_open_ring(struct vl_store *store, const char *dir, struct vl_ring **opened,
+				 struct vl_why *why)
 {
 	struct vl_ring *ring;
 	enum vl_err err = vl_ring_open(dir, &ring, why);

@@ -13,7 +13,8 @@
 /* The archive's records prove themselves (vl_record_pack), and are read for one event of many. */
 #define UNCHECKED (UINT64_C(1) << VL_DB_ARCHIVE)
 
-#define OLDER_TO_READ "read it with the programs of its own version, or start this version's valise-hq on it"
+#define OLDER_TO_READ \
+	"read it with the programs of its own version, or start this version's valise-hq on it"
 
 static const char *const common[] = {
 	"meta",    "offset",  "chain",   "standing", "archive", "parked",  "evidence", "dead",
@@ -23,7 +24,8 @@ static const char *const common[] = {
 static const char *const of_view[] = {"event", "history", "row", "tally"};
 
 _Static_assert(sizeof(common) / sizeof(common[0]) == VL_DB_VIEWS, "a name for each database");
-_Static_assert(sizeof(of_view) / sizeof(of_view[0]) == VL_VIEW_DBS, "a name for each database of a view");
+_Static_assert(sizeof(of_view) / sizeof(of_view[0]) == VL_VIEW_DBS,
+	       "a name for each database of a view");
 
 void vl_ledger_name(unsigned db, char name[VL_LEDGER_NAME])
 {
@@ -67,7 +69,8 @@ static enum vl_err put_format(struct vl_store *store, struct vl_why *why)
 	return vl_txn_commit(txn, why);
 }
 
-enum vl_err vl_ledger_open(const char *path, size_t size, bool read_only, struct vl_store **store, struct vl_why *why)
+enum vl_err vl_ledger_open(const char *path, size_t size, bool read_only, struct vl_store **store,
+			   struct vl_why *why)
 {
 	struct vl_arena *arena = vl_arena_open(0);
 	char **names = arena != NULL ? database_names(arena) : NULL;
@@ -85,7 +88,8 @@ enum vl_err vl_ledger_open(const char *path, size_t size, bool read_only, struct
 			.read_only = read_only,
 			.wary = true,
 			.format_db = VL_DB_META,
-			.format_key = {(const uint8_t *)VL_LEDGER_FORMAT_KEY, sizeof(VL_LEDGER_FORMAT_KEY)},
+			.format_key = {(const uint8_t *)VL_LEDGER_FORMAT_KEY,
+				       sizeof(VL_LEDGER_FORMAT_KEY)},
 			.format = VL_LEDGER_FORMAT,
 			.format_oldest = VL_LEDGER_FORMAT,
 			.older = read_only ? OLDER_TO_READ : VL_LEDGER_REBUILD};
@@ -129,7 +133,8 @@ static void put_run(struct vl_buf *buf, struct vl_bytes run)
 		vl_buf_put(buf, run.data, run.size);
 }
 
-void vl_record_pack(struct vl_buf *buf, const struct vl_record *record, const struct vl_digest *digest)
+void vl_record_pack(struct vl_buf *buf, const struct vl_record *record,
+		    const struct vl_digest *digest)
 {
 	size_t start = buf->size;
 
@@ -190,7 +195,8 @@ static void take_digest(struct reader *r, struct vl_digest *digest)
 static struct vl_bytes take_run(struct reader *r)
 {
 	uint32_t size = take_u32(r);
-	return r->failed || size == NONE ? (struct vl_bytes){0} : (struct vl_bytes){take(r, size), size};
+	return r->failed || size == NONE ? (struct vl_bytes){0}
+					 : (struct vl_bytes){take(r, size), size};
 }
 
 /* What was read so far against what was written. */
@@ -201,7 +207,8 @@ static bool take_sum(struct reader *r, const uint8_t *start)
 	return take_u64(r) == sum && !r->failed;
 }
 
-enum vl_err vl_record_unpack(struct vl_bytes bytes, struct vl_record *record, struct vl_digest *digest)
+enum vl_err vl_record_unpack(struct vl_bytes bytes, struct vl_record *record,
+			     struct vl_digest *digest)
 {
 	struct reader r = {bytes.data, bytes.data + bytes.size, false};
 
@@ -224,7 +231,8 @@ enum vl_err vl_record_unpack(struct vl_bytes bytes, struct vl_record *record, st
 	uint32_t size = take_u32(&r);
 	if (!take_sum(&r, bytes.data))
 		return VL_ERR_CORRUPT;
-	record->value = size == NONE ? (struct vl_bytes){0} : (struct vl_bytes){take(&r, size), size};
+	record->value =
+		size == NONE ? (struct vl_bytes){0} : (struct vl_bytes){take(&r, size), size};
 	return r.failed || r.at != r.end ? VL_ERR_CORRUPT : VL_OK;
 }
 
@@ -245,7 +253,8 @@ bool vl_record_digest(struct vl_bytes packed, struct vl_digest *digest)
 	return !r.failed;
 }
 
-void vl_archive_key(struct vl_key *key, const char *mission, const char *lane, struct vl_epoch epoch, struct vl_seq seq)
+void vl_archive_key(struct vl_key *key, const char *mission, const char *lane,
+		    struct vl_epoch epoch, struct vl_seq seq)
 {
 	vl_key_reset(key);
 	vl_key_text(key, mission);
@@ -296,8 +305,8 @@ bool vl_archive_next(struct vl_txn *txn, struct vl_archive_walk *walk, struct vl
 	return true;
 }
 
-enum vl_err vl_archive_batch(struct vl_txn *txn, const char *mission, const char *lane, const struct vl_place *place,
-			     struct vl_bytes *batch)
+enum vl_err vl_archive_batch(struct vl_txn *txn, const char *mission, const char *lane,
+			     const struct vl_place *place, struct vl_bytes *batch)
 {
 	struct vl_key key;
 	struct vl_bytes stored;
@@ -317,7 +326,8 @@ uint64_t vl_sum(struct vl_bytes bytes)
 	return XXH3_64bits(bytes.data, bytes.size);
 }
 
-enum vl_err vl_place_event(struct vl_bytes batch, const struct vl_place *place, struct vl_bytes *event)
+enum vl_err vl_place_event(struct vl_bytes batch, const struct vl_place *place,
+			   struct vl_bytes *event)
 {
 	if (batch.size < place->offset || batch.size - place->offset < place->size)
 		return VL_ERR_CORRUPT;
@@ -325,8 +335,8 @@ enum vl_err vl_place_event(struct vl_bytes batch, const struct vl_place *place, 
 	return vl_sum(*event) == place->sum ? VL_OK : VL_ERR_CORRUPT;
 }
 
-enum vl_err vl_archive_event(struct vl_txn *txn, const char *mission, const char *lane, const struct vl_place *place,
-			     struct vl_bytes *event)
+enum vl_err vl_archive_event(struct vl_txn *txn, const char *mission, const char *lane,
+			     const struct vl_place *place, struct vl_bytes *event)
 {
 	struct vl_bytes batch;
 	enum vl_err err = vl_archive_batch(txn, mission, lane, place, &batch);

@@ -87,7 +87,9 @@ enum vl_err vl_ledger_open(const char *path, size_t size, bool read_only, struct
 void vl_ledger_name(unsigned db, char name[VL_LEDGER_NAME]);
 
 /* What to do about a ledger that is damaged; ends a sentence. */
-#define VL_LEDGER_REBUILD "to rebuild the views from offset 0, stop valise-hq, move its folder away and start it again"
+#define VL_LEDGER_REBUILD                                                                        \
+	"to rebuild the views from offset 0, stop valise-hq, move its folder away and start it " \
+	"again"
 
 /* What is kept of bytes to know them again, as LMDB has no checksums: XXH3. It finds what a disk let rot, and proves nothing against
  * somebody who wants two events to be alike. */
@@ -103,11 +105,13 @@ struct vl_place {
 };
 
 /* A record as it was received, packed for the archive and the like. `digest` is all zero where there was no value. */
-void vl_record_pack(struct vl_buf *buf, const struct vl_record *record, const struct vl_digest *digest);
+void vl_record_pack(struct vl_buf *buf, const struct vl_record *record,
+		    const struct vl_digest *digest);
 
 /* The same again, pointing into `bytes`. CORRUPT where it is not one, or not what was packed, and `record` is then of no use; but whether
  * the value has its digest is not looked at: vl_record_intact. */
-enum vl_err vl_record_unpack(struct vl_bytes bytes, struct vl_record *record, struct vl_digest *digest) VL_CHECKED;
+enum vl_err vl_record_unpack(struct vl_bytes bytes, struct vl_record *record,
+			     struct vl_digest *digest) VL_CHECKED;
 
 bool vl_record_intact(const struct vl_record *record, const struct vl_digest *digest);
 
@@ -115,8 +119,8 @@ bool vl_record_intact(const struct vl_record *record, const struct vl_digest *di
 bool vl_record_digest(struct vl_bytes packed, struct vl_digest *digest);
 
 /* The archive's key. `mission` and `lane` are NUL-terminated. */
-void vl_archive_key(struct vl_key *key, const char *mission, const char *lane, struct vl_epoch epoch,
-		    struct vl_seq seq);
+void vl_archive_key(struct vl_key *key, const char *mission, const char *lane,
+		    struct vl_epoch epoch, struct vl_seq seq);
 
 /* A batch's place in the archive. */
 struct vl_archive_place {
@@ -137,12 +141,13 @@ bool vl_archive_next(struct vl_txn *txn, struct vl_archive_walk *walk, struct vl
 
 /* The batch's bytes out of the archive, that of `place`; and one event's within them. CORRUPT where it is not there, or
  * not what it was. */
-enum vl_err vl_archive_batch(struct vl_txn *txn, const char *mission, const char *lane, const struct vl_place *place,
-			     struct vl_bytes *batch) VL_CHECKED;
-enum vl_err vl_place_event(struct vl_bytes batch, const struct vl_place *place, struct vl_bytes *event) VL_CHECKED;
+enum vl_err vl_archive_batch(struct vl_txn *txn, const char *mission, const char *lane,
+			     const struct vl_place *place, struct vl_bytes *batch) VL_CHECKED;
+enum vl_err vl_place_event(struct vl_bytes batch, const struct vl_place *place,
+			   struct vl_bytes *event) VL_CHECKED;
 
 /* Both at once. */
-enum vl_err vl_archive_event(struct vl_txn *txn, const char *mission, const char *lane, const struct vl_place *place,
-			     struct vl_bytes *event) VL_CHECKED;
+enum vl_err vl_archive_event(struct vl_txn *txn, const char *mission, const char *lane,
+			     const struct vl_place *place, struct vl_bytes *event) VL_CHECKED;
 
 #endif

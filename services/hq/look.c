@@ -4,7 +4,8 @@
 
 static bool is_mended(unsigned db)
 {
-	return db != VL_DB_ARCHIVE && db != VL_DB_DEAD && db != VL_DB_REFUSED && db != VL_DB_RECOUNT;
+	return db != VL_DB_ARCHIVE && db != VL_DB_DEAD && db != VL_DB_REFUSED &&
+	       db != VL_DB_RECOUNT;
 }
 
 int vl_look_on(struct vl_look *look, struct vl_txn *txn, uint64_t entries, bool *round)
@@ -15,7 +16,8 @@ int vl_look_on(struct vl_look *look, struct vl_txn *txn, uint64_t entries, bool 
 
 	*round = false;
 	while (entries > 0 && damaged == 0 && !*round && vl_txn_err(txn) == VL_OK) {
-		struct vl_cursor *cursor = is_mended(look->db) ? vl_cursor_open(txn, look->db) : NULL;
+		struct vl_cursor *cursor =
+			is_mended(look->db) ? vl_cursor_open(txn, look->db) : NULL;
 		vl_cursor_pass_over(cursor, (struct vl_bytes){0}, vl_cursor_count, &damaged);
 		bool more = vl_cursor_seek(cursor, vl_key_done(&look->at), &key, NULL);
 		for (; more && entries > 0 && damaged == 0; entries--)

@@ -32,7 +32,8 @@ struct vl_mailbox {
 	bool told;
 };
 
-enum vl_err vl_mailbox_open(const struct vl_mailbox_options *options, struct vl_mailbox **opened, struct vl_why *why)
+enum vl_err vl_mailbox_open(const struct vl_mailbox_options *options, struct vl_mailbox **opened,
+			    struct vl_why *why)
 {
 	struct vl_mailbox *m = calloc(1, sizeof(*m));
 
@@ -44,7 +45,8 @@ enum vl_err vl_mailbox_open(const struct vl_mailbox_options *options, struct vl_
 	m->arena = vl_arena_open(0);
 	enum vl_err err = m->arena != NULL ? VL_OK : VL_ERR_NOMEM;
 	if (strlen(options->socket) >= sizeof(((struct sockaddr_un *)0)->sun_path))
-		err = vl_fail(why, VL_ERR_CONFIG, "[receipts] socket: is longer than a socket's path may be");
+		err = vl_fail(why, VL_ERR_CONFIG,
+			      "[receipts] socket: is longer than a socket's path may be");
 	if (err != VL_OK)
 		vl_mailbox_close(m);
 	else
@@ -81,7 +83,8 @@ static void try_later(struct vl_mailbox *m, int64_t now)
 static void trouble(struct vl_mailbox *m, const char *reason)
 {
 	if (!m->told)
-		vl_log_warning("cannot give %s to the agent at '%.100s': %s; trying on, and the missions keep "
+		vl_log_warning("cannot give %s to the agent at '%.100s': %s; trying on, and the "
+			       "missions keep "
 			       "what they have sent",
 			       m->options.what, m->options.socket, reason);
 	m->told = true;
@@ -151,7 +154,8 @@ bool vl_mailbox_full(const struct vl_mailbox *m)
 static void send_out(struct vl_mailbox *m, int64_t now)
 {
 	while (m->fd >= 0 && m->out_at < m->out.size) {
-		ssize_t n = send(m->fd, m->out.data + m->out_at, m->out.size - m->out_at, MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t n = send(m->fd, m->out.data + m->out_at, m->out.size - m->out_at,
+				 MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno != EAGAIN)
@@ -179,7 +183,8 @@ void vl_mailbox_send(struct vl_mailbox *m, int64_t now)
 
 /* -- the answer -- */
 
-static void take_results(struct vl_mailbox *m, const Valise__V1__PublishResponse *response, int64_t now)
+static void take_results(struct vl_mailbox *m, const Valise__V1__PublishResponse *response,
+			 int64_t now)
 {
 	const char *refused = NULL;
 	size_t n = m->n_sent;
@@ -187,12 +192,14 @@ static void take_results(struct vl_mailbox *m, const Valise__V1__PublishResponse
 	m->n_sent = 0;
 	for (size_t i = 0; i < n; i++) {
 		const Valise__V1__PublishResult *result = response->results[i];
-		bool accepted = result->outcome_case == VALISE__V1__PUBLISH_RESULT__OUTCOME_ACCEPTED;
+		bool accepted =
+			result->outcome_case == VALISE__V1__PUBLISH_RESULT__OUTCOME_ACCEPTED;
 		m->options.answered(m->options.context, i, accepted);
 		if (!accepted)
-			refused = result->outcome_case == VALISE__V1__PUBLISH_RESULT__OUTCOME_REFUSED
-					  ? result->refused->reason
-					  : "no answer";
+			refused =
+				result->outcome_case == VALISE__V1__PUBLISH_RESULT__OUTCOME_REFUSED
+					? result->refused->reason
+					: "no answer";
 	}
 	if (refused != NULL) {
 		trouble(m, refused);
@@ -230,7 +237,8 @@ static void take_frames(struct vl_mailbox *m, int64_t now)
 	/* One request, one answer, and nothing behind it. */
 	if (size > FRAME_MAX || m->in.size - FRAME_HEAD != size ||
 	    !take_frame(m, (struct vl_bytes){m->in.data + FRAME_HEAD, size}, now))
-		lose(m, "its answer fits no request; is it valise-agent, and does it let us in?", now);
+		lose(m, "its answer fits no request; is it valise-agent, and does it let us in?",
+		     now);
 	else
 		vl_buf_reset(&m->in);
 }

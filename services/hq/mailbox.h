@@ -24,8 +24,8 @@ typedef void vl_mailbox_answered(void *context, size_t index, bool accepted);
 
 /* Texts and clock stay the caller's. */
 struct vl_mailbox_options {
-	const char *socket;  /* of headquarters' own agent; "": nothing is ever given */
-	const char *what;    /* that is given, in the plural, for the log */
+	const char *socket; /* of headquarters' own agent; "": nothing is ever given */
+	const char *what;   /* that is given, in the plural, for the log */
 	int64_t patience_ms; /* for an answer; after an error, half of it at most until the next try */
 	const struct vl_clock *clock;
 	vl_mailbox_answered *answered;
@@ -47,7 +47,8 @@ bool vl_mailbox_begin(struct vl_mailbox *mailbox, int64_t now_ms);
 
 /* Add an event about `subject`, VL_MAILBOX_MOST at most; its place is how many there were before. Without an id: nothing here
  * needs to be known by it. */
-void vl_mailbox_put(struct vl_mailbox *mailbox, const char *subject, const ProtobufCMessage *payload);
+void vl_mailbox_put(struct vl_mailbox *mailbox, const char *subject,
+		    const ProtobufCMessage *payload);
 
 /* Whether the request under way has as many bytes as one should; another may be begun once it is answered. */
 bool vl_mailbox_full(const struct vl_mailbox *mailbox);

@@ -32,7 +32,8 @@ static void catch_signals(void)
 static int usage(FILE *to, int status)
 {
 	(void)fprintf(to, "usage: valise-hq --config FILE [--check]\n\n"
-			  "Verifies what the missions sent and keeps the views of cases, alerts and evacuations.\n\n"
+			  "Verifies what the missions sent and keeps the views of cases, alerts "
+			  "and evacuations.\n\n"
 			  "  -c, --config FILE  the configuration\n"
 			  "      --check        only check the configuration\n"
 			  "  -h, --help         print this, and every key of the configuration\n"

@@ -67,7 +67,8 @@ static size_t find(struct vl_marks *marks, struct vl_bytes topic, int32_t partit
 	if (copy == NULL)
 		return 0;
 	memcpy(copy, topic.data, topic.size);
-	larger[marks->n++] = (struct part){.topic = copy, .size = topic.size, .partition = partition};
+	larger[marks->n++] =
+		(struct part){.topic = copy, .size = topic.size, .partition = partition};
 	return marks->n;
 }
 

@@ -17,8 +17,9 @@
 
 /* Small, and whole again at once. */
 static const enum vl_ledger_db heads[] = {
-	VL_DB_META,    VL_DB_OFFSET, VL_DB_CHAIN,  VL_DB_STANDING, VL_DB_REASONS, VL_DB_WAITING, VL_DB_PULSE,
-	VL_DB_MISSING, VL_DB_PASSED, VL_DB_AWAITS, VL_DB_DUE,      VL_DB_HELD,    VL_DB_KEY,     VL_DB_UNREAD,
+	VL_DB_META,    VL_DB_OFFSET, VL_DB_CHAIN,   VL_DB_STANDING, VL_DB_REASONS,
+	VL_DB_WAITING, VL_DB_PULSE,  VL_DB_MISSING, VL_DB_PASSED,   VL_DB_AWAITS,
+	VL_DB_DUE,     VL_DB_HELD,   VL_DB_KEY,     VL_DB_UNREAD,
 };
 
 /* Their rows are large. */
@@ -70,7 +71,8 @@ static void look(struct vl_txn *txn, unsigned db, struct walk *walk, struct vl_b
 		vl_cursor_pass_over(cursor, all, meet_damaged, walk);
 	else
 		vl_cursor_weed(cursor, meet_damaged, walk);
-	for (bool more = vl_cursor_seek(cursor, all, &key, &value); more; more = vl_cursor_next(cursor, &key, &value)) {
+	for (bool more = vl_cursor_seek(cursor, all, &key, &value); more;
+	     more = vl_cursor_next(cursor, &key, &value)) {
 		meet_sound(walk, key);
 		if (rows == NULL)
 			continue;
@@ -90,9 +92,11 @@ static void look(struct vl_txn *txn, unsigned db, struct walk *walk, struct vl_b
 static void put_rows(struct vl_txn *txn, unsigned db, const struct vl_buf *rows)
 {
 	for (size_t at = 0; at < rows->size;) {
-		uint32_t key = vl_get_be32(rows->data + at), value = vl_get_be32(rows->data + at + 4);
+		uint32_t key = vl_get_be32(rows->data + at),
+			 value = vl_get_be32(rows->data + at + 4);
 		const uint8_t *bytes = rows->data + at + 8;
-		vl_txn_put(txn, db, (struct vl_bytes){bytes, key}, (struct vl_bytes){bytes + key, value});
+		vl_txn_put(txn, db, (struct vl_bytes){bytes, key},
+			   (struct vl_bytes){bytes + key, value});
 		at += 8 + (size_t)key + value;
 	}
 }
@@ -147,8 +151,9 @@ static void say(unsigned db, size_t rows)
 
 	vl_ledger_name(db, name);
 	if (rows > 0)
-		vl_log_error("%zu rows of '%s' were damaged in the views: what can be made again of them is", rows,
-			     name);
+		vl_log_error("%zu rows of '%s' were damaged in the views: what can be made again "
+			     "of them is",
+			     rows, name);
 }
 
 static void make_again(struct vl_txn *txn, const size_t damaged[VL_DB_VIEWS])
@@ -158,7 +163,9 @@ static void make_again(struct vl_txn *txn, const size_t damaged[VL_DB_VIEWS])
 		vl_todo_count_on(txn);
 	}
 	/* Where a renewal is under way it may be forgotten, and what it has counted lost. */
-	if (damaged[VL_DB_META] + damaged[VL_DB_TODO] + damaged[VL_DB_PENDING] + damaged[VL_DB_RECOUNT] > 0)
+	if (damaged[VL_DB_META] + damaged[VL_DB_TODO] + damaged[VL_DB_PENDING] +
+		    damaged[VL_DB_RECOUNT] >
+	    0)
 		vl_renewal_begin_all(txn);
 	if (damaged[VL_DB_CHAIN] > 0)
 		vl_mend_chains(txn);
@@ -176,7 +183,8 @@ static void make_again(struct vl_txn *txn, const size_t damaged[VL_DB_VIEWS])
 		vl_mend_standings(txn);
 }
 
-enum vl_err vl_ledger_mend(struct vl_store *store, enum vl_mend_depth depth, size_t *mended, struct vl_why *why)
+enum vl_err vl_ledger_mend(struct vl_store *store, enum vl_mend_depth depth, size_t *mended,
+			   struct vl_why *why)
 {
 	size_t damaged[VL_DB_VIEWS] = {0};
 	struct vl_txn *txn = vl_txn_begin(store, true, why);
@@ -242,13 +250,15 @@ enum vl_err vl_ledger_mend_order(struct vl_store *store, unsigned db, struct vl_
 
 	vl_ledger_name(db, name);
 	if (db >= VL_DB_VIEWS)
-		err = vl_rebuild_lane(store, NULL, (db - VL_DB_VIEWS) / VL_VIEW_DBS, NULL, NULL, &rebuilt, &reason);
+		err = vl_rebuild_lane(store, NULL, (db - VL_DB_VIEWS) / VL_VIEW_DBS, NULL, NULL,
+				      &rebuilt, &reason);
 	else if (is_small(db))
 		err = write_anew(store, db, &reason);
 	if (err == VL_OK)
 		vl_log_error("the order of '%s' was damaged: it was written anew", name);
 	else
-		(void)vl_fail(why, err, "its database '%.40s' is damaged (%.80s); " VL_LEDGER_REBUILD, name,
+		(void)vl_fail(why, err,
+			      "its database '%.40s' is damaged (%.80s); " VL_LEDGER_REBUILD, name,
 			      vl_why_text(&reason, err));
 	return err;
 }

@@ -37,6 +37,7 @@ enum vl_err vl_ledger_mend(struct vl_store *store, enum vl_mend_depth depth, siz
 
 /* No entry is damaged, but what leads to them: a database is written anew in the order of its entries, a view's databases are made anew
  * from the archive. Nobody else may use the store, and all else waits for it. CORRUPT, with what to do, where even that cannot be. */
-enum vl_err vl_ledger_mend_order(struct vl_store *store, unsigned db, struct vl_why *why) VL_CHECKED;
+enum vl_err vl_ledger_mend_order(struct vl_store *store, unsigned db,
+				 struct vl_why *why) VL_CHECKED;
 
 #endif

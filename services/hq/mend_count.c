@@ -19,7 +19,8 @@ static bool read_spot(struct vl_bytes key, struct spot *spot)
 {
 	const uint8_t *mission_end = memchr(key.data, '\0', key.size), *end = key.data + key.size;
 	const uint8_t *lane_end =
-		mission_end != NULL ? memchr(mission_end + 1, '\0', (size_t)(end - mission_end - 1)) : NULL;
+		mission_end != NULL ? memchr(mission_end + 1, '\0', (size_t)(end - mission_end - 1))
+				    : NULL;
 
 	if (lane_end == NULL || mission_end - key.data > (ptrdiff_t)VL_MISSION_MAX ||
 	    lane_end - mission_end > VL_LEDGER_NAME)
@@ -36,7 +37,8 @@ bool vl_mend_is_known(struct vl_txn *txn, struct vl_bytes key)
 	struct spot spot;
 	struct vl_chain chain;
 
-	return read_spot(key, &spot) && vl_chains_get(txn, spot.mission, spot.lane, spot.epoch, &chain);
+	return read_spot(key, &spot) &&
+	       vl_chains_get(txn, spot.mission, spot.lane, spot.epoch, &chain);
 }
 
 /* A batch out of the archive, where it is sound and lies where it says. */
@@ -47,13 +49,14 @@ struct found {
 	struct vl_batch batch;
 };
 
-static bool read_found(struct vl_txn *txn, struct vl_bytes key, struct vl_bytes value, struct vl_arena *arena,
-		       struct found *found)
+static bool read_found(struct vl_txn *txn, struct vl_bytes key, struct vl_bytes value,
+		       struct vl_arena *arena, struct found *found)
 {
 	const struct vl_batch_head *head = &found->batch.head;
 
 	vl_arena_reset(arena);
-	if (!read_spot(key, &found->spot) || vl_record_unpack(value, &found->record, &found->digest) != VL_OK ||
+	if (!read_spot(key, &found->spot) ||
+	    vl_record_unpack(value, &found->record, &found->digest) != VL_OK ||
 	    !vl_record_intact(&found->record, &found->digest))
 		return false;
 	enum vl_err err = vl_batch_read(found->record.value, arena, &found->batch, NULL);
@@ -93,10 +96,13 @@ static void make_chain(struct vl_txn *txn, const struct spot *spot, struct vl_ar
 	struct vl_cursor *cursor = vl_cursor_open(txn, VL_DB_ARCHIVE);
 	bool cut = false;
 
-	vl_archive_key(&beyond, spot->mission, spot->lane, spot->epoch, (struct vl_seq){UINT64_MAX});
-	bool more = vl_cursor_seek(cursor, vl_key_done(&beyond), &key, &value) ? vl_cursor_prev(cursor, &key, &value)
-									       : vl_cursor_last(cursor, &key, &value);
-	for (; more && read_spot(key, &found.spot) && strcmp(found.spot.mission, spot->mission) == 0 &&
+	vl_archive_key(&beyond, spot->mission, spot->lane, spot->epoch,
+		       (struct vl_seq){UINT64_MAX});
+	bool more = vl_cursor_seek(cursor, vl_key_done(&beyond), &key, &value)
+			    ? vl_cursor_prev(cursor, &key, &value)
+			    : vl_cursor_last(cursor, &key, &value);
+	for (; more && read_spot(key, &found.spot) &&
+	       strcmp(found.spot.mission, spot->mission) == 0 &&
 	       strcmp(found.spot.lane, spot->lane) == 0 && found.spot.epoch.n == spot->epoch.n;
 	     more = vl_cursor_prev(cursor, &key, &value)) {
 		if (!read_found(txn, key, value, arena, &found)) {
@@ -119,16 +125,17 @@ static bool skip(struct vl_cursor *cursor, const struct spot *spot, bool lane, s
 {
 	struct vl_key beyond;
 
-	vl_archive_key(&beyond, spot->mission, spot->lane, lane ? (struct vl_epoch){UINT64_MAX} : spot->epoch,
+	vl_archive_key(&beyond, spot->mission, spot->lane,
+		       lane ? (struct vl_epoch){UINT64_MAX} : spot->epoch,
 		       (struct vl_seq){UINT64_MAX});
 	vl_key_u8(&beyond, UINT8_MAX);
 	return vl_cursor_seek(cursor, vl_key_done(&beyond), key, value);
 }
 
 /* Call `each` for the first key of every epoch in the archive. */
-static void each_epoch(struct vl_txn *txn,
-		       void (*each)(struct vl_txn *txn, const struct spot *spot, struct vl_bytes key,
-				    struct vl_bytes value, struct vl_arena *arena))
+static void each_epoch(struct vl_txn *txn, void (*each)(struct vl_txn *txn, const struct spot *spot,
+							struct vl_bytes key, struct vl_bytes value,
+							struct vl_arena *arena))
 {
 	struct vl_cursor *cursor = vl_cursor_open(txn, VL_DB_ARCHIVE);
 	struct vl_arena *arena = vl_arena_open(0);
@@ -149,8 +156,8 @@ static void each_epoch(struct vl_txn *txn,
 	vl_arena_close(arena);
 }
 
-static void mend_chain(struct vl_txn *txn, const struct spot *spot, struct vl_bytes key, struct vl_bytes value,
-		       struct vl_arena *arena)
+static void mend_chain(struct vl_txn *txn, const struct spot *spot, struct vl_bytes key,
+		       struct vl_bytes value, struct vl_arena *arena)
 {
 	struct vl_chain chain;
 
@@ -164,8 +171,8 @@ void vl_mend_chains(struct vl_txn *txn)
 	each_epoch(txn, mend_chain);
 }
 
-static void mend_beginning(struct vl_txn *txn, const struct spot *spot, struct vl_bytes key, struct vl_bytes value,
-			   struct vl_arena *arena)
+static void mend_beginning(struct vl_txn *txn, const struct spot *spot, struct vl_bytes key,
+			   struct vl_bytes value, struct vl_arena *arena)
 {
 	static const struct vl_digest none;
 	struct found found;
@@ -203,7 +210,8 @@ static void each_lane(struct vl_txn *txn, enum vl_ledger_db db,
 }
 
 /* Entries of a lane, and their values' bytes. */
-static uint64_t count_lane(struct vl_txn *txn, enum vl_ledger_db db, const struct spot *spot, uint64_t *bytes)
+static uint64_t count_lane(struct vl_txn *txn, enum vl_ledger_db db, const struct spot *spot,
+			   uint64_t *bytes)
 {
 	struct vl_key from = {0};
 	struct vl_bytes key, value;
@@ -214,7 +222,8 @@ static uint64_t count_lane(struct vl_txn *txn, enum vl_ledger_db db, const struc
 	vl_key_text(&from, spot->lane);
 	vl_cursor_pass_over(cursor, (struct vl_bytes){0}, NULL, NULL);
 	for (bool more = vl_cursor_seek(cursor, vl_key_done(&from), &key, &value);
-	     more && vl_key_has_prefix(key, vl_key_done(&from)); more = vl_cursor_next(cursor, &key, &value)) {
+	     more && vl_key_has_prefix(key, vl_key_done(&from));
+	     more = vl_cursor_next(cursor, &key, &value)) {
 		n++;
 		*bytes += value.size;
 	}
@@ -265,7 +274,8 @@ static void count_archive(struct vl_txn *txn, const struct spot *spot, struct vl
 	vl_key_text(&from, spot->mission);
 	vl_key_text(&from, spot->lane);
 	for (bool more = vl_cursor_seek(cursor, vl_key_done(&from), &key, &value);
-	     more && vl_key_has_prefix(key, vl_key_done(&from)); more = vl_cursor_next(cursor, &key, &value)) {
+	     more && vl_key_has_prefix(key, vl_key_done(&from));
+	     more = vl_cursor_next(cursor, &key, &value)) {
 		s->batches++;
 		if (read_found(txn, key, value, arena, &found))
 			count_batch(s, &found);

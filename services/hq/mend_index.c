@@ -34,7 +34,8 @@ static bool read_spot(struct vl_bytes key, struct spot *spot)
 
 /* Walk the sound entries of a database. */
 static void walk(struct vl_txn *txn, enum vl_ledger_db db,
-		 void (*each)(struct vl_txn *txn, const struct spot *spot, struct vl_bytes key, struct vl_bytes value))
+		 void (*each)(struct vl_txn *txn, const struct spot *spot, struct vl_bytes key,
+			      struct vl_bytes value))
 {
 	struct vl_cursor *cursor = vl_cursor_open(txn, db);
 	struct vl_bytes key, value;
@@ -48,7 +49,8 @@ static void walk(struct vl_txn *txn, enum vl_ledger_db db,
 	vl_cursor_close(cursor);
 }
 
-static void wait_again(struct vl_txn *txn, const struct spot *spot, struct vl_bytes key, struct vl_bytes value)
+static void wait_again(struct vl_txn *txn, const struct spot *spot, struct vl_bytes key,
+		       struct vl_bytes value)
 {
 	struct vl_arena *arena = vl_arena_open(0);
 	struct vl_record record;
@@ -60,8 +62,9 @@ static void wait_again(struct vl_txn *txn, const struct spot *spot, struct vl_by
 		vl_txn_fail(txn, VL_ERR_NOMEM);
 	else if (vl_record_unpack(value, &record, &digest) == VL_OK &&
 		 vl_batch_read(record.value, arena, &batch, NULL) == VL_OK)
-		vl_parked_wait(txn, &(struct vl_parked_place){spot->mission, spot->lane, spot->epoch, spot->seq,
-							      &batch.head.prev});
+		vl_parked_wait(txn,
+			       &(struct vl_parked_place){spot->mission, spot->lane, spot->epoch,
+							 spot->seq, &batch.head.prev});
 	vl_arena_close(arena);
 }
 
@@ -72,7 +75,8 @@ void vl_mend_waits(struct vl_txn *txn)
 	walk(txn, VL_DB_PARKED, wait_again);
 }
 
-static void remember_archived(struct vl_txn *txn, const struct spot *spot, struct vl_bytes key, struct vl_bytes value)
+static void remember_archived(struct vl_txn *txn, const struct spot *spot, struct vl_bytes key,
+			      struct vl_bytes value)
 {
 	struct vl_digest digest;
 
@@ -82,7 +86,8 @@ static void remember_archived(struct vl_txn *txn, const struct spot *spot, struc
 }
 
 /* Its digest ends the key. */
-static void remember_evidence(struct vl_txn *txn, const struct spot *spot, struct vl_bytes key, struct vl_bytes value)
+static void remember_evidence(struct vl_txn *txn, const struct spot *spot, struct vl_bytes key,
+			      struct vl_bytes value)
 {
 	struct vl_digest digest;
 

@@ -52,7 +52,8 @@ static unsigned highest_bit(unsigned bits)
 }
 
 /* Put a leaf for `name` where it parts from `like`, at `byte`. */
-static struct node *insert(struct tree *tree, const struct node *like, const char *name, size_t size, size_t byte)
+static struct node *insert(struct tree *tree, const struct node *like, const char *name,
+			   size_t size, size_t byte)
 {
 	struct node **at = &tree->top, *leaf = make_leaf(tree, name, size);
 	struct node *fork = tree->alloc(tree->fold, sizeof(*fork));
@@ -61,7 +62,8 @@ static struct node *insert(struct tree *tree, const struct node *like, const cha
 		return NULL;
 	fork->byte = byte;
 	fork->bit = highest_bit((unsigned char)name[byte] ^ (unsigned char)like->name[byte]);
-	while ((*at)->name == NULL && ((*at)->byte < byte || ((*at)->byte == byte && (*at)->bit > fork->bit)))
+	while ((*at)->name == NULL &&
+	       ((*at)->byte < byte || ((*at)->byte == byte && (*at)->bit > fork->bit)))
 		at = &(*at)->below[side(*at, name, size)];
 	unsigned mine = side(fork, name, size);
 	fork->below[mine] = leaf;

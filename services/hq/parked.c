@@ -43,7 +43,8 @@ static struct row row_get(struct vl_txn *txn, const char *mission, const char *l
 }
 
 /* There are rows of lanes with a gap only. */
-static void row_put(struct vl_txn *txn, const char *mission, const char *lane, const struct row *row)
+static void row_put(struct vl_txn *txn, const char *mission, const char *lane,
+		    const struct row *row)
 {
 	struct vl_key key = lane_key(mission, lane);
 	uint8_t value[ROW_SIZE];
@@ -54,7 +55,8 @@ static void row_put(struct vl_txn *txn, const char *mission, const char *lane, c
 	if (row->bytes == 0 && row->seq.n == 0)
 		(void)vl_txn_delete(txn, VL_DB_WAITING, vl_key_done(&key));
 	else
-		vl_txn_put(txn, VL_DB_WAITING, vl_key_done(&key), (struct vl_bytes){value, sizeof(value)});
+		vl_txn_put(txn, VL_DB_WAITING, vl_key_done(&key),
+			   (struct vl_bytes){value, sizeof(value)});
 }
 
 /* The sum over all lanes of a mission, and of all missions where it is "". */
@@ -73,7 +75,9 @@ static uint64_t sum_get(struct vl_txn *txn, const char *mission)
 	struct vl_key key = sum_key(mission);
 	struct vl_bytes value;
 
-	return vl_txn_get(txn, VL_DB_META, vl_key_done(&key), &value) && value.size == 8 ? vl_get_be64(value.data) : 0;
+	return vl_txn_get(txn, VL_DB_META, vl_key_done(&key), &value) && value.size == 8
+		       ? vl_get_be64(value.data)
+		       : 0;
 }
 
 static void sum_put(struct vl_txn *txn, const char *mission, uint64_t bytes)
@@ -94,7 +98,8 @@ static void sum_less(struct vl_txn *txn, const char *mission, uint64_t size)
 
 /* -- in and out -- */
 
-static struct vl_key awaits_key(const char *mission, const char *lane, const struct vl_digest *digest)
+static struct vl_key awaits_key(const char *mission, const char *lane,
+				const struct vl_digest *digest)
 {
 	struct vl_key key = lane_key(mission, lane);
 
@@ -122,8 +127,9 @@ static void await_no_more(struct vl_txn *txn, const struct vl_parked_place *plac
 }
 
 enum vl_parked_outcome vl_parked_put(struct vl_txn *txn, const struct vl_parked_bounds *bounds,
-				     const struct vl_parked_place *place, const struct vl_digest *digest,
-				     uint64_t waiting, struct vl_bytes packed)
+				     const struct vl_parked_place *place,
+				     const struct vl_digest *digest, uint64_t waiting,
+				     struct vl_bytes packed)
 {
 	struct row row = row_get(txn, place->mission, place->lane);
 	uint64_t all = sum_get(txn, ""), own = sum_get(txn, place->mission);
@@ -134,7 +140,8 @@ enum vl_parked_outcome vl_parked_put(struct vl_txn *txn, const struct vl_parked_
 	if (vl_txn_get(txn, VL_DB_PARKED, vl_key_done(&key), NULL))
 		return VL_PARKED_THERE;
 	bool full = waiting >= bounds->batches || row.bytes + packed.size > bounds->bytes ||
-		    own + packed.size > VL_PARKED_LANES * bounds->bytes || all + packed.size > bounds->all;
+		    own + packed.size > VL_PARKED_LANES * bounds->bytes ||
+		    all + packed.size > bounds->all;
 	if (full && vl_later(place->epoch, place->seq, row.epoch, row.seq)) {
 		row.epoch = place->epoch;
 		row.seq = place->seq;
@@ -150,7 +157,8 @@ enum vl_parked_outcome vl_parked_put(struct vl_txn *txn, const struct vl_parked_
 	return full ? VL_PARKED_FULL : VL_PARKED_KEPT;
 }
 
-void vl_parked_take(struct vl_txn *txn, const struct vl_parked_place *place, const struct vl_key *key, size_t size)
+void vl_parked_take(struct vl_txn *txn, const struct vl_parked_place *place,
+		    const struct vl_key *key, size_t size)
 {
 	struct row row = row_get(txn, place->mission, place->lane);
 
@@ -229,15 +237,16 @@ bool vl_parked_settle(struct vl_txn *txn, const char *mission, const char *lane)
 /* -- what may follow -- */
 
 /* The place in a key that begins with `from`. */
-static void read_place(struct vl_bytes key, const struct vl_key *from, struct vl_epoch *epoch, struct vl_seq *seq)
+static void read_place(struct vl_bytes key, const struct vl_key *from, struct vl_epoch *epoch,
+		       struct vl_seq *seq)
 {
 	epoch->n = vl_get_be64(key.data + from->size);
 	seq->n = vl_get_be64(key.data + from->size + 8);
 }
 
 /* On to the first one of a later epoch. */
-static bool next_epoch(struct vl_cursor *cursor, const struct vl_key *from, struct vl_epoch epoch, struct vl_bytes *key,
-		       struct vl_bytes *stored)
+static bool next_epoch(struct vl_cursor *cursor, const struct vl_key *from, struct vl_epoch epoch,
+		       struct vl_bytes *key, struct vl_bytes *stored)
 {
 	struct vl_key beyond = *from;
 
@@ -246,16 +255,17 @@ static bool next_epoch(struct vl_cursor *cursor, const struct vl_key *from, stru
 }
 
 /* The first that is parked of an epoch. */
-static bool first_of(struct vl_txn *txn, const char *mission, const char *lane, struct vl_epoch epoch,
-		     struct vl_seq *seq, struct vl_key *found, struct vl_bytes *stored)
+static bool first_of(struct vl_txn *txn, const char *mission, const char *lane,
+		     struct vl_epoch epoch, struct vl_seq *seq, struct vl_key *found,
+		     struct vl_bytes *stored)
 {
 	struct vl_key lane_from = lane_key(mission, lane), from = lane_from;
 	struct vl_cursor *cursor = vl_cursor_open(txn, VL_DB_PARKED);
 	struct vl_bytes key;
 
 	vl_key_u64(&from, epoch.n);
-	bool there =
-		vl_cursor_seek(cursor, vl_key_done(&from), &key, stored) && vl_key_has_prefix(key, vl_key_done(&from));
+	bool there = vl_cursor_seek(cursor, vl_key_done(&from), &key, stored) &&
+		     vl_key_has_prefix(key, vl_key_done(&from));
 	if (there) {
 		read_place(key, &lane_from, &epoch, seq);
 		vl_key_reset(found);
@@ -265,8 +275,8 @@ static bool first_of(struct vl_txn *txn, const char *mission, const char *lane, 
 	return there;
 }
 
-static bool is_ready(struct vl_txn *txn, const char *mission, const char *lane, struct vl_epoch epoch,
-		     struct vl_key *found, struct vl_bytes *stored)
+static bool is_ready(struct vl_txn *txn, const char *mission, const char *lane,
+		     struct vl_epoch epoch, struct vl_key *found, struct vl_bytes *stored)
 {
 	struct vl_chain chain;
 	struct vl_seq seq;
@@ -278,14 +288,16 @@ static bool is_ready(struct vl_txn *txn, const char *mission, const char *lane, 
 	       vl_chains_suspended(txn, mission, lane, epoch).n == epoch.n;
 }
 
-bool vl_parked_ready(struct vl_txn *txn, const struct vl_due *due, struct vl_key *found, struct vl_bytes *stored)
+bool vl_parked_ready(struct vl_txn *txn, const struct vl_due *due, struct vl_key *found,
+		     struct vl_bytes *stored)
 {
 	return is_ready(txn, due->mission, due->lane, due->epoch, found, stored);
 }
 
 /* -- what is due -- */
 
-static void put_due(struct vl_txn *txn, const char *mission, const char *lane, struct vl_epoch epoch)
+static void put_due(struct vl_txn *txn, const char *mission, const char *lane,
+		    struct vl_epoch epoch)
 {
 	struct vl_key key = lane_key(mission, lane);
 
@@ -299,7 +311,8 @@ void vl_parked_wait(struct vl_txn *txn, const struct vl_parked_place *place)
 	put_due(txn, place->mission, place->lane, place->epoch);
 }
 
-void vl_parked_advance(struct vl_txn *txn, const char *mission, const char *lane, struct vl_epoch epoch)
+void vl_parked_advance(struct vl_txn *txn, const char *mission, const char *lane,
+		       struct vl_epoch epoch)
 {
 	struct vl_key found;
 	struct vl_bytes stored;
@@ -308,14 +321,16 @@ void vl_parked_advance(struct vl_txn *txn, const char *mission, const char *lane
 		put_due(txn, mission, lane, epoch);
 }
 
-void vl_parked_release(struct vl_txn *txn, const char *mission, const char *lane, const struct vl_digest *digest)
+void vl_parked_release(struct vl_txn *txn, const char *mission, const char *lane,
+		       const struct vl_digest *digest)
 {
 	struct vl_key from = awaits_key(mission, lane, digest);
 	struct vl_cursor *cursor = vl_cursor_open(txn, VL_DB_AWAITS);
 	struct vl_bytes key;
 
 	for (bool more = vl_cursor_seek(cursor, vl_key_done(&from), &key, NULL);
-	     more && vl_key_has_prefix(key, vl_key_done(&from)); more = vl_cursor_next(cursor, &key, NULL))
+	     more && vl_key_has_prefix(key, vl_key_done(&from));
+	     more = vl_cursor_next(cursor, &key, NULL))
 		put_due(txn, mission, lane, (struct vl_epoch){vl_get_be64(key.data + from.size)});
 	vl_cursor_close(cursor);
 }
@@ -336,13 +351,14 @@ static bool read_due(struct vl_bytes key, struct vl_due *due)
 	return true;
 }
 
-static bool find_due(struct vl_txn *txn, const struct vl_key *from, struct vl_bytes within, struct vl_due *due)
+static bool find_due(struct vl_txn *txn, const struct vl_key *from, struct vl_bytes within,
+		     struct vl_due *due)
 {
 	struct vl_cursor *cursor = vl_cursor_open(txn, VL_DB_DUE);
 	struct vl_bytes key;
 
-	bool found = vl_cursor_seek(cursor, vl_key_done(from), &key, NULL) && vl_key_has_prefix(key, within) &&
-		     read_due(key, due);
+	bool found = vl_cursor_seek(cursor, vl_key_done(from), &key, NULL) &&
+		     vl_key_has_prefix(key, within) && read_due(key, due);
 	vl_cursor_close(cursor);
 	return found;
 }
@@ -365,7 +381,8 @@ bool vl_parked_due_any(struct vl_txn *txn, struct vl_due *due)
 		vl_key_u64(&behind, UINT64_MAX);
 		vl_key_u8(&behind, 0);
 	}
-	return find_due(txn, &behind, (struct vl_bytes){0}, due) || find_due(txn, &start, (struct vl_bytes){0}, due);
+	return find_due(txn, &behind, (struct vl_bytes){0}, due) ||
+	       find_due(txn, &start, (struct vl_bytes){0}, due);
 }
 
 void vl_parked_not_due(struct vl_txn *txn, const struct vl_due *due)
@@ -376,8 +393,8 @@ void vl_parked_not_due(struct vl_txn *txn, const struct vl_due *due)
 /* -- what is missing -- */
 
 /* The first that waits in the latest epoch of any, and in epoch `own` (0 where none does). False where nothing waits. */
-static bool find_first(struct vl_txn *txn, const struct vl_key *from, struct vl_epoch own, struct vl_epoch *epoch,
-		       struct vl_seq *seq, struct vl_seq *own_seq)
+static bool find_first(struct vl_txn *txn, const struct vl_key *from, struct vl_epoch own,
+		       struct vl_epoch *epoch, struct vl_seq *seq, struct vl_seq *own_seq)
 {
 	struct vl_cursor *cursor = vl_cursor_open(txn, VL_DB_PARKED);
 	struct vl_bytes key, stored;
@@ -423,7 +440,8 @@ bool vl_parked_gap(struct vl_txn *txn, const char *mission, const char *lane, st
 }
 
 void vl_parked_each_gap(struct vl_txn *txn,
-			void (*each)(void *context, const char *mission, const char *lane, const struct vl_gap *gap),
+			void (*each)(void *context, const char *mission, const char *lane,
+				     const struct vl_gap *gap),
 			void *context)
 {
 	struct vl_cursor *cursor = vl_cursor_open(txn, VL_DB_WAITING);

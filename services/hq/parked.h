@@ -38,12 +38,15 @@ enum vl_parked_outcome {
 
 /* Keep a record, packed (ledger.h), at its place. `waiting` is how many wait there already. */
 enum vl_parked_outcome vl_parked_put(struct vl_txn *txn, const struct vl_parked_bounds *bounds,
-				     const struct vl_parked_place *place, const struct vl_digest *digest,
-				     uint64_t waiting, struct vl_bytes packed);
+				     const struct vl_parked_place *place,
+				     const struct vl_digest *digest, uint64_t waiting,
+				     struct vl_bytes packed);
 
 /* What is applied of an epoch, or a digest that is remembered from now on, may let others follow: they are due. */
-void vl_parked_advance(struct vl_txn *txn, const char *mission, const char *lane, struct vl_epoch epoch);
-void vl_parked_release(struct vl_txn *txn, const char *mission, const char *lane, const struct vl_digest *digest);
+void vl_parked_advance(struct vl_txn *txn, const char *mission, const char *lane,
+		       struct vl_epoch epoch);
+void vl_parked_release(struct vl_txn *txn, const char *mission, const char *lane,
+		       const struct vl_digest *digest);
 
 /* Something that is due. The names are in `key`. */
 struct vl_due {
@@ -60,13 +63,15 @@ void vl_parked_not_due(struct vl_txn *txn, const struct vl_due *due);
 
 /* The first parked batch of an epoch, where it may follow now: the next of a known chain, the first of an epoch, any of a suspended one.
  * `stored` is valid until the next write. */
-bool vl_parked_ready(struct vl_txn *txn, const struct vl_due *due, struct vl_key *found, struct vl_bytes *stored);
+bool vl_parked_ready(struct vl_txn *txn, const struct vl_due *due, struct vl_key *found,
+		     struct vl_bytes *stored);
 
 /* What a parked batch waits for, noted again, and its epoch as due. */
 void vl_parked_wait(struct vl_txn *txn, const struct vl_parked_place *place);
 
 /* Take out the one at `key`, of `size` bytes as stored. */
-void vl_parked_take(struct vl_txn *txn, const struct vl_parked_place *place, const struct vl_key *key, size_t size);
+void vl_parked_take(struct vl_txn *txn, const struct vl_parked_place *place,
+		    const struct vl_key *key, size_t size);
 
 /* Count anew after a row was damaged: nothing waits anywhere; then, lane by lane, that so many bytes do. */
 void vl_parked_recount_none(struct vl_txn *txn);
@@ -87,7 +92,8 @@ bool vl_parked_gap(struct vl_txn *txn, const char *mission, const char *lane, st
 
 /* Call `each` for every (mission, lane) with a gap, by mission and lane. The names are valid during the call. */
 void vl_parked_each_gap(struct vl_txn *txn,
-			void (*each)(void *context, const char *mission, const char *lane, const struct vl_gap *gap),
+			void (*each)(void *context, const char *mission, const char *lane,
+				     const struct vl_gap *gap),
 			void *context);
 
 #endif

@@ -118,8 +118,8 @@ static void widen(struct span *span, int64_t offset, const struct vl_batch_head 
 	}
 }
 
-void vl_passed_note(struct vl_txn *txn, const char *mission, const char *lane, const struct vl_record *record,
-		    const struct vl_batch_head *head)
+void vl_passed_note(struct vl_txn *txn, const char *mission, const char *lane,
+		    const struct vl_record *record, const struct vl_batch_head *head)
 {
 	struct vl_key key = row_key(mission, lane, record);
 	struct row row = {0};
@@ -132,7 +132,8 @@ void vl_passed_note(struct vl_txn *txn, const char *mission, const char *lane, c
 	row_put(txn, vl_key_done(&key), &row);
 }
 
-bool vl_passed_wanted(struct vl_txn *txn, const char *mission, const char *lane, const struct vl_record *record)
+bool vl_passed_wanted(struct vl_txn *txn, const char *mission, const char *lane,
+		      const struct vl_record *record)
 {
 	struct vl_key key = row_key(mission, lane, record);
 	struct vl_bytes value;
@@ -146,19 +147,22 @@ bool vl_passed_wanted(struct vl_txn *txn, const char *mission, const char *lane,
 /* -- which to read -- */
 
 /* Whether the nearest may be applied now, or be told from what is. */
-static bool may_follow(struct vl_txn *txn, const char *mission, const char *lane, const struct span *span)
+static bool may_follow(struct vl_txn *txn, const char *mission, const char *lane,
+		       const struct span *span)
 {
 	static const struct vl_digest none;
 	struct vl_chain chain;
 
 	if (vl_chains_get(txn, mission, lane, span->near_epoch, &chain))
 		return span->near_seq.n <= chain.seq.n + 1 ||
-		       vl_chains_suspended(txn, mission, lane, span->near_epoch).n == span->near_epoch.n;
-	return span->near_seq.n == 1 &&
-	       (vl_digest_equal(&span->prev, &none) || vl_chains_remembers(txn, mission, lane, &span->prev));
+		       vl_chains_suspended(txn, mission, lane, span->near_epoch).n ==
+			       span->near_epoch.n;
+	return span->near_seq.n == 1 && (vl_digest_equal(&span->prev, &none) ||
+					 vl_chains_remembers(txn, mission, lane, &span->prev));
 }
 
-bool vl_passed_lies(struct vl_txn *txn, const char *mission, const char *lane, const struct vl_gap *gap)
+bool vl_passed_lies(struct vl_txn *txn, const char *mission, const char *lane,
+		    const struct vl_gap *gap)
 {
 	struct vl_key from = lane_key(mission, lane);
 	struct vl_cursor *cursor = vl_cursor_open(txn, VL_DB_PASSED);
@@ -166,7 +170,8 @@ bool vl_passed_lies(struct vl_txn *txn, const char *mission, const char *lane, c
 	bool lies = false;
 
 	for (bool more = vl_cursor_seek(cursor, vl_key_done(&from), &key, &value);
-	     more && !lies && vl_key_has_prefix(key, vl_key_done(&from)); more = vl_cursor_next(cursor, &key, &value)) {
+	     more && !lies && vl_key_has_prefix(key, vl_key_done(&from));
+	     more = vl_cursor_next(cursor, &key, &value)) {
 		const struct row row = unpack(value);
 		lies = row.until != 0 || may_follow(txn, mission, lane, &row.now) ||
 		       (!vl_later(row.now.near_epoch, row.now.near_seq, gap->epoch, gap->from) &&
@@ -191,7 +196,8 @@ static bool read_key(struct vl_bytes bytes, struct vl_pass *pass, const char **l
 	if (skip + 5 > bytes.size)
 		return false;
 	topic = text + skip;
-	if (strnlen(topic, bytes.size - skip) != bytes.size - skip - 5 || bytes.size - skip - 5 > VL_TOPIC_MAX)
+	if (strnlen(topic, bytes.size - skip) != bytes.size - skip - 5 ||
+	    bytes.size - skip - 5 > VL_TOPIC_MAX)
 		return false;
 	memcpy(pass->mission, text, mission + 1);
 	memcpy(pass->from.topic, topic, bytes.size - skip - 4);
@@ -199,8 +205,9 @@ static bool read_key(struct vl_bytes bytes, struct vl_pass *pass, const char **l
 	return true;
 }
 
-static bool is_worth(struct vl_txn *txn, struct vl_bytes key, const struct row *row, const char *lane, bool any,
-		     struct vl_pass *pass, vl_passed_rests *rests, void *context)
+static bool is_worth(struct vl_txn *txn, struct vl_bytes key, const struct row *row,
+		     const char *lane, bool any, struct vl_pass *pass, vl_passed_rests *rests,
+		     void *context)
 {
 	bool moved = any && vl_standing_get(txn, pass->mission, lane).batches != row->batches;
 
@@ -221,7 +228,8 @@ static bool find_pass(struct vl_txn *txn, struct vl_bytes at, const struct vl_ke
 	     more = vl_cursor_next(cursor, &key, &value)) {
 		const struct row row = unpack(value);
 		last = stop != NULL && vl_key_has_prefix(key, vl_key_done(stop));
-		found = read_key(key, pass, &lane) && is_worth(txn, key, &row, lane, any, pass, rests, context);
+		found = read_key(key, pass, &lane) &&
+			is_worth(txn, key, &row, lane, any, pass, rests, context);
 		pass->from.offset = row.until != 0 ? row.at : row.now.from;
 		pass->end = row.until != 0 ? row.until : row.now.end;
 	}
@@ -229,8 +237,8 @@ static bool find_pass(struct vl_txn *txn, struct vl_bytes at, const struct vl_ke
 	return found;
 }
 
-bool vl_passed_next(struct vl_txn *txn, const struct vl_key *after, bool any, vl_passed_rests *rests, void *context,
-		    struct vl_pass *pass)
+bool vl_passed_next(struct vl_txn *txn, const struct vl_key *after, bool any,
+		    vl_passed_rests *rests, void *context, struct vl_pass *pass)
 {
 	struct vl_key behind = *after;
 
@@ -276,7 +284,8 @@ void vl_passed_begin(struct vl_txn *txn, struct vl_pass *pass)
 	pass->batches = row.batches;
 }
 
-bool vl_passed_reached(struct vl_txn *txn, const struct vl_pass *pass, int64_t offset, uint64_t *applied)
+bool vl_passed_reached(struct vl_txn *txn, const struct vl_pass *pass, int64_t offset,
+		       uint64_t *applied)
 {
 	struct row row;
 

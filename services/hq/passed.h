@@ -14,14 +14,16 @@
 #include "stream/stream.h"
 
 /* Remember that a batch was passed over; `head` is its head. Within the transaction that passes over it. */
-void vl_passed_note(struct vl_txn *txn, const char *mission, const char *lane, const struct vl_record *record,
-		    const struct vl_batch_head *head);
+void vl_passed_note(struct vl_txn *txn, const char *mission, const char *lane,
+		    const struct vl_record *record, const struct vl_batch_head *head);
 
 /* Whether a record that is read again is one of those. */
-bool vl_passed_wanted(struct vl_txn *txn, const char *mission, const char *lane, const struct vl_record *record);
+bool vl_passed_wanted(struct vl_txn *txn, const char *mission, const char *lane,
+		      const struct vl_record *record);
 
 /* Whether what is missing may lie in Kafka, passed over, so that nobody needs to send it again. */
-bool vl_passed_lies(struct vl_txn *txn, const char *mission, const char *lane, const struct vl_gap *gap);
+bool vl_passed_lies(struct vl_txn *txn, const char *mission, const char *lane,
+		    const struct vl_gap *gap);
 
 /* A part of a partition to be read again, for one mission. */
 struct vl_pass {
@@ -36,15 +38,16 @@ struct vl_pass {
  * another is worth it where the nearest may follow now, or, with `any`, where anything was applied since the last. `rests`, which
  * may be NULL, says which rows are left alone for now. */
 typedef bool vl_passed_rests(void *context, struct vl_bytes row);
-bool vl_passed_next(struct vl_txn *txn, const struct vl_key *after, bool any, vl_passed_rests *rests, void *context,
-		    struct vl_pass *pass);
+bool vl_passed_next(struct vl_txn *txn, const struct vl_key *after, bool any,
+		    vl_passed_rests *rests, void *context, struct vl_pass *pass);
 
 /* Begin a pass, or go on with one. */
 void vl_passed_begin(struct vl_txn *txn, struct vl_pass *pass);
 
 /* All below `offset` was read again, and is applied. True where the pass has ended with it; *applied says how much the chain has moved
  * since it began. */
-bool vl_passed_reached(struct vl_txn *txn, const struct vl_pass *pass, int64_t offset, uint64_t *applied);
+bool vl_passed_reached(struct vl_txn *txn, const struct vl_pass *pass, int64_t offset,
+		       uint64_t *applied);
 
 /* Kafka no longer has what was passed over there. */
 void vl_passed_forget(struct vl_txn *txn, const char *topic, int32_t partition);

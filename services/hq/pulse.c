@@ -31,13 +31,15 @@ static bool find_said(const struct vl_batch *batch, struct vl_bytes *said)
 	return found;
 }
 
-static enum vl_err read_kept(struct vl_bytes stored, struct vl_arena *arena, struct vl_pulse_kept *kept)
+static enum vl_err read_kept(struct vl_bytes stored, struct vl_arena *arena,
+			     struct vl_pulse_kept *kept)
 {
 	struct vl_record record;
 	struct vl_batch batch;
 	struct vl_bytes said;
 
-	if (vl_record_unpack(stored, &record, &kept->digest) != VL_OK || !vl_record_intact(&record, &kept->digest))
+	if (vl_record_unpack(stored, &record, &kept->digest) != VL_OK ||
+	    !vl_record_intact(&record, &kept->digest))
 		return VL_ERR_CORRUPT;
 	enum vl_err err = vl_batch_read(record.value, arena, &batch, NULL);
 	if (err != VL_OK || !find_said(&batch, &said))
@@ -49,7 +51,8 @@ static enum vl_err read_kept(struct vl_bytes stored, struct vl_arena *arena, str
 	return kept->said != NULL ? VL_OK : VL_ERR_NOMEM;
 }
 
-enum vl_err vl_pulse_get(struct vl_txn *txn, const char *mission, struct vl_arena *arena, struct vl_pulse_kept *kept)
+enum vl_err vl_pulse_get(struct vl_txn *txn, const char *mission, struct vl_arena *arena,
+			 struct vl_pulse_kept *kept)
 {
 	struct vl_key key;
 	struct vl_bytes stored;
@@ -60,7 +63,9 @@ enum vl_err vl_pulse_get(struct vl_txn *txn, const char *mission, struct vl_aren
 }
 
 void vl_pulse_each(struct vl_txn *txn, struct vl_arena *arena,
-		   void (*each)(void *context, const char *mission, const struct vl_pulse_kept *kept), void *context)
+		   void (*each)(void *context, const char *mission,
+				const struct vl_pulse_kept *kept),
+		   void *context)
 {
 	struct vl_cursor *cursor = vl_cursor_open(txn, VL_DB_PULSE);
 	struct vl_bytes key, value;
@@ -94,8 +99,8 @@ static enum place compare(const struct vl_pulse_kept *newest, const struct vl_ve
 	return head->seq.n > last->seq.n ? NEWER : REPLAYED;
 }
 
-static void put(struct vl_txn *txn, unsigned db, const struct vl_key *key, const struct vl_record *record,
-		const struct vl_digest *digest)
+static void put(struct vl_txn *txn, unsigned db, const struct vl_key *key,
+		const struct vl_record *record, const struct vl_digest *digest)
 {
 	struct vl_buf packed = {0};
 
@@ -116,8 +121,9 @@ static bool keep_evidence(struct vl_txn *txn, const char *mission, const struct 
 	vl_record_pack(&packed, record, &verified->digest);
 	if (vl_buf_failed(&packed))
 		vl_txn_fail(txn, VL_ERR_NOMEM);
-	enum vl_evidence_outcome outcome = vl_evidence_keep(txn, mission, VL_PULSE_LANE, head->epoch, head->seq,
-							    &verified->digest, vl_buf_bytes(&packed), false);
+	enum vl_evidence_outcome outcome =
+		vl_evidence_keep(txn, mission, VL_PULSE_LANE, head->epoch, head->seq,
+				 &verified->digest, vl_buf_bytes(&packed), false);
 	vl_buf_free(&packed);
 	return outcome != VL_EVIDENCE_THERE;
 }
@@ -164,7 +170,8 @@ void vl_pulse_apply(struct vl_txn *txn, struct vl_arena *arena, const struct vl_
 	if (err == VL_ERR_NOMEM)
 		vl_txn_fail(txn, err);
 	enum place place = err == VL_OK ? compare(&newest, verified) : NEWER;
-	if (place == REPLAYED || (place == CONTRADICTS && !keep_evidence(txn, mission, record, verified))) {
+	if (place == REPLAYED ||
+	    (place == CONTRADICTS && !keep_evidence(txn, mission, record, verified))) {
 		s.replayed++;
 	} else if (place == CONTRADICTS) {
 		s.forks++;

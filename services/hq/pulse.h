@@ -32,6 +32,8 @@ enum vl_err vl_pulse_get(struct vl_txn *txn, const char *mission, struct vl_aren
 
 /* Call `each` for every mission's, by mission; those that are damaged are passed over. The arena is reset for each. */
 void vl_pulse_each(struct vl_txn *txn, struct vl_arena *arena,
-		   void (*each)(void *context, const char *mission, const struct vl_pulse_kept *kept), void *context);
+		   void (*each)(void *context, const char *mission,
+				const struct vl_pulse_kept *kept),
+		   void *context);
 
 #endif

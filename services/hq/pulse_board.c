@@ -79,8 +79,8 @@ static struct vl_missing find_hole(struct vl_txn *txn, const char *mission, cons
 	vl_key_text(&from, lane);
 	struct vl_cursor *cursor = vl_cursor_open(txn, VL_DB_PARKED);
 	vl_cursor_pass_over(cursor, (struct vl_bytes){0}, NULL, NULL);
-	if (vl_cursor_seek(cursor, vl_key_done(&from), &key, NULL) && vl_key_has_prefix(key, vl_key_done(&from)) &&
-	    key.size >= from.size + 16) {
+	if (vl_cursor_seek(cursor, vl_key_done(&from), &key, NULL) &&
+	    vl_key_has_prefix(key, vl_key_done(&from)) && key.size >= from.size + 16) {
 		hole.epoch.n = vl_get_be64(key.data + from.size);
 		hole.to.n = vl_get_be64(key.data + from.size + 8) - 1;
 	}
@@ -103,7 +103,8 @@ static struct vl_missing find_tail(struct vl_txn *txn, const char *mission, cons
 }
 
 /* Whether the mission names another batch for its head's place than the one that is applied there. */
-static bool contradicts(struct vl_txn *txn, const char *mission, const Valise__Pulse__V1__Pulse__Head *head)
+static bool contradicts(struct vl_txn *txn, const char *mission,
+			const Valise__Pulse__V1__Pulse__Head *head)
 {
 	struct vl_key key;
 	struct vl_bytes stored;
@@ -111,8 +112,10 @@ static bool contradicts(struct vl_txn *txn, const char *mission, const Valise__P
 
 	if (head->seq == 0 || head->digest.len != sizeof(struct vl_digest))
 		return false;
-	vl_archive_key(&key, mission, head->lane, (struct vl_epoch){head->epoch}, (struct vl_seq){head->seq});
-	return vl_txn_get(txn, VL_DB_ARCHIVE, vl_key_done(&key), &stored) && vl_record_digest(stored, &applied) &&
+	vl_archive_key(&key, mission, head->lane, (struct vl_epoch){head->epoch},
+		       (struct vl_seq){head->seq});
+	return vl_txn_get(txn, VL_DB_ARCHIVE, vl_key_done(&key), &stored) &&
+	       vl_record_digest(stored, &applied) &&
 	       memcmp(applied.bytes, head->digest.data, sizeof(applied.bytes)) != 0;
 }
 
@@ -124,7 +127,8 @@ static enum vl_verdict worse(enum vl_verdict a, enum vl_verdict b)
 static void judge_lane(struct board *b, struct vl_lane_state *lane)
 {
 	const struct vl_standing *s = &lane->standing;
-	enum vl_err err = vl_troubles_read(b->txn, b->mission, lane->lane, s, lane->named, b->names, &lane->troubles);
+	enum vl_err err = vl_troubles_read(b->txn, b->mission, lane->lane, s, lane->named, b->names,
+					   &lane->troubles);
 
 	if (err != VL_OK)
 		vl_txn_fail(b->txn, err);
@@ -147,7 +151,8 @@ static struct vl_lane_state *find_lane(struct board *b, const char *name)
 	if (b->n_lanes == LANES)
 		return NULL;
 	struct vl_lane_state *lane = &b->lanes[b->n_lanes];
-	*lane = (struct vl_lane_state){.lane = vl_arena_text(b->names, name, strlen(name)), .verdict = VL_VERDICT_OK};
+	*lane = (struct vl_lane_state){.lane = vl_arena_text(b->names, name, strlen(name)),
+				       .verdict = VL_VERDICT_OK};
 	b->n_lanes += lane->lane != NULL;
 	return lane->lane != NULL ? lane : NULL;
 }
@@ -170,7 +175,8 @@ static void take_heads(struct board *b, const struct vl_pulse_kept *pulse)
 
 static int by_name(const void *a, const void *b)
 {
-	return strcmp(((const struct vl_lane_state *)a)->lane, ((const struct vl_lane_state *)b)->lane);
+	return strcmp(((const struct vl_lane_state *)a)->lane,
+		      ((const struct vl_lane_state *)b)->lane);
 }
 
 static void judge_silence(struct board *b, struct vl_mission_state *state)
@@ -188,7 +194,8 @@ static void judge_silence(struct board *b, struct vl_mission_state *state)
 static void tell(struct board *b)
 {
 	struct vl_pulse_kept pulse;
-	struct vl_mission_state state = {.mission = b->mission, .verdict = VL_VERDICT_OK, .lanes = b->lanes};
+	struct vl_mission_state state = {
+		.mission = b->mission, .verdict = VL_VERDICT_OK, .lanes = b->lanes};
 
 	if (b->mission[0] == '\0')
 		return;
@@ -219,7 +226,8 @@ static void tell(struct board *b)
 	b->each(b->context, &state);
 }
 
-static void gather(void *context, const char *mission, const char *lane, const struct vl_standing *standing)
+static void gather(void *context, const char *mission, const char *lane,
+		   const struct vl_standing *standing)
 {
 	struct board *b = context;
 
@@ -237,7 +245,8 @@ static void gather(void *context, const char *mission, const char *lane, const s
 }
 
 enum vl_err vl_board_each(struct vl_txn *txn, struct vl_time now,
-			  void (*each)(void *context, const struct vl_mission_state *state), void *context)
+			  void (*each)(void *context, const struct vl_mission_state *state),
+			  void *context)
 {
 	struct board *b = calloc(1, sizeof(*b));
 
@@ -260,7 +269,8 @@ enum vl_err vl_board_each(struct vl_txn *txn, struct vl_time now,
 	return err;
 }
 
-static void pass(void *context, const char *mission, const char *lane, const struct vl_standing *standing)
+static void pass(void *context, const char *mission, const char *lane,
+		 const struct vl_standing *standing)
 {
 	(void)context, (void)mission, (void)lane, (void)standing;
 }
@@ -288,5 +298,6 @@ bool vl_board_deaf(struct vl_txn *txn, struct vl_time now)
 {
 	struct ears ears = {0};
 
-	return vl_board_each(txn, now, listen_to, &ears) == VL_OK && ears.pulsing > 0 && ears.overdue == ears.pulsing;
+	return vl_board_each(txn, now, listen_to, &ears) == VL_OK && ears.pulsing > 0 &&
+	       ears.overdue == ears.pulsing;
 }

@@ -35,7 +35,7 @@ struct vl_lane_state {
 struct vl_mission_state {
 	const char *mission;
 	enum vl_verdict verdict; /* the worst */
-	int64_t heard_ms;        /* the broker's time of the newest pulse or batch applied; 0 where there is none */
+	int64_t heard_ms; /* the broker's time of the newest pulse or batch applied; 0 where there is none */
 	bool overdue; /* three intervals went by on our own clock: true of all where headquarters hears nothing */
 	const struct vl_pulse_kept *pulse; /* NULL where it never sent one */
 	const struct vl_lane_state *lanes; /* by name, that of pulses among them */
@@ -44,7 +44,8 @@ struct vl_mission_state {
 
 /* Call `each` for every mission heard of, by id; what it is given is valid during the call. `now` is our own clock. */
 enum vl_err vl_board_each(struct vl_txn *txn, struct vl_time now,
-			  void (*each)(void *context, const struct vl_mission_state *state), void *context) VL_CHECKED;
+			  void (*each)(void *context, const struct vl_mission_state *state),
+			  void *context) VL_CHECKED;
 
 /* How many standings are damaged, and in none of them; headquarters counts them again at its next start. */
 size_t vl_board_damaged(struct vl_txn *txn);

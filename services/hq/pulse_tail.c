@@ -51,8 +51,8 @@ void vl_tails_close(struct vl_tails *tails)
 	free(tails);
 }
 
-static bool is_applied(struct vl_txn *txn, const char *mission, const char *lane, struct vl_epoch epoch,
-		       struct vl_seq seq)
+static bool is_applied(struct vl_txn *txn, const char *mission, const char *lane,
+		       struct vl_epoch epoch, struct vl_seq seq)
 {
 	struct vl_chain chain;
 
@@ -75,7 +75,8 @@ static bool is_known(struct vl_txn *txn, const struct suspect *s)
 	struct vl_epoch epoch;
 	struct vl_seq seq;
 
-	return vl_tails_missing(txn, s->mission, s->lane, &epoch, &seq) && epoch.n == s->epoch.n && seq.n == s->seq.n;
+	return vl_tails_missing(txn, s->mission, s->lane, &epoch, &seq) && epoch.n == s->epoch.n &&
+	       seq.n == s->seq.n;
 }
 
 static void look_at(void *context, const char *mission, const struct vl_pulse_kept *kept)
@@ -114,14 +115,16 @@ bool vl_tails_suspect(struct vl_tails *tails)
 enum reading { UNKNOWN, BEHIND, READ };
 
 /* Whether a lane is applied to where it ended. */
-static enum reading reading_of(struct vl_txn *txn, const char *lane, const struct vl_position *ends, size_t count)
+static enum reading reading_of(struct vl_txn *txn, const char *lane, const struct vl_position *ends,
+			       size_t count)
 {
 	enum reading reading = UNKNOWN;
 
 	for (size_t i = 0; i < count; i++) {
 		if (strcmp(ends[i].topic, lane) != 0)
 			continue;
-		if (ends[i].offset > 0 && vl_apply_offset(txn, lane, ends[i].partition, NULL) < ends[i].offset)
+		if (ends[i].offset > 0 &&
+		    vl_apply_offset(txn, lane, ends[i].partition, NULL) < ends[i].offset)
 			return BEHIND;
 		reading = READ;
 	}
@@ -144,12 +147,16 @@ static void tell(const struct suspect *suspects, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		if (suspects[i].missing)
-			vl_log_warning("%s says that Kafka has had its batches to %" PRIu64 " of epoch %" PRIu64
-				       " on '%s', and they are not there; it is asked to send them again",
-				       suspects[i].mission, suspects[i].seq.n, suspects[i].epoch.n, suspects[i].lane);
+			vl_log_warning(
+				"%s says that Kafka has had its batches to %" PRIu64
+				" of epoch %" PRIu64
+				" on '%s', and they are not there; it is asked to send them again",
+				suspects[i].mission, suspects[i].seq.n, suspects[i].epoch.n,
+				suspects[i].lane);
 }
 
-static enum vl_err note_all(struct vl_tails *tails, struct suspect *suspects, size_t n, struct vl_why *why)
+static enum vl_err note_all(struct vl_tails *tails, struct suspect *suspects, size_t n,
+			    struct vl_why *why)
 {
 	struct vl_txn *txn = vl_txn_begin(tails->store, true, why);
 
@@ -167,8 +174,8 @@ static enum vl_err note_all(struct vl_tails *tails, struct suspect *suspects, si
 	return err == VL_ERR_FULL ? VL_OK : err;
 }
 
-enum vl_err vl_tails_judge(struct vl_tails *tails, const struct vl_position *ends, size_t count, bool *done,
-			   struct vl_why *why)
+enum vl_err vl_tails_judge(struct vl_tails *tails, const struct vl_position *ends, size_t count,
+			   bool *done, struct vl_why *why)
 {
 	struct suspect *suspects = (struct suspect *)(void *)tails->suspects.data;
 	size_t n = tails->suspects.size / sizeof(*suspects);
@@ -190,8 +197,8 @@ enum vl_err vl_tails_judge(struct vl_tails *tails, const struct vl_position *end
 	return news ? note_all(tails, suspects, n, why) : VL_OK;
 }
 
-bool vl_tails_missing(struct vl_txn *txn, const char *mission, const char *lane, struct vl_epoch *epoch,
-		      struct vl_seq *seq)
+bool vl_tails_missing(struct vl_txn *txn, const char *mission, const char *lane,
+		      struct vl_epoch *epoch, struct vl_seq *seq)
 {
 	struct vl_key key = {0};
 	struct vl_bytes value;
@@ -206,7 +213,8 @@ bool vl_tails_missing(struct vl_txn *txn, const char *mission, const char *lane,
 }
 
 void vl_tails_each(struct vl_txn *txn,
-		   void (*each)(void *context, const char *mission, const char *lane, const struct vl_gap *gap),
+		   void (*each)(void *context, const char *mission, const char *lane,
+				const struct vl_gap *gap),
 		   void *context)
 {
 	struct vl_cursor *cursor = vl_cursor_open(txn, VL_DB_MISSING);

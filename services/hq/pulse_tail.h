@@ -26,17 +26,18 @@ bool vl_tails_suspect(struct vl_tails *tails);
 
 /* The answer: where each partition of each lane that could be asked whole ended, after suspect said true; 0 where it is empty. Judges
  * the suspects whose lanes are applied to there. False while others are still to be judged: call again. */
-enum vl_err vl_tails_judge(struct vl_tails *tails, const struct vl_position *ends, size_t count, bool *done,
-			   struct vl_why *why) VL_CHECKED;
+enum vl_err vl_tails_judge(struct vl_tails *tails, const struct vl_position *ends, size_t count,
+			   bool *done, struct vl_why *why) VL_CHECKED;
 
 /* Call `each` for every (mission, lane) whose tail is missing, by mission and lane, with what is to be sent again: the rest of the newest
  * epoch that came, or from there on all that follows where the tail is of a later one. The names are valid during the call. */
 void vl_tails_each(struct vl_txn *txn,
-		   void (*each)(void *context, const char *mission, const char *lane, const struct vl_gap *gap),
+		   void (*each)(void *context, const char *mission, const char *lane,
+				const struct vl_gap *gap),
 		   void *context);
 
 /* What of a lane was found to be missing, as far as it still is. False where nothing is. */
-bool vl_tails_missing(struct vl_txn *txn, const char *mission, const char *lane, struct vl_epoch *epoch,
-		      struct vl_seq *seq);
+bool vl_tails_missing(struct vl_txn *txn, const char *mission, const char *lane,
+		      struct vl_epoch *epoch, struct vl_seq *seq);
 
 #endif

@@ -9,14 +9,16 @@
 
 /* How long each phase of a transaction may take, at most; and where a FLASH record is in it that came alone and has not waited
  * for long. Of who sends many it is best to do much at a time. */
-static const struct vl_fold_pace often = {vl_monotonic_ms, {60, 20, 70}}, soon = {vl_monotonic_ms, {10, 5, 30}};
+static const struct vl_fold_pace often = {vl_monotonic_ms, {60, 20, 70}},
+				 soon = {vl_monotonic_ms, {10, 5, 30}};
 
 static bool is_fresh(const struct vl_job *job)
 {
 	return job->urgent && vl_monotonic_ms() - job->put_ms < FRESH_MS;
 }
 
-enum vl_err vl_pump(struct vl_verifier *verifier, struct vl_applier *applier, int timeout_ms, struct vl_why *why)
+enum vl_err vl_pump(struct vl_verifier *verifier, struct vl_applier *applier, int timeout_ms,
+		    struct vl_why *why)
 {
 	bool left = vl_apply_left(applier) > 0 || vl_apply_waits(applier);
 	const struct vl_job *job = vl_verifier_next(verifier, left ? 0 : timeout_ms);
@@ -37,13 +39,15 @@ enum vl_err vl_pump(struct vl_verifier *verifier, struct vl_applier *applier, in
 			vl_apply_pace(applier, pace);
 		}
 		if (job->again)
-			vl_apply_again(applier, job->record, job->verdict, &job->verified, job->facts);
+			vl_apply_again(applier, job->record, job->verdict, &job->verified,
+				       job->facts);
 		else
-			vl_apply_in_turn(applier, job->record, &job->mark, job->verdict, &job->verified, job->facts,
-					 &job->why);
+			vl_apply_in_turn(applier, job->record, &job->mark, job->verdict,
+					 &job->verified, job->facts, &job->why);
 		(void)vl_failpoint("hq.mid-apply");
 		bytes += job->record->value.size;
-		bool room = records < VL_VERIFIER_TAKE && vl_apply_steps(applier) < MOST_STEPS && bytes < MOST_BYTES &&
+		bool room = records < VL_VERIFIER_TAKE && vl_apply_steps(applier) < MOST_STEPS &&
+			    bytes < MOST_BYTES &&
 			    vl_monotonic_ms() - began < pace->most_ms[VL_PHASE_FILE];
 		job = room ? vl_verifier_next(verifier, 0) : NULL;
 	}

@@ -31,12 +31,14 @@ struct rebuild {
 
 static enum vl_err damaged(struct rebuild *r, const struct vl_archive_place *at, const char *what)
 {
-	return vl_fail(r->why, VL_ERR_CORRUPT, "batch %" PRIu64 " of epoch %" PRIu64 " of %s in the archive %s",
-		       at->seq.n, at->epoch.n, at->mission, what);
+	return vl_fail(r->why, VL_ERR_CORRUPT,
+		       "batch %" PRIu64 " of epoch %" PRIu64 " of %s in the archive %s", at->seq.n,
+		       at->epoch.n, at->mission, what);
 }
 
-enum vl_err vl_rebuild_read(const struct vl_record *record, const struct vl_digest *digest, const struct vl_ring *ring,
-			    struct vl_arena *arena, struct vl_verified *verified)
+enum vl_err vl_rebuild_read(const struct vl_record *record, const struct vl_digest *digest,
+			    const struct vl_ring *ring, struct vl_arena *arena,
+			    struct vl_verified *verified)
 {
 	enum vl_err err = VL_ERR_UNKNOWN_KEY;
 
@@ -51,8 +53,9 @@ enum vl_err vl_rebuild_read(const struct vl_record *record, const struct vl_dige
 }
 
 /* Parsed, and as it was signed. */
-static enum vl_err read_batch(struct rebuild *r, const struct vl_archive_place *at, const struct vl_record *record,
-			      const struct vl_digest *digest, struct vl_batch *batch)
+static enum vl_err read_batch(struct rebuild *r, const struct vl_archive_place *at,
+			      const struct vl_record *record, const struct vl_digest *digest,
+			      struct vl_batch *batch)
 {
 	struct vl_verified verified;
 	enum vl_err err = vl_rebuild_read(record, digest, r->ring, r->arena, &verified);
@@ -66,20 +69,24 @@ static enum vl_err read_batch(struct rebuild *r, const struct vl_archive_place *
 	return VL_OK;
 }
 
-static enum vl_err check_place(struct rebuild *r, const struct vl_archive_place *at, const struct vl_batch *batch)
+static enum vl_err check_place(struct rebuild *r, const struct vl_archive_place *at,
+			       const struct vl_batch *batch)
 {
 	const struct vl_batch_head *head = &batch->head;
-	bool on = strcmp(r->mission, at->mission) == 0 && r->chain.epoch.n == at->epoch.n && at->seq.n > 1;
+	bool on = strcmp(r->mission, at->mission) == 0 && r->chain.epoch.n == at->epoch.n &&
+		  at->seq.n > 1;
 
-	if (!vl_bytes_are(head->mission, at->mission) || !vl_bytes_are(head->lane, vl_views[r->view]->lane) ||
-	    head->epoch.n != at->epoch.n || head->seq.n != at->seq.n)
+	if (!vl_bytes_are(head->mission, at->mission) ||
+	    !vl_bytes_are(head->lane, vl_views[r->view]->lane) || head->epoch.n != at->epoch.n ||
+	    head->seq.n != at->seq.n)
 		return damaged(r, at, "is another one than its place says");
 	if (at->seq.n > 1 && (!on || vl_chain_check(&r->chain, batch) != VL_CHAIN_NEXT))
 		return damaged(r, at, "does not follow on the one before it");
 	return VL_OK;
 }
 
-static void fold_batch(struct rebuild *r, const struct vl_record *record, const struct vl_batch *batch)
+static void fold_batch(struct rebuild *r, const struct vl_record *record,
+		       const struct vl_batch *batch)
 {
 	vl_fold_serve(r->fold, r->mission);
 	for (size_t i = 0; i < batch->n_events; i++) {
@@ -93,7 +100,8 @@ static void fold_batch(struct rebuild *r, const struct vl_record *record, const 
 		};
 		struct vl_fold_part whole = {.room = UINT32_MAX};
 		struct vl_fold_added added;
-		vl_fold_add_event(r->fold, r->view, r->mission, &place, event, NULL, &whole, &added);
+		vl_fold_add_event(r->fold, r->view, r->mission, &place, event, NULL, &whole,
+				  &added);
 	}
 	r->rebuilt->batches++;
 	r->rebuilt->events += batch->n_events;
@@ -109,7 +117,8 @@ static enum vl_err settle(struct rebuild *r, uint64_t most)
 }
 
 /* The next transaction's writes may move what the cursor shows: it is copied. */
-static enum vl_err take_batch(struct rebuild *r, const struct vl_archive_place *at, struct vl_bytes stored)
+static enum vl_err take_batch(struct rebuild *r, const struct vl_archive_place *at,
+			      struct vl_bytes stored)
 {
 	struct vl_record record;
 	struct vl_digest digest;
@@ -120,7 +129,8 @@ static enum vl_err take_batch(struct rebuild *r, const struct vl_archive_place *
 	vl_arena_reset(r->arena);
 	if (vl_buf_failed(&r->copy))
 		return VL_ERR_NOMEM;
-	if (vl_record_unpack(vl_buf_bytes(&r->copy), &record, &digest) != VL_OK || !vl_record_intact(&record, &digest))
+	if (vl_record_unpack(vl_buf_bytes(&r->copy), &record, &digest) != VL_OK ||
+	    !vl_record_intact(&record, &digest))
 		return damaged(r, at, "is damaged");
 	enum vl_err err = read_batch(r, at, &record, &digest, &batch);
 	if (err == VL_OK)
@@ -144,10 +154,11 @@ static enum vl_err check_ends(struct rebuild *r, const char *lane)
 	struct vl_key place;
 	enum vl_err err = VL_OK;
 
-	for (bool more = vl_cursor_seek(cursor, (struct vl_bytes){0}, &key, &value); more && err == VL_OK;
-	     more = vl_cursor_next(cursor, &key, &value)) {
+	for (bool more = vl_cursor_seek(cursor, (struct vl_bytes){0}, &key, &value);
+	     more && err == VL_OK; more = vl_cursor_next(cursor, &key, &value)) {
 		struct vl_archive_place at;
-		if (!vl_chains_read_key(key, &at.mission, &at.lane, &at.epoch) || strcmp(at.lane, lane) != 0)
+		if (!vl_chains_read_key(key, &at.mission, &at.lane, &at.epoch) ||
+		    strcmp(at.lane, lane) != 0)
 			continue;
 		at.seq = vl_chains_read(value, at.epoch).seq;
 		vl_archive_key(&place, at.mission, lane, at.epoch, at.seq);
@@ -176,7 +187,8 @@ static enum vl_err fold_all(struct rebuild *r, vl_rebuild_progress *progress, vo
 	return err == VL_OK ? settle(r, 0) : err;
 }
 
-static enum vl_err rebuild(struct rebuild *r, struct vl_store *store, vl_rebuild_progress *progress, void *context)
+static enum vl_err rebuild(struct rebuild *r, struct vl_store *store, vl_rebuild_progress *progress,
+			   void *context)
 {
 	r->txn = vl_txn_begin(store, true, r->why);
 	if (r->txn == NULL)
@@ -206,8 +218,8 @@ static enum vl_err rebuild(struct rebuild *r, struct vl_store *store, vl_rebuild
 }
 
 enum vl_err vl_rebuild_lane(struct vl_store *store, const struct vl_ring *ring, size_t view,
-			    vl_rebuild_progress *progress, void *context, struct vl_rebuilt *rebuilt,
-			    struct vl_why *why)
+			    vl_rebuild_progress *progress, void *context,
+			    struct vl_rebuilt *rebuilt, struct vl_why *why)
 {
 	struct rebuild r = {.ring = ring, .view = view, .rebuilt = rebuilt, .why = why};
 
@@ -219,7 +231,8 @@ enum vl_err vl_rebuild_lane(struct vl_store *store, const struct vl_ring *ring, 
 	if (r.fold != NULL)
 		vl_fold_bound(r.fold, &all);
 	r.arena = vl_arena_open(0);
-	enum vl_err err = r.fold != NULL && r.arena != NULL ? rebuild(&r, store, progress, context) : VL_ERR_NOMEM;
+	enum vl_err err = r.fold != NULL && r.arena != NULL ? rebuild(&r, store, progress, context)
+							    : VL_ERR_NOMEM;
 	vl_fold_close(r.fold);
 	vl_arena_close(r.arena);
 	vl_txn_abort(r.txn);

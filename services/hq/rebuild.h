@@ -27,12 +27,13 @@ typedef void vl_rebuild_progress(void *context, const struct vl_rebuilt *so_far)
 /* `store` is open for writing, and nobody else's transaction runs. `ring` may be NULL: then signatures are not looked at. CORRUPT, with
  * words, where the archive is damaged; any other error is the store's. */
 enum vl_err vl_rebuild_lane(struct vl_store *store, const struct vl_ring *ring, size_t view,
-			    vl_rebuild_progress *progress, void *context, struct vl_rebuilt *rebuilt,
-			    struct vl_why *why) VL_CHECKED;
+			    vl_rebuild_progress *progress, void *context,
+			    struct vl_rebuilt *rebuilt, struct vl_why *why) VL_CHECKED;
 
 /* A batch out of an archive, read again: ok, BAD_SIGNATURE, MALFORMED or NOMEM. Where its key is not known (`ring` may be NULL) there is no
  * signer. */
-enum vl_err vl_rebuild_read(const struct vl_record *record, const struct vl_digest *digest, const struct vl_ring *ring,
-			    struct vl_arena *arena, struct vl_verified *verified) VL_CHECKED;
+enum vl_err vl_rebuild_read(const struct vl_record *record, const struct vl_digest *digest,
+			    const struct vl_ring *ring, struct vl_arena *arena,
+			    struct vl_verified *verified) VL_CHECKED;
 
 #endif

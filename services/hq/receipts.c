@@ -136,12 +136,14 @@ struct start {
 	struct vl_txn *txn;
 };
 
-static void due_at_start(void *context, const char *mission, const char *lane, const struct vl_standing *standing)
+static void due_at_start(void *context, const char *mission, const char *lane,
+			 const struct vl_standing *standing)
 {
 	const struct start *start = context;
 
 	if (standing->batches > 0 && strcmp(lane, VL_PULSE_LANE) != 0)
-		vl_receipts_due(start->receipts, mission, lane, vl_chains_newest(start->txn, mission, lane).epoch);
+		vl_receipts_due(start->receipts, mission, lane,
+				vl_chains_newest(start->txn, mission, lane).epoch);
 }
 
 size_t vl_receipts_waiting(const struct vl_receipts *r)
@@ -160,7 +162,8 @@ static void on_answered(void *context, size_t index, bool accepted)
 		put_due(r, r->sent[index]);
 }
 
-enum vl_err vl_receipts_open(const struct vl_receipts_options *options, struct vl_receipts **opened, struct vl_why *why)
+enum vl_err vl_receipts_open(const struct vl_receipts_options *options, struct vl_receipts **opened,
+			     struct vl_why *why)
 {
 	struct vl_receipts *r = calloc(1, sizeof(*r));
 	struct vl_mailbox_options mailbox = {options->socket, "receipts",  options->patience_ms,
@@ -171,7 +174,8 @@ enum vl_err vl_receipts_open(const struct vl_receipts_options *options, struct v
 		return VL_ERR_NOMEM;
 	r->options = *options;
 	r->arena = vl_arena_open(0);
-	enum vl_err err = r->arena != NULL ? vl_mailbox_open(&mailbox, &r->mailbox, why) : VL_ERR_NOMEM;
+	enum vl_err err =
+		r->arena != NULL ? vl_mailbox_open(&mailbox, &r->mailbox, why) : VL_ERR_NOMEM;
 	struct vl_txn *txn = err == VL_OK ? vl_txn_begin(options->store, false, why) : NULL;
 	if (err == VL_OK && txn == NULL)
 		err = VL_ERR_NOMEM;
@@ -207,12 +211,13 @@ void vl_receipts_close(struct vl_receipts *r)
 /* -- asking -- */
 
 /* What is said of one (lane, epoch), as of the last commit; NULL where nothing of it is applied, or there is no memory. */
-static Valise__Receipt__V1__Applied *say(struct vl_arena *arena, struct vl_txn *txn, const struct entry *entry,
-					 const struct said *said)
+static Valise__Receipt__V1__Applied *say(struct vl_arena *arena, struct vl_txn *txn,
+					 const struct entry *entry, const struct said *said)
 {
 	struct vl_chain chain;
 
-	if (!vl_chains_get(txn, entry->mission, said->lane, said->epoch, &chain) || chain.seq.n == 0)
+	if (!vl_chains_get(txn, entry->mission, said->lane, said->epoch, &chain) ||
+	    chain.seq.n == 0)
 		return NULL;
 	Valise__Receipt__V1__Applied *applied = vl_arena_alloc(arena, sizeof(*applied));
 	uint8_t *digest = vl_arena_alloc(arena, sizeof(chain.digest.bytes));
@@ -238,8 +243,10 @@ static bool put_receipt(struct vl_receipts *r, struct vl_txn *txn, struct entry 
 	for (const struct said *said = entry->said; said != NULL; said = said->next)
 		room++;
 	receipt.mission = entry->mission;
-	receipt.applied = vl_arena_alloc(r->arena, (room + 1) * sizeof(Valise__Receipt__V1__Applied *));
-	for (const struct said *said = entry->said; receipt.applied != NULL && said != NULL; said = said->next) {
+	receipt.applied =
+		vl_arena_alloc(r->arena, (room + 1) * sizeof(Valise__Receipt__V1__Applied *));
+	for (const struct said *said = entry->said; receipt.applied != NULL && said != NULL;
+	     said = said->next) {
 		receipt.applied[receipt.n_applied] = say(r->arena, txn, entry, said);
 		receipt.n_applied += receipt.applied[receipt.n_applied] != NULL;
 	}

@@ -31,8 +31,8 @@ struct vl_receipts_options {
 	const struct vl_clock *clock;
 };
 
-enum vl_err vl_receipts_open(const struct vl_receipts_options *options, struct vl_receipts **receipts,
-			     struct vl_why *why) VL_CHECKED;
+enum vl_err vl_receipts_open(const struct vl_receipts_options *options,
+			     struct vl_receipts **receipts, struct vl_why *why) VL_CHECKED;
 void vl_receipts_close(struct vl_receipts *receipts);
 
 /* This one is due (vl_apply_moved). */

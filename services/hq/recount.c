@@ -9,7 +9,8 @@
 
 #include <string.h>
 
-#define WEED_AHEAD 256 /* entries: more than a page has, as one that is damaged leads searches within its page astray */
+#define WEED_AHEAD \
+	256 /* entries: more than a page has, as one that is damaged leads searches within its page astray */
 
 /*
  * In `recount`: the view, and the key of a tally -> what the rows counted so far add to it.
@@ -56,10 +57,12 @@ static void add(struct vl_fold *fold, struct vl_bytes tally, int64_t count)
 		count_anew(fold);
 		return;
 	}
-	int64_t sum = count + (err == VL_OK && value.size == 8 ? (int64_t)vl_get_be64(value.data) : 0);
+	int64_t sum =
+		count + (err == VL_OK && value.size == 8 ? (int64_t)vl_get_be64(value.data) : 0);
 	vl_put_be64(number, (uint64_t)sum);
 	if (sum != 0)
-		vl_txn_put(fold->txn, VL_DB_RECOUNT, vl_key_done(&key), (struct vl_bytes){number, sizeof(number)});
+		vl_txn_put(fold->txn, VL_DB_RECOUNT, vl_key_done(&key),
+			   (struct vl_bytes){number, sizeof(number)});
 	else if (err == VL_OK)
 		(void)vl_txn_delete(fold->txn, VL_DB_RECOUNT, vl_key_done(&key));
 }
@@ -86,7 +89,8 @@ bool vl_recount_clear(struct vl_fold *fold, uint64_t until)
 	while (more && fold->steps++ < until) {
 		struct vl_cursor *cursor = vl_cursor_open(fold->txn, VL_DB_RECOUNT);
 		vl_cursor_weed(cursor, NULL, NULL);
-		more = vl_cursor_seek(cursor, (struct vl_bytes){&view, 1}, &key, NULL) && key.data[0] == view;
+		more = vl_cursor_seek(cursor, (struct vl_bytes){&view, 1}, &key, NULL) &&
+		       key.data[0] == view;
 		vl_key_reset(&copy);
 		if (more)
 			vl_key_bytes(&copy, key.data, key.size);
@@ -105,11 +109,13 @@ static void find_owner(struct vl_fold *fold, const struct change *change)
 	struct vl_key row;
 
 	vl_row_key(&row, change->kind, entity);
-	if (vl_txn_find(fold->txn, vl_view_db(fold->view, VL_VIEW_ROW), vl_key_done(&row), NULL) == VL_ERR_NOT_FOUND)
+	if (vl_txn_find(fold->txn, vl_view_db(fold->view, VL_VIEW_ROW), vl_key_done(&row), NULL) ==
+	    VL_ERR_NOT_FOUND)
 		vl_renewal_fold(fold, fold->view, change->kind, entity);
 }
 
-static void count_row(struct vl_fold *fold, unsigned kind, const char *entity, struct vl_bytes value)
+static void count_row(struct vl_fold *fold, unsigned kind, const char *entity,
+		      struct vl_bytes value)
 {
 	struct change *change, *next;
 
@@ -213,15 +219,18 @@ static void keep_damaged(void *context, struct vl_bytes key)
 }
 
 /* Walk both, in the order of their keys. */
-static void compare_some(struct vl_fold *fold, struct side *tallies, struct side *counted, uint64_t until,
-			 struct vl_buf *compared)
+static void compare_some(struct vl_fold *fold, struct side *tallies, struct side *counted,
+			 uint64_t until, struct vl_buf *compared)
 {
-	while ((tallies->more || counted->more) && fold->steps < until && !vl_buf_failed(compared)) {
-		int order = !tallies->more ? 1 : !counted->more ? -1 : compare(tallies->key, counted->key);
+	while ((tallies->more || counted->more) && fold->steps < until &&
+	       !vl_buf_failed(compared)) {
+		int order = !tallies->more   ? 1
+			    : !counted->more ? -1
+					     : compare(tallies->key, counted->key);
 		int64_t value = order >= 0 ? counted->value : 0;
 		fold->steps++;
-		put_compared(compared, order <= 0 ? tallies->key : counted->key, order != 0 || tallies->value != value,
-			     value);
+		put_compared(compared, order <= 0 ? tallies->key : counted->key,
+			     order != 0 || tallies->value != value, value);
 		if (order <= 0)
 			next(tallies, fold->view);
 		if (order >= 0)
@@ -259,7 +268,8 @@ static void put_back(struct vl_fold *fold, struct vl_bytes key)
 	unsigned kind;
 
 	recount_key(&counted, fold->view, key);
-	if (vl_txn_find(fold->txn, VL_DB_RECOUNT, vl_key_done(&counted), &value) == VL_OK && value.size == 8) {
+	if (vl_txn_find(fold->txn, VL_DB_RECOUNT, vl_key_done(&counted), &value) == VL_OK &&
+	    value.size == 8) {
 		memcpy(number, value.data, sizeof(number));
 		vl_txn_put(fold->txn, vl_view_db(fold->view, VL_VIEW_TALLY), key,
 			   (struct vl_bytes){number, sizeof(number)});
@@ -268,7 +278,8 @@ static void put_back(struct vl_fold *fold, struct vl_bytes key)
 		vl_renewal_fold_known(fold, fold->view, kind, room);
 }
 
-static void fix_all(struct vl_fold *fold, const struct vl_buf *damaged, const struct vl_buf *compared)
+static void fix_all(struct vl_fold *fold, const struct vl_buf *damaged,
+		    const struct vl_buf *compared)
 {
 	const struct vl_buf *bufs[] = {damaged, compared};
 
@@ -287,23 +298,26 @@ static void fix_all(struct vl_fold *fold, const struct vl_buf *damaged, const st
 bool vl_recount_fix(struct vl_fold *fold, uint64_t until)
 {
 	struct vl_renewal *renewal = &fold->renewals[fold->view];
-	struct side tallies = {.cursor = vl_cursor_open(fold->txn, vl_view_db(fold->view, VL_VIEW_TALLY))};
+	struct side tallies = {
+		.cursor = vl_cursor_open(fold->txn, vl_view_db(fold->view, VL_VIEW_TALLY))};
 	struct side counted = {.cursor = vl_cursor_open(fold->txn, VL_DB_RECOUNT), .skip = 1};
 	struct vl_buf damaged = {0}, compared = {0};
 	struct vl_key from;
 
 	recount_key(&from, fold->view, vl_key_done(&renewal->at));
 	vl_cursor_weed(tallies.cursor, keep_damaged, &damaged);
-	vl_cursor_pass_over(counted.cursor, (struct vl_bytes){0}, vl_cursor_count, &counted.damaged);
+	vl_cursor_pass_over(counted.cursor, (struct vl_bytes){0}, vl_cursor_count,
+			    &counted.damaged);
 	seek(&tallies, vl_key_done(&renewal->at));
 	seek(&counted, vl_key_done(&from));
 	compare_some(fold, &tallies, &counted, until, &compared);
 	bool done = !tallies.more && !counted.more;
 	vl_key_reset(&renewal->at);
 	if (!done) {
-		struct vl_bytes at = !tallies.more || (counted.more && compare(counted.key, tallies.key) < 0)
-					     ? counted.key
-					     : tallies.key;
+		struct vl_bytes at =
+			!tallies.more || (counted.more && compare(counted.key, tallies.key) < 0)
+				? counted.key
+				: tallies.key;
 		vl_key_bytes(&renewal->at, at.data, at.size);
 	}
 	for (unsigned i = 0; i < WEED_AHEAD && tallies.more; i++)

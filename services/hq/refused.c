@@ -39,7 +39,8 @@ static int64_t pause_after(uint32_t tries)
 	return pause;
 }
 
-void vl_refused_put(struct vl_txn *txn, struct vl_bytes key, bool again, enum vl_err err, int64_t now_ms)
+void vl_refused_put(struct vl_txn *txn, struct vl_bytes key, bool again, enum vl_err err,
+		    int64_t now_ms)
 {
 	struct vl_refused refused = {.since_ms = now_ms};
 	unsigned from = again ? VL_DB_REFUSED : VL_DB_DEAD;
@@ -56,7 +57,8 @@ void vl_refused_put(struct vl_txn *txn, struct vl_bytes key, bool again, enum vl
 	vl_put_be32(head + 8, refused.tries);
 	vl_put_be32(head + 12, (uint32_t)err);
 	vl_buf_put(&value, head, sizeof(head));
-	vl_buf_put(&value, again ? refused.letter.data : old.data, again ? refused.letter.size : old.size);
+	vl_buf_put(&value, again ? refused.letter.data : old.data,
+		   again ? refused.letter.size : old.size);
 	vl_key_u64(&due, (uint64_t)(now_ms + pause_after(refused.tries)));
 	vl_key_bytes(&due, key.data + (again ? DUE : 0), key.size - (again ? DUE : 0));
 	if (vl_buf_failed(&value))
@@ -66,19 +68,23 @@ void vl_refused_put(struct vl_txn *txn, struct vl_bytes key, bool again, enum vl
 	vl_buf_free(&value);
 }
 
-bool vl_refused_next(struct vl_txn *txn, int64_t now_ms, bool eager, struct vl_bytes *key, struct vl_refused *refused)
+bool vl_refused_next(struct vl_txn *txn, int64_t now_ms, bool eager, struct vl_bytes *key,
+		     struct vl_refused *refused)
 {
 	struct vl_cursor *cursor = vl_cursor_open(txn, VL_DB_REFUSED);
 	struct vl_bytes value;
 
 	vl_cursor_pass_over(cursor, (struct vl_bytes){0}, NULL, NULL);
-	bool found = vl_cursor_seek(cursor, (struct vl_bytes){0}, key, &value) && read_row(*key, value, refused);
+	bool found = vl_cursor_seek(cursor, (struct vl_bytes){0}, key, &value) &&
+		     read_row(*key, value, refused);
 	vl_cursor_close(cursor);
 	/* A time that is further away than any pause is one of a clock that was wrong. */
-	return found && (eager || refused->next_ms <= now_ms || refused->next_ms > now_ms + VL_REFUSED_MOST_MS);
+	return found && (eager || refused->next_ms <= now_ms ||
+			 refused->next_ms > now_ms + VL_REFUSED_MOST_MS);
 }
 
-size_t vl_refused_each(struct vl_txn *txn, void (*each)(void *context, const struct vl_refused *refused), void *context)
+size_t vl_refused_each(struct vl_txn *txn,
+		       void (*each)(void *context, const struct vl_refused *refused), void *context)
 {
 	struct vl_cursor *cursor = vl_cursor_open(txn, VL_DB_REFUSED);
 	struct vl_bytes key, value;
@@ -96,13 +102,15 @@ size_t vl_refused_each(struct vl_txn *txn, void (*each)(void *context, const str
 
 enum vl_err vl_letter_read(struct vl_bytes bytes, struct vl_letter *letter)
 {
-	const uint8_t *reason_end = memchr(bytes.data, '\0', bytes.size), *end = bytes.data + bytes.size, *detail_end;
+	const uint8_t *reason_end = memchr(bytes.data, '\0', bytes.size),
+		      *end = bytes.data + bytes.size, *detail_end;
 	struct vl_digest digest;
 
-	if (reason_end == NULL || (detail_end = memchr(reason_end + 1, '\0', (size_t)(end - reason_end - 1))) == NULL)
+	if (reason_end == NULL ||
+	    (detail_end = memchr(reason_end + 1, '\0', (size_t)(end - reason_end - 1))) == NULL)
 		return VL_ERR_CORRUPT;
 	letter->reason = (const char *)bytes.data;
 	letter->detail = (const char *)reason_end + 1;
-	return vl_record_unpack((struct vl_bytes){detail_end + 1, (size_t)(end - detail_end - 1)}, &letter->record,
-				&digest);
+	return vl_record_unpack((struct vl_bytes){detail_end + 1, (size_t)(end - detail_end - 1)},
+				&letter->record, &digest);
 }

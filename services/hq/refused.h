@@ -20,14 +20,17 @@ struct vl_refused {
 };
 
 /* Take a letter that was refused out of `dead`, or put one that was refused again back. `key` is its key in `dead`, or in `refused`. */
-void vl_refused_put(struct vl_txn *txn, struct vl_bytes key, bool again, enum vl_err err, int64_t now_ms);
+void vl_refused_put(struct vl_txn *txn, struct vl_bytes key, bool again, enum vl_err err,
+		    int64_t now_ms);
 
 /* The one to try next: that which has waited longest for it, where its time has come, or at any time where `eager`. What they point to is
  * valid until the next write. */
-bool vl_refused_next(struct vl_txn *txn, int64_t now_ms, bool eager, struct vl_bytes *key, struct vl_refused *refused);
+bool vl_refused_next(struct vl_txn *txn, int64_t now_ms, bool eager, struct vl_bytes *key,
+		     struct vl_refused *refused);
 
 /* Returns how many are damaged, and passed over. */
-size_t vl_refused_each(struct vl_txn *txn, void (*each)(void *context, const struct vl_refused *refused),
+size_t vl_refused_each(struct vl_txn *txn,
+		       void (*each)(void *context, const struct vl_refused *refused),
 		       void *context);
 
 /* Take a letter of `dead` or `refused` apart; texts and record point into it. CORRUPT where it is none. */

@@ -34,7 +34,8 @@ static struct vl_renewal unpack(struct vl_bytes value)
 {
 	struct vl_renewal renewal = {.phase = VL_RENEWAL_NONE};
 
-	if (value.size < HEAD || value.data[0] > VL_RENEWAL_FIX || value.size - HEAD > VL_STORE_KEY_MAX)
+	if (value.size < HEAD || value.data[0] > VL_RENEWAL_FIX ||
+	    value.size - HEAD > VL_STORE_KEY_MAX)
 		return renewal;
 	renewal.phase = (enum vl_renewal_phase)value.data[0];
 	renewal.again = (value.data[1] & AGAIN) != 0;
@@ -59,8 +60,8 @@ static void put(struct vl_txn *txn, size_t view, const struct vl_renewal *renewa
 		return;
 	}
 	value[0] = (uint8_t)renewal->phase;
-	value[1] =
-		(uint8_t)((renewal->again ? AGAIN : 0) | (renewal->gaps ? GAPS : 0) | (renewal->reroute ? REROUTE : 0));
+	value[1] = (uint8_t)((renewal->again ? AGAIN : 0) | (renewal->gaps ? GAPS : 0) |
+			     (renewal->reroute ? REROUTE : 0));
 	value[2] = renewal->part;
 	vl_put_be32(value + 3, renewal->event);
 	vl_put_be32(value + 7, renewal->entity);
@@ -82,7 +83,8 @@ static struct vl_renewal get(struct vl_txn *txn, size_t view)
 /* One that is under way and has events to route anew still has to. */
 void vl_renewal_begin(struct vl_txn *txn, size_t view)
 {
-	put(txn, view, &(struct vl_renewal){.phase = VL_RENEWAL_FILES, .reroute = get(txn, view).reroute});
+	put(txn, view,
+	    &(struct vl_renewal){.phase = VL_RENEWAL_FILES, .reroute = get(txn, view).reroute});
 	vl_todo_forget_fans(txn, view);
 }
 
@@ -121,7 +123,8 @@ void vl_renewal_read(struct vl_txn *txn, struct vl_renewal *renewals)
 	memset(renewals, 0, vl_views_count() * sizeof(*renewals));
 	vl_key_text(&prefix, NAME);
 	for (bool more = vl_cursor_seek(cursor, vl_key_done(&prefix), &key, &value);
-	     more && vl_key_has_prefix(key, vl_key_done(&prefix)); more = vl_cursor_next(cursor, &key, &value))
+	     more && vl_key_has_prefix(key, vl_key_done(&prefix));
+	     more = vl_cursor_next(cursor, &key, &value))
 		if (key.size == prefix.size + 1 && key.data[prefix.size] < vl_views_count())
 			renewals[key.data[prefix.size]] = unpack(value);
 	vl_cursor_close(cursor);
@@ -169,9 +172,9 @@ static void begin(struct vl_fold *fold, size_t view)
 
 void vl_renewal_want_all(struct vl_fold *fold)
 {
-	vl_log_error(
-		"an entry of what is still to be done is damaged: all views are made whole again from the archive, "
-		"beside all else");
+	vl_log_error("an entry of what is still to be done is damaged: all views are made whole "
+		     "again from the archive, "
+		     "beside all else");
 	for (size_t view = 0; vl_views[view] != NULL; view++)
 		if (fold->renewals[view].phase == VL_RENEWAL_NONE)
 			begin(fold, view);
@@ -189,7 +192,8 @@ void vl_renewal_want(struct vl_fold *fold, size_t view, enum vl_view_db db)
 		return;
 	}
 	vl_ledger_name(vl_view_db(view, db), name);
-	vl_log_error("an entry of '%s' is damaged: that view is made whole again from the archive, beside all else",
+	vl_log_error("an entry of '%s' is damaged: that view is made whole again from the archive, "
+		     "beside all else",
 		     name);
 	begin(fold, view);
 }
@@ -204,19 +208,22 @@ bool vl_renewal_adopts(const struct vl_fold *fold)
 /* -- FILES -- */
 
 /* Sound, and where it says. */
-static bool read_batch(struct vl_fold *fold, const struct vl_archive_place *at, struct vl_bytes stored,
-		       struct vl_record *record, struct vl_batch *batch)
+static bool read_batch(struct vl_fold *fold, const struct vl_archive_place *at,
+		       struct vl_bytes stored, struct vl_record *record, struct vl_batch *batch)
 {
 	struct vl_arena *arena = fold->txn_arena;
 	struct vl_digest digest;
 	/* Copied, as the next write takes it away. */
 	const uint8_t *copy = (const uint8_t *)vl_arena_text(arena, stored.data, stored.size);
 
-	if (copy == NULL || vl_record_unpack((struct vl_bytes){copy, stored.size}, record, &digest) != VL_OK ||
-	    !vl_record_intact(record, &digest) || vl_batch_read(record->value, arena, batch, NULL) != VL_OK)
+	if (copy == NULL ||
+	    vl_record_unpack((struct vl_bytes){copy, stored.size}, record, &digest) != VL_OK ||
+	    !vl_record_intact(record, &digest) ||
+	    vl_batch_read(record->value, arena, batch, NULL) != VL_OK)
 		return false;
-	return vl_bytes_are(batch->head.mission, at->mission) && vl_bytes_are(batch->head.lane, at->lane) &&
-	       batch->head.epoch.n == at->epoch.n && batch->head.seq.n == at->seq.n;
+	return vl_bytes_are(batch->head.mission, at->mission) &&
+	       vl_bytes_are(batch->head.lane, at->lane) && batch->head.epoch.n == at->epoch.n &&
+	       batch->head.seq.n == at->seq.n;
 }
 
 /* How many of a batch's events are filed already: of those that wait in the list, first in, first out, the rest is filed from there. */
@@ -227,19 +234,22 @@ static uint32_t filed_of(struct vl_fold *fold, size_t view, const struct vl_arch
 	struct vl_filing_entry waits;
 
 	(void)strcpy(queue.mission, at->mission);
-	for (unsigned i = 0;
-	     i < MOST_WAITING && vl_todo_first(&fold->todo, VL_TODO_FILES, &queue, entry.n + (i > 0), &entry); i++) {
+	for (unsigned i = 0; i < MOST_WAITING && vl_todo_first(&fold->todo, VL_TODO_FILES, &queue,
+							       entry.n + (i > 0), &entry);
+	     i++) {
 		fold->steps++;
 		if (!vl_filing_read_entry(entry.body, &waits) || waits.epoch.n != at->epoch.n)
 			continue;
-		return at->seq.n < waits.seq.n ? UINT32_MAX : at->seq.n == waits.seq.n ? waits.event : 0;
+		return at->seq.n < waits.seq.n    ? UINT32_MAX
+		       : at->seq.n == waits.seq.n ? waits.event
+						  : 0;
 	}
 	return UINT32_MAX;
 }
 
 /* File again what is missing of a batch. True where all of it is there. */
-static bool file_again(struct vl_fold *fold, size_t view, const struct vl_archive_place *at, struct vl_bytes stored,
-		       uint64_t until)
+static bool file_again(struct vl_fold *fold, size_t view, const struct vl_archive_place *at,
+		       struct vl_bytes stored, uint64_t until)
 {
 	struct vl_renewal *renewal = &fold->renewals[view];
 	struct vl_fold_part part = {.first = renewal->entity, .renew = true};
@@ -253,7 +263,8 @@ static bool file_again(struct vl_fold *fold, size_t view, const struct vl_archiv
 		renewal->gaps = true;
 		return true;
 	}
-	while (renewal->event < batch.n_events && renewal->event < filed && vl_txn_err(fold->txn) == VL_OK) {
+	while (renewal->event < batch.n_events && renewal->event < filed &&
+	       vl_txn_err(fold->txn) == VL_OK) {
 		struct vl_bytes bytes = batch.events[renewal->event];
 		const struct vl_place place = {.epoch = at->epoch,
 					       .seq = at->seq,
@@ -272,18 +283,21 @@ static bool file_again(struct vl_fold *fold, size_t view, const struct vl_archiv
 }
 
 /* The batch in which it stands, or the next. False behind the last. */
-static bool find_batch(struct vl_fold *fold, struct vl_renewal *renewal, struct vl_archive_walk *walk,
-		       struct vl_archive_place *at, struct vl_bytes *stored)
+static bool find_batch(struct vl_fold *fold, struct vl_renewal *renewal,
+		       struct vl_archive_walk *walk, struct vl_archive_place *at,
+		       struct vl_bytes *stored)
 {
 	walk->key = renewal->at;
-	if (renewal->part == 0 || vl_txn_find(fold->txn, VL_DB_ARCHIVE, vl_key_done(&walk->key), stored) != VL_OK) {
+	if (renewal->part == 0 ||
+	    vl_txn_find(fold->txn, VL_DB_ARCHIVE, vl_key_done(&walk->key), stored) != VL_OK) {
 		renewal->event = renewal->entity = 0;
 		return vl_archive_next(fold->txn, walk, at, stored);
 	}
-	*at = (struct vl_archive_place){.mission = (const char *)walk->key.bytes,
-					.lane = walk->lane,
-					.epoch = {vl_get_be64(walk->key.bytes + walk->key.size - 16)},
-					.seq = {vl_get_be64(walk->key.bytes + walk->key.size - 8)}};
+	*at = (struct vl_archive_place){
+		.mission = (const char *)walk->key.bytes,
+		.lane = walk->lane,
+		.epoch = {vl_get_be64(walk->key.bytes + walk->key.size - 16)},
+		.seq = {vl_get_be64(walk->key.bytes + walk->key.size - 8)}};
 	return true;
 }
 
@@ -309,7 +323,8 @@ const char *vl_renewal_entity(size_t view, struct vl_bytes key, unsigned *kind, 
 {
 	size_t size = key.size > 1 ? strnlen((const char *)key.data + 1, key.size - 1) : 0;
 
-	if (size == 0 || size > VL_ENTITY_MAX || size + 2 > key.size || key.data[0] >= vl_views[view]->n_kinds)
+	if (size == 0 || size > VL_ENTITY_MAX || size + 2 > key.size ||
+	    key.data[0] >= vl_views[view]->n_kinds)
 		return NULL;
 	*kind = key.data[0];
 	memcpy(room, key.data + 1, size);
@@ -348,7 +363,8 @@ void vl_renewal_fold_known(struct vl_fold *fold, size_t view, unsigned kind, con
 
 	vl_row_key(&row, kind, entity);
 	if (has_history(fold, view, kind, entity) ||
-	    vl_txn_find(fold->txn, vl_view_db(view, VL_VIEW_ROW), vl_key_done(&row), NULL) != VL_ERR_NOT_FOUND)
+	    vl_txn_find(fold->txn, vl_view_db(view, VL_VIEW_ROW), vl_key_done(&row), NULL) !=
+		    VL_ERR_NOT_FOUND)
 		vl_renewal_fold(fold, view, kind, entity);
 }
 
@@ -411,8 +427,10 @@ static void end(struct vl_fold *fold, size_t view)
 	bool again = renewal->again;
 
 	if (renewal->gaps)
-		vl_log_warning("batches of %s in the archive are damaged: what they say is missing from its view, "
-			       "whose rows say so; 'valise view rebuild --from both' reads them from Kafka",
+		vl_log_warning("batches of %s in the archive are damaged: what they say is missing "
+			       "from its view, "
+			       "whose rows say so; 'valise view rebuild --from both' reads them "
+			       "from Kafka",
 			       vl_views[view]->lane);
 	if (!again)
 		vl_log_info("the view of %s is whole again", vl_views[view]->lane);
@@ -453,7 +471,8 @@ static void go_on(struct vl_fold *fold, size_t view, uint64_t until)
 
 	fold->view = view;
 	vl_fold_serve(fold, VL_RENEWAL_MISSION);
-	while (renewal->phase != VL_RENEWAL_NONE && fold->steps < until && vl_txn_err(fold->txn) == VL_OK) {
+	while (renewal->phase != VL_RENEWAL_NONE && fold->steps < until &&
+	       vl_txn_err(fold->txn) == VL_OK) {
 		if (!do_some(fold, view, until))
 			break;
 		if (renewal->phase == VL_RENEWAL_FIX) {
@@ -472,7 +491,8 @@ void vl_renewal_serve(struct vl_fold *fold, uint64_t steps)
 	for (size_t view = 0; vl_views[view] != NULL; view++)
 		n += fold->renewals[view].phase != VL_RENEWAL_NONE;
 	/* Some is done however late it is. */
-	for (unsigned slice = 0; n > 0 && slice < SLICES && (slice == 0 || !vl_fold_late(fold)); slice++)
+	for (unsigned slice = 0; n > 0 && slice < SLICES && (slice == 0 || !vl_fold_late(fold));
+	     slice++)
 		for (size_t view = 0; vl_views[view] != NULL; view++)
 			if (fold->renewals[view].phase != VL_RENEWAL_NONE)
 				go_on(fold, view, fold->steps + steps / n / SLICES + SLICE_LEAST);

@@ -47,6 +47,7 @@ bool vl_reserve_met(struct vl_reserve *reserve, int64_t now_ms, enum vl_reserve_
 
 /* Look now and then; `used` and `room` are the store's (vl_store_usage). True where the views must be opened again: from now on others are
  * taken than before. */
-bool vl_reserve_look(struct vl_reserve *reserve, size_t used, size_t room, int64_t now_ms, enum vl_reserve_word *word);
+bool vl_reserve_look(struct vl_reserve *reserve, size_t used, size_t room, int64_t now_ms,
+		     enum vl_reserve_word *word);
 
 #endif

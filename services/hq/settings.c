@@ -34,13 +34,15 @@ struct judging {
 	size_t n;
 };
 
-static void find(struct judging *j, const char *name, const char *format, const char *is, const char *must)
+static void find(struct judging *j, const char *name, const char *format, const char *is,
+		 const char *must)
 {
 	struct vl_unread *unread = &j->found[j->n];
 
 	if (j->n == VL_SETTINGS_FOUND)
 		return;
-	*unread = (struct vl_unread){.kind = VL_UNREAD_SETTING, .partition = -1, .err = VL_ERR_CONFIG};
+	*unread = (struct vl_unread){
+		.kind = VL_UNREAD_SETTING, .partition = -1, .err = VL_ERR_CONFIG};
 	(void)snprintf(unread->topic, sizeof(unread->topic), "%s", j->topic);
 	(void)snprintf(unread->name, sizeof(unread->name), "%s", name);
 	(void)snprintf(unread->words, sizeof(unread->words), format, name, is, must);
@@ -55,7 +57,8 @@ static void judge_text(struct judging *j, const char *name, const char *must, co
 		find(j, name, format, is, must);
 }
 
-static void judge_number(struct judging *j, const char *name, long long least, long long most, const char *must)
+static void judge_number(struct judging *j, const char *name, long long least, long long most,
+			 const char *must)
 {
 	const char *is = j->value(j->context, name);
 
@@ -71,8 +74,9 @@ static bool is_lane(const char *topic, const char *lane)
 	return strncmp(topic, lane, size) == 0 && (topic[size] == '\0' || topic[size] == '.');
 }
 
-size_t vl_settings_judge(const char *topic, int32_t partitions, const char *(*value)(void *context, const char *name),
-			 void *context, struct vl_unread found[VL_SETTINGS_FOUND])
+size_t vl_settings_judge(const char *topic, int32_t partitions,
+			 const char *(*value)(void *context, const char *name), void *context,
+			 struct vl_unread found[VL_SETTINGS_FOUND])
 {
 	struct judging j = {.topic = topic, .value = value, .context = context, .found = found};
 	bool receipts = is_lane(topic, RECEIPTS), pulses = strcmp(topic, VL_PULSE_LANE) == 0;
@@ -80,7 +84,8 @@ size_t vl_settings_judge(const char *topic, int32_t partitions, const char *(*va
 	char count[16];
 
 	judge_text(&j, "message.timestamp.type", "LogAppendTime",
-		   "%s is %s and must be %s: it keeps the senders' time, which decides nothing here; silence is "
+		   "%s is %s and must be %s: it keeps the senders' time, which decides nothing "
+		   "here; silence is "
 		   "measured by "
 		   "our own clock" APPLY);
 	judge_text(&j, "cleanup.policy", receipts || pulses ? "compact" : "delete",
@@ -93,7 +98,8 @@ size_t vl_settings_judge(const char *topic, int32_t partitions, const char *(*va
 	(void)snprintf(count, sizeof(count), "%" PRId32, partitions);
 	if (alone && partitions > 1)
 		find(&j, "partitions",
-		     "it has %2$s %1$s and must have %3$s: missions read it alone, and partitions cannot be "
+		     "it has %2$s %1$s and must have %3$s: missions read it alone, and partitions "
+		     "cannot be "
 		     "taken away; make the topic anew",
 		     count, "1");
 	return j.n;
@@ -121,8 +127,9 @@ struct values {
 
 static void keep_value(void *context, const char *key, const char *value)
 {
-	static const char *const wanted[] = {"message.timestamp.type", "cleanup.policy",    "retention.ms",
-					     "retention.bytes",        "max.message.bytes", "min.compaction.lag.ms"};
+	static const char *const wanted[] = {"message.timestamp.type", "cleanup.policy",
+					     "retention.ms",           "retention.bytes",
+					     "max.message.bytes",      "min.compaction.lag.ms"};
 	struct values *values = context;
 
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
@@ -146,7 +153,8 @@ static const char *value_of(void *context, const char *name)
 static bool matters(const char *topic)
 {
 	return vl_view_of_lane(topic, strlen(topic)) >= 0 || strcmp(topic, VL_PULSE_LANE) == 0 ||
-	       strcmp(topic, DEAD_LETTERS) == 0 || is_lane(topic, RECEIPTS) || is_lane(topic, DIRECTIVES);
+	       strcmp(topic, DEAD_LETTERS) == 0 || is_lane(topic, RECEIPTS) ||
+	       is_lane(topic, DIRECTIVES);
 }
 
 static struct vl_unread *told(struct vl_settings *s, const struct vl_unread *unread)
@@ -154,7 +162,8 @@ static struct vl_unread *told(struct vl_settings *s, const struct vl_unread *unr
 	struct vl_unread *all = (struct vl_unread *)(void *)s->found.data;
 
 	for (size_t i = 0; i < s->found.size / sizeof(*all); i++)
-		if (strcmp(all[i].topic, unread->topic) == 0 && strcmp(all[i].name, unread->name) == 0)
+		if (strcmp(all[i].topic, unread->topic) == 0 &&
+		    strcmp(all[i].name, unread->name) == 0)
 			return &all[i];
 	return NULL;
 }
@@ -170,7 +179,8 @@ static void tell_new(struct vl_settings *s, struct vl_unread *found, size_t n)
 	}
 }
 
-static void tell_over(struct vl_settings *s, const char *topic, const struct vl_unread *found, size_t n)
+static void tell_over(struct vl_settings *s, const char *topic, const struct vl_unread *found,
+		      size_t n)
 {
 	struct vl_unread *all = (struct vl_unread *)(void *)s->found.data;
 	size_t count = s->found.size / sizeof(*all), kept = 0;
@@ -178,7 +188,8 @@ static void tell_over(struct vl_settings *s, const char *topic, const struct vl_
 	for (size_t i = 0; i < count; i++) {
 		bool still = strcmp(all[i].topic, topic) != 0;
 		for (size_t k = 0; k < n; k++)
-			still |= strcmp(all[i].topic, found[k].topic) == 0 && strcmp(all[i].name, found[k].name) == 0;
+			still |= strcmp(all[i].topic, found[k].topic) == 0 &&
+				 strcmp(all[i].name, found[k].name) == 0;
 		if (still)
 			all[kept++] = all[i];
 		else
@@ -188,7 +199,8 @@ static void tell_over(struct vl_settings *s, const char *topic, const struct vl_
 }
 
 /* What cannot be asked (no right to see a topic's settings) is not known to be wrong. */
-static void look_at(struct vl_settings *s, struct vl_admin *admin, struct vl_consumer *asker, const char *topic)
+static void look_at(struct vl_settings *s, struct vl_admin *admin, struct vl_consumer *asker,
+		    const char *topic)
 {
 	struct vl_unread found[VL_SETTINGS_FOUND];
 	struct values values = {0};
@@ -227,8 +239,8 @@ static void look(struct vl_settings *s, struct vl_admin *admin, struct vl_consum
 	if (vl_admin_list(admin, ASK_MS, &list, &count, NULL) != VL_OK)
 		return;
 	for (size_t i = 0; i < count; i++)
-		if (matters(list[i]) &&
-		    (again || strlen(list[i]) <= strlen(DIRECTIVES) || vl_view_of_lane(list[i], strlen(list[i])) >= 0))
+		if (matters(list[i]) && (again || strlen(list[i]) <= strlen(DIRECTIVES) ||
+					 vl_view_of_lane(list[i], strlen(list[i])) >= 0))
 			vl_buf_put(&names, list[i], strlen(list[i]) + 1);
 	if (again && s->again_ms > 0)
 		tell_again(s);
@@ -263,8 +275,9 @@ static void *watch(void *context)
 	return NULL;
 }
 
-enum vl_err vl_settings_open(struct vl_store *store, const struct vl_conf_pair *pairs, size_t n_pairs,
-			     const struct vl_clock *clock, struct vl_settings **opened, struct vl_why *why)
+enum vl_err vl_settings_open(struct vl_store *store, const struct vl_conf_pair *pairs,
+			     size_t n_pairs, const struct vl_clock *clock,
+			     struct vl_settings **opened, struct vl_why *why)
 {
 	struct vl_settings *s = calloc(1, sizeof(*s));
 

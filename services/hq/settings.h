@@ -22,9 +22,9 @@
 struct vl_settings;
 
 /* Pairs and clock are kept; the store must outlive it. */
-enum vl_err vl_settings_open(struct vl_store *store, const struct vl_conf_pair *pairs, size_t n_pairs,
-			     const struct vl_clock *clock, struct vl_settings **settings,
-			     struct vl_why *why) VL_CHECKED;
+enum vl_err vl_settings_open(struct vl_store *store, const struct vl_conf_pair *pairs,
+			     size_t n_pairs, const struct vl_clock *clock,
+			     struct vl_settings **settings, struct vl_why *why) VL_CHECKED;
 
 /* Waits for the thread, some seconds at most. */
 void vl_settings_close(struct vl_settings *settings);
@@ -34,7 +34,8 @@ enum vl_err vl_settings_note(struct vl_settings *settings, struct vl_why *why) V
 
 /* Pure: what is wrong with one topic, at most VL_SETTINGS_FOUND of it. `value` gives a setting by name, NULL where it is not known. */
 #define VL_SETTINGS_FOUND 8
-size_t vl_settings_judge(const char *topic, int32_t partitions, const char *(*value)(void *context, const char *name),
-			 void *context, struct vl_unread found[VL_SETTINGS_FOUND]);
+size_t vl_settings_judge(const char *topic, int32_t partitions,
+			 const char *(*value)(void *context, const char *name), void *context,
+			 struct vl_unread found[VL_SETTINGS_FOUND]);
 
 #endif

@@ -72,10 +72,12 @@ struct vl_standing vl_standing_get(struct vl_txn *txn, const char *mission, cons
 	struct vl_bytes value;
 
 	standing_key(&key, mission, lane);
-	return vl_txn_get(txn, VL_DB_STANDING, vl_key_done(&key), &value) ? unpack(value) : (struct vl_standing){0};
+	return vl_txn_get(txn, VL_DB_STANDING, vl_key_done(&key), &value) ? unpack(value)
+									  : (struct vl_standing){0};
 }
 
-void vl_standing_put(struct vl_txn *txn, const char *mission, const char *lane, const struct vl_standing *s)
+void vl_standing_put(struct vl_txn *txn, const char *mission, const char *lane,
+		     const struct vl_standing *s)
 {
 	const uint64_t n[NUMBERS] = {s->batches,
 				     s->events,

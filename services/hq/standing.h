@@ -8,10 +8,10 @@
 
 /* What is to be said of a chain, worst first. */
 enum vl_verdict {
-	VL_VERDICT_FORK,     /* two batches for one place, both signed; both are kept, and their epoch is suspended */
+	VL_VERDICT_FORK, /* two batches for one place, both signed; both are kept, and their epoch is suspended */
 	VL_VERDICT_ROLLBACK, /* an epoch began that does not know the end of the one before */
-	VL_VERDICT_GAP,      /* something is missing: what follows waits, or a pulse says that it was sent */
-	VL_VERDICT_SILENT,   /* the mission's pulses no longer come */
+	VL_VERDICT_GAP, /* something is missing: what follows waits, or a pulse says that it was sent */
+	VL_VERDICT_SILENT, /* the mission's pulses no longer come */
 	VL_VERDICT_OK,
 };
 
@@ -26,8 +26,9 @@ struct vl_standing {
 		shared; /* events whose id is that of an event of another mission's, or on another lane, too: applied all the same */
 	uint64_t forks, rollbacks; /* batches kept as evidence; epochs begun without memory */
 	uint64_t parked;           /* batches that wait behind a gap, now */
-	uint64_t dropped;          /* and those for which there was no room there, until they have come again */
-	struct vl_epoch epoch;     /* of the last batch applied */
+	uint64_t
+		dropped; /* and those for which there was no room there, until they have come again */
+	struct vl_epoch epoch; /* of the last batch applied */
 	struct vl_seq seq;
 	struct vl_event_no next_event;
 	int64_t applied_ms;       /* the broker's time of the last batch applied */
@@ -42,7 +43,8 @@ const char *vl_verdict_name(enum vl_verdict verdict);
 
 /* The standing of (mission, lane); all zero where there is none. */
 struct vl_standing vl_standing_get(struct vl_txn *txn, const char *mission, const char *lane);
-void vl_standing_put(struct vl_txn *txn, const char *mission, const char *lane, const struct vl_standing *standing);
+void vl_standing_put(struct vl_txn *txn, const char *mission, const char *lane,
+		     const struct vl_standing *standing);
 
 /* Call `each` for every standing, by mission and lane. The names are valid during the call. Returns how many are damaged, and passed
  * over. */

@@ -27,7 +27,8 @@ static uint64_t next_number(struct vl_todo *todo)
 
 	if (todo->known == 0) {
 		counter_key(&key);
-		bool found = vl_txn_get(todo->txn, VL_DB_META, vl_key_done(&key), &value) && value.size == 8;
+		bool found = vl_txn_get(todo->txn, VL_DB_META, vl_key_done(&key), &value) &&
+			     value.size == 8;
 		todo->known = todo->next = found ? vl_get_be64(value.data) : 1;
 	}
 	return todo->next++;
@@ -76,7 +77,8 @@ static struct vl_cursor *open_cursor(struct vl_todo *todo, enum vl_ledger_db db)
 
 /* -- queues: view, mission with a NUL, class, number -- */
 
-static void queue_key(struct vl_key *key, size_t view, const char *mission, enum vl_todo_class class)
+static void queue_key(struct vl_key *key, size_t view, const char *mission,
+		      enum vl_todo_class class)
 {
 	vl_key_reset(key);
 	vl_key_u8(key, (uint8_t)view);
@@ -84,7 +86,8 @@ static void queue_key(struct vl_key *key, size_t view, const char *mission, enum
 	vl_key_u8(key, (uint8_t) class);
 }
 
-static void entry_key(struct vl_key *key, const struct vl_todo_queue *queue, enum vl_todo_class class, uint64_t n)
+static void entry_key(struct vl_key *key, const struct vl_todo_queue *queue,
+		      enum vl_todo_class class, uint64_t n)
 {
 	queue_key(key, queue->view, queue->mission, class);
 	vl_key_u64(key, n);
@@ -101,8 +104,8 @@ void vl_todo_push(struct vl_todo *todo, enum vl_todo_class class, size_t view, c
 	todo->any = true;
 }
 
-bool vl_todo_first(struct vl_todo *todo, enum vl_todo_class class, const struct vl_todo_queue *queue, uint64_t from,
-		   struct vl_todo_entry *entry)
+bool vl_todo_first(struct vl_todo *todo, enum vl_todo_class class,
+		   const struct vl_todo_queue *queue, uint64_t from, struct vl_todo_entry *entry)
 {
 	struct vl_key prefix, start;
 	struct vl_bytes key, value;
@@ -118,8 +121,8 @@ bool vl_todo_first(struct vl_todo *todo, enum vl_todo_class class, const struct 
 	return found;
 }
 
-void vl_todo_change(struct vl_todo *todo, enum vl_todo_class class, const struct vl_todo_queue *queue, uint64_t n,
-		    struct vl_bytes body)
+void vl_todo_change(struct vl_todo *todo, enum vl_todo_class class,
+		    const struct vl_todo_queue *queue, uint64_t n, struct vl_bytes body)
 {
 	struct vl_key key;
 
@@ -127,7 +130,8 @@ void vl_todo_change(struct vl_todo *todo, enum vl_todo_class class, const struct
 	vl_txn_put(todo->txn, VL_DB_TODO, vl_key_done(&key), body);
 }
 
-void vl_todo_take(struct vl_todo *todo, enum vl_todo_class class, const struct vl_todo_queue *queue, uint64_t n)
+void vl_todo_take(struct vl_todo *todo, enum vl_todo_class class, const struct vl_todo_queue *queue,
+		  uint64_t n)
 {
 	struct vl_key key;
 
@@ -146,7 +150,8 @@ bool vl_todo_next_queue(struct vl_todo *todo, size_t view, struct vl_todo_queue 
 		vl_key_text(&from, queue->mission);
 		vl_key_u8(&from, 0xff); /* behind its classes */
 	}
-	bool found = vl_cursor_seek(cursor, vl_key_done(&from), &key, NULL) && key.size > 1 && key.data[0] == view;
+	bool found = vl_cursor_seek(cursor, vl_key_done(&from), &key, NULL) && key.size > 1 &&
+		     key.data[0] == view;
 	vl_cursor_close(cursor);
 	size_t size = found ? strnlen((const char *)key.data + 1, key.size - 1) : 0;
 	if (!found || size == key.size - 1 || size > VL_MISSION_MAX)
@@ -167,7 +172,8 @@ static void pending_key(struct vl_key *key, size_t view, unsigned kind, const ch
 	vl_key_text(key, entity);
 }
 
-void vl_todo_wait(struct vl_todo *todo, size_t view, unsigned kind, const char *entity, const char *mission)
+void vl_todo_wait(struct vl_todo *todo, size_t view, unsigned kind, const char *entity,
+		  const char *mission)
 {
 	struct vl_key key;
 
@@ -177,7 +183,8 @@ void vl_todo_wait(struct vl_todo *todo, size_t view, unsigned kind, const char *
 	todo->any = true;
 }
 
-bool vl_todo_waits(struct vl_todo *todo, size_t view, unsigned kind, const char *entity, const char **mission)
+bool vl_todo_waits(struct vl_todo *todo, size_t view, unsigned kind, const char *entity,
+		   const char **mission)
 {
 	struct vl_key key;
 	struct vl_bytes value;
@@ -192,7 +199,9 @@ bool vl_todo_waits(struct vl_todo *todo, size_t view, unsigned kind, const char 
 	else if (err != VL_OK)
 		return false;
 	if (mission != NULL)
-		*mission = value.size > 0 && value.data[value.size - 1] == 0 ? (const char *)value.data : "";
+		*mission = value.size > 0 && value.data[value.size - 1] == 0
+				   ? (const char *)value.data
+				   : "";
 	return true;
 }
 
@@ -219,8 +228,8 @@ static void clear_in(struct vl_txn *txn, enum vl_ledger_db db, size_t view, uint
 	while (more && vl_txn_err(txn) == VL_OK) {
 		struct vl_cursor *cursor = vl_cursor_open(txn, db);
 		vl_cursor_weed(cursor, NULL, NULL);
-		more = vl_cursor_seek(cursor, (struct vl_bytes){from, sizeof(from)}, &key, NULL) && key.size > 0 &&
-		       key.data[0] == from[0];
+		more = vl_cursor_seek(cursor, (struct vl_bytes){from, sizeof(from)}, &key, NULL) &&
+		       key.size > 0 && key.data[0] == from[0];
 		vl_key_reset(&found);
 		if (more)
 			vl_key_bytes(&found, key.data, key.size);
@@ -269,7 +278,8 @@ bool vl_todo_any_of(struct vl_txn *txn, size_t view)
 	struct vl_bytes key;
 
 	vl_cursor_pass_over(cursor, (struct vl_bytes){0}, NULL, NULL);
-	bool any = vl_cursor_seek(cursor, (struct vl_bytes){&prefix, 1}, &key, NULL) && key.data[0] == prefix;
+	bool any = vl_cursor_seek(cursor, (struct vl_bytes){&prefix, 1}, &key, NULL) &&
+		   key.data[0] == prefix;
 	vl_cursor_close(cursor);
 	return any;
 }
@@ -283,7 +293,8 @@ static uint64_t count_in(struct vl_txn *txn, enum vl_ledger_db db, size_t view)
 
 	vl_cursor_pass_over(cursor, (struct vl_bytes){0}, NULL, NULL);
 	for (bool more = vl_cursor_seek(cursor, (struct vl_bytes){&prefix, 1}, &key, NULL);
-	     more && key.size > 0 && key.data[0] == prefix; more = vl_cursor_next(cursor, &key, NULL))
+	     more && key.size > 0 && key.data[0] == prefix;
+	     more = vl_cursor_next(cursor, &key, NULL))
 		count++;
 	vl_cursor_close(cursor);
 	return count;
@@ -291,7 +302,8 @@ static uint64_t count_in(struct vl_txn *txn, enum vl_ledger_db db, size_t view)
 
 uint64_t vl_todo_left_of(struct vl_txn *txn, size_t view)
 {
-	uint64_t entries = count_in(txn, VL_DB_TODO, view), entities = count_in(txn, VL_DB_PENDING, view);
+	uint64_t entries = count_in(txn, VL_DB_TODO, view),
+		 entities = count_in(txn, VL_DB_PENDING, view);
 
 	return entries > entities ? entries : entities;
 }

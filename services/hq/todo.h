@@ -50,13 +50,14 @@ void vl_todo_push(struct vl_todo *todo, enum vl_todo_class class, size_t view, c
 		  struct vl_bytes body);
 
 /* The first entry whose number is not below `from`; false where there is none. */
-bool vl_todo_first(struct vl_todo *todo, enum vl_todo_class class, const struct vl_todo_queue *queue, uint64_t from,
-		   struct vl_todo_entry *entry);
+bool vl_todo_first(struct vl_todo *todo, enum vl_todo_class class,
+		   const struct vl_todo_queue *queue, uint64_t from, struct vl_todo_entry *entry);
 
 /* Let an entry say something else, and take it out. */
-void vl_todo_change(struct vl_todo *todo, enum vl_todo_class class, const struct vl_todo_queue *queue, uint64_t n,
-		    struct vl_bytes body);
-void vl_todo_take(struct vl_todo *todo, enum vl_todo_class class, const struct vl_todo_queue *queue, uint64_t n);
+void vl_todo_change(struct vl_todo *todo, enum vl_todo_class class,
+		    const struct vl_todo_queue *queue, uint64_t n, struct vl_bytes body);
+void vl_todo_take(struct vl_todo *todo, enum vl_todo_class class, const struct vl_todo_queue *queue,
+		  uint64_t n);
 
 /* The queue of `view` whose mission comes behind `queue->mission` (""; the first of all), put into *queue; false behind the last. */
 bool vl_todo_next_queue(struct vl_todo *todo, size_t view, struct vl_todo_queue *queue);
@@ -64,8 +65,10 @@ bool vl_todo_next_queue(struct vl_todo *todo, size_t view, struct vl_todo_queue 
 /* -- entities that wait -- */
 
 /* `mission`: whose queue it was put into last. */
-void vl_todo_wait(struct vl_todo *todo, size_t view, unsigned kind, const char *key, const char *mission);
-bool vl_todo_waits(struct vl_todo *todo, size_t view, unsigned kind, const char *key, const char **mission);
+void vl_todo_wait(struct vl_todo *todo, size_t view, unsigned kind, const char *key,
+		  const char *mission);
+bool vl_todo_waits(struct vl_todo *todo, size_t view, unsigned kind, const char *key,
+		   const char **mission);
 void vl_todo_folded(struct vl_todo *todo, size_t view, unsigned kind, const char *key);
 
 /* -- for tools -- */

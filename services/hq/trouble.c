@@ -29,7 +29,8 @@ struct gathering {
 
 static void add(struct gathering *g, enum vl_verdict kind, struct vl_epoch epoch, uint64_t batches)
 {
-	const struct vl_trouble trouble = {.kind = kind, .epoch = epoch, .batches = batches, .by = ""};
+	const struct vl_trouble trouble = {
+		.kind = kind, .epoch = epoch, .batches = batches, .by = ""};
 
 	vl_buf_put(&g->items, &trouble, sizeof(trouble));
 }
@@ -65,7 +66,8 @@ static bool has(const struct gathering *g, struct vl_epoch epoch)
 	return false;
 }
 
-static void gather_forks(struct gathering *g, const struct vl_standing *standing, struct vl_epoch named)
+static void gather_forks(struct gathering *g, const struct vl_standing *standing,
+			 struct vl_epoch named)
 {
 	uint64_t counted = vl_evidence_counted(g->txn, g->mission, g->lane);
 
@@ -111,15 +113,19 @@ static Valise__Trouble__V1__TroubleRow *read_row(const struct gathering *g, stru
 
 	(void)snprintf(text, sizeof(text), "%s/%s", g->mission, g->lane);
 	vl_row_key(&key, 0, vl_entity_key(text, room));
-	if (view < 0 || vl_txn_find(g->txn, vl_view_db((size_t)view, VL_VIEW_ROW), vl_key_done(&key), &value) != VL_OK)
+	if (view < 0 || vl_txn_find(g->txn, vl_view_db((size_t)view, VL_VIEW_ROW),
+				    vl_key_done(&key), &value) != VL_OK)
 		return NULL;
-	void *row = vl_wire_check(ROW, value, true, NULL) == VL_OK ? vl_wire_unpack(ROW, value, arena) : NULL;
+	void *row = vl_wire_check(ROW, value, true, NULL) == VL_OK
+			    ? vl_wire_unpack(ROW, value, arena)
+			    : NULL;
 	return row;
 }
 
 static void look_up(struct vl_trouble *trouble, acknowledged **sorted, size_t count)
 {
-	Valise__Trouble__V1__Trouble wanted = {.kind = trouble->kind == VL_VERDICT_FORK ? FORK : ROLLBACK,
+	Valise__Trouble__V1__Trouble wanted = {.kind = trouble->kind == VL_VERDICT_FORK ? FORK
+											: ROLLBACK,
 					       .epoch = trouble->epoch.n};
 	acknowledged key = {.trouble = &wanted}, *at = &key;
 	acknowledged **found = bsearch(&at, sorted, count, sizeof(at), by_place);
@@ -132,7 +138,8 @@ static void look_up(struct vl_trouble *trouble, acknowledged **sorted, size_t co
 		trouble->at = (struct vl_time){(*found)->at->seconds, (*found)->at->nanos};
 }
 
-static void mark_acknowledged(const struct gathering *g, struct vl_arena *arena, struct vl_troubles *troubles)
+static void mark_acknowledged(const struct gathering *g, struct vl_arena *arena,
+			      struct vl_troubles *troubles)
 {
 	Valise__Trouble__V1__TroubleRow *row = troubles->count > 0 ? read_row(g, arena) : NULL;
 
@@ -146,8 +153,8 @@ static void mark_acknowledged(const struct gathering *g, struct vl_arena *arena,
 /* -- both -- */
 
 enum vl_err vl_troubles_read(struct vl_txn *txn, const char *mission, const char *lane,
-			     const struct vl_standing *standing, struct vl_epoch named, struct vl_arena *arena,
-			     struct vl_troubles *troubles)
+			     const struct vl_standing *standing, struct vl_epoch named,
+			     struct vl_arena *arena, struct vl_troubles *troubles)
 {
 	struct gathering g = {.txn = txn, .mission = mission, .lane = lane};
 
@@ -183,8 +190,9 @@ const struct vl_trouble *vl_troubles_rested(const struct vl_troubles *troubles)
 
 	for (size_t i = 0; i < troubles->count; i++) {
 		const struct vl_trouble *one = &troubles->items[i];
-		if (one->acknowledged && (last == NULL || one->kind < last->kind ||
-					  (one->kind == last->kind && vl_time_compare(last->at, one->at) <= 0)))
+		if (one->acknowledged &&
+		    (last == NULL || one->kind < last->kind ||
+		     (one->kind == last->kind && vl_time_compare(last->at, one->at) <= 0)))
 			last = one;
 	}
 	return last;

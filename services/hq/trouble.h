@@ -13,9 +13,11 @@
 #include "hq/standing.h"
 
 struct vl_trouble {
-	enum vl_verdict kind;  /* FORK or ROLLBACK */
-	struct vl_epoch epoch; /* 0: of no epoch that is known: forks and rollbacks that were only counted */
-	uint64_t batches; /* how many came of a forked epoch, applied and evidence; of epoch 0 how many were counted */
+	enum vl_verdict kind; /* FORK or ROLLBACK */
+	struct vl_epoch
+		epoch; /* 0: of no epoch that is known: forks and rollbacks that were only counted */
+	uint64_t
+		batches; /* how many came of a forked epoch, applied and evidence; of epoch 0 how many were counted */
 	bool acknowledged;
 	const char *by; /* and by whom, and when; else "" */
 	struct vl_time at;
@@ -29,8 +31,8 @@ struct vl_troubles {
 /* All of (mission, lane). `named` is an epoch that the mission's own pulse says is forked (pulse_board.h), 0 where it says nothing. NOMEM,
  * or the transaction's error. */
 enum vl_err vl_troubles_read(struct vl_txn *txn, const char *mission, const char *lane,
-			     const struct vl_standing *standing, struct vl_epoch named, struct vl_arena *arena,
-			     struct vl_troubles *troubles) VL_CHECKED;
+			     const struct vl_standing *standing, struct vl_epoch named,
+			     struct vl_arena *arena, struct vl_troubles *troubles) VL_CHECKED;
 
 /* The worst that is not acknowledged: FORK, ROLLBACK or OK. */
 enum vl_verdict vl_troubles_verdict(const struct vl_troubles *troubles);

@@ -63,14 +63,14 @@ void vl_turns_close(struct vl_turns *turns)
 }
 
 /* *empty: one that may be another's, too. */
-static struct queue *find(struct vl_turns *turns, struct vl_bytes topic, int32_t partition, uint64_t sender,
-			  struct queue **empty)
+static struct queue *find(struct vl_turns *turns, struct vl_bytes topic, int32_t partition,
+			  uint64_t sender, struct queue **empty)
 {
 	*empty = NULL;
 	for (size_t i = 0; i < turns->n; i++) {
 		struct queue *queue = &turns->queues[i];
-		if (queue->partition == partition && queue->sender == sender && queue->size == topic.size &&
-		    memcmp(queue->topic, topic.data, topic.size) == 0)
+		if (queue->partition == partition && queue->sender == sender &&
+		    queue->size == topic.size && memcmp(queue->topic, topic.data, topic.size) == 0)
 			return queue;
 		if (queue->first == NONE)
 			*empty = queue;
@@ -94,7 +94,8 @@ static struct queue *add(struct vl_turns *turns)
 }
 
 /* There are never more queues than slots: one that has nothing in it becomes another's. */
-static bool rename_queue(struct queue *queue, struct vl_bytes topic, int32_t partition, uint64_t sender)
+static bool rename_queue(struct queue *queue, struct vl_bytes topic, int32_t partition,
+			 uint64_t sender)
 {
 	char *copy = malloc(topic.size + 1);
 	if (copy == NULL)

@@ -69,7 +69,8 @@ static void meet_ack(struct vl_undertaker *u, struct letter *letter, enum vl_err
 	u->settled += (letter->state & (ARRIVED | REFUSED)) != 0;
 }
 
-static void on_acked(void *context, uint64_t tag, enum vl_err err, int32_t partition, int64_t offset)
+static void on_acked(void *context, uint64_t tag, enum vl_err err, int32_t partition,
+		     int64_t offset)
 {
 	struct vl_undertaker *u = context;
 	struct letter *letter, *next;
@@ -93,8 +94,9 @@ static bool copy_pairs(struct vl_undertaker *u, const struct vl_conf_pair *pairs
 	return true;
 }
 
-enum vl_err vl_undertaker_open(struct vl_store *store, const struct vl_conf_pair *pairs, size_t n_pairs,
-			       const struct vl_clock *clock, struct vl_undertaker **opened, struct vl_why *why)
+enum vl_err vl_undertaker_open(struct vl_store *store, const struct vl_conf_pair *pairs,
+			       size_t n_pairs, const struct vl_clock *clock,
+			       struct vl_undertaker **opened, struct vl_why *why)
 {
 	struct vl_undertaker *u = calloc(1, sizeof(*u));
 
@@ -148,8 +150,8 @@ void vl_undertaker_close(struct vl_undertaker *u)
 /* -- sending -- */
 
 /* The record's own headers, as many as leave room for a reader to see ours, then ours. The texts live in `text`. */
-static size_t make_headers(const struct vl_letter *letter, struct vl_header headers[VL_RECORD_HEADERS],
-			   char text[3][32])
+static size_t make_headers(const struct vl_letter *letter,
+			   struct vl_header headers[VL_RECORD_HEADERS], char text[3][32])
 {
 	const struct vl_record *record = &letter->record;
 	const size_t most = VL_RECORD_HEADERS - ERROR_HEADERS;
@@ -171,7 +173,8 @@ static size_t make_headers(const struct vl_letter *letter, struct vl_header head
 	return n + ERROR_HEADERS;
 }
 
-static enum vl_err hand_over(struct vl_undertaker *u, uint64_t tag, struct vl_bytes value, struct vl_why *why)
+static enum vl_err hand_over(struct vl_undertaker *u, uint64_t tag, struct vl_bytes value,
+			     struct vl_why *why)
 {
 	struct vl_header headers[VL_RECORD_HEADERS];
 	struct vl_letter letter;
@@ -180,13 +183,13 @@ static enum vl_err hand_over(struct vl_undertaker *u, uint64_t tag, struct vl_by
 	if (vl_letter_read(value, &letter) != VL_OK)
 		return vl_fail(why, VL_ERR_CORRUPT, "a buried record is damaged");
 	size_t n = make_headers(&letter, headers, text);
-	return vl_producer_send(u->producer, VL_DEADLETTER_TOPIC, letter.record.key, letter.record.value, headers, n,
-				tag, why);
+	return vl_producer_send(u->producer, VL_DEADLETTER_TOPIC, letter.record.key,
+				letter.record.value, headers, n, tag, why);
 }
 
 /* What librdkafka will not take for what it is, is refused at once, as by the topic. */
-static enum vl_err send_letter(struct vl_undertaker *u, struct vl_bytes key, struct vl_bytes value, bool again,
-			       struct vl_why *why)
+static enum vl_err send_letter(struct vl_undertaker *u, struct vl_bytes key, struct vl_bytes value,
+			       bool again, struct vl_why *why)
 {
 	struct letter *letter = calloc(1, sizeof(*letter));
 
@@ -216,9 +219,9 @@ static void tell_damaged(void *context, struct vl_bytes key)
 
 	(void)key;
 	if (!u->told_damaged)
-		vl_log_error(
-			"a record for the dead letters is damaged in the views: it stays there; 'valise view check' "
-			"lists what is");
+		vl_log_error("a record for the dead letters is damaged in the views: it stays "
+			     "there; 'valise view check' "
+			     "lists what is");
 	u->told_damaged = true;
 }
 
@@ -231,8 +234,8 @@ static enum vl_err send_buried(struct vl_undertaker *u, struct vl_txn *txn, stru
 	struct vl_cursor *cursor = vl_cursor_open(txn, VL_DB_DEAD);
 
 	vl_cursor_pass_over(cursor, (struct vl_bytes){0}, tell_damaged, u);
-	for (bool more = vl_cursor_seek(cursor, (struct vl_bytes){0}, &key, &value); more && err == VL_OK;
-	     more = vl_cursor_next(cursor, &key, &value)) {
+	for (bool more = vl_cursor_seek(cursor, (struct vl_bytes){0}, &key, &value);
+	     more && err == VL_OK; more = vl_cursor_next(cursor, &key, &value)) {
 		HASH_FIND(hh, u->letters, key.data, key.size, letter);
 		if (letter == NULL)
 			err = send_letter(u, key, value, false, why);
@@ -262,11 +265,13 @@ static void tell_refused(struct vl_undertaker *u, const struct letter *letter)
 	const uint8_t *origin = letter->key.bytes + strlen(topic) + 1;
 
 	if (!u->refusing)
-		vl_log_error(
-			"the dead letter of '%.249s' partition %" PRIu32 " offset %" PRIu64
-			" cannot be kept in '" VL_DEADLETTER_TOPIC "' (%s): it stays in the views and is tried again, "
-			"with growing pauses; 'valise deadletter refused' lists all such; no more of them are logged",
-			topic, vl_get_be32(origin), vl_get_be64(origin + 4), vl_err_text(letter->err));
+		vl_log_error("the dead letter of '%.249s' partition %" PRIu32 " offset %" PRIu64
+			     " cannot be kept in '" VL_DEADLETTER_TOPIC
+			     "' (%s): it stays in the views and is tried again, "
+			     "with growing pauses; 'valise deadletter refused' lists all such; no "
+			     "more of them are logged",
+			     topic, vl_get_be32(origin), vl_get_be64(origin + 4),
+			     vl_err_text(letter->err));
 	u->refusing = true;
 }
 

@@ -48,7 +48,8 @@ static void write_row(struct vl_txn *txn, const struct vl_unread *unread)
 	value[8 * NUMBERS] = (uint8_t)unread->err;
 	memcpy(value + 8 * NUMBERS + 1, unread->words, words);
 	row_key(&key, unread);
-	vl_txn_put(txn, VL_DB_UNREAD, vl_key_done(&key), (struct vl_bytes){value, 8 * NUMBERS + 1 + words});
+	vl_txn_put(txn, VL_DB_UNREAD, vl_key_done(&key),
+		   (struct vl_bytes){value, 8 * NUMBERS + 1 + words});
 }
 
 static bool copy_text(char *to, size_t room, struct vl_bytes *from)
@@ -68,7 +69,8 @@ static bool read_row(struct vl_bytes key, struct vl_bytes value, struct vl_unrea
 {
 	*unread = (struct vl_unread){0};
 	if (key.size < 1 || key.data[0] < VL_UNREAD_PASSED || key.data[0] > VL_UNREAD_SETTING ||
-	    value.size < 8 * NUMBERS + 1 || value.size - 8 * NUMBERS - 1 > sizeof(unread->words) - 1)
+	    value.size < 8 * NUMBERS + 1 ||
+	    value.size - 8 * NUMBERS - 1 > sizeof(unread->words) - 1)
 		return false;
 	unread->kind = key.data[0];
 	key.data++;
@@ -85,7 +87,8 @@ static bool read_row(struct vl_bytes key, struct vl_bytes value, struct vl_unrea
 	unread->times = vl_get_be64(value.data + 8);
 	unread->bytes = vl_get_be64(value.data + 16);
 	unread->since_ms = (int64_t)vl_get_be64(value.data + 24);
-	unread->err = value.data[8 * NUMBERS] < VL_ERR_COUNT ? (enum vl_err)value.data[8 * NUMBERS] : VL_ERR_CORRUPT;
+	unread->err = value.data[8 * NUMBERS] < VL_ERR_COUNT ? (enum vl_err)value.data[8 * NUMBERS]
+							     : VL_ERR_CORRUPT;
 	memcpy(unread->words, value.data + 8 * NUMBERS + 1, value.size - 8 * NUMBERS - 1);
 	return true;
 }
@@ -93,7 +96,8 @@ static bool read_row(struct vl_bytes key, struct vl_bytes value, struct vl_unrea
 /* -- what was passed over -- */
 
 /* How many places of this partition are kept, and the last of them. */
-static size_t count_places(struct vl_txn *txn, const struct vl_unread *unread, struct vl_unread *last)
+static size_t count_places(struct vl_txn *txn, const struct vl_unread *unread,
+			   struct vl_unread *last)
 {
 	struct vl_cursor *cursor = vl_cursor_open(txn, VL_DB_UNREAD);
 	struct vl_key prefix;
@@ -103,7 +107,8 @@ static size_t count_places(struct vl_txn *txn, const struct vl_unread *unread, s
 	partition_key(&prefix, unread);
 	vl_cursor_pass_over(cursor, (struct vl_bytes){0}, NULL, NULL);
 	for (bool more = vl_cursor_seek(cursor, vl_key_done(&prefix), &key, &value);
-	     more && vl_key_has_prefix(key, vl_key_done(&prefix)); more = vl_cursor_next(cursor, &key, &value))
+	     more && vl_key_has_prefix(key, vl_key_done(&prefix));
+	     more = vl_cursor_next(cursor, &key, &value))
 		n += read_row(key, value, last);
 	vl_cursor_close(cursor);
 	return n;
@@ -147,9 +152,9 @@ void vl_unread_put(struct vl_txn *txn, const struct vl_unread *unread)
 		write_row(txn, unread);
 	}
 	if (news && unread->kind == VL_UNREAD_PASSED)
-		vl_log_error(
-			"%s; passed over, and reading goes on behind it; what it may have hidden is asked for again",
-			vl_unread_text(unread, text));
+		vl_log_error("%s; passed over, and reading goes on behind it; what it may have "
+			     "hidden is asked for again",
+			     vl_unread_text(unread, text));
 	else if (news)
 		vl_log_warning("%s", vl_unread_text(unread, text));
 }
@@ -166,7 +171,8 @@ bool vl_unread_over(struct vl_txn *txn, const struct vl_unread *unread)
 	else if (unread->partition < 0)
 		vl_log_info("'%s' can be read again", unread->topic);
 	else
-		vl_log_info("'%s' partition %" PRId32 " can be read again", unread->topic, unread->partition);
+		vl_log_info("'%s' partition %" PRId32 " can be read again", unread->topic,
+			    unread->partition);
 	return true;
 }
 
@@ -190,7 +196,8 @@ void vl_unread_forget(struct vl_txn *txn, enum vl_unread_kind kind)
 	}
 }
 
-void vl_unread_each(struct vl_txn *txn, void (*each)(void *context, const struct vl_unread *unread), void *context)
+void vl_unread_each(struct vl_txn *txn, void (*each)(void *context, const struct vl_unread *unread),
+		    void *context)
 {
 	struct vl_cursor *cursor = vl_cursor_open(txn, VL_DB_UNREAD);
 	struct vl_bytes key, value;
@@ -211,17 +218,20 @@ const char *vl_unread_text(const struct vl_unread *u, char text[VL_UNREAD_TEXT])
 	if (u->partition >= 0)
 		(void)snprintf(at, sizeof(at), " partition %" PRId32, u->partition);
 	if (u->bytes > 0)
-		(void)snprintf(size, sizeof(size), " (%" PRIu64 " batches, %" PRIu64 " bytes)", u->times, u->bytes);
+		(void)snprintf(size, sizeof(size), " (%" PRIu64 " batches, %" PRIu64 " bytes)",
+			       u->times, u->bytes);
 	if (u->kind == VL_UNREAD_PASSED)
 		(void)snprintf(text, VL_UNREAD_TEXT,
-			       "'%s'%s, offsets %" PRId64 " to %" PRId64 "%s: nobody can read it: %s", u->topic, at,
-			       u->from, u->to - 1, size, u->words);
+			       "'%s'%s, offsets %" PRId64 " to %" PRId64
+			       "%s: nobody can read it: %s",
+			       u->topic, at, u->from, u->to - 1, size, u->words);
 	else if (u->kind == VL_UNREAD_SETTING)
 		(void)snprintf(text, VL_UNREAD_TEXT, "'%s': %s", u->topic, u->words);
 	else
-		(void)snprintf(text, VL_UNREAD_TEXT,
-			       "cannot read '%s'%s: %s; all others go on, and so does this when it can", u->topic, at,
-			       u->words);
+		(void)snprintf(
+			text, VL_UNREAD_TEXT,
+			"cannot read '%s'%s: %s; all others go on, and so does this when it can",
+			u->topic, at, u->words);
 	return text;
 }
 

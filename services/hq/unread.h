@@ -46,7 +46,8 @@ bool vl_unread_over(struct vl_txn *txn, const struct vl_unread *unread);
 void vl_unread_forget(struct vl_txn *txn, enum vl_unread_kind kind);
 
 /* Each there is, by kind and topic. */
-void vl_unread_each(struct vl_txn *txn, void (*each)(void *context, const struct vl_unread *unread), void *context);
+void vl_unread_each(struct vl_txn *txn, void (*each)(void *context, const struct vl_unread *unread),
+		    void *context);
 
 /* Notes for the ledger: any thread puts them, the ledger's one writer writes them, between transactions. At most VL_NOTES_MAX wait; what
  * is still so when there is room again is found again. */
@@ -62,7 +63,8 @@ void vl_notes_close(struct vl_notes *notes);
 void vl_notes_put(struct vl_notes *notes, const struct vl_unread *unread, bool over);
 
 /* A ledger that is full keeps none of them, and is no error: they have been said at least. */
-enum vl_err vl_notes_write(struct vl_notes *notes, struct vl_store *store, struct vl_why *why) VL_CHECKED;
+enum vl_err vl_notes_write(struct vl_notes *notes, struct vl_store *store,
+			   struct vl_why *why) VL_CHECKED;
 
 const char *vl_unread_name(enum vl_unread_kind kind);
 

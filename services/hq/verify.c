@@ -16,9 +16,11 @@
 #define SLOTS (2 * VL_VERIFIER_TAKE + SPARE)
 #define MAX_THREADS 16
 #define RETRY_MS 100
-#define MOST_BYTES ((size_t)32 << 20) /* of records in the verifier, and one more of each partition */
+#define MOST_BYTES \
+	((size_t)32 << 20) /* of records in the verifier, and one more of each partition */
 #define PART_BYTES ((size_t)16 << 20) /* of one partition, and one more */
-#define KEPT_BYTES ((size_t)64 << 10) /* a slot that unpacked a greater record gives its memory back */
+#define KEPT_BYTES \
+	((size_t)64 << 10) /* a slot that unpacked a greater record gives its memory back */
 
 enum state { EMPTY, WAITING, UNDER_WAY, JUDGED };
 
@@ -67,7 +69,8 @@ static void judge(struct slot *slot, const struct ring *ring)
 
 	vl_arena_reset(job->arena);
 	job->why = (struct vl_why){0};
-	job->verdict = vl_record_verify(job->record, ring->keys, job->arena, &job->verified, &job->why);
+	job->verdict =
+		vl_record_verify(job->record, ring->keys, job->arena, &job->verified, &job->why);
 	job->facts = job->verdict == VL_OK ? vl_facts_read(&job->verified.batch, job->arena) : NULL;
 	slot->generation = ring->generation;
 }
@@ -112,7 +115,8 @@ static bool open_slots(struct vl_verifier *v)
 	return v->turns != NULL && v->marks != NULL;
 }
 
-enum vl_err vl_verifier_open(struct vl_ring *ring, unsigned threads, struct vl_verifier **opened, struct vl_why *why)
+enum vl_err vl_verifier_open(struct vl_ring *ring, unsigned threads, struct vl_verifier **opened,
+			     struct vl_why *why)
 {
 	struct vl_verifier *v = calloc(1, sizeof(*v));
 	pthread_condattr_t attr;
@@ -192,14 +196,17 @@ enum vl_err vl_verifier_renew(struct vl_verifier *v, struct vl_ring *keys)
 }
 
 /* What of one partition is here. */
-static size_t bytes_of(const struct vl_verifier *v, struct vl_bytes topic, int32_t partition, size_t *count)
+static size_t bytes_of(const struct vl_verifier *v, struct vl_bytes topic, int32_t partition,
+		       size_t *count)
 {
 	size_t bytes = 0;
 
 	*count = 0;
 	for (size_t i = 0; i < SLOTS; i++) {
-		const struct vl_record *record = v->slots[i].state != EMPTY ? v->slots[i].job.record : NULL;
-		if (record == NULL || record->partition != partition || record->topic.size != topic.size ||
+		const struct vl_record *record =
+			v->slots[i].state != EMPTY ? v->slots[i].job.record : NULL;
+		if (record == NULL || record->partition != partition ||
+		    record->topic.size != topic.size ||
 		    memcmp(record->topic.data, topic.data, topic.size) != 0)
 			continue;
 		bytes += record->value.size;
@@ -215,14 +222,15 @@ static bool has_room(const struct vl_verifier *v, struct vl_bytes topic, int32_t
 	if (v->n_free > SPARE && v->bytes < MOST_BYTES && v->bytes < PART_BYTES)
 		return true;
 	size_t bytes = bytes_of(v, topic, partition, &count);
-	return v->n_free > (count > 0 ? SPARE : 0) && (count == 0 || (v->bytes < MOST_BYTES && bytes < PART_BYTES));
+	return v->n_free > (count > 0 ? SPARE : 0) &&
+	       (count == 0 || (v->bytes < MOST_BYTES && bytes < PART_BYTES));
 }
 
 bool vl_verifier_has_room(struct vl_verifier *v, const char *topic, int32_t partition)
 {
 	pthread_mutex_lock(&v->lock);
-	bool room =
-		topic != NULL ? has_room(v, vl_bytes_of(topic), partition) : v->n_free > SPARE && v->bytes < MOST_BYTES;
+	bool room = topic != NULL ? has_room(v, vl_bytes_of(topic), partition)
+				  : v->n_free > SPARE && v->bytes < MOST_BYTES;
 	pthread_mutex_unlock(&v->lock);
 	return room;
 }
@@ -249,13 +257,14 @@ static bool find_slot(struct vl_verifier *v, const struct vl_record *record, boo
 
 static bool is_urgent(const struct vl_record *record)
 {
-	const struct vl_lane *lane = vl_lane_find((const char *)record->topic.data, record->topic.size);
+	const struct vl_lane *lane =
+		vl_lane_find((const char *)record->topic.data, record->topic.size);
 
 	return lane != NULL && lane->precedence == VL_FLASH;
 }
 
-static bool put(struct vl_verifier *v, const struct vl_record *record, void (*release)(void *owner), void *owner,
-		bool again)
+static bool put(struct vl_verifier *v, const struct vl_record *record, void (*release)(void *owner),
+		void *owner, bool again)
 {
 	pthread_mutex_lock(&v->lock);
 	bool taken = find_slot(v, record, again);
@@ -278,13 +287,14 @@ static bool put(struct vl_verifier *v, const struct vl_record *record, void (*re
 	return taken;
 }
 
-bool vl_verifier_put(struct vl_verifier *v, const struct vl_record *record, void (*release)(void *owner), void *owner)
+bool vl_verifier_put(struct vl_verifier *v, const struct vl_record *record,
+		     void (*release)(void *owner), void *owner)
 {
 	return put(v, record, release, owner, false);
 }
 
-bool vl_verifier_put_again(struct vl_verifier *v, const struct vl_record *record, void (*release)(void *owner),
-			   void *owner)
+bool vl_verifier_put_again(struct vl_verifier *v, const struct vl_record *record,
+			   void (*release)(void *owner), void *owner)
 {
 	return put(v, record, release, owner, true);
 }

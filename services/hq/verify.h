@@ -18,10 +18,12 @@ struct vl_verifier;
 /* A judged record. */
 struct vl_job {
 	const struct vl_record *record;
-	void (*release)(void *owner); /* called once the record is no longer wanted, from any thread */
+	void (*release)(
+		void *owner); /* called once the record is no longer wanted, from any thread */
 	void *owner;
-	bool again;          /* it was passed over, and is read once more (passed.h) */
-	struct vl_mark mark; /* where its partition is read on once it is done; not of one that is read once more */
+	bool again; /* it was passed over, and is read once more (passed.h) */
+	struct vl_mark
+		mark; /* where its partition is read on once it is done; not of one that is read once more */
 	struct vl_arena *arena;
 	struct vl_verified verified;
 	/* One for each event of a good batch, in the arena; `payload` is NULL where the event
@@ -52,12 +54,12 @@ bool vl_verifier_has_room(struct vl_verifier *verifier, const char *topic, int32
 
 /* Hand a record over, which lives until `release(owner)`; waits while there is no room. False, and
  * the record is released, once vl_verifier_stop was called. */
-bool vl_verifier_put(struct vl_verifier *verifier, const struct vl_record *record, void (*release)(void *owner),
-		     void *owner);
+bool vl_verifier_put(struct vl_verifier *verifier, const struct vl_record *record,
+		     void (*release)(void *owner), void *owner);
 
 /* The same for a record that is read once more. */
-bool vl_verifier_put_again(struct vl_verifier *verifier, const struct vl_record *record, void (*release)(void *owner),
-			   void *owner);
+bool vl_verifier_put_again(struct vl_verifier *verifier, const struct vl_record *record,
+			   void (*release)(void *owner), void *owner);
 
 /* The most records that may be taken out before they are done with. */
 #define VL_VERIFIER_TAKE 128

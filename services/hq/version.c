@@ -31,7 +31,8 @@ static void put_version(struct vl_txn *txn, size_t view, const struct vl_digest 
 	struct vl_key key;
 
 	version_key(&key, view);
-	vl_txn_put(txn, VL_DB_META, vl_key_done(&key), (struct vl_bytes){version->bytes, sizeof(version->bytes)});
+	vl_txn_put(txn, VL_DB_META, vl_key_done(&key),
+		   (struct vl_bytes){version->bytes, sizeof(version->bytes)});
 }
 
 void vl_version_note(struct vl_txn *txn, size_t view)
@@ -63,7 +64,8 @@ static bool differs(struct vl_txn *txn, size_t view, const struct vl_digest *ver
 		put_version(txn, view, version);
 		return !is_empty(txn, view);
 	}
-	return value.size != sizeof(version->bytes) || memcmp(value.data, version->bytes, value.size) != 0;
+	return value.size != sizeof(version->bytes) ||
+	       memcmp(value.data, version->bytes, value.size) != 0;
 }
 
 /* Whether the lanes stand where they stood. Noted as they are now. */
@@ -77,7 +79,8 @@ static bool same_lanes(struct vl_txn *txn)
 	if (vl_buf_failed(&lanes))
 		vl_txn_fail(txn, VL_ERR_NOMEM);
 	bool known = vl_txn_get(txn, VL_DB_META, name, &value);
-	bool same = !known || (value.size == lanes.size && memcmp(value.data, lanes.data, lanes.size) == 0);
+	bool same = !known ||
+		    (value.size == lanes.size && memcmp(value.data, lanes.data, lanes.size) == 0);
 	if (!known || !same)
 		vl_txn_put(txn, VL_DB_META, name, vl_buf_bytes(&lanes));
 	vl_buf_free(&lanes);
@@ -96,7 +99,8 @@ static enum vl_err follow(struct vl_txn *txn, struct vl_why *why)
 		err = version_of(view, &version, why);
 		if (err != VL_OK || (same && !differs(txn, view, &version)))
 			continue;
-		vl_log_info("%s is declared otherwise than when its view was made: it is made again from the "
+		vl_log_info("%s is declared otherwise than when its view was made: it is made "
+			    "again from the "
 			    "archive, beside all else",
 			    vl_views[view]->lane);
 		vl_renewal_follow(txn, view);

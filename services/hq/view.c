@@ -19,7 +19,8 @@
 /* More rules than any lane has. */
 #define MOST_RULES 32
 
-void vl_view_step(const struct vl_step *table, struct vl_fold *fold, ProtobufCMessage *row, const struct vl_fact *fact)
+void vl_view_step(const struct vl_step *table, struct vl_fold *fold, ProtobufCMessage *row,
+		  const struct vl_fact *fact)
 {
 	for (; table->type != NULL; table++)
 		if (table->type == fact->payload->descriptor)
@@ -72,7 +73,8 @@ char *vl_view_keep(struct vl_fold *fold, const char *text)
 	if (size == 0)
 		return (char *)(uintptr_t)protobuf_c_empty_string;
 	char *copy = vl_fold_alloc(fold, size + 1);
-	return copy == NULL ? (char *)(uintptr_t)protobuf_c_empty_string : memcpy(copy, text, size + 1);
+	return copy == NULL ? (char *)(uintptr_t)protobuf_c_empty_string
+			    : memcpy(copy, text, size + 1);
 }
 
 Google__Protobuf__Timestamp *vl_view_stamp(struct vl_fold *fold, struct vl_time time)
@@ -99,7 +101,8 @@ int vl_view_rank(const ProtobufCEnumDescriptor *type, int value)
 
 const char *vl_view_name(const ProtobufCEnumDescriptor *type, int value)
 {
-	const ProtobufCEnumValue *constant = value == 0 ? NULL : protobuf_c_enum_descriptor_get_value(type, value);
+	const ProtobufCEnumValue *constant =
+		value == 0 ? NULL : protobuf_c_enum_descriptor_get_value(type, value);
 	const ProtobufCEnumValue *first = protobuf_c_enum_descriptor_get_value(type, 0);
 
 	if (constant == NULL || first == NULL)
@@ -132,7 +135,8 @@ static void merge_runs(void *const *a, size_t n_a, void *const *b, size_t n_b, v
 	memcpy(out, n_a > 0 ? a : b, (n_a + n_b) * sizeof(*out));
 }
 
-void vl_view_sort(struct vl_fold *fold, void *items, size_t count, int (*compare)(const void *a, const void *b))
+void vl_view_sort(struct vl_fold *fold, void *items, size_t count,
+		  int (*compare)(const void *a, const void *b))
 {
 	void **from = items, **to = count > 1 ? vl_fold_alloc(fold, count * sizeof(*to)) : NULL;
 
@@ -154,7 +158,8 @@ void vl_view_sort(struct vl_fold *fold, void *items, size_t count, int (*compare
 
 /* -- tallies -- */
 
-void vl_view_count(struct vl_fold *fold, unsigned kind, const char *key, int64_t count, const char *format, ...)
+void vl_view_count(struct vl_fold *fold, unsigned kind, const char *key, int64_t count,
+		   const char *format, ...)
 {
 	char name[TALLY_NAME];
 	va_list args;
@@ -176,7 +181,8 @@ struct list {
 static void add_count(void *context, const char *name, int64_t value)
 {
 	const struct list *list = context;
-	Valise__V1__Count *count = vl_fold_add(list->fold, &valise__v1__count__descriptor, list->count, list->items);
+	Valise__V1__Count *count =
+		vl_fold_add(list->fold, &valise__v1__count__descriptor, list->count, list->items);
 
 	if (count == NULL)
 		return;
@@ -194,7 +200,8 @@ void vl_view_list_counts(struct vl_fold *fold, unsigned kind, const char *prefix
 
 /* -- cells -- */
 
-void vl_view_put_key(const char *key, const ProtobufCMessage *row, struct vl_time now, struct vl_buf *out)
+void vl_view_put_key(const char *key, const ProtobufCMessage *row, struct vl_time now,
+		     struct vl_buf *out)
 {
 	(void)row, (void)now;
 	vl_name_put(out, vl_bytes_of(key));
@@ -219,5 +226,6 @@ void vl_view_put_rules(struct vl_buf *out, size_t count, Valise__V1__Violation *
 void vl_view_put_counts(struct vl_buf *out, size_t count, Valise__V1__Count *const *counts)
 {
 	for (size_t i = 0; i < count; i++)
-		vl_buf_printf(out, "%s%s:%" PRId64, i == 0 ? "" : " ", counts[i]->name, counts[i]->count);
+		vl_buf_printf(out, "%s%s:%" PRId64, i == 0 ? "" : " ", counts[i]->name,
+			      counts[i]->count);
 }

@@ -31,16 +31,18 @@
 
 /* One fact as a view sees it. Everything points into the verified bytes or the arena. */
 struct vl_fact {
-	const char *mission;    /* who signed it */
-	uint64_t epoch, event;  /* its place in the sender's own order */
-	const uint8_t *id;      /* 16 bytes */
-	const uint8_t *after;   /* 16 bytes, or NULL */
-	const uint8_t *content; /* the engine's (vl_event_content), or NULL where not reckoned yet */
-	uint64_t gist;          /* the engine's (vl_event_gist); 0 of a fact read back */
+	const char *mission;   /* who signed it */
+	uint64_t epoch, event; /* its place in the sender's own order */
+	const uint8_t *id;     /* 16 bytes */
+	const uint8_t *after;  /* 16 bytes, or NULL */
+	const uint8_t
+		*content; /* the engine's (vl_event_content), or NULL where not reckoned yet */
+	uint64_t gist;    /* the engine's (vl_event_gist); 0 of a fact read back */
 	const char *subject;
 	const char *actor;
 	struct vl_time occurred_at;
-	const ProtobufCMessage *payload; /* one of the lane's events; payload->descriptor says which */
+	const ProtobufCMessage
+		*payload; /* one of the lane's events; payload->descriptor says which */
 };
 
 struct vl_touch;
@@ -65,8 +67,10 @@ const char *vl_fold_key(const struct vl_fold *fold);
  * NULL, too, where the list is as long as any may be (fold.h); the engine then shows the rule BOUND in the row.
  */
 void *vl_fold_alloc(struct vl_fold *fold, size_t size);
-char *vl_fold_printf(struct vl_fold *fold, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void *vl_fold_add(struct vl_fold *fold, const ProtobufCMessageDescriptor *descriptor, size_t *count, void *items);
+char *vl_fold_printf(struct vl_fold *fold, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+void *vl_fold_add(struct vl_fold *fold, const ProtobufCMessageDescriptor *descriptor, size_t *count,
+		  void *items);
 
 /* The same for a repeated string field: appends `text` (not copied). */
 void vl_fold_add_text(struct vl_fold *fold, const char *text, size_t *count, char ***items);
@@ -84,8 +88,9 @@ const ProtobufCMessage *vl_turn_row(struct vl_fold *fold, unsigned kind, const c
 
 /* Append a Violation to a row's field `repeated valise.v1.Violation`; `fact` may be NULL. The detail is printed from
  * `format`; it never holds personal data. */
-void vl_fold_violation(struct vl_fold *fold, size_t *count, Valise__V1__Violation ***items, const char *rule,
-		       const struct vl_fact *fact, const char *format, ...) __attribute__((format(printf, 6, 7)));
+void vl_fold_violation(struct vl_fold *fold, size_t *count, Valise__V1__Violation ***items,
+		       const char *rule, const struct vl_fact *fact, const char *format, ...)
+	__attribute__((format(printf, 6, 7)));
 
 /* A row of a lower rank as it stands, unpacked in the arena; NULL where there is none. */
 const ProtobufCMessage *vl_fold_row(struct vl_fold *fold, unsigned kind, const char *key);
@@ -95,13 +100,15 @@ const ProtobufCMessage *vl_fold_row(struct vl_fold *fold, unsigned kind, const c
  * name; it stays valid in the arena. Of very many only the first are read, and the row shows the rule BOUND (fold.h). */
 int64_t vl_fold_tally(struct vl_fold *fold, unsigned kind, const char *key, const char *name);
 void vl_fold_each_tally(struct vl_fold *fold, unsigned kind, const char *key, const char *prefix,
-			void (*each)(void *context, const char *name, int64_t value), void *context);
+			void (*each)(void *context, const char *name, int64_t value),
+			void *context);
 
 /* -- in contribute only -- */
 
 /* Add `count` to tally `name` of (kind, key). A tally of an entity of equal or lower rank is kept, but does not cause that
  * entity to be folded again. `name` is at most 200 bytes. */
-void vl_fold_contribute(struct vl_fold *fold, unsigned kind, const char *key, const char *name, int64_t count);
+void vl_fold_contribute(struct vl_fold *fold, unsigned kind, const char *key, const char *name,
+			int64_t count);
 
 /* Have (kind, key), of a higher rank, folded again because this row changed in a way that no tally tells. In `finish`, too. */
 void vl_fold_dirty(struct vl_fold *fold, unsigned kind, const char *key);
@@ -117,7 +124,8 @@ struct vl_step {
 	const ProtobufCMessageDescriptor *type;
 	void (*take)(struct vl_fold *fold, ProtobufCMessage *row, const struct vl_fact *fact);
 };
-void vl_view_step(const struct vl_step *table, struct vl_fold *fold, ProtobufCMessage *row, const struct vl_fact *fact);
+void vl_view_step(const struct vl_step *table, struct vl_fold *fold, ProtobufCMessage *row,
+		  const struct vl_fact *fact);
 
 /* A reference is taken as it is up to 80 bytes of printable text; else its beginning and a digest of the whole stand for
  * it, everywhere alike, so that it fits a key and, in a pair, the name of a tally. "" for NULL. Returns `out`. */
@@ -141,22 +149,24 @@ const char *vl_view_name(const ProtobufCEnumDescriptor *type, int value);
 void *vl_view_grow(struct vl_fold *fold, void *items, size_t count, size_t size);
 
 /* Put an array of pointers into order; those that are equal stay as they were to each other. */
-void vl_view_sort(struct vl_fold *fold, void *items, size_t count, int (*compare)(const void *a, const void *b));
+void vl_view_sort(struct vl_fold *fold, void *items, size_t count,
+		  int (*compare)(const void *a, const void *b));
 
 /* Where a constant stands among those of its type: its number, or 0 for one that this build does not know, so that what nobody can read is
  * never the highest. */
 int vl_view_rank(const ProtobufCEnumDescriptor *type, int value);
 
 /* Contribute to a tally whose name is printed. */
-void vl_view_count(struct vl_fold *fold, unsigned kind, const char *key, int64_t count, const char *format, ...)
-	__attribute__((format(printf, 5, 6)));
+void vl_view_count(struct vl_fold *fold, unsigned kind, const char *key, int64_t count,
+		   const char *format, ...) __attribute__((format(printf, 5, 6)));
 
 /* Append the tallies of the entity being folded whose name begins with `prefix`, without it, in the order of their names. */
 void vl_view_list_counts(struct vl_fold *fold, unsigned kind, const char *prefix, size_t *count,
 			 Valise__V1__Count ***items);
 
 /* Cells: the key; each rule that is broken, once; "NAME:COUNT NAME:COUNT". */
-void vl_view_put_key(const char *key, const ProtobufCMessage *row, struct vl_time now, struct vl_buf *out);
+void vl_view_put_key(const char *key, const ProtobufCMessage *row, struct vl_time now,
+		     struct vl_buf *out);
 void vl_view_put_rules(struct vl_buf *out, size_t count, Valise__V1__Violation *const *violations);
 void vl_view_put_counts(struct vl_buf *out, size_t count, Valise__V1__Count *const *counts);
 

@@ -13,7 +13,8 @@ size_t vl_views_count(void)
 int vl_view_of_lane(const char *lane, size_t length)
 {
 	for (int i = 0; vl_views[i] != NULL; i++)
-		if (strlen(vl_views[i]->lane) == length && memcmp(vl_views[i]->lane, lane, length) == 0)
+		if (strlen(vl_views[i]->lane) == length &&
+		    memcmp(vl_views[i]->lane, lane, length) == 0)
 			return i;
 	return -1;
 }
@@ -28,7 +29,8 @@ int vl_view_of_noun(const char *noun)
 
 enum vl_precedence vl_view_precedence(size_t view)
 {
-	const struct vl_lane *lane = vl_lane_find(vl_views[view]->lane, strlen(vl_views[view]->lane));
+	const struct vl_lane *lane =
+		vl_lane_find(vl_views[view]->lane, strlen(vl_views[view]->lane));
 
 	return lane != NULL ? lane->precedence : VL_ROUTINE;
 }

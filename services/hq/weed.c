@@ -58,7 +58,9 @@ static void settle_weeded(struct weeding *w)
 		struct vl_bytes key = {size + 2, (size_t)size[0] << 8 | size[1]};
 		at += 2 + key.size;
 		fold->steps++;
-		const char *entity = w->db != VL_VIEW_EVENT ? vl_renewal_entity(w->view, key, &kind, room) : NULL;
+		const char *entity = w->db != VL_VIEW_EVENT
+					     ? vl_renewal_entity(w->view, key, &kind, room)
+					     : NULL;
 		if (entity == NULL)
 			continue;
 		if (w->db == VL_VIEW_HISTORY && fold->renewals[w->view].gaps)
@@ -86,7 +88,8 @@ static void put_misplaced(struct weeding *w)
 	const struct vl_buf *rows = &w->misplaced;
 
 	for (size_t at = 0; at + 8 <= rows->size;) {
-		uint32_t key = vl_get_be32(rows->data + at), value = vl_get_be32(rows->data + at + 4);
+		uint32_t key = vl_get_be32(rows->data + at),
+			 value = vl_get_be32(rows->data + at + 4);
 		const uint8_t *bytes = rows->data + at + 8;
 		vl_txn_put(w->fold->txn, vl_view_db(w->view, w->db), (struct vl_bytes){bytes, key},
 			   (struct vl_bytes){bytes + key, value});
@@ -121,7 +124,8 @@ static bool is_astray(struct weeding *w, struct vl_bytes key, struct vl_bytes va
 	if (entity == NULL)
 		return true;
 	w->fold->steps += vl_fact_weight(place.size);
-	if (vl_archive_event(w->fold->txn, mission, vl_views[w->view]->lane, &place, &bytes) != VL_OK ||
+	if (vl_archive_event(w->fold->txn, mission, vl_views[w->view]->lane, &place, &bytes) !=
+		    VL_OK ||
 	    !vl_fact_read(bytes, mission, &place, true, w->fold->txn_arena, &fact))
 		return false;
 	return !vl_fold_belongs(w->fold, w->view, &fact, kind, entity);

@@ -5,7 +5,8 @@
 
 #include <string.h>
 
-static uint32_t word_of(const struct store_db *db, const void *key, size_t key_size, const void *value, size_t size)
+static uint32_t word_of(const struct store_db *db, const void *key, size_t key_size,
+			const void *value, size_t size)
 {
 	uint64_t seed = XXH3_64bits_withSeed(key, key_size, db->seed);
 
@@ -19,12 +20,14 @@ void vl_store_name_db(struct store_db *db, char *name, bool checked)
 	db->seed = XXH3_64bits(name, strlen(name));
 }
 
-void vl_store_seal(const struct store_db *db, const MDB_val *key, struct vl_bytes value, uint8_t *to)
+void vl_store_seal(const struct store_db *db, const MDB_val *key, struct vl_bytes value,
+		   uint8_t *to)
 {
 	if (value.size > 0)
 		memcpy(to, value.data, value.size);
 	if (db->checked)
-		vl_put_be32(to + value.size, word_of(db, key->mv_data, key->mv_size, value.data, value.size));
+		vl_put_be32(to + value.size,
+			    word_of(db, key->mv_data, key->mv_size, value.data, value.size));
 }
 
 bool vl_store_good(const struct store_db *db, const MDB_val *key, MDB_val *value)
@@ -35,10 +38,12 @@ bool vl_store_good(const struct store_db *db, const MDB_val *key, MDB_val *value
 		return false;
 	value->mv_size -= STORE_WORD;
 	const uint8_t *end = (const uint8_t *)value->mv_data + value->mv_size;
-	return vl_get_be32(end) == word_of(db, key->mv_data, key->mv_size, value->mv_data, value->mv_size);
+	return vl_get_be32(end) ==
+	       word_of(db, key->mv_data, key->mv_size, value->mv_data, value->mv_size);
 }
 
-bool vl_store_was(const struct store_db *db, struct vl_bytes prefix, const MDB_val *key, const MDB_val *value)
+bool vl_store_was(const struct store_db *db, struct vl_bytes prefix, const MDB_val *key,
+		  const MDB_val *value)
 {
 	uint8_t before[VL_STORE_KEY_MAX];
 	MDB_val was = {key->mv_size, before}, copy = *value;
@@ -63,7 +68,8 @@ void vl_store_changes(struct vl_txn *txn, const struct store_db *db)
 	txn->changes[db - txn->store->dbs]++;
 }
 
-bool vl_store_sound(struct vl_txn *txn, const struct store_db *db, const MDB_val *key, const MDB_val *value)
+bool vl_store_sound(struct vl_txn *txn, const struct store_db *db, const MDB_val *key,
+		    const MDB_val *value)
 {
 	if (!txn->writes || value->mv_size < STORE_LARGE)
 		return !is_damaged(db, key, value);
@@ -74,8 +80,8 @@ bool vl_store_sound(struct vl_txn *txn, const struct store_db *db, const MDB_val
 				       .changes = txn->changes[db - txn->store->dbs]};
 	for (size_t i = 0; i < STORE_KNOWN; i++) {
 		const struct store_known *known = &txn->known[i];
-		if (known->db == it.db && known->value == it.value && known->size == it.size && known->key == it.key &&
-		    known->changes == it.changes)
+		if (known->db == it.db && known->value == it.value && known->size == it.size &&
+		    known->key == it.key && known->changes == it.changes)
 			return true;
 	}
 	if (is_damaged(db, key, value))
@@ -86,7 +92,8 @@ bool vl_store_sound(struct vl_txn *txn, const struct store_db *db, const MDB_val
 
 /* Beside the place where a search ended something is damaged: its key may be, and then it was what was looked for, or has led the search
  * astray. From a sound entry before it on, one by one. */
-static int look_around(MDB_txn *txn, const struct store_db *db, MDB_cursor *cursor, const MDB_val *key, MDB_val *value)
+static int look_around(MDB_txn *txn, const struct store_db *db, MDB_cursor *cursor,
+		       const MDB_val *key, MDB_val *value)
 {
 	MDB_val at = *key, found;
 	bool was = false;
@@ -101,9 +108,12 @@ static int look_around(MDB_txn *txn, const struct store_db *db, MDB_cursor *curs
 		int order = mdb_cmp(txn, db->dbi, &at, key);
 		if (!is_damaged(db, &at, &found) && order >= 0) {
 			*value = found;
-			return order == 0 && vl_store_good(db, key, value) ? 0 : was ? STORE_DAMAGED : MDB_NOTFOUND;
+			return order == 0 && vl_store_good(db, key, value) ? 0
+			       : was                                       ? STORE_DAMAGED
+									   : MDB_NOTFOUND;
 		}
-		was |= at.mv_size == key->mv_size && vl_store_was(db, vl_store_bytes(key), &at, &found);
+		was |= at.mv_size == key->mv_size &&
+		       vl_store_was(db, vl_store_bytes(key), &at, &found);
 	}
 	return rc != MDB_NOTFOUND ? rc : was ? STORE_DAMAGED : MDB_NOTFOUND;
 }

@@ -40,7 +40,8 @@ void vl_cursor_close(struct vl_cursor *cursor)
 	free(cursor);
 }
 
-void vl_cursor_pass_over(struct vl_cursor *cursor, struct vl_bytes prefix, vl_cursor_damaged *tell, void *context)
+void vl_cursor_pass_over(struct vl_cursor *cursor, struct vl_bytes prefix, vl_cursor_damaged *tell,
+			 void *context)
 {
 	if (cursor == NULL)
 		return;
@@ -90,7 +91,8 @@ static void meet_damaged(struct vl_cursor *cursor, const MDB_val *key, const MDB
 		fail(cursor, rc);
 }
 
-static bool move(struct vl_cursor *cursor, MDB_cursor_op op, MDB_val *at, struct vl_bytes *key, struct vl_bytes *value)
+static bool move(struct vl_cursor *cursor, MDB_cursor_op op, MDB_val *at, struct vl_bytes *key,
+		 struct vl_bytes *value)
 {
 	MDB_val v;
 
@@ -116,7 +118,8 @@ static bool move(struct vl_cursor *cursor, MDB_cursor_op op, MDB_val *at, struct
 
 /* The cursor stands on the entry before the place of `from`: sound and lesser, or the order is not what it should be. Where it is damaged,
  * its key may have led the search astray, behind what is looked for: back to one that is sound and lesser. How to go on. */
-static MDB_cursor_op judge_before(struct vl_cursor *cursor, const MDB_val *from, MDB_val *key, MDB_val *value)
+static MDB_cursor_op judge_before(struct vl_cursor *cursor, const MDB_val *from, MDB_val *key,
+				  MDB_val *value)
 {
 	bool astray = false;
 	int rc = 0;
@@ -130,7 +133,8 @@ static MDB_cursor_op judge_before(struct vl_cursor *cursor, const MDB_val *from,
 			return MDB_NEXT;
 		}
 		if (!good && !cursor->passes &&
-		    (cursor->txn->store->wary || vl_store_was(cursor->db, vl_store_bytes(from), key, value))) {
+		    (cursor->txn->store->wary ||
+		     vl_store_was(cursor->db, vl_store_bytes(from), key, value))) {
 			fail(cursor, STORE_DAMAGED);
 			return MDB_NEXT;
 		}
@@ -168,7 +172,8 @@ static bool is_less(struct vl_cursor *cursor, const MDB_val *key, struct vl_byte
 	return mdb_cmp(cursor->txn->txn, cursor->db->dbi, key, &other) < 0;
 }
 
-bool vl_cursor_seek(struct vl_cursor *cursor, struct vl_bytes from, struct vl_bytes *key, struct vl_bytes *value)
+bool vl_cursor_seek(struct vl_cursor *cursor, struct vl_bytes from, struct vl_bytes *key,
+		    struct vl_bytes *value)
 {
 	MDB_val at = {from.size, (void *)from.data};
 	MDB_cursor_op op = from.size == 0 ? MDB_FIRST : MDB_SET_RANGE;
@@ -227,7 +232,8 @@ bool vl_txn_greatest(struct vl_txn *txn, unsigned db, struct vl_bytes *key)
 static int put(struct vl_cursor *cursor, struct vl_bytes key, struct vl_bytes value, unsigned flag)
 {
 	const struct store_db *of = cursor->db;
-	MDB_val k = {key.size, (void *)key.data}, v = {value.size + (of->checked ? STORE_WORD : 0), NULL};
+	MDB_val k = {key.size, (void *)key.data},
+		v = {value.size + (of->checked ? STORE_WORD : 0), NULL};
 
 	if (key.size == 0 || key.size > VL_STORE_KEY_MAX)
 		return MDB_BAD_VALSIZE;
@@ -267,7 +273,8 @@ bool vl_cursor_insert(struct vl_cursor *cursor, struct vl_bytes key, struct vl_b
 	if (cursor == NULL || cursor->txn->err != VL_OK)
 		return false;
 	int rc = put(cursor, key, value, MDB_NOOVERWRITE), moved = 0;
-	if (rc == 0 && cursor->db->checked && cursor->txn->store->wary && !is_in_place(cursor, &moved)) {
+	if (rc == 0 && cursor->db->checked && cursor->txn->store->wary &&
+	    !is_in_place(cursor, &moved)) {
 		vl_store_changes(cursor->txn, cursor->db);
 		rc = moved == 0 ? mdb_cursor_del(cursor->cursor, 0) : moved;
 		if (rc == 0 && !cursor->passes)

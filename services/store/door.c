@@ -26,7 +26,8 @@ static struct holder read_holder(int fd)
 	struct holder holder = {0};
 	char text[64] = "";
 
-	if (pread(fd, text, sizeof(text) - 1, 0) > 0 && sscanf(text, "%ld %llu", &holder.pid, &holder.lock) < 1)
+	if (pread(fd, text, sizeof(text) - 1, 0) > 0 &&
+	    sscanf(text, "%ld %llu", &holder.pid, &holder.lock) < 1)
 		holder = (struct holder){0};
 	return holder;
 }
@@ -35,9 +36,11 @@ static enum vl_err locked(int fd, struct vl_why *why)
 {
 	struct holder holder = read_holder(fd);
 
-	return holder.pid > 0 ? vl_fail(why, VL_ERR_LOCKED, "another process (%ld) writes to it; stop that one first",
+	return holder.pid > 0 ? vl_fail(why, VL_ERR_LOCKED,
+					"another process (%ld) writes to it; stop that one first",
 					holder.pid)
-			      : vl_fail(why, VL_ERR_LOCKED, "another process writes to it; stop that one first");
+			      : vl_fail(why, VL_ERR_LOCKED,
+					"another process writes to it; stop that one first");
 }
 
 /* -- the writer -- */
@@ -68,7 +71,8 @@ enum vl_err vl_store_lock_data(struct vl_store *store, const char *path, struct 
 		return vl_fail(why, vl_store_translate(errno), "%s", strerror(errno));
 	if (flock(store->data, LOCK_EX | LOCK_NB) != 0)
 		return vl_fail(why, VL_ERR_LOCKED,
-			       "another process writes to it, although its file 'writer' was removed; stop that one "
+			       "another process writes to it, although its file 'writer' was "
+			       "removed; stop that one "
 			       "first");
 	return VL_OK;
 }
@@ -96,10 +100,10 @@ enum vl_err vl_store_check_seen(const struct vl_store *store, struct vl_why *why
 {
 	if (store->folder < 0 || inode_of(store->folder, "lock.mdb") == store->lock_inode)
 		return VL_OK;
-	return vl_fail(
-		why, VL_ERR_LOCKED,
-		"its file 'lock.mdb' was removed while it was in use, and nobody who reads can be seen any more; "
-		"start this program again");
+	return vl_fail(why, VL_ERR_LOCKED,
+		       "its file 'lock.mdb' was removed while it was in use, and nobody who reads "
+		       "can be seen any more; "
+		       "start this program again");
 }
 
 /* -- readers -- */
@@ -144,20 +148,24 @@ enum vl_err vl_store_check_reader(const char *path, struct vl_why *why)
 	int reason = cannot_mark(path);
 
 	if (reason == EACCES)
-		return vl_fail(
-			why, VL_ERR_PERMISSION,
-			"it is another user's: whoever reads marks that in its file 'lock.mdb', and so must be "
-			"allowed to write that one; run this as the user who writes to it, or give a group rw to "
-			"lock.mdb, r to data.mdb and writer, and x to the folder");
+		return vl_fail(why, VL_ERR_PERMISSION,
+			       "it is another user's: whoever reads marks that in its file "
+			       "'lock.mdb', and so must be "
+			       "allowed to write that one; run this as the user who writes to it, "
+			       "or give a group rw to "
+			       "lock.mdb, r to data.mdb and writer, and x to the folder");
 	if (reason == EROFS && held)
 		return vl_fail(why, VL_ERR_PERMISSION,
-			       "it is on a read-only file system, while process %ld writes to it: whoever reads must "
-			       "mark that in its file 'lock.mdb'; read it where that can be written, or a copy",
+			       "it is on a read-only file system, while process %ld writes to it: "
+			       "whoever reads must "
+			       "mark that in its file 'lock.mdb'; read it where that can be "
+			       "written, or a copy",
 			       holder.pid);
 	(void)snprintf(name, sizeof(name), "%s/lock.mdb", path);
 	if (held && holder.lock != 0 && (stat(name, &file) != 0 || file.st_ino != holder.lock))
 		return vl_fail(why, VL_ERR_LOCKED,
-			       "its file 'lock.mdb' was removed while process %ld writes to it, who would not see you "
+			       "its file 'lock.mdb' was removed while process %ld writes to it, "
+			       "who would not see you "
 			       "reading; stop and start that one, then try again",
 			       holder.pid);
 	return VL_OK;

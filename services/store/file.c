@@ -66,7 +66,8 @@ static size_t follow_writer(struct vl_store *store)
 {
 	size_t wanted = wanted_length(store);
 
-	for (int tries = 0; wanted == 0 && tries < STORE_FOLLOWS && vl_store_follow(store) == 0; tries++)
+	for (int tries = 0; wanted == 0 && tries < STORE_FOLLOWS && vl_store_follow(store) == 0;
+	     tries++)
 		wanted = wanted_length(store);
 	return wanted;
 }
@@ -81,14 +82,16 @@ enum vl_err vl_store_check_length(struct vl_store *store, bool read_only, struct
 		return vl_fail(why, VL_ERR_IO, "its file cannot be looked at");
 	store->file_end = (size_t)file.st_size;
 	if (wanted == 0)
-		return vl_fail(why, VL_ERR_CORRUPT, "its file says that it has more pages than it may");
+		return vl_fail(why, VL_ERR_CORRUPT,
+			       "its file says that it has more pages than it may");
 	if (store->file_end >= wanted)
 		return VL_OK;
 	if (!read_only && lacks_only_free(store, fd, store->file_end, wanted)) {
 		store->file_end = wanted;
 		return VL_OK;
 	}
-	return vl_fail(why, VL_ERR_CORRUPT, "its file is cut short: it has %zu bytes and should have %zu",
+	return vl_fail(why, VL_ERR_CORRUPT,
+		       "its file is cut short: it has %zu bytes and should have %zu",
 		       store->file_end, wanted);
 }
 
@@ -98,7 +101,8 @@ void vl_store_fill_up(struct vl_store *store)
 	struct stat file;
 	int fd;
 
-	if (wanted <= store->file_end || mdb_env_get_fd(store->env, &fd) != 0 || fstat(fd, &file) != 0)
+	if (wanted <= store->file_end || mdb_env_get_fd(store->env, &fd) != 0 ||
+	    fstat(fd, &file) != 0)
 		return;
 	store->file_end = (size_t)file.st_size;
 	if (store->file_end < wanted && ftruncate(fd, (off_t)wanted) == 0)
@@ -120,11 +124,11 @@ static void on_bus_error(int number)
 void vl_store_guard(const char *program)
 {
 	struct sigaction action = {.sa_handler = on_bus_error};
-	int size =
-		snprintf(last_words, sizeof(last_words),
-			 "%.32s: a page of the store's file cannot be read: the file was cut short, or its disk fails; "
-			 "ending\n",
-			 program);
+	int size = snprintf(last_words, sizeof(last_words),
+			    "%.32s: a page of the store's file cannot be read: the file was cut "
+			    "short, or its disk fails; "
+			    "ending\n",
+			    program);
 
 	last_size = size > 0 ? (size_t)size : 0;
 	(void)sigaction(SIGBUS, &action, NULL);

@@ -16,7 +16,8 @@ static size_t file_size(struct vl_store *store)
 	struct stat file;
 	int fd;
 
-	return mdb_env_get_fd(store->env, &fd) == 0 && fstat(fd, &file) == 0 ? (size_t)file.st_size : 0;
+	return mdb_env_get_fd(store->env, &fd) == 0 && fstat(fd, &file) == 0 ? (size_t)file.st_size
+									     : 0;
 }
 
 static size_t at_most(size_t size, size_t most)
@@ -35,7 +36,8 @@ size_t vl_store_first_map(const struct vl_store_options *options, size_t file)
 static int set_map(struct vl_store *store, size_t before, size_t size)
 {
 	if (size > before) {
-		void *probe = mmap(NULL, size - before, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		void *probe = mmap(NULL, size - before, PROT_NONE,
+				   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 		if (probe == MAP_FAILED)
 			return ENOMEM;
 		(void)munmap(probe, size - before);

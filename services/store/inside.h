@@ -31,10 +31,12 @@ struct vl_store {
 	unsigned long long lock_inode; /* of the lock.mdb that it looks at */
 	pid_t identity;                /* that LMDB knows us by; 0: our process's number */
 	size_t file_end;               /* the file was seen to be this long */
-	pthread_mutex_t gate;          /* for beginning a transaction, and for mapping more while there is none */
+	pthread_mutex_t
+		gate; /* for beginning a transaction, and for mapping more while there is none */
 	unsigned under_way;
-	size_t most;                   /* to be mapped; 0 where it does not grow */
-	const struct store_db *failed; /* the database that a transaction failed for, as it is damaged */
+	size_t most; /* to be mapped; 0 where it does not grow */
+	const struct store_db
+		*failed; /* the database that a transaction failed for, as it is damaged */
 	bool was_full;
 	bool wary;
 };
@@ -95,7 +97,8 @@ pid_t vl_store_new_identity(void);
 /* -- what is there (kind.c, file.c) -- */
 
 /* Of the right kind, and of a format that is read. */
-enum vl_err vl_store_check_kind(MDB_txn *txn, const struct vl_store_options *options, struct vl_why *why);
+enum vl_err vl_store_check_kind(MDB_txn *txn, const struct vl_store_options *options,
+				struct vl_why *why);
 
 /* The file is as long as its newest meta page says, or what it lacks was never used; the writer then makes it so long. CORRUPT where it
  * was cut. */
@@ -121,20 +124,23 @@ int vl_store_follow(struct vl_store *store);
 void vl_store_name_db(struct store_db *db, char *name, bool checked);
 
 /* Write a value and its word, where it has one, to `to`, which has room for both. */
-void vl_store_seal(const struct store_db *db, const MDB_val *key, struct vl_bytes value, uint8_t *to);
+void vl_store_seal(const struct store_db *db, const MDB_val *key, struct vl_bytes value,
+		   uint8_t *to);
 
 /* Take the word off a value. False where it does not fit. */
 bool vl_store_good(const struct store_db *db, const MDB_val *key, MDB_val *value);
 
 /* Whether an entry beside a place that is looked for is sound. */
-bool vl_store_sound(struct vl_txn *txn, const struct store_db *db, const MDB_val *key, const MDB_val *value);
+bool vl_store_sound(struct vl_txn *txn, const struct store_db *db, const MDB_val *key,
+		    const MDB_val *value);
 
 /* The writer is about to change something in that database. */
 void vl_store_changes(struct vl_txn *txn, const struct store_db *db);
 
 /* Whether a damaged entry would be sound if its key began with `prefix`: then that is how it began before it rotted. `value` has its
  * word still. */
-bool vl_store_was(const struct store_db *db, struct vl_bytes prefix, const MDB_val *key, const MDB_val *value);
+bool vl_store_was(const struct store_db *db, struct vl_bytes prefix, const MDB_val *key,
+		  const MDB_val *value);
 
 /* As mdb_get, the word taken off the value. STORE_DAMAGED where the row is damaged, or was it before its key was damaged; where the order is not
  * what it should be; and, for a writer, where an entry beside its place is damaged: what is written there might go astray. */

@@ -45,5 +45,6 @@ struct vl_bytes vl_key_done(const struct vl_key *key)
 
 bool vl_key_has_prefix(struct vl_bytes key, struct vl_bytes prefix)
 {
-	return key.size >= prefix.size && (prefix.size == 0 || memcmp(key.data, prefix.data, prefix.size) == 0);
+	return key.size >= prefix.size &&
+	       (prefix.size == 0 || memcmp(key.data, prefix.data, prefix.size) == 0);
 }

@@ -35,7 +35,8 @@ static enum vl_err sync_above(const char *path, struct vl_why *why)
 	return err == VL_ERR_PERMISSION ? VL_OK : err;
 }
 
-static int open_db(struct vl_store *store, MDB_txn *txn, const struct vl_store_options *options, unsigned i)
+static int open_db(struct vl_store *store, MDB_txn *txn, const struct vl_store_options *options,
+		   unsigned i)
 {
 	struct store_db *db = &store->dbs[i];
 	char *name = strdup(options->dbs[i]);
@@ -56,12 +57,14 @@ static int begin(struct vl_store *store, unsigned flags, MDB_txn **txn)
 {
 	int rc = mdb_txn_begin(store->env, NULL, flags, txn);
 
-	for (int tries = 0; rc == MDB_MAP_RESIZED && tries < STORE_FOLLOWS && vl_store_follow(store) == 0; tries++)
+	for (int tries = 0;
+	     rc == MDB_MAP_RESIZED && tries < STORE_FOLLOWS && vl_store_follow(store) == 0; tries++)
 		rc = mdb_txn_begin(store->env, NULL, flags, txn);
 	return rc;
 }
 
-static enum vl_err open_dbs(struct vl_store *store, const struct vl_store_options *options, struct vl_why *why)
+static enum vl_err open_dbs(struct vl_store *store, const struct vl_store_options *options,
+			    struct vl_why *why)
 {
 	MDB_txn *txn;
 	int rc = begin(store, options->read_only ? MDB_RDONLY : 0, &txn);
@@ -72,7 +75,8 @@ static enum vl_err open_dbs(struct vl_store *store, const struct vl_store_option
 	for (unsigned i = 0; err == VL_OK && rc == 0 && options->dbs[i] != NULL; i++)
 		rc = open_db(store, txn, options, i);
 	if (rc == MDB_NOTFOUND || rc == MDB_INCOMPATIBLE)
-		err = vl_fail(why, VL_ERR_CORRUPT, "it is not a store of this kind, or one that is damaged");
+		err = vl_fail(why, VL_ERR_CORRUPT,
+			      "it is not a store of this kind, or one that is damaged");
 	else if (rc != 0)
 		err = vl_store_explain(why, rc);
 	if (err != VL_OK) {
@@ -170,23 +174,26 @@ static enum vl_err explain_map(struct vl_why *why, size_t map)
 	struct rlimit space;
 
 	if (getrlimit(RLIMIT_AS, &space) == 0 && space.rlim_cur == RLIM_INFINITY)
-		return vl_fail(why, VL_ERR_NOMEM, "out of memory, or its file says that it has more pages than it may");
-	return vl_fail(
-		why, VL_ERR_NOMEM,
-		"this process may not map the %zu MB that it asks for: allow it more address space (ulimit -v), or "
-		"give the store a smaller size",
-		map >> 20);
+		return vl_fail(
+			why, VL_ERR_NOMEM,
+			"out of memory, or its file says that it has more pages than it may");
+	return vl_fail(why, VL_ERR_NOMEM,
+		       "this process may not map the %zu MB that it asks for: allow it more "
+		       "address space (ulimit -v), or "
+		       "give the store a smaller size",
+		       map >> 20);
 }
 
-static enum vl_err open_env(struct vl_store *store, const struct vl_store_options *options, size_t file,
-			    struct vl_why *why)
+static enum vl_err open_env(struct vl_store *store, const struct vl_store_options *options,
+			    size_t file, struct vl_why *why)
 {
 	size_t map = vl_store_first_map(options, file);
 	unsigned set = 0;
 	int rc = try_env(store, options, map);
 
 	/* Somebody in another container has our number. */
-	for (int tries = 0; (rc == EAGAIN || rc == EACCES) && store->env != NULL && tries < IDENTITIES; tries++) {
+	for (int tries = 0;
+	     (rc == EAGAIN || rc == EACCES) && store->env != NULL && tries < IDENTITIES; tries++) {
 		close_env(store);
 		store->identity = vl_store_new_identity();
 		rc = try_env(store, options, map);
@@ -203,7 +210,8 @@ static enum vl_err open_env(struct vl_store *store, const struct vl_store_option
 }
 
 /* For whoever writes: lock it, and see that there is a file. */
-static enum vl_err come_to_write(struct vl_store *store, const struct vl_store_options *options, struct vl_why *why)
+static enum vl_err come_to_write(struct vl_store *store, const struct vl_store_options *options,
+				 struct vl_why *why)
 {
 	enum vl_err err = VL_OK;
 
@@ -226,7 +234,8 @@ static enum vl_err count_dbs(const struct vl_store_options *options, struct vl_w
 		n++;
 	return n <= STORE_MAX_DBS
 		       ? VL_OK
-		       : vl_fail(why, VL_ERR_BUG, "it has %u databases, and a store at most %d", n, STORE_MAX_DBS);
+		       : vl_fail(why, VL_ERR_BUG, "it has %u databases, and a store at most %d", n,
+				 STORE_MAX_DBS);
 }
 
 static struct vl_store *new_store(const struct vl_store_options *options)
@@ -242,7 +251,8 @@ static struct vl_store *new_store(const struct vl_store_options *options)
 	return store;
 }
 
-enum vl_err vl_store_open(const struct vl_store_options *options, struct vl_store **opened, struct vl_why *why)
+enum vl_err vl_store_open(const struct vl_store_options *options, struct vl_store **opened,
+			  struct vl_why *why)
 {
 	struct vl_store *store = new_store(options);
 	size_t file = 0;

@@ -68,7 +68,8 @@ void vl_store_use(struct vl_store *store, struct vl_store_use *use)
 		count_free(txn, held ? use->reader.snapshot : UINT64_MAX, &free, &pinned);
 		mdb_txn_abort(txn);
 	}
-	size_t file = (info.me_last_pgno + 1) * stat.ms_psize, left = vl_store_disk_left(store->env);
+	size_t file = (info.me_last_pgno + 1) * stat.ms_psize,
+	       left = vl_store_disk_left(store->env);
 	use->used = file - (free + pinned) * stat.ms_psize;
 	use->pinned = pinned * stat.ms_psize;
 	size_t most = store->most > info.me_mapsize ? store->most : info.me_mapsize;

@@ -5,7 +5,8 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
-#define NEARLY_FULL ((size_t)64 << 10) /* bytes left on a disk that cannot take another page or few */
+#define NEARLY_FULL \
+	((size_t)64 << 10) /* bytes left on a disk that cannot take another page or few */
 
 enum vl_err vl_store_translate(int rc)
 {
@@ -144,10 +145,13 @@ enum vl_err vl_txn_err(const struct vl_txn *txn)
 enum vl_err vl_txn_explain(const struct vl_txn *txn, struct vl_why *why)
 {
 	if (txn->err == VL_ERR_CORRUPT && txn->broken != NULL)
-		return vl_fail(why, txn->err, "a page of its file data.mdb is damaged, where its database '%.80s' is",
-			       txn->broken->name);
+		return vl_fail(
+			why, txn->err,
+			"a page of its file data.mdb is damaged, where its database '%.80s' is",
+			txn->broken->name);
 	if (txn->err == VL_ERR_CORRUPT && txn->damaged != NULL)
-		return vl_fail(why, txn->err, "a row of its database '%.80s' is damaged", txn->damaged->name);
+		return vl_fail(why, txn->err, "a row of its database '%.80s' is damaged",
+			       txn->damaged->name);
 	return vl_fail(why, txn->err, "%s", vl_err_text(txn->err));
 }
 
@@ -213,8 +217,8 @@ enum vl_err vl_txn_commit(struct vl_txn *txn, struct vl_why *why)
 		return VL_OK;
 	}
 	/* A full disk takes half a write, and LMDB then speaks of EIO. */
-	bool full =
-		vl_store_translate(rc) == VL_ERR_FULL || (rc == EIO && vl_store_disk_left(store->env) < NEARLY_FULL);
+	bool full = vl_store_translate(rc) == VL_ERR_FULL ||
+		    (rc == EIO && vl_store_disk_left(store->env) < NEARLY_FULL);
 	store->was_full |= full;
 	if (full && !is_dead(store->env))
 		return vl_fail(why, VL_ERR_FULL, "%s", mdb_strerror(rc == EIO ? ENOSPC : rc));
@@ -237,14 +241,16 @@ static bool to_val(struct vl_txn *txn, struct vl_bytes key, MDB_val *val)
 	return txn->err == VL_OK;
 }
 
-enum vl_err vl_txn_find(struct vl_txn *txn, unsigned db, struct vl_bytes key, struct vl_bytes *value)
+enum vl_err vl_txn_find(struct vl_txn *txn, unsigned db, struct vl_bytes key,
+			struct vl_bytes *value)
 {
 	const struct store_db *of = &txn->store->dbs[db];
 	MDB_val k, v;
 
 	if (!to_val(txn, key, &k))
 		return txn->err;
-	int rc = of->checked ? vl_store_look_up(txn, of, &k, &v) : mdb_get(txn->txn, of->dbi, &k, &v);
+	int rc = of->checked ? vl_store_look_up(txn, of, &k, &v)
+			     : mdb_get(txn->txn, of->dbi, &k, &v);
 	if (rc == 0 && value != NULL)
 		*value = vl_store_bytes(&v);
 	if (rc != 0 && rc != MDB_NOTFOUND && rc != STORE_DAMAGED)
@@ -262,7 +268,8 @@ bool vl_txn_get(struct vl_txn *txn, unsigned db, struct vl_bytes key, struct vl_
 }
 
 /* Make room for a value, and for its word where there is one. */
-static int make_room(struct vl_txn *txn, const struct store_db *of, MDB_val *key, size_t size, MDB_val *room)
+static int make_room(struct vl_txn *txn, const struct store_db *of, MDB_val *key, size_t size,
+		     MDB_val *room)
 {
 	*room = (MDB_val){size + (of->checked ? STORE_WORD : 0), NULL};
 	vl_store_changes(txn, of);

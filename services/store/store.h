@@ -36,11 +36,12 @@ struct vl_txn;
 struct vl_cursor;
 
 struct vl_store_options {
-	const char *path;       /* the folder; made, 0700, unless read_only */
-	const char *const *dbs; /* database names; ends with NULL. Their index is the `db` of every call */
-	uint64_t unchecked;     /* bit i: the values of database i have no check word */
-	size_t map_size;        /* the most the store may ever hold; sparse. Ignored for read_only */
-	bool grows;             /* map it bit by bit, as it is needed */
+	const char *path; /* the folder; made, 0700, unless read_only */
+	const char *const
+		*dbs; /* database names; ends with NULL. Their index is the `db` of every call */
+	uint64_t unchecked; /* bit i: the values of database i have no check word */
+	size_t map_size;    /* the most the store may ever hold; sparse. Ignored for read_only */
+	bool grows;         /* map it bit by bit, as it is needed */
 	bool read_only;
 	bool wary; /* a writer learns of damage right beside a place, too: CORRUPT */
 	/* Where the format is written, as a number, and which are read; `older`: what to do about an older one. No key: not looked at. */
@@ -120,7 +121,8 @@ bool vl_txn_get(struct vl_txn *txn, unsigned db, struct vl_bytes key, struct vl_
 
 /* The same where a damaged row is the caller's business: ok, NOT_FOUND, or CORRUPT, and the transaction is none the worse. Any other
  * error fails it. */
-enum vl_err vl_txn_find(struct vl_txn *txn, unsigned db, struct vl_bytes key, struct vl_bytes *value) VL_CHECKED;
+enum vl_err vl_txn_find(struct vl_txn *txn, unsigned db, struct vl_bytes key,
+			struct vl_bytes *value) VL_CHECKED;
 
 void vl_txn_put(struct vl_txn *txn, unsigned db, struct vl_bytes key, struct vl_bytes value);
 
@@ -148,7 +150,8 @@ void vl_cursor_close(struct vl_cursor *cursor);
 /* Damaged entries fail the transaction; or, from now on, they are passed over, and `tell` (NULL: nobody) is told the key of each, as it is now, that
  * begins with `prefix` or did so before it rotted. `prefix` must outlive the cursor. */
 typedef void vl_cursor_damaged(void *context, struct vl_bytes key);
-void vl_cursor_pass_over(struct vl_cursor *cursor, struct vl_bytes prefix, vl_cursor_damaged *tell, void *context);
+void vl_cursor_pass_over(struct vl_cursor *cursor, struct vl_bytes prefix, vl_cursor_damaged *tell,
+			 void *context);
 
 /* The same for all that is damaged; and what the cursor passes over is taken out. */
 void vl_cursor_weed(struct vl_cursor *cursor, vl_cursor_damaged *tell, void *context);
@@ -161,7 +164,8 @@ void vl_cursor_count(void *context, struct vl_bytes key);
 
 /* Stand on the first entry whose key is not less than `from` (an empty `from`: the first of all); on the last one; on the
  * next, on the one before. False where there is none; key and value may be NULL. */
-bool vl_cursor_seek(struct vl_cursor *cursor, struct vl_bytes from, struct vl_bytes *key, struct vl_bytes *value);
+bool vl_cursor_seek(struct vl_cursor *cursor, struct vl_bytes from, struct vl_bytes *key,
+		    struct vl_bytes *value);
 bool vl_cursor_last(struct vl_cursor *cursor, struct vl_bytes *key, struct vl_bytes *value);
 bool vl_cursor_next(struct vl_cursor *cursor, struct vl_bytes *key, struct vl_bytes *value);
 bool vl_cursor_prev(struct vl_cursor *cursor, struct vl_bytes *key, struct vl_bytes *value);
@@ -199,7 +203,8 @@ static inline void vl_key_reset(struct vl_key *key)
 }
 
 void vl_key_text(struct vl_key *key, const char *text);
-void vl_key_bytes(struct vl_key *key, const void *bytes, size_t count); /* no length, no NUL: fixed-size parts only */
+void vl_key_bytes(struct vl_key *key, const void *bytes,
+		  size_t count); /* no length, no NUL: fixed-size parts only */
 void vl_key_u8(struct vl_key *key, uint8_t n);
 void vl_key_u32(struct vl_key *key, uint32_t n);
 void vl_key_u64(struct vl_key *key, uint64_t n);

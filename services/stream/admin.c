@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define QUANTUM_MS 100 /* how often a long wait looks for complaints, so that a timeout can say why */
+#define QUANTUM_MS \
+	100 /* how often a long wait looks for complaints, so that a timeout can say why */
 
 struct vl_admin {
 	struct vl_handle handle;
@@ -16,10 +17,12 @@ struct vl_admin {
 	size_t n_texts, room;
 };
 
-enum vl_err vl_admin_open(const struct vl_conf_pair *pairs, size_t n_pairs, struct vl_admin **admin, struct vl_why *why)
+enum vl_err vl_admin_open(const struct vl_conf_pair *pairs, size_t n_pairs, struct vl_admin **admin,
+			  struct vl_why *why)
 {
 	static const struct vl_conf_pair none[] = {{NULL, NULL}};
-	static const struct vl_conf_pair promises[] = {{"allow.auto.create.topics", "false"}, {NULL, NULL}};
+	static const struct vl_conf_pair promises[] = {{"allow.auto.create.topics", "false"},
+						       {NULL, NULL}};
 	rd_kafka_conf_t *conf;
 
 	*admin = NULL;
@@ -79,8 +82,9 @@ static const char *keep(struct vl_admin *admin, const char *text)
 static enum vl_err blame(struct vl_admin *admin, enum vl_err err, struct vl_why *why)
 {
 	(void)rd_kafka_poll(admin->rk, 0);
-	return err == VL_ERR_UNREACHABLE && admin->handle.last[0] != '\0' ? vl_handle_unreachable(&admin->handle, why)
-									  : err;
+	return err == VL_ERR_UNREACHABLE && admin->handle.last[0] != '\0'
+		       ? vl_handle_unreachable(&admin->handle, why)
+		       : err;
 }
 
 static enum vl_err ask(struct vl_admin *admin, const char *topic, int timeout_ms,
@@ -108,8 +112,8 @@ static int by_text(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-enum vl_err vl_admin_list(struct vl_admin *admin, int timeout_ms, const char *const **names, size_t *count,
-			  struct vl_why *why)
+enum vl_err vl_admin_list(struct vl_admin *admin, int timeout_ms, const char *const **names,
+			  size_t *count, struct vl_why *why)
 {
 	const struct rd_kafka_metadata *metadata;
 
@@ -118,7 +122,8 @@ enum vl_err vl_admin_list(struct vl_admin *admin, int timeout_ms, const char *co
 	if (err != VL_OK)
 		return err;
 	for (int i = 0; i < metadata->topic_cnt && err == VL_OK; i++)
-		if (strncmp(metadata->topics[i].topic, "__", 2) != 0 && keep(admin, metadata->topics[i].topic) == NULL)
+		if (strncmp(metadata->topics[i].topic, "__", 2) != 0 &&
+		    keep(admin, metadata->topics[i].topic) == NULL)
 			err = VL_ERR_NOMEM;
 	rd_kafka_metadata_destroy(metadata);
 	if (err == VL_OK && admin->n_texts > 0)
@@ -131,9 +136,11 @@ enum vl_err vl_admin_list(struct vl_admin *admin, int timeout_ms, const char *co
 /* -- requests -- */
 
 /* Waits for the answer to what was put on the queue. The caller destroys the event. */
-static enum vl_err await(struct vl_admin *admin, int timeout_ms, rd_kafka_event_t **event, struct vl_why *why)
+static enum vl_err await(struct vl_admin *admin, int timeout_ms, rd_kafka_event_t **event,
+			 struct vl_why *why)
 {
-	int64_t end = vl_monotonic_ms() + timeout_ms + QUANTUM_MS; /* librdkafka's own timeout comes first */
+	int64_t end = vl_monotonic_ms() + timeout_ms +
+		      QUANTUM_MS; /* librdkafka's own timeout comes first */
 
 	do {
 		(void)rd_kafka_poll(admin->rk, 0);
@@ -151,72 +158,82 @@ static enum vl_err await(struct vl_admin *admin, int timeout_ms, rd_kafka_event_
 }
 
 /* The broker itself may take as long, so that "created" means that its controller has done it. */
-static rd_kafka_AdminOptions_t *options_for(struct vl_admin *admin, rd_kafka_admin_op_t operation, int timeout_ms)
+static rd_kafka_AdminOptions_t *options_for(struct vl_admin *admin, rd_kafka_admin_op_t operation,
+					    int timeout_ms)
 {
 	rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(admin->rk, operation);
 	char text[128];
 
 	(void)rd_kafka_AdminOptions_set_request_timeout(options, timeout_ms, text, sizeof(text));
-	if (operation == RD_KAFKA_ADMIN_OP_CREATETOPICS || operation == RD_KAFKA_ADMIN_OP_CREATEPARTITIONS)
-		(void)rd_kafka_AdminOptions_set_operation_timeout(options, timeout_ms, text, sizeof(text));
+	if (operation == RD_KAFKA_ADMIN_OP_CREATETOPICS ||
+	    operation == RD_KAFKA_ADMIN_OP_CREATEPARTITIONS)
+		(void)rd_kafka_AdminOptions_set_operation_timeout(options, timeout_ms, text,
+								  sizeof(text));
 	return options;
 }
 
-static enum vl_err topic_result(const rd_kafka_topic_result_t *const *results, size_t count, struct vl_why *why)
+static enum vl_err topic_result(const rd_kafka_topic_result_t *const *results, size_t count,
+				struct vl_why *why)
 {
 	if (count != 1)
 		return VL_ERR_BUG;
 	rd_kafka_resp_err_t code = rd_kafka_topic_result_error(results[0]);
 	return code == RD_KAFKA_RESP_ERR_NO_ERROR
 		       ? VL_OK
-		       : vl_handle_fail(why, code, NULL, rd_kafka_topic_result_error_string(results[0]));
+		       : vl_handle_fail(why, code, NULL,
+					rd_kafka_topic_result_error_string(results[0]));
 }
 
-enum vl_err vl_admin_create(struct vl_admin *admin, const struct vl_topic *topic, int timeout_ms, struct vl_why *why)
+enum vl_err vl_admin_create(struct vl_admin *admin, const struct vl_topic *topic, int timeout_ms,
+			    struct vl_why *why)
 {
 	char text[200] = "";
 	rd_kafka_event_t *event;
 	size_t count;
 
-	rd_kafka_NewTopic_t *wanted =
-		rd_kafka_NewTopic_new(topic->name, topic->partitions, topic->replicas, text, sizeof(text));
+	rd_kafka_NewTopic_t *wanted = rd_kafka_NewTopic_new(topic->name, topic->partitions,
+							    topic->replicas, text, sizeof(text));
 	if (wanted == NULL)
 		return vl_fail(why, VL_ERR_INVALID, "%s", text);
 	for (size_t i = 0; i < topic->n_configs; i++)
-		(void)rd_kafka_NewTopic_set_config(wanted, topic->configs[i].key, topic->configs[i].value);
-	rd_kafka_AdminOptions_t *options = options_for(admin, RD_KAFKA_ADMIN_OP_CREATETOPICS, timeout_ms);
+		(void)rd_kafka_NewTopic_set_config(wanted, topic->configs[i].key,
+						   topic->configs[i].value);
+	rd_kafka_AdminOptions_t *options =
+		options_for(admin, RD_KAFKA_ADMIN_OP_CREATETOPICS, timeout_ms);
 	rd_kafka_CreateTopics(admin->rk, &wanted, 1, options, admin->queue);
 	rd_kafka_AdminOptions_destroy(options);
 	rd_kafka_NewTopic_destroy(wanted);
 	enum vl_err err = await(admin, timeout_ms, &event, why);
 	if (err != VL_OK)
 		return err;
-	const rd_kafka_topic_result_t **results =
-		rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &count);
+	const rd_kafka_topic_result_t **results = rd_kafka_CreateTopics_result_topics(
+		rd_kafka_event_CreateTopics_result(event), &count);
 	err = topic_result(results, count, why);
 	rd_kafka_event_destroy(event);
 	return err;
 }
 
-enum vl_err vl_admin_grow(struct vl_admin *admin, const char *name, int32_t partitions, int timeout_ms,
-			  struct vl_why *why)
+enum vl_err vl_admin_grow(struct vl_admin *admin, const char *name, int32_t partitions,
+			  int timeout_ms, struct vl_why *why)
 {
 	char text[200] = "";
 	rd_kafka_event_t *event;
 	size_t count;
 
-	rd_kafka_NewPartitions_t *wanted = rd_kafka_NewPartitions_new(name, (size_t)partitions, text, sizeof(text));
+	rd_kafka_NewPartitions_t *wanted =
+		rd_kafka_NewPartitions_new(name, (size_t)partitions, text, sizeof(text));
 	if (wanted == NULL)
 		return vl_fail(why, VL_ERR_INVALID, "%s", text);
-	rd_kafka_AdminOptions_t *options = options_for(admin, RD_KAFKA_ADMIN_OP_CREATEPARTITIONS, timeout_ms);
+	rd_kafka_AdminOptions_t *options =
+		options_for(admin, RD_KAFKA_ADMIN_OP_CREATEPARTITIONS, timeout_ms);
 	rd_kafka_CreatePartitions(admin->rk, &wanted, 1, options, admin->queue);
 	rd_kafka_AdminOptions_destroy(options);
 	rd_kafka_NewPartitions_destroy(wanted);
 	enum vl_err err = await(admin, timeout_ms, &event, why);
 	if (err != VL_OK)
 		return err;
-	const rd_kafka_topic_result_t **results =
-		rd_kafka_CreatePartitions_result_topics(rd_kafka_event_CreatePartitions_result(event), &count);
+	const rd_kafka_topic_result_t **results = rd_kafka_CreatePartitions_result_topics(
+		rd_kafka_event_CreatePartitions_result(event), &count);
 	err = topic_result(results, count, why);
 	rd_kafka_event_destroy(event);
 	return err;
@@ -224,35 +241,41 @@ enum vl_err vl_admin_grow(struct vl_admin *admin, const char *name, int32_t part
 
 /* -- overrides -- */
 
-static enum vl_err resource_result(const rd_kafka_ConfigResource_t *const *results, size_t count, struct vl_why *why)
+static enum vl_err resource_result(const rd_kafka_ConfigResource_t *const *results, size_t count,
+				   struct vl_why *why)
 {
 	if (count != 1)
 		return VL_ERR_BUG;
 	rd_kafka_resp_err_t code = rd_kafka_ConfigResource_error(results[0]);
 	return code == RD_KAFKA_RESP_ERR_NO_ERROR
 		       ? VL_OK
-		       : vl_handle_fail(why, code, NULL, rd_kafka_ConfigResource_error_string(results[0]));
+		       : vl_handle_fail(why, code, NULL,
+					rd_kafka_ConfigResource_error_string(results[0]));
 }
 
-enum vl_err vl_admin_configure(struct vl_admin *admin, const struct vl_topic *topic, int timeout_ms, struct vl_why *why)
+enum vl_err vl_admin_configure(struct vl_admin *admin, const struct vl_topic *topic, int timeout_ms,
+			       struct vl_why *why)
 {
 	rd_kafka_event_t *event;
 	size_t count;
 
-	rd_kafka_ConfigResource_t *wanted = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic->name);
+	rd_kafka_ConfigResource_t *wanted =
+		rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic->name);
 	if (wanted == NULL)
 		return vl_fail(why, VL_ERR_INVALID, "'%s' is no name of a topic", topic->name);
 	for (size_t i = 0; i < topic->n_configs; i++)
-		(void)rd_kafka_ConfigResource_set_config(wanted, topic->configs[i].key, topic->configs[i].value);
-	rd_kafka_AdminOptions_t *options = options_for(admin, RD_KAFKA_ADMIN_OP_ALTERCONFIGS, timeout_ms);
+		(void)rd_kafka_ConfigResource_set_config(wanted, topic->configs[i].key,
+							 topic->configs[i].value);
+	rd_kafka_AdminOptions_t *options =
+		options_for(admin, RD_KAFKA_ADMIN_OP_ALTERCONFIGS, timeout_ms);
 	rd_kafka_AlterConfigs(admin->rk, &wanted, 1, options, admin->queue);
 	rd_kafka_AdminOptions_destroy(options);
 	rd_kafka_ConfigResource_destroy(wanted);
 	enum vl_err err = await(admin, timeout_ms, &event, why);
 	if (err != VL_OK)
 		return err;
-	const rd_kafka_ConfigResource_t **results =
-		rd_kafka_AlterConfigs_result_resources(rd_kafka_event_AlterConfigs_result(event), &count);
+	const rd_kafka_ConfigResource_t **results = rd_kafka_AlterConfigs_result_resources(
+		rd_kafka_event_AlterConfigs_result(event), &count);
 	err = resource_result(results, count, why);
 	rd_kafka_event_destroy(event);
 	return err;
@@ -270,11 +293,13 @@ static enum vl_err keep_overrides(struct vl_admin *admin, const rd_kafka_ConfigR
 	const rd_kafka_ConfigEntry_t **entries = rd_kafka_ConfigResource_configs(resource, &count);
 
 	for (size_t i = 0; i < count; i++) {
-		if (rd_kafka_ConfigEntry_source(entries[i]) != RD_KAFKA_CONFIG_SOURCE_DYNAMIC_TOPIC_CONFIG)
+		if (rd_kafka_ConfigEntry_source(entries[i]) !=
+		    RD_KAFKA_CONFIG_SOURCE_DYNAMIC_TOPIC_CONFIG)
 			continue;
 		/* Dropping one here would delete it on the next vl_admin_configure. */
 		if (topic->n_configs == VL_TOPIC_CONFIGS)
-			return vl_fail(why, VL_ERR_TOO_LARGE, "the topic has more than %d overrides", VL_TOPIC_CONFIGS);
+			return vl_fail(why, VL_ERR_TOO_LARGE,
+				       "the topic has more than %d overrides", VL_TOPIC_CONFIGS);
 		const char *value = rd_kafka_ConfigEntry_value(entries[i]);
 		struct vl_conf_pair pair = {keep(admin, rd_kafka_ConfigEntry_name(entries[i])),
 					    keep(admin, value != NULL ? value : "")};
@@ -287,23 +312,26 @@ static enum vl_err keep_overrides(struct vl_admin *admin, const rd_kafka_ConfigR
 }
 
 /* The caller destroys the event. */
-static enum vl_err ask_settings(struct vl_admin *admin, const char *name, int timeout_ms, rd_kafka_event_t **event,
+static enum vl_err ask_settings(struct vl_admin *admin, const char *name, int timeout_ms,
+				rd_kafka_event_t **event,
 				const rd_kafka_ConfigResource_t **resource, struct vl_why *why)
 {
 	size_t count;
 
-	rd_kafka_ConfigResource_t *asked = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, name);
+	rd_kafka_ConfigResource_t *asked =
+		rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, name);
 	if (asked == NULL)
 		return vl_fail(why, VL_ERR_INVALID, "'%s' is no name of a topic", name);
-	rd_kafka_AdminOptions_t *options = options_for(admin, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, timeout_ms);
+	rd_kafka_AdminOptions_t *options =
+		options_for(admin, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, timeout_ms);
 	rd_kafka_DescribeConfigs(admin->rk, &asked, 1, options, admin->queue);
 	rd_kafka_AdminOptions_destroy(options);
 	rd_kafka_ConfigResource_destroy(asked);
 	enum vl_err err = await(admin, timeout_ms, event, why);
 	if (err != VL_OK)
 		return err;
-	const rd_kafka_ConfigResource_t **results =
-		rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(*event), &count);
+	const rd_kafka_ConfigResource_t **results = rd_kafka_DescribeConfigs_result_resources(
+		rd_kafka_event_DescribeConfigs_result(*event), &count);
 	err = resource_result(results, count, why);
 	*resource = err == VL_OK ? results[0] : NULL;
 	if (err != VL_OK)
@@ -311,8 +339,8 @@ static enum vl_err ask_settings(struct vl_admin *admin, const char *name, int ti
 	return err;
 }
 
-static enum vl_err describe_overrides(struct vl_admin *admin, struct vl_topic *topic, int timeout_ms,
-				      struct vl_why *why)
+static enum vl_err describe_overrides(struct vl_admin *admin, struct vl_topic *topic,
+				      int timeout_ms, struct vl_why *why)
 {
 	const rd_kafka_ConfigResource_t *resource;
 	rd_kafka_event_t *event;
@@ -326,8 +354,8 @@ static enum vl_err describe_overrides(struct vl_admin *admin, struct vl_topic *t
 }
 
 enum vl_err vl_admin_settings(struct vl_admin *admin, const char *name, int timeout_ms,
-			      void (*each)(void *context, const char *key, const char *value), void *context,
-			      struct vl_why *why)
+			      void (*each)(void *context, const char *key, const char *value),
+			      void *context, struct vl_why *why)
 {
 	const rd_kafka_ConfigResource_t *resource;
 	rd_kafka_event_t *event;
@@ -339,13 +367,14 @@ enum vl_err vl_admin_settings(struct vl_admin *admin, const char *name, int time
 	const rd_kafka_ConfigEntry_t **entries = rd_kafka_ConfigResource_configs(resource, &count);
 	for (size_t i = 0; i < count; i++)
 		if (rd_kafka_ConfigEntry_value(entries[i]) != NULL)
-			each(context, rd_kafka_ConfigEntry_name(entries[i]), rd_kafka_ConfigEntry_value(entries[i]));
+			each(context, rd_kafka_ConfigEntry_name(entries[i]),
+			     rd_kafka_ConfigEntry_value(entries[i]));
 	rd_kafka_event_destroy(event);
 	return VL_OK;
 }
 
-enum vl_err vl_admin_describe(struct vl_admin *admin, const char *name, int timeout_ms, struct vl_topic *topic,
-			      struct vl_why *why)
+enum vl_err vl_admin_describe(struct vl_admin *admin, const char *name, int timeout_ms,
+			      struct vl_topic *topic, struct vl_why *why)
 {
 	const struct rd_kafka_metadata *metadata;
 
@@ -360,5 +389,6 @@ enum vl_err vl_admin_describe(struct vl_admin *admin, const char *name, int time
 	for (int i = 0; i < found->partition_cnt; i++)
 		topic->leaders += found->partitions[i].leader >= 0;
 	rd_kafka_metadata_destroy(metadata);
-	return topic->name == NULL ? VL_ERR_NOMEM : describe_overrides(admin, topic, timeout_ms, why);
+	return topic->name == NULL ? VL_ERR_NOMEM
+				   : describe_overrides(admin, topic, timeout_ms, why);
 }

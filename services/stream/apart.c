@@ -68,7 +68,8 @@ void vl_apart_close(struct vl_apart *apart)
 bool vl_apart_add(struct vl_apart *apart, const char *topic, int32_t partition)
 {
 	for (size_t i = 0; i < apart->n; i++)
-		if (apart->queues[i].partition == partition && strcmp(apart->queues[i].topic, topic) == 0)
+		if (apart->queues[i].partition == partition &&
+		    strcmp(apart->queues[i].topic, topic) == 0)
 			return true;
 	struct queue *larger = realloc(apart->queues, (apart->n + 1) * sizeof(*larger));
 	if (larger == NULL)
@@ -86,7 +87,8 @@ bool vl_apart_add(struct vl_apart *apart, const char *topic, int32_t partition)
 	return true;
 }
 
-rd_kafka_message_t *vl_apart_next(struct vl_apart *apart, const struct vl_consumer_room *room, bool *left)
+rd_kafka_message_t *vl_apart_next(struct vl_apart *apart, const struct vl_consumer_room *room,
+				  bool *left)
 {
 	for (size_t i = 0; i < apart->n; i++) {
 		size_t at = (apart->turn + i) % apart->n;

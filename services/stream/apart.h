@@ -24,7 +24,8 @@ void vl_apart_close(struct vl_apart *apart);
 bool vl_apart_add(struct vl_apart *apart, const char *topic, int32_t partition);
 
 /* The next message, in turns; NULL where there is none. *left: there is one, and no room for it. */
-rd_kafka_message_t *vl_apart_next(struct vl_apart *apart, const struct vl_consumer_room *room, bool *left);
+rd_kafka_message_t *vl_apart_next(struct vl_apart *apart, const struct vl_consumer_room *room,
+				  bool *left);
 
 /* Wait until something comes for the consumer, of whichever partition. */
 void vl_apart_wait(struct vl_apart *apart, int timeout_ms);

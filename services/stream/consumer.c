@@ -29,7 +29,8 @@ static const struct vl_conf_pair defaults[] = {
 	{"receive.message.max.bytes", "120000000"},
 	{"fetch.wait.max.ms", "50"},
 	{"fetch.error.backoff.ms", "100"},
-	{"topic.metadata.propagation.max.ms", "5000"}, /* until a topic that nobody knows is not there */
+	{"topic.metadata.propagation.max.ms",
+	 "5000"}, /* until a topic that nobody knows is not there */
 	{NULL, NULL},
 };
 
@@ -102,8 +103,8 @@ void vl_consumer_release(struct vl_consumer *consumer)
 	let_go(consumer);
 }
 
-enum vl_err vl_consumer_open(const struct vl_conf_pair *pairs, size_t n_pairs, struct vl_consumer **consumer,
-			     struct vl_why *why)
+enum vl_err vl_consumer_open(const struct vl_conf_pair *pairs, size_t n_pairs,
+			     struct vl_consumer **consumer, struct vl_why *why)
 {
 	rd_kafka_conf_t *conf;
 
@@ -112,7 +113,8 @@ enum vl_err vl_consumer_open(const struct vl_conf_pair *pairs, size_t n_pairs, s
 	struct vl_consumer *c = calloc(1, sizeof(*c));
 	if (c == NULL)
 		return VL_ERR_NOMEM;
-	enum vl_err err = vl_handle_conf(defaults, promises, pairs, n_pairs, &c->handle, &conf, why);
+	enum vl_err err =
+		vl_handle_conf(defaults, promises, pairs, n_pairs, &c->handle, &conf, why);
 	if (err == VL_OK)
 		err = vl_handle_open(RD_KAFKA_CONSUMER, conf, &c->rk, why);
 	if (err != VL_OK) {
@@ -150,8 +152,8 @@ void vl_consumer_abandon(struct vl_consumer *consumer)
 		(void)leave(consumer);
 }
 
-enum vl_err vl_consumer_assign(struct vl_consumer *consumer, const struct vl_position *positions, size_t count,
-			       struct vl_why *why)
+enum vl_err vl_consumer_assign(struct vl_consumer *consumer, const struct vl_position *positions,
+			       size_t count, struct vl_why *why)
 {
 	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)count);
 
@@ -162,11 +164,12 @@ enum vl_err vl_consumer_assign(struct vl_consumer *consumer, const struct vl_pos
 			return VL_ERR_NOMEM;
 		}
 	for (size_t i = 0; i < count; i++)
-		rd_kafka_topic_partition_list_add(list, positions[i].topic, positions[i].partition)->offset =
-			positions[i].offset;
+		rd_kafka_topic_partition_list_add(list, positions[i].topic, positions[i].partition)
+			->offset = positions[i].offset;
 	rd_kafka_resp_err_t code = rd_kafka_assign(consumer->rk, list);
 	rd_kafka_topic_partition_list_destroy(list);
-	return code == RD_KAFKA_RESP_ERR_NO_ERROR ? VL_OK : vl_handle_fail(why, code, "assign", NULL);
+	return code == RD_KAFKA_RESP_ERR_NO_ERROR ? VL_OK
+						  : vl_handle_fail(why, code, "assign", NULL);
 }
 
 enum vl_err vl_consumer_set_room(struct vl_consumer *consumer, const struct vl_consumer_room *room)
@@ -201,7 +204,8 @@ static void fill_headers(const rd_kafka_message_t *message, struct vl_record *re
 }
 
 /* Takes the message over, also when it fails. */
-static enum vl_err wrap(struct vl_consumer *consumer, rd_kafka_message_t *message, struct vl_message **wrapped)
+static enum vl_err wrap(struct vl_consumer *consumer, rd_kafka_message_t *message,
+			struct vl_message **wrapped)
 {
 	struct vl_message *m = calloc(1, sizeof(*m));
 
@@ -259,12 +263,14 @@ static void fill_position(const rd_kafka_message_t *message, struct vl_position 
 	at->offset = message->offset >= 0 ? message->offset : VL_OFFSET_END;
 	/* librdkafka names a bad batch by its first offset; of one that the broker cannot read only the offset asked for is known. */
 	enum vl_err err = vl_handle_err(message->err);
-	if ((err == VL_ERR_CORRUPT || err == VL_ERR_TOO_LARGE) && message->err > RD_KAFKA_RESP_ERR__END)
+	if ((err == VL_ERR_CORRUPT || err == VL_ERR_TOO_LARGE) &&
+	    message->err > RD_KAFKA_RESP_ERR__END)
 		at->offset = VL_OFFSET_END;
 }
 
 /* A message that is an error. Being refused the group says nothing about the topics; there is no group for us. */
-static enum vl_err judge(const rd_kafka_message_t *message, struct vl_position *at, struct vl_why *why)
+static enum vl_err judge(const rd_kafka_message_t *message, struct vl_position *at,
+			 struct vl_why *why)
 {
 	const char *topic = message->rkt != NULL ? rd_kafka_topic_name(message->rkt) : NULL;
 
@@ -278,13 +284,15 @@ static enum vl_err judge(const rd_kafka_message_t *message, struct vl_position *
 }
 
 /* That a topic is not there comes as a complaint of the whole handle, with the partition only in its words. */
-static enum vl_err judge_complaint(struct vl_handle *handle, struct vl_position *at, struct vl_why *why)
+static enum vl_err judge_complaint(struct vl_handle *handle, struct vl_position *at,
+				   struct vl_why *why)
 {
 	rd_kafka_resp_err_t code = handle->partition;
 	struct vl_position named = {.offset = VL_OFFSET_END};
 
 	handle->partition = RD_KAFKA_RESP_ERR_NO_ERROR;
-	if (sscanf(handle->last, "%249s [%" SCNd32 "]", named.topic, &named.partition) == 2 && at != NULL)
+	if (sscanf(handle->last, "%249s [%" SCNd32 "]", named.topic, &named.partition) == 2 &&
+	    at != NULL)
 		*at = named;
 	return vl_handle_fail(why, code, NULL, handle->last);
 }
@@ -324,15 +332,18 @@ static rd_kafka_message_t *poll_handle(struct vl_consumer *consumer, int timeout
 		bool left = false;
 		got = next_in_turn(consumer, &left);
 		int64_t wait = until - vl_monotonic_ms();
-		last = got != NULL || wait <= 0 || consumer->handle.partition != RD_KAFKA_RESP_ERR_NO_ERROR;
+		last = got != NULL || wait <= 0 ||
+		       consumer->handle.partition != RD_KAFKA_RESP_ERR_NO_ERROR;
 		if (!last)
-			vl_apart_wait(consumer->apart, left && wait > ROOM_MS ? ROOM_MS : (int)wait);
+			vl_apart_wait(consumer->apart,
+				      left && wait > ROOM_MS ? ROOM_MS : (int)wait);
 	}
 	return got;
 }
 
-enum vl_err vl_consumer_poll(struct vl_consumer *consumer, int timeout_ms, struct vl_message **message,
-			     struct vl_position *at, struct vl_why *why)
+enum vl_err vl_consumer_poll(struct vl_consumer *consumer, int timeout_ms,
+			     struct vl_message **message, struct vl_position *at,
+			     struct vl_why *why)
 {
 	struct vl_handle *handle = &consumer->handle;
 
@@ -344,7 +355,8 @@ enum vl_err vl_consumer_poll(struct vl_consumer *consumer, int timeout_ms, struc
 	if (got == NULL && handle->partition != RD_KAFKA_RESP_ERR_NO_ERROR)
 		return judge_complaint(handle, at, why);
 	if (got == NULL)
-		return atomic_load(&handle->unreachable) ? vl_handle_unreachable(handle, why) : VL_ERR_TIMEOUT;
+		return atomic_load(&handle->unreachable) ? vl_handle_unreachable(handle, why)
+							 : VL_ERR_TIMEOUT;
 	if (got->err == RD_KAFKA_RESP_ERR_NO_ERROR)
 		return wrap(consumer, got, message);
 	enum vl_err err = judge(got, at, why);
@@ -359,18 +371,20 @@ static enum vl_err blame(struct vl_consumer *consumer, struct vl_why *why)
 {
 	rd_kafka_topic_partition_list_t *assigned = NULL;
 
-	if (rd_kafka_assignment(consumer->rk, &assigned) == RD_KAFKA_RESP_ERR_NO_ERROR && assigned->cnt == 0) {
+	if (rd_kafka_assignment(consumer->rk, &assigned) == RD_KAFKA_RESP_ERR_NO_ERROR &&
+	    assigned->cnt == 0) {
 		rd_kafka_message_t *none = rd_kafka_consumer_poll(consumer->rk, 0);
 		if (none != NULL)
 			rd_kafka_message_destroy(none);
 	}
 	if (assigned != NULL)
 		rd_kafka_topic_partition_list_destroy(assigned);
-	return consumer->handle.last[0] != '\0' ? vl_handle_unreachable(&consumer->handle, why) : VL_ERR_UNREACHABLE;
+	return consumer->handle.last[0] != '\0' ? vl_handle_unreachable(&consumer->handle, why)
+						: VL_ERR_UNREACHABLE;
 }
 
-enum vl_err vl_consumer_leaders(struct vl_consumer *consumer, const char *topic, int timeout_ms, int32_t *count,
-				bool *absent, size_t size, struct vl_why *why)
+enum vl_err vl_consumer_leaders(struct vl_consumer *consumer, const char *topic, int timeout_ms,
+				int32_t *count, bool *absent, size_t size, struct vl_why *why)
 {
 	const struct rd_kafka_metadata *metadata;
 
@@ -387,13 +401,14 @@ enum vl_err vl_consumer_leaders(struct vl_consumer *consumer, const char *topic,
 	return VL_OK;
 }
 
-enum vl_err vl_consumer_partitions(struct vl_consumer *consumer, const char *topic, int timeout_ms, int32_t *count,
-				   struct vl_why *why)
+enum vl_err vl_consumer_partitions(struct vl_consumer *consumer, const char *topic, int timeout_ms,
+				   int32_t *count, struct vl_why *why)
 {
 	return vl_consumer_leaders(consumer, topic, timeout_ms, count, NULL, 0, why);
 }
 
-bool vl_consumer_known(struct vl_consumer *consumer, const char *topic, int32_t partition, int64_t *first, int64_t *end)
+bool vl_consumer_known(struct vl_consumer *consumer, const char *topic, int32_t partition,
+		       int64_t *first, int64_t *end)
 {
 	*first = *end = VL_OFFSET_END;
 	return rd_kafka_get_watermark_offsets(consumer->rk, topic, partition, first, end) ==
@@ -408,11 +423,12 @@ uint64_t vl_consumer_answers(const struct vl_consumer *consumer)
 
 /* One ListOffsets question. `ms` may also be VL_OFFSET_BEGINNING or VL_OFFSET_END, as the protocol has them as
  * times too; rd_kafka_query_watermark_offsets, made for those, forgets its timeout before 2.12.0. */
-static enum vl_err list_offset(struct vl_consumer *consumer, const char *topic, int32_t partition, int64_t ms,
-			       int timeout_ms, int64_t *offset, struct vl_why *why)
+static enum vl_err list_offset(struct vl_consumer *consumer, const char *topic, int32_t partition,
+			       int64_t ms, int timeout_ms, int64_t *offset, struct vl_why *why)
 {
 	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-	rd_kafka_topic_partition_t *asked = rd_kafka_topic_partition_list_add(list, topic, partition);
+	rd_kafka_topic_partition_t *asked =
+		rd_kafka_topic_partition_list_add(list, topic, partition);
 
 	asked->offset = ms;
 	rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(consumer->rk, list, timeout_ms);
@@ -424,16 +440,20 @@ static enum vl_err list_offset(struct vl_consumer *consumer, const char *topic, 
 	return code == RD_KAFKA_RESP_ERR_NO_ERROR ? VL_OK : vl_handle_fail(why, code, topic, NULL);
 }
 
-enum vl_err vl_consumer_range(struct vl_consumer *consumer, const char *topic, int32_t partition, int timeout_ms,
-			      int64_t *first, int64_t *end, struct vl_why *why)
+enum vl_err vl_consumer_range(struct vl_consumer *consumer, const char *topic, int32_t partition,
+			      int timeout_ms, int64_t *first, int64_t *end, struct vl_why *why)
 {
-	enum vl_err err = list_offset(consumer, topic, partition, VL_OFFSET_BEGINNING, timeout_ms, first, why);
+	enum vl_err err = list_offset(consumer, topic, partition, VL_OFFSET_BEGINNING, timeout_ms,
+				      first, why);
 
-	return err != VL_OK ? err : list_offset(consumer, topic, partition, VL_OFFSET_END, timeout_ms, end, why);
+	return err != VL_OK ? err
+			    : list_offset(consumer, topic, partition, VL_OFFSET_END, timeout_ms,
+					  end, why);
 }
 
-enum vl_err vl_consumer_offset_at(struct vl_consumer *consumer, const char *topic, int32_t partition, int64_t ms,
-				  int timeout_ms, int64_t *offset, struct vl_why *why)
+enum vl_err vl_consumer_offset_at(struct vl_consumer *consumer, const char *topic,
+				  int32_t partition, int64_t ms, int timeout_ms, int64_t *offset,
+				  struct vl_why *why)
 {
 	if (ms < 0)
 		ms = 0; /* nothing is older; below zero the protocol means something else */

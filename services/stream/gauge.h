@@ -11,8 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define VL_GAUGE_QUEUE_MS 250            /* what stands in the line takes it so long, and the way */
-#define VL_GAUGE_WAY_MAX_MS 1000         /* a way is believed to be no longer: satellites have 600 */
+#define VL_GAUGE_QUEUE_MS 250    /* what stands in the line takes it so long, and the way */
+#define VL_GAUGE_WAY_MAX_MS 1000 /* a way is believed to be no longer: satellites have 600 */
 #define VL_GAUGE_ROOM_MIN ((size_t)4096) /* fewer segments than these and TCP waits for itself */
 
 /* Start with all zero. */

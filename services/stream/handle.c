@@ -72,9 +72,11 @@ enum vl_err vl_handle_err(rd_kafka_resp_err_t code)
 	return VL_ERR_UNREACHABLE;
 }
 
-enum vl_err vl_handle_fail(struct vl_why *why, rd_kafka_resp_err_t code, const char *about, const char *text)
+enum vl_err vl_handle_fail(struct vl_why *why, rd_kafka_resp_err_t code, const char *about,
+			   const char *text)
 {
-	return vl_fail(why, vl_handle_err(code), "%s%s%s", about != NULL ? about : "", about != NULL ? ": " : "",
+	return vl_fail(why, vl_handle_err(code), "%s%s%s", about != NULL ? about : "",
+		       about != NULL ? ": " : "",
 		       text != NULL && *text != '\0' ? text : rd_kafka_err2str(code));
 }
 
@@ -108,7 +110,8 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
 	}
 	(void)snprintf(handle->last, sizeof(handle->last), "%s", reason);
 	enum vl_err err = vl_handle_err(code);
-	if (rd_kafka_type(rk) == RD_KAFKA_CONSUMER && (err == VL_ERR_NOT_FOUND || err == VL_ERR_PERMISSION)) {
+	if (rd_kafka_type(rk) == RD_KAFKA_CONSUMER &&
+	    (err == VL_ERR_NOT_FOUND || err == VL_ERR_PERMISSION)) {
 		handle->partition = code;
 		rd_kafka_yield(rk); /* out of poll, before the next one overwrites it */
 	}
@@ -116,13 +119,15 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
 
 /* librdkafka tells when the last broker goes but not when one is back; any answer says that. Runs
  * in its threads. */
-static rd_kafka_resp_err_t on_response(rd_kafka_t *rk, int socket, const char *broker, int32_t broker_id, int16_t key,
-				       int16_t version, int32_t correlation, size_t size, int64_t rtt,
+static rd_kafka_resp_err_t on_response(rd_kafka_t *rk, int socket, const char *broker,
+				       int32_t broker_id, int16_t key, int16_t version,
+				       int32_t correlation, size_t size, int64_t rtt,
 				       rd_kafka_resp_err_t err, void *opaque)
 {
 	struct vl_handle *handle = opaque;
 
-	(void)rk, (void)socket, (void)broker, (void)broker_id, (void)version, (void)correlation, (void)size, (void)rtt;
+	(void)rk, (void)socket, (void)broker, (void)broker_id, (void)version, (void)correlation,
+		(void)size, (void)rtt;
 	if (err == RD_KAFKA_RESP_ERR_NO_ERROR && key >= 0)
 		atomic_store(&handle->unreachable, false);
 	if (err == RD_KAFKA_RESP_ERR_NO_ERROR && key == FETCH_REQUEST)
@@ -130,10 +135,12 @@ static rd_kafka_resp_err_t on_response(rd_kafka_t *rk, int socket, const char *b
 	return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
-static rd_kafka_resp_err_t on_new(rd_kafka_t *rk, const rd_kafka_conf_t *conf, void *opaque, char *text, size_t room)
+static rd_kafka_resp_err_t on_new(rd_kafka_t *rk, const rd_kafka_conf_t *conf, void *opaque,
+				  char *text, size_t room)
 {
 	(void)conf, (void)opaque, (void)text, (void)room;
-	return rd_kafka_interceptor_add_on_response_received(rk, "valise", on_response, rd_kafka_opaque(rk));
+	return rd_kafka_interceptor_add_on_response_received(rk, "valise", on_response,
+							     rd_kafka_opaque(rk));
 }
 
 /* -- configuration -- */
@@ -147,7 +154,8 @@ static enum vl_err set(rd_kafka_conf_t *conf, const struct vl_conf_pair *pair, s
 	return vl_fail(why, VL_ERR_CONFIG, "Kafka property %s: %s", pair->key, text);
 }
 
-static enum vl_err set_all(rd_kafka_conf_t *conf, const struct vl_conf_pair *pairs, struct vl_why *why)
+static enum vl_err set_all(rd_kafka_conf_t *conf, const struct vl_conf_pair *pairs,
+			   struct vl_why *why)
 {
 	enum vl_err err = VL_OK;
 
@@ -166,21 +174,24 @@ static bool same(const rd_kafka_conf_t *a, const rd_kafka_conf_t *b, const char 
 	rd_kafka_conf_res_t left_result = rd_kafka_conf_get(a, key, left, &left_size);
 	rd_kafka_conf_res_t right_result = rd_kafka_conf_get(b, key, right, &right_size);
 
-	return left_result == right_result && left_size <= sizeof(left) && right_size <= sizeof(right) &&
-	       strcmp(left, right) == 0;
+	return left_result == right_result && left_size <= sizeof(left) &&
+	       right_size <= sizeof(right) && strcmp(left, right) == 0;
 }
 
 /* Set the caller's pair, then look whether a promise is still what it was: so no table of
  * librdkafka's aliases is needed. */
-static enum vl_err set_theirs(rd_kafka_conf_t *conf, const rd_kafka_conf_t *ours, const struct vl_conf_pair *promises,
-			      const struct vl_conf_pair *pair, struct vl_why *why)
+static enum vl_err set_theirs(rd_kafka_conf_t *conf, const rd_kafka_conf_t *ours,
+			      const struct vl_conf_pair *promises, const struct vl_conf_pair *pair,
+			      struct vl_why *why)
 {
 	enum vl_err err = set(conf, pair, why);
 
 	for (; err == VL_OK && promises->key != NULL; promises++)
 		if (!same(conf, ours, promises->key))
-			err = vl_fail(why, VL_ERR_CONFIG, "Kafka property %s: take it out; Valise relies on %s%s%s",
-				      pair->key, promises->key, promises->value != NULL ? "=" : " not being set",
+			err = vl_fail(why, VL_ERR_CONFIG,
+				      "Kafka property %s: take it out; Valise relies on %s%s%s",
+				      pair->key, promises->key,
+				      promises->value != NULL ? "=" : " not being set",
 				      promises->value != NULL ? promises->value : "");
 	return err;
 }
@@ -191,17 +202,21 @@ static enum vl_err check_bootstrap(const rd_kafka_conf_t *conf, struct vl_why *w
 	char mocks[16] = "";
 	size_t servers_size = 0, mocks_size = sizeof(mocks);
 
-	if (rd_kafka_conf_get(conf, "bootstrap.servers", NULL, &servers_size) == RD_KAFKA_CONF_OK && servers_size > 1)
+	if (rd_kafka_conf_get(conf, "bootstrap.servers", NULL, &servers_size) == RD_KAFKA_CONF_OK &&
+	    servers_size > 1)
 		return VL_OK;
-	if (rd_kafka_conf_get(conf, "test.mock.num.brokers", mocks, &mocks_size) == RD_KAFKA_CONF_OK &&
+	if (rd_kafka_conf_get(conf, "test.mock.num.brokers", mocks, &mocks_size) ==
+		    RD_KAFKA_CONF_OK &&
 	    strcmp(mocks, "0") != 0)
 		return VL_OK;
-	return vl_fail(why, VL_ERR_CONFIG, "Kafka property bootstrap.servers is missing: give it as HOST:PORT,...");
+	return vl_fail(why, VL_ERR_CONFIG,
+		       "Kafka property bootstrap.servers is missing: give it as HOST:PORT,...");
 }
 
 /* Of a file that is not there OpenSSL's words say little, of an empty one nothing, and a folder is
  * a good list of authorities only. */
-static enum vl_err check_file(const rd_kafka_conf_t *conf, const char *key, bool may_be_folder, struct vl_why *why)
+static enum vl_err check_file(const rd_kafka_conf_t *conf, const char *key, bool may_be_folder,
+			      struct vl_why *why)
 {
 	char path[1024] = "";
 	size_t size = sizeof(path);
@@ -211,22 +226,27 @@ static enum vl_err check_file(const rd_kafka_conf_t *conf, const char *key, bool
 	    strcmp(path, "probe") == 0)
 		return VL_OK;
 	if (stat(path, &info) != 0)
-		return vl_fail(why, VL_ERR_CONFIG, "Kafka property %s: '%.120s': %s", key, path, strerror(errno));
+		return vl_fail(why, VL_ERR_CONFIG, "Kafka property %s: '%.120s': %s", key, path,
+			       strerror(errno));
 	if (S_ISDIR(info.st_mode) && may_be_folder)
 		return VL_OK;
 	if (!S_ISREG(info.st_mode))
-		return vl_fail(why, VL_ERR_CONFIG, "Kafka property %s: '%.120s' is not a file", key, path);
+		return vl_fail(why, VL_ERR_CONFIG, "Kafka property %s: '%.120s' is not a file", key,
+			       path);
 	if (info.st_size == 0)
-		return vl_fail(why, VL_ERR_CONFIG, "Kafka property %s: '%.120s' is empty", key, path);
+		return vl_fail(why, VL_ERR_CONFIG, "Kafka property %s: '%.120s' is empty", key,
+			       path);
 	if (access(path, R_OK) != 0)
-		return vl_fail(why, VL_ERR_CONFIG, "Kafka property %s: '%.120s': %s", key, path, strerror(errno));
+		return vl_fail(why, VL_ERR_CONFIG, "Kafka property %s: '%.120s': %s", key, path,
+			       strerror(errno));
 	return VL_OK;
 }
 
 static enum vl_err check_files(const rd_kafka_conf_t *conf, struct vl_why *why)
 {
-	static const char *const files[] = {"ssl.ca.location", "ssl.certificate.location", "ssl.key.location",
-					    "ssl.crl.location", "ssl.keystore.location"};
+	static const char *const files[] = {"ssl.ca.location", "ssl.certificate.location",
+					    "ssl.key.location", "ssl.crl.location",
+					    "ssl.keystore.location"};
 	enum vl_err err = VL_OK;
 
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]) && err == VL_OK; i++)
@@ -235,8 +255,8 @@ static enum vl_err check_files(const rd_kafka_conf_t *conf, struct vl_why *why)
 }
 
 enum vl_err vl_handle_conf(const struct vl_conf_pair *defaults, const struct vl_conf_pair *promises,
-			   const struct vl_conf_pair *pairs, size_t n_pairs, struct vl_handle *handle,
-			   rd_kafka_conf_t **conf, struct vl_why *why)
+			   const struct vl_conf_pair *pairs, size_t n_pairs,
+			   struct vl_handle *handle, rd_kafka_conf_t **conf, struct vl_why *why)
 {
 	rd_kafka_conf_t *ours = NULL;
 	enum vl_err err;
@@ -293,7 +313,8 @@ static enum vl_err try_open(rd_kafka_type_t type, const rd_kafka_conf_t *conf, s
 	return VL_OK;
 }
 
-enum vl_err vl_handle_open(rd_kafka_type_t type, rd_kafka_conf_t *conf, rd_kafka_t **rk, struct vl_why *why)
+enum vl_err vl_handle_open(rd_kafka_type_t type, rd_kafka_conf_t *conf, rd_kafka_t **rk,
+			   struct vl_why *why)
 {
 	char text[200] = "";
 	enum vl_err err = try_open(type, conf, why);
@@ -303,7 +324,8 @@ enum vl_err vl_handle_open(rd_kafka_type_t type, rd_kafka_conf_t *conf, rd_kafka
 		rd_kafka_conf_destroy(conf);
 		return err;
 	}
-	if (rd_kafka_conf_interceptor_add_on_new(conf, "valise", on_new, NULL) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+	if (rd_kafka_conf_interceptor_add_on_new(conf, "valise", on_new, NULL) !=
+	    RD_KAFKA_RESP_ERR_NO_ERROR) {
 		rd_kafka_conf_destroy(conf);
 		return VL_ERR_BUG;
 	}

@@ -26,18 +26,21 @@ struct vl_handle {
  * these (under whatever alias) is CONFIG and named, as is a property that librdkafka does not know. A NULL value
  * is a promise not to set it. Both lists end with a NULL key. */
 enum vl_err vl_handle_conf(const struct vl_conf_pair *defaults, const struct vl_conf_pair *promises,
-			   const struct vl_conf_pair *pairs, size_t n_pairs, struct vl_handle *handle,
-			   rd_kafka_conf_t **conf, struct vl_why *why) VL_CHECKED;
+			   const struct vl_conf_pair *pairs, size_t n_pairs,
+			   struct vl_handle *handle, rd_kafka_conf_t **conf,
+			   struct vl_why *why) VL_CHECKED;
 
 /* Frees `conf` also when it fails, with CONFIG. */
-enum vl_err vl_handle_open(rd_kafka_type_t type, rd_kafka_conf_t *conf, rd_kafka_t **rk, struct vl_why *why) VL_CHECKED;
+enum vl_err vl_handle_open(rd_kafka_type_t type, rd_kafka_conf_t *conf, rd_kafka_t **rk,
+			   struct vl_why *why) VL_CHECKED;
 
 /* What a code of librdkafka's is here. Whatever is not listed may pass, and is UNREACHABLE. */
 enum vl_err vl_handle_err(rd_kafka_resp_err_t code);
 
 /* The same, with words: `about`, which may be NULL, is what was asked for; `text`, which may be NULL, is better
  * than the code's own. */
-enum vl_err vl_handle_fail(struct vl_why *why, rd_kafka_resp_err_t code, const char *about, const char *text);
+enum vl_err vl_handle_fail(struct vl_why *why, rd_kafka_resp_err_t code, const char *about,
+			   const char *text);
 
 /* UNREACHABLE, with the last complaint. */
 enum vl_err vl_handle_unreachable(const struct vl_handle *handle, struct vl_why *why);
@@ -45,7 +48,8 @@ enum vl_err vl_handle_unreachable(const struct vl_handle *handle, struct vl_why 
 /* Ask for a topic's metadata, or with a NULL name for all topics'. The caller destroys what it gets. NOT_FOUND
  * where there is no such topic. */
 enum vl_err vl_handle_metadata(rd_kafka_t *rk, const char *topic, int timeout_ms,
-			       const struct rd_kafka_metadata **metadata, struct vl_why *why) VL_CHECKED;
+			       const struct rd_kafka_metadata **metadata,
+			       struct vl_why *why) VL_CHECKED;
 
 /* Keep a consumer from being destroyed until it is released; from any thread. */
 struct vl_consumer;

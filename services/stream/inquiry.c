@@ -31,8 +31,9 @@ static void *ask(void *context)
 {
 	struct vl_inquiry *inquiry = context;
 
-	inquiry->err = vl_consumer_leaders(inquiry->consumer, inquiry->topic, ASK_MS, &inquiry->count, inquiry->absent,
-					   PARTITIONS, &inquiry->why);
+	inquiry->err =
+		vl_consumer_leaders(inquiry->consumer, inquiry->topic, ASK_MS, &inquiry->count,
+				    inquiry->absent, PARTITIONS, &inquiry->why);
 	vl_consumer_release(inquiry->consumer);
 	atomic_store(&inquiry->answered, true);
 	let_go(inquiry);
@@ -70,7 +71,8 @@ const char *vl_inquiry_topic(const struct vl_inquiry *inquiry)
 	return inquiry->topic;
 }
 
-bool vl_inquiry_answer(struct vl_inquiry *inquiry, int32_t partition, enum vl_err *err, struct vl_why *why)
+bool vl_inquiry_answer(struct vl_inquiry *inquiry, int32_t partition, enum vl_err *err,
+		       struct vl_why *why)
 {
 	if (!atomic_load(&inquiry->answered))
 		return false;

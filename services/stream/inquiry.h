@@ -16,6 +16,7 @@ const char *vl_inquiry_topic(const struct vl_inquiry *inquiry);
 
 /* False while there is no answer; then what is wrong with that partition: PERMISSION, NOT_FOUND, UNREACHABLE (it has no leader), or ok.
  * That nobody answers at all says nothing of it, and is ok. */
-bool vl_inquiry_answer(struct vl_inquiry *inquiry, int32_t partition, enum vl_err *err, struct vl_why *why);
+bool vl_inquiry_answer(struct vl_inquiry *inquiry, int32_t partition, enum vl_err *err,
+		       struct vl_why *why);
 
 #endif

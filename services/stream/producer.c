@@ -25,7 +25,8 @@
 
 static const struct vl_conf_pair defaults[] = {
 	{"linger.ms", "5"},
-	{"max.in.flight.requests.per.connection", "5"}, /* the most that idempotence can keep in order */
+	{"max.in.flight.requests.per.connection",
+	 "5"}, /* the most that idempotence can keep in order */
 	{NULL, NULL},
 };
 
@@ -53,7 +54,8 @@ struct vl_producer {
 
 /* -- acks -- */
 
-static void tell(struct vl_producer *producer, struct sent *sent, enum vl_err err, int32_t partition, int64_t offset)
+static void tell(struct vl_producer *producer, struct sent *sent, enum vl_err err,
+		 int32_t partition, int64_t offset)
 {
 	uint64_t tag = sent->tag;
 
@@ -75,7 +77,8 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void 
 
 	(void)rk;
 	producer->appended_ms = type == RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME ? at : -1;
-	tell(producer, message->_private, vl_handle_err(message->err), message->partition, message->offset);
+	tell(producer, message->_private, vl_handle_err(message->err), message->partition,
+	     message->offset);
 }
 
 /* -- connections: called in librdkafka's threads -- */
@@ -86,7 +89,8 @@ static int on_socket(int domain, int type, int protocol, void *opaque)
 	return vl_valves_socket(domain, type, protocol);
 }
 
-static int on_connect(int fd, const struct sockaddr *address, int size, const char *broker, void *opaque)
+static int on_connect(int fd, const struct sockaddr *address, int size, const char *broker,
+		      void *opaque)
 {
 	struct vl_producer *producer = opaque;
 
@@ -103,14 +107,15 @@ static int on_close(int fd, void *opaque)
 
 /* -- open and close -- */
 
-static enum vl_err configure(struct vl_producer *producer, rd_kafka_conf_t **conf, struct vl_why *why)
+static enum vl_err configure(struct vl_producer *producer, rd_kafka_conf_t **conf,
+			     struct vl_why *why)
 {
 	const struct vl_producer_options *options = &producer->options;
 	char records[24], kbytes[24];
 	/* The window is counted by send, with keys and headers, which librdkafka leaves out. Its own bounds are
 	 * the same or wider, so that they never say no to what the window let pass, but one record of any size. */
-	size_t most =
-		options->window_bytes > (size_t)atol(MESSAGE_MAX) ? options->window_bytes : (size_t)atol(MESSAGE_MAX);
+	size_t most = options->window_bytes > (size_t)atol(MESSAGE_MAX) ? options->window_bytes
+									: (size_t)atol(MESSAGE_MAX);
 	const struct vl_conf_pair promises[] = {
 		{"enable.idempotence", "true"},
 		{"acks", "all"},
@@ -128,8 +133,8 @@ static enum vl_err configure(struct vl_producer *producer, rd_kafka_conf_t **con
 
 	(void)snprintf(records, sizeof(records), "%zu", options->window_records);
 	(void)snprintf(kbytes, sizeof(kbytes), "%zu", most / 1024 + 1);
-	enum vl_err err =
-		vl_handle_conf(defaults, promises, options->pairs, options->n_pairs, &producer->handle, conf, why);
+	enum vl_err err = vl_handle_conf(defaults, promises, options->pairs, options->n_pairs,
+					 &producer->handle, conf, why);
 	if (err != VL_OK)
 		return err;
 	rd_kafka_conf_set_dr_msg_cb(*conf, on_delivery);
@@ -161,15 +166,16 @@ static enum vl_err meet_topics(struct vl_producer *producer)
 	if (producer->topics == NULL)
 		return VL_ERR_NOMEM;
 	for (size_t i = 0; i < options->n_topics; i++) {
-		rd_kafka_topic_t *topic = rd_kafka_topic_new(producer->rk, options->topics[i], NULL);
+		rd_kafka_topic_t *topic =
+			rd_kafka_topic_new(producer->rk, options->topics[i], NULL);
 		if (topic != NULL)
 			producer->topics[producer->n_topics++] = topic;
 	}
 	return VL_OK;
 }
 
-enum vl_err vl_producer_open(const struct vl_producer_options *options, struct vl_producer **producer,
-			     struct vl_why *why)
+enum vl_err vl_producer_open(const struct vl_producer_options *options,
+			     struct vl_producer **producer, struct vl_why *why)
 {
 	rd_kafka_conf_t *conf;
 	enum vl_err err;
@@ -240,10 +246,12 @@ static enum vl_err dead(const struct vl_producer *producer, struct vl_why *why)
 	rd_kafka_resp_err_t code = rd_kafka_fatal_error(producer->rk, text, sizeof(text));
 	if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
 		return VL_OK;
-	return vl_fail(why, VL_ERR_GONE, "the producer is dead (%s): %s", rd_kafka_err2name(code), text);
+	return vl_fail(why, VL_ERR_GONE, "the producer is dead (%s): %s", rd_kafka_err2name(code),
+		       text);
 }
 
-static size_t size_of(struct vl_bytes key, struct vl_bytes value, const struct vl_header *headers, size_t n_headers)
+static size_t size_of(struct vl_bytes key, struct vl_bytes value, const struct vl_header *headers,
+		      size_t n_headers)
 {
 	size_t size = key.size + value.size;
 
@@ -252,15 +260,16 @@ static size_t size_of(struct vl_bytes key, struct vl_bytes value, const struct v
 	return size;
 }
 
-static enum vl_err make_headers(const struct vl_header *headers, size_t count, rd_kafka_headers_t **made,
-				struct vl_why *why)
+static enum vl_err make_headers(const struct vl_header *headers, size_t count,
+				rd_kafka_headers_t **made, struct vl_why *why)
 {
 	rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
 
 	*made = count > 0 ? rd_kafka_headers_new(count) : NULL;
 	for (size_t i = 0; i < count && code == RD_KAFKA_RESP_ERR_NO_ERROR; i++)
-		code = rd_kafka_header_add(*made, (const char *)headers[i].name.data, (ssize_t)headers[i].name.size,
-					   headers[i].value.data, (ssize_t)headers[i].value.size);
+		code = rd_kafka_header_add(*made, (const char *)headers[i].name.data,
+					   (ssize_t)headers[i].name.size, headers[i].value.data,
+					   (ssize_t)headers[i].value.size);
 	if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
 		return VL_OK;
 	rd_kafka_headers_destroy(*made);
@@ -273,15 +282,16 @@ static enum vl_err make_headers(const struct vl_header *headers, size_t count, r
  * librdkafka owns it when the call succeeds and does not touch it when it fails, in every version of
  * rd_kafka_producev.
  */
-static rd_kafka_resp_err_t produce(struct vl_producer *producer, const char *topic, int32_t partition,
-				   struct vl_bytes key, struct vl_bytes value, rd_kafka_headers_t *headers,
-				   struct sent *sent)
+static rd_kafka_resp_err_t produce(struct vl_producer *producer, const char *topic,
+				   int32_t partition, struct vl_bytes key, struct vl_bytes value,
+				   rd_kafka_headers_t *headers, struct sent *sent)
 {
 	rd_kafka_resp_err_t code = rd_kafka_producev(
 		producer->rk, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(partition),
-		RD_KAFKA_V_KEY(key.data, key.size), RD_KAFKA_V_VALUE((void *)(uintptr_t)value.data, value.size),
-		RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_OPAQUE(sent),
-		RD_KAFKA_V_END);
+		RD_KAFKA_V_KEY(key.data, key.size),
+		RD_KAFKA_V_VALUE((void *)(uintptr_t)value.data, value.size),
+		RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_HEADERS(headers),
+		RD_KAFKA_V_OPAQUE(sent), RD_KAFKA_V_END);
 
 	if (code != RD_KAFKA_RESP_ERR_NO_ERROR && headers != NULL)
 		rd_kafka_headers_destroy(headers);
@@ -291,14 +301,16 @@ static rd_kafka_resp_err_t produce(struct vl_producer *producer, const char *top
 _Static_assert(VL_PARTITION_OF_KEY == RD_KAFKA_PARTITION_UA, "one number for both");
 
 enum vl_err vl_producer_send(struct vl_producer *producer, const char *topic, struct vl_bytes key,
-			     struct vl_bytes value, const struct vl_header *headers, size_t n_headers, uint64_t tag,
-			     struct vl_why *why)
+			     struct vl_bytes value, const struct vl_header *headers,
+			     size_t n_headers, uint64_t tag, struct vl_why *why)
 {
-	return vl_producer_send_to(producer, topic, VL_PARTITION_OF_KEY, key, value, headers, n_headers, tag, why);
+	return vl_producer_send_to(producer, topic, VL_PARTITION_OF_KEY, key, value, headers,
+				   n_headers, tag, why);
 }
 
-enum vl_err vl_producer_send_to(struct vl_producer *producer, const char *topic, int32_t partition, struct vl_bytes key,
-				struct vl_bytes value, const struct vl_header *headers, size_t n_headers, uint64_t tag,
+enum vl_err vl_producer_send_to(struct vl_producer *producer, const char *topic, int32_t partition,
+				struct vl_bytes key, struct vl_bytes value,
+				const struct vl_header *headers, size_t n_headers, uint64_t tag,
 				struct vl_why *why)
 {
 	const struct vl_producer_options *window = &producer->options;
@@ -309,7 +321,8 @@ enum vl_err vl_producer_send_to(struct vl_producer *producer, const char *topic,
 	if (err != VL_OK)
 		return err;
 	if (topic[0] == '\0' || strlen(topic) > VL_TOPIC_MAX)
-		return vl_fail(why, VL_ERR_INVALID, "a topic's name has 1 to %zu characters", VL_TOPIC_MAX);
+		return vl_fail(why, VL_ERR_INVALID, "a topic's name has 1 to %zu characters",
+			       VL_TOPIC_MAX);
 	/* The first one may be larger than the window, else it could never be sent. */
 	if (producer->records >= window->window_records ||
 	    (producer->records > 0 && producer->bytes + size > window->window_bytes))

@@ -15,7 +15,8 @@
 #define CALM_MS 30000   /* without trouble: back to the others */
 #define WATCH_MS 2000   /* between looks for partitions of which nothing comes */
 #define STALLS 3        /* such looks until it is read apart */
-#define WATCH_ANSWERS 3 /* of Kafka's between two of them: a line that is slow does not make it sick */
+#define WATCH_ANSWERS \
+	3 /* of Kafka's between two of them: a line that is slow does not make it sick */
 #define PAUSE_MIN_MS 1000
 #define PAUSE_MAX_MS 30000
 
@@ -34,7 +35,8 @@ struct part {
 	int64_t due_ms, pause_ms; /* SICK and in no ward */
 	enum vl_err told;         /* its trouble */
 	int64_t ended, watched;   /* the end that was told; what was read at the last look */
-	unsigned stalled, mute;   /* looks at which Kafka had more of it and nothing came, had said nothing of it */
+	unsigned stalled,
+		mute; /* looks at which Kafka had more of it and nothing came, had said nothing of it */
 };
 
 /* One topic's partitions, by number; NULL where it was never put. */
@@ -74,7 +76,9 @@ static struct part *find(struct vl_reader *r, struct vl_bytes topic, int32_t par
 {
 	const struct shelf *shelf = find_shelf(r, topic);
 
-	return shelf != NULL && partition >= 0 && (size_t)partition < shelf->n ? shelf->parts[partition] : NULL;
+	return shelf != NULL && partition >= 0 && (size_t)partition < shelf->n
+		       ? shelf->parts[partition]
+		       : NULL;
 }
 
 static struct shelf *make_shelf(struct vl_reader *r, const char *topic)
@@ -125,7 +129,8 @@ static void leave_ward(struct vl_reader *r, struct part *part)
 }
 
 /* Call `each` for every partition. */
-static void for_each(struct vl_reader *r, void (*each)(struct vl_reader *r, struct part *part, void *context),
+static void for_each(struct vl_reader *r,
+		     void (*each)(struct vl_reader *r, struct part *part, void *context),
 		     void *context)
 {
 	for (size_t i = 0; i < r->n_shelves; i++)
@@ -181,8 +186,8 @@ bool vl_reader_working(const struct vl_reader *r)
 
 /* -- opening and closing -- */
 
-enum vl_err vl_reader_open(const struct vl_conf_pair *pairs, size_t n_pairs, struct vl_reader **reader,
-			   struct vl_why *why)
+enum vl_err vl_reader_open(const struct vl_conf_pair *pairs, size_t n_pairs,
+			   struct vl_reader **reader, struct vl_why *why)
 {
 	struct vl_reader *r = calloc(1, sizeof(*r));
 
@@ -295,7 +300,8 @@ static enum vl_err tell(const struct part *part, enum vl_news_kind kind, struct 
 }
 
 /* TIMEOUT where that has been told already. */
-static enum vl_err tell_trouble(struct part *part, enum vl_err err, const struct vl_why *why, struct vl_news *news)
+static enum vl_err tell_trouble(struct part *part, enum vl_err err, const struct vl_why *why,
+				struct vl_news *news)
 {
 	if (part->told == err)
 		return VL_ERR_TIMEOUT;
@@ -331,8 +337,8 @@ static enum vl_err take_end(struct part *part, int64_t end, struct vl_news *news
 	return tell(part, VL_NEWS_END, news);
 }
 
-static enum vl_err lose(struct vl_reader *r, struct part *part, int64_t offset, const struct vl_why *why,
-			struct vl_news *news)
+static enum vl_err lose(struct vl_reader *r, struct part *part, int64_t offset,
+			const struct vl_why *why, struct vl_news *news)
 {
 	move(r, part, AWAY);
 	part->told = VL_OK;
@@ -367,8 +373,8 @@ static void admit_part(struct vl_reader *r, struct part *part, void *context)
 		r->wards[i] = part;
 }
 
-static enum vl_err rest(struct vl_reader *r, struct part *part, int64_t now_ms, const struct vl_ward_word *word,
-			struct vl_news *news)
+static enum vl_err rest(struct vl_reader *r, struct part *part, int64_t now_ms,
+			const struct vl_ward_word *word, struct vl_news *news)
 {
 	leave_ward(r, part);
 	part->pause_ms = vl_back_off(part->pause_ms, PAUSE_MIN_MS, PAUSE_MAX_MS);
@@ -376,8 +382,9 @@ static enum vl_err rest(struct vl_reader *r, struct part *part, int64_t now_ms, 
 	return tell_trouble(part, word->err, &word->why, news);
 }
 
-static enum vl_err take_word(struct vl_reader *r, struct part *part, int64_t now_ms, enum vl_ward_said said,
-			     struct vl_ward_word *word, struct vl_news *news)
+static enum vl_err take_word(struct vl_reader *r, struct part *part, int64_t now_ms,
+			     enum vl_ward_said said, struct vl_ward_word *word,
+			     struct vl_news *news)
 {
 	switch (said) {
 	case VL_WARD_NOTHING:
@@ -407,7 +414,8 @@ static enum vl_err take_word(struct vl_reader *r, struct part *part, int64_t now
 	return VL_ERR_TIMEOUT;
 }
 
-static enum vl_err step_ward(struct vl_reader *r, struct part *part, int64_t now_ms, struct vl_news *news)
+static enum vl_err step_ward(struct vl_reader *r, struct part *part, int64_t now_ms,
+			     struct vl_news *news)
 {
 	struct vl_ward_word word;
 
@@ -426,7 +434,8 @@ static enum vl_err step_ward(struct vl_reader *r, struct part *part, int64_t now
 
 static void fall_sick(struct vl_reader *r, struct part *part, const char *what)
 {
-	vl_log_debug("%s partition %d: %s; reading it apart", part->at.topic, (int)part->at.partition, what);
+	vl_log_debug("%s partition %d: %s; reading it apart", part->at.topic,
+		     (int)part->at.partition, what);
 	move(r, part, SICK);
 }
 
@@ -438,7 +447,8 @@ static void watch_part(struct vl_reader *r, struct part *part, void *context)
 
 	if (!part->live)
 		return;
-	bool known = vl_consumer_known(r->consumer, part->at.topic, part->at.partition, &first, &end);
+	bool known =
+		vl_consumer_known(r->consumer, part->at.topic, part->at.partition, &first, &end);
 	bool more = known && (read >= 0 ? read : first) < end;
 	part->mute = known ? 0 : part->mute + 1;
 	if (part->mute > (r->mute != NULL ? r->mute->mute : 0))
@@ -485,7 +495,8 @@ static enum vl_err take_answer(struct vl_reader *r, struct vl_news *news, struct
 	return told;
 }
 
-static enum vl_err poll_common(struct vl_reader *r, int timeout_ms, struct vl_news *news, struct vl_why *why)
+static enum vl_err poll_common(struct vl_reader *r, int timeout_ms, struct vl_news *news,
+			       struct vl_why *why)
 {
 	struct vl_message *message;
 	struct vl_position at;
@@ -493,9 +504,9 @@ static enum vl_err poll_common(struct vl_reader *r, int timeout_ms, struct vl_ne
 
 	if (err == VL_ERR_TIMEOUT || (err == VL_ERR_UNREACHABLE && at.topic[0] == '\0'))
 		return err;
-	struct part *part = message != NULL
-				    ? find(r, vl_message_record(message)->topic, vl_message_record(message)->partition)
-				    : find(r, vl_bytes_of(at.topic), at.partition);
+	struct part *part = message != NULL ? find(r, vl_message_record(message)->topic,
+						   vl_message_record(message)->partition)
+					    : find(r, vl_bytes_of(at.topic), at.partition);
 	if (part == NULL && message == NULL && at.topic[0] == '\0') {
 		vl_consumer_abandon(r->consumer);
 		r->consumer = NULL;
@@ -515,15 +526,16 @@ static enum vl_err poll_common(struct vl_reader *r, int timeout_ms, struct vl_ne
 	return vl_ward_unreadable(err) ? VL_ERR_TIMEOUT : tell_trouble(part, err, why, news);
 }
 
-static enum vl_err poll_turn(struct vl_reader *r, size_t source, int64_t now_ms, struct vl_news *news,
-			     struct vl_why *why)
+static enum vl_err poll_turn(struct vl_reader *r, size_t source, int64_t now_ms,
+			     struct vl_news *news, struct vl_why *why)
 {
 	if (source < WARDS)
 		return step_ward(r, r->wards[source], now_ms, news);
 	return r->consumer != NULL ? poll_common(r, 0, news, why) : VL_ERR_TIMEOUT;
 }
 
-enum vl_err vl_reader_poll(struct vl_reader *r, int timeout_ms, struct vl_news *news, struct vl_why *why)
+enum vl_err vl_reader_poll(struct vl_reader *r, int timeout_ms, struct vl_news *news,
+			   struct vl_why *why)
 {
 	int64_t now_ms = vl_monotonic_ms();
 	bool wards = false;
@@ -552,7 +564,8 @@ enum vl_err vl_reader_poll(struct vl_reader *r, int timeout_ms, struct vl_news *
 	err = take_answer(r, news, why);
 	if (err != VL_ERR_TIMEOUT)
 		return err;
-	err = poll_common(r, wards && timeout_ms > WARD_POLL_MS ? WARD_POLL_MS : timeout_ms, news, why);
+	err = poll_common(r, wards && timeout_ms > WARD_POLL_MS ? WARD_POLL_MS : timeout_ms, news,
+			  why);
 	if (err == VL_ERR_TIMEOUT && now_ms - r->watch_ms >= WATCH_MS)
 		watch(r, now_ms);
 	return err;

@@ -18,8 +18,8 @@
 struct vl_reader;
 
 enum vl_news_kind {
-	VL_NEWS_RECORD, /* `message`, which is the caller's */
-	VL_NEWS_END,    /* `at.offset` is the end for now; all before it was told */
+	VL_NEWS_RECORD,  /* `message`, which is the caller's */
+	VL_NEWS_END,     /* `at.offset` is the end for now; all before it was told */
 	VL_NEWS_TROUBLE, /* it cannot be read: `err` and `why`; told once, until a RECORD, END or PASSED says that it can again */
 	VL_NEWS_PASSED, /* from `at.offset` to before `to` cannot be read: `err` and `why`; `bytes` where known */
 	VL_NEWS_LOST, /* `at.offset` is not there (any more), or below 0: the topic is not; not read until put again */
@@ -37,16 +37,18 @@ struct vl_news {
 };
 
 /* The pairs stay the caller's. CONFIG as vl_consumer_open. */
-enum vl_err vl_reader_open(const struct vl_conf_pair *pairs, size_t n_pairs, struct vl_reader **reader,
-			   struct vl_why *why) VL_CHECKED;
+enum vl_err vl_reader_open(const struct vl_conf_pair *pairs, size_t n_pairs,
+			   struct vl_reader **reader, struct vl_why *why) VL_CHECKED;
 void vl_reader_close(struct vl_reader *reader);
 
 /* Before the first put: who is read apart from the others, and where there is room (vl_consumer_set_room). What is read because something
  * is wrong with it counts among the others. NOMEM. */
-enum vl_err vl_reader_set_room(struct vl_reader *reader, const struct vl_consumer_room *room) VL_CHECKED;
+enum vl_err vl_reader_set_room(struct vl_reader *reader,
+			       const struct vl_consumer_room *room) VL_CHECKED;
 
 /* Read a partition from there on, whatever was before; `owner` comes back with its news. NOMEM. */
-enum vl_err vl_reader_put(struct vl_reader *reader, const struct vl_position *position, void *owner) VL_CHECKED;
+enum vl_err vl_reader_put(struct vl_reader *reader, const struct vl_position *position,
+			  void *owner) VL_CHECKED;
 
 /* Read it no more. It may be put again. */
 void vl_reader_drop(struct vl_reader *reader, const char *topic, int32_t partition);

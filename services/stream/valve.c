@@ -32,7 +32,7 @@ struct valve {
 	struct vl_valves *all;
 	struct valve *next;
 	pthread_t thread;
-	int fd;             /* librdkafka's: the connection, and once the valve is in, the other end of the pair */
+	int fd; /* librdkafka's: the connection, and once the valve is in, the other end of the pair */
 	int line, inner;    /* the connection, and our end of the pair */
 	bool in;            /* the valve is in place */
 	bool closed, ended; /* librdkafka has closed its descriptor; the thread is done */
@@ -84,7 +84,9 @@ static int64_t way_ms(const struct valve *valve)
 	struct tcp_info info = {0};
 	socklen_t size = sizeof(info);
 
-	return getsockopt(valve->line, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 ? info.tcpi_min_rtt / 1000 : 0;
+	return getsockopt(valve->line, IPPROTO_TCP, TCP_INFO, &info, &size) == 0
+		       ? info.tcpi_min_rtt / 1000
+		       : 0;
 }
 
 /* Keep what is counted of all valves true to this one. */
@@ -159,8 +161,10 @@ static bool step(struct valve *valve)
 	int again_ms;
 	uint64_t back = 0;
 	size_t most = measure(valve, &again_ms);
-	short inner = (short)((valve->up.size == 0 ? POLLIN : 0) | (valve->down.size > 0 ? POLLOUT : 0));
-	short line = (short)((valve->down.size == 0 ? POLLIN : 0) | (valve->up.size > 0 && most > 0 ? POLLOUT : 0));
+	short inner =
+		(short)((valve->up.size == 0 ? POLLIN : 0) | (valve->down.size > 0 ? POLLOUT : 0));
+	short line = (short)((valve->down.size == 0 ? POLLIN : 0) |
+			     (valve->up.size > 0 && most > 0 ? POLLOUT : 0));
 	/* A line that has failed is seen when what it brought before is out of the way. */
 	struct pollfd fds[] = {{.fd = valve->inner, .events = inner},
 			       {.fd = line != 0 ? valve->line : -1, .events = line}};
@@ -287,7 +291,8 @@ int vl_valves_socket(int domain, int type, int protocol)
 	return fd;
 }
 
-int vl_valves_connect(struct vl_valves *valves, int fd, const struct sockaddr *address, socklen_t size)
+int vl_valves_connect(struct vl_valves *valves, int fd, const struct sockaddr *address,
+		      socklen_t size)
 {
 	if (connect(fd, address, size) != 0 && errno != EINPROGRESS)
 		return errno;

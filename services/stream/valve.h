@@ -25,7 +25,8 @@ void vl_valves_close(struct vl_valves *valves);
 
 /* What librdkafka's socket_cb, connect_cb and closesocket_cb are to do; from any thread. `valves` NULL: as if there were none. */
 int vl_valves_socket(int domain, int type, int protocol);
-int vl_valves_connect(struct vl_valves *valves, int fd, const struct sockaddr *address, socklen_t size);
+int vl_valves_connect(struct vl_valves *valves, int fd, const struct sockaddr *address,
+		      socklen_t size);
 int vl_valves_closesocket(struct vl_valves *valves, int fd);
 
 /* What the line carries, in bytes a second; 0 while that is not known. */

@@ -23,7 +23,8 @@ struct zlib_stream {
 
 #define Z_DATA_ERROR (-3)
 #define LZ4F_ERROR ((size_t)-1) /* LZ4F_ERROR_GENERIC */
-#define ZSTD_ERROR ((size_t)-1) /* ZSTD_error_GENERIC: not "destination too small", or it would try on */
+#define ZSTD_ERROR \
+	((size_t)-1) /* ZSTD_error_GENERIC: not "destination too small", or it would try on */
 
 typedef int inflate_fn(struct zlib_stream *stream, int flush);
 typedef size_t lz4_fn(void *context, void *to, size_t *to_size, const void *from, size_t *from_size,
@@ -53,7 +54,8 @@ static void look_up(void)
 {
 	/* A function comes as a pointer to data: POSIX has it so, C has not. */
 	void *found[] = {dlsym(RTLD_NEXT, "inflate"), dlsym(RTLD_NEXT, "LZ4F_decompress"),
-			 dlsym(RTLD_NEXT, "LZ4F_freeDecompressionContext"), dlsym(RTLD_NEXT, "ZSTD_decompress")};
+			 dlsym(RTLD_NEXT, "LZ4F_freeDecompressionContext"),
+			 dlsym(RTLD_NEXT, "ZSTD_decompress")};
 
 	memcpy(&real_inflate, &found[0], sizeof(found[0]));
 	memcpy(&real_lz4, &found[1], sizeof(found[1]));
@@ -80,8 +82,8 @@ int inflate(struct zlib_stream *stream, int flush)
 	return Z_DATA_ERROR;
 }
 
-size_t LZ4F_decompress(void *context, void *to, size_t *to_size, const void *from, size_t *from_size,
-		       const void *options)
+size_t LZ4F_decompress(void *context, void *to, size_t *to_size, const void *from,
+		       size_t *from_size, const void *options)
 {
 	vl_wall_build();
 	if (frame.context != context) {

@@ -40,8 +40,8 @@ bool vl_ward_unreadable(enum vl_err err)
 	return err == VL_ERR_CORRUPT || err == VL_ERR_TOO_LARGE;
 }
 
-struct vl_ward *vl_ward_open(const struct vl_conf_pair *pairs, size_t n_pairs, const struct vl_position *at,
-			     int64_t now_ms)
+struct vl_ward *vl_ward_open(const struct vl_conf_pair *pairs, size_t n_pairs,
+			     const struct vl_position *at, int64_t now_ms)
 {
 	struct vl_ward *ward = calloc(1, sizeof(*ward));
 
@@ -102,7 +102,8 @@ static enum vl_err inquire(struct vl_ward *ward, int64_t now_ms, struct vl_why *
 
 	if (ward->inquiry == NULL && now_ms - ward->asked_ms >= STALL_MS)
 		ward->inquiry = vl_inquiry_open(ward->consumer, ward->at.topic);
-	if (ward->inquiry != NULL && vl_inquiry_answer(ward->inquiry, ward->at.partition, &err, why) && err != VL_OK)
+	if (ward->inquiry != NULL &&
+	    vl_inquiry_answer(ward->inquiry, ward->at.partition, &err, why) && err != VL_OK)
 		return err;
 	if (now_ms - ward->asked_ms >= SILENT_MS)
 		return vl_fail(why, VL_ERR_UNREACHABLE, "%s: no answer comes", ward->at.topic);
@@ -121,7 +122,8 @@ static enum vl_err judge_silence(struct vl_ward *ward, int64_t now_ms, struct vl
 	int64_t asked = ward->asked >= 0 ? ward->asked : first;
 	if (asked >= end || ward->phase == READ || now_ms - ward->answered_ms < STALL_MS)
 		return VL_ERR_TIMEOUT;
-	return vl_fail(why, VL_ERR_CORRUPT, "nothing readable comes at offset %lld", (long long)asked);
+	return vl_fail(why, VL_ERR_CORRUPT, "nothing readable comes at offset %lld",
+		       (long long)asked);
 }
 
 /* librdkafka's words have the size: "(1240 bytes)", "of 28166 bytes". */
@@ -194,8 +196,8 @@ static enum vl_ward_said search_on(struct vl_ward *ward, int64_t now_ms, struct 
 }
 
 /* What came of trying an offset. Another batch that cannot be read is another matter: its turn comes. */
-static enum vl_ward_said take_try(struct vl_ward *ward, enum vl_err err, int64_t base, int64_t now_ms,
-				  struct vl_ward_word *word)
+static enum vl_ward_said take_try(struct vl_ward *ward, enum vl_err err, int64_t base,
+				  int64_t now_ms, struct vl_ward_word *word)
 {
 	bool bad = vl_ward_unreadable(err);
 
@@ -213,7 +215,8 @@ static void be_well(struct vl_ward *ward, int64_t now_ms)
 	ward->phase = READ;
 }
 
-static enum vl_ward_said take_trouble(struct vl_ward *ward, int64_t base, int64_t now_ms, struct vl_ward_word *word)
+static enum vl_ward_said take_trouble(struct vl_ward *ward, int64_t base, int64_t now_ms,
+				      struct vl_ward_word *word)
 {
 	if (!vl_ward_unreadable(word->err))
 		return VL_WARD_REST;

@@ -33,8 +33,8 @@ struct vl_ward_word {
 };
 
 /* The pairs stay the caller's. NULL when out of memory. */
-struct vl_ward *vl_ward_open(const struct vl_conf_pair *pairs, size_t n_pairs, const struct vl_position *at,
-			     int64_t now_ms);
+struct vl_ward *vl_ward_open(const struct vl_conf_pair *pairs, size_t n_pairs,
+			     const struct vl_position *at, int64_t now_ms);
 void vl_ward_close(struct vl_ward *ward);
 
 /* One step; never waits. */

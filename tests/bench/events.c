@@ -55,7 +55,8 @@ void bench_events_start(struct bench_events *events, uint64_t seed)
 	opened.sealed_personal = &sealed;
 	Google__Protobuf__Any any = GOOGLE__PROTOBUF__ANY__INIT;
 	any.type_url = "type.googleapis.com/consular.case.v1.CaseOpened";
-	any.value = (ProtobufCBinaryData){consular__case__v1__case_opened__pack(&opened, payload), payload};
+	any.value = (ProtobufCBinaryData){consular__case__v1__case_opened__pack(&opened, payload),
+					  payload};
 	Google__Protobuf__Timestamp occurred_at = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
 	occurred_at.seconds = now.tv_sec;
 	occurred_at.nanos = 123456789;

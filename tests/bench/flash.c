@@ -64,7 +64,8 @@ static int enrol(const char *keys)
 		(void)snprintf(path, sizeof(path), "%s/%s.pub", keys, name);
 		FILE *file = fopen(path, "w");
 		must(file != NULL, "write a key");
-		(void)fprintf(file, "%s %s\n", name, vl_hex(vl_signer_public(signer)->bytes, 32, hex));
+		(void)fprintf(file, "%s %s\n", name,
+			      vl_hex(vl_signer_public(signer)->bytes, 32, hex));
 		(void)fclose(file);
 		vl_signer_close(signer);
 	}
@@ -108,10 +109,12 @@ static void serve(struct sending *s, int64_t until)
 	struct vl_why why = {0};
 
 	for (int64_t now; (now = vl_monotonic_ms()) < until;)
-		must(vl_producer_poll(s->producer, (int)(until - now), &why) != VL_ERR_GONE, "go on sending");
+		must(vl_producer_poll(s->producer, (int)(until - now), &why) != VL_ERR_GONE,
+		     "go on sending");
 }
 
-static void send(struct sending *s, const struct chain *c, int32_t partition, const struct ready *ready, uint64_t tag)
+static void send(struct sending *s, const struct chain *c, int32_t partition,
+		 const struct ready *ready, uint64_t tag)
 {
 	const struct vl_header headers[] = {
 		{vl_bytes_of("content-type"), vl_bytes_of(vl_domain_content_type(VL_DOMAIN_BATCH))},
@@ -120,7 +123,8 @@ static void send(struct sending *s, const struct chain *c, int32_t partition, co
 	enum vl_err err;
 
 	while ((err = vl_producer_send_to(s->producer, c->lane, partition, vl_bytes_of(c->mission),
-					  vl_buf_bytes(&ready->value), headers, 2, tag, &why)) == VL_ERR_BUSY)
+					  vl_buf_bytes(&ready->value), headers, 2, tag, &why)) ==
+	       VL_ERR_BUSY)
 		serve(s, vl_monotonic_ms() + 5);
 	must(err == VL_OK, why.text);
 }
@@ -187,7 +191,8 @@ static void *put_flashes(void *context)
 
 static bool can_read(struct vl_txn *txn, const char *leg)
 {
-	int view = vl_view_of_lane(EVACUATIONS, strlen(EVACUATIONS)), kind = vl_view_kind(vl_views[view], "leg");
+	int view = vl_view_of_lane(EVACUATIONS, strlen(EVACUATIONS)),
+	    kind = vl_view_kind(vl_views[view], "leg");
 	struct vl_key key;
 
 	vl_row_key(&key, (unsigned)kind, leg);
@@ -240,7 +245,8 @@ static int64_t report_since(const struct run *run, const _Atomic int64_t *since)
 	/* Headquarters may be the first to have it. */
 	for (size_t i = 0; i < n && took[i] < 0; i++)
 		took[i] = 0;
-	printf(" %6lld %6lld %6lld", (long long)took[n / 2], (long long)took[n * 99 / 100], (long long)took[n - 1]);
+	printf(" %6lld %6lld %6lld", (long long)took[n / 2], (long long)took[n * 99 / 100],
+	       (long long)took[n - 1]);
 	int64_t most = took[n - 1];
 	free(took);
 	return most;
@@ -269,7 +275,8 @@ static void play(struct run *run, struct vl_store *store)
 	pthread_join(threads[0], NULL);
 	pthread_join(threads[1], NULL);
 	/* The peer may be the last. */
-	for (int64_t until = vl_monotonic_ms() + PATIENCE_MS; run->arrived[run->sent - 1] == 0; (void)poll(NULL, 0, 10))
+	for (int64_t until = vl_monotonic_ms() + PATIENCE_MS; run->arrived[run->sent - 1] == 0;
+	     (void)poll(NULL, 0, 10))
 		must(vl_monotonic_ms() < until, "have the peer receive all");
 }
 
@@ -282,7 +289,8 @@ static bool wanted(const char *name, char **names, int n)
 }
 
 /* In the other partition, then in the same. Where the lane is another there is no same one. */
-static int64_t play_scene(struct run *run, struct vl_store *store, const struct scene *scene, size_t doses)
+static int64_t play_scene(struct run *run, struct vl_store *store, const struct scene *scene,
+			  size_t doses)
 {
 	int64_t most = 0;
 
@@ -314,10 +322,13 @@ static int play_all(const char *brokers, const char *views, size_t doses, char *
 	run.brokers = brokers;
 	run.doses = calloc(doses, sizeof(*run.doses));
 	must(run.doses != NULL, "allocate");
-	run.flash = (struct chain){HONEST, EVACUATIONS, signer_of(-1), .epoch = 1, .seq = 1, .next = 1};
-	struct peer *peer = peer_open(brokers, EVACUATIONS, run.partition, HONEST, run.arrived, MOST);
-	printf("%-38s %-5s %6s %20s %20s\n%-38s %-5s %6s %6s %6s %6s %6s %6s %6s\n", "", "", "", "from append",
-	       "from arrival", "milliseconds to the view", "part.", "events", "p50", "p99", "max", "p50", "p99", "max");
+	run.flash =
+		(struct chain){HONEST, EVACUATIONS, signer_of(-1), .epoch = 1, .seq = 1, .next = 1};
+	struct peer *peer =
+		peer_open(brokers, EVACUATIONS, run.partition, HONEST, run.arrived, MOST);
+	printf("%-38s %-5s %6s %20s %20s\n%-38s %-5s %6s %6s %6s %6s %6s %6s %6s\n", "", "", "",
+	       "from append", "from arrival", "milliseconds to the view", "part.", "events", "p50",
+	       "p99", "max", "p50", "p99", "max");
 	/* Whatever happens the first time only is not what is measured. */
 	run.n_doses = 1;
 	run.load = (struct chain){.lane = EVACUATIONS};
@@ -326,7 +337,8 @@ static int play_all(const char *brokers, const char *views, size_t doses, char *
 		if (i > 0 && !wanted(scenes[i].name, names, n_names))
 			continue;
 		name_mission((int)i, missions[i]);
-		run.load = (struct chain){missions[i], NULL, signer_of((int)i), .epoch = 1, .seq = 1, .next = 1};
+		run.load = (struct chain){missions[i], NULL,     signer_of((int)i),
+					  .epoch = 1,  .seq = 1, .next = 1};
 		int64_t longest = play_scene(&run, store, &scenes[i], doses);
 		most = longest > most ? longest : most;
 		vl_signer_close(run.load.signer);
@@ -343,6 +355,7 @@ int main(int argc, char **argv)
 {
 	if (argc == 3 && strcmp(argv[1], "enrol") == 0)
 		return enrol(argv[2]);
-	must(argc >= 5 && strcmp(argv[1], "run") == 0, "run: usage: flash_bench run BROKERS VIEWS DOSES [SCENE...]");
+	must(argc >= 5 && strcmp(argv[1], "run") == 0,
+	     "run: usage: flash_bench run BROKERS VIEWS DOSES [SCENE...]");
 	return play_all(argv[2], argv[3], strtoul(argv[4], NULL, 10), argv + 5, argc - 5);
 }

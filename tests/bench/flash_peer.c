@@ -36,7 +36,8 @@ static void *receive(void *context)
 		rd_kafka_message_t *message = rd_kafka_consumer_poll(peer->consumer, POLL_MS);
 		if (message == NULL)
 			continue;
-		if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR && message->key_len == strlen(peer->key) &&
+		if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR &&
+		    message->key_len == strlen(peer->key) &&
 		    memcmp(message->key, peer->key, message->key_len) == 0 && peer->n < peer->room)
 			peer->received[peer->n++] = vl_time_ms(vl_clock_now(&vl_clock_system));
 		rd_kafka_message_destroy(message);
@@ -62,7 +63,8 @@ struct peer *peer_open(const char *brokers, const char *topic, int32_t partition
 	peer->consumer = rd_kafka_new(RD_KAFKA_CONSUMER, conf, why, sizeof(why));
 	must(peer->consumer != NULL, why);
 	(void)rd_kafka_poll_set_consumer(peer->consumer);
-	must(rd_kafka_query_watermark_offsets(peer->consumer, topic, partition, &low, &high, READY_MS) == 0,
+	must(rd_kafka_query_watermark_offsets(peer->consumer, topic, partition, &low, &high,
+					      READY_MS) == 0,
 	     "ask where the partition ends");
 	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
 	rd_kafka_topic_partition_list_add(list, topic, partition)->offset = high;

@@ -131,7 +131,8 @@ static void put_boardings(struct ready *ready, struct chain *c, unsigned n)
 
 	begin(ready, c);
 	for (unsigned i = 0; i < n; i++) {
-		Consular__Evacuation__V1__CheckpointRecorded said = CONSULAR__EVACUATION__V1__CHECKPOINT_RECORDED__INIT;
+		Consular__Evacuation__V1__CheckpointRecorded said =
+			CONSULAR__EVACUATION__V1__CHECKPOINT_RECORDED__INIT;
 		(void)snprintf(leg, sizeof(leg), "L%u", i);
 		said.person = text("P");
 		said.leg = leg;
@@ -152,7 +153,8 @@ static void put_manifest(struct chain *c, struct ready *ready)
 {
 	enum { PEOPLE = 20000 };
 	static char names[PEOPLE][12], *persons[PEOPLE];
-	Consular__Evacuation__V1__ManifestSealed said = CONSULAR__EVACUATION__V1__MANIFEST_SEALED__INIT;
+	Consular__Evacuation__V1__ManifestSealed said =
+		CONSULAR__EVACUATION__V1__MANIFEST_SEALED__INIT;
 
 	for (unsigned i = 0; i < PEOPLE; i++) {
 		(void)snprintf(names[i], sizeof(names[i]), "P%u", i);
@@ -180,7 +182,8 @@ static void chain_of_people(struct chain *c, struct dose *dose)
 
 	begin(ready, c);
 	for (unsigned i = MERGES; i > 0; i--) {
-		Consular__Evacuation__V1__PersonsMerged said = CONSULAR__EVACUATION__V1__PERSONS_MERGED__INIT;
+		Consular__Evacuation__V1__PersonsMerged said =
+			CONSULAR__EVACUATION__V1__PERSONS_MERGED__INIT;
 		(void)snprintf(person, sizeof(person), "M%u", i);
 		(void)snprintf(kept, sizeof(kept), "M%u", i + 1);
 		said.person = person;
@@ -213,7 +216,8 @@ static void put_people(struct ready *ready, struct chain *c, unsigned n)
 
 	begin(ready, c);
 	for (unsigned i = 0; i < n; i++) {
-		Consular__Traveller__V1__TravellerRegistered said = CONSULAR__TRAVELLER__V1__TRAVELLER_REGISTERED__INIT;
+		Consular__Traveller__V1__TravellerRegistered said =
+			CONSULAR__TRAVELLER__V1__TRAVELLER_REGISTERED__INIT;
 		Consular__Traveller__V1__Stay stay = CONSULAR__TRAVELLER__V1__STAY__INIT;
 		stay.country = text("SD");
 		said.residence = &stay;
@@ -233,7 +237,8 @@ static void many_checks(struct chain *c, struct dose *dose)
 	struct ready *ready = add(dose);
 	begin(ready, c);
 	for (unsigned i = 0; i < CHECKS; i++) {
-		Consular__Traveller__V1__SafetyCheckOpened said = CONSULAR__TRAVELLER__V1__SAFETY_CHECK_OPENED__INIT;
+		Consular__Traveller__V1__SafetyCheckOpened said =
+			CONSULAR__TRAVELLER__V1__SAFETY_CHECK_OPENED__INIT;
 		said.place = text("SD");
 		(void)snprintf(name, sizeof(name), "S%u", i);
 		add_event(&ready->value, name, &said.base);

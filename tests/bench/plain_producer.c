@@ -41,7 +41,8 @@ static rd_kafka_t *open_producer(const char *brokers, const char *compression)
 	char text[200];
 
 	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
-		if (rd_kafka_conf_set(conf, pairs[i][0], pairs[i][1], text, sizeof(text)) != RD_KAFKA_CONF_OK)
+		if (rd_kafka_conf_set(conf, pairs[i][0], pairs[i][1], text, sizeof(text)) !=
+		    RD_KAFKA_CONF_OK)
 			die("configure", text);
 	rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
 	rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof(text));
@@ -63,8 +64,9 @@ int main(int argc, char **argv)
 	double start = bench_seconds();
 	for (unsigned long i = 0; i < count; i++) {
 		bench_events_next(&events);
-		while (rd_kafka_produce(topic, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY, events.bytes, events.size,
-					BENCH_MISSION, strlen(BENCH_MISSION), NULL) != 0) {
+		while (rd_kafka_produce(topic, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY,
+					events.bytes, events.size, BENCH_MISSION,
+					strlen(BENCH_MISSION), NULL) != 0) {
 			if (rd_kafka_last_error() != RD_KAFKA_RESP_ERR__QUEUE_FULL)
 				die("produce", rd_kafka_err2str(rd_kafka_last_error()));
 			(void)rd_kafka_poll(rk, 10);

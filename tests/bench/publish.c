@@ -16,8 +16,8 @@
  */
 #include "agent/outbox.h"
 #include "bus/keys.h"
-#include "bus/ring.h"
 #include "bus/record.h"
+#include "bus/ring.h"
 #include "bus/wire.h"
 #include "events.h"
 #include "stream/stream.h"
@@ -264,8 +264,8 @@ struct count {
 	uint64_t epoch, seq;
 };
 
-static void count_record(struct count *count, const struct vl_record *record, const struct vl_ring *ring,
-			 struct vl_arena *arena)
+static void count_record(struct count *count, const struct vl_record *record,
+			 const struct vl_ring *ring, struct vl_arena *arena)
 {
 	struct vl_verified verified;
 	struct vl_why why = {0};
@@ -273,7 +273,8 @@ static void count_record(struct count *count, const struct vl_record *record, co
 	need("verify a record", vl_record_verify(record, ring, arena, &verified, &why), &why);
 	const struct vl_batch_head *head = &verified.batch.head;
 	count->records++;
-	if (head->epoch.n < count->epoch || (head->epoch.n == count->epoch && head->seq.n <= count->seq)) {
+	if (head->epoch.n < count->epoch ||
+	    (head->epoch.n == count->epoch && head->seq.n <= count->seq)) {
 		count->again++;
 	} else {
 		if (head->epoch.n == count->epoch && head->seq.n != count->seq + 1)
@@ -299,7 +300,8 @@ static int count(char **args)
 
 	need("read keys", vl_ring_open(args[1], &ring, &why), &why);
 	need("open a consumer", vl_consumer_open(&pair, 1, &consumer, &why), &why);
-	need("find the topic", vl_consumer_partitions(consumer, BENCH_LANE, 10000, &partitions, &why), &why);
+	need("find the topic",
+	     vl_consumer_partitions(consumer, BENCH_LANE, 10000, &partitions, &why), &why);
 	for (int32_t i = 0; i < partitions && i < 64; i++) {
 		positions[i] = (struct vl_position){BENCH_LANE, i, VL_OFFSET_BEGINNING};
 	}
@@ -346,6 +348,8 @@ int main(int argc, char **argv)
 		return count(argv + 2);
 	if (argc == 4 && strcmp(argv[1], "topic") == 0)
 		return make_topic(argv + 2);
-	(void)fprintf(stderr, "usage: publish_bench load|free|count|topic ...; see tests/bench/publish.c\n");
+	(void)fprintf(
+		stderr,
+		"usage: publish_bench load|free|count|topic ...; see tests/bench/publish.c\n");
 	return 2;
 }

@@ -46,16 +46,19 @@ static size_t count_rows(const char *folder)
 
 	must(mdb_env_create(&env) == 0 && mdb_env_set_maxdbs(env, 128) == 0 &&
 		     mdb_env_open(env, folder, MDB_RDONLY | MDB_NOTLS, 0600) == 0 &&
-		     mdb_txn_begin(env, NULL, MDB_RDONLY, &txn) == 0 && mdb_dbi_open(txn, NULL, 0, &names) == 0 &&
+		     mdb_txn_begin(env, NULL, MDB_RDONLY, &txn) == 0 &&
+		     mdb_dbi_open(txn, NULL, 0, &names) == 0 &&
 		     mdb_cursor_open(txn, names, &all) == 0,
 	     "open the store");
 	while (mdb_cursor_get(all, &name, &value, MDB_NEXT) == 0) {
 		char text[64];
-		(void)snprintf(text, sizeof(text), "%.*s", (int)name.mv_size, (const char *)name.mv_data);
+		(void)snprintf(text, sizeof(text), "%.*s", (int)name.mv_size,
+			       (const char *)name.mv_data);
 		must(mdb_dbi_open(txn, text, 0, &db) == 0 && mdb_stat(txn, db, &stat) == 0 &&
 			     mdb_cursor_open(txn, db, &rows) == 0,
 		     "open a database");
-		must(stat.ms_entries == 0 || mdb_cursor_get(rows, &key, &value, MDB_FIRST) == 0, "read a row");
+		must(stat.ms_entries == 0 || mdb_cursor_get(rows, &key, &value, MDB_FIRST) == 0,
+		     "read a row");
 		mdb_cursor_close(rows);
 		count += stat.ms_entries;
 	}
@@ -90,7 +93,8 @@ static void put_event(struct fill *fill)
 
 static void put_batch(struct fill *fill)
 {
-	static const struct vl_bytes mission = {(const uint8_t *)BENCH_MISSION, sizeof(BENCH_MISSION) - 1},
+	static const struct vl_bytes mission = {(const uint8_t *)BENCH_MISSION,
+						sizeof(BENCH_MISSION) - 1},
 				     lane = {(const uint8_t *)BENCH_LANE, sizeof(BENCH_LANE) - 1};
 	struct vl_verified verified = {0};
 	struct vl_record record = {.topic = lane, .key = mission, .offset = (int64_t)fill->batches};
@@ -111,7 +115,8 @@ static void put_batch(struct fill *fill)
 	vl_buf_put(&fill->value, fill->events.data, fill->events.size);
 	record.value = vl_buf_bytes(&fill->value);
 	fill->head = verified.digest = vl_batch_digest(record.value);
-	must(vl_batch_read(record.value, fill->arena, &verified.batch, NULL) == VL_OK, "read a batch");
+	must(vl_batch_read(record.value, fill->arena, &verified.batch, NULL) == VL_OK,
+	     "read a batch");
 	vl_apply_record(fill->applier, &record, VL_OK, &verified, NULL, NULL);
 }
 
@@ -130,7 +135,8 @@ static int fill_ledger(const char *folder, size_t wanted, unsigned long seed)
 		unsigned long until = fill.made + (wanted - rows) / 4 + A_BATCH;
 		while (fill.made < until) {
 			must(vl_apply_begin(fill.applier, &why) == VL_OK, why.text);
-			for (unsigned long end = fill.made + A_COMMIT; fill.made < end && fill.made < until;)
+			for (unsigned long end = fill.made + A_COMMIT;
+			     fill.made < end && fill.made < until;)
 				put_batch(&fill);
 			must(vl_apply_commit(fill.applier, &why) == VL_OK, why.text);
 		}

@@ -92,7 +92,8 @@ static void close_batch(struct open *o, const char *mission, const struct vl_sig
 	vl_buf_reset(&o->events);
 }
 
-static void add_event(struct open *lanes, const char *mission, const struct vl_signer *signer, struct vl_bytes event)
+static void add_event(struct open *lanes, const char *mission, const struct vl_signer *signer,
+		      struct vl_bytes event)
 {
 	struct vl_event read;
 	const struct vl_lane *lane;
@@ -127,7 +128,8 @@ static void load_file(const char *path, const char *mission, const struct vl_sig
 		ProtobufCMessage *message;
 		vl_arena_reset(arena);
 		vl_buf_reset(&packed);
-		must(vl_json_parse(&valise__v1__event__descriptor, line, (size_t)size, arena, &message, &why) == VL_OK,
+		must(vl_json_parse(&valise__v1__event__descriptor, line, (size_t)size, arena,
+				   &message, &why) == VL_OK,
 		     why.text);
 		vl_wire_pack(message, &packed);
 		add_event(lanes, mission, signer, vl_buf_bytes(&packed));
@@ -164,8 +166,8 @@ static void load(const char *dir, const char *keys)
 		struct vl_signer *signer;
 		if (strstr(names[i]->d_name, ".jsonl") != NULL) {
 			(void)snprintf(path, sizeof(path), "%s/%s", dir, names[i]->d_name);
-			(void)snprintf(mission, sizeof(mission), "%.*s", (int)strcspn(names[i]->d_name, "."),
-				       names[i]->d_name);
+			(void)snprintf(mission, sizeof(mission), "%.*s",
+				       (int)strcspn(names[i]->d_name, "."), names[i]->d_name);
 			must(vl_signer_open(seed, &signer) == VL_OK, "make a key");
 			enrol(keys, mission, signer);
 			load_file(path, mission, signer);
@@ -182,7 +184,8 @@ static void load(const char *dir, const char *keys)
 		r->value = vl_buf_bytes(&items[i].value);
 		r->n_headers = 2;
 		r->headers[0] = (struct vl_header){vl_bytes_of("content-type"), vl_bytes_of(type)};
-		r->headers[1] = (struct vl_header){vl_bytes_of(VL_SIG_HEADER), vl_bytes_of(items[i].sig)};
+		r->headers[1] =
+			(struct vl_header){vl_bytes_of(VL_SIG_HEADER), vl_bytes_of(items[i].sig)};
 	}
 }
 
@@ -314,7 +317,8 @@ static double ours(const char *keys, const char *dir, struct vl_store **store)
 	must(vl_applier_open(*store, &applier) == VL_OK, "apply");
 	double start = seconds();
 	must(pthread_create(&thread, NULL, put_all, verifier) == 0, "start a thread");
-	for (commits = 0; vl_apply_total(applier) < n_events || vl_apply_left(applier) > 0; commits++) {
+	for (commits = 0; vl_apply_total(applier) < n_events || vl_apply_left(applier) > 0;
+	     commits++) {
 		must(vl_pump(verifier, applier, 10000, &why) == VL_OK, why.text);
 		trace(COMMIT, 0, (struct vl_bytes){0}, (struct vl_bytes){0});
 	}
@@ -329,7 +333,8 @@ static double ours(const char *keys, const char *dir, struct vl_store **store)
 
 static void do_step(MDB_txn *txn, const struct step *step, const MDB_dbi *dbi)
 {
-	MDB_val key = {step->key.size, (void *)step->key.data}, value = {step->value.size, (void *)step->value.data};
+	MDB_val key = {step->key.size, (void *)step->key.data},
+		value = {step->value.size, (void *)step->value.data};
 
 	if (step->what == PUT)
 		must(mdb_put(txn, dbi[step->db], &key, &value, 0) == 0, "put");
@@ -345,7 +350,8 @@ static double peer(const char *dir)
 	char name[16];
 
 	(void)mkdir(dir, 0700);
-	must(mdb_env_create(&env) == 0 && mdb_env_set_maxdbs(env, 64) == 0 && mdb_env_set_mapsize(env, MAP_SIZE) == 0 &&
+	must(mdb_env_create(&env) == 0 && mdb_env_set_maxdbs(env, 64) == 0 &&
+		     mdb_env_set_mapsize(env, MAP_SIZE) == 0 &&
 		     mdb_env_open(env, dir, 0, 0600) == 0 && mdb_txn_begin(env, NULL, 0, &txn) == 0,
 	     "open LMDB");
 	for (unsigned db = 0; db < 64; db++) {
@@ -375,7 +381,8 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static void count_events(void *context, const char *mission, const char *lane, const struct vl_standing *standing)
+static void count_events(void *context, const char *mission, const char *lane,
+			 const struct vl_standing *standing)
 {
 	(void)mission;
 	(void)lane;
@@ -413,8 +420,9 @@ int main(int argc, char **argv)
 		vl_store_close(store);
 		(void)snprintf(dir, sizeof(dir), "%s/peer-%zu", argv[2], i);
 		b[i] = (double)n_events / peer(dir);
-		(void)fprintf(stderr, "round %zu: ours %.0f events/s (%zu commits), peer %.0f events/s\n", i + 1, a[i],
-			      commits, b[i]);
+		(void)fprintf(stderr,
+			      "round %zu: ours %.0f events/s (%zu commits), peer %.0f events/s\n",
+			      i + 1, a[i], commits, b[i]);
 	}
 	qsort(a, rounds, sizeof(*a), compare);
 	qsort(b, rounds, sizeof(*b), compare);

@@ -65,7 +65,8 @@ bool audit_read_event(const uint8_t *bytes, size_t size, uint8_t id[16], uint8_t
 	crypto_generichash_init(&state, NULL, 0, 16);
 	while (next_field(&c, &field)) {
 		if (field.number != 1)
-			crypto_generichash_update(&state, field.start, (size_t)(c.at - field.start));
+			crypto_generichash_update(&state, field.start,
+						  (size_t)(c.at - field.start));
 		else if (field.size == 16)
 			memcpy(id, field.bytes, 16);
 		else
@@ -93,7 +94,8 @@ static bool wrong(struct audit *audit, const struct head *head, const char *what
 {
 	if (audit->wrong[0] == '\0')
 		(void)snprintf(audit->wrong, sizeof(audit->wrong), "%s %llu/%llu: %s", head->lane,
-			       (unsigned long long)head->epoch, (unsigned long long)head->seq, what);
+			       (unsigned long long)head->epoch, (unsigned long long)head->seq,
+			       what);
 	return false;
 }
 
@@ -118,7 +120,8 @@ static bool read_head(struct audit *audit, struct cursor c, struct head *head)
 	}
 	if (c.failed)
 		return wrong(audit, head, "is no protobuf");
-	return strcmp(head->mission, audit->mission) == 0 || wrong(audit, head, "is another mission's");
+	return strcmp(head->mission, audit->mission) == 0 ||
+	       wrong(audit, head, "is another mission's");
 }
 
 static struct audit_chain *chain_of(struct audit *audit, const char *lane)
@@ -147,10 +150,12 @@ static bool follows(struct audit *audit, struct audit_chain *chain, const struct
 		return wrong(audit, head, "does not follow by its number");
 	if (head->first_event != chain->next_event)
 		return wrong(audit, head, "does not follow by the number of its first event");
-	return memcmp(head->prev, chain->digest, 32) == 0 || wrong(audit, head, "does not know the batch before it");
+	return memcmp(head->prev, chain->digest, 32) == 0 ||
+	       wrong(audit, head, "does not know the batch before it");
 }
 
-static bool is_signed(const struct audit *audit, const uint8_t digest[32], const uint8_t signature[64])
+static bool is_signed(const struct audit *audit, const uint8_t digest[32],
+		      const uint8_t signature[64])
 {
 	uint8_t message[48] = "valise/batch/v1";
 
@@ -158,7 +163,8 @@ static bool is_signed(const struct audit *audit, const uint8_t digest[32], const
 	return crypto_sign_verify_detached(signature, message, sizeof(message), audit->key) == 0;
 }
 
-static bool add_events(struct audit *audit, struct audit_chain *chain, const struct head *head, struct cursor c)
+static bool add_events(struct audit *audit, struct audit_chain *chain, const struct head *head,
+		       struct cursor c)
 {
 	struct field field;
 
@@ -167,7 +173,8 @@ static bool add_events(struct audit *audit, struct audit_chain *chain, const str
 			continue;
 		if (audit->n_events == audit->room) {
 			audit->room = audit->room == 0 ? 64 : audit->room * 2;
-			audit->events = realloc(audit->events, audit->room * sizeof(*audit->events));
+			audit->events =
+				realloc(audit->events, audit->room * sizeof(*audit->events));
 			if (audit->events == NULL)
 				abort();
 		}
@@ -180,7 +187,8 @@ static bool add_events(struct audit *audit, struct audit_chain *chain, const str
 	return true;
 }
 
-bool audit_batch(struct audit *audit, const uint8_t *value, size_t size, const uint8_t signature[64])
+bool audit_batch(struct audit *audit, const uint8_t *value, size_t size,
+		 const uint8_t signature[64])
 {
 	struct cursor c = {value, value + size, false};
 	struct head head;
@@ -203,7 +211,8 @@ bool audit_batch(struct audit *audit, const uint8_t *value, size_t size, const u
 	return true;
 }
 
-const struct audit_event *audit_find(const struct audit *audit, const uint8_t id[16], unsigned *times)
+const struct audit_event *audit_find(const struct audit *audit, const uint8_t id[16],
+				     unsigned *times)
 {
 	const struct audit_event *found = NULL;
 

@@ -41,10 +41,12 @@ void audit_free(struct audit *audit);
 
 /* Read a batch as the next of its lane: its signature (as of no drill), its place in the chain, its events. False, and
  * `wrong` says why, where anything does not fit. */
-bool audit_batch(struct audit *audit, const uint8_t *value, size_t size, const uint8_t signature[64]);
+bool audit_batch(struct audit *audit, const uint8_t *value, size_t size,
+		 const uint8_t signature[64]);
 
 /* The event of that id; NULL where there is none. `times`: how often it is there. */
-const struct audit_event *audit_find(const struct audit *audit, const uint8_t id[16], unsigned *times);
+const struct audit_event *audit_find(const struct audit *audit, const uint8_t id[16],
+				     unsigned *times);
 
 /* The chain of a lane; NULL where it has no batch. */
 const struct audit_chain *audit_chain(const struct audit *audit, const char *lane);

@@ -49,7 +49,8 @@ static inline uint64_t faults_next(uint64_t *state)
 /* A folder of its own in memory where there is such a place: no barrier has to reach a disk here, and there are thousands. */
 static inline void faults_folder(char path[64])
 {
-	(void)snprintf(path, 64, "%s/valise-faults-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+	(void)snprintf(path, 64, "%s/valise-faults-XXXXXX",
+		       access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
 	if (mkdtemp(path) == NULL)
 		abort();
 }

@@ -110,8 +110,9 @@ void image_copy(const char *from, const char *to)
 /* What of the pending events is on the disk. */
 struct choice {
 	bool there[PENDING];
-	size_t torn;        /* which of them is there in part; SIZE_MAX: none */
-	uint64_t sectors;   /* the sectors of that one that are there, bit by bit, again from the first after 64 */
+	size_t torn; /* which of them is there in part; SIZE_MAX: none */
+	uint64_t
+		sectors; /* the sectors of that one that are there, bit by bit, again from the first after 64 */
 	size_t first_count; /* or, where not 0: so many sectors from the start */
 };
 
@@ -156,7 +157,8 @@ static size_t file_of(struct image *image, const struct io_event *event)
 	return i;
 }
 
-static void apply_write(struct image *image, const struct io_event *event, const struct choice *choice, bool torn)
+static void apply_write(struct image *image, const struct io_event *event,
+			const struct choice *choice, bool torn)
 {
 	struct vl_buf *bytes = &image->files[file_of(image, event)].bytes;
 
@@ -169,7 +171,8 @@ static void apply_write(struct image *image, const struct io_event *event, const
 		bool there = choice->first_count != 0 ? sector < choice->first_count
 						      : (choice->sectors >> (sector % 64) & 1) != 0;
 		if (there)
-			put_at(bytes, event->offset + from, event->bytes + from, left < SECTOR ? left : SECTOR);
+			put_at(bytes, event->offset + from, event->bytes + from,
+			       left < SECTOR ? left : SECTOR);
 	}
 }
 
@@ -229,7 +232,8 @@ static void write_files(const struct image *image, const char *folder)
 	image_clear(folder);
 	for (size_t i = 0; i < image->n_files; i++)
 		if (image->files[i].name[0] != '\0')
-			write_file(folder, image->files[i].name, vl_buf_bytes(&image->files[i].bytes));
+			write_file(folder, image->files[i].name,
+				   vl_buf_bytes(&image->files[i].bytes));
 }
 
 /* -- all of them -- */
@@ -306,7 +310,8 @@ static void make_subsets(struct maker *m)
 static void make_tears(struct maker *m)
 {
 	size_t n = m->image.n_pending;
-	const struct io_event *last = n > 0 ? &m->image.record->events[m->image.pending[n - 1]] : NULL;
+	const struct io_event *last =
+		n > 0 ? &m->image.record->events[m->image.pending[n - 1]] : NULL;
 
 	if (last == NULL || last->kind != IO_WRITE || last->size <= SECTOR)
 		return;
@@ -338,7 +343,8 @@ static void find_pending(struct image *image)
 		safe = safe || (event->kind == IO_WRITE && event->durable && i + 1 < image->upto);
 		for (size_t s = i + 1; s < image->upto && !safe; s++)
 			safe = events[s].kind == IO_SYNC &&
-			       (event->kind == IO_WRITE ? events[s].file == event->file : events[s].name[0] == '\0');
+			       (event->kind == IO_WRITE ? events[s].file == event->file
+							: events[s].name[0] == '\0');
 		if (safe)
 			continue;
 		if (image->n_pending == PENDING)
@@ -347,8 +353,9 @@ static void find_pending(struct image *image)
 	}
 }
 
-void image_each(const struct io_record *record, const char *folder, const struct image_limits *limits,
-		image_check *check, void *context, struct image_totals *totals)
+void image_each(const struct io_record *record, const char *folder,
+		const struct image_limits *limits, image_check *check, void *context,
+		struct image_totals *totals)
 {
 	struct maker *m = calloc(1, sizeof(*m));
 
@@ -362,7 +369,8 @@ void image_each(const struct io_record *record, const char *folder, const struct
 			    .totals = totals,
 			    .random = limits->seed};
 	for (m->image.upto = 0; m->image.upto <= record->count; m->image.upto++) {
-		const struct io_event *last = m->image.upto > 0 ? &record->events[m->image.upto - 1] : NULL;
+		const struct io_event *last =
+			m->image.upto > 0 ? &record->events[m->image.upto - 1] : NULL;
 		if (last != NULL && last->kind == IO_MARK)
 			m->kept = last->mark;
 		m->totals->points++;

@@ -13,7 +13,7 @@
 /* How many images to make of one point, at most. */
 struct image_limits {
 	size_t subsets; /* all where there are no more than that, else as many at random, with none, all, each alone */
-	size_t tears;   /* of the last write, in sectors: all that are in order, and some at random */
+	size_t tears; /* of the last write, in sectors: all that are in order, and some at random */
 	uint64_t seed;
 };
 
@@ -28,8 +28,9 @@ struct image_totals {
 typedef void image_check(void *context, const char *folder, uint64_t kept);
 
 /* Make every image of every point of `record` in `folder`, which is emptied before each. */
-void image_each(const struct io_record *record, const char *folder, const struct image_limits *limits,
-		image_check *check, void *context, struct image_totals *totals);
+void image_each(const struct io_record *record, const char *folder,
+		const struct image_limits *limits, image_check *check, void *context,
+		struct image_totals *totals);
 
 /* Empty a folder, or make it. */
 void image_clear(const char *folder);

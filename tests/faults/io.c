@@ -166,7 +166,8 @@ static void note_sync(int fd, const char *name)
 static bool strike(void)
 {
 	io.calls++;
-	bool hit = io.fault.nth != 0 && (io.calls == io.fault.nth || (io.fault.for_ever && io.calls > io.fault.nth));
+	bool hit = io.fault.nth != 0 &&
+		   (io.calls == io.fault.nth || (io.fault.for_ever && io.calls > io.fault.nth));
 	io.failed += hit;
 	return hit;
 }
@@ -187,7 +188,8 @@ static ssize_t write_all(int fd, const char *name, const void *bytes, size_t cou
 	return done;
 }
 
-static ssize_t failing_write(int fd, const char *name, const void *bytes, size_t count, off_t offset)
+static ssize_t failing_write(int fd, const char *name, const void *bytes, size_t count,
+			     off_t offset)
 {
 	if (!strike())
 		return write_all(fd, name, bytes, count, offset);

@@ -18,9 +18,9 @@ void io_watch(const char *folder);
 /* What a failing call does before it says so. */
 enum io_how {
 	IO_NOTHING, /* nothing */
-	IO_DONE,    /* all of it: the data is there, and yet it failed (a write that could not be synced) */
-	IO_HALF,    /* half of it; a write then returns the half, as a full disk makes it, and not `error` */
-	IO_STUCK,   /* the first is done all the same; of those that fail after it nothing */
+	IO_DONE, /* all of it: the data is there, and yet it failed (a write that could not be synced) */
+	IO_HALF, /* half of it; a write then returns the half, as a full disk makes it, and not `error` */
+	IO_STUCK, /* the first is done all the same; of those that fail after it nothing */
 	IO_HOWS,
 };
 
@@ -46,7 +46,8 @@ enum io_kind { IO_WRITE, IO_SYNC, IO_RENAME, IO_MARK };
 struct io_event {
 	enum io_kind kind;
 	uint64_t file; /* its inode */
-	char name[48]; /* below the watched folder, as it was then; "" is the folder; for a rename the new name */
+	char name
+		[48]; /* below the watched folder, as it was then; "" is the folder; for a rename the new name */
 	uint64_t offset;
 	size_t size;
 	uint8_t *bytes;

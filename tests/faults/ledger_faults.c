@@ -137,8 +137,8 @@ static void run_with_fault(void *context, const struct io_fault *fault, uint64_t
 		(void)book_wrong(book, "does not end as an undisturbed one");
 	book_close(book);
 	if (book->wrong[0] != '\0' || !book_check(book, BOOK_STEPS))
-		fail_msg("call %" PRIu64 ", error %d, how %d, %s: %s", fault->nth, fault->error, fault->how,
-			 fault->for_ever ? "for ever" : "once", book->wrong);
+		fail_msg("call %" PRIu64 ", error %d, how %d, %s: %s", fault->nth, fault->error,
+			 fault->how, fault->for_ever ? "for ever" : "once", book->wrong);
 }
 
 static void test_every_call_fails(void **state)
@@ -149,9 +149,11 @@ static void test_every_call_fails(void **state)
 
 	io_watch(run->live);
 	struct trial_counts calls = trial_count_calls(&trial);
-	(void)snprintf(what, sizeof(what), "ledger: each of %" PRIu64 " calls of open and %" PRIu64 " of the steps",
+	(void)snprintf(what, sizeof(what),
+		       "ledger: each of %" PRIu64 " calls of open and %" PRIu64 " of the steps",
 		       calls.opening, calls.steps);
-	trial_fail_calls(calls.steps > calls.opening ? calls.steps : calls.opening, run_with_fault, run, what);
+	trial_fail_calls(calls.steps > calls.opening ? calls.steps : calls.opening, run_with_fault,
+			 run, what);
 }
 
 /* -- memory that runs out -- */
@@ -177,12 +179,15 @@ static void run_without_memory(void *context, uint64_t nth, bool for_ever)
 			failed = memory_failed() > 0;
 			memory_fail(0, false);
 			if (!trial_told_of_memory(err) || !failed)
-				fail_msg("allocation %" PRIu64 " of step %u: said '%s'", nth, s, vl_err_text(err));
+				fail_msg("allocation %" PRIu64 " of step %u: said '%s'", nth, s,
+					 vl_err_text(err));
 			book_close(book);
 			assert_int_equal(book_open(book), VL_OK);
 			int there = book_state(book);
-			if (there != (int)s && (there != (int)s + 1 || err != VL_ERR_OUTCOME_UNKNOWN))
-				fail_msg("allocation %" PRIu64 " of step %u: state %d", nth, s, there);
+			if (there != (int)s &&
+			    (there != (int)s + 1 || err != VL_ERR_OUTCOME_UNKNOWN))
+				fail_msg("allocation %" PRIu64 " of step %u: state %d", nth, s,
+					 there);
 		}
 	memory_fail(0, false);
 	int end = book_state(book);
@@ -191,7 +196,8 @@ static void run_without_memory(void *context, uint64_t nth, bool for_ever)
 		fail_msg("allocation %" PRIu64 " %s: does not end as an undisturbed one", nth,
 			 for_ever ? "for ever" : "once");
 	if (memory_live() != before)
-		fail_msg("allocation %" PRIu64 ": %" PRId64 " allocations leak", nth, memory_live() - before);
+		fail_msg("allocation %" PRIu64 ": %" PRId64 " allocations leak", nth,
+			 memory_live() - before);
 }
 
 static void test_every_allocation_fails(void **state)
@@ -202,8 +208,8 @@ static void test_every_allocation_fails(void **state)
 	run->book.verify = true;
 	struct trial_counts counts = trial_count_allocations(&trial);
 	uint64_t runs = trial_fail_allocations(&counts, run_without_memory, run);
-	print_message("ledger: %" PRIu64 " allocations of open and %" PRIu64 " of the steps, %" PRIu64
-		      " runs in which one failed\n",
+	print_message("ledger: %" PRIu64 " allocations of open and %" PRIu64
+		      " of the steps, %" PRIu64 " runs in which one failed\n",
 		      counts.opening, counts.steps, runs);
 }
 
@@ -229,7 +235,9 @@ static void test_map_full_at_any_page(void **state)
 			while ((err = book_step(book, s)) != VL_OK) {
 				assert_int_equal(err, VL_ERR_FULL);
 				if (book_state(book) != (int)s)
-					fail_msg("%zu pages, step %u: FULL, and yet something happened", pages, s);
+					fail_msg("%zu pages, step %u: FULL, and yet something "
+						 "happened",
+						 pages, s);
 				fulls++;
 				book_close(book);
 				book->size = BOOK_SIZE;
@@ -240,8 +248,8 @@ static void test_map_full_at_any_page(void **state)
 		book_close(book);
 	}
 	book->size = BOOK_SIZE;
-	print_message("ledger: %" PRIu64 " sizes of map; full at open %" PRIu64 " times, in a transaction %" PRIu64
-		      " times\n",
+	print_message("ledger: %" PRIu64 " sizes of map; full at open %" PRIu64
+		      " times, in a transaction %" PRIu64 " times\n",
 		      sizes, at_open, fulls);
 	assert_true(fulls > 10 && at_open > 0);
 }
@@ -258,7 +266,8 @@ static void test_what_can_follow_does_not_wait(void **state)
 
 	(void)open_case(&clone, 2, "SD-1", 101); /* lost */
 	sender_begin_epoch(&clone, 1500);
-	struct sent *waits = open_case(&clone, 3, "SD-1", 102), *second = open_case(&s, 4, "SD-1", 103);
+	struct sent *waits = open_case(&clone, 3, "SD-1", 102),
+		    *second = open_case(&s, 4, "SD-1", 103);
 	sender_begin_epoch(&s, 2000);
 	struct sent *follows = open_case(&s, 5, "SD-1", 104);
 	bring(w, first);
@@ -285,7 +294,9 @@ static void test_second_writer_is_refused(void **state)
 	assert_int_equal(vl_ledger_open(run->live, BOOK_SIZE, false, &second, NULL), VL_ERR_LOCKED);
 	pid_t child = fork();
 	if (child == 0)
-		_exit(vl_ledger_open(run->live, BOOK_SIZE, false, &second, NULL) == VL_ERR_LOCKED ? 0 : 1);
+		_exit(vl_ledger_open(run->live, BOOK_SIZE, false, &second, NULL) == VL_ERR_LOCKED
+			      ? 0
+			      : 1);
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_int_equal(status, 0);
 	assert_int_equal(book_step(&run->book, 1), VL_OK);
@@ -300,7 +311,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_every_call_fails, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_every_allocation_fails, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_map_full_at_any_page, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_what_can_follow_does_not_wait, world_setup, world_teardown),
+		cmocka_unit_test_setup_teardown(test_what_can_follow_does_not_wait, world_setup,
+						world_teardown),
 		cmocka_unit_test_setup_teardown(test_second_writer_is_refused, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

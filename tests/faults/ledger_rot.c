@@ -65,12 +65,14 @@ static bool was_sent(const struct book *book, struct vl_bytes event)
 }
 
 /* The history behind one row, as a fold or `show` reads it. */
-static enum rot_verdict look_at_history(struct book *book, struct vl_txn *txn, unsigned kind, const char *entity)
+static enum rot_verdict look_at_history(struct book *book, struct vl_txn *txn, unsigned kind,
+					const char *entity)
 {
 	struct vl_arena *arena = vl_arena_open(0);
 	struct vl_history_item *items = NULL;
 	size_t count = 0, damaged = 0;
-	enum vl_err err = vl_history_read(txn, case_view(), kind, entity, arena, &items, &count, &damaged);
+	enum vl_err err =
+		vl_history_read(txn, case_view(), kind, entity, arena, &items, &count, &damaged);
 	enum rot_verdict verdict = err == VL_OK && damaged == 0 ? ROT_SAME : ROT_REFUSED;
 
 	for (size_t i = 0; verdict == ROT_SAME && i < count; i++)
@@ -87,12 +89,13 @@ static enum rot_verdict look_at_histories(struct book *book)
 	enum rot_verdict verdict = ROT_SAME;
 	struct vl_bytes key;
 
-	for (bool more = vl_cursor_seek(cursor, (struct vl_bytes){0}, &key, NULL); more && verdict == ROT_SAME;
-	     more = vl_cursor_next(cursor, &key, NULL))
+	for (bool more = vl_cursor_seek(cursor, (struct vl_bytes){0}, &key, NULL);
+	     more && verdict == ROT_SAME; more = vl_cursor_next(cursor, &key, NULL))
 		if (key.size < 3 || key.data[key.size - 1] != '\0')
 			verdict = ROT_LATER; /* the view's digest covers keys */
 		else
-			verdict = look_at_history(book, txn, key.data[0], (const char *)key.data + 1);
+			verdict =
+				look_at_history(book, txn, key.data[0], (const char *)key.data + 1);
 	vl_cursor_close(cursor);
 	if (verdict == ROT_SAME && vl_txn_err(txn) != VL_OK)
 		verdict = ROT_REFUSED;
@@ -109,8 +112,8 @@ static enum rot_verdict look_at_archive(struct book *book)
 	struct vl_bytes value;
 	size_t n = 0;
 
-	for (bool more = vl_cursor_seek(cursor, (struct vl_bytes){0}, NULL, &value); more && verdict == ROT_SAME;
-	     more = vl_cursor_next(cursor, NULL, &value)) {
+	for (bool more = vl_cursor_seek(cursor, (struct vl_bytes){0}, NULL, &value);
+	     more && verdict == ROT_SAME; more = vl_cursor_next(cursor, NULL, &value)) {
 		struct vl_record record;
 		struct vl_digest digest;
 		struct vl_verified verified;
@@ -118,7 +121,8 @@ static enum rot_verdict look_at_archive(struct book *book)
 		vl_arena_reset(book->arena);
 		if (vl_record_unpack(value, &record, &digest) != VL_OK)
 			verdict = ROT_REFUSED;
-		else if (vl_record_verify(&record, book->world.ring, book->arena, &verified, NULL) != VL_OK ||
+		else if (vl_record_verify(&record, book->world.ring, book->arena, &verified,
+					  NULL) != VL_OK ||
 			 !vl_digest_equal(&verified.digest, &digest))
 			verdict = ROT_LATER;
 	}
@@ -183,7 +187,8 @@ static enum rot_verdict judge(void *context, const char *folder)
 static void test_every_bit_may_turn(void **state)
 {
 	struct run *run = *state;
-	struct rot rot = {.sound = run->sound, .folder = run->folder, .judge = judge, .context = run};
+	struct rot rot = {
+		.sound = run->sound, .folder = run->folder, .judge = judge, .context = run};
 
 	rot_bits(&rot, "ledger");
 	assert_true(rot.counts[ROT_REFUSED] > 0);
@@ -192,7 +197,8 @@ static void test_every_bit_may_turn(void **state)
 static void test_every_page_may_be_cut_off(void **state)
 {
 	struct run *run = *state;
-	struct rot rot = {.sound = run->sound, .folder = run->folder, .judge = judge, .context = run};
+	struct rot rot = {
+		.sound = run->sound, .folder = run->folder, .judge = judge, .context = run};
 
 	rot_cut(&rot, "ledger");
 }

@@ -25,7 +25,8 @@ struct cast {
 	int64_t next[2];
 };
 
-static void add(struct cast *cast, unsigned step, int32_t partition, struct sent *sent, const struct vl_record *as)
+static void add(struct cast *cast, unsigned step, int32_t partition, struct sent *sent,
+		const struct vl_record *as)
 {
 	struct book *book = cast->book;
 	struct book_record *r = &book->records[book->n_records];
@@ -39,8 +40,8 @@ static void add(struct cast *cast, unsigned step, int32_t partition, struct sent
 	book->n_records++;
 }
 
-static struct sent *one(struct sender *s, uint64_t id, const char *subject, int64_t at, const ProtobufCMessage *payload,
-			uint64_t after)
+static struct sent *one(struct sender *s, uint64_t id, const char *subject, int64_t at,
+			const ProtobufCMessage *payload, uint64_t after)
 {
 	return sign_event_on(s, LANE, id, subject, at, payload, after);
 }
@@ -124,10 +125,11 @@ static void steps_4_to_7(struct cast *cast)
 	sender_begin_epoch(a, 3000);
 	add(cast, 6, 1, one(c, 11, "X-1", 90, &closed.base, 3), NULL);
 	add(cast, 6, 1, many(c, 200, 30), NULL);
-	add(cast, 6, 1, one(c, 12, "X-1", 91, &strange.base, 0), NULL); /* of no type that is known here */
-	(void)open_case(c, 13, "X-1", 92);                              /* lost */
-	add(cast, 7, 1, open_case(c, 14, "X-1", 93), NULL);             /* waits for ever */
-	add(cast, 7, 0, open_case(a, 1, "X-1", 100), NULL);             /* an id that is known */
+	add(cast, 6, 1, one(c, 12, "X-1", 91, &strange.base, 0),
+	    NULL);                                          /* of no type that is known here */
+	(void)open_case(c, 13, "X-1", 92);                  /* lost */
+	add(cast, 7, 1, open_case(c, 14, "X-1", 93), NULL); /* waits for ever */
+	add(cast, 7, 0, open_case(a, 1, "X-1", 100), NULL); /* an id that is known */
 	add(cast, 7, 1, NULL, &cast->book->records[cast->book->n_records - 2].record);
 }
 
@@ -145,8 +147,10 @@ static void make_records(struct book *book)
 	steps_4_to_7(&cast);
 	for (size_t i = 0; i < book->n_records; i++) {
 		struct book_record *r = &book->records[i];
-		r->verdict = vl_record_verify(&r->record, w->ring, book->own, &r->verified, &r->why);
-		r->facts = r->verdict == VL_OK ? vl_facts_read(&r->verified.batch, book->own) : NULL;
+		r->verdict =
+			vl_record_verify(&r->record, w->ring, book->own, &r->verified, &r->why);
+		r->facts =
+			r->verdict == VL_OK ? vl_facts_read(&r->verified.batch, book->own) : NULL;
 	}
 }
 
@@ -186,8 +190,9 @@ static void judge_and_apply(struct book *book, const struct book_record *r)
 	struct vl_verified verified = {0};
 	struct vl_why why = {0};
 	struct vl_arena *arena = vl_arena_open(0);
-	enum vl_err verdict =
-		arena == NULL ? VL_ERR_NOMEM : vl_record_verify(&r->record, book->world.ring, arena, &verified, &why);
+	enum vl_err verdict = arena == NULL ? VL_ERR_NOMEM
+					    : vl_record_verify(&r->record, book->world.ring, arena,
+							       &verified, &why);
 	struct vl_fact *facts = verdict == VL_OK ? vl_facts_read(&verified.batch, arena) : NULL;
 
 	if (verdict == VL_OK && facts == NULL)
@@ -196,14 +201,16 @@ static void judge_and_apply(struct book *book, const struct book_record *r)
 	vl_apply_record(book->applier, &r->record, verdict, &verified, facts, &why);
 }
 
-static void bring_record(struct book *book, const struct book_record *r, const struct vl_fact *facts)
+static void bring_record(struct book *book, const struct book_record *r,
+			 const struct vl_fact *facts)
 {
 	if (r->record.offset < book->from[r->record.partition])
 		return;
 	if (book->verify)
 		judge_and_apply(book, r);
 	else
-		vl_apply_record(book->applier, &r->record, r->verdict, &r->verified, facts, &r->why);
+		vl_apply_record(book->applier, &r->record, r->verdict, &r->verified, facts,
+				&r->why);
 }
 
 static enum vl_err commit(struct book *book)
@@ -303,7 +310,8 @@ bool book_check(struct book *book, unsigned kept)
 	int state = book_state(book);
 	bool good = state == (int)kept || state == (int)kept + 1;
 	if (!good)
-		(void)book_wrong(book, "holds what it did after step %d, not after %u", state, kept);
+		(void)book_wrong(book, "holds what it did after step %d, not after %u", state,
+				 kept);
 	err = good ? book_rest(book) : VL_OK;
 	if (err != VL_OK)
 		good = book_wrong(book, "goes no further: %s", vl_err_text(err));
@@ -330,7 +338,8 @@ static void expect_end(struct book *book)
 	assert_int_equal(count_of(book, VL_DB_ARCHIVE), 7 + 3 + 4);
 	assert_int_equal(count_of(book, VL_DB_EVIDENCE), 2);
 	assert_int_equal(count_of(book, VL_DB_PARKED), 1);
-	assert_int_equal(count_of(book, VL_DB_DEAD), 5); /* forged, empty, the stranger's, the drill, one unreadable */
+	assert_int_equal(count_of(book, VL_DB_DEAD),
+			 5); /* forged, empty, the stranger's, the drill, one unreadable */
 	assert_int_equal(count_of(book, VL_DB_OFFSET), 2);
 	/* a: 7 events, one of them twice; b: 1 + 12 + 1; c: 1 + 30 and one that cannot be read, of which the twin is a's. */
 	assert_int_equal(count_of(book, vl_view_db(case_view(), VL_VIEW_EVENT)), 6 + 14 + 32);

@@ -42,7 +42,7 @@ struct book {
 	struct vl_store *store;
 	struct vl_applier *applier;
 	int64_t from[2]; /* the stored offsets when it was opened */
-	bool verify;     /* judge each record again when it is brought, as a run without memory should */
+	bool verify; /* judge each record again when it is brought, as a run without memory should */
 	char wrong[300];
 };
 

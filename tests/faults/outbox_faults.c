@@ -73,7 +73,8 @@ static struct trial trial_of(struct run *run)
 }
 
 /* Do the steps from `from` on. The one that failed. */
-static unsigned advance(struct run *run, unsigned from, void (*done)(unsigned step), enum vl_err *err)
+static unsigned advance(struct run *run, unsigned from, void (*done)(unsigned step),
+			enum vl_err *err)
 {
 	if (run->flying)
 		return box_fly(&run->box, from, done, err);
@@ -127,8 +128,8 @@ static void test_crash_at_any_write(void **state)
 		syncs += record.events[i].kind == IO_SYNC || record.events[i].durable;
 	}
 	assert_string_equal(run->box.wrong, "");
-	(void)snprintf(what, sizeof(what), "outbox%s: %" PRIu64 " writes, %" PRIu64 " barriers", flight(run), writes,
-		       syncs);
+	(void)snprintf(what, sizeof(what), "outbox%s: %" PRIu64 " writes, %" PRIu64 " barriers",
+		       flight(run), writes, syncs);
 	trial_crash(&record, run->image, check_image, run, what);
 	io_record_free(&record);
 }
@@ -203,8 +204,8 @@ static void run_with_fault(void *context, const struct io_fault *fault, uint64_t
 	io_fail(NULL);
 	box_close(&run->box);
 	if (run->box.wrong[0] != '\0' || !box_check(&run->box, BOX_STEPS, true))
-		fail_msg("call %" PRIu64 ", error %d, how %d, %s: %s", fault->nth, fault->error, fault->how,
-			 fault->for_ever ? "for ever" : "once", run->box.wrong);
+		fail_msg("call %" PRIu64 ", error %d, how %d, %s: %s", fault->nth, fault->error,
+			 fault->how, fault->for_ever ? "for ever" : "once", run->box.wrong);
 }
 
 static void test_every_call_fails(void **state)
@@ -218,7 +219,8 @@ static void test_every_call_fails(void **state)
 	run_with_fault(run, &(struct io_fault){0}, told);
 	struct trial_counts counts = trial_count_calls(&trial);
 	uint64_t calls = counts.opening + counts.steps;
-	(void)snprintf(what, sizeof(what), "outbox%s: each of %" PRIu64 " calls", flight(run), calls);
+	(void)snprintf(what, sizeof(what), "outbox%s: each of %" PRIu64 " calls", flight(run),
+		       calls);
 	trial_fail_calls(calls, run_with_fault, run, what);
 }
 
@@ -243,22 +245,26 @@ static void run_without_memory(void *context, uint64_t nth, bool for_ever)
 	memory_fail(err == VL_OK ? nth : 0, for_ever);
 	if (err != VL_OK) {
 		if (!trial_told_of_memory(err) || failed == 0)
-			fail_msg("allocation %" PRIu64 " of open: said '%s'", nth, vl_err_text(err));
+			fail_msg("allocation %" PRIu64 " of open: said '%s'", nth,
+				 vl_err_text(err));
 		assert_int_equal(box_open(&run->box), VL_OK);
 	}
 	for (unsigned s = 0; (s = advance(run, s, NULL, &err)) < BOX_STEPS;) {
 		failed = memory_failed();
 		memory_fail(0, false);
 		if (!trial_told_of_memory(err) || failed == 0)
-			fail_msg("allocation %" PRIu64 " of step %u: said '%s'", nth, s, vl_err_text(err));
+			fail_msg("allocation %" PRIu64 " of step %u: said '%s'", nth, s,
+				 vl_err_text(err));
 		restart(run, s + 1);
 	}
 	memory_fail(0, false);
 	box_close(&run->box);
 	if (run->box.wrong[0] != '\0' || !box_check(&run->box, BOX_STEPS, true))
-		fail_msg("allocation %" PRIu64 " %s: %s", nth, for_ever ? "for ever" : "once", run->box.wrong);
+		fail_msg("allocation %" PRIu64 " %s: %s", nth, for_ever ? "for ever" : "once",
+			 run->box.wrong);
 	if (memory_live() != before)
-		fail_msg("allocation %" PRIu64 ": %" PRId64 " allocations leak", nth, memory_live() - before);
+		fail_msg("allocation %" PRIu64 ": %" PRId64 " allocations leak", nth,
+			 memory_live() - before);
 }
 
 static void test_every_allocation_fails(void **state)
@@ -270,7 +276,8 @@ static void test_every_allocation_fails(void **state)
 	(void)trial_fail_allocations(&counts, run_without_memory, run);
 	run->flying = true;
 	(void)trial_fail_allocations(&counts, run_without_memory, run);
-	print_message("outbox: each of %" PRIu64 " allocations of open and %" PRIu64 " of the steps failed 4 ways\n",
+	print_message("outbox: each of %" PRIu64 " allocations of open and %" PRIu64
+		      " of the steps failed 4 ways\n",
 		      counts.opening, counts.steps);
 }
 
@@ -295,9 +302,11 @@ static void test_every_allocation_of_reopening_fails(void **state)
 		memory_fail(0, false);
 		box_close(&run->box);
 		if (err != VL_OK && !trial_told_of_memory(err))
-			fail_msg("allocation %" PRIu64 " of reopening: said '%s'", n, vl_err_text(err));
+			fail_msg("allocation %" PRIu64 " of reopening: said '%s'", n,
+				 vl_err_text(err));
 		if (memory_live() != before)
-			fail_msg("allocation %" PRIu64 " of reopening: %" PRId64 " leak", n, memory_live() - before);
+			fail_msg("allocation %" PRIu64 " of reopening: %" PRId64 " leak", n,
+				 memory_live() - before);
 		if (err != VL_OK)
 			continue;
 		/* Opened all the same: it must know everything. */
@@ -373,7 +382,8 @@ static void test_map_full_at_any_page(void **state)
 	}
 	box_lie(false);
 	run->box.size = VL_OUTBOX_SIZE_MIN;
-	print_message("outbox: %" PRIu64 " sizes of map; full at put %" PRIu64 " times, at commit %" PRIu64 " times\n",
+	print_message("outbox: %" PRIu64 " sizes of map; full at put %" PRIu64
+		      " times, at commit %" PRIu64 " times\n",
 		      runs, at_put, at_commit);
 	assert_true(at_put + at_commit > 10);
 }
@@ -388,7 +398,8 @@ static unsigned send_until_full(struct run *run, const char *type, uint64_t *id)
 
 	for (; err == VL_OK; n++) {
 		assert_int_equal(vl_outbox_begin(run->box.outbox, NULL), VL_OK);
-		err = vl_outbox_accept(run->box.outbox, world_event(&event, ++*id, type, 100000), &accepted, NULL);
+		err = vl_outbox_accept(run->box.outbox, world_event(&event, ++*id, type, 100000),
+				       &accepted, NULL);
 		assert_true(err == VL_OK || err == VL_ERR_FULL);
 		assert_false(vl_outbox_failed(run->box.outbox));
 		assert_int_equal(vl_outbox_commit(run->box.outbox, NULL), VL_OK);
@@ -404,11 +415,13 @@ static void test_urgent_still_fits_and_acks_after_it(void **state)
 
 	fresh(run);
 	assert_int_equal(box_open(&run->box), VL_OK);
-	unsigned routine = send_until_full(run, CASE_TYPE, &id), urgent = send_until_full(run, FLASH_TYPE, &id);
+	unsigned routine = send_until_full(run, CASE_TYPE, &id),
+		 urgent = send_until_full(run, FLASH_TYPE, &id);
 	assert_true(routine > 10 && urgent > 10);
 	for (unsigned i = 1; i <= routine; i++) {
 		assert_int_equal(vl_outbox_begin(run->box.outbox, NULL), VL_OK);
-		vl_outbox_ack(run->box.outbox, CASE_LANE, (struct vl_epoch){NOW}, (struct vl_seq){i});
+		vl_outbox_ack(run->box.outbox, CASE_LANE, (struct vl_epoch){NOW},
+			      (struct vl_seq){i});
 		assert_int_equal(vl_outbox_commit(run->box.outbox, NULL), VL_OK);
 	}
 	box_close(&run->box);
@@ -420,7 +433,8 @@ static void test_urgent_still_fits_and_acks_after_it(void **state)
 		there += vl_outbox_intact(&batch);
 	vl_outbox_look_end(look);
 	assert_int_equal(there, routine + urgent);
-	print_message("outbox: full after %u PRIORITY events, %u FLASH more, then %u acks\n", routine, urgent, routine);
+	print_message("outbox: full after %u PRIORITY events, %u FLASH more, then %u acks\n",
+		      routine, urgent, routine);
 }
 
 /* -- two writers -- */
@@ -456,9 +470,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_every_call_fails, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_every_call_fails_in_flight, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_every_allocation_fails, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_every_allocation_of_reopening_fails, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_every_allocation_of_reopening_fails, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(test_map_full_at_any_page, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_urgent_still_fits_and_acks_after_it, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_urgent_still_fits_and_acks_after_it, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(test_second_writer_is_refused, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -69,7 +69,8 @@ static uint64_t accept_event(struct vl_outbox *outbox, uint64_t n)
 	struct vl_accepted accepted = {0};
 	struct vl_buf buf = {0};
 	bool good = vl_outbox_begin(outbox, NULL) == VL_OK &&
-		    vl_outbox_accept(outbox, world_event(&buf, n, CASE_TYPE, 10), &accepted, NULL) == VL_OK &&
+		    vl_outbox_accept(outbox, world_event(&buf, n, CASE_TYPE, 10), &accepted,
+				     NULL) == VL_OK &&
 		    vl_outbox_commit(outbox, NULL) == VL_OK;
 
 	vl_buf_free(&buf);
@@ -130,16 +131,18 @@ static void test_no_crash_is_taken_for_a_restore(void **state)
 	for (; more; n++)
 		for (unsigned how = IO_NOTHING; how <= IO_DONE; how++, runs++) {
 			struct vl_outbox *outbox;
-			command("rm -rf %s && cp -r %s %s && cp %s %s", run->live, run->good, run->live, run->mark_then,
-				run->mark);
+			command("rm -rf %s && cp -r %s %s && cp %s %s", run->live, run->good,
+				run->live, run->mark_then, run->mark);
 			more = live_until(run, n, how);
 			assert_int_equal(vl_outbox_open(&run->options, &outbox, NULL), VL_OK);
 			if (vl_outbox_doubt(outbox) != NULL || accept_event(outbox, 200) != NOW)
-				fail_msg("stopped at call %" PRIu64 ", how %u: taken for a copy: %s", n, how,
-					 vl_outbox_doubt(outbox));
+				fail_msg("stopped at call %" PRIu64
+					 ", how %u: taken for a copy: %s",
+					 n, how, vl_outbox_doubt(outbox));
 			vl_outbox_close(outbox);
 		}
-	print_message("an ordinary life stopped at each of %" PRIu64 " calls, %" PRIu64 " runs\n", n - 1, runs);
+	print_message("an ordinary life stopped at each of %" PRIu64 " calls, %" PRIu64 " runs\n",
+		      n - 1, runs);
 	assert_true(n > 20);
 }
 
@@ -157,13 +160,15 @@ static void test_no_crash_makes_a_copy_believed(void **state)
 	for (; more; n++)
 		for (unsigned how = IO_NOTHING; how <= IO_DONE; how++, runs++) {
 			struct vl_outbox *outbox;
-			command("rm -rf %s && cp -r %s %s && cp %s %s", run->live, run->old, run->live, run->mark_then,
-				run->mark);
+			command("rm -rf %s && cp -r %s %s && cp %s %s", run->live, run->old,
+				run->live, run->mark_then, run->mark);
 			more = live_until(run, n, how);
 			for (unsigned i = 0; i < 2; i++) {
-				assert_int_equal(vl_outbox_open(&run->options, &outbox, NULL), VL_OK);
+				assert_int_equal(vl_outbox_open(&run->options, &outbox, NULL),
+						 VL_OK);
 				if (accept_event(outbox, 200 + i) <= NOW)
-					fail_msg("stopped at call %" PRIu64 ", how %u: the copy goes on in its epoch",
+					fail_msg("stopped at call %" PRIu64
+						 ", how %u: the copy goes on in its epoch",
 						 n, how);
 				vl_outbox_close(outbox);
 			}
@@ -176,15 +181,18 @@ static void test_no_crash_makes_a_copy_believed(void **state)
 			vl_outbox_look_end(look);
 			vl_outbox_close(outbox);
 		}
-	print_message("an old copy's life stopped at each of %" PRIu64 " calls, %" PRIu64 " runs\n", n - 1, runs);
+	print_message("an old copy's life stopped at each of %" PRIu64 " calls, %" PRIu64 " runs\n",
+		      n - 1, runs);
 	assert_true(n > 20);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_no_crash_is_taken_for_a_restore, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_no_crash_makes_a_copy_believed, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_crash_is_taken_for_a_restore, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_no_crash_makes_a_copy_believed, setup,
+						teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

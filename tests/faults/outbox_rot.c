@@ -64,7 +64,8 @@ static enum rot_verdict look_at_batches(struct box *box)
 		n++;
 		if (batch.state == VL_OUTBOX_DAMAGED || !vl_outbox_intact(&batch))
 			worst = ROT_FOUND;
-		else if (!audit_batch(&audit, batch.value.data, batch.value.size, batch.signature.bytes))
+		else if (!audit_batch(&audit, batch.value.data, batch.value.size,
+				      batch.signature.bytes))
 			worst = ROT_LATER;
 		else if (compare(box, &batch) != ROT_SAME)
 			worst = compare(box, &batch);
@@ -160,14 +161,16 @@ static enum rot_verdict judge(void *context, const char *folder)
 		return ROT_LATER;
 	if (strstr(box->wrong, "damaged") != NULL)
 		return ROT_REFUSED;
-	return strstr(box->wrong, "follow") != NULL || strstr(box->wrong, "know the batch") != NULL ? ROT_LATER
-												    : ROT_UNSEEN;
+	return strstr(box->wrong, "follow") != NULL || strstr(box->wrong, "know the batch") != NULL
+		       ? ROT_LATER
+		       : ROT_UNSEEN;
 }
 
 static void test_every_bit_may_turn(void **state)
 {
 	struct run *run = *state;
-	struct rot rot = {.sound = run->sound, .folder = run->folder, .judge = judge, .context = run};
+	struct rot rot = {
+		.sound = run->sound, .folder = run->folder, .judge = judge, .context = run};
 
 	rot_bits(&rot, "outbox");
 	assert_true(rot.counts[ROT_FOUND] > 0 && rot.counts[ROT_REFUSED] > 0);
@@ -176,7 +179,8 @@ static void test_every_bit_may_turn(void **state)
 static void test_every_page_may_be_cut_off(void **state)
 {
 	struct run *run = *state;
-	struct rot rot = {.sound = run->sound, .folder = run->folder, .judge = judge, .context = run};
+	struct rot rot = {
+		.sound = run->sound, .folder = run->folder, .judge = judge, .context = run};
 
 	rot_cut(&rot, "outbox");
 }

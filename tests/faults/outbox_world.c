@@ -18,10 +18,17 @@ static const struct {
 	{.events = {{1, CASE_TYPE, 10}, {2, CASE_TYPE, 20}, {3, FLASH_TYPE, 30}}},
 	{.events = {{1, CASE_TYPE, 10}, {4, CASE_TYPE, 0}, {0, CASE_TYPE, 5}}},
 	/* more than one batch holds */
-	{.events = {{5, CASE_TYPE, 700}, {6, CASE_TYPE, 700}, {7, CASE_TYPE, 700}, {8, FLASH_TYPE, 10}}},
+	{.events = {{5, CASE_TYPE, 700},
+		    {6, CASE_TYPE, 700},
+		    {7, CASE_TYPE, 700},
+		    {8, FLASH_TYPE, 10}}},
 	{.events = {{9, CASE_TYPE, 1}}, .ack = 3},
-	{.events = {{10, CASE_TYPE, 1}, {11, FLASH_TYPE, 900}, {12, CASE_TYPE, 900}}, .abort = true},
-	{.events = {{10, CASE_TYPE, 1}, {10, CASE_TYPE, 1}, {13, ALERT_TYPE, 9}, {3, FLASH_TYPE, 30}}},
+	{.events = {{10, CASE_TYPE, 1}, {11, FLASH_TYPE, 900}, {12, CASE_TYPE, 900}},
+	 .abort = true},
+	{.events = {{10, CASE_TYPE, 1},
+		    {10, CASE_TYPE, 1},
+		    {13, ALERT_TYPE, 9},
+		    {3, FLASH_TYPE, 30}}},
 	{.ack = 5},
 	/* on overflow pages */
 	{.events = {{14, CASE_TYPE, 9000}, {15, FLASH_TYPE, 5000}, {0, ALERT_TYPE, 3}}},
@@ -76,7 +83,8 @@ void box_init(struct box *box, const char *path)
 	for (unsigned s = 0; s < BOX_STEPS; s++)
 		for (unsigned i = 0; used(s, i); i++) {
 			const struct sending *sending = &steps[s].events[i];
-			(void)world_event(&box->events[s][i], sending->id, sending->type, sending->extra);
+			(void)world_event(&box->events[s][i], sending->id, sending->type,
+					  sending->extra);
 		}
 	box_restart(box);
 }
@@ -145,10 +153,11 @@ static struct box_promise *find_promise(struct box *box, const uint8_t id[16])
 	return NULL;
 }
 
-static void hear(struct box *box, unsigned step, const struct vl_buf *event, const struct vl_accepted *accepted,
-		 bool doubtful)
+static void hear(struct box *box, unsigned step, const struct vl_buf *event,
+		 const struct vl_accepted *accepted, bool doubtful)
 {
-	struct box_promise said = {.epoch = accepted->epoch.n, .number = accepted->event.n, .step = step};
+	struct box_promise said = {
+		.epoch = accepted->epoch.n, .number = accepted->event.n, .step = step};
 	struct box_promise *before = find_promise(box, accepted->id.bytes);
 	uint8_t given[16], none[16] = {0};
 
@@ -160,11 +169,14 @@ static void hear(struct box *box, unsigned step, const struct vl_buf *event, con
 		(void)box_wrong(box, "step %u answered another id than was given", step);
 	if (accepted->duplicate != (before != NULL))
 		(void)box_wrong(box, "step %u: %s", step,
-				before != NULL ? "an id is new for the second time" : "a new id is called known");
+				before != NULL ? "an id is new for the second time"
+					       : "a new id is called known");
 	if (before != NULL) {
 		if (before->epoch != said.epoch || before->number != said.number ||
 		    strcmp(before->lane, said.lane) != 0)
-			(void)box_wrong(box, "step %u answered a known id in another way than at first", step);
+			(void)box_wrong(box,
+					"step %u answered a known id in another way than at first",
+					step);
 		return;
 	}
 	if (box->n_promises == sizeof(box->promises) / sizeof(box->promises[0]))
@@ -181,7 +193,8 @@ static void see_batches(struct box *box, unsigned step)
 
 	while (look != NULL && vl_outbox_each(look, &batch)) {
 		for (i = 0; i < box->n_batches; i++)
-			if (strcmp(box->batches[i].lane, batch.lane) == 0 && box->batches[i].epoch == batch.epoch.n &&
+			if (strcmp(box->batches[i].lane, batch.lane) == 0 &&
+			    box->batches[i].epoch == batch.epoch.n &&
 			    box->batches[i].seq == batch.seq.n)
 				break;
 		if (i < box->n_batches)
@@ -203,7 +216,8 @@ static bool shown(const struct box *box, const struct box_batch *wanted)
 
 	while (look != NULL && !found && vl_outbox_each(look, &batch))
 		found = strcmp(wanted->lane, batch.lane) == 0 && wanted->epoch == batch.epoch.n &&
-			wanted->seq == batch.seq.n && memcmp(wanted->digest, batch.digest.bytes, 32) == 0;
+			wanted->seq == batch.seq.n &&
+			memcmp(wanted->digest, batch.digest.bytes, 32) == 0;
 	vl_outbox_look_end(look);
 	return found;
 }
@@ -219,11 +233,12 @@ static void send_all(struct box *box, unsigned step, struct answers *answers)
 {
 	for (unsigned i = 0; used(step, i) && !vl_outbox_failed(box->outbox); i++) {
 		struct vl_why why = {0};
-		enum vl_err err =
-			vl_outbox_accept(box->outbox, vl_buf_bytes(&box->events[step][i]), &answers->accepted[i], &why);
+		enum vl_err err = vl_outbox_accept(box->outbox, vl_buf_bytes(&box->events[step][i]),
+						   &answers->accepted[i], &why);
 		answers->taken[i] = err == VL_OK;
 		if (vl_err_class(err) == VL_CLASS_REJECT)
-			(void)box_wrong(box, "step %u refused a good event: %s", step, vl_why_text(&why, err));
+			(void)box_wrong(box, "step %u refused a good event: %s", step,
+					vl_why_text(&why, err));
 	}
 }
 
@@ -237,7 +252,8 @@ static void hear_all(struct box *box, unsigned step, const struct answers *answe
 static void put_ack(struct box *box, unsigned step)
 {
 	if (steps[step].ack != 0)
-		vl_outbox_ack(box->outbox, CASE_LANE, (struct vl_epoch){NOW}, (struct vl_seq){steps[step].ack});
+		vl_outbox_ack(box->outbox, CASE_LANE, (struct vl_epoch){NOW},
+			      (struct vl_seq){steps[step].ack});
 }
 
 enum vl_err box_step(struct box *box, unsigned step)
@@ -266,7 +282,8 @@ enum vl_err box_step(struct box *box, unsigned step)
 }
 
 /* Wait for a step that is being committed, and hear what became of it. */
-static enum vl_err land(struct box *box, unsigned step, const struct answers *answers, void (*done)(unsigned step))
+static enum vl_err land(struct box *box, unsigned step, const struct answers *answers,
+			void (*done)(unsigned step))
 {
 	enum vl_err err = vl_outbox_land(box->outbox, NULL);
 
@@ -291,9 +308,11 @@ unsigned box_fly(struct box *box, unsigned from, void (*done)(unsigned step), en
 			send_all(box, s, mine);
 			put_ack(box, s);
 		}
-		enum vl_err landed = flying < BOX_STEPS ? land(box, flying, &answers[flying % 2], done) : VL_OK;
+		enum vl_err landed =
+			flying < BOX_STEPS ? land(box, flying, &answers[flying % 2], done) : VL_OK;
 		if (landed != VL_OK && *err == VL_OK && !vl_outbox_failed(box->outbox))
-			(void)box_wrong(box, "what was begun during a commit that failed does not fail");
+			(void)box_wrong(box,
+					"what was begun during a commit that failed does not fail");
 		if (landed != VL_OK) {
 			vl_outbox_abort(box->outbox);
 			*err = landed;
@@ -309,7 +328,8 @@ unsigned box_fly(struct box *box, unsigned from, void (*done)(unsigned step), en
 		if (*err == VL_OK)
 			*err = vl_outbox_submit(box->outbox, NULL);
 		if (*err == VL_ERR_OUTCOME_UNKNOWN)
-			hear_all(box, s, mine, true); /* where no thread can be had it is a plain commit */
+			hear_all(box, s, mine,
+				 true); /* where no thread can be had it is a plain commit */
 		if (*err != VL_OK)
 			return s;
 		flying = s;
@@ -329,7 +349,8 @@ static bool read_all(struct box *box, struct audit *audit)
 
 	while (good && vl_outbox_each(look, &batch)) {
 		good = vl_outbox_intact(&batch) || box_wrong(box, "a batch is damaged");
-		good = good && (audit_batch(audit, batch.value.data, batch.value.size, batch.signature.bytes) ||
+		good = good && (audit_batch(audit, batch.value.data, batch.value.size,
+					    batch.signature.bytes) ||
 				box_wrong(box, "%s", audit->wrong));
 	}
 	if (good && vl_outbox_look_err(look) != VL_OK)
@@ -339,20 +360,23 @@ static bool read_all(struct box *box, struct audit *audit)
 		struct vl_seq seq;
 		vl_outbox_head(look, audit->chains[i].lane, &epoch, &seq, NULL);
 		if (epoch.n != audit->chains[i].epoch || seq.n != audit->chains[i].seq)
-			good = box_wrong(box, "the head of %s is not its last batch", audit->chains[i].lane);
+			good = box_wrong(box, "the head of %s is not its last batch",
+					 audit->chains[i].lane);
 	}
 	vl_outbox_look_end(look);
 	return good;
 }
 
-static bool is_as_promised(struct box *box, const struct box_promise *promise, const struct audit_event *event)
+static bool is_as_promised(struct box *box, const struct box_promise *promise,
+			   const struct audit_event *event)
 {
 	if (strcmp(event->lane, promise->lane) != 0 || event->epoch != promise->epoch ||
 	    event->number != promise->number)
-		return box_wrong(box, "an event of step %u was promised as %s %llu/%llu and is %s %llu/%llu",
-				 promise->step, promise->lane, (unsigned long long)promise->epoch,
-				 (unsigned long long)promise->number, event->lane, (unsigned long long)event->epoch,
-				 (unsigned long long)event->number);
+		return box_wrong(
+			box, "an event of step %u was promised as %s %llu/%llu and is %s %llu/%llu",
+			promise->step, promise->lane, (unsigned long long)promise->epoch,
+			(unsigned long long)promise->number, event->lane,
+			(unsigned long long)event->epoch, (unsigned long long)event->number);
 	return memcmp(event->digest, promise->digest, 16) == 0 ||
 	       box_wrong(box, "an event of step %u has other bytes than were given", promise->step);
 }
@@ -366,13 +390,16 @@ static bool check_promises(struct box *box, unsigned kept, const struct audit *a
 		const struct box_promise *promise = &box->promises[i];
 		const struct audit_event *event = audit_find(audit, promise->id, &times);
 		if (times > 1)
-			return box_wrong(box, "an event of step %u is there %u times", promise->step, times);
+			return box_wrong(box, "an event of step %u is there %u times",
+					 promise->step, times);
 		if (event != NULL && !is_as_promised(box, promise, event))
 			return false;
 		if (event == NULL && promise->step < kept && !promise->doubtful)
-			return box_wrong(box, "an event of step %u was promised and is not there", promise->step);
+			return box_wrong(box, "an event of step %u was promised and is not there",
+					 promise->step);
 		if (event != NULL && promise->step > kept)
-			return box_wrong(box, "an event of step %u is there before it was sent", promise->step);
+			return box_wrong(box, "an event of step %u is there before it was sent",
+					 promise->step);
 		/* Doubtful ones are told apart from others of their step that were settled before. */
 		if (promise->doubtful || promise->step == kept) {
 			there[promise->step] += event != NULL;
@@ -415,7 +442,8 @@ static bool send_again(struct box *box)
 		for (unsigned i = 0; err == VL_OK && used(s, i); i++) {
 			if (steps[s].events[i].id == 0 || steps[s].abort)
 				continue;
-			err = vl_outbox_accept(box->outbox, vl_buf_bytes(&box->events[s][i]), &accepted, &why);
+			err = vl_outbox_accept(box->outbox, vl_buf_bytes(&box->events[s][i]),
+					       &accepted, &why);
 			if (err == VL_OK)
 				hear(box, s, &box->events[s][i], &accepted, false);
 		}
@@ -449,7 +477,8 @@ static bool extend_store(struct box *box, const struct audit *before)
 	struct vl_why why = {0};
 	enum vl_err err = good ? open_box(box, &why) : VL_OK;
 	if (err != VL_OK)
-		good = box_wrong(box, "does not open after going further: %s", vl_why_text(&why, err));
+		good = box_wrong(box, "does not open after going further: %s",
+				 vl_why_text(&why, err));
 	good = good && read_all(box, &audit) && check_promises(box, BOX_STEPS + 1, &audit);
 	memcpy(box->promises, said, sizeof(box->promises));
 	box->n_promises = n_said;
@@ -476,7 +505,9 @@ bool box_check(struct box *box, unsigned kept, bool extend)
 	good = good && read_all(box, &audit) && check_promises(box, kept, &audit);
 	for (size_t i = 0; good && i < box->n_batches; i++)
 		if (box->batches[i].step < kept && !shown(box, &box->batches[i]))
-			good = box_wrong(box, "a batch that may have been sent is another now, or gone: a fork");
+			good = box_wrong(
+				box,
+				"a batch that may have been sent is another now, or gone: a fork");
 	good = good && (!extend || extend_store(box, &audit));
 	audit_free(&audit);
 	box_close(box);

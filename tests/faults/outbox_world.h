@@ -41,7 +41,8 @@ struct box {
 	struct vl_time now;
 	uint64_t seed;
 	size_t size;
-	struct vl_buf events[BOX_STEPS][BOX_EVENTS]; /* made beforehand: their memory must not be in the way */
+	struct vl_buf events[BOX_STEPS]
+			    [BOX_EVENTS]; /* made beforehand: their memory must not be in the way */
 	struct box_promise promises[256];
 	size_t n_promises;
 	struct box_batch batches[256];

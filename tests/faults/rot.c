@@ -85,7 +85,8 @@ static void spoil(const struct rot *rot, size_t at, bool cut, unsigned shift)
 }
 
 /* Judge from `told->done` on, until the end or death. */
-static void child(const struct rot *rot, struct told *told, const size_t *at, size_t n, bool cut, unsigned shift)
+static void child(const struct rot *rot, struct told *told, const size_t *at, size_t n, bool cut,
+		  unsigned shift)
 {
 	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 
@@ -105,7 +106,8 @@ static void child(const struct rot *rot, struct told *told, const size_t *at, si
 static void run(struct rot *rot, const size_t *at, size_t n, bool cut, unsigned shift)
 {
 	size_t size = sizeof(struct told) + n;
-	struct told *told = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct told *told =
+		mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	int status;
 
 	if (told == MAP_FAILED)
@@ -119,7 +121,8 @@ static void run(struct rot *rot, const size_t *at, size_t n, bool cut, unsigned 
 			abort();
 		if (told->done == n)
 			break;
-		bool hung = WIFSIGNALED(status) && (WTERMSIG(status) == SIGALRM || WTERMSIG(status) == SIGPROF);
+		bool hung = WIFSIGNALED(status) &&
+			    (WTERMSIG(status) == SIGALRM || WTERMSIG(status) == SIGPROF);
 		told->verdicts[told->done++] = hung ? ROT_HUNG : ROT_DIED;
 	}
 	for (size_t i = 0; i < n; i++)
@@ -134,7 +137,8 @@ static void print(const struct rot *rot, const char *what, const char *how)
 {
 	printf("%s%s:", what, how);
 	for (unsigned v = 0; v < ROT_VERDICTS; v++)
-		printf(" %s %llu%s", name_of(v), (unsigned long long)rot->counts[v], v + 1 < ROT_VERDICTS ? "," : "\n");
+		printf(" %s %llu%s", name_of(v), (unsigned long long)rot->counts[v],
+		       v + 1 < ROT_VERDICTS ? "," : "\n");
 	for (unsigned v = ROT_FOUND; v < ROT_VERDICTS; v++)
 		if (rot->counts[v] > 0)
 			printf("  the first %s is at %zu\n", name_of(v), rot->first[v]);
@@ -146,7 +150,8 @@ void rot_bits(struct rot *rot, const char *what)
 {
 	const char *only = getenv("VALISE_AT");
 	uint64_t seed = faults_seed(), state = seed;
-	size_t size = file_size(rot), most = faults_most(2500, SIZE_MAX), n = most < size ? most : size, at = 0;
+	size_t size = file_size(rot), most = faults_most(2500, SIZE_MAX),
+	       n = most < size ? most : size, at = 0;
 	size_t *offsets = calloc(n, sizeof(*offsets));
 
 	if (offsets == NULL)
@@ -159,7 +164,8 @@ void rot_bits(struct rot *rot, const char *what)
 			run(rot, &at, 1, false, shift);
 	} else {
 		run(rot, offsets, n, false, (unsigned)(state % 8));
-		printf("%s: %zu of %zu bytes with a bit turned; VALISE_SEED=%" PRIu64 "\n", what, n, size, seed);
+		printf("%s: %zu of %zu bytes with a bit turned; VALISE_SEED=%" PRIu64 "\n", what, n,
+		       size, seed);
 	}
 	free(offsets);
 	print(rot, what, "");

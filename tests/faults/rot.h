@@ -14,11 +14,11 @@ enum rot_verdict {
 	ROT_SAME,    /* everything is as it was: the bit was in free space */
 	ROT_REFUSED, /* opening or reading says that it is damaged */
 	ROT_FOUND,   /* a record is found bad by its digest before it is used */
-	ROT_LATER,   /* headquarters, an auditor or a rebuild will find it: signature, chain or digest do not fit */
-	ROT_UNSEEN,  /* something kept beside the events is another: a number shown, an answer to a known id */
-	ROT_WRONG,   /* an event that is not what was signed passes for one: never */
-	ROT_DIED,    /* the process ends by a signal */
-	ROT_HUNG,    /* it does not end */
+	ROT_LATER, /* headquarters, an auditor or a rebuild will find it: signature, chain or digest do not fit */
+	ROT_UNSEEN, /* something kept beside the events is another: a number shown, an answer to a known id */
+	ROT_WRONG, /* an event that is not what was signed passes for one: never */
+	ROT_DIED,  /* the process ends by a signal */
+	ROT_HUNG,  /* it does not end */
 	ROT_VERDICTS,
 };
 
@@ -30,7 +30,8 @@ struct rot {
 	rot_judge *judge;
 	void *context;
 	uint64_t counts[ROT_VERDICTS];
-	size_t first[ROT_VERDICTS]; /* the first byte that gave each verdict, so that it can be looked at */
+	size_t first
+		[ROT_VERDICTS]; /* the first byte that gave each verdict, so that it can be looked at */
 };
 
 /* Turn over one bit of some bytes (of all in a long run), chosen by the seed and spread over the file, one at a time; print what came

@@ -80,7 +80,8 @@ static bool next_while(const struct timespec *until, struct timespec *kernels)
 	struct timespec now;
 	int64_t off = until->tv_sec > A_DATE ? seconds_off() : 0;
 
-	(void)syscall(SYS_clock_gettime, until->tv_sec > A_DATE ? CLOCK_REALTIME : CLOCK_MONOTONIC, &now);
+	(void)syscall(SYS_clock_gettime, until->tv_sec > A_DATE ? CLOCK_REALTIME : CLOCK_MONOTONIC,
+		      &now);
 	*kernels = *until;
 	kernels->tv_sec -= off;
 	if (kernels->tv_sec <= now.tv_sec + 1)
@@ -108,7 +109,8 @@ int pthread_cond_timedwait(pthread_cond_t *restrict cond, pthread_mutex_t *restr
 }
 
 /* The C library's own, which does not go by way of the one above. */
-int cnd_timedwait(cnd_t *restrict cond, mtx_t *restrict mutex, const struct timespec *restrict until)
+int cnd_timedwait(cnd_t *restrict cond, mtx_t *restrict mutex,
+		  const struct timespec *restrict until)
 {
 	static int (*real)(cnd_t *, mtx_t *, const struct timespec *);
 	struct timespec kernels;

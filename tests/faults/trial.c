@@ -10,7 +10,8 @@
 #include <cmocka.h>
 
 /* Run the scenario; `again` begins to count again before opening and before the steps. */
-static struct trial_counts count(const struct trial *trial, void (*again)(void), uint64_t (*so_far)(void))
+static struct trial_counts count(const struct trial *trial, void (*again)(void),
+				 uint64_t (*so_far)(void))
 {
 	struct trial_counts counts;
 
@@ -46,19 +47,21 @@ struct trial_counts trial_count_allocations(const struct trial *trial)
 	return count(trial, no_shortage, memory_calls);
 }
 
-void trial_crash(const struct io_record *record, const char *folder, image_check *check, void *context,
-		 const char *what)
+void trial_crash(const struct io_record *record, const char *folder, image_check *check,
+		 void *context, const char *what)
 {
 	struct image_totals totals = {0};
-	struct image_limits limits = {
-		.subsets = faults_most(64, 4096), .tears = faults_most(6, 32), .seed = faults_seed()};
+	struct image_limits limits = {.subsets = faults_most(64, 4096),
+				      .tears = faults_most(6, 32),
+				      .seed = faults_seed()};
 
 	io_watch(folder);
 	io_lazy(true);
 	image_each(record, folder, &limits, check, context, &totals);
 	io_lazy(false);
-	print_message("%s, %" PRIu64 " crash images (and %" PRIu64 " the same again); VALISE_SEED=%" PRIu64 "\n", what,
-		      totals.made, totals.repeated, limits.seed);
+	print_message("%s, %" PRIu64 " crash images (and %" PRIu64
+		      " the same again); VALISE_SEED=%" PRIu64 "\n",
+		      what, totals.made, totals.repeated, limits.seed);
 	assert_true(totals.made > 100);
 }
 
@@ -71,17 +74,21 @@ void trial_fail_calls(uint64_t calls, trial_fault *run, void *context, const cha
 		for (unsigned how = IO_NOTHING; how < IO_HOWS; how++)
 			for (unsigned ever = 0; ever < 2; ever++)
 				for (uint64_t n = 1; n <= calls; n++, runs++)
-					run(context, &(struct io_fault){n, errors[e], how, ever == 1}, told);
-	print_message("%s failed %u ways, %" PRIu64 " runs; told FULL %" PRIu64 ", OUTCOME_UNKNOWN %" PRIu64
-		      ", IO %" PRIu64 "\n",
-		      what, 2U * IO_HOWS * 2U, runs, told[VL_ERR_FULL], told[VL_ERR_OUTCOME_UNKNOWN], told[VL_ERR_IO]);
+					run(context,
+					    &(struct io_fault){n, errors[e], how, ever == 1}, told);
+	print_message("%s failed %u ways, %" PRIu64 " runs; told FULL %" PRIu64
+		      ", OUTCOME_UNKNOWN %" PRIu64 ", IO %" PRIu64 "\n",
+		      what, 2U * IO_HOWS * 2U, runs, told[VL_ERR_FULL],
+		      told[VL_ERR_OUTCOME_UNKNOWN], told[VL_ERR_IO]);
 	assert_true(told[VL_ERR_FULL] > 0 && told[VL_ERR_OUTCOME_UNKNOWN] > 0);
 }
 
-uint64_t trial_fail_allocations(const struct trial_counts *counts, trial_shortage *run, void *context)
+uint64_t trial_fail_allocations(const struct trial_counts *counts, trial_shortage *run,
+				void *context)
 {
 	uint64_t most = counts->opening > counts->steps ? counts->opening : counts->steps, runs = 0;
-	uint64_t stride = faults_long() || most < 1000 ? 1 : most / 1000 + 1, start = faults_seed() % stride;
+	uint64_t stride = faults_long() || most < 1000 ? 1 : most / 1000 + 1,
+		 start = faults_seed() % stride;
 
 	for (uint64_t n = 1 + start; n <= most; n += stride)
 		for (unsigned ever = 0; ever < 2; ever++, runs++)

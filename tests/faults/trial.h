@@ -27,8 +27,8 @@ struct trial_counts trial_count_calls(const struct trial *trial);
 struct trial_counts trial_count_allocations(const struct trial *trial);
 
 /* Check every crash image of what was recorded, made in `folder`. `what` begins the line that is printed. */
-void trial_crash(const struct io_record *record, const char *folder, image_check *check, void *context,
-		 const char *what);
+void trial_crash(const struct io_record *record, const char *folder, image_check *check,
+		 void *context, const char *what);
 
 /* A run of the scenario in which a call fails; what each attempt was told is counted in `told`. */
 typedef void trial_fault(void *context, const struct io_fault *fault, uint64_t told[VL_ERR_COUNT]);
@@ -41,7 +41,8 @@ typedef void trial_shortage(void *context, uint64_t nth, bool for_ever);
 
 /* Let each of so many allocations fail, once and for ever; of more than a thousand some, by the seed, unless the run is a long one.
  * Returns how many runs there were. */
-uint64_t trial_fail_allocations(const struct trial_counts *counts, trial_shortage *run, void *context);
+uint64_t trial_fail_allocations(const struct trial_counts *counts, trial_shortage *run,
+				void *context);
 
 /* What must be said where there is no memory: whatever it is called, it stops the process, and says nothing of damage. */
 bool trial_told_of_memory(enum vl_err err);

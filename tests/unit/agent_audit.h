@@ -13,8 +13,8 @@ struct audit {
 	size_t biggest;
 };
 
-static inline void audit_batch(const struct vl_outbox_batch *kept, struct vl_chain *chain, struct vl_arena *arena,
-			       const struct vl_public_key *key)
+static inline void audit_batch(const struct vl_outbox_batch *kept, struct vl_chain *chain,
+			       struct vl_arena *arena, const struct vl_public_key *key)
 {
 	struct vl_batch batch;
 	struct vl_event event;

@@ -1,8 +1,8 @@
 /* agent/outbox_carry.c: what a receipt says of an epoch, and that nothing is lost when its end is carried into a new one. */
 #include "agent_shelf.h"
 
-static enum vl_outbox_fit hear(struct shelf *shelf, uint64_t epoch, uint64_t seq, const struct vl_digest *digest,
-			       uint64_t suspended)
+static enum vl_outbox_fit hear(struct shelf *shelf, uint64_t epoch, uint64_t seq,
+			       const struct vl_digest *digest, uint64_t suspended)
 {
 	struct vl_outbox *outbox = shelf->world->outbox;
 	struct vl_outbox_receipt receipt = {CASE_LANE, {epoch}, {seq}, *digest, {suspended}};
@@ -94,7 +94,8 @@ static void carries_in_a_full_outbox(void **state)
 	shelf_start(shelf);
 	while (err == VL_OK) {
 		assert_int_equal(vl_outbox_begin(shelf->world->outbox, NULL), VL_OK);
-		err = vl_outbox_accept(shelf->world->outbox, world_event(&buf, n + 1, FLASH_TYPE, 60000), &accepted,
+		err = vl_outbox_accept(shelf->world->outbox,
+				       world_event(&buf, n + 1, FLASH_TYPE, 60000), &accepted,
 				       NULL);
 		n += err == VL_OK;
 		assert_int_equal(vl_outbox_commit(shelf->world->outbox, NULL), VL_OK);
@@ -180,17 +181,18 @@ static void what_is_damaged_is_put_aside(void **state)
 	shelf_stop(shelf);
 	/* The file: one byte of the second event's subject, wherever it is. */
 	(void)snprintf(path, sizeof(path), "%s/data.mdb", shelf->world->path);
-	shelf_run(
-		"python3 - %s <<'END'\n"
-		"import sys\n"
-		"data = bytearray(open(sys.argv[1], 'rb').read())\n"
-		"at = -1\n"
-		"while (at := data.find(bytes.fromhex('018e0000000070008000000000000002'), at + 1)) >= 0:\n"
-		"    if data[at + 16 + 8:].startswith(b'\\x1a\\x11CN-SD-2023') or b'CN-SD-2023' in data[at:at + 60]:\n"
-		"        data[data.index(b'CN-SD-2023', at)] = ord('X')\n"
-		"open(sys.argv[1], 'r+b').write(data)\n"
-		"END",
-		path);
+	shelf_run("python3 - %s <<'END'\n"
+		  "import sys\n"
+		  "data = bytearray(open(sys.argv[1], 'rb').read())\n"
+		  "at = -1\n"
+		  "while (at := data.find(bytes.fromhex('018e0000000070008000000000000002'), at + "
+		  "1)) >= 0:\n"
+		  "    if data[at + 16 + 8:].startswith(b'\\x1a\\x11CN-SD-2023') or b'CN-SD-2023' "
+		  "in data[at:at + 60]:\n"
+		  "        data[data.index(b'CN-SD-2023', at)] = ord('X')\n"
+		  "open(sys.argv[1], 'r+b').write(data)\n"
+		  "END",
+		  path);
 	shelf_start(shelf);
 	assert_int_equal(hear(shelf, NOW, 4, &strange, 0), VL_OUTBOX_AHEAD);
 	for (int i = 0; vl_outbox_freeing(shelf->world->outbox); i++) {

@@ -112,7 +112,8 @@ static inline int world_teardown(void **state)
 /* An event with the n-th id (none for 0) and `extra` more bytes of payload. */
 #define ADDRESSEE "CN-EG-EMB"
 
-static inline struct vl_bytes world_event(struct vl_buf *buf, uint64_t n, const char *type, size_t extra)
+static inline struct vl_bytes world_event(struct vl_buf *buf, uint64_t n, const char *type,
+					  size_t extra)
 {
 	struct fixture_event event = fixture_event();
 	struct vl_buf payload = {0};
@@ -128,7 +129,8 @@ static inline struct vl_bytes world_event(struct vl_buf *buf, uint64_t n, const 
 	event.id = n != 0 ? (struct vl_bytes){id, sizeof(id)} : (struct vl_bytes){0};
 	event.url = fixture_text(url);
 	/* What is addressed says to whom, in field 1. */
-	if (strncmp(type, "valise.receipt.", 15) == 0 || strncmp(type, "valise.directive.", 17) == 0)
+	if (strncmp(type, "valise.receipt.", 15) == 0 ||
+	    strncmp(type, "valise.directive.", 17) == 0)
 		vl_wire_put_bytes(&payload, 1, ADDRESSEE, strlen(ADDRESSEE));
 	/* A field no version knows: it is carried. */
 	vl_wire_put_bytes(&payload, 5000, filler, extra);
@@ -146,12 +148,13 @@ static inline struct vl_bytes world_event(struct vl_buf *buf, uint64_t n, const 
 #define DIRECTIVE_TYPE "valise.directive.v1.Resend"
 
 /* Accept one event in a transaction under way. */
-static inline enum vl_err world_offer(struct world *world, uint64_t n, const char *type, size_t extra,
-				      struct vl_accepted *accepted)
+static inline enum vl_err world_offer(struct world *world, uint64_t n, const char *type,
+				      size_t extra, struct vl_accepted *accepted)
 {
 	struct vl_buf buf = {0};
 	struct vl_why why = {0};
-	enum vl_err err = vl_outbox_accept(world->outbox, world_event(&buf, n, type, extra), accepted, &why);
+	enum vl_err err =
+		vl_outbox_accept(world->outbox, world_event(&buf, n, type, extra), accepted, &why);
 
 	vl_buf_free(&buf);
 	if (err != VL_OK)
@@ -160,7 +163,8 @@ static inline enum vl_err world_offer(struct world *world, uint64_t n, const cha
 }
 
 /* One event, one commit. */
-static inline struct vl_accepted world_accept(struct world *world, uint64_t n, const char *type, size_t extra)
+static inline struct vl_accepted world_accept(struct world *world, uint64_t n, const char *type,
+					      size_t extra)
 {
 	struct vl_accepted accepted = {0};
 

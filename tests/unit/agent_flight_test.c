@@ -109,7 +109,8 @@ static void acks_count_in_order(void **state)
 {
 	(void)state;
 	vl_flight_start(flight, LOW, (struct vl_place){{1}, {6}});
-	size_t a = send_on(LOW, 7, 10, 0), b = send_on(LOW, 8, 10, 0), other = send_on(HIGH, 1, 10, 0);
+	size_t a = send_on(LOW, 7, 10, 0), b = send_on(LOW, 8, 10, 0),
+	       other = send_on(HIGH, 1, 10, 0);
 	bool news;
 
 	assert_int_equal(vl_flight_acked(flight, b, 5), LOW);

@@ -19,7 +19,8 @@ int house_setup(void **state)
 	(void)snprintf(house->path, sizeof(house->path), "%s/socket", house->world->folder.path);
 	assert_int_equal(vl_listen(house->path, false, &house->listener, NULL), VL_OK);
 	house->ring = receipt_ring();
-	struct vl_keeper_options options = {house->world->outbox, house->listener, house->users, 1, house->ring, NULL};
+	struct vl_keeper_options options = {
+		house->world->outbox, house->listener, house->users, 1, house->ring, NULL};
 	assert_int_equal(vl_keeper_open(&options, &house->keeper, NULL), VL_OK);
 	*state = house;
 	return 0;
@@ -118,7 +119,8 @@ void house_ask(struct house *house, int fd, struct vl_buf *request)
 	vl_buf_free(request);
 }
 
-void house_ask_one(struct house *house, int fd, uint64_t tag, uint64_t n, const char *type, size_t extra)
+void house_ask_one(struct house *house, int fd, uint64_t tag, uint64_t n, const char *type,
+		   size_t extra)
 {
 	struct vl_buf request;
 
@@ -154,10 +156,11 @@ Valise__V1__PublishResponse *house_answer(struct house *house, int fd)
 	assert_non_null(bytes);
 	receive(house, fd, bytes, size);
 	struct vl_why why = {0};
-	if (vl_wire_check(&valise__v1__publish_response__descriptor, (struct vl_bytes){bytes, size}, false, &why) !=
-	    VL_OK)
+	if (vl_wire_check(&valise__v1__publish_response__descriptor, (struct vl_bytes){bytes, size},
+			  false, &why) != VL_OK)
 		fail_msg("%s", why.text);
-	Valise__V1__PublishResponse *response = valise__v1__publish_response__unpack(NULL, size, bytes);
+	Valise__V1__PublishResponse *response =
+		valise__v1__publish_response__unpack(NULL, size, bytes);
 	assert_non_null(response);
 	free(bytes);
 	return response;
@@ -176,7 +179,8 @@ const Valise__V1__Refused *result_refused(const Valise__V1__PublishResult *resul
 	return result->refused;
 }
 
-void house_refused(struct house *house, int fd, uint64_t tag, Valise__V1__RefusedCause cause, const char *word)
+void house_refused(struct house *house, int fd, uint64_t tag, Valise__V1__RefusedCause cause,
+		   const char *word)
 {
 	Valise__V1__PublishResponse *response = house_answer(house, fd);
 

@@ -45,7 +45,8 @@ void house_send(struct house *house, int fd, const void *bytes, size_t count);
 
 /* Close the request, send and free it. */
 void house_ask(struct house *house, int fd, struct vl_buf *request);
-void house_ask_one(struct house *house, int fd, uint64_t tag, uint64_t n, const char *type, size_t extra);
+void house_ask_one(struct house *house, int fd, uint64_t tag, uint64_t n, const char *type,
+		   size_t extra);
 
 #define FREE(response) valise__v1__publish_response__free_unpacked(response, NULL)
 
@@ -59,7 +60,8 @@ const Valise__V1__Refused *result_refused(const Valise__V1__PublishResult *resul
 #define INVALID VALISE__V1__REFUSED_CAUSE__REFUSED_CAUSE_INVALID
 
 /* The next response has one result, a refusal of this cause whose reason says `word`. */
-void house_refused(struct house *house, int fd, uint64_t tag, Valise__V1__RefusedCause cause, const char *word);
+void house_refused(struct house *house, int fd, uint64_t tag, Valise__V1__RefusedCause cause,
+		   const char *word);
 
 /* The next response has one result: the event of that number on the lane of cases. */
 void house_accepted(struct house *house, int fd, uint64_t tag, uint64_t event, bool duplicate);

@@ -42,8 +42,10 @@ static bool offer(struct world *world, uint64_t n)
 
 static uint64_t count_ids(struct world *world)
 {
-	struct vl_store_options options = {
-		.path = world->path, .dbs = vl_outbox_dbs, .unchecked = VL_OUTBOX_UNCHECKED, .read_only = true};
+	struct vl_store_options options = {.path = world->path,
+					   .dbs = vl_outbox_dbs,
+					   .unchecked = VL_OUTBOX_UNCHECKED,
+					   .read_only = true};
 	struct vl_store *store;
 
 	world_close(world);

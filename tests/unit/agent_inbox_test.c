@@ -105,7 +105,8 @@ static void headquarters_receipt_frees(void **state)
 	assert_int_equal(kept(desk), 1);
 	assert_int_equal(position(desk), 41);
 	bring(desk, &(struct receipt_made){.seq = 2, .digest = digest(desk, 2), .offset = 41});
-	bring(desk, &(struct receipt_made){.seq = 3, .digest = digest(desk, 3), .offset = 42, .filler = 200000});
+	bring(desk, &(struct receipt_made){
+			    .seq = 3, .digest = digest(desk, 3), .offset = 42, .filler = 200000});
 	assert_int_equal(kept(desk), 0);
 	assert_int_equal(position(desk), 43);
 }
@@ -115,8 +116,10 @@ static void nothing_else_frees(void **state)
 	struct desk *desk = *state;
 	struct vl_bytes good = digest(desk, 3), shorter = {good.data, 31};
 
-	bring(desk, &(struct receipt_made){.seq = 3, .digest = good, .sender = OTHER, .key = OTHER_KEY});
-	bring(desk, &(struct receipt_made){.seq = 3, .digest = good, .sender = "CN-SD-EMB", .key = 1});
+	bring(desk,
+	      &(struct receipt_made){.seq = 3, .digest = good, .sender = OTHER, .key = OTHER_KEY});
+	bring(desk,
+	      &(struct receipt_made){.seq = 3, .digest = good, .sender = "CN-SD-EMB", .key = 1});
 	bring(desk, &(struct receipt_made){.seq = 3, .digest = good, .key = OTHER_KEY});
 	bring(desk, &(struct receipt_made){.seq = 3, .digest = good, .key = 77});
 	bring(desk, &(struct receipt_made){.seq = 3, .digest = good, .domain = VL_DOMAIN_DRILL});
@@ -140,11 +143,14 @@ static void others_and_old_ones_are_refused_and_counted(void **state)
 
 	bring(desk, &(struct receipt_made){.seq = 3, .digest = good, .mission = OTHER});
 	assert_int_equal(vl_inbox_refused(desk->inbox), 1);
-	bring(desk, &(struct receipt_made){.seq = 3, .digest = good, .mission = OTHER, .alone = true});
-	bring(desk, &(struct receipt_made){.seq = 3, .digest = good, .sender = OTHER, .key = OTHER_KEY});
+	bring(desk,
+	      &(struct receipt_made){.seq = 3, .digest = good, .mission = OTHER, .alone = true});
+	bring(desk,
+	      &(struct receipt_made){.seq = 3, .digest = good, .sender = OTHER, .key = OTHER_KEY});
 	assert_int_equal(vl_inbox_refused(desk->inbox), 3);
 	/* What was signed for another topic, and topics that are none of ours. */
-	bring(desk, &(struct receipt_made){.seq = 3, .digest = good, .topic = VL_RECEIPT_LANE "." OTHER});
+	bring(desk,
+	      &(struct receipt_made){.seq = 3, .digest = good, .topic = VL_RECEIPT_LANE "." OTHER});
 	bring(desk, &(struct receipt_made){.seq = 3, .digest = good, .topic = VL_RECEIPT_LANE});
 	assert_int_equal(kept(desk), 3);
 	/* A batch of headquarters' that came before, or is before one that did; an epoch that begins anew is new, also a lower one. */
@@ -167,12 +173,14 @@ static void the_newest_of_those_that_wait_is_kept(void **state)
 	struct desk *desk = *state;
 
 	for (uint64_t n = 0; n < 2000; n++) {
-		struct receipt_made made = {.seq = n % 2 + 1, .digest = digest(desk, n % 2 + 1), .batch = n + 1};
+		struct receipt_made made = {
+			.seq = n % 2 + 1, .digest = digest(desk, n % 2 + 1), .batch = n + 1};
 		/* Of epochs that are not ours there is an end, too. */
 		if (n % 3 == 0)
 			made.epoch = NOW - 1 - n;
 		if (n == 1999)
-			made = (struct receipt_made){.seq = 3, .digest = digest(desk, 3), .batch = n + 1};
+			made = (struct receipt_made){
+				.seq = 3, .digest = digest(desk, 3), .batch = n + 1};
 		struct vl_buf relayed = receipt_relay(&made);
 		vl_inbox_take(desk->inbox, vl_buf_bytes(&relayed), 1000);
 		vl_buf_free(&relayed);
@@ -237,10 +245,12 @@ static void a_later_epoch_elsewhere_begins_a_new_one(void **state)
 {
 	struct desk *desk = *state;
 
-	misfit(desk, &(struct receipt_made){.seq = 9, .digest = digest(desk, 3), .epoch = NOW + 5}, 3);
+	misfit(desk, &(struct receipt_made){.seq = 9, .digest = digest(desk, 3), .epoch = NOW + 5},
+	       3);
 	/* A clone that runs: once is enough, or they would chase each other. */
 	uint64_t epoch = only_batch(desk).epoch.n;
-	bring(desk, &(struct receipt_made){.seq = 1, .digest = digest(desk, 1), .epoch = epoch + 5});
+	bring(desk,
+	      &(struct receipt_made){.seq = 1, .digest = digest(desk, 1), .epoch = epoch + 5});
 	settle(desk);
 	assert_int_equal(only_batch(desk).epoch.n, epoch);
 }
@@ -249,7 +259,8 @@ static void a_suspended_epoch_is_left(void **state)
 {
 	struct desk *desk = *state;
 
-	misfit(desk, &(struct receipt_made){.seq = 2, .digest = digest(desk, 2), .suspended = NOW}, 1);
+	misfit(desk, &(struct receipt_made){.seq = 2, .digest = digest(desk, 2), .suspended = NOW},
+	       1);
 }
 
 static void without_keys_nothing_is_honoured(void **state)
@@ -266,7 +277,8 @@ static void without_keys_nothing_is_honoured(void **state)
 static void waits_anew_when_not_committed(void **state)
 {
 	struct desk *desk = *state;
-	struct vl_buf relayed = receipt_relay(&(struct receipt_made){.seq = 3, .digest = digest(desk, 3)});
+	struct vl_buf relayed =
+		receipt_relay(&(struct receipt_made){.seq = 3, .digest = digest(desk, 3)});
 
 	vl_inbox_take(desk->inbox, vl_buf_bytes(&relayed), 1000);
 	vl_buf_free(&relayed);
@@ -286,7 +298,8 @@ static void damaged_records_free_nothing(void **state)
 {
 	struct desk *desk = *state;
 	uint64_t seed = fixture_seed();
-	struct vl_buf relayed = receipt_relay(&(struct receipt_made){.seq = 3, .digest = digest(desk, 3), .offset = 5});
+	struct vl_buf relayed = receipt_relay(
+		&(struct receipt_made){.seq = 3, .digest = digest(desk, 3), .offset = 5});
 
 	for (size_t i = 0; i < relayed.size + 500; i++) {
 		size_t size = i < relayed.size ? relayed.size : fixture_next(&seed) % relayed.size;
@@ -294,7 +307,8 @@ static void damaged_records_free_nothing(void **state)
 		uint8_t *bytes = (uint8_t *)(uintptr_t)exact.data;
 		if (i < relayed.size)
 			bytes[i] ^=
-				"\x01\x02\x04\x08\x10\x40"[fixture_next(&seed) % 6]; /* a key's id may be in capitals */
+				"\x01\x02\x04\x08\x10\x40"[fixture_next(&seed) %
+							   6]; /* a key's id may be in capitals */
 		else if (fixture_next(&seed) % 2)
 			fixture_fill(&seed, bytes, size);
 		struct vl_record record;
@@ -347,7 +361,8 @@ static void long_records_pass_the_pipe_in_pieces(void **state)
 	/* Other messages pass between the pieces, and one who wants no records gets none. */
 	at = 0;
 	assert_int_equal(vl_pipe_send_record(ends[1], BYTES("record"), &at), VL_OK);
-	assert_int_equal(vl_pipe_send(ends[1], &(struct vl_pipe_message){.kind = VL_PIPE_STOP}), VL_OK);
+	assert_int_equal(vl_pipe_send(ends[1], &(struct vl_pipe_message){.kind = VL_PIPE_STOP}),
+			 VL_OK);
 	assert_int_equal(vl_pipe_receive(ends[0], &message, NULL), VL_OK);
 	assert_int_equal(message.kind, VL_PIPE_STOP);
 	(void)close(ends[0]);

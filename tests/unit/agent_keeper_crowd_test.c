@@ -51,7 +51,8 @@ static void big_frames_take_turns(void **state)
 		for (int i = 0; i < 8; i++) {
 			size_t rest = requests[i].size - sent[i];
 			ssize_t got = rest == 0 ? 0
-						: send(fds[i], requests[i].data + sent[i], rest < 50000 ? rest : 50000,
+						: send(fds[i], requests[i].data + sent[i],
+						       rest < 50000 ? rest : 50000,
 						       MSG_DONTWAIT | MSG_NOSIGNAL);
 			sent[i] += got > 0 ? (size_t)got : 0;
 			left += sent[i] < requests[i].size;
@@ -82,8 +83,9 @@ static void answers_that_pile_up_stop_the_reading(void **state)
 	for (int idle = 0; idle < 50;) {
 		if (asked % request.size == 0 || idle > 0)
 			house_step(house);
-		ssize_t sent = send(fd, request.data + asked % request.size, request.size - asked % request.size,
-				    MSG_DONTWAIT | MSG_NOSIGNAL);
+		ssize_t sent =
+			send(fd, request.data + asked % request.size,
+			     request.size - asked % request.size, MSG_DONTWAIT | MSG_NOSIGNAL);
 		idle = sent < 0 ? idle + 1 : 0;
 		asked += sent > 0 ? (uint64_t)sent : 0;
 		assert_true(asked < (uint64_t)100 << 20);
@@ -197,7 +199,8 @@ static void nobody_waits_behind_a_flood(void **state)
 	for (unsigned steps = 0, asked = 0, answered = 0; answered < 20; steps++) {
 		for (int i = 0; i < FLOODS; i++) {
 			ssize_t got = send(floods[i], request.data + sent[i] % request.size,
-					   request.size - sent[i] % request.size, MSG_DONTWAIT | MSG_NOSIGNAL);
+					   request.size - sent[i] % request.size,
+					   MSG_DONTWAIT | MSG_NOSIGNAL);
 			sent[i] += got > 0 ? (size_t)got : 0;
 		}
 		if (asked == answered) {
@@ -205,7 +208,8 @@ static void nobody_waits_behind_a_flood(void **state)
 			request_open(&one, asked++);
 			request_add(&one, 5000 + asked, FLASH_TYPE, 10);
 			request_close(&one);
-			assert_int_equal(send(flash, one.data, one.size, MSG_NOSIGNAL), (ssize_t)one.size);
+			assert_int_equal(send(flash, one.data, one.size, MSG_NOSIGNAL),
+					 (ssize_t)one.size);
 			vl_buf_free(&one);
 			steps = 0;
 		}

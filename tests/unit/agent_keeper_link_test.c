@@ -17,8 +17,10 @@ static void wakes_the_link_and_notes_its_acks(void **state)
 	house_accepted(house, fd, 1, 1, false);
 	assert_int_equal(vl_pipe_receive(ends[1], &message, NULL), VL_OK);
 	assert_int_equal(message.kind, VL_PIPE_COMMITTED);
-	message = (struct vl_pipe_message){
-		.kind = VL_PIPE_ACKED, .lane = vl_lane_find(CASE_LANE, strlen(CASE_LANE)), .epoch = {NOW}, .seq = {1}};
+	message = (struct vl_pipe_message){.kind = VL_PIPE_ACKED,
+					   .lane = vl_lane_find(CASE_LANE, strlen(CASE_LANE)),
+					   .epoch = {NOW},
+					   .seq = {1}};
 	assert_int_equal(vl_pipe_send(ends[1], &message), VL_OK);
 	house_step(house);
 	assert_in_range(vl_keeper_timeout(house->keeper), 1, 500);
@@ -32,7 +34,9 @@ static void wakes_the_link_and_notes_its_acks(void **state)
 	assert_int_equal(epoch.n, NOW);
 	assert_int_equal(seq.n, 1);
 	/* What the line carries it takes to heart without a word. */
-	assert_int_equal(vl_pipe_send(ends[1], &(struct vl_pipe_message){.kind = VL_PIPE_LINE, .rate = 1}), VL_OK);
+	assert_int_equal(
+		vl_pipe_send(ends[1], &(struct vl_pipe_message){.kind = VL_PIPE_LINE, .rate = 1}),
+		VL_OK);
 	house_step(house);
 	assert_int_equal(vl_keeper_timeout(house->keeper), -1);
 	/* Without one it does not wait for ever. */
@@ -66,11 +70,12 @@ static void receipts_from_the_link_free(void **state)
 		house_accepted(house, fd, n, n, false);
 	}
 	struct vl_outbox_look *look = vl_outbox_look(house->world->outbox, NULL);
-	assert_true(vl_outbox_next(look, CASE_LANE, (struct vl_epoch){NOW}, (struct vl_seq){1}, &batch));
+	assert_true(vl_outbox_next(look, CASE_LANE, (struct vl_epoch){NOW}, (struct vl_seq){1},
+				   &batch));
 	struct vl_digest digest = batch.digest;
 	vl_outbox_look_end(look);
-	struct vl_buf relayed = receipt_relay(
-		&(struct receipt_made){.seq = 2, .digest = {digest.bytes, sizeof(digest.bytes)}, .filler = 100000});
+	struct vl_buf relayed = receipt_relay(&(struct receipt_made){
+		.seq = 2, .digest = {digest.bytes, sizeof(digest.bytes)}, .filler = 100000});
 	assert_int_equal(vl_pipe_send_record(ends[1], vl_buf_bytes(&relayed), &at), VL_OK);
 	vl_buf_free(&relayed);
 	for (int i = 0; i < 4; i++)
@@ -95,8 +100,12 @@ static void directives_from_the_link_come_back_as_wishes(void **state)
 	assert_int_equal(vl_pipe_open(ends, NULL), VL_OK);
 	vl_keeper_set_link(house->keeper, ends[0]);
 	for (uint64_t n = 1; n <= 2; n++) {
-		struct vl_buf relayed = receipt_relay(&(struct receipt_made){
-			.resend = true, .seq = 2, .to = 3, .batch = n, .mission = n == 1 ? OTHER : "CN-SD-EMB"});
+		struct vl_buf relayed = receipt_relay(
+			&(struct receipt_made){.resend = true,
+					       .seq = 2,
+					       .to = 3,
+					       .batch = n,
+					       .mission = n == 1 ? OTHER : "CN-SD-EMB"});
 		size_t at = 0;
 		assert_int_equal(vl_pipe_send_record(ends[1], vl_buf_bytes(&relayed), &at), VL_OK);
 		vl_buf_free(&relayed);

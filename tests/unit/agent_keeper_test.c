@@ -228,7 +228,8 @@ static void full_is_told_and_flash_is_taken(void **state)
 	world_close(house->world);
 	options.size = VL_OUTBOX_SIZE_MIN;
 	world_open_with(house->world, &options);
-	struct vl_keeper_options keeper = {house->world->outbox, house->listener, house->users, 1, house->ring, NULL};
+	struct vl_keeper_options keeper = {
+		house->world->outbox, house->listener, house->users, 1, house->ring, NULL};
 	assert_int_equal(vl_keeper_open(&keeper, &house->keeper, NULL), VL_OK);
 	Valise__V1__PublishResult *result;
 	Valise__V1__PublishResponse *response;
@@ -240,7 +241,8 @@ static void full_is_told_and_flash_is_taken(void **state)
 		result = response->results[0];
 		bool more = result->outcome_case == VALISE__V1__PUBLISH_RESULT__OUTCOME_ACCEPTED;
 		if (!more) {
-			assert_int_equal(result_refused(result)->cause, VALISE__V1__REFUSED_CAUSE__REFUSED_CAUSE_FULL);
+			assert_int_equal(result_refused(result)->cause,
+					 VALISE__V1__REFUSED_CAUSE__REFUSED_CAUSE_FULL);
 			assert_non_null(strstr(result_refused(result)->reason, "% full"));
 		}
 		FREE(response);

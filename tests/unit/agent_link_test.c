@@ -51,7 +51,8 @@ struct line {
 
 /* -- the log, and the acks -- */
 
-static void same_as_in_the_outbox(struct line *line, const char *lane, uint64_t seq, struct vl_bytes value)
+static void same_as_in_the_outbox(struct line *line, const char *lane, uint64_t seq,
+				  struct vl_bytes value)
 {
 	struct vl_outbox_look *look = vl_outbox_look(line->world->outbox, NULL);
 	struct vl_outbox_batch batch = {0};
@@ -134,10 +135,13 @@ static void fail_with_log(const struct line *line, const char *what)
 	for (size_t i = 0; i < LANES; i++) {
 		int64_t first = -1, end = -1;
 		(void)!vl_consumer_range(line->consumer, lanes[i], 0, 5000, &first, &end, NULL);
-		print_message("%s: the log has %lld to %lld, read to %lld, %u records\n", lanes[i], (long long)first,
-			      (long long)end, (long long)line->logs[i].next, line->logs[i].records);
-		print_message("%s: put %llu, in the log %llu, acked %llu\n", lanes[i], (unsigned long long)line->put[i],
-			      (unsigned long long)line->logs[i].top, (unsigned long long)line->logs[i].acked);
+		print_message("%s: the log has %lld to %lld, read to %lld, %u records\n", lanes[i],
+			      (long long)first, (long long)end, (long long)line->logs[i].next,
+			      line->logs[i].records);
+		print_message("%s: put %llu, in the log %llu, acked %llu\n", lanes[i],
+			      (unsigned long long)line->put[i],
+			      (unsigned long long)line->logs[i].top,
+			      (unsigned long long)line->logs[i].acked);
 	}
 	(void)snprintf(command, sizeof(command), "cat %s", line->said);
 	(void)!system(command);
@@ -187,7 +191,8 @@ static void hear_link(struct line *line)
 	struct vl_pipe_message message;
 	int64_t now = vl_monotonic_ms();
 
-	while (vl_child_pipe(line->child) >= 0 && vl_pipe_receive(vl_child_pipe(line->child), &message, NULL) == VL_OK)
+	while (vl_child_pipe(line->child) >= 0 &&
+	       vl_pipe_receive(vl_child_pipe(line->child), &message, NULL) == VL_OK)
 		if (message.kind == VL_PIPE_ACKED)
 			take_ack(line, &message);
 	if (vl_child_reap(line->child, now)) {
@@ -241,7 +246,9 @@ static void put(struct line *line, size_t lane, unsigned count)
 	for (unsigned i = 0; i < count; i++)
 		/* Two of these are more than a batch takes. */
 		assert_int_equal(
-			vl_outbox_accept(outbox, world_event(&buf, ++line->events, types[lane], 600), &accepted, NULL),
+			vl_outbox_accept(outbox,
+					 world_event(&buf, ++line->events, types[lane], 600),
+					 &accepted, NULL),
 			VL_OK);
 	assert_int_equal(vl_outbox_commit(outbox, NULL), VL_OK);
 	vl_buf_free(&buf);
@@ -255,8 +262,9 @@ static void put(struct line *line, size_t lane, unsigned count)
 
 static void push(struct line *line, int error, int after_ms)
 {
-	assert_int_equal(rd_kafka_mock_broker_push_request_error_rtts(line->mock->cluster, 1, PRODUCE_REQUEST,
-								      (size_t)1, error, after_ms),
+	assert_int_equal(rd_kafka_mock_broker_push_request_error_rtts(line->mock->cluster, 1,
+								      PRODUCE_REQUEST, (size_t)1,
+								      error, after_ms),
 			 0);
 }
 
@@ -281,9 +289,11 @@ static void write_config(struct line *line, const char *properties)
 
 	assert_non_null(file);
 	(void)fprintf(file,
-		      "[mission]\nid = CN-SD-EMB\nkey = none\n[outbox]\npath = %s\nsize = 64M\n[socket]\npath = %s/s\n"
+		      "[mission]\nid = CN-SD-EMB\nkey = none\n[outbox]\npath = %s\nsize = "
+		      "64M\n[socket]\npath = %s/s\n"
 		      "[kafka]\nbootstrap.servers = %s\nreconnect.backoff.max.ms = 200\n%s",
-		      line->world->path, line->world->folder.path, line->mock->pairs[0].value, properties);
+		      line->world->path, line->world->folder.path, line->mock->pairs[0].value,
+		      properties);
 	(void)fclose(file);
 }
 
@@ -383,7 +393,8 @@ static void an_ack_that_comes_too_late(void **state)
 {
 	struct line *line = *state;
 
-	start_link(line, "max.in.flight = 1\nrequest.timeout.ms = 1000\nsocket.timeout.ms = 1000\n");
+	start_link(line,
+		   "max.in.flight = 1\nrequest.timeout.ms = 1000\nsocket.timeout.ms = 1000\n");
 	put(line, 0, 1);
 	until(line, all_there(line));
 	push(line, 0, 4000);
@@ -451,7 +462,8 @@ static void no_right_to_one_topic(void **state)
 	struct line *line = *state;
 
 	put(line, 0, 3);
-	rd_kafka_mock_topic_set_error(line->mock->cluster, CASE_LANE, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+	rd_kafka_mock_topic_set_error(line->mock->cluster, CASE_LANE,
+				      RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
 	start_link(line, "topic.metadata.refresh.interval.ms = 500\n");
 	put(line, 1, 5);
 	until(line, line->logs[1].acked == line->put[1]);
@@ -497,7 +509,8 @@ static bool forgets_the_producer(int error)
 	       error == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH;
 }
 
-static void forget_the_producer(struct line *line, int error, uint64_t times, int after_ms, size_t lane)
+static void forget_the_producer(struct line *line, int error, uint64_t times, int after_ms,
+				size_t lane)
 {
 	size_t waiting;
 
@@ -507,7 +520,8 @@ static void forget_the_producer(struct line *line, int error, uint64_t times, in
 	do {
 		put(line, lane, 1);
 		until(line, all_there(line));
-		(void)rd_kafka_mock_broker_error_stack_cnt(line->mock->cluster, 1, PRODUCE_REQUEST, &waiting);
+		(void)rd_kafka_mock_broker_error_stack_cnt(line->mock->cluster, 1, PRODUCE_REQUEST,
+							   &waiting);
 	} while (waiting > 0);
 }
 
@@ -536,14 +550,16 @@ static void one_fault(struct line *line, uint64_t *seed)
 	size_t waiting = 0;
 
 	/* They cannot be taken back, and a lane that is refused again and again waits longer each time. */
-	(void)rd_kafka_mock_broker_error_stack_cnt(line->mock->cluster, 1, PRODUCE_REQUEST, &waiting);
+	(void)rd_kafka_mock_broker_error_stack_cnt(line->mock->cluster, 1, PRODUCE_REQUEST,
+						   &waiting);
 	if (waiting > 1)
 		return;
 	if (dice < sizeof(errors) / sizeof(errors[0])) {
 		uint64_t n = 1 + fixture_next(seed) % 3;
 		int after_ms = (int)(fixture_next(seed) % 400);
 		if (forgets_the_producer(errors[dice]))
-			forget_the_producer(line, errors[dice], n, after_ms, fixture_next(seed) % LANES);
+			forget_the_producer(line, errors[dice], n, after_ms,
+					    fixture_next(seed) % LANES);
 		for (; n > 0 && !forgets_the_producer(errors[dice]); n--)
 			push(line, errors[dice], after_ms);
 		return;
@@ -575,8 +591,9 @@ static void whatever_comes(void **state)
 	}
 	until(line, all_there(line));
 	print_message("%u records for %llu batches, %u and %u came early\n",
-		      line->logs[0].records + line->logs[1].records, (unsigned long long)(line->put[0] + line->put[1]),
-		      line->logs[0].early, line->logs[1].early);
+		      line->logs[0].records + line->logs[1].records,
+		      (unsigned long long)(line->put[0] + line->put[1]), line->logs[0].early,
+		      line->logs[1].early);
 	assert_int_equal(line->deaths, 0);
 }
 

@@ -12,7 +12,8 @@ static void rot(struct shelf *shelf, uint64_t epoch, uint64_t seq, size_t at)
 					   .dbs = vl_outbox_dbs,
 					   .unchecked = UINT64_MAX,
 					   .map_size = (size_t)128 << 20};
-	struct vl_key key = row_batch_key(CASE_LANE, (struct vl_epoch){epoch}, (struct vl_seq){seq});
+	struct vl_key key =
+		row_batch_key(CASE_LANE, (struct vl_epoch){epoch}, (struct vl_seq){seq});
 	struct vl_buf copy = {0};
 	struct vl_store *store;
 	struct vl_bytes raw;
@@ -31,7 +32,8 @@ static void rot(struct shelf *shelf, uint64_t epoch, uint64_t seq, size_t at)
 static bool give_up(struct shelf *shelf, uint64_t epoch, uint64_t seq)
 {
 	assert_int_equal(vl_outbox_begin(shelf->world->outbox, NULL), VL_OK);
-	bool done = vl_outbox_give_up(shelf->world->outbox, CASE_LANE, (struct vl_epoch){epoch}, (struct vl_seq){seq});
+	bool done = vl_outbox_give_up(shelf->world->outbox, CASE_LANE, (struct vl_epoch){epoch},
+				      (struct vl_seq){seq});
 	assert_int_equal(vl_outbox_commit(shelf->world->outbox, NULL), VL_OK);
 	return done;
 }
@@ -211,7 +213,8 @@ static void older_rows_are_read(void **state)
 	vl_put_be64(place + 8, 1);
 	assert_int_equal(vl_store_open(&options, &store, NULL), VL_OK);
 	struct vl_txn *txn = vl_txn_begin(store, true, NULL);
-	vl_txn_put(txn, META, vl_bytes_of("carry " CASE_LANE), (struct vl_bytes){carry, sizeof(carry)});
+	vl_txn_put(txn, META, vl_bytes_of("carry " CASE_LANE),
+		   (struct vl_bytes){carry, sizeof(carry)});
 	vl_txn_put(txn, APPLIED, vl_bytes_of(CASE_LANE), (struct vl_bytes){place, sizeof(place)});
 	assert_int_equal(vl_txn_commit(txn, NULL), VL_OK);
 	vl_store_close(store);

@@ -81,19 +81,20 @@ static struct vl_digest digest_of(struct world *world, uint64_t seq)
 	struct vl_outbox_look *look = vl_outbox_look(world->outbox, NULL);
 	struct vl_outbox_batch batch = {0};
 
-	assert_true(vl_outbox_next(look, CASE_LANE, (struct vl_epoch){NOW}, (struct vl_seq){seq - 1}, &batch));
+	assert_true(vl_outbox_next(look, CASE_LANE, (struct vl_epoch){NOW},
+				   (struct vl_seq){seq - 1}, &batch));
 	assert_int_equal(batch.seq.n, seq);
 	struct vl_digest digest = batch.digest;
 	vl_outbox_look_end(look);
 	return digest;
 }
 
-static enum vl_outbox_fit receipt(struct world *world, const char *lane, uint64_t epoch, uint64_t seq,
-				  const struct vl_digest *digest)
+static enum vl_outbox_fit receipt(struct world *world, const char *lane, uint64_t epoch,
+				  uint64_t seq, const struct vl_digest *digest)
 {
 	assert_int_equal(vl_outbox_begin(world->outbox, NULL), VL_OK);
-	enum vl_outbox_fit fit =
-		vl_outbox_free(world->outbox, &(struct vl_outbox_receipt){lane, {epoch}, {seq}, *digest, {0}});
+	enum vl_outbox_fit fit = vl_outbox_free(
+		world->outbox, &(struct vl_outbox_receipt){lane, {epoch}, {seq}, *digest, {0}});
 	vl_outbox_free_some(world->outbox);
 	assert_int_equal(vl_outbox_commit(world->outbox, NULL), VL_OK);
 	return fit;
@@ -180,7 +181,8 @@ static void frees_in_steps_and_after_a_restart(void **state)
 	vl_outbox_free_some(world->outbox);
 	vl_outbox_abort(world->outbox);
 	assert_int_equal(count_batches(world), VL_OUTBOX_FREE_STEP + 10);
-	assert_int_equal(receipt(world, CASE_LANE, NOW, VL_OUTBOX_FREE_STEP + 5, &last), VL_OUTBOX_FREED);
+	assert_int_equal(receipt(world, CASE_LANE, NOW, VL_OUTBOX_FREE_STEP + 5, &last),
+			 VL_OUTBOX_FREED);
 	assert_int_equal(count_batches(world), 10);
 	assert_true(vl_outbox_freeing(world->outbox));
 	assert_int_equal(state_of(world, 4), VL_OUTBOX_APPLIED);
@@ -228,7 +230,8 @@ static void headquarters_lanes_are_its_own(void **state)
 	assert_int_equal(vl_outbox_begin(world->outbox, NULL), VL_OK);
 	for (size_t i = 0; i < 2; i++) {
 		struct vl_why why = {0};
-		assert_int_equal(vl_outbox_accept(world->outbox, world_event(&buf, i, types[i], 0), &accepted, &why),
+		assert_int_equal(vl_outbox_accept(world->outbox, world_event(&buf, i, types[i], 0),
+						  &accepted, &why),
 				 VL_ERR_INVALID);
 		assert_non_null(strstr(why.text, "is headquarters' own lane"));
 		assert_non_null(strstr(why.text, "CN-SD-EMB"));
@@ -254,7 +257,8 @@ static void an_ack_frees_directives(void **state)
 	(void)world_accept(world, 9, CASE_TYPE, 10);
 	for (uint64_t seq = 1; seq <= 3; seq += 2) {
 		assert_int_equal(vl_outbox_begin(world->outbox, NULL), VL_OK);
-		vl_outbox_ack(world->outbox, DIRECTIVES, (struct vl_epoch){NOW}, (struct vl_seq){seq});
+		vl_outbox_ack(world->outbox, DIRECTIVES, (struct vl_epoch){NOW},
+			      (struct vl_seq){seq});
 		vl_outbox_free_some(world->outbox);
 		assert_int_equal(vl_outbox_commit(world->outbox, NULL), VL_OK);
 		/* An ack of what is not there frees nothing. */
@@ -321,7 +325,8 @@ static void the_newest_receipt_is_kept(void **state)
 		assert_int_equal(count_batches(world), 3);
 	}
 	struct vl_outbox_look *look = vl_outbox_look(world->outbox, NULL);
-	assert_true(vl_outbox_next(look, RECEIPTS, (struct vl_epoch){0}, (struct vl_seq){0}, &batch));
+	assert_true(
+		vl_outbox_next(look, RECEIPTS, (struct vl_epoch){0}, (struct vl_seq){0}, &batch));
 	assert_int_equal(batch.seq.n, 5);
 	assert_int_equal(batch.state, VL_OUTBOX_STORED);
 	vl_outbox_look_end(look);
@@ -405,7 +410,8 @@ static void freed_room_is_used_again(void **state)
 			last = batch;
 		struct vl_digest digest = last.digest;
 		vl_outbox_look_end(look);
-		assert_int_equal(receipt(world, FLASH_LANE, NOW, last.seq.n, &digest), VL_OUTBOX_FREED);
+		assert_int_equal(receipt(world, FLASH_LANE, NOW, last.seq.n, &digest),
+				 VL_OUTBOX_FREED);
 		free_all(world);
 		assert_int_equal(count_batches(world), 0);
 		assert_in_range(fill(world, &n, FLASH_TYPE), first - 16, first + 16);

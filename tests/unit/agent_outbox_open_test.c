@@ -94,7 +94,8 @@ static void another_key_begins_a_new_epoch(void **state)
 	assert_int_equal(kept.first_event.n, 1);
 	/* What waited is signed with the new key, too: the same batch, under another signature. */
 	assert_memory_equal(kept.key.bytes, before.key.bytes, 16);
-	assert_int_equal(vl_verify(vl_signer_public(world->signer), before.domain, &before.digest, &before.signature),
+	assert_int_equal(vl_verify(vl_signer_public(world->signer), before.domain, &before.digest,
+				   &before.signature),
 			 VL_OK);
 	assert_int_equal(vl_batch_read(kept.value, arena, &batch, NULL), VL_OK);
 	assert_memory_equal(batch.head.prev.bytes, before.digest.bytes, 32);
@@ -147,8 +148,8 @@ static void reader_follows(void **state)
 				seq = batch.seq;
 			}
 			vl_outbox_look_end(look);
-			if (round == 0 &&
-			    (seen != 2 || write(to_parent[1], "x", 1) != 1 || read(to_child[0], &byte, 1) != 1))
+			if (round == 0 && (seen != 2 || write(to_parent[1], "x", 1) != 1 ||
+					   read(to_child[0], &byte, 1) != 1))
 				_exit(2);
 		}
 		bool right = seen == 3 && strcmp(vl_outbox_mission(outbox), "CN-SD-EMB") == 0;
@@ -218,16 +219,18 @@ static void age(struct world *world)
 	assert_int_equal(vl_store_open(&options, &store, NULL), VL_OK);
 	struct vl_txn *txn = vl_txn_begin(store, true, NULL);
 	struct vl_cursor *cursor = vl_cursor_open(txn, EVENT);
-	for (bool more = vl_cursor_seek(cursor, (struct vl_bytes){0}, &key, &value); more && count < 16;
-	     more = vl_cursor_next(cursor, &key, &value), count++) {
+	for (bool more = vl_cursor_seek(cursor, (struct vl_bytes){0}, &key, &value);
+	     more && count < 16; more = vl_cursor_next(cursor, &key, &value), count++) {
 		assert_int_equal(value.size, 28);
 		memcpy(keys[count], key.data, 16);
 		memcpy(rows[count], value.data, 20);
 	}
 	vl_cursor_close(cursor);
 	for (size_t i = 0; i < count; i++)
-		vl_txn_put(txn, EVENT, (struct vl_bytes){keys[i], 16}, (struct vl_bytes){rows[i], 20});
-	vl_txn_put(txn, META, vl_bytes_of("format"), (struct vl_bytes){(const uint8_t *)"\0\0\0\2", 4});
+		vl_txn_put(txn, EVENT, (struct vl_bytes){keys[i], 16},
+			   (struct vl_bytes){rows[i], 20});
+	vl_txn_put(txn, META, vl_bytes_of("format"),
+		   (struct vl_bytes){(const uint8_t *)"\0\0\0\2", 4});
 	assert_int_equal(vl_txn_commit(txn, NULL), VL_OK);
 	vl_store_close(store);
 }
@@ -269,8 +272,10 @@ static void takes_over_the_format_before(void **state)
 
 static void put_format(struct world *world, const char *const *dbs, uint8_t format)
 {
-	struct vl_store_options options = {
-		.path = world->path, .dbs = dbs, .unchecked = VL_OUTBOX_UNCHECKED, .map_size = (size_t)64 << 20};
+	struct vl_store_options options = {.path = world->path,
+					   .dbs = dbs,
+					   .unchecked = VL_OUTBOX_UNCHECKED,
+					   .map_size = (size_t)64 << 20};
 	const uint8_t bytes[4] = {0, 0, 0, format};
 	struct vl_store *store;
 	struct vl_why why = {0};

@@ -44,7 +44,8 @@ static enum vl_err offer(struct world *world, uint64_t n, const char *type, stru
 	struct vl_buf buf = {0};
 
 	assert_int_equal(vl_outbox_begin(world->outbox, NULL), VL_OK);
-	enum vl_err err = vl_outbox_accept(world->outbox, world_event(&buf, n, type, BIG), &accepted, why);
+	enum vl_err err =
+		vl_outbox_accept(world->outbox, world_event(&buf, n, type, BIG), &accepted, why);
 	assert_int_equal(vl_outbox_commit(world->outbox, NULL), VL_OK);
 	vl_buf_free(&buf);
 	return err;
@@ -176,7 +177,8 @@ static void a_listing_that_nobody_reads_holds_nothing(void **state)
 	open_small(world);
 	for (unsigned i = 0; i < 40; i++)
 		assert_int_equal(offer(world, ++n, CASE_TYPE, &why), VL_OK);
-	const char *const args[] = {"valise", "outbox", "ls", "-o", "json", "--outbox", world->path, NULL};
+	const char *const args[] = {"valise", "outbox",   "ls",        "-o",
+				    "json",   "--outbox", world->path, NULL};
 	struct blocked ls = blocked_start(args);
 	assert_int_equal(kill(ls.pid, SIGSTOP), 0);
 	free_lane(world, CASE_LANE);

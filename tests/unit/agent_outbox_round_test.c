@@ -54,7 +54,9 @@ static void fills_one_while_another_flies(void **state)
 		}
 		/* Of this round, of the one that flies, and of one long on the disk. */
 		for (uint64_t back = 1; back < n; back += 29) {
-			assert_int_equal(world_offer(world, n - back, nth_type(n - back), 100, &accepted), VL_OK);
+			assert_int_equal(
+				world_offer(world, n - back, nth_type(n - back), 100, &accepted),
+				VL_OK);
 			assert_true(accepted.duplicate);
 		}
 		assert_int_equal(vl_outbox_land(world->outbox, NULL), VL_OK);
@@ -70,7 +72,8 @@ static void fills_one_while_another_flies(void **state)
 		if (round % 10 == 9) {
 			vl_outbox_abort(world->outbox);
 			assert_int_equal(vl_outbox_begin(world->outbox, NULL), VL_OK);
-			assert_int_equal(world_offer(world, 900000, CASE_TYPE, 100, &accepted), VL_OK);
+			assert_int_equal(world_offer(world, 900000, CASE_TYPE, 100, &accepted),
+					 VL_OK);
 			assert_false(accepted.duplicate);
 			vl_outbox_abort(world->outbox);
 		}
@@ -137,7 +140,8 @@ static void random_work_keeps_its_promises(void **state)
 			bool again = promised[ids[i]];
 			for (unsigned j = 0; j < i; j++)
 				again |= ids[j] == ids[i];
-			assert_int_equal(world_offer(world, ids[i], ids[i] % 3 ? CASE_TYPE : FLASH_TYPE,
+			assert_int_equal(world_offer(world, ids[i],
+						     ids[i] % 3 ? CASE_TYPE : FLASH_TYPE,
 						     ids[i] * 7919 % 9000, &accepted),
 					 VL_OK);
 			assert_int_equal(accepted.duplicate, again);

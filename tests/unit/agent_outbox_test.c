@@ -32,7 +32,9 @@ static void one_batch_per_lane_and_commit(void **state)
 	world_open(world);
 	assert_int_equal(vl_outbox_begin(world->outbox, NULL), VL_OK);
 	for (uint64_t n = 1; n <= 20; n++) {
-		assert_int_equal(world_offer(world, n, n % 2 ? CASE_TYPE : FLASH_TYPE, 10, &accepted), VL_OK);
+		assert_int_equal(
+			world_offer(world, n, n % 2 ? CASE_TYPE : FLASH_TYPE, 10, &accepted),
+			VL_OK);
 		assert_int_equal(accepted.event.n, (n + 1) / 2);
 		assert_string_equal(accepted.lane, n % 2 ? CASE_LANE : FLASH_LANE);
 	}
@@ -52,7 +54,8 @@ static void gives_ids_and_keeps_the_bytes(void **state)
 	struct vl_event event;
 
 	world_open(world);
-	struct vl_accepted a = world_accept(world, 0, CASE_TYPE, 10), b = world_accept(world, 0, CASE_TYPE, 10);
+	struct vl_accepted a = world_accept(world, 0, CASE_TYPE, 10),
+			   b = world_accept(world, 0, CASE_TYPE, 10);
 	assert_memory_not_equal(a.id.bytes, b.id.bytes, 16);
 	assert_int_equal(a.id.bytes[6] >> 4, 7);
 	struct vl_bytes sent = world_event(&buf, 0, CASE_TYPE, 10);
@@ -97,8 +100,8 @@ static void same_id_is_one_event(void **state)
 	assert_int_equal(audit(world).events, 2);
 }
 
-static enum vl_err offer(struct world *world, const struct fixture_event *event, struct vl_accepted *accepted,
-			 struct vl_why *why)
+static enum vl_err offer(struct world *world, const struct fixture_event *event,
+			 struct vl_accepted *accepted, struct vl_why *why)
 {
 	struct vl_buf buf = {0};
 
@@ -129,7 +132,8 @@ static void an_id_is_one_event_s(void **state)
 		for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
 			struct vl_why why = {0};
 			assert_int_equal(offer(world, &others[i], &accepted, &why), VL_ERR_INVALID);
-			assert_non_null(strstr(why.text, "id: is that of another event, number 1 of epoch"));
+			assert_non_null(strstr(why.text,
+					       "id: is that of another event, number 1 of epoch"));
 			assert_non_null(strstr(why.text, CASE_LANE));
 			assert_false(vl_outbox_failed(world->outbox));
 		}
@@ -226,16 +230,19 @@ static void refuses_alone_what_is_wrong(void **state)
 	world_open(world);
 	assert_int_equal(vl_outbox_begin(world->outbox, NULL), VL_OK);
 	assert_int_equal(world_offer(world, 1, CASE_TYPE, 10, &accepted), VL_OK);
-	assert_int_equal(world_offer(world, 2, "consular.case.v1.NoSuchThing", 10, &accepted), VL_ERR_UNKNOWN_TYPE);
+	assert_int_equal(world_offer(world, 2, "consular.case.v1.NoSuchThing", 10, &accepted),
+			 VL_ERR_UNKNOWN_TYPE);
 	assert_int_equal(world_offer(world, 3, CASE_TYPE, 900000, &accepted), VL_ERR_TOO_LARGE);
-	assert_int_equal(vl_outbox_accept(world->outbox, BYTES("\xff\xff"), &accepted, &why), VL_ERR_MALFORMED);
+	assert_int_equal(vl_outbox_accept(world->outbox, BYTES("\xff\xff"), &accepted, &why),
+			 VL_ERR_MALFORMED);
 	assert_false(vl_outbox_failed(world->outbox));
 	/* An id that is there and empty would make the field twice once one is given. */
 	vl_wire_put_bytes(&buf, 1, "", 0);
 	struct vl_buf rest = {0};
 	struct vl_bytes event = world_event(&rest, 0, CASE_TYPE, 10);
 	vl_buf_put(&buf, event.data, event.size);
-	assert_int_equal(vl_outbox_accept(world->outbox, vl_buf_bytes(&buf), &accepted, &why), VL_ERR_INVALID);
+	assert_int_equal(vl_outbox_accept(world->outbox, vl_buf_bytes(&buf), &accepted, &why),
+			 VL_ERR_INVALID);
 	assert_non_null(strstr(why.text, "id"));
 	assert_int_equal(world_offer(world, 4, CASE_TYPE, 10, &accepted), VL_OK);
 	assert_int_equal(accepted.event.n, 2);
@@ -251,7 +258,8 @@ static void counts_the_id_it_gives(void **state)
 	struct world *world = *state;
 	struct vl_accepted accepted;
 	struct vl_buf buf = {0};
-	size_t size = world_event(&buf, 0, CASE_TYPE, 890000).size, extra = VL_EVENT_MAX - size + 890000;
+	size_t size = world_event(&buf, 0, CASE_TYPE, 890000).size,
+	       extra = VL_EVENT_MAX - size + 890000;
 
 	assert_int_equal(world_event(&buf, 0, CASE_TYPE, extra).size, VL_EVENT_MAX);
 	vl_buf_free(&buf);
@@ -268,9 +276,15 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(accepts_and_keeps),      TEST(one_batch_per_lane_and_commit), TEST(gives_ids_and_keeps_the_bytes),
-		TEST(same_id_is_one_event),   TEST(an_id_is_one_event_s),          TEST(closes_batches_at_the_limit),
-		TEST(batches_fit_the_line),   TEST(a_big_event_travels_alone),     TEST(refuses_alone_what_is_wrong),
+		TEST(accepts_and_keeps),
+		TEST(one_batch_per_lane_and_commit),
+		TEST(gives_ids_and_keeps_the_bytes),
+		TEST(same_id_is_one_event),
+		TEST(an_id_is_one_event_s),
+		TEST(closes_batches_at_the_limit),
+		TEST(batches_fit_the_line),
+		TEST(a_big_event_travels_alone),
+		TEST(refuses_alone_what_is_wrong),
 		TEST(counts_the_id_it_gives),
 	};
 

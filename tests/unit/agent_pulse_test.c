@@ -50,8 +50,8 @@ static Valise__Pulse__V1__Pulse *beat(struct world *world, struct vl_pulse *puls
 	assert_non_null(read);
 	assert_string_equal(read->subject, "CN-SD-EMB");
 	assert_string_equal(read->payload->type_url, "type.googleapis.com/" PULSE_TYPE);
-	Valise__Pulse__V1__Pulse *message =
-		valise__pulse__v1__pulse__unpack(NULL, read->payload->value.len, read->payload->value.data);
+	Valise__Pulse__V1__Pulse *message = valise__pulse__v1__pulse__unpack(
+		NULL, read->payload->value.len, read->payload->value.data);
 	assert_non_null(message);
 	valise__v1__event__free_unpacked(read, NULL);
 	vl_buf_free(&event);
@@ -90,9 +90,11 @@ static void says_how_the_agent_stands(void **state)
 	assert_int_equal(message->heads[0]->acked_epoch, NOW);
 	assert_int_equal(message->heads[0]->acked_seq, 1);
 	struct vl_outbox_look *look = vl_outbox_look(world->outbox, NULL);
-	assert_true(vl_outbox_next(look, CASE_LANE, (struct vl_epoch){NOW}, (struct vl_seq){1}, &last));
+	assert_true(
+		vl_outbox_next(look, CASE_LANE, (struct vl_epoch){NOW}, (struct vl_seq){1}, &last));
 	assert_int_equal(message->heads[0]->digest.len, sizeof(last.digest.bytes));
-	assert_memory_equal(message->heads[0]->digest.data, last.digest.bytes, sizeof(last.digest.bytes));
+	assert_memory_equal(message->heads[0]->digest.data, last.digest.bytes,
+			    sizeof(last.digest.bytes));
 	vl_outbox_look_end(look);
 	assert_int_equal(message->waiting_batches, 2);
 	assert_int_equal(message->oldest_seconds, 100);
@@ -208,16 +210,19 @@ static void the_keeper_beats(void **state)
 	assert_in_range(vl_keeper_timeout(keeper), 0, 1000);
 	struct vl_pipe_message message = {.kind = VL_PIPE_CLOCK, .ahead_ms = -7};
 	assert_int_equal(vl_pipe_send(ends[1], &message), VL_OK);
-	message = (struct vl_pipe_message){.kind = VL_PIPE_ACKED,
-					   .lane = vl_lane_find(VL_PULSE_LANE, strlen(VL_PULSE_LANE)),
-					   .epoch = {NOW},
-					   .seq = {1}};
+	message =
+		(struct vl_pipe_message){.kind = VL_PIPE_ACKED,
+					 .lane = vl_lane_find(VL_PULSE_LANE, strlen(VL_PULSE_LANE)),
+					 .epoch = {NOW},
+					 .seq = {1}};
 	assert_int_equal(vl_pipe_send(ends[1], &message), VL_OK);
 	struct vl_outbox_batch batch = {0};
-	for (int64_t until = vl_monotonic_ms() + 20000; batch.seq.n < 2 && vl_monotonic_ms() < until;) {
+	for (int64_t until = vl_monotonic_ms() + 20000;
+	     batch.seq.n < 2 && vl_monotonic_ms() < until;) {
 		assert_int_equal(vl_keeper_step(keeper, NULL), VL_OK);
 		struct vl_outbox_look *look = vl_outbox_look(world->outbox, NULL);
-		(void)vl_outbox_next(look, VL_PULSE_LANE, (struct vl_epoch){0}, (struct vl_seq){0}, &batch);
+		(void)vl_outbox_next(look, VL_PULSE_LANE, (struct vl_epoch){0}, (struct vl_seq){0},
+				     &batch);
 		vl_outbox_look_end(look);
 	}
 	assert_int_equal(batch.seq.n, 2);
@@ -234,8 +239,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(says_how_the_agent_stands), TEST(says_the_clocks_offset),     TEST(one_waits_and_not_thousands),
-		TEST(none_where_none_is_wanted), TEST(a_clients_pulse_is_refused), TEST(the_keeper_beats),
+		TEST(says_how_the_agent_stands),   TEST(says_the_clocks_offset),
+		TEST(one_waits_and_not_thousands), TEST(none_where_none_is_wanted),
+		TEST(a_clients_pulse_is_refused),  TEST(the_keeper_beats),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,7 +23,8 @@ static inline void receipt_enrol(const char *keys, const char *id, uint8_t key)
 	char name[64], line[160], hex[65];
 
 	(void)snprintf(name, sizeof(name), "%s.pub", id);
-	(void)snprintf(line, sizeof(line), "%s %s\n", id, vl_hex(vl_signer_public(signer)->bytes, 32, hex));
+	(void)snprintf(line, sizeof(line), "%s %s\n", id,
+		       vl_hex(vl_signer_public(signer)->bytes, 32, hex));
 	fixture_write(keys, name, line, 0600);
 	vl_signer_close(signer);
 }
@@ -61,14 +62,16 @@ struct receipt_made {
 static inline void receipt_pack(struct vl_buf *payload, const struct receipt_made *made)
 {
 	Valise__Receipt__V1__Receipt receipt = VALISE__RECEIPT__V1__RECEIPT__INIT;
-	Valise__Receipt__V1__Applied applied = VALISE__RECEIPT__V1__APPLIED__INIT, *all[] = {&applied};
+	Valise__Receipt__V1__Applied applied = VALISE__RECEIPT__V1__APPLIED__INIT,
+				     *all[] = {&applied};
 	char *mission = (char *)(made->mission != NULL ? made->mission : "CN-SD-EMB");
 
 	applied.lane = (char *)(made->lane != NULL ? made->lane : CASE_LANE);
 	applied.epoch = made->epoch != 0 ? made->epoch : NOW;
 	applied.seq = made->seq;
 	applied.suspended = made->suspended;
-	applied.digest = (ProtobufCBinaryData){made->digest.size, (uint8_t *)(uintptr_t)made->digest.data};
+	applied.digest =
+		(ProtobufCBinaryData){made->digest.size, (uint8_t *)(uintptr_t)made->digest.data};
 	if (made->alone)
 		applied.mission = mission;
 	receipt.mission = mission;
@@ -113,7 +116,8 @@ static inline struct vl_buf receipt_relay(const struct receipt_made *made)
 {
 	const char *sender = made->sender != NULL ? made->sender : "HQ";
 	struct vl_signer *signer = world_signer(made->key != 0 ? made->key : HQ_KEY);
-	const char *own = made->resend ? VL_DIRECTIVE_LANE ".CN-SD-EMB" : VL_RECEIPT_LANE ".CN-SD-EMB";
+	const char *own =
+		made->resend ? VL_DIRECTIVE_LANE ".CN-SD-EMB" : VL_RECEIPT_LANE ".CN-SD-EMB";
 	const char *topic = made->topic != NULL ? made->topic : own;
 	struct vl_batch_head head = {.mission = fixture_text(sender),
 				     .lane = fixture_text(topic),
@@ -139,7 +143,8 @@ static inline struct vl_buf receipt_relay(const struct receipt_made *made)
 		.key = fixture_text(sender),
 		.value = vl_buf_bytes(&value),
 		.n_headers = 2,
-		.headers = {{fixture_text("content-type"), fixture_text(vl_domain_content_type(made->domain))},
+		.headers = {{fixture_text("content-type"),
+			     fixture_text(vl_domain_content_type(made->domain))},
 			    {fixture_text(VL_SIG_HEADER), fixture_text(sig)}},
 	};
 	vl_relay_pack(&record, &relayed);

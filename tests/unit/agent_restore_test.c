@@ -8,7 +8,11 @@
 static void mark_is_read_as_written(void **state)
 {
 	struct shelf *shelf = *state;
-	struct vl_mark mark = {.mission = "CN-SD-EMB", .token = {1, 2}, .before = {3}, .starting = true, .n_lanes = 2};
+	struct vl_mark mark = {.mission = "CN-SD-EMB",
+			       .token = {1, 2},
+			       .before = {3},
+			       .starting = true,
+			       .n_lanes = 2};
 	struct vl_mark read, damaged;
 	uint8_t bytes[2048];
 

@@ -6,8 +6,10 @@
 /* Turn a bit in the raw row of `key`, check word and all; or, `at` bytes before its end, in the key. */
 static void rot_row(struct world *world, unsigned db, struct vl_bytes key, size_t at, bool in_key)
 {
-	struct vl_store_options options = {
-		.path = world->path, .dbs = vl_outbox_dbs, .unchecked = UINT64_MAX, .map_size = (size_t)64 << 20};
+	struct vl_store_options options = {.path = world->path,
+					   .dbs = vl_outbox_dbs,
+					   .unchecked = UINT64_MAX,
+					   .map_size = (size_t)64 << 20};
 	struct vl_store *store;
 	struct vl_bytes raw;
 	struct vl_buf copy = {0}, name = {0};
@@ -33,10 +35,12 @@ static void rot(struct world *world, unsigned db, struct vl_bytes key, size_t at
 	rot_row(world, db, key, at, false);
 }
 
-static enum vl_err accept(struct world *world, uint64_t n, struct vl_accepted *accepted, struct vl_why *why)
+static enum vl_err accept(struct world *world, uint64_t n, struct vl_accepted *accepted,
+			  struct vl_why *why)
 {
 	struct vl_buf buf = {0};
-	enum vl_err err = vl_outbox_accept(world->outbox, world_event(&buf, n, CASE_TYPE, 10), accepted, why);
+	enum vl_err err =
+		vl_outbox_accept(world->outbox, world_event(&buf, n, CASE_TYPE, 10), accepted, why);
 
 	vl_buf_free(&buf);
 	return err;

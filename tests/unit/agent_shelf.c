@@ -11,7 +11,8 @@ int shelf_setup(void **state)
 	assert_int_equal(world_setup(&world), 0);
 	shelf->world = world;
 	(void)snprintf(shelf->mark, sizeof(shelf->mark), "%s/mark", shelf->world->folder.path);
-	(void)snprintf(shelf->machine, sizeof(shelf->machine), "%s/machine", shelf->world->folder.path);
+	(void)snprintf(shelf->machine, sizeof(shelf->machine), "%s/machine",
+		       shelf->world->folder.path);
 	fixture_write(shelf->world->folder.path, "machine", "one\n", 0600);
 	shelf->options = world_options(shelf->world);
 	shelf->options.mark = shelf->mark;
@@ -62,13 +63,14 @@ void shelf_die(struct shelf *shelf)
 
 void shelf_save(struct shelf *shelf, const char *name)
 {
-	shelf_run("rm -rf %s.%s && cp -r %s %s.%s", shelf->world->path, name, shelf->world->path, shelf->world->path,
-		  name);
+	shelf_run("rm -rf %s.%s && cp -r %s %s.%s", shelf->world->path, name, shelf->world->path,
+		  shelf->world->path, name);
 }
 
 void shelf_restore(struct shelf *shelf, const char *name)
 {
-	shelf_run("rm -rf %s && cp -r %s.%s %s", shelf->world->path, shelf->world->path, name, shelf->world->path);
+	shelf_run("rm -rf %s && cp -r %s.%s %s", shelf->world->path, shelf->world->path, name,
+		  shelf->world->path);
 }
 
 struct vl_accepted shelf_accept(struct shelf *shelf, uint64_t n)
@@ -81,7 +83,8 @@ struct vl_outbox_batch shelf_batch(struct shelf *shelf, uint64_t epoch, uint64_t
 	struct vl_outbox_look *look = vl_outbox_look(shelf->world->outbox, NULL);
 	struct vl_outbox_batch batch = {0};
 
-	assert_true(vl_outbox_next(look, CASE_LANE, (struct vl_epoch){epoch}, (struct vl_seq){seq - 1}, &batch));
+	assert_true(vl_outbox_next(look, CASE_LANE, (struct vl_epoch){epoch},
+				   (struct vl_seq){seq - 1}, &batch));
 	vl_outbox_look_end(look);
 	return batch;
 }
@@ -98,12 +101,13 @@ unsigned shelf_audit(struct shelf *shelf)
 	while (vl_outbox_each(look, &kept)) {
 		struct vl_batch batch;
 		assert_true(vl_outbox_intact(&kept));
-		assert_int_equal(
-			vl_verify(vl_signer_public(shelf->world->signer), kept.domain, &kept.digest, &kept.signature),
-			VL_OK);
+		assert_int_equal(vl_verify(vl_signer_public(shelf->world->signer), kept.domain,
+					   &kept.digest, &kept.signature),
+				 VL_OK);
 		assert_int_equal(vl_batch_read(kept.value, arena, &batch, NULL), VL_OK);
 		if (kept.epoch.n != chain.epoch.n)
-			chain = (struct vl_chain){kept.epoch, {kept.seq.n - 1}, kept.first_event, batch.head.prev};
+			chain = (struct vl_chain){
+				kept.epoch, {kept.seq.n - 1}, kept.first_event, batch.head.prev};
 		assert_int_equal(vl_chain_check(&chain, &batch), VL_CHAIN_NEXT);
 		vl_chain_advance(&chain, &batch, &kept.digest);
 		for (size_t i = 0; i < batch.n_events; i++, n++) {

@@ -108,8 +108,11 @@ static const char *sends(struct desk *desk)
 
 static bool wish_for(struct desk *desk, uint64_t epoch, uint64_t from, uint64_t to)
 {
-	struct vl_pipe_message resend = {
-		.kind = VL_PIPE_RESEND, .lane = &vl_lanes[desk->lane], .epoch = {epoch}, .seq = {from}, .to = {to}};
+	struct vl_pipe_message resend = {.kind = VL_PIPE_RESEND,
+					 .lane = &vl_lanes[desk->lane],
+					 .epoch = {epoch},
+					 .seq = {from},
+					 .to = {to}};
 
 	desk->now += VL_RESEND_ASKED_MAX_MS;
 	return vl_wishes_take(desk->asked, desk->world->outbox, desk->flight, &resend, desk->now);
@@ -126,7 +129,8 @@ static void a_directive_becomes_a_wish(void **state)
 	assert_int_equal(wish.epoch.n, NOW);
 	assert_int_equal(wish.seq.n, 3);
 	assert_int_equal(wish.to.n, 5);
-	assert_true(bring(desk, (struct receipt_made){.seq = 3, .offset = 41, .filler = 100000}, &wish));
+	assert_true(bring(desk, (struct receipt_made){.seq = 3, .offset = 41, .filler = 100000},
+			  &wish));
 	assert_int_equal(wish.to.n, 0);
 	/* How far the topic was read is kept, apart from the receipts'. */
 	assert_int_equal(vl_outbox_begin(desk->world->outbox, NULL), VL_OK);
@@ -144,11 +148,14 @@ static void nobody_else_wishes_for_anything(void **state)
 	struct desk *desk = *state;
 	struct vl_pipe_message wish;
 
-	assert_false(bring(desk, (struct receipt_made){.seq = 3, .sender = OTHER, .key = OTHER_KEY}, &wish));
-	assert_false(bring(desk, (struct receipt_made){.seq = 3, .sender = "CN-SD-EMB", .key = 1}, &wish));
+	assert_false(bring(desk, (struct receipt_made){.seq = 3, .sender = OTHER, .key = OTHER_KEY},
+			   &wish));
+	assert_false(bring(desk, (struct receipt_made){.seq = 3, .sender = "CN-SD-EMB", .key = 1},
+			   &wish));
 	assert_false(bring(desk, (struct receipt_made){.seq = 3, .key = OTHER_KEY}, &wish));
 	assert_false(bring(desk, (struct receipt_made){.seq = 3, .key = 77}, &wish));
-	assert_false(bring(desk, (struct receipt_made){.seq = 3, .domain = VL_DOMAIN_DRILL}, &wish));
+	assert_false(
+		bring(desk, (struct receipt_made){.seq = 3, .domain = VL_DOMAIN_DRILL}, &wish));
 	assert_false(bring(desk, (struct receipt_made){.seq = 3, .mission = OTHER}, &wish));
 	assert_false(bring(desk, (struct receipt_made){.seq = 3, .lane = "no.such.lane"}, &wish));
 	assert_false(bring(desk, (struct receipt_made){.seq = 0, .to = 3}, &wish));
@@ -167,7 +174,8 @@ static void what_was_said_before_is_not_said_again(void **state)
 
 	assert_true(bring(desk, (struct receipt_made){.seq = 3, .batch = 7}, &wish));
 	for (int64_t i = 0; i < 1000; i++)
-		assert_false(bring(desk, (struct receipt_made){.seq = 3, .batch = 7, .offset = i}, &wish));
+		assert_false(bring(desk, (struct receipt_made){.seq = 3, .batch = 7, .offset = i},
+				   &wish));
 	assert_false(bring(desk, (struct receipt_made){.seq = 3, .batch = 6}, &wish));
 	assert_true(bring(desk, (struct receipt_made){.seq = 3, .batch = 8}, &wish));
 }
@@ -176,7 +184,8 @@ static void damaged_directives_do_nothing(void **state)
 {
 	struct desk *desk = *state;
 	uint64_t seed = fixture_seed();
-	struct vl_buf relayed = receipt_relay(&(struct receipt_made){.resend = true, .seq = 3, .offset = 5});
+	struct vl_buf relayed =
+		receipt_relay(&(struct receipt_made){.resend = true, .seq = 3, .offset = 5});
 	struct vl_pipe_message wish;
 
 	for (size_t i = 0; i < relayed.size; i++) {
@@ -271,7 +280,8 @@ static void apply_to(struct desk *desk, uint64_t seq)
 	struct vl_outbox_look *look = vl_outbox_look(desk->world->outbox, NULL);
 	struct vl_outbox_batch batch = {0};
 
-	assert_true(vl_outbox_next(look, CASE_LANE, (struct vl_epoch){NOW}, (struct vl_seq){seq - 1}, &batch));
+	assert_true(vl_outbox_next(look, CASE_LANE, (struct vl_epoch){NOW},
+				   (struct vl_seq){seq - 1}, &batch));
 	struct vl_digest digest = batch.digest;
 	vl_outbox_look_end(look);
 	assert_int_equal(vl_outbox_begin(desk->world->outbox, NULL), VL_OK);
@@ -305,19 +315,25 @@ static void what_is_applied_is_not_sent_again(void **state)
 static void asking_often_does_not_send_often(void **state)
 {
 	struct desk *desk = *state;
-	struct vl_pipe_message resend = {
-		.kind = VL_PIPE_RESEND, .lane = &vl_lanes[desk->lane], .epoch = {NOW}, .seq = {5}, .to = {5}};
+	struct vl_pipe_message resend = {.kind = VL_PIPE_RESEND,
+					 .lane = &vl_lanes[desk->lane],
+					 .epoch = {NOW},
+					 .seq = {5},
+					 .to = {5}};
 	unsigned sent = 0;
 
 	(void)sends(desk);
 	for (int i = 0; i < 36000; i++, desk->now += 100) {
-		sent += vl_wishes_take(desk->asked, desk->world->outbox, desk->flight, &resend, desk->now);
+		sent += vl_wishes_take(desk->asked, desk->world->outbox, desk->flight, &resend,
+				       desk->now);
 		(void)sends(desk);
 	}
 	assert_in_range(sent, 10, 16);
-	assert_false(vl_wishes_take(desk->asked, desk->world->outbox, desk->flight, &resend, desk->now));
+	assert_false(
+		vl_wishes_take(desk->asked, desk->world->outbox, desk->flight, &resend, desk->now));
 	apply_to(desk, 1);
-	assert_true(vl_wishes_take(desk->asked, desk->world->outbox, desk->flight, &resend, desk->now));
+	assert_true(
+		vl_wishes_take(desk->asked, desk->world->outbox, desk->flight, &resend, desk->now));
 	assert_string_equal(sends(desk), "5 ");
 }
 
@@ -358,12 +374,13 @@ static void an_ack_frees_directives(void **state)
 	(void)world_accept(desk->world, 0, "valise.directive.v1.Resend", 0);
 	for (int acked = 0; acked < 2; acked++) {
 		struct vl_outbox_look *look = vl_outbox_look(desk->world->outbox, NULL);
-		assert_int_equal(
-			vl_outbox_next(look, VL_DIRECTIVE_LANE "." ADDRESSEE, (struct vl_epoch){0}, (struct vl_seq){0}, &batch),
-			!acked);
+		assert_int_equal(vl_outbox_next(look, VL_DIRECTIVE_LANE "." ADDRESSEE,
+						(struct vl_epoch){0}, (struct vl_seq){0}, &batch),
+				 !acked);
 		vl_outbox_look_end(look);
 		assert_int_equal(vl_outbox_begin(desk->world->outbox, NULL), VL_OK);
-		vl_outbox_ack(desk->world->outbox, VL_DIRECTIVE_LANE "." ADDRESSEE, batch.epoch, batch.seq);
+		vl_outbox_ack(desk->world->outbox, VL_DIRECTIVE_LANE "." ADDRESSEE, batch.epoch,
+			      batch.seq);
 		vl_outbox_free_some(desk->world->outbox);
 		assert_int_equal(vl_outbox_commit(desk->world->outbox, NULL), VL_OK);
 	}

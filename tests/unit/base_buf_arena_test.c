@@ -214,12 +214,18 @@ static void test_arena_text(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_buf_grows),        cmocka_unit_test(test_buf_text),
-		cmocka_unit_test(test_buf_printf_sizes), cmocka_unit_test(test_buf_add),
-		cmocka_unit_test(test_buf_error_sticks), cmocka_unit_test(test_bytes_are),
-		cmocka_unit_test(test_arena_alloc),      cmocka_unit_test(test_arena_large),
-		cmocka_unit_test(test_arena_limit),      cmocka_unit_test(test_arena_limit_of_no_round_number),
-		cmocka_unit_test(test_arena_huge),       cmocka_unit_test(test_arena_reset),
+		cmocka_unit_test(test_buf_grows),
+		cmocka_unit_test(test_buf_text),
+		cmocka_unit_test(test_buf_printf_sizes),
+		cmocka_unit_test(test_buf_add),
+		cmocka_unit_test(test_buf_error_sticks),
+		cmocka_unit_test(test_bytes_are),
+		cmocka_unit_test(test_arena_alloc),
+		cmocka_unit_test(test_arena_large),
+		cmocka_unit_test(test_arena_limit),
+		cmocka_unit_test(test_arena_limit_of_no_round_number),
+		cmocka_unit_test(test_arena_huge),
+		cmocka_unit_test(test_arena_reset),
 		cmocka_unit_test(test_arena_text),
 	};
 

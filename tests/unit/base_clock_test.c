@@ -17,7 +17,8 @@
 static uint64_t seed(void)
 {
 	const char *text = getenv("VALISE_SEED");
-	uint64_t value = text != NULL ? strtoull(text, NULL, 0) : (uint64_t)time(NULL) * 1000003 + (uint64_t)getpid();
+	uint64_t value = text != NULL ? strtoull(text, NULL, 0)
+				      : (uint64_t)time(NULL) * 1000003 + (uint64_t)getpid();
 
 	printf("VALISE_SEED=%" PRIu64 "\n", value);
 	return value;
@@ -155,9 +156,12 @@ static void test_any_time_both_ways(void **state)
 		int32_t unit = units[next_random(&random) % 4];
 		struct vl_time t =
 				       {
-					       .seconds = FIRST + (int64_t)(next_random(&random) %
-									    (uint64_t)(LAST - FIRST + 1)),
-					       .nanos = (int32_t)(next_random(&random) % 1000000000) / unit * unit,
+					       .seconds = FIRST +
+							  (int64_t)(next_random(&random) %
+								    (uint64_t)(LAST - FIRST + 1)),
+					       .nanos = (int32_t)(next_random(&random) %
+								  1000000000) /
+							unit * unit,
 				       },
 			       again;
 		assert_true(parse(vl_time_format(t, text), &again));
@@ -166,8 +170,9 @@ static void test_any_time_both_ways(void **state)
 		time_t seconds = t.seconds;
 		char expected[VL_TIME_TEXT];
 		assert_non_null(gmtime_r(&seconds, &civil));
-		(void)snprintf(expected, sizeof(expected), "%04d-%02d-%02dT%02d:%02d:%02d", civil.tm_year + 1900,
-			       civil.tm_mon + 1, civil.tm_mday, civil.tm_hour, civil.tm_min, civil.tm_sec);
+		(void)snprintf(expected, sizeof(expected), "%04d-%02d-%02dT%02d:%02d:%02d",
+			       civil.tm_year + 1900, civil.tm_mon + 1, civil.tm_mday, civil.tm_hour,
+			       civil.tm_min, civil.tm_sec);
 		assert_memory_equal(expected, text, strlen(expected));
 	}
 }
@@ -191,7 +196,8 @@ static void test_parse_of_spoilt_text(void **state)
 
 static void test_compare(void **state)
 {
-	const struct vl_time rising[] = {{-2, 999999999}, {-1, 0}, {-1, 1}, {0, 0}, {0, 999999999}, {1, 0}};
+	const struct vl_time rising[] = {{-2, 999999999}, {-1, 0},        {-1, 1},
+					 {0, 0},          {0, 999999999}, {1, 0}};
 
 	(void)state;
 	for (int i = 0; i < 6; i++)
@@ -234,10 +240,14 @@ static void test_clocks(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_format_and_parse),     cmocka_unit_test(test_parse_other_spellings),
-		cmocka_unit_test(test_parse_refusals),       cmocka_unit_test(test_any_time_both_ways),
-		cmocka_unit_test(test_parse_of_spoilt_text), cmocka_unit_test(test_compare),
-		cmocka_unit_test(test_milliseconds),         cmocka_unit_test(test_clocks),
+		cmocka_unit_test(test_format_and_parse),
+		cmocka_unit_test(test_parse_other_spellings),
+		cmocka_unit_test(test_parse_refusals),
+		cmocka_unit_test(test_any_time_both_ways),
+		cmocka_unit_test(test_parse_of_spoilt_text),
+		cmocka_unit_test(test_compare),
+		cmocka_unit_test(test_milliseconds),
+		cmocka_unit_test(test_clocks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,10 +16,13 @@ struct values {
 };
 
 static const struct vl_conf_key keys[] = {
-	{"agent", "mission", VL_CONF_TEXT, offsetof(struct values, mission), NULL, "the sender's id"},
+	{"agent", "mission", VL_CONF_TEXT, offsetof(struct values, mission), NULL,
+	 "the sender's id"},
 	{"agent", "users", VL_CONF_TEXTS, offsetof(struct values, users), "", "who may publish"},
-	{"outbox", "size", VL_CONF_SIZE, offsetof(struct values, size), "8G", "how large it may grow"},
-	{"outbox", "count", VL_CONF_COUNT, offsetof(struct values, count), "100", "how many it may hold"},
+	{"outbox", "size", VL_CONF_SIZE, offsetof(struct values, size), "8G",
+	 "how large it may grow"},
+	{"outbox", "count", VL_CONF_COUNT, offsetof(struct values, count), "100",
+	 "how many it may hold"},
 	{"kafka", "*", VL_CONF_ANY, 0, NULL, "passed to librdkafka"},
 	{0},
 };
@@ -40,7 +43,8 @@ static int teardown(void **state)
 	return unlink(path);
 }
 
-static enum vl_err open_text(const char *text, struct values *values, struct vl_conf **conf, struct vl_why *why)
+static enum vl_err open_text(const char *text, struct values *values, struct vl_conf **conf,
+			     struct vl_why *why)
 {
 	FILE *file = fopen(path, "w");
 
@@ -59,9 +63,11 @@ static void test_all_given(void **state)
 	struct vl_why why;
 
 	(void)state;
-	assert_int_equal(VL_OK, open_text("# a comment\n[agent]\nmission = CN-SD-EMB\nusers = app, 1000 web\n"
-					  "; small\n[outbox]\nsize=64M\ncount = 7\n",
-					  &values, &conf, &why));
+	assert_int_equal(
+		VL_OK,
+		open_text("# a comment\n[agent]\nmission = CN-SD-EMB\nusers = app, 1000 web\n"
+			  "; small\n[outbox]\nsize=64M\ncount = 7\n",
+			  &values, &conf, &why));
 	assert_string_equal("CN-SD-EMB", values.mission);
 	assert_string_equal("app, 1000 web", values.users);
 	assert_true(values.size == UINT64_C(64) << 20);
@@ -101,8 +107,9 @@ static void test_sizes(void **state)
 		{"18446744073709551615", UINT64_MAX},
 		{"16777215T", UINT64_C(16777215) << 40},
 	};
-	const char *bad[] = {"",          "x", "-1", "1.5M", "64K", "64kb", "64 k", "18446744073709551616",
-			     "16777216T", "k", "1kM"};
+	const char *bad[] = {"",          "x",    "-1",   "1.5M",
+			     "64K",       "64kb", "64 k", "18446744073709551616",
+			     "16777216T", "k",    "1kM"};
 	struct values values;
 	struct vl_conf *conf;
 	struct vl_why why;
@@ -110,19 +117,22 @@ static void test_sizes(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
-		(void)snprintf(text, sizeof(text), "[agent]\nmission=HQ\n[outbox]\nsize = %s\n", good[i].text);
+		(void)snprintf(text, sizeof(text), "[agent]\nmission=HQ\n[outbox]\nsize = %s\n",
+			       good[i].text);
 		assert_int_equal(VL_OK, open_text(text, &values, &conf, &why));
 		assert_true(values.size == good[i].value);
 		vl_conf_close(conf);
 	}
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		(void)snprintf(text, sizeof(text), "[agent]\nmission=HQ\n[outbox]\nsize = %s\n", bad[i]);
+		(void)snprintf(text, sizeof(text), "[agent]\nmission=HQ\n[outbox]\nsize = %s\n",
+			       bad[i]);
 		if (open_text(text, &values, &conf, &why) != VL_ERR_CONFIG)
 			fail_msg("taken: '%s'", bad[i]);
 		assert_non_null(strstr(why.text, "line 4: [outbox] size"));
 		assert_null(conf);
 	}
-	assert_int_equal(VL_ERR_CONFIG, open_text("[agent]\nmission=HQ\n[outbox]\ncount = 4k\n", &values, &conf, &why));
+	assert_int_equal(VL_ERR_CONFIG, open_text("[agent]\nmission=HQ\n[outbox]\ncount = 4k\n",
+						  &values, &conf, &why));
 }
 
 struct mistake {
@@ -133,7 +143,8 @@ static void test_mistakes(void **state)
 {
 	const struct mistake table[] = {
 		{"[agent]\nmission = HQ\nmision = HQ\n", "line 3: [agent] has no key 'mision'"},
-		{"[agent]\nmission = HQ\n\n[agnt]\nmission = HQ\n", "line 5: [agnt] has no key 'mission'"},
+		{"[agent]\nmission = HQ\n\n[agnt]\nmission = HQ\n",
+		 "line 5: [agnt] has no key 'mission'"},
 		{"mission = HQ\n", "line 1: [] has no key 'mission'"},
 		{"[outbox]\nsize = 1\n", "[agent] mission is missing: the sender's id"},
 		{"", "[agent] mission is missing"},
@@ -163,9 +174,11 @@ static void test_passed_through(void **state)
 	struct vl_why why;
 
 	(void)state;
-	assert_int_equal(VL_OK, open_text("[kafka]\nbootstrap.servers = a:9092,b:9092\n[agent]\nmission = HQ\n"
-					  "[kafka]\nssl.ca.location=/etc/ca.pem\n",
-					  &values, &conf, &why));
+	assert_int_equal(
+		VL_OK,
+		open_text("[kafka]\nbootstrap.servers = a:9092,b:9092\n[agent]\nmission = HQ\n"
+			  "[kafka]\nssl.ca.location=/etc/ca.pem\n",
+			  &values, &conf, &why));
 	assert_int_equal(2, vl_conf_pairs(conf, "kafka", &pairs));
 	assert_string_equal("bootstrap.servers", pairs[0].key);
 	assert_string_equal("a:9092,b:9092", pairs[0].value);
@@ -205,7 +218,8 @@ static void test_long_value(void **state)
 	for (size_t length = 16; length < sizeof(value); length *= 2) {
 		memset(value, 'x', length);
 		value[length] = '\0';
-		(void)snprintf(text, sizeof(text), "[agent]\nmission = HQ\n[kafka]\nbootstrap.servers = %s\n", value);
+		(void)snprintf(text, sizeof(text),
+			       "[agent]\nmission = HQ\n[kafka]\nbootstrap.servers = %s\n", value);
 		enum vl_err err = open_text(text, &values, &conf, &why);
 		if (err == VL_OK) {
 			assert_int_equal(1, vl_conf_pairs(conf, "kafka", &pairs));
@@ -225,7 +239,8 @@ static void test_no_file(void **state)
 	struct vl_why why = {0};
 
 	(void)state;
-	assert_int_equal(VL_ERR_CONFIG, vl_conf_open("/nonexistent/valise.conf", keys, &values, &conf, &why));
+	assert_int_equal(VL_ERR_CONFIG,
+			 vl_conf_open("/nonexistent/valise.conf", keys, &values, &conf, &why));
 	assert_string_equal("No such file or directory", why.text);
 	assert_null(conf);
 }
@@ -284,7 +299,8 @@ static void test_as_people_write_it(void **state)
 		struct vl_conf *conf;
 		struct vl_why why = {0};
 		char text[256];
-		(void)snprintf(text, sizeof(text), "\xef\xbb\xbf[agent]\nmission = HQ\n[kafka]\n%s", table[i].text);
+		(void)snprintf(text, sizeof(text), "\xef\xbb\xbf[agent]\nmission = HQ\n[kafka]\n%s",
+			       table[i].text);
 		if (open_text(text, &values, &conf, &why) != VL_OK)
 			fail_msg("%s: %s", table[i].text, why.text);
 		assert_int_equal(vl_conf_pairs(conf, "kafka", &pairs), 1);
@@ -302,7 +318,8 @@ static void test_refused_aloud(void **state)
 	} table[] = {
 		{"[kafka]\na = x\n  a = y\n", "line 5: [kafka] a is given twice"},
 		{"[kafka]\na = x\n  y\n", "line 5 is neither"},
-		{"[agent]\nmission = CN-SD-EMB\n", "line 4: [agent] mission is given twice, also in line 2"},
+		{"[agent]\nmission = CN-SD-EMB\n",
+		 "line 4: [agent] mission is given twice, also in line 2"},
 		{"[outbox]\nsize = 64MB\n", "a size is written 4096, 64k, 16M or 8G"},
 		{"[outbox]\nsize = \"64M\"\n", "write the value without quotes"},
 		{"[kafka\n", "line 3 is neither"},
@@ -326,9 +343,17 @@ static void test_refused_aloud(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_as_people_write_it), TEST(test_refused_aloud), TEST(test_all_given),  TEST(test_initial_values), TEST(test_sizes),
-		TEST(test_mistakes),   TEST(test_passed_through), TEST(test_too_many_pairs),
-		TEST(test_long_value), TEST(test_no_file),        TEST(test_help),
+		TEST(test_as_people_write_it),
+		TEST(test_refused_aloud),
+		TEST(test_all_given),
+		TEST(test_initial_values),
+		TEST(test_sizes),
+		TEST(test_mistakes),
+		TEST(test_passed_through),
+		TEST(test_too_many_pairs),
+		TEST(test_long_value),
+		TEST(test_no_file),
+		TEST(test_help),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,7 +18,8 @@ static bool is_null(int fd)
 {
 	struct stat file;
 
-	return fstat(fd, &file) == 0 && S_ISCHR(file.st_mode) && major(file.st_rdev) == 1 && minor(file.st_rdev) == 3;
+	return fstat(fd, &file) == 0 && S_ISCHR(file.st_mode) && major(file.st_rdev) == 1 &&
+	       minor(file.st_rdev) == 3;
 }
 
 /* In a process of its own, with the descriptors closed whose bits are set: what was wrong, 0 where nothing is. */

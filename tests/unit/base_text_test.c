@@ -150,7 +150,8 @@ static void test_utf8_every_point(void **state)
 
 	(void)state;
 	for (uint32_t point = 0; point < 0x111000; point++) {
-		bool expected = point != 0 && (point < 0xd800 || point > 0xdfff) && point < 0x110000;
+		bool expected =
+			point != 0 && (point < 0xd800 || point > 0xdfff) && point < 0x110000;
 		if (vl_utf8_valid(bytes, encode(point, bytes), NULL) != expected)
 			fail_msg("U+%04X", (unsigned)point);
 	}
@@ -223,7 +224,8 @@ static void test_utf8_ill_formed(void **state)
 
 static void test_utf8_text(void **state)
 {
-	const char *good[] = {"", "a", "\x01\x7f", "喀土穆", "naïve Ωmega 国 😀", "\xef\xbf\xbf\xf4\x8f\xbf\xbf"};
+	const char *good[] = {
+		"", "a", "\x01\x7f", "喀土穆", "naïve Ωmega 国 😀", "\xef\xbf\xbf\xf4\x8f\xbf\xbf"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)

@@ -45,7 +45,8 @@ static enum vl_err read_exact(struct vl_bytes value, struct vl_why *why)
 
 static void test_mission_valid(void **state)
 {
-	const char *good[] = {"HQ", "CN-SD-EMB", "A1", "A-", "ALLY", "AL", "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"};
+	const char *good[] = {
+		"HQ", "CN-SD-EMB", "A1", "A-", "ALLY", "AL", "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"};
 	const char *bad[] = {"",
 			     "A",
 			     "hq",
@@ -72,7 +73,8 @@ static void test_mission_valid(void **state)
 static void test_digest(void **state)
 {
 	char hex[65];
-	struct vl_digest nothing = vl_batch_digest((struct vl_bytes){0}), abc = vl_batch_digest(BYTES("abc"));
+	struct vl_digest nothing = vl_batch_digest((struct vl_bytes){0}),
+			 abc = vl_batch_digest(BYTES("abc"));
 
 	(void)state;
 	assert_string_equal("0e5751c026e543b2e8ab2eb06099daa1d1e5df47778f7787faab45cdf12fe3a8",
@@ -100,7 +102,8 @@ static void test_write_and_read(void **state)
 	assert_int_equal(9, batch.head.mission.size);
 	assert_memory_equal("CN-SD-EMB", batch.head.mission.data, 9);
 	assert_memory_equal("consular.case.v1", batch.head.lane.data, batch.head.lane.size);
-	assert_true(batch.head.epoch.n == 1 && batch.head.seq.n == 7 && batch.head.first_event.n == 300);
+	assert_true(batch.head.epoch.n == 1 && batch.head.seq.n == 7 &&
+		    batch.head.first_event.n == 300);
 	assert_true(vl_digest_equal(&head.prev, &batch.head.prev));
 	assert_int_equal(0, vl_time_compare(head.signed_at, batch.head.signed_at));
 	assert_int_equal(300, batch.n_events);
@@ -120,7 +123,8 @@ static void test_head_is_canonical(void **state)
 
 	(void)state;
 	put_batch(&ours, &head, 2);
-	vl_wire_pack(vl_wire_unpack(&valise__v1__batch__descriptor, vl_buf_bytes(&ours), arena), &theirs);
+	vl_wire_pack(vl_wire_unpack(&valise__v1__batch__descriptor, vl_buf_bytes(&ours), arena),
+		     &theirs);
 	assert_int_equal(ours.size, theirs.size);
 	assert_memory_equal(ours.data, theirs.data, ours.size);
 	vl_arena_close(arena);
@@ -155,7 +159,8 @@ static void test_sizes(void **state)
 /* Each field of the head left out by writing its default, or cut from the bytes. */
 static void test_missing_fields(void **state)
 {
-	const char *names[] = {"mission", "lane", "epoch", "seq", "first_event", "prev", "signed_at", "events"};
+	const char *names[] = {"mission",     "lane", "epoch",     "seq",
+			       "first_event", "prev", "signed_at", "events"};
 	struct vl_batch_head head = make_head();
 	struct vl_buf buf = {0};
 
@@ -227,7 +232,8 @@ static void test_strict(void **state)
 	struct vl_why why = {0};
 
 	(void)state;
-	assert_int_equal(VL_OK, read_with(BYTES("\xc0\x3e\x05"), NULL)); /* a newer version's field */
+	assert_int_equal(VL_OK,
+			 read_with(BYTES("\xc0\x3e\x05"), NULL)); /* a newer version's field */
 	assert_int_equal(VL_OK, read_with(BYTES("\x42\x03\xc0\x3e\x05"), NULL));
 	assert_int_equal(VL_ERR_MALFORMED, read_with(BYTES("\x18\x01"), &why));
 	assert_non_null(strstr(why.text, "valise.v1.Batch.epoch, byte "));
@@ -252,7 +258,8 @@ static void test_prev_of_another_size(void **state)
 		vl_wire_put_bytes(&buf, 6, prev, size);
 		vl_wire_put_bytes(&buf, 7, NULL, 0);
 		vl_wire_put_bytes(&buf, 8, NULL, 0);
-		assert_int_equal(size == 32 ? VL_OK : VL_ERR_MALFORMED, read_exact(vl_buf_bytes(&buf), NULL));
+		assert_int_equal(size == 32 ? VL_OK : VL_ERR_MALFORMED,
+				 read_exact(vl_buf_bytes(&buf), NULL));
 		vl_buf_free(&buf);
 	}
 }
@@ -300,7 +307,8 @@ static void test_event_check(void **state)
 	assert_string_equal("consular.case.v1", lane->name);
 	assert_int_equal(16, event.id.size);
 	assert_int_equal(16, event.after.size);
-	assert_true(event.has_occurred_at && event.occurred_at.seconds == 1682350368 && event.occurred_at.nanos == 0);
+	assert_true(event.has_occurred_at && event.occurred_at.seconds == 1682350368 &&
+		    event.occurred_at.nanos == 0);
 	assert_memory_equal("CN-SD-2023-000172", event.subject.data, event.subject.size);
 	assert_true(event.has_payload && event.payload.size == parts.payload.size);
 	assert_memory_equal(FIXTURE_TYPE, event.type_url.data, event.type_url.size);
@@ -329,7 +337,8 @@ static void test_event_refusals(void **state)
 		{VL_ERR_INVALID, "payload.type_url: has no '/'", fixture_event()},
 		{VL_ERR_UNKNOWN_TYPE, "payload.type_url: names no event type", fixture_event()},
 		{VL_ERR_UNKNOWN_TYPE, "payload.type_url: names no event type", fixture_event()},
-		{VL_ERR_MALFORMED, "consular.case.v1.CaseOpened.place, byte 0: is not UTF-8", fixture_event()},
+		{VL_ERR_MALFORMED, "consular.case.v1.CaseOpened.place, byte 0: is not UTF-8",
+		 fixture_event()},
 		{VL_ERR_MALFORMED, "valise.v1.Event.actor, byte ", fixture_event()},
 		{VL_ERR_INVALID, "id: is all zeros or all ones", fixture_event()},
 		{VL_ERR_INVALID, "id: is all zeros or all ones", fixture_event()},
@@ -338,7 +347,8 @@ static void test_event_refusals(void **state)
 		{VL_ERR_INVALID, "subject, byte 4: has a blank at one end", fixture_event()},
 		{VL_ERR_INVALID, "subject, byte 3: has a format character", fixture_event()},
 		{VL_ERR_INVALID, "subject, byte 4: has a control character", fixture_event()},
-		{VL_ERR_INVALID, "subject, byte 3: has a letter that is not in its composed form (NFC)",
+		{VL_ERR_INVALID,
+		 "subject, byte 3: has a letter that is not in its composed form (NFC)",
 		 fixture_event()},
 	};
 
@@ -359,7 +369,8 @@ static void test_event_refusals(void **state)
 	bad[12].parts.payload = BYTES("\x3a\x01\xff");
 	bad[13].parts.actor = BYTES("\xff");
 	bad[14].parts.id = BYTES("\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
-	bad[15].parts.id = BYTES("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff");
+	bad[15].parts.id =
+		BYTES("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff");
 	bad[16].parts.after = bad[14].parts.id;
 	bad[17].parts.subject = BYTES("SD-1 ");
 	bad[18].parts.subject = BYTES("SD-1\xc2\xa0");
@@ -370,7 +381,8 @@ static void test_event_refusals(void **state)
 		struct vl_why why = {0};
 		enum vl_err err = check_event(&bad[i].parts, &why);
 		if (err != bad[i].err || strstr(why.text, bad[i].words) == NULL)
-			fail_msg("%zu: '%s' is %s: %s", i, bad[i].words, vl_err_name(err), why.text);
+			fail_msg("%zu: '%s' is %s: %s", i, bad[i].words, vl_err_name(err),
+				 why.text);
 	}
 }
 
@@ -382,8 +394,9 @@ static void test_event_allowances(void **state)
 	(void)state;
 	memset(subject, 'a', sizeof(subject));
 	parts.id = parts.actor = (struct vl_bytes){0};
-	parts.payload = (struct vl_bytes){0};                                       /* all its fields are 0 */
-	parts.time = BYTES("\x08\xff\x82\xd1\xff\xaf\x07\x10\xff\x93\xeb\xdc\x03"); /* the last of 9999 */
+	parts.payload = (struct vl_bytes){0}; /* all its fields are 0 */
+	parts.time = BYTES(
+		"\x08\xff\x82\xd1\xff\xaf\x07\x10\xff\x93\xeb\xdc\x03"); /* the last of 9999 */
 	parts.subject = (struct vl_bytes){(uint8_t *)subject, sizeof(subject)};
 	assert_int_equal(VL_OK, check_event(&parts, NULL));
 	parts.time = BYTES("\x08\x80\x92\xb8\xc3\x98\xfe\xff\xff\xff\x01"); /* the first of 0001 */

@@ -5,7 +5,10 @@
 static struct vl_batch make(uint64_t epoch, uint64_t seq, uint64_t first_event, uint8_t prev)
 {
 	return (struct vl_batch){
-		.head = {.epoch = {epoch}, .seq = {seq}, .first_event = {first_event}, .prev = {{prev}}},
+		.head = {.epoch = {epoch},
+			 .seq = {seq},
+			 .first_event = {first_event},
+			 .prev = {{prev}}},
 		.n_events = 10,
 	};
 }
@@ -15,8 +18,8 @@ static struct vl_digest digest_of(uint8_t n)
 	return (struct vl_digest){{n}};
 }
 
-static enum vl_chain_step step(const struct vl_chain *chain, uint64_t epoch, uint64_t seq, uint64_t first_event,
-			       uint8_t prev)
+static enum vl_chain_step step(const struct vl_chain *chain, uint64_t epoch, uint64_t seq,
+			       uint64_t first_event, uint8_t prev)
 {
 	struct vl_batch batch = make(epoch, seq, first_event, prev);
 	struct vl_chain before = *chain;
@@ -27,8 +30,8 @@ static enum vl_chain_step step(const struct vl_chain *chain, uint64_t epoch, uin
 }
 
 /* Advance by a batch that must follow; it has 10 events and digest `digest`. */
-static void follow(struct vl_chain *chain, uint64_t epoch, uint64_t seq, uint64_t first_event, uint8_t prev,
-		   uint8_t digest)
+static void follow(struct vl_chain *chain, uint64_t epoch, uint64_t seq, uint64_t first_event,
+		   uint8_t prev, uint8_t digest)
 {
 	struct vl_batch batch = make(epoch, seq, first_event, prev);
 
@@ -90,7 +93,8 @@ static void test_same_epoch(void **state)
 
 static void test_last_number(void **state)
 {
-	struct vl_chain chain = {.epoch = {1}, .seq = {UINT64_MAX}, .next_event = {5}, .digest = {{9}}};
+	struct vl_chain chain = {
+		.epoch = {1}, .seq = {UINT64_MAX}, .next_event = {5}, .digest = {{9}}};
 
 	(void)state;
 	assert_int_equal(VL_CHAIN_KNOWN, step(&chain, 1, UINT64_MAX, 5, 9));
@@ -103,10 +107,12 @@ static void test_later_epoch(void **state)
 
 	(void)state;
 	assert_int_equal(VL_CHAIN_NEXT, step(&chain, 4, 1, 1, 20));
-	assert_int_equal(VL_CHAIN_NEXT, step(&chain, 9, 1, 1, 20));  /* epochs rise, with gaps */
-	assert_int_equal(VL_CHAIN_AHEAD, step(&chain, 4, 1, 1, 30)); /* the end of epoch 3 may still come */
+	assert_int_equal(VL_CHAIN_NEXT, step(&chain, 9, 1, 1, 20)); /* epochs rise, with gaps */
+	assert_int_equal(VL_CHAIN_AHEAD,
+			 step(&chain, 4, 1, 1, 30)); /* the end of epoch 3 may still come */
 	assert_int_equal(VL_CHAIN_AHEAD, step(&chain, 4, 2, 11, 20));
-	assert_int_equal(VL_CHAIN_MISMATCH, step(&chain, 4, 1, 1, 0)); /* it has forgotten its past */
+	assert_int_equal(VL_CHAIN_MISMATCH,
+			 step(&chain, 4, 1, 1, 0)); /* it has forgotten its past */
 	assert_int_equal(VL_CHAIN_MISMATCH, step(&chain, 4, 1, 21, 20));
 	assert_int_equal(VL_CHAIN_MISMATCH, step(&chain, 4, 1, 2, 30));
 }

@@ -18,7 +18,8 @@ static Consular__Case__V1__CaseOpened opened(void)
 }
 
 /* Its bytes are those that the fixture writes field by field. */
-static void assert_packs(const char *subject, const char *actor, struct vl_time at, struct vl_bytes time)
+static void assert_packs(const char *subject, const char *actor, struct vl_time at,
+			 struct vl_bytes time)
 {
 	Consular__Case__V1__CaseOpened message = opened();
 	struct vl_buf ours = {0}, theirs = {0}, payload = {0};
@@ -59,10 +60,12 @@ static void test_packed_is_accepted(void **state)
 	struct vl_bytes payload;
 
 	(void)state;
-	vl_event_pack(&buf, "CN-SD-2023-000172", "officer:li", (struct vl_time){1682350368, 7}, &message.base);
+	vl_event_pack(&buf, "CN-SD-2023-000172", "officer:li", (struct vl_time){1682350368, 7},
+		      &message.base);
 	assert_int_equal(VL_OK, vl_event_check(vl_buf_bytes(&buf), &event, &lane, NULL));
 	assert_string_equal("consular.case.v1", lane->name);
-	assert_true(vl_bytes_are(event.subject, "CN-SD-2023-000172") && vl_bytes_are(event.actor, "officer:li"));
+	assert_true(vl_bytes_are(event.subject, "CN-SD-2023-000172") &&
+		    vl_bytes_are(event.actor, "officer:li"));
 	assert_true(event.occurred_at.seconds == 1682350368 && event.occurred_at.nanos == 7);
 	assert_true(vl_event_payload(vl_buf_bytes(&buf), OPENED, &payload));
 	assert_ptr_equal(event.payload.data, payload.data);

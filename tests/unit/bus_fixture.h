@@ -28,7 +28,8 @@
 static inline uint64_t fixture_seed(void)
 {
 	const char *text = getenv("VALISE_SEED");
-	uint64_t seed = text != NULL ? strtoull(text, NULL, 0) : (uint64_t)time(NULL) * 1000003 + (uint64_t)getpid();
+	uint64_t seed = text != NULL ? strtoull(text, NULL, 0)
+				     : (uint64_t)time(NULL) * 1000003 + (uint64_t)getpid();
 
 	printf("VALISE_SEED=%" PRIu64 "\n", seed);
 	return seed;
@@ -89,7 +90,8 @@ static inline struct fixture_event fixture_event(void)
 		.time = BYTES("\x08\xa0\xc2\x9a\xa2\x06"), /* seconds 1682350368 */
 		.subject = BYTES("CN-SD-2023-000172"),
 		.url = BYTES(FIXTURE_TYPE),
-		.payload = BYTES("\x08\x01\x28\x02\x32\x02SD\x3a\x09\xe5\x96\x80\xe5\x9c\x9f\xe7\xa9\x86"),
+		.payload = BYTES(
+			"\x08\x01\x28\x02\x32\x02SD\x3a\x09\xe5\x96\x80\xe5\x9c\x9f\xe7\xa9\x86"),
 		.actor = BYTES("officer:li"),
 	};
 }
@@ -127,12 +129,14 @@ static inline struct fixture_folder fixture_folder(void)
 	const char *tmp = getenv("TMPDIR");
 	struct fixture_folder folder;
 
-	(void)snprintf(folder.path, sizeof(folder.path), "%.200s/valise-XXXXXX", tmp != NULL ? tmp : "/tmp");
+	(void)snprintf(folder.path, sizeof(folder.path), "%.200s/valise-XXXXXX",
+		       tmp != NULL ? tmp : "/tmp");
 	assert_non_null(mkdtemp(folder.path));
 	return folder;
 }
 
-static inline void fixture_write(const char *folder, const char *name, const char *text, mode_t mode)
+static inline void fixture_write(const char *folder, const char *name, const char *text,
+				 mode_t mode)
 {
 	char path[512];
 

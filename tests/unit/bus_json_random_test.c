@@ -31,7 +31,8 @@ static ProtobufCMessage *random_message(const ProtobufCMessageDescriptor *type, 
 
 static char *random_text(void)
 {
-	static const char *const pieces[] = {"MARKER", "领事", "\n", "\"", "\xf0\x9f\x9b\x82", "\x7f", "\xc2\x85"};
+	static const char *const pieces[] = {"MARKER",           "领事", "\n",      "\"",
+					     "\xf0\x9f\x9b\x82", "\x7f", "\xc2\x85"};
 	char text[64] = "";
 
 	for (size_t n = random_below(5); n > 0; n--)
@@ -79,8 +80,8 @@ static size_t value_size(ProtobufCType type)
 {
 	if (type == PROTOBUF_C_TYPE_BYTES)
 		return sizeof(ProtobufCBinaryData);
-	return type == PROTOBUF_C_TYPE_ENUM || type == PROTOBUF_C_TYPE_INT32 || type == PROTOBUF_C_TYPE_UINT32 ||
-			       type == PROTOBUF_C_TYPE_BOOL
+	return type == PROTOBUF_C_TYPE_ENUM || type == PROTOBUF_C_TYPE_INT32 ||
+			       type == PROTOBUF_C_TYPE_UINT32 || type == PROTOBUF_C_TYPE_BOOL
 		       ? 4
 		       : 8;
 }
@@ -96,7 +97,8 @@ static void random_list(ProtobufCMessage *message, const ProtobufCFieldDescripto
 	*(void **)((uint8_t *)message + field->offset) = values;
 }
 
-static void random_field(ProtobufCMessage *message, const ProtobufCFieldDescriptor *field, int depth)
+static void random_field(ProtobufCMessage *message, const ProtobufCFieldDescriptor *field,
+			 int depth)
 {
 	uint8_t *base = (uint8_t *)message;
 	bool oneof = (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0;
@@ -123,7 +125,8 @@ static ProtobufCMessage *random_message(const ProtobufCMessageDescriptor *type, 
 
 	protobuf_c_message_init(type, message);
 	if (type == &google__protobuf__timestamp__descriptor) {
-		when->seconds = (int64_t)random_below(UINT64_C(315537897600)) - INT64_C(62135596800);
+		when->seconds =
+			(int64_t)random_below(UINT64_C(315537897600)) - INT64_C(62135596800);
 		when->nanos = (int32_t)random_below(1000) * 1000000;
 	} else if (type == &google__protobuf__duration__descriptor) {
 		span->seconds = sign * (int64_t)random_below(UINT64_C(315576000000));
@@ -146,11 +149,13 @@ static void check_round_trip(const ProtobufCMessage *message, struct vl_buf *tex
 
 	vl_buf_reset(text);
 	vl_json_print(message, text);
-	if (vl_json_parse(message->descriptor, (char *)text->data, text->size, arena, &back, &why) != VL_OK)
+	if (vl_json_parse(message->descriptor, (char *)text->data, text->size, arena, &back,
+			  &why) != VL_OK)
 		fail_msg("%s: %s", vl_buf_text(text), why.text);
 	vl_wire_pack(message, &before);
 	vl_wire_pack(back, &after);
-	if (before.size != after.size || (before.size > 0 && memcmp(before.data, after.data, before.size) != 0))
+	if (before.size != after.size ||
+	    (before.size > 0 && memcmp(before.data, after.data, before.size) != 0))
 		fail_msg("%s: not the same again", vl_buf_text(text));
 	vl_buf_free(&before);
 	vl_buf_free(&after);
@@ -165,7 +170,8 @@ static void check_damaged(const ProtobufCMessageDescriptor *type, struct vl_buf 
 
 	text->data[random_below(text->size)] = (uint8_t)wrong[random_below(sizeof(wrong))];
 	struct vl_bytes exact = fixture_exact(vl_buf_bytes(text));
-	enum vl_err err = vl_json_parse(type, (const char *)exact.data, exact.size, arena, &message, &why);
+	enum vl_err err =
+		vl_json_parse(type, (const char *)exact.data, exact.size, arena, &message, &why);
 	fixture_release(exact);
 	assert_true(err == VL_OK || why.text[0] != '\0');
 	if (strstr(why.text, "MARKER") != NULL)

@@ -40,7 +40,8 @@ static const ProtobufCMessageDescriptor *find(const char *name)
 	return type;
 }
 
-static enum vl_err parse(const char *type, const char *text, ProtobufCMessage **message, struct vl_why *why)
+static enum vl_err parse(const char *type, const char *text, ProtobufCMessage **message,
+			 struct vl_why *why)
 {
 	*why = (struct vl_why){0};
 	return vl_json_parse(find(type), text, strlen(text), arena, message, why);
@@ -62,37 +63,49 @@ static const struct {
 	{EVENT, "{}", "{}"},
 	{EVENT, " {\n\"subject\" : \"a\" }\n", "{\"subject\":\"a\"}"},
 	{EVENT, "{\"actor\":\"b\",\"subject\":\"a\"}", "{\"subject\":\"a\",\"actor\":\"b\"}"},
-	{EVENT, "{\"subject\":\"\\u9886\\ud83d\\udec2\\u001f\"}", "{\"subject\":\"领\xf0\x9f\x9b\x82\\u001f\"}"},
-	{EVENT, "{\"id\":\"0198b0f2-6c00-7abc-8def-0123456789ab\"}", "{\"id\":\"AZiw8mwAeryN7wEjRWeJqw==\"}"},
-	{EVENT, "{\"after\":\"0198B0F2-6C00-7ABC-8DEF-0123456789AB\"}", "{\"after\":\"AZiw8mwAeryN7wEjRWeJqw==\"}"},
+	{EVENT, "{\"subject\":\"\\u9886\\ud83d\\udec2\\u001f\"}",
+	 "{\"subject\":\"领\xf0\x9f\x9b\x82\\u001f\"}"},
+	{EVENT, "{\"id\":\"0198b0f2-6c00-7abc-8def-0123456789ab\"}",
+	 "{\"id\":\"AZiw8mwAeryN7wEjRWeJqw==\"}"},
+	{EVENT, "{\"after\":\"0198B0F2-6C00-7ABC-8DEF-0123456789AB\"}",
+	 "{\"after\":\"AZiw8mwAeryN7wEjRWeJqw==\"}"},
 	{EVENT, "{\"id\":\"AZiw8mwAeryN7wEjRWeJqw\"}", "{\"id\":\"AZiw8mwAeryN7wEjRWeJqw==\"}"},
 	{BATCH, "{\"prev\":\"0198b0f2-6c00-7abc-8def-0123456789ab\"}",
 	 "{\"prev\":\"0198b0f2+6c00+7abc+8def+0123456789ab\"}"},
-	{EVENT, "{\"occurred_at\":\"2026-03-01T08:00:00.5+03:00\"}", "{\"occurredAt\":\"2026-03-01T05:00:00.500Z\"}"},
+	{EVENT, "{\"occurred_at\":\"2026-03-01T08:00:00.5+03:00\"}",
+	 "{\"occurredAt\":\"2026-03-01T05:00:00.500Z\"}"},
 	{EVENT, "{\"occurredAt\":null,\"payload\":{}}", "{\"payload\":{}}"},
 	{EVENT, "{\"payload\":{\"@type\":\"" OPENED "\",\"personal\":{}}}",
 	 "{\"payload\":{\"@type\":\"type.googleapis.com/" OPENED "\",\"personal\":{}}}"},
-	{EVENT, "{\"payload\":{\"host_country\":\"SD\",\"@type\":\"type.googleapis.com/" OPENED "\"}}",
+	{EVENT,
+	 "{\"payload\":{\"host_country\":\"SD\",\"@type\":\"type.googleapis.com/" OPENED "\"}}",
 	 "{\"payload\":{\"@type\":\"type.googleapis.com/" OPENED "\",\"hostCountry\":\"SD\"}}"},
 	{EVENT, "{\"payload\":{\"@type\":\"google.protobuf.Duration\",\"value\":\"-0.25s\"}}",
-	 "{\"payload\":{\"@type\":\"type.googleapis.com/google.protobuf.Duration\",\"value\":\"-0.250s\"}}"},
+	 "{\"payload\":{\"@type\":\"type.googleapis.com/"
+	 "google.protobuf.Duration\",\"value\":\"-0.250s\"}}"},
 	{BATCH, "{\"epoch\":\"18446744073709551615\",\"firstEvent\":12e0,\"seq\":-0.0}",
 	 "{\"epoch\":\"18446744073709551615\",\"firstEvent\":\"12\"}"},
 	{OPENED, "{\"type\":\"CASE_TYPE_TRIAL\",\"channel\":0}", "{\"type\":\"CASE_TYPE_TRIAL\"}"},
 	{OPENED, "{\"personal\":null,\"sealedPersonal\":{}}", "{\"sealedPersonal\":{}}"},
 	{OPENED, "{\"personal\":{\"contacts\":[],\"named_others\":[\"\",\"x\"]}}",
 	 "{\"personal\":{\"namedOthers\":[\"\",\"x\"]}}"},
-	{"test.Kinds", "{\"aBool\":true,\"bDouble\":0.1,\"cFixed32\":4294967295,\"eFloat\":\"0.1\"}",
+	{"test.Kinds",
+	 "{\"aBool\":true,\"bDouble\":0.1,\"cFixed32\":4294967295,\"eFloat\":\"0.1\"}",
 	 "{\"aBool\":true,\"bDouble\":0.1,\"cFixed32\":4294967295,\"eFloat\":0.1}"},
-	{"test.Kinds", "{\"bDouble\":\"-Infinity\",\"eFloat\":\"NaN\",\"dFixed64\":\"18446744073709551615\"}",
+	{"test.Kinds",
+	 "{\"bDouble\":\"-Infinity\",\"eFloat\":\"NaN\",\"dFixed64\":\"18446744073709551615\"}",
 	 "{\"bDouble\":\"-Infinity\",\"dFixed64\":\"18446744073709551615\",\"eFloat\":\"NaN\"}"},
-	{"test.Kinds", "{\"f_int32\":-2147483648,\"g_int64\":-9223372036854775808,\"h_sfixed32\":2147483647}",
+	{"test.Kinds",
+	 "{\"f_int32\":-2147483648,\"g_int64\":-9223372036854775808,\"h_sfixed32\":2147483647}",
 	 "{\"fInt32\":-2147483648,\"gInt64\":\"-9223372036854775808\",\"hSfixed32\":2147483647}"},
-	{"test.Kinds", "{\"iSfixed64\":\"9223372036854775807\",\"jSint32\":\"-1\",\"kSint64\":-1,\"lUint32\":1}",
+	{"test.Kinds",
+	 "{\"iSfixed64\":\"9223372036854775807\",\"jSint32\":\"-1\",\"kSint64\":-1,\"lUint32\":1}",
 	 "{\"iSfixed64\":\"9223372036854775807\",\"jSint32\":-1,\"kSint64\":\"-1\",\"lUint32\":1}"},
-	{"test.Kinds", "{\"bDouble\":0.30000000000000004,\"eFloat\":16777216,\"mUint64\":9007199254740992.0}",
+	{"test.Kinds",
+	 "{\"bDouble\":0.30000000000000004,\"eFloat\":16777216,\"mUint64\":9007199254740992.0}",
 	 "{\"bDouble\":0.30000000000000004,\"eFloat\":16777216,\"mUint64\":\"9007199254740992\"}"},
-	{"google.protobuf.Timestamp", "\"1969-12-31T23:59:59.999999999Z\"", "\"1969-12-31T23:59:59.999999999Z\""},
+	{"google.protobuf.Timestamp", "\"1969-12-31T23:59:59.999999999Z\"",
+	 "\"1969-12-31T23:59:59.999999999Z\""},
 	{"google.protobuf.Duration", "\"-315576000000s\"", "\"-315576000000s\""},
 };
 
@@ -121,7 +134,8 @@ static const struct {
 	{EVENT, "{\"subject\":\"\xff\"}", VL_ERR_MALFORMED, "column 12: not UTF-8"},
 	{EVENT, "{\"subject\":\"\\u0000\"}", VL_ERR_MALFORMED, "column 19: a NUL character"},
 	{EVENT, "{\"subject\":\"\\ud800\"}", VL_ERR_MALFORMED, "column 19: not JSON"},
-	{EVENT, "{\"subject\":\"a\",\"subject\":\"b\"}", VL_ERR_MALFORMED, "column 24: a field twice"},
+	{EVENT, "{\"subject\":\"a\",\"subject\":\"b\"}", VL_ERR_MALFORMED,
+	 "column 24: a field twice"},
 	{BATCH, "{\"firstEvent\":1,\"first_event\":1}", VL_ERR_MALFORMED,
 	 "first_event is there twice, under both its names"},
 	{EVENT, "[]", VL_ERR_INVALID, "not an object"},
@@ -140,23 +154,28 @@ static const struct {
 	 "payload: no type 'example.org/" OPENED "'"},
 	{EVENT, "{\"payload\":{\"persons\":1}}", VL_ERR_INVALID,
 	 "payload: no \"@type\"; name the message's type, as in \"consular.case.v1.CaseOpened\""},
-	{EVENT, "{\"payload\":{\"@type\":\"google.protobuf.Duration\",\"x\":\"1s\"}}", VL_ERR_INVALID,
+	{EVENT, "{\"payload\":{\"@type\":\"google.protobuf.Duration\",\"x\":\"1s\"}}",
+	 VL_ERR_INVALID,
 	 "payload: google.protobuf.Duration needs \"value\", and nothing else, beside \"@type\""},
-	{EVENT, "{\"payload\":{\"@type\":\"google.protobuf.Duration\",\"value\":1}}", VL_ERR_INVALID,
-	 "payload.value: not a duration; write seconds as 90s or 1.5s"},
+	{EVENT, "{\"payload\":{\"@type\":\"google.protobuf.Duration\",\"value\":1}}",
+	 VL_ERR_INVALID, "payload.value: not a duration; write seconds as 90s or 1.5s"},
 	{EVENT, "{\"payload\":{\"@type\":\"" OPENED "\",\"persons\":\"12x\"}}", VL_ERR_INVALID,
 	 "payload.persons: not a whole number"},
-	{EVENT, "{\"payload\":{\"@type\":\"" OPENED "\",\"personal\":{},\"sealed_personal\":{}}}", VL_ERR_MALFORMED,
+	{EVENT, "{\"payload\":{\"@type\":\"" OPENED "\",\"personal\":{},\"sealed_personal\":{}}}",
+	 VL_ERR_MALFORMED,
 	 "payload.sealed_personal: excludes personal, which is there too; give one"},
 	{OPENED, "{\"personal\":{\"persons\":[{},{\"full_name\":7}]}}", VL_ERR_INVALID,
 	 "personal.persons[1].full_name: not a string"},
-	{OPENED, "{\"personal\":{\"contacts\":\"+249\"}}", VL_ERR_INVALID, "personal.contacts: not a list"},
-	{OPENED, "{\"personal\":{\"contacts\":[\"\",null]}}", VL_ERR_INVALID, "personal.contacts[1]: null in a list"},
+	{OPENED, "{\"personal\":{\"contacts\":\"+249\"}}", VL_ERR_INVALID,
+	 "personal.contacts: not a list"},
+	{OPENED, "{\"personal\":{\"contacts\":[\"\",null]}}", VL_ERR_INVALID,
+	 "personal.contacts[1]: null in a list"},
 	{OPENED, "{\"priority\":\"P1\"}", VL_ERR_INVALID,
 	 "priority: no such value; one of PRIORITY_P1, PRIORITY_P2, PRIORITY_P3, PRIORITY_P4"},
 	{OPENED, "{\"priority\":2147483648}", VL_ERR_INVALID,
 	 "priority: no such value; one of PRIORITY_P1, PRIORITY_P2, PRIORITY_P3, PRIORITY_P4"},
-	{OPENED, "{\"type\":true}", VL_ERR_INVALID, "type: no such value of consular.case.v1.CaseType"},
+	{OPENED, "{\"type\":true}", VL_ERR_INVALID,
+	 "type: no such value of consular.case.v1.CaseType"},
 	{OPENED, "{\"persons\":-1}", VL_ERR_INVALID, "persons: number out of range"},
 	{OPENED, "{\"persons\":4294967296}", VL_ERR_INVALID, "persons: number out of range"},
 	{BATCH, "{\"seq\":1.5}", VL_ERR_INVALID, "seq: not a whole number"},
@@ -173,7 +192,8 @@ static const struct {
 	 "occurred_at: not a time; write it as 2026-03-01T08:00:00Z, with Z or an offset"},
 	{EVENT, "{\"occurredAt\":\"0001-01-01T00:00:00+01:00\"}", VL_ERR_INVALID,
 	 "occurred_at: time outside the years 0001 to 9999"},
-	{"google.protobuf.Duration", "\"1.s\"", VL_ERR_INVALID, "not a duration; write seconds as 90s or 1.5s"},
+	{"google.protobuf.Duration", "\"1.s\"", VL_ERR_INVALID,
+	 "not a duration; write seconds as 90s or 1.5s"},
 	{"google.protobuf.Duration", "\"1.0000000001s\"", VL_ERR_INVALID,
 	 "not a duration; write seconds as 90s or 1.5s"},
 	{"google.protobuf.Duration", "\"315576000000.1s\"", VL_ERR_INVALID,
@@ -183,7 +203,8 @@ static const struct {
 	{"test.Kinds", "{\"bDouble\":true}", VL_ERR_INVALID, "b_double: not a number"},
 	{"test.Kinds", "{\"eFloat\":1e39}", VL_ERR_INVALID, "e_float: number out of range"},
 	{"test.Kinds", "{\"fInt32\":2147483648}", VL_ERR_INVALID, "f_int32: number out of range"},
-	{"test.Kinds", "{\"gInt64\":\"-9223372036854775809\"}", VL_ERR_INVALID, "g_int64: number out of range"},
+	{"test.Kinds", "{\"gInt64\":\"-9223372036854775809\"}", VL_ERR_INVALID,
+	 "g_int64: number out of range"},
 	{"test.Kinds", "{\"mUint64\":-1}", VL_ERR_INVALID, "m_uint64: number out of range"},
 };
 
@@ -218,7 +239,8 @@ static void test_limits(void **state)
 	assert_int_equal(vl_json_parse(type, text, size - 1, small, &message, &why), VL_ERR_NOMEM);
 	vl_arena_close(small);
 	memset(text, '[', size);
-	assert_int_equal(vl_json_parse(type, text, MEGABYTE, arena, &message, &why), VL_ERR_MALFORMED);
+	assert_int_equal(vl_json_parse(type, text, MEGABYTE, arena, &message, &why),
+			 VL_ERR_MALFORMED);
 	assert_string_equal(why.text, "column 2049: nested too deep");
 	free(text);
 }
@@ -234,8 +256,8 @@ static Valise__V1__Event *nested(int depth)
 		event->payload = vl_arena_alloc(arena, sizeof(*event->payload));
 		google__protobuf__any__init(event->payload);
 		event->payload->type_url = (char[]){"type.googleapis.com/google.protobuf.Any"};
-		event->payload->type_url =
-			vl_arena_text(arena, event->payload->type_url, strlen(event->payload->type_url));
+		event->payload->type_url = vl_arena_text(arena, event->payload->type_url,
+							 strlen(event->payload->type_url));
 		event->payload->value = value;
 		size_t size = google__protobuf__any__get_packed_size(event->payload);
 		value.data = vl_arena_alloc(arena, size);
@@ -263,7 +285,9 @@ static void test_depth(void **state)
 
 	(void)state;
 	vl_json_print(&nested(20)->base, &out);
-	assert_int_equal(vl_json_parse(find(EVENT), (char *)out.data, out.size, arena, &message, &why), VL_OK);
+	assert_int_equal(
+		vl_json_parse(find(EVENT), (char *)out.data, out.size, arena, &message, &why),
+		VL_OK);
 	vl_buf_reset(&out);
 	vl_json_print(&nested(2000)->base, &out);
 	assert_in_range(count_of("@type", vl_buf_text(&out)), 30, 32);
@@ -274,7 +298,9 @@ static void test_depth(void **state)
 	vl_buf_put_text(&out, "{}}");
 	for (int i = 0; i < 40; i++)
 		vl_buf_put_byte(&out, '}');
-	assert_int_equal(vl_json_parse(find(EVENT), (char *)out.data, out.size, arena, &message, &why), VL_ERR_INVALID);
+	assert_int_equal(
+		vl_json_parse(find(EVENT), (char *)out.data, out.size, arena, &message, &why),
+		VL_ERR_INVALID);
 	assert_non_null(strstr(why.text, "more than 32 messages deep"));
 	vl_buf_free(&out);
 }
@@ -289,9 +315,10 @@ static void test_print_text(void **state)
 	vl_json_print_text(&out, "a\0b", 3);
 	vl_json_print_text(&out, "\xc2", 1);
 	vl_json_print_text(&out, "", 0);
-	assert_string_equal(vl_buf_text(&out), "\"a\\\"\\\\/\\b\\f\\n\\r\\t\\u001b\\u007f\""
-					       "\"\\u009b\xc2\xa0\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""
-					       "\"a\\u0000b\"\"\xef\xbf\xbd\"\"\"");
+	assert_string_equal(vl_buf_text(&out),
+			    "\"a\\\"\\\\/\\b\\f\\n\\r\\t\\u001b\\u007f\""
+			    "\"\\u009b\xc2\xa0\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""
+			    "\"a\\u0000b\"\"\xef\xbf\xbd\"\"\"");
 	vl_buf_free(&out);
 }
 
@@ -305,9 +332,11 @@ static void test_print_what_does_not_fit(void **state)
 	(void)state;
 	any.type_url = (char[]){"type.googleapis.com/no.such.Type"};
 	any.value = (ProtobufCBinaryData){sizeof(broken), broken};
-	assert_prints(&any.base, "{\"@type\":\"type.googleapis.com/no.such.Type\",\"value\":\"CgV4\"}");
+	assert_prints(&any.base,
+		      "{\"@type\":\"type.googleapis.com/no.such.Type\",\"value\":\"CgV4\"}");
 	any.type_url = (char[]){"type.googleapis.com/" EVENT};
-	assert_prints(&any.base, "{\"@type\":\"type.googleapis.com/" EVENT "\",\"value\":\"CgV4\"}");
+	assert_prints(&any.base,
+		      "{\"@type\":\"type.googleapis.com/" EVENT "\",\"value\":\"CgV4\"}");
 	any.type_url = (char[]){""};
 	assert_prints(&any.base, "{\"@type\":\"\",\"value\":\"CgV4\"}");
 	when.seconds = INT64_MAX;

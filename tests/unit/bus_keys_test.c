@@ -66,7 +66,8 @@ static void test_new_key(void **state)
 	assert_int_equal('\n', text[strlen(line)]);
 	assert_memory_equal(line, text, strlen(line));
 	assert_int_equal(VL_OK, vl_key_load(path_of("CN-SD-EMB.key"), "CN-SD-EMB", &signer, NULL));
-	assert_string_equal(line + strlen("CN-SD-EMB "), vl_hex(vl_signer_public(signer)->bytes, 32, text));
+	assert_string_equal(line + strlen("CN-SD-EMB "),
+			    vl_hex(vl_signer_public(signer)->bytes, 32, text));
 	vl_signer_close(signer);
 }
 
@@ -81,7 +82,8 @@ static void test_new_key_makes_its_folder(void **state)
 	assert_int_equal(0, stat(path, &info));
 	assert_int_equal(S_IFDIR | 0700, info.st_mode);
 	fixture_remove(path);
-	assert_int_equal(VL_ERR_NOT_FOUND, vl_key_new(path_of("no/such"), "HQ", &seeded, line, NULL));
+	assert_int_equal(VL_ERR_NOT_FOUND,
+			 vl_key_new(path_of("no/such"), "HQ", &seeded, line, NULL));
 	fixture_write(folder.path, "file", "", 0600);
 	assert_int_equal(VL_ERR_IO, vl_key_new(path_of("file"), "HQ", &seeded, line, NULL));
 }
@@ -121,7 +123,8 @@ static void test_new_key_bad_id(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
-		assert_int_equal(VL_ERR_INVALID, vl_key_new(folder.path, ids[i], &seeded, line, NULL));
+		assert_int_equal(VL_ERR_INVALID,
+				 vl_key_new(folder.path, ids[i], &seeded, line, NULL));
 }
 
 static void test_load(void **state)
@@ -227,16 +230,11 @@ static void test_load_too_large(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_new_key),
-		TEST(test_new_key_makes_its_folder),
-		TEST(test_new_key_exists),
-		TEST(test_new_key_through_a_link),
-		TEST(test_new_key_bad_id),
-		TEST(test_load),
-		TEST(test_load_permissions),
-		TEST(test_load_no_plain_file),
-		TEST(test_load_broken),
-		TEST(test_load_too_large),
+		TEST(test_new_key),          TEST(test_new_key_makes_its_folder),
+		TEST(test_new_key_exists),   TEST(test_new_key_through_a_link),
+		TEST(test_new_key_bad_id),   TEST(test_load),
+		TEST(test_load_permissions), TEST(test_load_no_plain_file),
+		TEST(test_load_broken),      TEST(test_load_too_large),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

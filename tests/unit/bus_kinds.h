@@ -24,10 +24,10 @@ struct kinds {
 	uint64_t m_uint64;
 };
 
-#define KIND(name, id, type)                                                                                           \
-	{                                                                                                              \
-#name, id, PROTOBUF_C_LABEL_NONE, PROTOBUF_C_TYPE_##type, 0, offsetof(struct kinds, name), NULL, NULL, \
-			0, 0, NULL, NULL                                                                               \
+#define KIND(name, id, type)                                                       \
+	{                                                                          \
+#name, id, PROTOBUF_C_LABEL_NONE, PROTOBUF_C_TYPE_##type, 0,       \
+			offsetof(struct kinds, name), NULL, NULL, 0, 0, NULL, NULL \
 	}
 
 static const ProtobufCFieldDescriptor kinds_fields[] = {

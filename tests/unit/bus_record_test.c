@@ -60,7 +60,8 @@ static struct letter letter;
 
 static void add_header(const char *name, struct vl_bytes value)
 {
-	letter.record.headers[letter.record.n_headers++] = (struct vl_header){fixture_text(name), value};
+	letter.record.headers[letter.record.n_headers++] =
+		(struct vl_header){fixture_text(name), value};
 }
 
 static void add_signature(const struct vl_signer *signer, enum vl_domain domain)
@@ -124,7 +125,8 @@ static enum vl_err verify(void)
 	letter.why = (struct vl_why){0};
 	if (value.data != NULL)
 		letter.record.value = fixture_exact(value);
-	enum vl_err err = vl_record_verify(&letter.record, ring, letter.arena, &letter.verified, &letter.why);
+	enum vl_err err =
+		vl_record_verify(&letter.record, ring, letter.arena, &letter.verified, &letter.why);
 	if (value.data != NULL) {
 		struct vl_digest digest = vl_batch_digest(value);
 		assert_true(vl_digest_equal(&digest, &letter.verified.digest));
@@ -198,7 +200,8 @@ static void test_too_large(void **state)
 	size_t rest = VL_BATCH_MAX - letter.value.size;
 	vl_buf_put(&letter.value, "\xc2\x3e", 2);
 	size_t size = rest - 2 - 3;
-	const uint8_t length[] = {(uint8_t)(size | 0x80), (uint8_t)(size >> 7 | 0x80), (uint8_t)(size >> 14)};
+	const uint8_t length[] = {(uint8_t)(size | 0x80), (uint8_t)(size >> 7 | 0x80),
+				  (uint8_t)(size >> 14)};
 	vl_buf_put(&letter.value, length, sizeof(length));
 	memset(vl_buf_add(&letter.value, size), 'x', size);
 	letter.record.value = vl_buf_bytes(&letter.value);
@@ -349,8 +352,8 @@ static void test_no_memory(void **state)
 	add_signature(sudan, VL_DOMAIN_BATCH);
 	vl_arena_close(letter.arena);
 	letter.arena = vl_arena_open(8);
-	assert_int_equal(VL_ERR_NOMEM,
-			 vl_record_verify(&letter.record, ring, letter.arena, &letter.verified, &letter.why));
+	assert_int_equal(VL_ERR_NOMEM, vl_record_verify(&letter.record, ring, letter.arena,
+							&letter.verified, &letter.why));
 	assert_null(letter.verified.batch.events);
 }
 
@@ -364,7 +367,8 @@ static void test_wrong_mission_signer(void **state)
 
 static void test_wrong_mission_key(void **state)
 {
-	const struct vl_bytes keys[] = {BYTES("HQ"), BYTES("CN-SD-EM"), BYTES("CN-SD-EMBX"), BYTES(""), {0}};
+	const struct vl_bytes keys[] = {
+		BYTES("HQ"), BYTES("CN-SD-EM"), BYTES("CN-SD-EMBX"), BYTES(""), {0}};
 
 	(void)state;
 	add_signature(sudan, VL_DOMAIN_BATCH);

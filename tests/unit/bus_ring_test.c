@@ -47,7 +47,8 @@ static struct vl_ring *open_it(void)
 
 static bool holds(const struct vl_ring_entry *entry, const char *lane, uint64_t epoch, uint64_t seq)
 {
-	return vl_ring_holds(entry, vl_bytes_of(lane), (struct vl_epoch){epoch}, (struct vl_seq){seq});
+	return vl_ring_holds(entry, vl_bytes_of(lane), (struct vl_epoch){epoch},
+			     (struct vl_seq){seq});
 }
 
 static void test_ring(void **state)
@@ -152,7 +153,8 @@ static void expect_left_out(const char *what)
 	struct vl_ring *ring = open_it();
 
 	if (vl_ring_count(ring) != 1 || vl_ring_fault(ring, 0) == NULL)
-		fail_msg("%s: %zu keys, fault %s", what, vl_ring_count(ring), vl_ring_fault(ring, 0));
+		fail_msg("%s: %zu keys, fault %s", what, vl_ring_count(ring),
+			 vl_ring_fault(ring, 0));
 	assert_string_equal("CN-SD-EMB", vl_ring_at(ring, 0)->mission);
 	assert_true(vl_ring_faulty(ring, "HQ.pub"));
 	assert_false(vl_ring_faulty(ring, "CN-SD-EMB.pub"));
@@ -195,7 +197,8 @@ static void test_ring_broken(void **state)
 static void test_ring_past(void **state)
 {
 	struct vl_ring_entry entry = {.mission = "CN-SD-EMB", .ended = true};
-	const struct vl_key_end ends[] = {{LANE, {7}, {12}}, {"valise.pulse.v1", {3}, {1}}, {LANE, {7}, {11}}};
+	const struct vl_key_end ends[] = {
+		{LANE, {7}, {12}}, {"valise.pulse.v1", {3}, {1}}, {LANE, {7}, {11}}};
 
 	(void)state;
 	assert_true(vl_unhex(PUBLIC_1, 64, entry.key.bytes, 32));

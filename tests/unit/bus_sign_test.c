@@ -19,7 +19,8 @@ static const struct vector vectors[] = {
 		"5573b9c4f9c3231e96cca8c70f52e3f0f9af56e1cba981ba44d540c411905d0b",
 		"9a9be41e8fbbac382b76a2b2cc22b7aa7d1b77875c08b8a2de836b38610df31b"
 		"2f7bf8b72f1c6a167ccfcc80c7144c97702f32fdb5da80e729435844cf7e4600",
-		"7849ac3049680be1ef762efe0d36e017.eRBNsZU2P2PUi6uL1yaxlym9Gn1TP8FF3oPXhAxb4wxVc7nE+cMjHpbMqMcPUuPw"
+		"7849ac3049680be1ef762efe0d36e017.eRBNsZU2P2PUi6uL1yaxlym9Gn1TP8FF3oPXhAxb4wxVc7nE+"
+		"cMjHpbMqMcPUuPw"
 		"+a9W4cupgbpE1UDEEZBdCw==",
 	},
 	{
@@ -30,7 +31,8 @@ static const struct vector vectors[] = {
 		"30f3d79f58d6d7480c75e5bb2da611c0ab39dbfc798af2376c9b91d6474cbb08",
 		"8b4462a5d443c27043d85bbabb319487c5df6c3e37ebcc1b84ed7775e6d0b599"
 		"2fa03a9a279de3363d8f9f8d6b8a3a61558630b9423e7f8d24a257ade3c44406",
-		"6ec9e955a19ba3c9f33850081a0f63fa.hWKMNovYukgZyvrjZOoG6Lxs1mVE7eF+GXYOUHdnbLcw89efWNbXSAx15bstphHA"
+		"6ec9e955a19ba3c9f33850081a0f63fa.hWKMNovYukgZyvrjZOoG6Lxs1mVE7eF+"
+		"GXYOUHdnbLcw89efWNbXSAx15bstphHA"
 		"qznb/HmK8jdsm5HWR0y7CA==",
 	},
 	{
@@ -41,7 +43,8 @@ static const struct vector vectors[] = {
 		"0ca05b3f2c8e2c80136ad67ac8103fab2426a4232c5912279cdb3dacd9b9480d",
 		"48da1ff74e3c6b714e9ee871bdeb7c7fad5672c0238eb69d6c198bca6c6e6da9"
 		"e5beb98f7345962b862c5d2ffa90f63b5c2e2565d1bf738b395704ef2908c409",
-		"a64ff339163269280c28f353461f3fad.tDS4uPVdJ1QIf8wWXcaP2AsoMPP5aOqtwLmPIpCO84EMoFs/LI4sgBNq1nrIED+r"
+		"a64ff339163269280c28f353461f3fad.tDS4uPVdJ1QIf8wWXcaP2AsoMPP5aOqtwLmPIpCO84EMoFs/"
+		"LI4sgBNq1nrIED+r"
 		"JCakIyxZEiec2z2s2blIDQ==",
 	},
 };
@@ -80,7 +83,8 @@ static void test_vectors(void **state)
 		assert_hex(vectors[i].drill, signature.bytes, 64);
 		assert_int_equal(VL_OK, vl_sign(signer, VL_DOMAIN_BATCH, &digest, &signature));
 		assert_hex(vectors[i].batch, signature.bytes, 64);
-		assert_int_equal(VL_OK, vl_verify(vl_signer_public(signer), VL_DOMAIN_BATCH, &digest, &signature));
+		assert_int_equal(VL_OK, vl_verify(vl_signer_public(signer), VL_DOMAIN_BATCH,
+						  &digest, &signature));
 		vl_sig_format(&id, &signature, text);
 		assert_string_equal(vectors[i].header, text);
 		vl_signer_close(signer);
@@ -96,7 +100,8 @@ static void test_rfc8032(void **state)
 	assert_true(vl_unhex(vectors[0].seed, 64, seed, 32));
 	assert_int_equal(0, crypto_sign_seed_keypair(public, secret, seed));
 	assert_int_equal(0, crypto_sign_detached(signature, NULL, NULL, 0, secret));
-	assert_hex("e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25"
+	assert_hex("e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33ba"
+		   "cc61e39701cf9b46bd25"
 		   "bf5f05"
 		   "95bbe24655141438e7a100b",
 		   signature, 64);
@@ -113,17 +118,20 @@ static void test_flipped_bits(void **state)
 	assert_int_equal(VL_OK, vl_sign(signer, VL_DOMAIN_BATCH, &digest, &signature));
 	for (size_t bit = 0; bit < 8 * sizeof(signature); bit++) {
 		signature.bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
-		assert_int_equal(VL_ERR_BAD_SIGNATURE, vl_verify(&key, VL_DOMAIN_BATCH, &digest, &signature));
+		assert_int_equal(VL_ERR_BAD_SIGNATURE,
+				 vl_verify(&key, VL_DOMAIN_BATCH, &digest, &signature));
 		signature.bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
 	}
 	for (size_t bit = 0; bit < 8 * sizeof(digest); bit++) {
 		digest.bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
-		assert_int_equal(VL_ERR_BAD_SIGNATURE, vl_verify(&key, VL_DOMAIN_BATCH, &digest, &signature));
+		assert_int_equal(VL_ERR_BAD_SIGNATURE,
+				 vl_verify(&key, VL_DOMAIN_BATCH, &digest, &signature));
 		digest.bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
 	}
 	for (size_t bit = 0; bit < 8 * sizeof(key); bit++) {
 		key.bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
-		assert_int_equal(VL_ERR_BAD_SIGNATURE, vl_verify(&key, VL_DOMAIN_BATCH, &digest, &signature));
+		assert_int_equal(VL_ERR_BAD_SIGNATURE,
+				 vl_verify(&key, VL_DOMAIN_BATCH, &digest, &signature));
 		key.bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
 	}
 	assert_int_equal(VL_OK, vl_verify(&key, VL_DOMAIN_BATCH, &digest, &signature));
@@ -159,7 +167,8 @@ static void test_wrong_key(void **state)
 	assert_int_equal(VL_ERR_BAD_SIGNATURE,
 			 vl_verify(vl_signer_public(other), VL_DOMAIN_BATCH, &digest, &signature));
 	/* The neutral element as key and as R, with S = 0, fits every message where small order is let in. */
-	assert_int_equal(VL_ERR_BAD_SIGNATURE, vl_verify(&neutral, VL_DOMAIN_BATCH, &digest, &forged));
+	assert_int_equal(VL_ERR_BAD_SIGNATURE,
+			 vl_verify(&neutral, VL_DOMAIN_BATCH, &digest, &forged));
 	vl_signer_close(one);
 	vl_signer_close(other);
 	vl_signer_close(NULL);
@@ -168,8 +177,10 @@ static void test_wrong_key(void **state)
 static void test_content_type(void **state)
 {
 	(void)state;
-	assert_string_equal("application/vnd.valise.batch.v1+protobuf", vl_domain_content_type(VL_DOMAIN_BATCH));
-	assert_string_equal("application/vnd.valise.drill.v1+protobuf", vl_domain_content_type(VL_DOMAIN_DRILL));
+	assert_string_equal("application/vnd.valise.batch.v1+protobuf",
+			    vl_domain_content_type(VL_DOMAIN_BATCH));
+	assert_string_equal("application/vnd.valise.drill.v1+protobuf",
+			    vl_domain_content_type(VL_DOMAIN_DRILL));
 }
 
 static enum vl_err parse(const char *text, size_t size)
@@ -217,7 +228,8 @@ static void test_header_refusals(void **state)
 	}
 	(void)strcpy(text, header);
 	for (size_t size = 0; size <= VL_SIG_TEXT; size++)
-		assert_int_equal(size == VL_SIG_TEXT - 1 ? VL_OK : VL_ERR_BAD_HEADER, parse(text, size));
+		assert_int_equal(size == VL_SIG_TEXT - 1 ? VL_OK : VL_ERR_BAD_HEADER,
+				 parse(text, size));
 	text[118] = 'x'; /* stray bits in the last digit: "Cw==" is "Cx==" to a lax reader */
 	assert_int_equal(VL_ERR_BAD_HEADER, parse(text, VL_SIG_TEXT - 1));
 	(void)strcpy(text, header);
@@ -226,7 +238,8 @@ static void test_header_refusals(void **state)
 			text[i] = '-'; /* the alphabet of URLs */
 	assert_int_equal(VL_ERR_BAD_HEADER, parse(text, VL_SIG_TEXT - 1));
 	assert_int_equal(VL_ERR_BAD_HEADER,
-			 vl_sig_parse((struct vl_bytes){0}, &(struct vl_key_id){0}, &(struct vl_signature){0}));
+			 vl_sig_parse((struct vl_bytes){0}, &(struct vl_key_id){0},
+				      &(struct vl_signature){0}));
 }
 
 int main(void)

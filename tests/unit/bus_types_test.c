@@ -12,8 +12,10 @@ static const ProtobufCMessageDescriptor *type_find(const char *name)
 static void test_event_types(void **state)
 {
 	(void)state;
-	assert_string_equal("consular.case.v1.CaseOpened", type_find("consular.case.v1.CaseOpened")->name);
-	assert_string_equal("consular.case.v1.CaseOpened", vl_type_find("consular.case.v1.CaseOpened!", 27)->name);
+	assert_string_equal("consular.case.v1.CaseOpened",
+			    type_find("consular.case.v1.CaseOpened")->name);
+	assert_string_equal("consular.case.v1.CaseOpened",
+			    vl_type_find("consular.case.v1.CaseOpened!", 27)->name);
 	assert_null(type_find("consular.case.v1.CaseOpene"));
 	assert_null(type_find("consular.case.v1.CaseOpenedd"));
 	assert_null(type_find("consular.case.v1.caseopened"));
@@ -62,7 +64,8 @@ static void test_lanes(void **state)
 	assert_null(vl_lane_find("consular.case.v10", 17));
 	assert_null(vl_lane_find("valise.deadletter.v1", 20));
 	for (size_t i = 0; i < vl_n_lanes; i++) {
-		assert_ptr_equal(&vl_lanes[i], vl_lane_find(vl_lanes[i].name, strlen(vl_lanes[i].name)));
+		assert_ptr_equal(&vl_lanes[i],
+				 vl_lane_find(vl_lanes[i].name, strlen(vl_lanes[i].name)));
 		assert_true(i == 0 || strcmp(vl_lanes[i - 1].name, vl_lanes[i].name) < 0);
 	}
 }
@@ -111,7 +114,8 @@ static void test_addressee(void **state)
 	(void)state;
 	assert_true(vl_type_addressee(receipt, (struct vl_bytes){two, sizeof(two) - 1}, &mission));
 	assert_true(vl_bytes_are(mission, "CN-SD-EMB"));
-	assert_false(vl_type_addressee(receipt, (struct vl_bytes){none, sizeof(none) - 1}, &mission));
+	assert_false(
+		vl_type_addressee(receipt, (struct vl_bytes){none, sizeof(none) - 1}, &mission));
 	assert_false(vl_type_addressee(receipt, (struct vl_bytes){bad, sizeof(bad) - 1}, &mission));
 	assert_false(vl_type_addressee(type_find("consular.case.v1.CaseOpened"),
 				       (struct vl_bytes){two, sizeof(two) - 1}, &mission));
@@ -120,7 +124,8 @@ static void test_addressee(void **state)
 static void test_lane_of_a_type(void **state)
 {
 	(void)state;
-	assert_string_equal("consular.case.v1", vl_type_lane(type_find("consular.case.v1.CaseOpened"))->name);
+	assert_string_equal("consular.case.v1",
+			    vl_type_lane(type_find("consular.case.v1.CaseOpened"))->name);
 	assert_null(vl_type_lane(&valise__v1__batch__descriptor));
 }
 

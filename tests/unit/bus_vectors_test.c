@@ -58,8 +58,8 @@ static struct vl_bytes unpack64(json_t *json)
 		return (struct vl_bytes){0};
 	uint8_t *data = vl_arena_alloc(arena, length + 1);
 	assert_non_null(data);
-	assert_int_equal(sodium_base642bin(data, length + 1, json_string_value(json), length, NULL, &size, NULL,
-					   sodium_base64_VARIANT_ORIGINAL),
+	assert_int_equal(sodium_base642bin(data, length + 1, json_string_value(json), length, NULL,
+					   &size, NULL, sodium_base64_VARIANT_ORIGINAL),
 			 0);
 	return (struct vl_bytes){data, size};
 }
@@ -75,7 +75,8 @@ static struct vl_bytes unpack_value(json_t *json)
 	json_array_foreach(json, i, part)
 	{
 		struct vl_bytes bytes = unpack64(json_array_get(part, 0));
-		for (json_int_t times = json_integer_value(json_array_get(part, 1)); times > 0; times--) {
+		for (json_int_t times = json_integer_value(json_array_get(part, 1)); times > 0;
+		     times--) {
 			assert_true(size + bytes.size <= LARGEST);
 			memcpy(data + size, bytes.data, bytes.size);
 			size += bytes.size;
@@ -101,13 +102,15 @@ static void read_record(json_t *row, struct vl_record *record)
 	json_t *headers = json_object_get(row, "headers"), *header;
 	size_t i;
 
-	*record = (struct vl_record){.topic = bytes_of(text_of(row, "topic")),
-				     .key = bytes_of(json_string_value(json_object_get(row, "key"))),
-				     .value = unpack_value(json_object_get(row, "value")),
-				     .n_headers = json_array_size(headers)};
+	*record =
+		(struct vl_record){.topic = bytes_of(text_of(row, "topic")),
+				   .key = bytes_of(json_string_value(json_object_get(row, "key"))),
+				   .value = unpack_value(json_object_get(row, "value")),
+				   .n_headers = json_array_size(headers)};
 	assert_true(record->n_headers <= VL_RECORD_HEADERS);
-	json_array_foreach(headers, i, header) record->headers[i] = (struct vl_header){
-		bytes_of(json_string_value(json_array_get(header, 0))), unpack64(json_array_get(header, 1))};
+	json_array_foreach(headers, i, header) record->headers[i] =
+		(struct vl_header){bytes_of(json_string_value(json_array_get(header, 0))),
+				   unpack64(json_array_get(header, 1))};
 }
 
 static void check_head(json_t *row, const struct vl_batch *batch)
@@ -135,8 +138,8 @@ static void check_record(json_t *row, const struct vl_ring *ring)
 	read_record(row, &record);
 	enum vl_err err = vl_record_verify(&record, ring, arena, &verified, &why);
 	if (strcmp(vl_err_name(err), text_of(row, "expect")) != 0)
-		fail_msg("'%s' is %s (%s), not %s", text_of(row, "name"), vl_err_name(err), vl_why_text(&why, err),
-			 text_of(row, "expect"));
+		fail_msg("'%s' is %s (%s), not %s", text_of(row, "name"), vl_err_name(err),
+			 vl_why_text(&why, err), text_of(row, "expect"));
 	if (record.value.data != NULL && !is_hex(verified.digest.bytes, 32, text_of(row, "digest")))
 		fail_msg("'%s' has another digest", text_of(row, "name"));
 	if (err != VL_OK)
@@ -196,7 +199,8 @@ static void check_step(json_t *row, const char *chain_name, size_t number, struc
 	assert_true(is_hex(digest.bytes, 32, text_of(row, "digest")));
 	enum vl_chain_step step = vl_chain_check(chain, &batch);
 	if (strcmp(step_name(step), text_of(row, "expect")) != 0)
-		fail_msg("'%s', step %zu is %s, not %s", chain_name, number, step_name(step), text_of(row, "expect"));
+		fail_msg("'%s', step %zu is %s, not %s", chain_name, number, step_name(step),
+			 text_of(row, "expect"));
 	if (step == VL_CHAIN_NEXT)
 		vl_chain_advance(chain, &batch, &digest);
 }
@@ -228,7 +232,8 @@ static const ProtobufCMessageDescriptor *type_of(json_t *row)
 	return type;
 }
 
-static void check_parse(const ProtobufCMessageDescriptor *type, const char *text, struct vl_bytes expected)
+static void check_parse(const ProtobufCMessageDescriptor *type, const char *text,
+			struct vl_bytes expected)
 {
 	ProtobufCMessage *message;
 	struct vl_why why = {0};
@@ -237,7 +242,8 @@ static void check_parse(const ProtobufCMessageDescriptor *type, const char *text
 	if (vl_json_parse(type, text, strlen(text), arena, &message, &why) != VL_OK)
 		fail_msg("%s: %s", text, why.text);
 	vl_wire_pack(message, &packed);
-	if (packed.size != expected.size || (packed.size > 0 && memcmp(packed.data, expected.data, packed.size) != 0))
+	if (packed.size != expected.size ||
+	    (packed.size > 0 && memcmp(packed.data, expected.data, packed.size) != 0))
 		fail_msg("%s: another message than protobuf makes of it", text);
 	vl_buf_free(&packed);
 }
@@ -257,7 +263,8 @@ static void check_pair(json_t *row)
 	if (json_is_false(json_object_get(row, "parses")))
 		return;
 	check_parse(type, text_of(row, "json"), packed);
-	json_array_foreach(json_object_get(row, "also"), i, also) check_parse(type, json_string_value(also), packed);
+	json_array_foreach(json_object_get(row, "also"), i, also)
+		check_parse(type, json_string_value(also), packed);
 }
 
 static void check_refused(json_t *row)

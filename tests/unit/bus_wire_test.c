@@ -24,30 +24,39 @@ struct all {
 	} first, second;
 };
 
-#define ONE(n, t)                                                                                                  \
-	{                                                                                                          \
-		.name = #t, .id = (n) + 1, .label = PROTOBUF_C_LABEL_NONE, .type = PROTOBUF_C_TYPE_##t,            \
-		.offset = (unsigned)offsetof(struct all, one) + (n) * (unsigned)sizeof(((struct all *)0)->one[0]), \
-		.descriptor = PROTOBUF_C_TYPE_##t == PROTOBUF_C_TYPE_MESSAGE ? &all_type : NULL,                   \
-		.default_value = PROTOBUF_C_TYPE_##t == PROTOBUF_C_TYPE_STRING ? &protobuf_c_empty_string : NULL   \
+#define ONE(n, t)                                                                                \
+	{                                                                                        \
+		.name = #t, .id = (n) + 1, .label = PROTOBUF_C_LABEL_NONE,                       \
+		.type = PROTOBUF_C_TYPE_##t,                                                     \
+		.offset = (unsigned)offsetof(struct all, one) +                                  \
+			  (n) * (unsigned)sizeof(((struct all *)0)->one[0]),                     \
+		.descriptor = PROTOBUF_C_TYPE_##t == PROTOBUF_C_TYPE_MESSAGE ? &all_type : NULL, \
+		.default_value = PROTOBUF_C_TYPE_##t == PROTOBUF_C_TYPE_STRING                   \
+					 ? &protobuf_c_empty_string                              \
+					 : NULL                                                  \
 	}
-#define MANY(n, t)                                                                                                   \
-	{                                                                                                            \
-		.name = "MANY_" #t, .id = (n) + 21, .label = PROTOBUF_C_LABEL_REPEATED, .type = PROTOBUF_C_TYPE_##t, \
-		.quantifier_offset = (unsigned)offsetof(struct all, n_many) + (n) * (unsigned)sizeof(size_t),        \
-		.offset = (unsigned)offsetof(struct all, many) + (n) * (unsigned)sizeof(void *),                     \
-		.descriptor = PROTOBUF_C_TYPE_##t == PROTOBUF_C_TYPE_MESSAGE ? &all_type : NULL                      \
+#define MANY(n, t)                                                                               \
+	{                                                                                        \
+		.name = "MANY_" #t, .id = (n) + 21, .label = PROTOBUF_C_LABEL_REPEATED,          \
+		.type = PROTOBUF_C_TYPE_##t,                                                     \
+		.quantifier_offset =                                                             \
+			(unsigned)offsetof(struct all, n_many) + (n) * (unsigned)sizeof(size_t), \
+		.offset = (unsigned)offsetof(struct all, many) + (n) * (unsigned)sizeof(void *), \
+		.descriptor = PROTOBUF_C_TYPE_##t == PROTOBUF_C_TYPE_MESSAGE ? &all_type : NULL  \
 	}
-#define CHOICE(n, t, group, member)                                                                                 \
-	{                                                                                                           \
-		.name = #group "_" #member, .id = (n), .label = PROTOBUF_C_LABEL_NONE, .type = PROTOBUF_C_TYPE_##t, \
-		.quantifier_offset = (unsigned)offsetof(struct all, group##_case),                                  \
-		.offset = (unsigned)offsetof(struct all, group.member), .flags = PROTOBUF_C_FIELD_FLAG_ONEOF        \
+#define CHOICE(n, t, group, member)                                                    \
+	{                                                                              \
+		.name = #group "_" #member, .id = (n), .label = PROTOBUF_C_LABEL_NONE, \
+		.type = PROTOBUF_C_TYPE_##t,                                           \
+		.quantifier_offset = (unsigned)offsetof(struct all, group##_case),     \
+		.offset = (unsigned)offsetof(struct all, group.member),                \
+		.flags = PROTOBUF_C_FIELD_FLAG_ONEOF                                   \
 	}
-#define EVERY(X)                                                                                                   \
-	X(0, INT32), X(1, SINT32), X(2, SFIXED32), X(3, INT64), X(4, SINT64), X(5, SFIXED64), X(6, UINT32),        \
-		X(7, FIXED32), X(8, UINT64), X(9, FIXED64), X(10, FLOAT), X(11, DOUBLE), X(12, BOOL), X(13, ENUM), \
-		X(14, STRING), X(15, BYTES), X(16, MESSAGE)
+#define EVERY(X)                                                                              \
+	X(0, INT32), X(1, SINT32), X(2, SFIXED32), X(3, INT64), X(4, SINT64), X(5, SFIXED64), \
+		X(6, UINT32), X(7, FIXED32), X(8, UINT64), X(9, FIXED64), X(10, FLOAT),       \
+		X(11, DOUBLE), X(12, BOOL), X(13, ENUM), X(14, STRING), X(15, BYTES),         \
+		X(16, MESSAGE)
 
 static const ProtobufCMessageDescriptor all_type;
 static const ProtobufCFieldDescriptor all_fields[] = {
@@ -70,8 +79,8 @@ static const ProtobufCMessageDescriptor all_type = {
 	.field_ranges = all_ranges,
 };
 
-static enum vl_err check(const ProtobufCMessageDescriptor *type, struct vl_bytes bytes, bool allow_unknown,
-			 struct vl_why *why)
+static enum vl_err check(const ProtobufCMessageDescriptor *type, struct vl_bytes bytes,
+			 bool allow_unknown, struct vl_why *why)
 {
 	struct vl_bytes exact = fixture_exact(bytes);
 	enum vl_err err = vl_wire_check(type, exact, allow_unknown, why);
@@ -105,13 +114,15 @@ static void test_accepts(void **state)
 		{"message, empty", BYTES("\x8a\x01\x00")},
 		{"repeated int32, packed", BYTES("\xaa\x01\x03\x01\x02\x03")},
 		{"repeated int32, packed and empty", BYTES("\xaa\x01\x00")},
-		{"repeated int32, one by one and packed", BYTES("\xa8\x01\x01\xaa\x01\x02\x02\x03\xa8\x01\x04")},
+		{"repeated int32, one by one and packed",
+		 BYTES("\xa8\x01\x01\xaa\x01\x02\x02\x03\xa8\x01\x04")},
 		{"repeated fixed32, packed", BYTES("\xe2\x01\x08zzzzyyyy")},
 		{"repeated double, packed", BYTES("\x82\x02\x08zzzzyyyy")},
 		{"repeated bool, packed", BYTES("\x8a\x02\x03\x00\x01\x00")},
 		{"repeated string", BYTES("\x9a\x02\x01x\x9a\x02\x01x")},
 		{"a member of each oneof", BYTES("\xc8\x02\x01\xe2\x02\x01x")},
-		{"tag and length longer than need be", BYTES("\xfa\x80\x80\x80\x00\x81\x80\x80\x80\x00x")},
+		{"tag and length longer than need be",
+		 BYTES("\xfa\x80\x80\x80\x00\x81\x80\x80\x80\x00x")},
 	};
 	struct vl_arena *arena = vl_arena_open(0);
 
@@ -137,57 +148,75 @@ static void test_refuses(void **state)
 		/* Form. */
 		{BYTES("\x08"), "test.All, byte 0: is cut short or not protobuf"},
 		{BYTES("\x80"), "test.All, byte 0: is cut short"},
-		{BYTES("\x68\x01\x00\x01"), "test.All, byte 2: is cut short"},   /* field number 0 */
-		{BYTES("\x80\x00\x01"), "byte 0: is cut short"},                 /* and spelt longer */
-		{BYTES("\x88\x80\x80\x80\x80\x00\x01"), "byte 0: is cut short"}, /* a tag of six bytes */
-		{BYTES("\x88\x80\x80\x80\x10\x01"), "byte 0: is cut short"},     /* of 33 bits */
-		{BYTES("\x0b\x0c"), "byte 0: is cut short"},                     /* a group */
-		{BYTES("\x0e\x00"), "byte 0: is cut short"},                     /* no such wire type */
+		{BYTES("\x68\x01\x00\x01"), "test.All, byte 2: is cut short"}, /* field number 0 */
+		{BYTES("\x80\x00\x01"), "byte 0: is cut short"}, /* and spelt longer */
+		{BYTES("\x88\x80\x80\x80\x80\x00\x01"),
+		 "byte 0: is cut short"}, /* a tag of six bytes */
+		{BYTES("\x88\x80\x80\x80\x10\x01"), "byte 0: is cut short"}, /* of 33 bits */
+		{BYTES("\x0b\x0c"), "byte 0: is cut short"},                 /* a group */
+		{BYTES("\x0e\x00"), "byte 0: is cut short"},                 /* no such wire type */
 		{BYTES("\x0f\x00"), "byte 0: is cut short"},
-		{BYTES("\x08\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x00"), "byte 0: is cut short"}, /* 11 bytes */
-		{BYTES("\x48\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02"), "byte 0: is cut short"},     /* 65 bits */
+		{BYTES("\x08\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x00"),
+		 "byte 0: is cut short"}, /* 11 bytes */
+		{BYTES("\x48\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02"),
+		 "byte 0: is cut short"}, /* 65 bits */
 		{BYTES("\x08\xff"), "byte 0: is cut short"},
 		{BYTES("\x1d\x01\x02\x03"), "byte 0: is cut short"},
 		{BYTES("\x51\x01\x02\x03\x04\x05\x06\x07"), "byte 0: is cut short"},
 		{BYTES("\x7a\x02x"), "byte 0: is cut short"},
 		{BYTES("\x7a\xff\xff\xff\xff\x0fx"), "byte 0: is cut short"},
-		{BYTES("\x7a\x81\x80\x80\x80\x80\x00x"), "byte 0: is cut short"}, /* a length of six bytes */
-		{BYTES("\xc2\x3e\x05x"), "byte 0: is cut short"},                 /* in an unknown field too */
+		{BYTES("\x7a\x81\x80\x80\x80\x80\x00x"),
+		 "byte 0: is cut short"},                         /* a length of six bytes */
+		{BYTES("\xc2\x3e\x05x"), "byte 0: is cut short"}, /* in an unknown field too */
 		/* Wire types. */
 		{BYTES("\x0d\x01\x02\x03\x04"), "test.All.INT32, byte 0: is of another wire type"},
 		{BYTES("\x18\x01"), "test.All.SFIXED32, byte 0: is of another wire type"},
-		{BYTES("\x0a\x01\x01"), "test.All.INT32, byte 0: is of another wire type"}, /* packed, not repeated */
+		{BYTES("\x0a\x01\x01"),
+		 "test.All.INT32, byte 0: is of another wire type"}, /* packed, not repeated */
 		{BYTES("\x78\x01"), "test.All.STRING, byte 0: is of another wire type"},
 		{BYTES("\x88\x01\x01"), "test.All.MESSAGE, byte 0: is of another wire type"},
 		{BYTES("\x98\x02\x01"), "test.All.MANY_STRING, byte 0: is of another wire type"},
-		{BYTES("\xad\x01\x01\x02\x03\x04"), "test.All.MANY_INT32, byte 0: is of another wire type"},
+		{BYTES("\xad\x01\x01\x02\x03\x04"),
+		 "test.All.MANY_INT32, byte 0: is of another wire type"},
 		/* Ranges. */
 		{BYTES("\x68\x02"), "test.All.BOOL, byte 0: holds a number out of"},
-		{BYTES("\x38\x80\x80\x80\x80\x10"), "test.All.UINT32, byte 0: holds a number out of"},
-		{BYTES("\x38\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), "test.All.UINT32, byte 0: holds a number"},
-		{BYTES("\x10\x80\x80\x80\x80\x10"), "test.All.SINT32, byte 0: holds a number out of"},
-		{BYTES("\x08\x80\x80\x80\x80\x10"), "test.All.INT32, byte 0: holds a number out of"},
-		{BYTES("\x08\xff\xff\xff\xff\xf7\xff\xff\xff\xff\x01"), "test.All.INT32, byte 0: holds a number out"},
+		{BYTES("\x38\x80\x80\x80\x80\x10"),
+		 "test.All.UINT32, byte 0: holds a number out of"},
+		{BYTES("\x38\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"),
+		 "test.All.UINT32, byte 0: holds a number"},
+		{BYTES("\x10\x80\x80\x80\x80\x10"),
+		 "test.All.SINT32, byte 0: holds a number out of"},
+		{BYTES("\x08\x80\x80\x80\x80\x10"),
+		 "test.All.INT32, byte 0: holds a number out of"},
+		{BYTES("\x08\xff\xff\xff\xff\xf7\xff\xff\xff\xff\x01"),
+		 "test.All.INT32, byte 0: holds a number out"},
 		{BYTES("\x70\x80\x80\x80\x80\x10"), "test.All.ENUM, byte 0: holds a number out of"},
 		/* Packed. */
 		{BYTES("\xaa\x01\x01\x80"), "test.All.MANY_INT32, byte 0: holds a packed number"},
 		{BYTES("\x8a\x02\x01\x02"), "test.All.MANY_BOOL, byte 0: holds a packed number"},
-		{BYTES("\xe2\x01\x05zzzzy"), "test.All.MANY_FIXED32, byte 0: holds a packed number"},
-		{BYTES("\x82\x02\x0czzzzyyyyxxxx"), "test.All.MANY_DOUBLE, byte 0: holds a packed number"},
+		{BYTES("\xe2\x01\x05zzzzy"),
+		 "test.All.MANY_FIXED32, byte 0: holds a packed number"},
+		{BYTES("\x82\x02\x0czzzzyyyyxxxx"),
+		 "test.All.MANY_DOUBLE, byte 0: holds a packed number"},
 		/* Text. */
 		{BYTES("\x7a\x01\xff"), "test.All.STRING, byte 0: is not UTF-8"},
 		{BYTES("\x7a\x03z\x00z"), "test.All.STRING, byte 0: is not UTF-8"},
 		{BYTES("\x7a\x08zzzzzzz\x00"), "test.All.STRING, byte 0: is not UTF-8"},
 		{BYTES("\x7a\x0azzzzzzzz\xe5\x9b"), "test.All.STRING, byte 0: is not UTF-8"},
-		{BYTES("\x9a\x02\x01z\x9a\x02\x02\xc0\x80"), "test.All.MANY_STRING, byte 4: is not UTF-8"},
+		{BYTES("\x9a\x02\x01z\x9a\x02\x02\xc0\x80"),
+		 "test.All.MANY_STRING, byte 4: is not UTF-8"},
 		/* Twice. */
 		{BYTES("\x68\x00\x68\x00"), "test.All.BOOL, byte 2: is given twice"},
 		{BYTES("\x8a\x01\x00\x8a\x01\x00"), "test.All.MESSAGE, byte 3: is given twice"},
-		{BYTES("\xc8\x02\x01\xc8\x02\x01"), "test.All.first_number, byte 3: is given twice"},
-		{BYTES("\xc8\x02\x01\xd2\x02\x01x"), "test.All.first_text, byte 3: is given beside another member"},
-		{BYTES("\xe2\x02\x01x\xc8\x02\x01\xd8\x02\x01"), "test.All.second_number, byte 7: is given beside"},
+		{BYTES("\xc8\x02\x01\xc8\x02\x01"),
+		 "test.All.first_number, byte 3: is given twice"},
+		{BYTES("\xc8\x02\x01\xd2\x02\x01x"),
+		 "test.All.first_text, byte 3: is given beside another member"},
+		{BYTES("\xe2\x02\x01x\xc8\x02\x01\xd8\x02\x01"),
+		 "test.All.second_number, byte 7: is given beside"},
 		/* Within. */
-		{BYTES("\x68\x01\x8a\x01\x02\x68\x02"), "test.All.BOOL, byte 5: holds a number out of"},
+		{BYTES("\x68\x01\x8a\x01\x02\x68\x02"),
+		 "test.All.BOOL, byte 5: holds a number out of"},
 		{BYTES("\x8a\x01\x01\x68"), "test.All, byte 3: is cut short"},
 	};
 
@@ -216,7 +245,8 @@ static void test_unknown_field(void **state)
 		assert_int_equal(VL_OK, check(&all_type, samples[i], true, NULL));
 		assert_int_equal(VL_ERR_UNKNOWN_FIELD, check(&all_type, samples[i], false, NULL));
 	}
-	assert_int_equal(VL_ERR_UNKNOWN_FIELD, check(&all_type, BYTES("\x8a\x01\x03\xc0\x3e\x05"), false, &why));
+	assert_int_equal(VL_ERR_UNKNOWN_FIELD,
+			 check(&all_type, BYTES("\x8a\x01\x03\xc0\x3e\x05"), false, &why));
 	assert_string_equal("test.All, byte 3: has no field 1000", why.text);
 }
 
@@ -241,10 +271,12 @@ static void test_depth(void **state)
 
 	(void)state;
 	assert_int_equal(VL_OK, vl_wire_check(&all_type, vl_buf_bytes(&good), false, NULL));
-	assert_int_equal(VL_ERR_MALFORMED, vl_wire_check(&all_type, vl_buf_bytes(&bad), false, &why));
+	assert_int_equal(VL_ERR_MALFORMED,
+			 vl_wire_check(&all_type, vl_buf_bytes(&bad), false, &why));
 	assert_non_null(strstr(why.text, "test.All.MESSAGE, byte "));
 	assert_non_null(strstr(why.text, "is nested too deep"));
-	assert_int_equal(VL_ERR_MALFORMED, vl_wire_check(&all_type, vl_buf_bytes(&far), false, NULL));
+	assert_int_equal(VL_ERR_MALFORMED,
+			 vl_wire_check(&all_type, vl_buf_bytes(&far), false, NULL));
 	vl_buf_free(&good);
 	vl_buf_free(&bad);
 	vl_buf_free(&far);
@@ -256,8 +288,11 @@ static void test_many_fields(void **state)
 	enum { N = 200 };
 	static ProtobufCFieldDescriptor fields[N];
 	const ProtobufCIntRange ranges[] = {{1, 0}, {0, N}};
-	ProtobufCMessageDescriptor type = {
-		.name = "test.Many", .n_fields = N, .fields = fields, .n_field_ranges = 1, .field_ranges = ranges};
+	ProtobufCMessageDescriptor type = {.name = "test.Many",
+					   .n_fields = N,
+					   .fields = fields,
+					   .n_field_ranges = 1,
+					   .field_ranges = ranges};
 	struct vl_buf buf = {0};
 
 	(void)state;
@@ -291,7 +326,8 @@ static void test_any_is_not_opened(void **state)
 	(void)state;
 	event.payload = BYTES("\xff\xff\xff");
 	fixture_put_event(&buf, &event);
-	assert_int_equal(VL_OK, vl_wire_check(&valise__v1__event__descriptor, vl_buf_bytes(&buf), false, NULL));
+	assert_int_equal(VL_OK, vl_wire_check(&valise__v1__event__descriptor, vl_buf_bytes(&buf),
+					      false, NULL));
 	vl_buf_free(&buf);
 }
 
@@ -309,9 +345,11 @@ static void test_cursor(void **state)
 	vl_buf_put(&buf, "\x29\x01\x02\x03\x04\x05\x06\x07\x88", 9);
 	struct vl_wire wire = vl_wire_open(vl_buf_bytes(&buf));
 	assert_true(vl_wire_next(&wire, &field));
-	assert_true(field.number == 1 && field.type == VL_WIRE_VARINT && field.value == 0 && field.start == buf.data);
+	assert_true(field.number == 1 && field.type == VL_WIRE_VARINT && field.value == 0 &&
+		    field.start == buf.data);
 	assert_true(vl_wire_next(&wire, &field));
-	assert_true(field.number == 536870911 && field.value == UINT64_MAX && field.start == buf.data + 2);
+	assert_true(field.number == 536870911 && field.value == UINT64_MAX &&
+		    field.start == buf.data + 2);
 	assert_true(vl_wire_next(&wire, &field));
 	assert_true(field.number == 16 && field.type == VL_WIRE_BYTES && field.bytes.size == 3);
 	assert_memory_equal("abc", field.bytes.data, 3);
@@ -362,7 +400,8 @@ static void test_pack_and_unpack(void **state)
 
 	(void)state;
 	fixture_put_event(&first, &event);
-	ProtobufCMessage *message = vl_wire_unpack(&valise__v1__event__descriptor, vl_buf_bytes(&first), arena);
+	ProtobufCMessage *message =
+		vl_wire_unpack(&valise__v1__event__descriptor, vl_buf_bytes(&first), arena);
 	assert_non_null(message);
 	assert_string_equal("CN-SD-2023-000172", ((Valise__V1__Event *)message)->subject);
 	vl_wire_pack(message, &second);
@@ -413,7 +452,8 @@ static void mutate(struct vl_bytes from, uint64_t *random, struct vl_buf *to)
 }
 
 /* What has passed must be read by protobuf-c, and what it writes again must pass. */
-static bool survives(const ProtobufCMessageDescriptor *type, struct vl_bytes bytes, struct vl_arena *arena)
+static bool survives(const ProtobufCMessageDescriptor *type, struct vl_bytes bytes,
+		     struct vl_arena *arena)
 {
 	struct vl_bytes exact = fixture_exact(bytes);
 	struct vl_why why = {0};
@@ -444,11 +484,15 @@ static void put_samples(struct vl_buf *all, struct vl_buf *batch)
 	struct fixture_event event = fixture_event();
 	struct vl_buf one = {0};
 
-	put_literal(all, BYTES("\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x1dzzzz\x51zzzzzzzz\x68\x01\x70\x03"));
+	put_literal(all, BYTES("\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x1dzzzz\x51zzzzzzzz"
+			       "\x68\x01\x70\x03"));
 	put_literal(all, BYTES("\x7a\x0e"
 			       "abcdefgh\xe5\x9b\xbdxyz\xaa\x01\x03\x01\x02\x03\xa8\x01\x04"));
-	put_literal(all, BYTES("\x8a\x02\x03\x00\x01\x00\xe2\x01\x08zzzzyyyy\x9a\x02\x01x\x9a\x02\x01y"));
-	put_literal(all, BYTES("\x8a\x01\x05\x8a\x01\x02\x68\x01\xc8\x02\x01\xe2\x02\x01x\xc0\x3e\x05"));
+	put_literal(
+		all,
+		BYTES("\x8a\x02\x03\x00\x01\x00\xe2\x01\x08zzzzyyyy\x9a\x02\x01x\x9a\x02\x01y"));
+	put_literal(all,
+		    BYTES("\x8a\x01\x05\x8a\x01\x02\x68\x01\xc8\x02\x01\xe2\x02\x01x\xc0\x3e\x05"));
 	fixture_put_event(&one, &event);
 	put_literal(batch, BYTES("\x0a\x02HQ\x12\x10"
 				 "consular.case.v1\x18\x01\x20\x01\x28\x01"));
@@ -471,7 +515,8 @@ static void test_mutations(void **state)
 	for (int i = 0; i < 20000; i++) {
 		bool which = i % 2 == 0;
 		mutate(vl_buf_bytes(which ? &all : &batch), &random, &mutant);
-		if (survives(which ? &all_type : &valise__v1__batch__descriptor, vl_buf_bytes(&mutant), arena))
+		if (survives(which ? &all_type : &valise__v1__batch__descriptor,
+			     vl_buf_bytes(&mutant), arena))
 			passed++;
 		else
 			refused++;

@@ -34,12 +34,14 @@ static void add(struct cli_audit *audit, struct made m)
 
 /* Three batches of the first epoch, two of the second. */
 static const struct made whole[] = {
-	{5, 1, 1, 0, 11}, {5, 2, 11, 11, 12}, {5, 3, 21, 12, 13}, {9, 1, 1, 13, 21}, {9, 2, 11, 21, 22},
+	{5, 1, 1, 0, 11},  {5, 2, 11, 11, 12}, {5, 3, 21, 12, 13},
+	{9, 1, 1, 13, 21}, {9, 2, 11, 21, 22},
 };
 #define WHOLE (sizeof(whole) / sizeof(whole[0]))
 
 /* The line of these records, in this order; `audit` is to be closed. */
-static const struct cli_audit_line *judge(struct cli_audit **audit, const struct made *records, size_t count)
+static const struct cli_audit_line *judge(struct cli_audit **audit, const struct made *records,
+					  size_t count)
 {
 	*audit = cli_audit_open();
 	assert_non_null(*audit);
@@ -50,8 +52,9 @@ static const struct cli_audit_line *judge(struct cli_audit **audit, const struct
 	return cli_audit_at(*audit, 0);
 }
 
-static void assert_line(const struct made *records, size_t count, uint64_t batches, uint64_t replayed, uint64_t gaps,
-			uint64_t forks, uint64_t rollbacks, const char *verdict)
+static void assert_line(const struct made *records, size_t count, uint64_t batches,
+			uint64_t replayed, uint64_t gaps, uint64_t forks, uint64_t rollbacks,
+			const char *verdict)
 {
 	struct cli_audit *audit;
 	const struct cli_audit_line *line = judge(&audit, records, count);
@@ -104,7 +107,8 @@ static void test_any_order_is_the_same(void **state)
 
 static void test_gap(void **state)
 {
-	const struct made holed[] = {whole[0], whole[2], whole[3], whole[4]}, headless[] = {whole[1], whole[2]};
+	const struct made holed[] = {whole[0], whole[2], whole[3], whole[4]},
+			  headless[] = {whole[1], whole[2]};
 	const struct made tailless[] = {whole[0], whole[1], whole[3], whole[4]},
 			  late[] = {whole[0], whole[2], whole[1]};
 	struct cli_audit *audit;
@@ -125,7 +129,8 @@ static void test_gap(void **state)
 
 static void test_fork(void **state)
 {
-	const struct made other = {5, 2, 11, 11, 99}, branch = {5, 3, 21, 99, 98}, after = {5, 4, 31, 98, 97};
+	const struct made other = {5, 2, 11, 11, 99}, branch = {5, 3, 21, 99, 98},
+			  after = {5, 4, 31, 98, 97};
 	const struct made same_place[] = {whole[0], whole[1], other, whole[2]};
 	const struct made from_branch[] = {whole[0], whole[1], branch, after};
 	const struct made both[] = {whole[0], whole[1], branch, whole[2]};
@@ -149,7 +154,8 @@ static void test_rollback(void **state)
 /* What Kafka forgets of a compacted topic is no gap; what it cannot have made is told all the same. */
 static void test_compacted(void **state)
 {
-	static const struct vl_bytes topics[] = {BYTES("valise.pulse.v1"), BYTES("site.valise.receipt.v1")};
+	static const struct vl_bytes topics[] = {BYTES("valise.pulse.v1"),
+						 BYTES("site.valise.receipt.v1")};
 	const struct made holed[] = {whole[1], whole[3], whole[4], whole[4]};
 	const struct made newest[] = {whole[4]}, late[] = {whole[1], whole[0], whole[2]};
 	const struct made fork[] = {whole[0], whole[2], {5, 3, 21, 12, 99}, {5, 4, 31, 98, 97}};
@@ -173,7 +179,9 @@ static void test_compacted(void **state)
 static void test_bad(void **state)
 {
 	struct cli_audit *audit = cli_audit_open();
-	const struct vl_record named = {.topic = BYTES("site." LANE), .key = BYTES(MISSION), .offset = 7},
+	const struct vl_record named = {.topic = BYTES("site." LANE),
+					.key = BYTES(MISSION),
+					.offset = 7},
 			       nameless = {.topic = BYTES(LANE), .key = BYTES("not a mission")},
 			       keyless = {.topic = BYTES(LANE)};
 
@@ -185,7 +193,8 @@ static void test_bad(void **state)
 	add(audit, whole[0]);
 	assert_int_equal(VL_OK, cli_audit_finish(audit));
 	assert_int_equal(2, cli_audit_count(audit));
-	const struct cli_audit_line *nobody = cli_audit_at(audit, 0), *mission = cli_audit_at(audit, 1);
+	const struct cli_audit_line *nobody = cli_audit_at(audit, 0),
+				    *mission = cli_audit_at(audit, 1);
 	assert_string_equal("?", nobody->mission);
 	assert_int_equal(2, nobody->bad);
 	assert_string_equal(MISSION, mission->mission);
@@ -202,7 +211,8 @@ static void test_drill(void **state)
 {
 	struct cli_audit *audit = cli_audit_open();
 	const struct vl_record record = {.topic = BYTES(LANE), .key = BYTES(MISSION)};
-	const struct vl_verified drill = {.domain = VL_DOMAIN_DRILL, .batch = {.head = {.seq = {9}}, .n_events = 1}};
+	const struct vl_verified drill = {.domain = VL_DOMAIN_DRILL,
+					  .batch = {.head = {.seq = {9}}, .n_events = 1}};
 
 	(void)state;
 	cli_audit_add(audit, &record, VL_OK, &drill);
@@ -220,10 +230,12 @@ static void test_many(void **state)
 
 	(void)state;
 	for (uint64_t seq = 1; seq <= 3000; seq++)
-		add(audit, (struct made){1, seq, 1 + 10 * (seq - 1), seq == 1 ? 0 : (uint8_t)(1 + (seq - 1) % 250),
+		add(audit, (struct made){1, seq, 1 + 10 * (seq - 1),
+					 seq == 1 ? 0 : (uint8_t)(1 + (seq - 1) % 250),
 					 (uint8_t)(1 + seq % 250)});
 	for (uint64_t seq = 1; seq <= 3000; seq += 2)
-		add(audit, (struct made){1, seq, 1 + 10 * (seq - 1), 0, (uint8_t)(seq % 4 == 1 ? 1 + seq % 250 : 0)});
+		add(audit, (struct made){1, seq, 1 + 10 * (seq - 1), 0,
+					 (uint8_t)(seq % 4 == 1 ? 1 + seq % 250 : 0)});
 	assert_int_equal(VL_OK, cli_audit_finish(audit));
 	const struct cli_audit_line *line = cli_audit_at(audit, 0);
 	assert_int_equal(3000, line->batches);
@@ -246,7 +258,8 @@ static struct cli_audit *bounded(size_t batches, size_t waiting, size_t findings
 
 static struct made nth(uint64_t seq)
 {
-	return (struct made){1, seq, 1 + 10 * (seq - 1), seq == 1 ? 0 : (uint8_t)(1 + (seq - 1) % 250),
+	return (struct made){1, seq, 1 + 10 * (seq - 1),
+			     seq == 1 ? 0 : (uint8_t)(1 + (seq - 1) % 250),
 			     (uint8_t)(1 + seq % 250)};
 }
 
@@ -323,8 +336,8 @@ static void test_names_of_nobody(void **state)
 
 /* -- acknowledged -- */
 
-static const char *acknowledged(const struct made *records, size_t count, enum cli_finding_kind kind, uint64_t epoch,
-				uint64_t batches)
+static const char *acknowledged(const struct made *records, size_t count,
+				enum cli_finding_kind kind, uint64_t epoch, uint64_t batches)
 {
 	struct cli_audit *audit;
 	const struct cli_audit_line *line = judge(&audit, records, count);
@@ -339,8 +352,10 @@ static const char *acknowledged(const struct made *records, size_t count, enum c
 static void test_acknowledged(void **state)
 {
 	const struct made other = {5, 2, 11, 11, 99}, branch = {5, 3, 21, 99, 98};
-	const struct made forked[] = {whole[0], whole[1], other, whole[2], other, branch, branch, whole[3]};
-	const struct made turned[] = {whole[0], other, branch, whole[1], whole[2], whole[1], whole[3]};
+	const struct made forked[] = {whole[0], whole[1], other,  whole[2],
+				      other,    branch,   branch, whole[3]};
+	const struct made turned[] = {whole[0], other,    branch,  whole[1],
+				      whole[2], whole[1], whole[3]};
 	const struct made forgot[] = {whole[0], whole[1], {9, 1, 1, 0, 31}, {10, 1, 1, 0, 32}};
 
 	(void)state;

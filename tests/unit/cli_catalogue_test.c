@@ -34,11 +34,13 @@ static void a_topic_is_read(void **state)
 
 	(void)state;
 	enum vl_err err =
-		read_text("# a comment\n---\n" HEAD "metadata: {name: a.b_c-1, labels: {strimzi.io/cluster: valise}}\n"
+		read_text("# a comment\n---\n" HEAD
+			  "metadata: {name: a.b_c-1, labels: {strimzi.io/cluster: valise}}\n"
 			  "spec:\n  partitions: 4\n  replicas: 3\n"
 			  "  config: {retention.ms: -1, cleanup.policy: 'compact,delete'}\n"
 			  "---\napiVersion: kafka.strimzi.io/v1beta2\nkind: KafkaTopic\n"
-			  "spec: {topicName: Real_Name, partitions: 1, replicas: 1}\nmetadata: {name: real-name}\n",
+			  "spec: {topicName: Real_Name, partitions: 1, replicas: 1}\nmetadata: "
+			  "{name: real-name}\n",
 			  &catalogue, &why);
 	if (err != VL_OK)
 		fail_msg("%s", why.text);
@@ -61,8 +63,8 @@ static void the_name_in_kafka_wins_in_either_order(void **state)
 	const struct vl_topic *topics;
 
 	(void)state;
-	assert_int_equal(read_text(HEAD
-				   "metadata: {name: real-name}\nspec: {partitions: 1, replicas: 1, topicName: Real}\n",
+	assert_int_equal(read_text(HEAD "metadata: {name: real-name}\nspec: {partitions: 1, "
+					"replicas: 1, topicName: Real}\n",
 				   &catalogue, NULL),
 			 VL_OK);
 	(void)vl_catalogue_topics(catalogue, &topics);
@@ -87,10 +89,11 @@ static void the_project_s_own_catalogue_is_read(void **state)
 static void a_pattern_becomes_a_topic_of_each_mission(void **state)
 {
 	static const char *const missions[] = {"CN-EG-EMB", "HQ"};
-	static const char text[] = HEAD "metadata: {name: a}\nspec: {partitions: 2, replicas: 1}\n---\n" HEAD
-					"metadata: {name: b}\nspec:\n  topicName: b.v1.<MISSION>\n  partitions: 1\n"
-					"  replicas: 3\n  config: {cleanup.policy: compact}\n---\n" HEAD
-					"metadata: {name: c}\nspec: {partitions: 3, replicas: 1}\n";
+	static const char text[] =
+		HEAD "metadata: {name: a}\nspec: {partitions: 2, replicas: 1}\n---\n" HEAD
+		     "metadata: {name: b}\nspec:\n  topicName: b.v1.<MISSION>\n  partitions: 1\n"
+		     "  replicas: 3\n  config: {cleanup.policy: compact}\n---\n" HEAD
+		     "metadata: {name: c}\nspec: {partitions: 3, replicas: 1}\n";
 	static const char *const names[] = {"a", "b.v1.CN-EG-EMB", "b.v1.HQ", "c"};
 	struct vl_catalogue *catalogue;
 	const struct vl_topic *topics;
@@ -141,15 +144,20 @@ static void what_is_wrong_is_named_with_its_line(void **state)
 		{HEAD META "spec: {partitions: 0, replicas: 1}\n", "line 4: partitions is '0'"},
 		{HEAD META "spec: {partitions: +1, replicas: 1}\n", "partitions is '+1'"},
 		{HEAD META "spec: {partitions: 1x, replicas: 1}\n", "partitions is '1x'"},
-		{HEAD META "spec: {partitions: 99999999999999999999, replicas: 1}\n", "make it a number from 1 to"},
-		{HEAD META "spec: {partitions: 1, replicas: 1, config: {a: [1]}}\n", "a must be one value"},
-		{HEAD META "spec: {partitions: 1, replicas: 1, config: {a: ~}}\n", "a has no value"},
-		{HEAD META "spec: {partitions: 1, replicas: 1, config: {a: \"x\\0y\"}}\n", "a has a NUL"},
+		{HEAD META "spec: {partitions: 99999999999999999999, replicas: 1}\n",
+		 "make it a number from 1 to"},
+		{HEAD META "spec: {partitions: 1, replicas: 1, config: {a: [1]}}\n",
+		 "a must be one value"},
+		{HEAD META "spec: {partitions: 1, replicas: 1, config: {a: ~}}\n",
+		 "a has no value"},
+		{HEAD META "spec: {partitions: 1, replicas: 1, config: {a: \"x\\0y\"}}\n",
+		 "a has a NUL"},
 		{HEAD META "spec: {partitions: 1, partitions: 2}\n", "spec has 'partitions' twice"},
 		{HEAD META "spec: {? [1] : 2}\n", "a key of spec is no text"},
 		{HEAD "metadata: {name: a b}\n", "line 3: name is 'a b'"},
 		{HEAD "metadata: {name: ..}\n", "line 3: name is '..'"},
-		{HEAD META "spec: {partitions: 1, replicas: 1}\n---\n" HEAD META "spec: {partitions: 1, replicas: 1}\n",
+		{HEAD META "spec: {partitions: 1, replicas: 1}\n---\n" HEAD META
+			   "spec: {partitions: 1, replicas: 1}\n",
 		 "line 6: topic 'a' stands at line 1 already"},
 	};
 
@@ -169,7 +177,8 @@ static void a_file_that_is_not_there(void **state)
 	struct vl_catalogue *catalogue;
 
 	(void)state;
-	assert_int_equal(vl_catalogue_open("/nonexistent/topics.yaml", &catalogue, NULL), VL_ERR_NOT_FOUND);
+	assert_int_equal(vl_catalogue_open("/nonexistent/topics.yaml", &catalogue, NULL),
+			 VL_ERR_NOT_FOUND);
 }
 
 int main(void)

@@ -26,7 +26,8 @@ static size_t id_number(struct fake_agent *agent, const ProtobufCBinaryData *id)
 	size_t i = 0;
 
 	assert_int_equal(16, id->len);
-	while (i < agent->n_ids && agent->n_ids < 1000 && memcmp(agent->ids[i].bytes, id->data, 16) != 0)
+	while (i < agent->n_ids && agent->n_ids < 1000 &&
+	       memcmp(agent->ids[i].bytes, id->data, 16) != 0)
 		i++;
 	if (agent->n_ids >= 1000)
 		i = agent->n_ids; /* many: take them as new */
@@ -35,7 +36,8 @@ static size_t id_number(struct fake_agent *agent, const ProtobufCBinaryData *id)
 	return i;
 }
 
-static Valise__V1__PublishResult *result_of(struct fake_agent *agent, const Valise__V1__Event *event, bool unknown)
+static Valise__V1__PublishResult *result_of(struct fake_agent *agent,
+					    const Valise__V1__Event *event, bool unknown)
 {
 	Valise__V1__PublishResult *result = malloc(sizeof(*result));
 	size_t before = agent->n_ids, i = 0;
@@ -45,8 +47,9 @@ static Valise__V1__PublishResult *result_of(struct fake_agent *agent, const Vali
 		result->outcome_case = VALISE__V1__PUBLISH_RESULT__OUTCOME_REFUSED;
 		result->refused = malloc(sizeof(*result->refused));
 		valise__v1__refused__init(result->refused);
-		result->refused->cause = unknown ? VALISE__V1__REFUSED_CAUSE__REFUSED_CAUSE_UNKNOWN_OUTCOME
-						 : VALISE__V1__REFUSED_CAUSE__REFUSED_CAUSE_FULL;
+		result->refused->cause =
+			unknown ? VALISE__V1__REFUSED_CAUSE__REFUSED_CAUSE_UNKNOWN_OUTCOME
+				: VALISE__V1__REFUSED_CAUSE__REFUSED_CAUSE_FULL;
 		result->refused->reason = strdup("no room for ROUTINE");
 		return result;
 	}
@@ -70,8 +73,9 @@ static bool send_response(int fd, const Valise__V1__PublishResponse *response)
 	valise__v1__publish_response__pack(response, frame + 4);
 	/* In two pieces: a frame need not come whole. */
 	size_t half = (4 + size) / 2;
-	bool sent = send(fd, frame, half, MSG_NOSIGNAL) == (ssize_t)half &&
-		    send(fd, frame + half, 4 + size - half, MSG_NOSIGNAL) == (ssize_t)(4 + size - half);
+	bool sent =
+		send(fd, frame, half, MSG_NOSIGNAL) == (ssize_t)half &&
+		send(fd, frame + half, 4 + size - half, MSG_NOSIGNAL) == (ssize_t)(4 + size - half);
 	free(frame);
 	return sent;
 }
@@ -81,7 +85,8 @@ static bool answer_request(struct fake_agent *agent, const struct fake_play *pla
 			   const Valise__V1__PublishRequest *request, int *left)
 {
 	Valise__V1__PublishResponse response = VALISE__V1__PUBLISH_RESPONSE__INIT;
-	Valise__V1__PublishResult **results = calloc(request->n_events + 1, sizeof(Valise__V1__PublishResult *));
+	Valise__V1__PublishResult **results =
+		calloc(request->n_events + 1, sizeof(Valise__V1__PublishResult *));
 	bool more = true, ends = false;
 
 	for (size_t i = 0; i < request->n_events; i++) {
@@ -198,7 +203,8 @@ static struct run publish_fd(const char *socket, int input, int patience_ms)
 	assert_true(dup2(real, STDERR_FILENO) >= 0);
 	(void)close(real);
 	off_t size = lseek(fileno(talk), 0, SEEK_END);
-	assert_int_equal(size, pread(fileno(talk), vl_buf_add(&run.talk, (size_t)size), (size_t)size, 0));
+	assert_int_equal(size,
+			 pread(fileno(talk), vl_buf_add(&run.talk, (size_t)size), (size_t)size, 0));
 	(void)fclose(talk);
 	return run;
 }

@@ -35,8 +35,8 @@ static void test_time(void **state)
 		{"1713139200123", 1713139200, 123000000},
 		{"0", 0, 0},
 	};
-	static const char *const bad[] = {"",         "1",  "h", "1y", "1hh", "-1h", "2024-13-01", "2024-04-15T08",
-					  "tomorrow", " 1h"};
+	static const char *const bad[] = {
+		"", "1", "h", "1y", "1hh", "-1h", "2024-13-01", "2024-04-15T08", "tomorrow", " 1h"};
 	struct vl_time time;
 
 	(void)state;
@@ -72,7 +72,8 @@ static const struct cli_verb verb = {
 	.name = "try",
 	.args = "LANE...",
 	.about = "Try it.",
-	.options = CLI_OPT_BROKERS | CLI_OPT_KEYS | CLI_OPT_OUTPUT | CLI_OPT_RANGE | CLI_OPT_COUNT | CLI_OPT_FOLLOW,
+	.options = CLI_OPT_BROKERS | CLI_OPT_KEYS | CLI_OPT_OUTPUT | CLI_OPT_RANGE | CLI_OPT_COUNT |
+		   CLI_OPT_FOLLOW,
 	.min_args = 1,
 	.max_args = 2,
 };
@@ -96,7 +97,8 @@ static int clear_environment(void **state)
 	return 0;
 }
 
-static void assert_pair(const struct cli_options *options, size_t i, const char *key, const char *value)
+static void assert_pair(const struct cli_options *options, size_t i, const char *key,
+			const char *value)
 {
 	assert_true(i < options->n_pairs);
 	assert_string_equal(key, options->pairs[i].key);
@@ -108,9 +110,9 @@ static void test_options(void **state)
 	struct cli_options o;
 
 	(void)state;
-	assert_int_equal(-1,
-			 PARSE(&o, ARG("-b"), ARG("h:1"), ARG("a"), ARG("-X"), ARG("ssl.ca.location=/x=y"), ARG("-n5"),
-			       ARG("--keys=k"), ARG("-fo"), ARG("json"), ARG("--since"), ARG("0"), ARG("b")));
+	assert_int_equal(-1, PARSE(&o, ARG("-b"), ARG("h:1"), ARG("a"), ARG("-X"),
+				   ARG("ssl.ca.location=/x=y"), ARG("-n5"), ARG("--keys=k"),
+				   ARG("-fo"), ARG("json"), ARG("--since"), ARG("0"), ARG("b")));
 	assert_int_equal(2, o.n_args);
 	assert_string_equal("a", o.args[0]);
 	assert_string_equal("b", o.args[1]);
@@ -135,7 +137,8 @@ static void test_environment(void **state)
 	assert_pair(&o, 0, "bootstrap.servers", "env:1");
 	assert_string_equal("env-keys", o.keys);
 	cli_options_close(&o);
-	assert_int_equal(-1, PARSE(&o, ARG("a"), ARG("-b"), ARG("line:1"), ARG("--keys"), ARG("line-keys")));
+	assert_int_equal(
+		-1, PARSE(&o, ARG("a"), ARG("-b"), ARG("line:1"), ARG("--keys"), ARG("line-keys")));
 	assert_int_equal(1, o.n_pairs);
 	assert_pair(&o, 0, "bootstrap.servers", "line:1");
 	assert_string_equal("line-keys", o.keys);
@@ -149,7 +152,8 @@ static void test_environment(void **state)
 
 static void test_property_file(void **state)
 {
-	static const char text[] = "# TLS\n\nsecurity.protocol=ssl\r\n  ssl.ca.location=/ca.pem\nbootstrap.servers=f:1";
+	static const char text[] = "# TLS\n\nsecurity.protocol=ssl\r\n  "
+				   "ssl.ca.location=/ca.pem\nbootstrap.servers=f:1";
 	char path[] = "/tmp/valise-cli-XXXXXX";
 	int fd = mkstemp(path);
 	struct cli_options o;
@@ -175,19 +179,20 @@ static void test_property_file(void **state)
 static void test_usage(void **state)
 {
 	char *const wrong[][6] = {
-		{ARG("try"), ARG("a"), NULL},                                       /* no brokers */
-		{ARG("try"), ARG("-bx"), NULL},                                     /* no lane */
-		{ARG("try"), ARG("-bx"), ARG("a"), ARG("b"), ARG("c"), NULL},       /* too many */
-		{ARG("try"), ARG("-bx"), ARG("a"), ARG("--nope"), NULL},            /* unknown */
-		{ARG("try"), ARG("-bx"), ARG("a"), ARG("-q"), NULL},                /* unknown */
-		{ARG("try"), ARG("-bx"), ARG("a"), ARG("--views"), ARG("v"), NULL}, /* another verb's */
-		{ARG("try"), ARG("-bx"), ARG("a"), ARG("-n"), NULL},                /* no value */
-		{ARG("try"), ARG("-bx"), ARG("a"), ARG("-n0"), NULL},               /* no count */
-		{ARG("try"), ARG("-bx"), ARG("a"), ARG("-n-1"), NULL},              /* no count */
-		{ARG("try"), ARG("-bx"), ARG("a"), ARG("-oxml"), NULL},             /* no format */
+		{ARG("try"), ARG("a"), NULL},                                 /* no brokers */
+		{ARG("try"), ARG("-bx"), NULL},                               /* no lane */
+		{ARG("try"), ARG("-bx"), ARG("a"), ARG("b"), ARG("c"), NULL}, /* too many */
+		{ARG("try"), ARG("-bx"), ARG("a"), ARG("--nope"), NULL},      /* unknown */
+		{ARG("try"), ARG("-bx"), ARG("a"), ARG("-q"), NULL},          /* unknown */
+		{ARG("try"), ARG("-bx"), ARG("a"), ARG("--views"), ARG("v"),
+		 NULL},                                                 /* another verb's */
+		{ARG("try"), ARG("-bx"), ARG("a"), ARG("-n"), NULL},    /* no value */
+		{ARG("try"), ARG("-bx"), ARG("a"), ARG("-n0"), NULL},   /* no count */
+		{ARG("try"), ARG("-bx"), ARG("a"), ARG("-n-1"), NULL},  /* no count */
+		{ARG("try"), ARG("-bx"), ARG("a"), ARG("-oxml"), NULL}, /* no format */
 		{ARG("try"), ARG("-bx"), ARG("a"), ARG("--since"), ARG("x"), NULL}, /* no time */
-		{ARG("try"), ARG("-bx"), ARG("a"), ARG("-Xx"), NULL},               /* no property */
-		{ARG("try"), ARG("-bx"), ARG("a"), ARG("--follow=1"), NULL},        /* takes none */
+		{ARG("try"), ARG("-bx"), ARG("a"), ARG("-Xx"), NULL},        /* no property */
+		{ARG("try"), ARG("-bx"), ARG("a"), ARG("--follow=1"), NULL}, /* takes none */
 	};
 	struct cli_options o;
 
@@ -238,27 +243,37 @@ static int ran(const struct cli_options *options)
 
 static void test_dispatch(void **state)
 {
-	static const struct cli_verb verbs[] = {{.name = "go", .args = "[X]", .about = "", .max_args = 1, .run = ran},
-						{0}};
-	static const struct cli_verb alone[] = {{.args = "[X]", .about = "", .max_args = 1, .run = ran}, {0}};
+	static const struct cli_verb verbs[] = {
+		{.name = "go", .args = "[X]", .about = "", .max_args = 1, .run = ran}, {0}};
+	static const struct cli_verb alone[] = {
+		{.args = "[X]", .about = "", .max_args = 1, .run = ran}, {0}};
 	static const struct cli_command commands[] = {
 		{"two", "", verbs, NULL}, {"one", "", alone, NULL}, {NULL, NULL, NULL, NULL}};
 
 	(void)state;
-	assert_int_equal(77, cli_run(commands, 4, (char *[]){ARG("v"), ARG("two"), ARG("go"), ARG("x"), NULL}));
-	assert_int_equal(78, cli_run(commands, 3, (char *[]){ARG("v"), ARG("two"), ARG("go"), NULL}));
-	assert_int_equal(77, cli_run(commands, 3, (char *[]){ARG("v"), ARG("one"), ARG("x"), NULL}));
+	assert_int_equal(77, cli_run(commands, 4,
+				     (char *[]){ARG("v"), ARG("two"), ARG("go"), ARG("x"), NULL}));
+	assert_int_equal(78,
+			 cli_run(commands, 3, (char *[]){ARG("v"), ARG("two"), ARG("go"), NULL}));
+	assert_int_equal(77,
+			 cli_run(commands, 3, (char *[]){ARG("v"), ARG("one"), ARG("x"), NULL}));
 	assert_int_equal(78, cli_run(commands, 2, (char *[]){ARG("v"), ARG("one"), NULL}));
 	assert_int_equal(CLI_USAGE, cli_run(commands, 1, (char *[]){ARG("v"), NULL}));
 	assert_int_equal(CLI_USAGE, cli_run(commands, 2, (char *[]){ARG("v"), ARG("two"), NULL}));
-	assert_int_equal(CLI_USAGE, cli_run(commands, 3, (char *[]){ARG("v"), ARG("two"), ARG("og"), NULL}));
+	assert_int_equal(CLI_USAGE,
+			 cli_run(commands, 3, (char *[]){ARG("v"), ARG("two"), ARG("og"), NULL}));
 	assert_int_equal(CLI_USAGE, cli_run(commands, 2, (char *[]){ARG("v"), ARG("tow"), NULL}));
 	assert_int_equal(CLI_OK, cli_run(commands, 2, (char *[]){ARG("v"), ARG("--help"), NULL}));
-	assert_int_equal(CLI_OK, cli_run(commands, 4, (char *[]){ARG("v"), ARG("help"), ARG("two"), ARG("go"), NULL}));
-	assert_int_equal(CLI_OK, cli_run(commands, 3, (char *[]){ARG("v"), ARG("two"), ARG("--help"), NULL}));
+	assert_int_equal(CLI_OK,
+			 cli_run(commands, 4,
+				 (char *[]){ARG("v"), ARG("help"), ARG("two"), ARG("go"), NULL}));
+	assert_int_equal(CLI_OK, cli_run(commands, 3,
+					 (char *[]){ARG("v"), ARG("two"), ARG("--help"), NULL}));
 	/* A view's noun is a command. */
 	assert_int_equal(CLI_USAGE, cli_run(commands, 2, (char *[]){ARG("v"), ARG("case"), NULL}));
-	assert_int_equal(CLI_OK, cli_run(commands, 4, (char *[]){ARG("v"), ARG("case"), ARG("ls"), ARG("-h"), NULL}));
+	assert_int_equal(CLI_OK,
+			 cli_run(commands, 4,
+				 (char *[]){ARG("v"), ARG("case"), ARG("ls"), ARG("-h"), NULL}));
 }
 
 int main(void)
@@ -267,7 +282,8 @@ int main(void)
 		cmocka_unit_test(test_time),
 		cmocka_unit_test(test_nearest),
 		cmocka_unit_test_setup(test_options, clear_environment),
-		cmocka_unit_test_setup_teardown(test_environment, clear_environment, clear_environment),
+		cmocka_unit_test_setup_teardown(test_environment, clear_environment,
+						clear_environment),
 		cmocka_unit_test_setup(test_property_file, clear_environment),
 		cmocka_unit_test_setup(test_usage, clear_environment),
 		cmocka_unit_test(test_help_lists_every_option),

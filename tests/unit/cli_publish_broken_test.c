@@ -23,7 +23,9 @@ static void test_closed_midway(void **state)
 		{{.closes_after = 0}, {.closes_after = -1}},
 		{{.closes_after = 3}, {.closes_after = 0}, {.closes_after = -1}},
 		{{.closes_after = 5, .unknown = true}, {.closes_after = -1}},
-		{{.closes_after = 0, .unknown = true}, {.closes_after = 0, .unknown = true}, {.closes_after = -1}},
+		{{.closes_after = 0, .unknown = true},
+		 {.closes_after = 0, .unknown = true},
+		 {.closes_after = -1}},
 	};
 
 	(void)state;
@@ -55,7 +57,8 @@ static void test_never_comes_back(void **state)
 	fake_stop(&agent);
 	assert_int_equal(CLI_FAILED, run.code);
 	assert_int_equal(0, run.out.size);
-	assert_count(3, &run.talk, "whether it was stored is unknown; publish it again with \"id\":\"");
+	assert_count(3, &run.talk,
+		     "whether it was stored is unknown; publish it again with \"id\":\"");
 	assert_count(1, &run.talk, "cannot publish 'in:1': ");
 	assert_count(1, &run.talk, "cannot publish 'in:3': ");
 	run_free(&run);
@@ -66,9 +69,13 @@ static void test_garbage(void **state)
 	static const struct fake_play plays[][1] = {
 		{{.closes_after = 0, .garbage = "HTTP/1.1 400 Bad Request\r\n", .n_garbage = 26}},
 		{{.closes_after = 0, .garbage = "\0\0\0\2\xff\xff", .n_garbage = 6}},
-		{{.closes_after = 0, .garbage = "\0\0\0\0", .n_garbage = 4}},               /* no results */
-		{{.closes_after = 0, .garbage = "\0\0\0\4\x08\x63\x12\0", .n_garbage = 8}}, /* another tag */
-		{{.closes_after = 0, .garbage = "\0\0\0\2\x12\0", .n_garbage = 6}},         /* neither yes nor no */
+		{{.closes_after = 0, .garbage = "\0\0\0\0", .n_garbage = 4}}, /* no results */
+		{{.closes_after = 0,
+		  .garbage = "\0\0\0\4\x08\x63\x12\0",
+		  .n_garbage = 8}}, /* another tag */
+		{{.closes_after = 0,
+		  .garbage = "\0\0\0\2\x12\0",
+		  .n_garbage = 6}}, /* neither yes nor no */
 	};
 
 	(void)state;

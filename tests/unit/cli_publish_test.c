@@ -14,18 +14,22 @@ static void test_accepted(void **state)
 	fake_start(&agent, honest, 1);
 	struct run run = run_publish(
 		agent.path,
-		BYTES("{\"id\":\"018f0000-0000-7000-8000-000000000001\",\"subject\":\"SD-1\"," CASE "}\n"
-		      "\n \t\r\n" LINE "{\"id\":\"AY8AAAAAcACAAAAAAAAAAQ==\",\"subject\":\"SD-1\"," CASE "}"),
+		BYTES("{\"id\":\"018f0000-0000-7000-8000-000000000001\",\"subject\":\"SD-1\"," CASE
+		      "}\n"
+		      "\n \t\r\n" LINE
+		      "{\"id\":\"AY8AAAAAcACAAAAAAAAAAQ==\",\"subject\":\"SD-1\"," CASE "}"),
 		1000);
 	fake_stop(&agent);
 	assert_int_equal(CLI_OK, run.code);
 	assert_count(1, &run.out,
-		     "{\"line\":1,\"id\":\"AY8AAAAAcACAAAAAAAAAAQ==\",\"uuid\":\"018f0000-0000-7000-8000-"
+		     "{\"line\":1,\"id\":\"AY8AAAAAcACAAAAAAAAAAQ==\",\"uuid\":\"018f0000-0000-"
+		     "7000-8000-"
 		     "000000000001\",\"lane\":\"consular.case.v1\",\"epoch\":7,"
 		     "\"event\":1}\n");
 	assert_count(1, &run.out, "{\"line\":4,");
 	assert_count(1, &run.out,
-		     "{\"line\":5,\"id\":\"AY8AAAAAcACAAAAAAAAAAQ==\",\"uuid\":\"018f0000-0000-7000-8000-"
+		     "{\"line\":5,\"id\":\"AY8AAAAAcACAAAAAAAAAAQ==\",\"uuid\":\"018f0000-0000-"
+		     "7000-8000-"
 		     "000000000001\",\"lane\":\"consular.case.v1\",\"epoch\":7,\"event\":1,"
 		     "\"duplicate\":true}\n");
 	assert_int_equal(3, agent.events);
@@ -34,20 +38,22 @@ static void test_accepted(void **state)
 
 static void test_bad_lines(void **state)
 {
-	static const char text[] = "\xef\xbb\xbf" LINE                  /* 1: good, behind a mark */
-				   "{\"subject\":\n"                    /* 2 */
-				   "{\"subject\":\"a\xff\"," CASE "}\n" /* 3 */
-				   "{\"subject\":\"\"," CASE "}\n"      /* 4 */
-				   "{\"subject\":\"a\",\"payload\":{\"@type\":\"consular.case.v1.No\"}}\n" /* 5 */
-				   "{\"subject\":\"a\",\"sbuject\":1," CASE "}\n"                          /* 6 */
-				   "{\"subject\":\"a\",\"id\":\"AAAA\"," CASE "}\n"                        /* 7 */
-				   "{\"subject\":\"refuse\"," CASE "}\n" /* 8: by the agent */
-				   "a\0b\n"                              /* 9 */
-		LINE;                                                    /* 10: good */
+	static const char text[] =
+		"\xef\xbb\xbf" LINE                  /* 1: good, behind a mark */
+		"{\"subject\":\n"                    /* 2 */
+		"{\"subject\":\"a\xff\"," CASE "}\n" /* 3 */
+		"{\"subject\":\"\"," CASE "}\n"      /* 4 */
+		"{\"subject\":\"a\",\"payload\":{\"@type\":\"consular.case.v1.No\"}}\n" /* 5 */
+		"{\"subject\":\"a\",\"sbuject\":1," CASE "}\n"                          /* 6 */
+		"{\"subject\":\"a\",\"id\":\"AAAA\"," CASE "}\n"                        /* 7 */
+		"{\"subject\":\"refuse\"," CASE "}\n" /* 8: by the agent */
+		"a\0b\n"                              /* 9 */
+		LINE;                                 /* 10: good */
 
 	(void)state;
 	fake_start(&agent, honest, 1);
-	struct run run = run_publish(agent.path, (struct vl_bytes){(const uint8_t *)text, sizeof(text) - 1}, 1000);
+	struct run run = run_publish(
+		agent.path, (struct vl_bytes){(const uint8_t *)text, sizeof(text) - 1}, 1000);
 	fake_stop(&agent);
 	assert_int_equal(CLI_FAILED, run.code);
 	assert_count(2, &run.out, "\n");
@@ -68,7 +74,8 @@ static void test_sizes(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-		vl_buf_put_text(&text, "{\"subject\":\"SD-1\",\"payload\":{\"@type\":\"consular.case.v1.CaseClosed\","
+		vl_buf_put_text(&text, "{\"subject\":\"SD-1\",\"payload\":{\"@type\":\"consular."
+				       "case.v1.CaseClosed\","
 				       "\"personal\":{\"narrative\":\"");
 		memset(vl_buf_add(&text, sizes[i]), 'x', sizes[i]);
 		vl_buf_put_text(&text, "\"}}}\n");
@@ -227,9 +234,12 @@ static void test_event_is_completed(void **state)
 	assert_int_equal(1700000000, event->occurred_at->seconds);
 	valise__v1__event__free_unpacked(event, NULL);
 	vl_buf_reset(&bytes);
-	assert_int_equal(VL_OK,
-			 cli_event_make(BYTES("{\"subject\":\"a\",\"occurredAt\":\"2023-04-15T00:00:00Z\"," CASE "}"),
-					arena, &how, &bytes, &id, &made, &why));
+	assert_int_equal(
+		VL_OK,
+		cli_event_make(
+			BYTES("{\"subject\":\"a\",\"occurredAt\":\"2023-04-15T00:00:00Z\"," CASE
+			      "}"),
+			arena, &how, &bytes, &id, &made, &why));
 	event = valise__v1__event__unpack(NULL, bytes.size, bytes.data);
 	assert_int_equal(1681516800, event->occurred_at->seconds);
 	valise__v1__event__free_unpacked(event, NULL);

@@ -18,14 +18,17 @@ static void test_width(void **state)
 	assert_int_equal(8, WIDTH("Khartoum"));
 	assert_int_equal(6, WIDTH("喀土穆"));
 	assert_int_equal(1, WIDTH("e\xcc\x81")); /* e and an acute on it */
-	assert_int_equal(7, WIDTH("\xd8\xa7\xd9\x84\xd8\xae\xd8\xb1\xd8\xb7\xd9\x88\xd9\x85")); /* Khartoum in Arabic */
+	assert_int_equal(
+		7,
+		WIDTH("\xd8\xa7\xd9\x84\xd8\xae\xd8\xb1\xd8\xb7\xd9\x88\xd9\x85")); /* Khartoum in Arabic */
 	assert_int_equal(3, WIDTH("a\xff"
 				  "b"));        /* a bad byte is shown as one '?' */
 	assert_int_equal(2, WIDTH("\xe5\x96")); /* cut short: each byte is bad */
 	assert_int_equal(3, WIDTH("a\0b"));
 }
 
-static void assert_cell(const char *expected, const char *text, size_t length, size_t width, bool right)
+static void assert_cell(const char *expected, const char *text, size_t length, size_t width,
+			bool right)
 {
 	struct vl_buf out = {0};
 
@@ -64,7 +67,8 @@ static void test_widths_of_scripts(void **state)
 	assert_int_equal(2, WIDTH("🩺"));
 	assert_int_equal(1, WIDTH("é"));
 	assert_int_equal(2, WIDTH("한"));
-	assert_int_equal(2, WIDTH("\xe1\x84\x92\xe1\x85\xa1\xe1\x86\xab")); /* the same as three jamo */
+	assert_int_equal(
+		2, WIDTH("\xe1\x84\x92\xe1\x85\xa1\xe1\x86\xab")); /* the same as three jamo */
 	assert_int_equal(3, WIDTH("a\xef\xbb\xbf"
 				  "b")); /* a byte order mark is shown as '?' */
 }
@@ -136,8 +140,10 @@ static void test_empty_table(void **state)
 
 static void test_stream(void **state)
 {
-	static const struct cli_stream_column columns[] = {{"AT", 5}, {"VERDICT", 0}, {"SUBJECT", 0}};
-	const struct vl_bytes cells[] = {{(const uint8_t *)"1:22", 4}, {(const uint8_t *)"ok", 2}, {NULL, 0}};
+	static const struct cli_stream_column columns[] = {
+		{"AT", 5}, {"VERDICT", 0}, {"SUBJECT", 0}};
+	const struct vl_bytes cells[] = {
+		{(const uint8_t *)"1:22", 4}, {(const uint8_t *)"ok", 2}, {NULL, 0}};
 	struct vl_buf out = {0};
 
 	(void)state;

@@ -21,7 +21,8 @@ struct attack {
 
 /* -- the attacks: `sent` are the victim's batches 1 to BATCHES, of which none has come -- */
 
-static void bring_but(struct world *w, struct sent **sent, unsigned first, unsigned end, unsigned but)
+static void bring_but(struct world *w, struct sent **sent, unsigned first, unsigned end,
+		      unsigned but)
 {
 	for (unsigned i = first; i < end; i++)
 		if (i != but)
@@ -203,7 +204,8 @@ static void open_scene(struct scene *s)
 		for (unsigned lane = 0; lane < LANES; lane++)
 			s->chains[m][lane] = mission;
 		for (unsigned i = 0; i < BATCHES; i++) {
-			s->sent[m][CASES][i] = open_case(&s->chains[m][CASES], ++s->ids, "SD-1", 100);
+			s->sent[m][CASES][i] =
+				open_case(&s->chains[m][CASES], ++s->ids, "SD-1", 100);
 			s->sent[m][ALERTS][i] = submit_alert(&s->chains[m][ALERTS], ++s->ids);
 		}
 	}
@@ -214,8 +216,9 @@ static void beat_all(struct scene *s, int but)
 {
 	for (int m = 0; m < MISSIONS; m++) {
 		struct sender *chains = s->chains[m];
-		Valise__Pulse__V1__Pulse__Head heads[] = {head_of(&chains[CASES], LANE, chains[CASES].seq),
-							  head_of(&chains[ALERTS], ALERT_LANE, chains[ALERTS].seq)};
+		Valise__Pulse__V1__Pulse__Head heads[] = {
+			head_of(&chains[CASES], LANE, chains[CASES].seq),
+			head_of(&chains[ALERTS], ALERT_LANE, chains[ALERTS].seq)};
 		if (m != but)
 			bring_beat(&s->world, &chains[PULSES], heads, 2);
 	}
@@ -230,8 +233,9 @@ static void check(struct scene *s, const struct attack *attack)
 			struct asked asked = ask_board(&s->world, ids[m], lanes[lane]);
 			assert_true(asked.found);
 			if (asked.verdict != wanted)
-				fail_msg("%s: %s on %s is %s, and should be %s", attack->name, lanes[lane], ids[m],
-					 vl_verdict_name(asked.verdict), vl_verdict_name(wanted));
+				fail_msg("%s: %s on %s is %s, and should be %s", attack->name,
+					 lanes[lane], ids[m], vl_verdict_name(asked.verdict),
+					 vl_verdict_name(wanted));
 			assert_int_equal(asked.missing.from.n, struck ? attack->from : 0);
 			assert_int_equal(asked.missing.to.n, struck ? attack->to : 0);
 		}
@@ -258,7 +262,8 @@ static void run(const struct attack *attack)
 	check(&s, attack);
 	/* What was not struck for good is healed by sending all of it again. */
 	if (attack->verdict == VL_VERDICT_GAP) {
-		struct attack healed = {attack->name, NULL, VL_VERDICT_OK, 0, 0, attack->dead, false};
+		struct attack healed = {attack->name, NULL, VL_VERDICT_OK, 0, 0,
+					attack->dead, false};
 		nothing(&s.world, NULL, s.sent[VICTIM][CASES]);
 		check(&s, &healed);
 	}
@@ -280,7 +285,8 @@ static void a_dead_mission_is_not_kept_alive(void **state)
 	(void)state;
 	open_scene(&s);
 	struct sender forger = world_stranger(&s.world, ids[VICTIM]);
-	struct sent *last = beat(&s.chains[VICTIM][PULSES], NULL, 0), *forged = beat(&forger, NULL, 0);
+	struct sent *last = beat(&s.chains[VICTIM][PULSES], NULL, 0),
+		    *forged = beat(&forger, NULL, 0);
 	bring(&s.world, last);
 	for (unsigned i = 0; i < 5; i++) {
 		s.world.later_ms += EVERY * 1000;

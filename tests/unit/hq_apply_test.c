@@ -10,7 +10,8 @@ static size_t facts_of(struct world *w, const char *subject)
 	struct vl_arena *arena = vl_arena_open(0);
 	int kind = vl_view_kind(vl_views[case_view()], "case");
 
-	assert_int_equal(vl_history_read(txn, case_view(), (unsigned)kind, subject, arena, &items, &count, &damaged),
+	assert_int_equal(vl_history_read(txn, case_view(), (unsigned)kind, subject, arena, &items,
+					 &count, &damaged),
 			 VL_OK);
 	vl_arena_close(arena);
 	vl_txn_abort(txn);
@@ -322,7 +323,8 @@ static struct sent *random_event(struct sender *s, uint64_t id, uint64_t *seed)
 	Consular__Case__V1__PersonsCounted counted = CONSULAR__CASE__V1__PERSONS_COUNTED__INIT;
 	Consular__Case__V1__CaseClosed closed = CONSULAR__CASE__V1__CASE_CLOSED__INIT;
 	Consular__Case__V1__TransferOffered offered = CONSULAR__CASE__V1__TRANSFER_OFFERED__INIT;
-	const ProtobufCMessage *payloads[] = {&opened.base, &assigned.base, &counted.base, &closed.base, &offered.base};
+	const ProtobufCMessage *payloads[] = {&opened.base, &assigned.base, &counted.base,
+					      &closed.base, &offered.base};
 	char subject[16];
 
 	opened.persons = 1 + (uint32_t)(next_random(seed) % 5);

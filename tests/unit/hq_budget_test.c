@@ -107,7 +107,8 @@ static struct sent *ask(struct sender *s, uint64_t id, const char *check)
 
 /* -- rows -- */
 
-static const ProtobufCMessage *row_of(struct world *w, const char *lane, const char *kind, const char *key)
+static const ProtobufCMessage *row_of(struct world *w, const char *lane, const char *kind,
+				      const char *key)
 {
 	const struct vl_view *view = vl_views[view_of(lane)];
 	int index = vl_view_kind(view, kind);
@@ -139,7 +140,8 @@ static void bound(struct world *w, struct vl_fold_bounds bounds)
 }
 
 /* Bring them with small bounds and with those of every day: the digests are the same, and no transaction took more than it may. */
-static void compare_splits(struct world *w, struct sent *const *sent, size_t n, const char *lane, uint64_t most)
+static void compare_splits(struct world *w, struct sent *const *sent, size_t n, const char *lane,
+			   uint64_t most)
 {
 	struct vl_digest split[2];
 	unsigned later = 0;
@@ -170,7 +172,8 @@ static void many_events_of_one_batch(void **state)
 {
 	struct world *w = *state;
 	struct sender s = world_sender(w, "CN-SD-EMB");
-	struct sent *sent[] = {board(&s, 1, 200, "L-1"), board(&s, 1001, 150, "L-2"), depart(&s, 2001, "L-1")};
+	struct sent *sent[] = {board(&s, 1, 200, "L-1"), board(&s, 1001, 150, "L-2"),
+			       depart(&s, 2001, "L-1")};
 
 	compare_splits(w, sent, 3, EVACUATIONS, 1000);
 }
@@ -179,7 +182,8 @@ static void many_entities_of_one_event(void **state)
 {
 	struct world *w = *state;
 	struct sender s = world_sender(w, "CN-SD-EMB");
-	struct sent *sent[] = {seal(&s, 1, 300, "L-1"), seal(&s, 2, 300, "L-1"), seal(&s, 3, 200, "L-2")};
+	struct sent *sent[] = {seal(&s, 1, 300, "L-1"), seal(&s, 2, 300, "L-1"),
+			       seal(&s, 3, 200, "L-2")};
 
 	compare_splits(w, sent, 3, EVACUATIONS, 1000);
 }
@@ -190,8 +194,8 @@ static void a_fan_that_begins_again(void **state)
 	struct world *w = *state;
 	struct sender s = world_sender(w, "CN-SD-EMB");
 	struct sent *people = register_all(&s, 1, 300);
-	struct sent *sent[] = {people, ask(&s, 1001, "C-1"), ask(&s, 1002, "C-2"), ask(&s, 1003, "C-3"),
-			       ask(&s, 1004, "C-4")};
+	struct sent *sent[] = {people, ask(&s, 1001, "C-1"), ask(&s, 1002, "C-2"),
+			       ask(&s, 1003, "C-3"), ask(&s, 1004, "C-4")};
 
 	compare_splits(w, sent, 5, TRAVELLERS, 1000);
 	/* Also where the last begins when the one before is half done. */
@@ -204,7 +208,8 @@ static void a_fan_that_begins_again(void **state)
 	bound(w, SMALL);
 	bring(w, sent[3]);
 	for (unsigned k = 0; k < 5; k++)
-		bring(w, people); /* known: a transaction that changes nothing, and serves the list */
+		bring(w,
+		      people); /* known: a transaction that changes nothing, and serves the list */
 	assert_true(asked_of(w, "C-3") > 0 && asked_of(w, "C-3") < 300);
 	bring(w, sent[4]);
 	world_work_off(w);
@@ -355,11 +360,16 @@ static void a_row_has_its_bound(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(many_events_of_one_batch, world_setup, world_teardown),
-		cmocka_unit_test_setup_teardown(many_entities_of_one_event, world_setup, world_teardown),
-		cmocka_unit_test_setup_teardown(a_fan_that_begins_again, world_setup, world_teardown),
-		cmocka_unit_test_setup_teardown(nobody_waits_for_the_rest, world_setup, world_teardown),
-		cmocka_unit_test_setup_teardown(a_sender_waits_for_itself, world_setup, world_teardown),
+		cmocka_unit_test_setup_teardown(many_events_of_one_batch, world_setup,
+						world_teardown),
+		cmocka_unit_test_setup_teardown(many_entities_of_one_event, world_setup,
+						world_teardown),
+		cmocka_unit_test_setup_teardown(a_fan_that_begins_again, world_setup,
+						world_teardown),
+		cmocka_unit_test_setup_teardown(nobody_waits_for_the_rest, world_setup,
+						world_teardown),
+		cmocka_unit_test_setup_teardown(a_sender_waits_for_itself, world_setup,
+						world_teardown),
 		cmocka_unit_test_setup_teardown(time_has_its_bound, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(a_row_has_its_bound, world_setup, world_teardown),
 	};

@@ -31,8 +31,10 @@ int __real_strcmp(const char *a, const char *b);
 int __wrap_strcmp(const char *a, const char *b);
 void *__real_vl_arena_alloc(struct vl_arena *arena, size_t size);
 void *__wrap_vl_arena_alloc(struct vl_arena *arena, size_t size);
-bool __real_vl_txn_get(struct vl_txn *txn, unsigned db, struct vl_bytes key, struct vl_bytes *value);
-bool __wrap_vl_txn_get(struct vl_txn *txn, unsigned db, struct vl_bytes key, struct vl_bytes *value);
+bool __real_vl_txn_get(struct vl_txn *txn, unsigned db, struct vl_bytes key,
+		       struct vl_bytes *value);
+bool __wrap_vl_txn_get(struct vl_txn *txn, unsigned db, struct vl_bytes key,
+		       struct vl_bytes *value);
 bool __real_vl_cursor_next(struct vl_cursor *cursor, struct vl_bytes *key, struct vl_bytes *value);
 bool __wrap_vl_cursor_next(struct vl_cursor *cursor, struct vl_bytes *key, struct vl_bytes *value);
 
@@ -102,7 +104,8 @@ static void say(struct scene *scene, const char *subject, int64_t at, const void
 static uint64_t cost_of(struct scene *scene)
 {
 	struct vl_why why = {0};
-	const struct sent *sent = sign_batch_on(&scene->sender, scene->lane, scene->events, scene->n);
+	const struct sent *sent =
+		sign_batch_on(&scene->sender, scene->lane, scene->events, scene->n);
 
 	for (size_t i = 0; i < scene->n; i++)
 		vl_buf_free(&scene->events[i]);
@@ -137,9 +140,9 @@ static void grows_slowly(play *scene, size_t n)
 {
 	struct cost few = scene(n), many = scene(4 * n);
 
-	print_message("%zu: %llu, then %llu; %zu: %llu, then %llu\n", n, (unsigned long long)few.first,
-		      (unsigned long long)few.later, 4 * n, (unsigned long long)many.first,
-		      (unsigned long long)many.later);
+	print_message("%zu: %llu, then %llu; %zu: %llu, then %llu\n", n,
+		      (unsigned long long)few.first, (unsigned long long)few.later, 4 * n,
+		      (unsigned long long)many.first, (unsigned long long)many.later);
 	assert_true(many.first < 6 * few.first);
 	assert_true(many.later < 6 * few.later + 1000);
 }
@@ -482,11 +485,16 @@ SCENE(many_answers_and_trips, grows_slowly, play_answers, 200)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(one_person_on_many_legs), cmocka_unit_test(a_manifest_said_twice),
-		cmocka_unit_test(a_chain_of_persons),      cmocka_unit_test(many_figures),
-		cmocka_unit_test(a_chain_of_cases),        cmocka_unit_test(a_chain_of_cases_from_its_end),
-		cmocka_unit_test(many_offers_and_clocks),  cmocka_unit_test(an_alert_of_many_parts),
-		cmocka_unit_test(a_cancellation_of_many),  cmocka_unit_test(many_checks_in_one_place),
+		cmocka_unit_test(one_person_on_many_legs),
+		cmocka_unit_test(a_manifest_said_twice),
+		cmocka_unit_test(a_chain_of_persons),
+		cmocka_unit_test(many_figures),
+		cmocka_unit_test(a_chain_of_cases),
+		cmocka_unit_test(a_chain_of_cases_from_its_end),
+		cmocka_unit_test(many_offers_and_clocks),
+		cmocka_unit_test(an_alert_of_many_parts),
+		cmocka_unit_test(a_cancellation_of_many),
+		cmocka_unit_test(many_checks_in_one_place),
 		cmocka_unit_test(many_answers_and_trips),
 	};
 

@@ -35,10 +35,11 @@ static void test_every_view_explains_each_kind_and_rule(void **state)
 		vl_bound_explain(bound, &out);
 		for (unsigned k = 0; k < vl_views[v]->n_kinds; k++) {
 			char line[128];
-			(void)snprintf(line, sizeof(line), "\n  %s, a ", vl_views[v]->kinds[k].name);
+			(void)snprintf(line, sizeof(line), "\n  %s, a ",
+				       vl_views[v]->kinds[k].name);
 			assert_non_null(strstr(vl_buf_text(&out), line));
-			for (const struct vl_rule *rule = vl_views[v]->kinds[k].rules; rule != NULL && rule->id != NULL;
-			     rule++)
+			for (const struct vl_rule *rule = vl_views[v]->kinds[k].rules;
+			     rule != NULL && rule->id != NULL; rule++)
 				assert_non_null(strstr(vl_buf_text(&out), rule->text));
 		}
 		vl_view_unbind(bound);
@@ -57,7 +58,8 @@ static bool never(const ProtobufCMessage *row)
 }
 
 static const struct vl_column columns[] = {{"KEY", .form = VL_KEY}, {.title = NULL}};
-static const struct vl_route routes[] = {{.event = ANY_EVENT, .kind = TRAVELLER, .key = SUBJECT}, {.key = {NULL, 0}}};
+static const struct vl_route routes[] = {{.event = ANY_EVENT, .kind = TRAVELLER, .key = SUBJECT},
+					 {.key = {NULL, 0}}};
 
 /* One kind of row, one table of which is tried, and a board. */
 static char *fault_of(const struct vl_kind *tried, const struct vl_route *tried_routes)
@@ -102,11 +104,14 @@ static char *fault_of(const struct vl_kind *tried, const struct vl_route *tried_
 #define WITH_MOVES(...) KIND(.state = F(TravellerRow, state), .moves = TABLE(vl_move, __VA_ARGS__))
 #define WITH_CLOCKS(...) KIND(.clocks = TABLE(vl_clock_rule, __VA_ARGS__))
 #define WITH_RULES(...) KIND(.rules = TABLE(vl_rule, __VA_ARGS__))
-#define WITH_SUMS(...) \
-	KIND(.targets = TABLE(vl_target, {.kind = BOARD, .fixed = "all", .sums = TABLE(vl_sum, __VA_ARGS__)}))
-#define WITH_COLUMNS(...)                                                                                   \
-	{                                                                                                   \
-		.name = "traveller", .row = MESSAGE(TravellerRow), .columns = TABLE(vl_column, __VA_ARGS__) \
+#define WITH_SUMS(...)                \
+	KIND(.targets =               \
+		     TABLE(vl_target, \
+			   {.kind = BOARD, .fixed = "all", .sums = TABLE(vl_sum, __VA_ARGS__)}))
+#define WITH_COLUMNS(...)                                          \
+	{                                                          \
+		.name = "traveller", .row = MESSAGE(TravellerRow), \
+		.columns = TABLE(vl_column, __VA_ARGS__)           \
 	}
 
 static const struct {
@@ -117,8 +122,11 @@ static const struct {
 	/* sets */
 	{WITH_SETS({MESSAGE(TripPlanned), F(TripPlanned, trip), F(TravellerRow, people), VL_LAST}),
 	 "sets[0]: 'people' cannot become LAST of 'trip'"},
-	{WITH_SETS({MESSAGE(TripPlanned), F(TripCancelled, trip), F(TravellerRow, mission), VL_LAST}), ""},
-	{WITH_SETS({MESSAGE(TripEnded), F(TripPlanned, purpose), F(TravellerRow, mission), VL_LAST}),
+	{WITH_SETS(
+		 {MESSAGE(TripPlanned), F(TripCancelled, trip), F(TravellerRow, mission), VL_LAST}),
+	 ""},
+	{WITH_SETS(
+		 {MESSAGE(TripEnded), F(TripPlanned, purpose), F(TravellerRow, mission), VL_LAST}),
 	 "TripEnded has no field 'purpose'"},
 	{WITH_SETS({MESSAGE(TripPlanned), OCCURRED, F(BoardRow, people), VL_LAST}),
 	 "TravellerRow has no field 'people' at this place"},
@@ -126,22 +134,32 @@ static const struct {
 	 "is no event of consular.traveller.v1"},
 	{WITH_SETS({ANY_EVENT, F(TripPlanned, trip), F(TravellerRow, mission), VL_LAST}),
 	 "not every event has a field 'trip'"},
-	{WITH_SETS({ANY_EVENT, TYPE, F(TravellerRow, last_event_at), VL_LAST}), "'last_event_at' cannot become LAST"},
-	{WITH_SETS({ANY_EVENT, TYPE, F(TravellerRow, mission), VL_GREATEST}), "'mission' cannot become GREATEST"},
+	{WITH_SETS({ANY_EVENT, TYPE, F(TravellerRow, last_event_at), VL_LAST}),
+	 "'last_event_at' cannot become LAST"},
+	{WITH_SETS({ANY_EVENT, TYPE, F(TravellerRow, mission), VL_GREATEST}),
+	 "'mission' cannot become GREATEST"},
 	{WITH_SETS({ANY_EVENT, TYPE, F(TravellerRow, state), VL_SET}), "'state' cannot become SET"},
-	{WITH_SETS({ANY_EVENT, TYPE, F(TravellerRow, mission), VL_APPEND}), "'mission' cannot become APPEND"},
-	{WITH_SETS({ANY_EVENT, TYPE, F(TravellerRow, mission), VL_COUNT}), "'mission' cannot become COUNT"},
-	{WITH_SETS({ANY_EVENT, TYPE, F(TravellerRow, mission), 0}), "it says not how 'mission' is set"},
+	{WITH_SETS({ANY_EVENT, TYPE, F(TravellerRow, mission), VL_APPEND}),
+	 "'mission' cannot become APPEND"},
+	{WITH_SETS({ANY_EVENT, TYPE, F(TravellerRow, mission), VL_COUNT}),
+	 "'mission' cannot become COUNT"},
+	{WITH_SETS({ANY_EVENT, TYPE, F(TravellerRow, mission), 0}),
+	 "it says not how 'mission' is set"},
 	{WITH_SETS({MESSAGE(TripPlanned), F(TripPlanned, purpose), F(TravellerRow, kind), VL_LAST}),
 	 "'kind' cannot become LAST of 'purpose'"},
-	{WITH_SETS({MESSAGE(TravellerRegistered), F(TravellerRegistered, kind), F(TravellerRow, kind), VL_LAST}), ""},
+	{WITH_SETS({MESSAGE(TravellerRegistered), F(TravellerRegistered, kind),
+		    F(TravellerRow, kind), VL_LAST}),
+	 ""},
 	/* moves */
 	{WITH_MOVES({MESSAGE(TripPlanned), FROM_ANY, 17, NULL}), "moves[0]: 17 is no state of"},
 	{WITH_MOVES({MESSAGE(TripPlanned), STATE(9), REGISTRATION_STATE_REGISTERED, NULL}),
 	 "moves[0]: 9 is no state of"},
-	{WITH_MOVES({MESSAGE(Trip), FROM_ANY, REGISTRATION_STATE_REGISTERED, NULL}), "is no event of"},
-	{KIND(.moves = TABLE(vl_move, {MESSAGE(TripPlanned), FROM_ANY, 1, NULL})), "names no field for the state"},
-	{KIND(.state = F(TravellerRow, people), .moves = TABLE(vl_move, {MESSAGE(TripPlanned), FROM_ANY, 1, NULL})),
+	{WITH_MOVES({MESSAGE(Trip), FROM_ANY, REGISTRATION_STATE_REGISTERED, NULL}),
+	 "is no event of"},
+	{KIND(.moves = TABLE(vl_move, {MESSAGE(TripPlanned), FROM_ANY, 1, NULL})),
+	 "names no field for the state"},
+	{KIND(.state = F(TravellerRow, people),
+	      .moves = TABLE(vl_move, {MESSAGE(TripPlanned), FROM_ANY, 1, NULL})),
 	 "'people' is no enum"},
 	{KIND(.done = STATE(1)), "names no field for the state"},
 	/* clocks */
@@ -151,28 +169,35 @@ static const struct {
 	{WITH_RULES({"X1", "words"}), "rules[0]: rule X1 needs either a function or a sum"},
 	{WITH_RULES({"X1", "", IF(never)}), "rule X1 has no words"},
 	{WITH_RULES({"X1", "words", .sum = F(TravellerRow, people)}), "has a sum without parts"},
-	{WITH_RULES({"X1", "words", .sum = F(TravellerRow, mission), .parts = {F(TravellerRow, minors)}}),
+	{WITH_RULES({"X1", "words", .sum = F(TravellerRow, mission),
+		     .parts = {F(TravellerRow, minors)}}),
 	 "'mission' is no number"},
 	{WITH_RULES({"X1", "words", IF(never)}), ""},
 	/* targets and sums */
 	{KIND(.targets = TABLE(vl_target, {.kind = TRAVELLER, .fixed = "all"})),
 	 "targets[0]: a row adds to kinds of a higher rank only"},
-	{KIND(.targets = TABLE(vl_target, {.kind = BOARD, .fixed = "all", .key = F(TravellerRow, mission)})),
+	{KIND(.targets = TABLE(vl_target,
+			       {.kind = BOARD, .fixed = "all", .key = F(TravellerRow, mission)})),
 	 "one of them"},
-	{KIND(.targets = TABLE(vl_target, {.kind = BOARD, .key = F(TravellerRow, people)})), "a key is a text"},
-	{WITH_SUMS({F(TravellerRow, people)}), "sums[0]: BoardRow has no field 'people' at this place"},
+	{KIND(.targets = TABLE(vl_target, {.kind = BOARD, .key = F(TravellerRow, people)})),
+	 "a key is a text"},
+	{WITH_SUMS({F(TravellerRow, people)}),
+	 "sums[0]: BoardRow has no field 'people' at this place"},
 	{WITH_SUMS({F(BoardRow, people), F(TravellerRow, mission)}), "'mission' is no number"},
 	{WITH_SUMS({F(BoardRow, people_by_kind)}), "needs a group"},
 	{WITH_SUMS({F(BoardRow, people), .group = F(TravellerRow, kind)}), "has no groups"},
-	{WITH_SUMS({F(BoardRow, people_by_kind), .group = F(TravellerRow, people)}), "cannot be a group"},
+	{WITH_SUMS({F(BoardRow, people_by_kind), .group = F(TravellerRow, people)}),
+	 "cannot be a group"},
 	{WITH_SUMS({F(BoardRow, people), F(TravellerRow, people)},
 		   {F(BoardRow, violations_by_rule), .group = BROKEN_RULES}),
 	 ""},
 	/* columns */
-	{WITH_COLUMNS({"A", .form = VL_KEY}, {"A", .form = VL_KEY}), "columns[1]: two columns are called A"},
+	{WITH_COLUMNS({"A", .form = VL_KEY}, {"A", .form = VL_KEY}),
+	 "columns[1]: two columns are called A"},
 	{WITH_COLUMNS({"A"}), "neither a field nor a function"},
 	{WITH_COLUMNS({"A", .form = VL_DUE}), "there is no clock"},
-	{WITH_COLUMNS({"A", .field = F(BoardRow, registered)}), "TravellerRow has no field 'registered'"},
+	{WITH_COLUMNS({"A", .field = F(BoardRow, registered)}),
+	 "TravellerRow has no field 'registered'"},
 };
 
 static void test_what_is_wrong_is_found_with_its_place(void **state)
@@ -181,7 +206,8 @@ static void test_what_is_wrong_is_found_with_its_place(void **state)
 
 	for (size_t i = 0; i < sizeof(wrongs) / sizeof(wrongs[0]); i++) {
 		const char *fault = fault_of(&wrongs[i].kind, routes);
-		if (wrongs[i].fault[0] == '\0' ? fault[0] == '\0' : strstr(fault, wrongs[i].fault) != NULL)
+		if (wrongs[i].fault[0] == '\0' ? fault[0] == '\0'
+					       : strstr(fault, wrongs[i].fault) != NULL)
 			continue;
 		fail_msg("case %zu: wanted '%s', got '%s'", i, wrongs[i].fault, fault);
 	}
@@ -191,8 +217,9 @@ static void test_a_fault_names_file_kind_table_and_row(void **state)
 {
 	(void)state;
 
-	assert_string_equal(fault_of(&wrongs[1].kind, routes), "views/tried.c: kind 'traveller', sets[0]: 'people' "
-							       "cannot become LAST of 'trip': their types differ\n");
+	assert_string_equal(fault_of(&wrongs[1].kind, routes),
+			    "views/tried.c: kind 'traveller', sets[0]: 'people' "
+			    "cannot become LAST of 'trip': their types differ\n");
 }
 
 static void test_every_event_is_routed_or_ignored(void **state)
@@ -200,7 +227,9 @@ static void test_every_event_is_routed_or_ignored(void **state)
 	(void)state;
 	const struct vl_route some[] = {
 		{.event = MESSAGE(TripPlanned), .kind = TRAVELLER, .key = SUBJECT},
-		{.event = MESSAGE(SafetyCheckOpened), .kind = TRAVELLER, .key = F(SafetyCheckOpened, from)},
+		{.event = MESSAGE(SafetyCheckOpened),
+		 .kind = TRAVELLER,
+		 .key = F(SafetyCheckOpened, from)},
 		{.event = MESSAGE(TripEnded), .kind = 17, .key = SUBJECT},
 		{.key = {NULL, 0}},
 	};

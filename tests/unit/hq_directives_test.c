@@ -65,7 +65,8 @@ static void expect_silence(struct office *o, int64_t during)
 	}
 }
 
-static void expect_resend(const Valise__V1__Event *event, const char *mission, uint64_t from, uint64_t to)
+static void expect_resend(const Valise__V1__Event *event, const char *mission, uint64_t from,
+			  uint64_t to)
 {
 	char subject[80];
 
@@ -73,8 +74,8 @@ static void expect_resend(const Valise__V1__Event *event, const char *mission, u
 	assert_string_equal(event->subject, subject);
 	assert_int_equal(event->id.len, 0);
 	assert_string_equal(event->payload->type_url, TYPE_PREFIX "valise.directive.v1.Resend");
-	Valise__Directive__V1__Resend *resend =
-		valise__directive__v1__resend__unpack(NULL, event->payload->value.len, event->payload->value.data);
+	Valise__Directive__V1__Resend *resend = valise__directive__v1__resend__unpack(
+		NULL, event->payload->value.len, event->payload->value.data);
 	assert_non_null(resend);
 	assert_string_equal(resend->mission, mission);
 	assert_string_equal(resend->lane, LANE);
@@ -173,7 +174,8 @@ static void what_had_no_room_is_asked_for_after_the_gap(void **state)
 	bring_range(o, 3, 3);
 	expect_silence(o, 10 * AFTER);
 	look_in_vain(o);
-	expect_silence(o, 2 * AFTER - VL_DIRECTIVES_LOOK_MS); /* since it was last seen to lie in Kafka */
+	expect_silence(
+		o, 2 * AFTER - VL_DIRECTIVES_LOOK_MS); /* since it was last seen to lie in Kafka */
 	expect_one(o, 6, 11, 0);
 	bring_range(o, 6, 11);
 	expect_silence(o, 10 * AFTER);

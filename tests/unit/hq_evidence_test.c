@@ -69,7 +69,8 @@ static void a_long_fork_is_bounded(void **state)
 	assert_int_equal(vl_standing_verdict(&s), VL_VERDICT_FORK);
 	assert_int_equal(s.forks, FORKS);
 	assert_int_equal(s.batches, 1);
-	assert_int_equal(world_count(&c->world, VL_DB_EVIDENCE), VL_EVIDENCE_WHOLE + VL_EVIDENCE_DIGESTS);
+	assert_int_equal(world_count(&c->world, VL_DB_EVIDENCE),
+			 VL_EVIDENCE_WHOLE + VL_EVIDENCE_DIGESTS);
 	assert_true(evidence_bytes(c, &whole) > 0);
 	assert_int_equal(whole, VL_EVIDENCE_WHOLE);
 	bring(&c->world, again);
@@ -97,14 +98,15 @@ static void many_forks_are_bounded_for_their_mission(void **state)
 	struct vl_txn *txn = vl_txn_begin(c->world.store, true, NULL);
 	for (uint64_t epoch = 1; epoch <= 40; epoch++) {
 		digest.bytes[0] = (uint8_t)epoch;
-		assert_int_equal(vl_evidence_keep(txn, "CN-SD-EMB", LANE, (struct vl_epoch){epoch}, (struct vl_seq){1},
-						  &digest, big, true),
+		assert_int_equal(vl_evidence_keep(txn, "CN-SD-EMB", LANE, (struct vl_epoch){epoch},
+						  (struct vl_seq){1}, &digest, big, true),
 				 VL_EVIDENCE_KEPT);
-		assert_int_equal(vl_evidence_keep(txn, "CN-SD-EMB", LANE, (struct vl_epoch){epoch}, (struct vl_seq){1},
-						  &digest, big, true),
+		assert_int_equal(vl_evidence_keep(txn, "CN-SD-EMB", LANE, (struct vl_epoch){epoch},
+						  (struct vl_seq){1}, &digest, big, true),
 				 VL_EVIDENCE_THERE);
 	}
-	assert_int_equal(vl_evidence_keep(txn, "CN-EG-EMB", LANE, (struct vl_epoch){1}, (struct vl_seq){1}, &digest,
+	assert_int_equal(vl_evidence_keep(txn, "CN-EG-EMB", LANE, (struct vl_epoch){1},
+					  (struct vl_seq){1}, &digest,
 					  (struct vl_bytes){big.data, 1000}, true),
 			 VL_EVIDENCE_KEPT);
 	assert_int_equal(vl_txn_commit(txn, NULL), VL_OK);

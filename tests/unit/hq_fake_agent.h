@@ -58,7 +58,8 @@ static inline Valise__V1__PublishRequest *fake_heard(struct fake_agent *agent)
 #define FREE(request) valise__v1__publish_request__free_unpacked(request, NULL)
 
 /* Answer a request; the events of the bits in `refused` with no. */
-static inline void fake_answer(struct fake_agent *agent, const Valise__V1__PublishRequest *request, unsigned refused)
+static inline void fake_answer(struct fake_agent *agent, const Valise__V1__PublishRequest *request,
+			       unsigned refused)
 {
 	struct vl_buf out = {0};
 

@@ -23,14 +23,15 @@ static void order_of(const struct wanted *events, size_t n, char *order)
 		s[i] = world_sender(&w, ids[i]);
 	for (size_t i = 0; i < n; i++) {
 		Consular__Case__V1__NoteAdded note = CONSULAR__CASE__V1__NOTE_ADDED__INIT;
-		bring(&w, sign_event_on(&s[events[i].sender], LANE, events[i].id, "X-1", events[i].at, &note.base,
-					events[i].after));
+		bring(&w, sign_event_on(&s[events[i].sender], LANE, events[i].id, "X-1",
+					events[i].at, &note.base, events[i].after));
 	}
 	struct vl_txn *txn = vl_txn_begin(w.store, false, NULL);
 	struct vl_arena *arena = vl_arena_open(0);
 	int kind = vl_view_kind(vl_views[case_view()], "case");
 	size_t damaged;
-	assert_int_equal(vl_history_read(txn, case_view(), (unsigned)kind, "X-1", arena, &items, &count, &damaged),
+	assert_int_equal(vl_history_read(txn, case_view(), (unsigned)kind, "X-1", arena, &items,
+					 &count, &damaged),
 			 VL_OK);
 	assert_int_equal(count, n);
 	for (size_t i = 0; i < count; i++)
@@ -53,7 +54,8 @@ static void test_between_senders_by_time(void **state)
 {
 	(void)state;
 	char order[16];
-	order_of((struct wanted[]){{0, 1, 100, 0}, {0, 2, 300, 0}, {1, 3, 200, 0}, {1, 4, 400, 0}}, 4, order);
+	order_of((struct wanted[]){{0, 1, 100, 0}, {0, 2, 300, 0}, {1, 3, 200, 0}, {1, 4, 400, 0}},
+		 4, order);
 	assert_string_equal(order, "1324");
 }
 
@@ -114,9 +116,12 @@ static void test_long_keys_stay_apart(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_own_order_beats_own_clock),    cmocka_unit_test(test_between_senders_by_time),
-		cmocka_unit_test(test_equal_times_by_sender),        cmocka_unit_test(test_after_beats_time),
-		cmocka_unit_test(test_circle_of_after_has_an_order), cmocka_unit_test(test_after_what_never_came),
+		cmocka_unit_test(test_own_order_beats_own_clock),
+		cmocka_unit_test(test_between_senders_by_time),
+		cmocka_unit_test(test_equal_times_by_sender),
+		cmocka_unit_test(test_after_beats_time),
+		cmocka_unit_test(test_circle_of_after_has_an_order),
+		cmocka_unit_test(test_after_what_never_came),
 		cmocka_unit_test(test_long_keys_stay_apart),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

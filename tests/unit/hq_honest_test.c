@@ -4,8 +4,9 @@
 
 #define MISSIONS 4
 #define STEPS 1500
-#define STEP_MS 5000   /* at most */
-#define LATE_MS 150000 /* a pulse is in Kafka within this of the one before: less than three intervals */
+#define STEP_MS 5000 /* at most */
+#define LATE_MS \
+	150000 /* a pulse is in Kafka within this of the one before: less than three intervals */
 #define MADE 2000
 #define LOG 8000
 
@@ -169,7 +170,8 @@ static void read_one(struct run *r, enum lane lane)
 	record.offset = topic->next;
 	record.timestamp_ms = topic->log[topic->next++].at_ms;
 	vl_arena_reset(r->world.arena);
-	enum vl_err verdict = vl_record_verify(&record, r->world.ring, r->world.arena, &verified, NULL);
+	enum vl_err verdict =
+		vl_record_verify(&record, r->world.ring, r->world.arena, &verified, NULL);
 	assert_int_equal(verdict, VL_OK);
 	vl_apply_record(r->world.applier, &record, verdict, &verified, NULL, NULL);
 }
@@ -311,7 +313,8 @@ static void honest_runs_are_ok(void **state)
 		open_run(r, seed);
 		for (unsigned i = 0; i < STEPS; i++)
 			if (!step(r))
-				fail_msg("VALISE_SEED=%llu: a false alarm at step %u", (unsigned long long)seed, i);
+				fail_msg("VALISE_SEED=%llu: a false alarm at step %u",
+					 (unsigned long long)seed, i);
 		check_end(r);
 		close_run(r);
 	}

@@ -15,8 +15,10 @@
 #define EVACUATIONS "consular.evacuation.v1"
 #define TRAVELLERS "consular.traveller.v1"
 #define CASE_NEW(Name, NAME) Consular__Case__V1__##Name said = CONSULAR__CASE__V1__##NAME##__INIT
-#define EV_NEW(Name, NAME) Consular__Evacuation__V1__##Name said = CONSULAR__EVACUATION__V1__##NAME##__INIT
-#define TR_NEW(Name, NAME) Consular__Traveller__V1__##Name said = CONSULAR__TRAVELLER__V1__##NAME##__INIT
+#define EV_NEW(Name, NAME) \
+	Consular__Evacuation__V1__##Name said = CONSULAR__EVACUATION__V1__##NAME##__INIT
+#define TR_NEW(Name, NAME) \
+	Consular__Traveller__V1__##Name said = CONSULAR__TRAVELLER__V1__##NAME##__INIT
 
 #define GAME 600
 #define HONEST 3
@@ -66,7 +68,8 @@ static void act_honestly(struct game *g, int who)
 	int64_t at = 1000 + (int64_t)below(g, 100000);
 
 	*act = (struct act){.honest = who};
-	(void)snprintf(act->key, sizeof(act->key), "%s-%c%u", prefix, "ccLPTT"[what], (unsigned)below(g, 12));
+	(void)snprintf(act->key, sizeof(act->key), "%s-%c%u", prefix, "ccLPTT"[what],
+		       (unsigned)below(g, 12));
 	(void)snprintf(person, sizeof(person), "%s-P%u", prefix, (unsigned)below(g, 12));
 	(void)snprintf(leg, sizeof(leg), "%s-L%u", prefix, (unsigned)below(g, 4));
 	(void)snprintf(place, sizeof(place), "%s-land", prefix);
@@ -96,7 +99,8 @@ static void act_honestly(struct game *g, int who)
 		said.people = 1;
 		act->sent = sign_event_on(&chains[2], TRAVELLERS, id, act->key, at, &said.base, 0);
 	}
-	static const char *const kinds[] = {"case", "case", "leg", "registration", "traveller", "traveller"};
+	static const char *const kinds[] = {"case",         "case",      "leg",
+					    "registration", "traveller", "traveller"};
 	act->kind = kinds[what];
 	act->lane = lanes[what < 2 ? 0 : what < 4 ? 1 : 2];
 }
@@ -106,7 +110,8 @@ static void act_honestly(struct game *g, int who)
 /* A subject of its own, or of all; never of an honest mission alone. */
 static const char *nonsense(struct game *g, char out[40], const char *what)
 {
-	(void)snprintf(out, 40, "%s-%s%u", below(g, 4) == 0 ? "ALL" : "AA", what, (unsigned)below(g, 40));
+	(void)snprintf(out, 40, "%s-%s%u", below(g, 4) == 0 ? "ALL" : "AA", what,
+		       (unsigned)below(g, 40));
 	return out;
 }
 
@@ -146,7 +151,8 @@ static void add_case(struct game *g, struct vl_buf *out)
 static void add_manifest(struct game *g, struct vl_buf *out)
 {
 	size_t n = 1 + below(g, 400);
-	char leg[40], (*names)[40] = calloc(n, sizeof(*names)), **persons = calloc(n, sizeof(*persons));
+	char leg[40], (*names)[40] = calloc(n, sizeof(*names)),
+		      **persons = calloc(n, sizeof(*persons));
 	EV_NEW(ManifestSealed, MANIFEST_SEALED);
 
 	assert_true(names != NULL && persons != NULL);
@@ -238,7 +244,8 @@ static void strike(struct game *g, struct sender *s)
 
 static void act_wildly(struct game *g)
 {
-	static void (*const add[LANES])(struct game *, struct vl_buf *) = {add_case, add_evacuation, add_traveller};
+	static void (*const add[LANES])(struct game *, struct vl_buf *) = {add_case, add_evacuation,
+									   add_traveller};
 	struct act *act = &g->acts[HONEST][g->n[HONEST]++];
 	unsigned lane = (unsigned)below(g, LANES);
 	size_t n = below(g, 4) == 0 ? 1 + below(g, MOST_EVENTS) : 1 + below(g, 3);
@@ -270,8 +277,9 @@ static bool row_is_there(struct world *w, const struct act *act)
 	vl_key_u8(&waits, (uint8_t)view);
 	vl_key_u8(&waits, (uint8_t)kind);
 	vl_key_text(&waits, act->key);
-	bool found = vl_txn_get(txn, vl_view_db((size_t)view, VL_VIEW_ROW), vl_key_done(&key), NULL) &&
-		     !vl_txn_get(txn, VL_DB_PENDING, vl_key_done(&waits), NULL);
+	bool found =
+		vl_txn_get(txn, vl_view_db((size_t)view, VL_VIEW_ROW), vl_key_done(&key), NULL) &&
+		!vl_txn_get(txn, VL_DB_PENDING, vl_key_done(&waits), NULL);
 	vl_txn_abort(txn);
 	return found;
 }
@@ -291,7 +299,8 @@ static struct vl_digest honest_rows(struct world *w)
 		for (bool more = vl_cursor_seek(cursor, (struct vl_bytes){0}, &key, &value); more;
 		     more = vl_cursor_next(cursor, &key, &value))
 			for (int who = 0; who < HONEST; who++)
-				if (key.size > 4 && memcmp(key.data + 1, prefixes[who], 2) == 0 && key.data[3] == '-') {
+				if (key.size > 4 && memcmp(key.data + 1, prefixes[who], 2) == 0 &&
+				    key.data[3] == '-') {
 					crypto_generichash_update(&state, key.data, key.size);
 					crypto_generichash_update(&state, value.data, value.size);
 					n++;
@@ -316,7 +325,8 @@ static void check_disk(struct game *g)
 static void play(struct game *g, uint64_t seed, bool with_hostile, bool small)
 {
 	struct vl_fold_bounds bounds = small ? BOUNDS : VL_FOLD_BOUNDS;
-	size_t at[HONEST + 1] = {0}, left = g->n[0] + g->n[1] + g->n[2] + (with_hostile ? g->n[HONEST] : 0);
+	size_t at[HONEST + 1] = {0},
+			   left = g->n[0] + g->n[1] + g->n[2] + (with_hostile ? g->n[HONEST] : 0);
 
 	world_start_over(&g->world);
 	vl_apply_bound_steps(g->world.applier, &bounds);
@@ -351,7 +361,8 @@ static void play_game(uint64_t seed, size_t batches)
 	for (int who = 0; who <= HONEST; who++) {
 		struct sender s = world_sender(
 			&g->world,
-			who < HONEST ? (const char *[]){"CN-EG-EMB", "CN-SD-EMB", "CN-TH-EMB"}[who] : "CN-AA-EMB");
+			who < HONEST ? (const char *[]){"CN-EG-EMB", "CN-SD-EMB", "CN-TH-EMB"}[who]
+				     : "CN-AA-EMB");
 		for (unsigned lane = 0; lane < LANES; lane++)
 			g->chains[who][lane] = s;
 	}
@@ -366,17 +377,19 @@ static void play_game(uint64_t seed, size_t batches)
 	with = honest_rows(&g->world);
 	struct vl_digest views[LANES];
 	for (unsigned lane = 0; lane < LANES; lane++)
-		views[lane] = world_digest_of(&g->world, (size_t)vl_view_of_lane(lanes[lane], strlen(lanes[lane])));
+		views[lane] = world_digest_of(
+			&g->world, (size_t)vl_view_of_lane(lanes[lane], strlen(lanes[lane])));
 	play(g, seed + 77, true, false);
 	turned = honest_rows(&g->world);
-	if (memcmp(with.bytes, without.bytes, 32) != 0 || memcmp(turned.bytes, without.bytes, 32) != 0)
+	if (memcmp(with.bytes, without.bytes, 32) != 0 ||
+	    memcmp(turned.bytes, without.bytes, 32) != 0)
 		fail_msg("seed %llu: an honest mission's rows differ", (unsigned long long)seed);
 	for (unsigned lane = 0; lane < LANES; lane++) {
-		struct vl_digest now =
-			world_digest_of(&g->world, (size_t)vl_view_of_lane(lanes[lane], strlen(lanes[lane])));
+		struct vl_digest now = world_digest_of(
+			&g->world, (size_t)vl_view_of_lane(lanes[lane], strlen(lanes[lane])));
 		if (memcmp(now.bytes, views[lane].bytes, 32) != 0)
-			fail_msg("seed %llu: another order of arrival, another digest of %s", (unsigned long long)seed,
-				 lanes[lane]);
+			fail_msg("seed %llu: another order of arrival, another digest of %s",
+				 (unsigned long long)seed, lanes[lane]);
 	}
 	world_close(&g->world);
 	free(g);

@@ -54,7 +54,8 @@ static size_t facts_of(struct world *w, const char *lane, const char *kind, cons
 	struct vl_arena *arena = vl_arena_open(0);
 	int view = vl_view_of_lane(lane, strlen(lane)), number = vl_view_kind(vl_views[view], kind);
 
-	assert_int_equal(vl_history_read(txn, (size_t)view, (unsigned)number, key, arena, &items, &count, &damaged),
+	assert_int_equal(vl_history_read(txn, (size_t)view, (unsigned)number, key, arena, &items,
+					 &count, &damaged),
 			 VL_OK);
 	vl_arena_close(arena);
 	vl_txn_abort(txn);
@@ -69,7 +70,8 @@ static void rebuild_changes_nothing(struct world *w, const char *lane)
 	size_t view = (size_t)vl_view_of_lane(lane, strlen(lane));
 	struct vl_digest live = world_digest_of(w, view);
 
-	assert_int_equal(vl_rebuild_lane(w->store, w->ring, view, NULL, NULL, &rebuilt, NULL), VL_OK);
+	assert_int_equal(vl_rebuild_lane(w->store, w->ring, view, NULL, NULL, &rebuilt, NULL),
+			 VL_OK);
 	assert_digest_equal(rebuilt.after, live);
 }
 
@@ -79,7 +81,8 @@ static void listed(struct world *w, const char *format, const char *words)
 	char program[512], command[1024], text[16384];
 
 	blocked_program(program);
-	(void)snprintf(command, sizeof(command), "'%s' mission ls %s --views '%s' 2>&1", program, format, w->views);
+	(void)snprintf(command, sizeof(command), "'%s' mission ls %s --views '%s' 2>&1", program,
+		       format, w->views);
 	FILE *output = popen(command, "r");
 	assert_non_null(output);
 	text[fread(text, 1, sizeof(text) - 1, output)] = '\0';
@@ -92,7 +95,8 @@ static void listed(struct world *w, const char *format, const char *words)
 
 static struct sent *declare(struct sender *s, uint64_t id, const char *crisis, int64_t at)
 {
-	Consular__Evacuation__V1__CrisisDeclared declared = CONSULAR__EVACUATION__V1__CRISIS_DECLARED__INIT;
+	Consular__Evacuation__V1__CrisisDeclared declared =
+		CONSULAR__EVACUATION__V1__CRISIS_DECLARED__INIT;
 
 	declared.crisis = (char *)(uintptr_t)crisis;
 	return sign_event_on(s, EVACUATIONS, id, crisis, at, &declared.base, 0);
@@ -206,7 +210,8 @@ static void missions_that_share_an_id_are_named(void **state)
 {
 	static const unsigned orders[][3] = {{0, 1, 2}, {2, 1, 0}, {1, 2, 0}, {0, 2, 1}};
 	struct world *w = *state;
-	struct sender s[3] = {world_sender(w, "CN-AA-EMB"), world_sender(w, "CN-MM-EMB"), world_sender(w, "CN-ZZ-EMB")};
+	struct sender s[3] = {world_sender(w, "CN-AA-EMB"), world_sender(w, "CN-MM-EMB"),
+			      world_sender(w, "CN-ZZ-EMB")};
 	struct sent *sent[3] = {open_case(&s[0], 7, "AA-1", 50), open_case(&s[1], 7, "ZZ-1", 100),
 				open_case(&s[2], 7, "ZZ-1", 100)};
 	struct vl_digest digests[4];

@@ -34,7 +34,8 @@ static void a_listing_that_nobody_reads_holds_nothing(void **state)
 	struct vl_store_reader reader;
 
 	open_cases(w, &s);
-	const char *const args[] = {"valise", "case", "ls", "-o", "json", "--views", w->views, NULL};
+	const char *const args[] = {"valise", "case",    "ls",     "-o",
+				    "json",   "--views", w->views, NULL};
 	struct blocked ls = blocked_start(args);
 	assert_int_equal(kill(ls.pid, SIGSTOP), 0);
 	for (unsigned i = 0; i < 3; i++)
@@ -47,7 +48,8 @@ static void a_listing_that_nobody_reads_holds_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(a_listing_that_nobody_reads_holds_nothing, world_setup, world_teardown),
+		cmocka_unit_test_setup_teardown(a_listing_that_nobody_reads_holds_nothing,
+						world_setup, world_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

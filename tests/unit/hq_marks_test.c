@@ -13,7 +13,8 @@
 
 static void put(struct vl_marks *marks, unsigned slot, int32_t partition, int64_t offset)
 {
-	struct vl_record record = {.topic = vl_bytes_of("consular.case.v1"), .partition = partition, .offset = offset};
+	struct vl_record record = {
+		.topic = vl_bytes_of("consular.case.v1"), .partition = partition, .offset = offset};
 
 	assert_true(vl_marks_put(marks, slot, &record));
 }
@@ -30,7 +31,8 @@ static struct vl_digest digest_of(unsigned slot)
 static void take(struct vl_marks *marks, unsigned slot, int64_t next, int last)
 {
 	static const struct vl_digest unknown;
-	struct vl_digest digest = digest_of(slot), wanted = last < 0 ? unknown : digest_of((unsigned)last);
+	struct vl_digest digest = digest_of(slot),
+			 wanted = last < 0 ? unknown : digest_of((unsigned)last);
 	struct vl_mark mark = vl_marks_take(marks, slot, &digest);
 
 	assert_int_equal(mark.next, next);

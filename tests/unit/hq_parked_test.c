@@ -128,7 +128,8 @@ static void an_epoch_that_begins_behind_a_gap(void **state)
 	struct sender s = d->sd;
 
 	sender_begin_epoch(&s, 2000);
-	struct sent *first = open_case(&s, 21, "SD-1", 200), *second = open_case(&s, 22, "SD-1", 201);
+	struct sent *first = open_case(&s, 21, "SD-1", 200),
+		    *second = open_case(&s, 22, "SD-1", 201);
 	/* Of the epoch before nothing is known, then a part of it, then its last is missing. */
 	bring(&d->world, first);
 	expect_gap(&d->world, 0, 1, 0);
@@ -231,7 +232,8 @@ static void bytes_are_bounded_for_each_and_for_all(void **state)
 }
 
 /* Each gap with its names, as those who ask for them walk. */
-static void count_gap(void *context, const char *mission, const char *lane, const struct vl_gap *gap)
+static void count_gap(void *context, const char *mission, const char *lane,
+		      const struct vl_gap *gap)
 {
 	unsigned *n = context;
 
@@ -406,7 +408,8 @@ int main(void)
 		TEST(what_is_beyond_the_bounds_is_missed_and_comes_again),
 		TEST(bytes_are_bounded_for_each_and_for_all),
 		TEST(all_gaps_are_told),
-		cmocka_unit_test_setup_teardown(any_order_with_losses_converges, world_setup, world_teardown),
+		cmocka_unit_test_setup_teardown(any_order_with_losses_converges, world_setup,
+						world_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -40,7 +40,8 @@ static void produce(struct topic *t, unsigned mission, unsigned partition)
 
 	(void)snprintf(subject, sizeof(subject), "X-%u", (unsigned)(id % 5));
 	assert_true(t->n[partition] < MOST);
-	t->log[partition][t->n[partition]++] = open_case(&t->senders[mission], id, subject, (int64_t)(id * 7 % 20));
+	t->log[partition][t->n[partition]++] =
+		open_case(&t->senders[mission], id, subject, (int64_t)(id * 7 % 20));
 }
 
 static void deliver(struct topic *t, unsigned partition, size_t offset, bool again)
@@ -118,7 +119,8 @@ static struct vl_digest digest_in_order(struct topic *t, unsigned first, unsigne
 static bool lies(struct topic *t, const char *mission, struct vl_gap *gap)
 {
 	struct vl_txn *txn = vl_txn_begin(t->world.store, false, NULL);
-	bool stands = vl_parked_gap(txn, mission, LANE, gap), lies = vl_passed_lies(txn, mission, LANE, gap);
+	bool stands = vl_parked_gap(txn, mission, LANE, gap),
+	     lies = vl_passed_lies(txn, mission, LANE, gap);
 
 	vl_txn_abort(txn);
 	assert_true(stands);
@@ -271,9 +273,11 @@ static void read_all(struct topic *t)
 	unsigned left = PARTITIONS;
 
 	while (left > 0) {
-		read_on(t, (unsigned)(next_random(&t->seed) % PARTITIONS), 1 + next_random(&t->seed) % 20);
+		read_on(t, (unsigned)(next_random(&t->seed) % PARTITIONS),
+			1 + next_random(&t->seed) % 20);
 		if (next_random(&t->seed) % 4 == 0)
-			(void)read_again(t, next_random(&t->seed) % 9, next_random(&t->seed) % 4 == 0);
+			(void)read_again(t, next_random(&t->seed) % 9,
+					 next_random(&t->seed) % 4 == 0);
 		left = 0;
 		for (unsigned p = 0; p < PARTITIONS; p++)
 			left += t->read[p] < t->n[p];
@@ -299,18 +303,22 @@ static void any_reading_of_any_partitions_converges(void **state)
 			memset(t->read, 0, sizeof(t->read));
 			bound(t, round == 0 ? 1000 : 1 + next_random(&t->seed) % 4);
 			read_all(t);
-			while (read_again(t, 1 + next_random(&t->seed) % 30, next_random(&t->seed) % 8 == 0))
+			while (read_again(t, 1 + next_random(&t->seed) % 30,
+					  next_random(&t->seed) % 8 == 0))
 				if (++turns == 10000)
-					fail_msg("VALISE_SEED=%llu never ends", (unsigned long long)n);
+					fail_msg("VALISE_SEED=%llu never ends",
+						 (unsigned long long)n);
 			struct vl_digest got = world_digest(&t->world);
 			for (unsigned m = 0; m < MISSIONS; m++) {
 				struct vl_standing s = world_standing(&t->world, t->senders[m].id);
 				if (s.batches > 0 && vl_standing_verdict(&s) != VL_VERDICT_OK)
-					fail_msg("VALISE_SEED=%llu loses what lies in Kafka", (unsigned long long)n);
+					fail_msg("VALISE_SEED=%llu loses what lies in Kafka",
+						 (unsigned long long)n);
 			}
 			assert_int_equal(world_count(&t->world, VL_DB_PASSED), 0);
 			if (round == 1 && memcmp(got.bytes, wanted.bytes, 32) != 0)
-				fail_msg("VALISE_SEED=%llu gives other views", (unsigned long long)n);
+				fail_msg("VALISE_SEED=%llu gives other views",
+					 (unsigned long long)n);
 			wanted = got;
 		}
 	}

@@ -137,7 +137,8 @@ static void an_unreadable_pulse_is_buried(void **state)
 	Consular__Alert__V1__AlertSubmitted other = CONSULAR__ALERT__V1__ALERT_SUBMITTED__INIT;
 
 	bring_beat(&p->world, &p->sd_beat, NULL, 0);
-	bring(&p->world, sign_event_on(&p->sd_beat, VL_PULSE_LANE, 0, "CN-SD-EMB", 100, &other.base, 0));
+	bring(&p->world,
+	      sign_event_on(&p->sd_beat, VL_PULSE_LANE, 0, "CN-SD-EMB", 100, &other.base, 0));
 	assert_int_equal(kept(p, NULL), 1);
 	assert_int_equal(world_count(&p->world, VL_DB_DEAD), 1);
 	assert_int_equal(beats_standing(p).unread, 1);
@@ -325,7 +326,8 @@ static void only_what_it_reads_and_kafka_had(void **state)
 
 	(void)open_case(&p->sd, ++p->ids, "SD-1", 100);
 	receipts.seq = 9;
-	Valise__Pulse__V1__Pulse__Head heads[] = {head_of(&receipts, "valise.receipt.v1", 9), head_of(&p->sd, LANE, 0),
+	Valise__Pulse__V1__Pulse__Head heads[] = {head_of(&receipts, "valise.receipt.v1", 9),
+						  head_of(&p->sd, LANE, 0),
 						  head_of(&receipts, "no.such.lane", 9)};
 	bring_beat(&p->world, &p->sd_beat, heads, 3);
 	struct vl_tails *tails = vl_tails_open(p->world.store);
@@ -368,7 +370,9 @@ static void nobody_is_silent_to_a_deaf_headquarters(void **state)
 	for (unsigned round = 0; round < 2; round++) {
 		pass(p, round * 86400);
 		txn = vl_txn_begin(p->world.store, false, NULL);
-		assert_int_equal(vl_board_deaf(txn, vl_time_from_ms(1700000000000 + p->world.later_ms)), round);
+		assert_int_equal(
+			vl_board_deaf(txn, vl_time_from_ms(1700000000000 + p->world.later_ms)),
+			round);
 		vl_txn_abort(txn);
 		assert_verdict(&p->world, "CN-SD-EMB", NULL, VL_VERDICT_OK);
 		assert_verdict(&p->world, "HQ", NULL, VL_VERDICT_OK);
@@ -390,7 +394,8 @@ static void a_partition_read_late_makes_nobody_silent(void **state)
 		struct sent *sent = beat(&p->eg_beat, NULL, 0);
 		sent->record.partition = (int32_t)partition;
 		bring(&p->world, sent);
-		assert_verdict(&p->world, "CN-SD-EMB", NULL, partition == 1 ? VL_VERDICT_OK : VL_VERDICT_SILENT);
+		assert_verdict(&p->world, "CN-SD-EMB", NULL,
+			       partition == 1 ? VL_VERDICT_OK : VL_VERDICT_SILENT);
 	}
 }
 

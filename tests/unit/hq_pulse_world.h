@@ -15,7 +15,8 @@
 #define EVERY 60
 
 /* A head of a lane, for a pulse: as the sender's chain stands, and acked to there. */
-static inline Valise__Pulse__V1__Pulse__Head head_of(const struct sender *s, const char *lane, uint64_t acked)
+static inline Valise__Pulse__V1__Pulse__Head head_of(const struct sender *s, const char *lane,
+						     uint64_t acked)
 {
 	Valise__Pulse__V1__Pulse__Head head = VALISE__PULSE__V1__PULSE__HEAD__INIT;
 
@@ -28,7 +29,8 @@ static inline Valise__Pulse__V1__Pulse__Head head_of(const struct sender *s, con
 }
 
 /* The next pulse of the chain `pulses`. */
-static inline struct sent *beat(struct sender *pulses, Valise__Pulse__V1__Pulse__Head *heads, size_t n)
+static inline struct sent *beat(struct sender *pulses, Valise__Pulse__V1__Pulse__Head *heads,
+				size_t n)
 {
 	Valise__Pulse__V1__Pulse pulse = VALISE__PULSE__V1__PULSE__INIT;
 	Valise__Pulse__V1__Pulse__Head *list[8];
@@ -45,7 +47,8 @@ static inline struct sent *beat(struct sender *pulses, Valise__Pulse__V1__Pulse_
 }
 
 /* The same, brought at once. */
-static inline void bring_beat(struct world *w, struct sender *pulses, Valise__Pulse__V1__Pulse__Head *heads, size_t n)
+static inline void bring_beat(struct world *w, struct sender *pulses,
+			      Valise__Pulse__V1__Pulse__Head *heads, size_t n)
 {
 	bring(w, beat(pulses, heads, n));
 }
@@ -101,8 +104,9 @@ static inline struct asked ask_board(struct world *w, const char *mission, const
 	return asked;
 }
 
-#define assert_verdict(w, mission, lane, wanted) \
-	assert_string_equal(vl_verdict_name(ask_board(w, mission, lane).verdict), vl_verdict_name(wanted))
+#define assert_verdict(w, mission, lane, wanted)                                  \
+	assert_string_equal(vl_verdict_name(ask_board(w, mission, lane).verdict), \
+			    vl_verdict_name(wanted))
 
 static inline int64_t applied_to(struct world *w, const char *lane)
 {

@@ -92,7 +92,9 @@ static void the_old_view_answers_meanwhile(void **state)
 	struct hall *h = *state;
 	struct vl_rebuilt rebuilt;
 
-	assert_int_equal(vl_rebuild_lane(h->world.store, NULL, case_view(), look_meanwhile, h, &rebuilt, NULL), VL_OK);
+	assert_int_equal(vl_rebuild_lane(h->world.store, NULL, case_view(), look_meanwhile, h,
+					 &rebuilt, NULL),
+			 VL_OK);
 	assert_int_equal(h->batches, 0);
 }
 

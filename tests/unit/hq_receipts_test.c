@@ -12,7 +12,8 @@ static uint64_t ids;
 
 static void open_receipts(struct office *o)
 {
-	struct vl_receipts_options options = {o->world.store, o->agent.path, INTERVAL, PATIENCE, &o->clock};
+	struct vl_receipts_options options = {o->world.store, o->agent.path, INTERVAL, PATIENCE,
+					      &o->clock};
 
 	assert_int_equal(vl_receipts_open(&options, &receipts, NULL), VL_OK);
 	vl_apply_watch(o->world.applier, vl_receipts_due, receipts);
@@ -42,7 +43,8 @@ static void apply(struct office *o, struct sender *sender)
 	bring(&o->world, open_case(sender, ++ids, "SD-1", 1));
 }
 
-static void check_applied(const Valise__Receipt__V1__Applied *applied, const struct sender *sender, uint64_t suspended)
+static void check_applied(const Valise__Receipt__V1__Applied *applied, const struct sender *sender,
+			  uint64_t suspended)
 {
 	assert_string_equal(applied->mission, "");
 	assert_string_equal(applied->lane, LANE);
@@ -53,13 +55,14 @@ static void check_applied(const Valise__Receipt__V1__Applied *applied, const str
 	assert_memory_equal(applied->digest.data, sender->head.bytes, 32);
 }
 
-static Valise__Receipt__V1__Receipt *read_receipt(const Valise__V1__Event *event, const struct sender *sender)
+static Valise__Receipt__V1__Receipt *read_receipt(const Valise__V1__Event *event,
+						  const struct sender *sender)
 {
 	assert_string_equal(event->subject, sender->id);
 	assert_int_equal(event->id.len, 0);
 	assert_string_equal(event->payload->type_url, TYPE_PREFIX "valise.receipt.v1.Receipt");
-	Valise__Receipt__V1__Receipt *receipt =
-		valise__receipt__v1__receipt__unpack(NULL, event->payload->value.len, event->payload->value.data);
+	Valise__Receipt__V1__Receipt *receipt = valise__receipt__v1__receipt__unpack(
+		NULL, event->payload->value.len, event->payload->value.data);
 	assert_non_null(receipt);
 	assert_string_equal(receipt->mission, sender->id);
 	assert_true(receipt->n_applied > 0);
@@ -67,7 +70,8 @@ static Valise__Receipt__V1__Receipt *read_receipt(const Valise__V1__Event *event
 }
 
 /* What moved last comes first. */
-static void expect_with(const Valise__V1__Event *event, const struct sender *sender, uint64_t suspended)
+static void expect_with(const Valise__V1__Event *event, const struct sender *sender,
+			uint64_t suspended)
 {
 	Valise__Receipt__V1__Receipt *receipt = read_receipt(event, sender);
 
@@ -81,7 +85,8 @@ static void expect(const Valise__V1__Event *event, const struct sender *sender)
 }
 
 /* The next request is exactly one receipt, for all that `sender` has sent. */
-static void expect_one_with(struct office *o, const struct sender *sender, unsigned refused, uint64_t suspended)
+static void expect_one_with(struct office *o, const struct sender *sender, unsigned refused,
+			    uint64_t suspended)
 {
 	work(o);
 	Valise__V1__PublishRequest *request = fake_heard(&o->agent);
@@ -144,7 +149,8 @@ static void replays_are_answered_and_gaps_are_not(void **state)
 	bring(&o->world, first);
 	expect_one(o, &o->sd, 0);
 	/* Behind a gap: it is not applied, so nothing is said until it is. */
-	struct sent *second = open_case(&o->sd, 2, "SD-2", 1), *third = open_case(&o->sd, 3, "SD-3", 1);
+	struct sent *second = open_case(&o->sd, 2, "SD-2", 1),
+		    *third = open_case(&o->sd, 3, "SD-3", 1);
 	o->now += INTERVAL;
 	bring(&o->world, third);
 	expect_silence(o);
@@ -334,7 +340,8 @@ static void without_a_socket_nothing_is_said(void **state)
 static void rewinding_takes_new_records_and_drops_old_ones(void **state)
 {
 	struct office *o = *state;
-	struct sent *first = open_case(&o->sd, 1, "SD-1", 1), *second = open_case(&o->sd, 2, "SD-2", 1);
+	struct sent *first = open_case(&o->sd, 1, "SD-1", 1),
+		    *second = open_case(&o->sd, 2, "SD-2", 1);
 
 	bring(&o->world, first);
 	o->world.offset = 0;

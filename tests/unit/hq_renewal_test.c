@@ -31,7 +31,8 @@ static void go_on(struct scene *c, const struct sent *sent, const char *what)
 		assert_int_equal(vl_ledger_mend(c->w.store, VL_MEND_ALL, &mended, &why), VL_OK);
 		if (mended == 0) {
 			assert_true(db >= 0);
-			assert_int_equal(vl_ledger_mend_order(c->w.store, (unsigned)db, &why), VL_OK);
+			assert_int_equal(vl_ledger_mend_order(c->w.store, (unsigned)db, &why),
+					 VL_OK);
 			c->disorders++;
 		}
 		world_close_ledger(&c->w);
@@ -55,7 +56,8 @@ static void make_whole(struct scene *c, const char *what)
 		}
 		enum vl_err err = vl_apply_look(c->w.applier, 50, &round, &why);
 		if (err == VL_ERR_CORRUPT) {
-			assert_int_equal(vl_ledger_mend(c->w.store, VL_MEND_ALL, &mended, &why), VL_OK);
+			assert_int_equal(vl_ledger_mend(c->w.store, VL_MEND_ALL, &mended, &why),
+					 VL_OK);
 			assert_true(mended > 0);
 		} else if (err != VL_OK) {
 			fail_msg("%s: %s", what, why.text);
@@ -94,7 +96,8 @@ static bool stays(unsigned db)
 }
 
 /* Each database, several of its entries, each kind of harm. */
-static void for_each_harm(struct scene *c, void (*trial)(struct scene *c, unsigned db, const char *what))
+static void for_each_harm(struct scene *c,
+			  void (*trial)(struct scene *c, unsigned db, const char *what))
 {
 	char name[VL_LEDGER_NAME], what[256];
 
@@ -104,12 +107,14 @@ static void for_each_harm(struct scene *c, void (*trial)(struct scene *c, unsign
 				if (!scene_spoil(c, db, index, harm))
 					continue;
 				vl_ledger_name(db, name);
-				(void)snprintf(what, sizeof(what), "%s, entry %zu, %s", name, index, scene_harms[harm]);
+				(void)snprintf(what, sizeof(what), "%s, entry %zu, %s", name, index,
+					       scene_harms[harm]);
 				world_open_ledger(&c->w);
 				trial(c, db, what);
 				c->trials++;
 			}
-	print_message("%u harms; %u times a whole database was written anew\n", c->trials, c->disorders);
+	print_message("%u harms; %u times a whole database was written anew\n", c->trials,
+		      c->disorders);
 }
 
 static void be_found(struct scene *c, unsigned db, const char *what)
@@ -181,8 +186,8 @@ static void test_damaged_list_of_what_is_to_be_done(void **state)
 			for (enum harm harm = FIRST_BIT; harm < HARMS; harm++) {
 				if (!scene_spoil(c, dbs[i], index, harm))
 					continue;
-				(void)snprintf(what, sizeof(what), "db %d, entry %zu, %s", (int)dbs[i], index,
-					       scene_harms[harm]);
+				(void)snprintf(what, sizeof(what), "db %d, entry %zu, %s",
+					       (int)dbs[i], index, scene_harms[harm]);
 				world_open_ledger(&c->w);
 				vl_apply_bound_steps(c->w.applier, &SMALL);
 				make_whole(c, what);
@@ -213,7 +218,8 @@ static void test_others_go_on_while_a_view_is_made_whole(void **state)
 	size_t view = (size_t)vl_view_of_lane(EVACUATIONS, strlen(EVACUATIONS));
 	for (; vl_apply_left(c->w.applier) > 0 && transactions < 20; transactions++) {
 		uint64_t rows = world_count(&c->w, vl_view_db(view, VL_VIEW_ROW));
-		go_on(c, scene_board(&legs, 8000 + transactions, 100 + transactions, "L-9"), "urgent");
+		go_on(c, scene_board(&legs, 8000 + transactions, 100 + transactions, "L-9"),
+		      "urgent");
 		assert_true(world_count(&c->w, vl_view_db(view, VL_VIEW_ROW)) > rows);
 		assert_true(vl_apply_steps(c->w.applier) < STEPS_MOST);
 	}
@@ -275,7 +281,8 @@ static void test_it_goes_on_where_it_was_after_a_restart(void **state)
 			if (vl_apply_left(c->w.applier) > 0)
 				go_on(c, NULL, "restart");
 			else
-				assert_int_equal(vl_apply_look(c->w.applier, 5000, &round, NULL), VL_OK);
+				assert_int_equal(vl_apply_look(c->w.applier, 5000, &round, NULL),
+						 VL_OK);
 			if (vl_apply_left(c->w.applier) > 0) {
 				world_close_ledger(&c->w);
 				world_open_ledger(&c->w);
@@ -309,7 +316,8 @@ static void test_every_database_has_entries(void **state)
 	scene_restore(c);
 	world_open_ledger(&c->w);
 	for (unsigned db = 0; db < VL_DB_VIEWS; db++)
-		if (db != VL_DB_REFUSED && db != VL_DB_TODO && db != VL_DB_PENDING && db != VL_DB_RECOUNT)
+		if (db != VL_DB_REFUSED && db != VL_DB_TODO && db != VL_DB_PENDING &&
+		    db != VL_DB_RECOUNT)
 			assert_true(world_count(&c->w, db) > 0);
 	for (unsigned db = 0; db < VL_VIEW_DBS; db++)
 		assert_true(world_count(&c->w, vl_view_db(case_view(), db)) > 0);

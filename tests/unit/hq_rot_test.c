@@ -13,8 +13,10 @@ static void rot(struct world *w, unsigned db, const struct vl_key *key, size_t f
 {
 	const char *names[64] = {NULL};
 	static char room[64][VL_LEDGER_NAME];
-	struct vl_store_options options = {
-		.path = w->views, .dbs = names, .unchecked = UINT64_MAX, .map_size = (size_t)256 << 20};
+	struct vl_store_options options = {.path = w->views,
+					   .dbs = names,
+					   .unchecked = UINT64_MAX,
+					   .map_size = (size_t)256 << 20};
 	struct vl_store *store;
 	struct vl_bytes raw;
 	struct vl_buf copy = {0};
@@ -72,7 +74,8 @@ static int marks(struct world *w, const char *subject)
 	vl_row_key(&key, (unsigned)kind, subject);
 	if (vl_txn_get(txn, vl_view_db(case_view(), VL_VIEW_ROW), vl_key_done(&key), &value)) {
 		const Consular__Case__V1__CaseRow *row =
-			(const Consular__Case__V1__CaseRow *)vl_wire_unpack(view->kinds[kind].row, value, arena);
+			(const Consular__Case__V1__CaseRow *)vl_wire_unpack(view->kinds[kind].row,
+									    value, arena);
 		for (size_t i = 0; i < row->n_violations; i++)
 			n += strcmp(row->violations[i]->rule, VL_RULE_DAMAGED) == 0;
 	} else {
@@ -179,7 +182,8 @@ static void bury_drill(struct world *w)
 /* Whichever byte of it: the value's, or the check word's. */
 static void test_damaged_head_is_made_again_and_headquarters_goes_on(void **state)
 {
-	static const enum vl_ledger_db dbs[] = {VL_DB_META, VL_DB_OFFSET, VL_DB_CHAIN, VL_DB_STANDING, VL_DB_REASONS};
+	static const enum vl_ledger_db dbs[] = {VL_DB_META, VL_DB_OFFSET, VL_DB_CHAIN,
+						VL_DB_STANDING, VL_DB_REASONS};
 	struct world *w = *state;
 	struct sender s = world_sender(w, "CN-SD-EMB"), other = world_sender(w, "CN-ET-EMB");
 	uint64_t id = 10;
@@ -209,7 +213,9 @@ static void test_damaged_head_is_made_again_and_headquarters_goes_on(void **stat
 				assert_int_equal(next_offset(w), -1);
 			bring_case(w, &s, id++, "SD-1");
 			bring_case(w, &other, id++, "ET-1");
-			assert_int_equal(world_standing(w, s.id).forks + world_standing(w, other.id).forks, 0);
+			assert_int_equal(world_standing(w, s.id).forks +
+						 world_standing(w, other.id).forks,
+					 0);
 			assert_int_equal(world_standing(w, s.id).batches, was.batches + 1);
 		}
 	}

@@ -23,7 +23,8 @@ static size_t view_of(const struct scenario *s)
 
 /* -- what the missions sign -- */
 
-static struct sender *sender_of(struct world *w, struct sender *senders, size_t *n, const char *mission)
+static struct sender *sender_of(struct world *w, struct sender *senders, size_t *n,
+				const char *mission)
 {
 	for (size_t i = 0; i < *n; i++)
 		if (strcmp(senders[i].id, mission) == 0)
@@ -170,6 +171,7 @@ static void test_every_scenario_comes_out_at_headquarters(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_scenario_comes_out_at_headquarters)};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_every_scenario_comes_out_at_headquarters)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

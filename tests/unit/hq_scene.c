@@ -99,7 +99,8 @@ static void put_raw(struct vl_txn *txn, enum vl_ledger_db db, const struct sende
 
 static void fill_common(struct scene *c)
 {
-	const struct vl_unread unread = {.kind = VL_UNREAD_PASSED, .topic = LANE, .from = 3, .to = 4, .times = 1};
+	const struct vl_unread unread = {
+		.kind = VL_UNREAD_PASSED, .topic = LANE, .from = 3, .to = 4, .times = 1};
 	struct vl_record record = {.topic = vl_bytes_of("t"), .value = vl_bytes_of("x")};
 	struct vl_digest digest = vl_batch_digest(record.value);
 	struct vl_ring *ring;
@@ -118,7 +119,8 @@ static void fill_common(struct scene *c)
 static void fill_chains(struct scene *c)
 {
 	const struct vl_parked_bounds few = {1, 1 << 20, 1 << 20};
-	struct sender fork = c->et, gap = scene_on_lane(&c->sd, 3000), lost = scene_on_lane(&c->et, 4000);
+	struct sender fork = c->et, gap = scene_on_lane(&c->sd, 3000),
+		      lost = scene_on_lane(&c->et, 4000);
 	struct sender pulses = scene_on_lane(&c->sd, 5000);
 
 	bring(&c->w, open_case(&c->et, 900, "ET-1", 100));
@@ -252,7 +254,8 @@ int scene_teardown(void **state)
 /* -- the disk -- */
 
 /* The entry as LMDB has it: head, key, value and word. */
-static bool find_entry(struct scene *c, unsigned db, size_t index, struct vl_buf *entry, size_t *key_size)
+static bool find_entry(struct scene *c, unsigned db, size_t index, struct vl_buf *entry,
+		       size_t *key_size)
 {
 	const char *names[80] = {NULL};
 	static char room[80][VL_LEDGER_NAME];
@@ -283,7 +286,8 @@ static bool find_entry(struct scene *c, unsigned db, size_t index, struct vl_buf
 	return more;
 }
 
-const char *const scene_harms[] = {"bit", "word", "garbled", "shorter", "key's first", "key's middle", "key's last"};
+const char *const scene_harms[] = {"bit",         "word",         "garbled",   "shorter",
+				   "key's first", "key's middle", "key's last"};
 
 static void harm_bytes(uint8_t *entry, size_t key, size_t size, enum harm harm)
 {

@@ -19,7 +19,8 @@ struct scene {
 	/* Of the undamaged ledger, as it is and once more has come. */
 	struct vl_digest now[MOST_VIEWS], then[MOST_VIEWS];
 	struct vl_standing standing;
-	unsigned trials, disorders; /* harms tried; and those after which a whole view was written anew */
+	unsigned trials,
+		disorders; /* harms tried; and those after which a whole view was written anew */
 };
 
 /* Fixtures: *state is a scene. */

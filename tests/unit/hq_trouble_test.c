@@ -63,7 +63,9 @@ static struct looked troubles(struct office *o, const char *lane)
 	struct looked looked = {.lane = lane};
 	struct vl_txn *txn = vl_txn_begin(o->world.store, false, NULL);
 
-	assert_int_equal(vl_board_each(txn, vl_time_from_ms(1700000000000 + o->world.later_ms), look, &looked), VL_OK);
+	assert_int_equal(vl_board_each(txn, vl_time_from_ms(1700000000000 + o->world.later_ms),
+				       look, &looked),
+			 VL_OK);
 	vl_txn_abort(txn);
 	return looked;
 }
@@ -74,7 +76,8 @@ static struct looked troubles(struct office *o, const char *lane)
 static struct sent *say(struct office *o, struct sender *who, const char *officer, const char *lane,
 			const struct vl_trouble *items, size_t n)
 {
-	Valise__Trouble__V1__TroubleAcknowledged event = VALISE__TROUBLE__V1__TROUBLE_ACKNOWLEDGED__INIT;
+	Valise__Trouble__V1__TroubleAcknowledged event =
+		VALISE__TROUBLE__V1__TROUBLE_ACKNOWLEDGED__INIT;
 	Valise__Trouble__V1__Trouble said[MOST], *list[MOST];
 	struct vl_buf bytes = {0};
 	uint8_t id[16] = {9};
@@ -103,7 +106,8 @@ static struct sent *say(struct office *o, struct sender *who, const char *office
 }
 
 /* All that stands against the mission there. */
-static struct sent *acknowledge(struct office *o, struct sender *who, const char *officer, const char *lane)
+static struct sent *acknowledge(struct office *o, struct sender *who, const char *officer,
+				const char *lane)
 {
 	struct looked now = troubles(o, lane);
 	struct sent *sent = say(o, who, officer, lane, now.items, now.count);
@@ -175,7 +179,8 @@ static void a_rebuild_keeps_it_in_any_order(void **state)
 	all[3] = bring_case(o, &clone);
 	all[4] = acknowledge(o, &o->hq, "officer:7", LANE);
 	assert_lane(o, LANE, VL_VERDICT_OK);
-	static const unsigned orders[][5] = {{0, 1, 2, 3, 4}, {4, 0, 3, 1, 2}, {0, 3, 4, 2, 1}, {2, 4, 1, 3, 0}};
+	static const unsigned orders[][5] = {
+		{0, 1, 2, 3, 4}, {4, 0, 3, 1, 2}, {0, 3, 4, 2, 1}, {2, 4, 1, 3, 0}};
 	for (size_t i = 0; i < 4; i++) {
 		world_start_over(&o->world);
 		for (size_t n = 0; n < 5; n++)
@@ -284,14 +289,16 @@ static void pulses_and_what_they_name_rest(void **state)
 
 /* -- who may -- */
 
-static const Valise__Trouble__V1__TroubleRow *row_of(struct office *o, struct vl_txn *txn, struct vl_bytes *value)
+static const Valise__Trouble__V1__TroubleRow *row_of(struct office *o, struct vl_txn *txn,
+						     struct vl_bytes *value)
 {
 	size_t view = (size_t)vl_view_of_noun("trouble");
 	struct vl_key key;
 
 	vl_row_key(&key, 0, "CN-SD-EMB/" LANE);
 	assert_true(vl_txn_get(txn, vl_view_db(view, VL_VIEW_ROW), vl_key_done(&key), value));
-	return (const void *)vl_wire_unpack(&valise__trouble__v1__trouble_row__descriptor, *value, o->world.arena);
+	return (const void *)vl_wire_unpack(&valise__trouble__v1__trouble_row__descriptor, *value,
+					    o->world.arena);
 }
 
 static void nobody_but_headquarters_acknowledges(void **state)
@@ -347,8 +354,8 @@ static void damage_hides_no_trouble(void **state)
 	txn = vl_txn_begin(o->world.store, true, NULL);
 	(void)row_of(o, txn, &value);
 	vl_row_key(&key, 0, "CN-SD-EMB/" LANE);
-	vl_txn_put(txn, vl_view_db((size_t)vl_view_of_noun("trouble"), VL_VIEW_ROW), vl_key_done(&key),
-		   vl_bytes_of("\xff"));
+	vl_txn_put(txn, vl_view_db((size_t)vl_view_of_noun("trouble"), VL_VIEW_ROW),
+		   vl_key_done(&key), vl_bytes_of("\xff"));
 	assert_int_equal(vl_txn_commit(txn, NULL), VL_OK);
 	assert_lane(o, LANE, VL_VERDICT_FORK);
 }

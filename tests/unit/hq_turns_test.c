@@ -20,7 +20,8 @@ struct table {
 static void put(struct table *t, const char *topic, int partition, int whose)
 {
 	t->whose[t->n] = whose;
-	assert_true(vl_turns_put(t->turns, t->n++, vl_bytes_of(topic), partition, vl_bytes_of("CN-SD-EMB")));
+	assert_true(vl_turns_put(t->turns, t->n++, vl_bytes_of(topic), partition,
+				 vl_bytes_of("CN-SD-EMB")));
 }
 
 static int verify_all(struct table *t)
@@ -130,7 +131,8 @@ static void senders_take_turns(void **state)
 	for (int i = 0; i < 40; i++)
 		put(t, "consular.evacuation.v1", 0, 100);
 	t->whose[t->n] = 7;
-	assert_true(vl_turns_put(t->turns, t->n++, vl_bytes_of("consular.evacuation.v1"), 0, vl_bytes_of("CN-TH-EMB")));
+	assert_true(vl_turns_put(t->turns, t->n++, vl_bytes_of("consular.evacuation.v1"), 0,
+				 vl_bytes_of("CN-TH-EMB")));
 	assert_int_equal(verify_all(t), 41);
 	bool seen = false;
 	for (int i = 0; i < 2; i++) {
@@ -155,8 +157,8 @@ static void queues_are_used_again(void **state)
 	for (unsigned i = 0; i < 1000; i++) {
 		unsigned slot = i % SLOTS;
 		(void)snprintf(sender, sizeof(sender), "CN-%u", i);
-		assert_true(vl_turns_put(t->turns, slot, vl_bytes_of("consular.case.v1"), (int)(i % 7),
-					 vl_bytes_of(sender)));
+		assert_true(vl_turns_put(t->turns, slot, vl_bytes_of("consular.case.v1"),
+					 (int)(i % 7), vl_bytes_of(sender)));
 		assert_int_equal(vl_turns_verify(t->turns), slot);
 		vl_turns_ready(t->turns, slot);
 		assert_int_equal(vl_turns_apply(t->turns), slot);
@@ -168,8 +170,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(flash_goes_before_bulk),      TEST(bulk_is_not_last_for_ever), TEST(partitions_take_turns),
-		TEST(a_partition_keeps_its_order), TEST(senders_take_turns),        TEST(queues_are_used_again),
+		TEST(flash_goes_before_bulk), TEST(bulk_is_not_last_for_ever),
+		TEST(partitions_take_turns),  TEST(a_partition_keeps_its_order),
+		TEST(senders_take_turns),     TEST(queues_are_used_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,7 +26,9 @@ static void open_undertaker(struct house *h)
 	static struct vl_clock clock;
 
 	clock = (struct vl_clock){tell_time, h};
-	assert_int_equal(vl_undertaker_open(h->w.store, h->mock->pairs, 3, &clock, &h->undertaker, NULL), VL_OK);
+	assert_int_equal(
+		vl_undertaker_open(h->w.store, h->mock->pairs, 3, &clock, &h->undertaker, NULL),
+		VL_OK);
 }
 
 static int setup(void **state)
@@ -53,8 +55,10 @@ static int teardown(void **state)
 static void bury(struct house *h, int64_t offset, size_t size)
 {
 	uint8_t *bytes = calloc(1, size);
-	struct vl_record record = {
-		.topic = vl_bytes_of(LANE), .offset = offset, .value = {bytes, size}, .timestamp_ms = 1000};
+	struct vl_record record = {.topic = vl_bytes_of(LANE),
+				   .offset = offset,
+				   .value = {bytes, size},
+				   .timestamp_ms = 1000};
 	struct vl_digest digest = vl_batch_digest(record.value);
 	struct vl_txn *txn = vl_txn_begin(h->w.store, true, NULL);
 
@@ -68,11 +72,13 @@ static void work_until(struct house *h, uint64_t dead, uint64_t refused)
 {
 	for (int step = 0; step < STEPS; step++) {
 		assert_int_equal(vl_undertaker_work(h->undertaker, NULL), VL_OK);
-		if (world_count(&h->w, VL_DB_DEAD) == dead && world_count(&h->w, VL_DB_REFUSED) == refused)
+		if (world_count(&h->w, VL_DB_DEAD) == dead &&
+		    world_count(&h->w, VL_DB_REFUSED) == refused)
 			return;
 		(void)poll(NULL, 0, 10);
 	}
-	fail_msg("%d dead and %d refused", (int)world_count(&h->w, VL_DB_DEAD), (int)world_count(&h->w, VL_DB_REFUSED));
+	fail_msg("%d dead and %d refused", (int)world_count(&h->w, VL_DB_DEAD),
+		 (int)world_count(&h->w, VL_DB_REFUSED));
 }
 
 static void refuse_next(struct house *h, size_t count)

@@ -69,11 +69,13 @@ static void a_place_comes_back_as_it_was_put(void **state)
 	assert_int_equal(u->kind, VL_UNREAD_PASSED);
 	assert_string_equal(u->topic, LANE);
 	assert_int_equal(u->partition, 3);
-	assert_true(u->from == 5 && u->to == 15 && u->times == 1 && u->bytes == 10 && u->since_ms == 77);
+	assert_true(u->from == 5 && u->to == 15 && u->times == 1 && u->bytes == 10 &&
+		    u->since_ms == 77);
 	assert_int_equal(u->err, VL_ERR_CORRUPT);
-	assert_string_equal(vl_unread_text(u, text),
-			    "'" LANE
-			    "' partition 3, offsets 5 to 14 (1 batches, 10 bytes): nobody can read it: broken");
+	assert_string_equal(
+		vl_unread_text(u, text),
+		"'" LANE
+		"' partition 3, offsets 5 to 14 (1 batches, 10 bytes): nobody can read it: broken");
 }
 
 static void the_places_of_a_partition_are_bounded_and_none_is_forgotten(void **state)
@@ -99,7 +101,10 @@ static void the_places_of_a_partition_are_bounded_and_none_is_forgotten(void **s
 static void what_waits_goes_and_what_was_passed_stays(void **state)
 {
 	struct world *w = *state;
-	struct vl_unread waits = {.kind = VL_UNREAD_WAITING, .topic = LANE, .partition = -1, .err = VL_ERR_PERMISSION};
+	struct vl_unread waits = {.kind = VL_UNREAD_WAITING,
+				  .topic = LANE,
+				  .partition = -1,
+				  .err = VL_ERR_PERMISSION};
 	struct vl_notes notes;
 
 	put(w, place(0, 1, 2));
@@ -141,7 +146,8 @@ static const char *value_of(void *context, const char *name)
 }
 
 /* The names of what is wrong with a topic that is right but for `changed`. */
-static const char *wrong(const char *topic, const char *policy, int32_t partitions, struct setting changed)
+static const char *wrong(const char *topic, const char *policy, int32_t partitions,
+			 struct setting changed)
 {
 	static char names[256];
 	struct vl_unread found[VL_SETTINGS_FOUND];
@@ -176,17 +182,23 @@ static void what_is_relied_on_is_judged_topic_by_topic(void **state)
 	assert_string_equal(wrong("valise.receipt.v1", "compact", 1, none), "");
 	assert_string_equal(wrong("valise.pulse.v1", "compact", 7, none), "");
 	assert_string_equal(wrong(LANE, "compact", 4, none), "cleanup.policy");
-	assert_string_equal(wrong("valise.receipt.v1", "delete", 3, none), "cleanup.policy partitions");
+	assert_string_equal(wrong("valise.receipt.v1", "delete", 3, none),
+			    "cleanup.policy partitions");
 	assert_string_equal(wrong("valise.receipt.v1.CN-SD-EMB", "compact", 2, none), "partitions");
 	assert_string_equal(wrong("valise.directive.v1", "delete", 2, none), "partitions");
-	assert_string_equal(wrong(LANE, "delete", 4, (struct setting){"message.timestamp.type", "CreateTime"}),
-			    "message.timestamp.type");
-	assert_string_equal(wrong(LANE, "delete", 4, (struct setting){"retention.ms", "604800000"}), "retention.ms");
-	assert_string_equal(wrong(LANE, "delete", 4, (struct setting){"max.message.bytes", "50000"}),
-			    "max.message.bytes");
-	assert_string_equal(wrong(LANE, "delete", 4, (struct setting){"max.message.bytes", "99999999"}),
-			    "max.message.bytes");
-	assert_string_equal(wrong("valise.pulse.v1", "compact", 1, (struct setting){"min.compaction.lag.ms", "0"}),
+	assert_string_equal(
+		wrong(LANE, "delete", 4, (struct setting){"message.timestamp.type", "CreateTime"}),
+		"message.timestamp.type");
+	assert_string_equal(wrong(LANE, "delete", 4, (struct setting){"retention.ms", "604800000"}),
+			    "retention.ms");
+	assert_string_equal(
+		wrong(LANE, "delete", 4, (struct setting){"max.message.bytes", "50000"}),
+		"max.message.bytes");
+	assert_string_equal(
+		wrong(LANE, "delete", 4, (struct setting){"max.message.bytes", "99999999"}),
+		"max.message.bytes");
+	assert_string_equal(wrong("valise.pulse.v1", "compact", 1,
+				  (struct setting){"min.compaction.lag.ms", "0"}),
 			    "min.compaction.lag.ms");
 }
 

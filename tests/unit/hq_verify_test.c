@@ -168,7 +168,8 @@ static void test_no_partition_takes_all_room(void **state)
 	assert_true(vl_verifier_put(verifier, &last->record, release, NULL));
 	while (!vl_verifier_judged(verifier))
 		(void)sched_yield();
-	const struct vl_job *first = vl_verifier_next(verifier, 10000), *second = vl_verifier_next(verifier, 10000);
+	const struct vl_job *first = vl_verifier_next(verifier, 10000),
+			    *second = vl_verifier_next(verifier, 10000);
 	assert_true(first->record == &last->record || second->record == &last->record);
 	vl_verifier_done(verifier);
 	assert_true(vl_verifier_has_room(verifier, LANE, 0));
@@ -184,8 +185,8 @@ static void apply_until(struct world *w, struct vl_verifier *verifier, const cha
 		assert_non_null(job);
 		done = vl_bytes_are(job->record->key, whose);
 		assert_int_equal(vl_apply_begin(w->applier, &why), VL_OK);
-		vl_apply_in_turn(w->applier, job->record, &job->mark, job->verdict, &job->verified, job->facts,
-				 &job->why);
+		vl_apply_in_turn(w->applier, job->record, &job->mark, job->verdict, &job->verified,
+				 job->facts, &job->why);
 		assert_int_equal(vl_apply_commit(w->applier, &why), VL_OK);
 		vl_verifier_done(verifier);
 	}

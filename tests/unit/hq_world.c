@@ -143,8 +143,8 @@ void sender_begin_epoch(struct sender *s, uint64_t epoch)
 
 /* -- what they sign -- */
 
-void put_event(struct vl_buf *out, uint64_t id, const char *subject, int64_t at, const ProtobufCMessage *payload,
-	       uint64_t after)
+void put_event(struct vl_buf *out, uint64_t id, const char *subject, int64_t at,
+	       const ProtobufCMessage *payload, uint64_t after)
 {
 	struct vl_buf packed = {0};
 	char url[160];
@@ -171,7 +171,8 @@ void put_event(struct vl_buf *out, uint64_t id, const char *subject, int64_t at,
 	vl_buf_free(&packed);
 }
 
-struct sent *sign_batch_on(struct sender *s, const char *lane, const struct vl_buf *events, size_t n)
+struct sent *sign_batch_on(struct sender *s, const char *lane, const struct vl_buf *events,
+			   size_t n)
 {
 	struct sent *sent = calloc(1, sizeof(*sent));
 	struct vl_batch_head head = {
@@ -203,15 +204,16 @@ struct sent *sign_batch_on(struct sender *s, const char *lane, const struct vl_b
 		.key = {(const uint8_t *)sent->key, strlen(sent->key)},
 		.value = vl_buf_bytes(&sent->value),
 		.n_headers = 2,
-		.headers = {{{(const uint8_t *)"content-type", 12}, {(const uint8_t *)type, strlen(type)}},
+		.headers = {{{(const uint8_t *)"content-type", 12},
+			     {(const uint8_t *)type, strlen(type)}},
 			    {{(const uint8_t *)VL_SIG_HEADER, strlen(VL_SIG_HEADER)},
 			     {(const uint8_t *)sent->sig, strlen(sent->sig)}}},
 	};
 	return sent;
 }
 
-struct sent *sign_event_on(struct sender *s, const char *lane, uint64_t id, const char *subject, int64_t at,
-			   const ProtobufCMessage *payload, uint64_t after)
+struct sent *sign_event_on(struct sender *s, const char *lane, uint64_t id, const char *subject,
+			   int64_t at, const ProtobufCMessage *payload, uint64_t after)
 {
 	struct vl_buf event = {0};
 

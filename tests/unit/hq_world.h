@@ -16,8 +16,8 @@
 #include "base/text.h"
 #include "bus/batch.h"
 #include "bus/keys.h"
-#include "bus/ring.h"
 #include "bus/record.h"
+#include "bus/ring.h"
 #include "bus/wire.h"
 #include "consular/case/v1/case.pb-c.h"
 #include "hq/apply.h"
@@ -107,15 +107,16 @@ void world_enrol(struct world *w, const struct sender *s);
 void sender_begin_epoch(struct sender *s, uint64_t epoch);
 
 /* One serialised Event, which the caller frees. `id` numbers it; times are seconds; `after` 0 is none. */
-void put_event(struct vl_buf *out, uint64_t id, const char *subject, int64_t at, const ProtobufCMessage *payload,
-	       uint64_t after);
+void put_event(struct vl_buf *out, uint64_t id, const char *subject, int64_t at,
+	       const ProtobufCMessage *payload, uint64_t after);
 
 /* A batch of these events. `lane` is static text. */
-struct sent *sign_batch_on(struct sender *s, const char *lane, const struct vl_buf *events, size_t n);
+struct sent *sign_batch_on(struct sender *s, const char *lane, const struct vl_buf *events,
+			   size_t n);
 
 /* A batch of one event, and of one that opens a case. */
-struct sent *sign_event_on(struct sender *s, const char *lane, uint64_t id, const char *subject, int64_t at,
-			   const ProtobufCMessage *payload, uint64_t after);
+struct sent *sign_event_on(struct sender *s, const char *lane, uint64_t id, const char *subject,
+			   int64_t at, const ProtobufCMessage *payload, uint64_t after);
 struct sent *open_case(struct sender *s, uint64_t id, const char *subject, int64_t at);
 
 /* -- headquarters -- */

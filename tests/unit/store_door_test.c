@@ -29,7 +29,8 @@ static struct vl_store_options options(bool read_only)
 					 .older = "make it anew"};
 }
 
-static enum vl_err try_open(const struct vl_store_options *how, struct vl_store **store, struct vl_why *why)
+static enum vl_err try_open(const struct vl_store_options *how, struct vl_store **store,
+			    struct vl_why *why)
 {
 	*why = (struct vl_why){0};
 	return vl_store_open(how, store, why);
@@ -109,7 +110,8 @@ static int open_to_write(void)
 	enum vl_err err = try_open(&how, &store, &why);
 
 	vl_store_close(store);
-	return err == VL_ERR_LOCKED && strstr(why.text, "another process") == NULL ? VL_ERR_BUG : (int)err;
+	return err == VL_ERR_LOCKED && strstr(why.text, "another process") == NULL ? VL_ERR_BUG
+										   : (int)err;
 }
 
 static int open_to_read(void)
@@ -370,7 +372,8 @@ static void map_grows_with_what_is_in_it_and_readers_follow(void **state)
 		struct vl_store *reading = open_as(&how);
 		struct vl_txn *txn = vl_txn_begin(reading, false, NULL);
 		struct vl_bytes value;
-		bool good = txn != NULL && mapped_by(path) - first < first && write(ready[1], &byte, 1) == 1;
+		bool good = txn != NULL && mapped_by(path) - first < first &&
+			    write(ready[1], &byte, 1) == 1;
 		vl_txn_rest(txn);
 		good = good && read(go[0], &byte, 1) == 1 && vl_txn_refresh(txn) == VL_OK &&
 		       vl_txn_get(txn, 1, b("a299"), &value) && value.size == 1 << 20;

@@ -13,8 +13,11 @@ static char file[80];
 
 static enum vl_err try_open(bool read_only, struct vl_store **store, struct vl_why *why)
 {
-	struct vl_store_options options = {
-		.path = folder, .dbs = dbs, .unchecked = 4, .map_size = MAP, .read_only = read_only};
+	struct vl_store_options options = {.path = folder,
+					   .dbs = dbs,
+					   .unchecked = 4,
+					   .map_size = MAP,
+					   .read_only = read_only};
 
 	return vl_store_open(&options, store, why);
 }
@@ -137,7 +140,8 @@ static void a_key_that_rotted_is_not_forgotten(void **state)
 static void a_value_elsewhere_is_corrupt(void **state)
 {
 	(void)state;
-	struct vl_store_options options = {.path = folder, .dbs = dbs, .unchecked = 7, .map_size = MAP};
+	struct vl_store_options options = {
+		.path = folder, .dbs = dbs, .unchecked = 7, .map_size = MAP};
 	struct vl_store *store;
 	struct vl_bytes raw;
 	uint8_t copy[64];
@@ -180,21 +184,23 @@ static void a_walk_can_pass_over_what_rotted(void **state)
 	unsigned told = 0, seen = 0;
 
 	vl_cursor_pass_over(cursor, all, count, &told);
-	for (bool more = vl_cursor_seek(cursor, all, &key, &value); more; more = vl_cursor_next(cursor, &key, &value))
+	for (bool more = vl_cursor_seek(cursor, all, &key, &value); more;
+	     more = vl_cursor_next(cursor, &key, &value))
 		seen++;
 	assert_int_equal(seen, ROWS - 2);
 	assert_int_equal(told, 2);
 	told = seen = 0;
 	vl_cursor_pass_over(cursor, b("key-12"), count, &told);
-	for (bool more = vl_cursor_seek(cursor, b("key-12"), &key, NULL); more && vl_key_has_prefix(key, b("key-12"));
-	     more = vl_cursor_next(cursor, &key, NULL))
+	for (bool more = vl_cursor_seek(cursor, b("key-12"), &key, NULL);
+	     more && vl_key_has_prefix(key, b("key-12")); more = vl_cursor_next(cursor, &key, NULL))
 		seen++;
 	assert_int_equal(seen, 0);
 	assert_int_equal(told, 1);
 	assert_int_equal(vl_txn_err(txn), VL_OK);
 	vl_cursor_close(cursor);
 	cursor = vl_cursor_open(txn, 0);
-	for (bool more = vl_cursor_last(cursor, &key, NULL); more; more = vl_cursor_prev(cursor, &key, NULL))
+	for (bool more = vl_cursor_last(cursor, &key, NULL); more;
+	     more = vl_cursor_prev(cursor, &key, NULL))
 		;
 	assert_int_equal(vl_txn_err(txn), VL_ERR_CORRUPT);
 	vl_cursor_close(cursor);
@@ -305,10 +311,14 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(a_row_that_rotted_is_corrupt_by_name), TEST(an_unchecked_row_is_the_callers_business),
-		TEST(a_key_that_rotted_is_not_forgotten),   TEST(a_value_elsewhere_is_corrupt),
-		TEST(a_walk_can_pass_over_what_rotted),     TEST(a_name_that_rotted_is_no_new_database),
-		TEST(a_file_cut_short_is_refused_as_it_is), TEST(a_file_without_its_free_end_is_opened),
+		TEST(a_row_that_rotted_is_corrupt_by_name),
+		TEST(an_unchecked_row_is_the_callers_business),
+		TEST(a_key_that_rotted_is_not_forgotten),
+		TEST(a_value_elsewhere_is_corrupt),
+		TEST(a_walk_can_pass_over_what_rotted),
+		TEST(a_name_that_rotted_is_no_new_database),
+		TEST(a_file_cut_short_is_refused_as_it_is),
+		TEST(a_file_without_its_free_end_is_opened),
 		TEST(a_page_that_is_gone_ends_the_process),
 	};
 

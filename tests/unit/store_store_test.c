@@ -11,8 +11,11 @@ static const char *const dbs[] = {"one", "two", "plain", NULL};
 
 static struct vl_store *open_store(bool read_only)
 {
-	struct vl_store_options options = {
-		.path = folder, .dbs = dbs, .unchecked = 4, .map_size = MAP, .read_only = read_only};
+	struct vl_store_options options = {.path = folder,
+					   .dbs = dbs,
+					   .unchecked = 4,
+					   .map_size = MAP,
+					   .read_only = read_only};
 	struct vl_store *store;
 	struct vl_why why = {0};
 
@@ -221,8 +224,8 @@ static unsigned count_with_prefix(struct vl_store *store, struct vl_bytes prefix
 	struct vl_bytes key, value;
 	unsigned count = 0;
 
-	for (bool more = vl_cursor_seek(cursor, prefix, &key, &value); more && vl_key_has_prefix(key, prefix);
-	     more = vl_cursor_next(cursor, &key, &value))
+	for (bool more = vl_cursor_seek(cursor, prefix, &key, &value);
+	     more && vl_key_has_prefix(key, prefix); more = vl_cursor_next(cursor, &key, &value))
 		count++;
 	vl_cursor_close(cursor);
 	vl_txn_abort(txn);
@@ -345,8 +348,11 @@ static void reader_sees_its_own_hour(void **state)
 /* What a child process finds when it opens the store: its exit status is the error. */
 static int in_child(bool read_only)
 {
-	struct vl_store_options options = {
-		.path = folder, .dbs = dbs, .unchecked = 4, .map_size = MAP, .read_only = read_only};
+	struct vl_store_options options = {.path = folder,
+					   .dbs = dbs,
+					   .unchecked = 4,
+					   .map_size = MAP,
+					   .read_only = read_only};
 	pid_t pid = fork();
 	int status;
 
@@ -414,7 +420,8 @@ static void says_what_is_not_a_store(void **state)
 	assert_int_equal(fclose(file), 0);
 	options.dbs = dbs;
 	assert_int_equal(vl_store_open(&options, &store, NULL), VL_ERR_CORRUPT);
-	options = (struct vl_store_options){.path = "/proc/none/store", .dbs = dbs, .map_size = MAP};
+	options =
+		(struct vl_store_options){.path = "/proc/none/store", .dbs = dbs, .map_size = MAP};
 	assert_int_not_equal(vl_store_open(&options, &store, NULL), VL_OK);
 	assert_null(store);
 }
@@ -446,7 +453,8 @@ static void dead_readers_are_forgotten(void **state)
 			struct vl_store_options options = {
 				.path = folder, .dbs = dbs, .unchecked = 4, .read_only = true};
 			struct vl_store *mine;
-			_exit(vl_store_open(&options, &mine, NULL) == VL_OK && vl_txn_begin(mine, false, NULL) != NULL
+			_exit(vl_store_open(&options, &mine, NULL) == VL_OK &&
+					      vl_txn_begin(mine, false, NULL) != NULL
 				      ? 0
 				      : 1);
 		}
@@ -462,7 +470,8 @@ static void put_many(struct vl_store *store, uint8_t *value, size_t size)
 	for (uint8_t i = 0; i < 200; i++) {
 		struct vl_txn *txn = vl_txn_begin(store, true, NULL);
 		value[0] = i;
-		vl_txn_put(txn, 0, (struct vl_bytes){(const uint8_t *)"big", 3}, (struct vl_bytes){value, size});
+		vl_txn_put(txn, 0, (struct vl_bytes){(const uint8_t *)"big", 3},
+			   (struct vl_bytes){value, size});
 		assert_int_equal(vl_txn_commit(txn, NULL), VL_OK);
 	}
 }
@@ -486,9 +495,11 @@ static void a_dead_reader_keeps_no_page(void **state)
 	put_one(store, "a", "1");
 	pid_t pid = fork();
 	if (pid == 0) {
-		struct vl_store_options options = {.path = folder, .dbs = dbs, .unchecked = 4, .read_only = true};
+		struct vl_store_options options = {
+			.path = folder, .dbs = dbs, .unchecked = 4, .read_only = true};
 		struct vl_store *mine;
-		bool holds = vl_store_open(&options, &mine, NULL) == VL_OK && vl_txn_begin(mine, false, NULL) != NULL;
+		bool holds = vl_store_open(&options, &mine, NULL) == VL_OK &&
+			     vl_txn_begin(mine, false, NULL) != NULL;
 		_exit(holds ? 0 : 1);
 	}
 	int status;

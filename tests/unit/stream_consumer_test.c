@@ -45,7 +45,8 @@ static void fill_partition(struct mock *mock, const char *topic, int32_t partiti
 	vl_producer_close(producer, 0);
 }
 
-static void assign(struct vl_consumer *consumer, const char *topic, int32_t partition, int64_t offset)
+static void assign(struct vl_consumer *consumer, const char *topic, int32_t partition,
+		   int64_t offset)
 {
 	struct vl_position at = {.partition = partition, .offset = offset};
 	struct vl_why why = {0};
@@ -56,8 +57,8 @@ static void assign(struct vl_consumer *consumer, const char *topic, int32_t part
 }
 
 /* Polls past timeouts. */
-static enum vl_err next(struct vl_consumer *consumer, struct vl_message **message, struct vl_position *at,
-			struct vl_why *why)
+static enum vl_err next(struct vl_consumer *consumer, struct vl_message **message,
+			struct vl_position *at, struct vl_why *why)
 {
 	int64_t end = vl_monotonic_ms() + MOCK_WAIT_MS;
 	enum vl_err err;
@@ -81,7 +82,8 @@ static struct vl_message *want(struct vl_consumer *consumer)
 
 static bool is(struct vl_bytes bytes, const char *text)
 {
-	return bytes.data != NULL && bytes.size == strlen(text) && memcmp(bytes.data, text, bytes.size) == 0;
+	return bytes.data != NULL && bytes.size == strlen(text) &&
+	       memcmp(bytes.data, text, bytes.size) == 0;
 }
 
 static void promises_cannot_be_overridden(void **state)
@@ -110,7 +112,8 @@ static void a_record_comes_as_it_went(void **state)
 	struct mock *mock = *state;
 	struct acks acks = {0};
 	struct vl_producer *producer = mock_producer(mock, &acks, TAGS, MANY);
-	struct vl_bytes none = {NULL, 0}, empty = {(const uint8_t *)"", 0}, binary = {(const uint8_t *)"a\0b", 3};
+	struct vl_bytes none = {NULL, 0}, empty = {(const uint8_t *)"", 0},
+			binary = {(const uint8_t *)"a\0b", 3};
 	struct vl_header headers[] = {
 		{text_bytes("vl-sig"), text_bytes("one")},
 		{text_bytes("vl-sig"), text_bytes("two")},
@@ -119,8 +122,11 @@ static void a_record_comes_as_it_went(void **state)
 	};
 
 	mock_topic(mock, TOPIC, 1);
-	assert_int_equal(vl_producer_send(producer, TOPIC, text_bytes("HQ"), binary, headers, 4, 0, NULL), VL_OK);
-	assert_int_equal(vl_producer_send(producer, TOPIC, text_bytes("HQ"), none, NULL, 0, 1, NULL), VL_OK);
+	assert_int_equal(
+		vl_producer_send(producer, TOPIC, text_bytes("HQ"), binary, headers, 4, 0, NULL),
+		VL_OK);
+	assert_int_equal(
+		vl_producer_send(producer, TOPIC, text_bytes("HQ"), none, NULL, 0, 1, NULL), VL_OK);
 	assert_int_equal(vl_producer_send(producer, TOPIC, none, empty, NULL, 0, 2, NULL), VL_OK);
 	mock_drain(producer, &acks, 3);
 	vl_producer_close(producer, 0);
@@ -162,15 +168,17 @@ static void the_largest_batch_passes(void **state)
 	struct mock *mock = *state;
 	struct acks acks = {0};
 	struct vl_producer *producer = mock_producer(mock, &acks, TAGS, MANY);
-	struct vl_header header = {text_bytes("content-type"), text_bytes("application/vnd.valise.batch.v1+protobuf")};
+	struct vl_header header = {text_bytes("content-type"),
+				   text_bytes("application/vnd.valise.batch.v1+protobuf")};
 	uint8_t *much = malloc(1000000);
 
 	for (size_t i = 0; i < 1000000; i++)
 		much[i] = (uint8_t)(i * 2654435761U >> 24);
 	mock_topic(mock, TOPIC, 1);
 	for (unsigned i = 0; i < 3; i++) {
-		assert_int_equal(vl_producer_send(producer, TOPIC, text_bytes("HQ"), (struct vl_bytes){much, 1000000},
-						  &header, 1, i, NULL),
+		assert_int_equal(vl_producer_send(producer, TOPIC, text_bytes("HQ"),
+						  (struct vl_bytes){much, 1000000}, &header, 1, i,
+						  NULL),
 				 VL_OK);
 		mock_drain(producer, &acks, i + 1);
 		assert_int_equal(acks.err[i], VL_OK);
@@ -199,8 +207,9 @@ static void too_many_headers_are_cut(void **state)
 		headers[i] = (struct vl_header){text_bytes("vl-sig"), text_bytes("x")};
 	mock_topic(mock, TOPIC, 1);
 	for (unsigned i = 0; i < 2; i++)
-		assert_int_equal(vl_producer_send(producer, TOPIC, text_bytes("HQ"), text_bytes("x"), headers,
-						  VL_RECORD_HEADERS + i, i, NULL),
+		assert_int_equal(vl_producer_send(producer, TOPIC, text_bytes("HQ"),
+						  text_bytes("x"), headers, VL_RECORD_HEADERS + i,
+						  i, NULL),
 				 VL_OK);
 	mock_drain(producer, &acks, 2);
 	vl_producer_close(producer, 0);
@@ -263,7 +272,8 @@ static void an_offset_that_is_not_there_is_told_and_not_reset(void **state)
 	assert_int_equal(at.offset, 77);
 	assert_non_null(strstr(why.text, TOPIC));
 	for (int i = 0; i < 5; i++)
-		assert_int_equal(vl_consumer_poll(consumer, 100, &message, &at, NULL), VL_ERR_TIMEOUT);
+		assert_int_equal(vl_consumer_poll(consumer, 100, &message, &at, NULL),
+				 VL_ERR_TIMEOUT);
 	vl_consumer_close(consumer);
 }
 
@@ -277,8 +287,10 @@ static void a_topic_that_is_not_there_is_told(void **state)
 	/* How long a topic may be unknown before it is not there; 30 s by default. */
 	mock->pairs[2] = (struct vl_conf_pair){"topic.metadata.propagation.max.ms", "100"};
 	struct vl_consumer *consumer = open_consumer(mock);
-	rd_kafka_mock_topic_set_error(mock->cluster, "nowhere", RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
-	assert_int_equal(vl_consumer_partitions(consumer, "nowhere", 5000, &count, NULL), VL_ERR_NOT_FOUND);
+	rd_kafka_mock_topic_set_error(mock->cluster, "nowhere",
+				      RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+	assert_int_equal(vl_consumer_partitions(consumer, "nowhere", 5000, &count, NULL),
+			 VL_ERR_NOT_FOUND);
 	assign(consumer, "nowhere", 0, 0);
 	assert_int_equal(next(consumer, &message, &at, NULL), VL_ERR_NOT_FOUND);
 	assert_string_equal(at.topic, "nowhere");
@@ -377,13 +389,15 @@ static void questions_are_answered(void **state)
 	fill(mock, "valise.pulse.v1", 4);
 	assert_int_equal(vl_consumer_partitions(consumer, TOPIC, 5000, &count, &why), VL_OK);
 	assert_int_equal(count, 3);
-	assert_int_equal(vl_consumer_range(consumer, "valise.pulse.v1", 0, 5000, &first, &end, &why), VL_OK);
+	assert_int_equal(
+		vl_consumer_range(consumer, "valise.pulse.v1", 0, 5000, &first, &end, &why), VL_OK);
 	assert_int_equal(first, 0);
 	assert_int_equal(end, 4);
 	assert_int_equal(vl_consumer_range(consumer, TOPIC, 2, 5000, &first, &end, &why), VL_OK);
 	assert_int_equal(first, 0);
 	assert_int_equal(end, 0);
-	assert_int_equal(vl_consumer_range(consumer, TOPIC, 3, 5000, &first, &end, &why), VL_ERR_NOT_FOUND);
+	assert_int_equal(vl_consumer_range(consumer, TOPIC, 3, 5000, &first, &end, &why),
+			 VL_ERR_NOT_FOUND);
 	vl_consumer_close(consumer);
 }
 
@@ -399,17 +413,22 @@ static void questions_end_in_time(void **state)
 	/* The broker hears and does not answer. */
 	rd_kafka_mock_broker_set_rtt(mock->cluster, 1, 20000);
 	before = vl_monotonic_ms();
-	assert_int_equal(vl_consumer_partitions(consumer, TOPIC, 300, &count, NULL), VL_ERR_UNREACHABLE);
-	assert_int_equal(vl_consumer_range(consumer, TOPIC, 0, 300, &first, &end, NULL), VL_ERR_UNREACHABLE);
-	assert_int_equal(vl_consumer_offset_at(consumer, TOPIC, 0, 1, 300, &first, NULL), VL_ERR_UNREACHABLE);
+	assert_int_equal(vl_consumer_partitions(consumer, TOPIC, 300, &count, NULL),
+			 VL_ERR_UNREACHABLE);
+	assert_int_equal(vl_consumer_range(consumer, TOPIC, 0, 300, &first, &end, NULL),
+			 VL_ERR_UNREACHABLE);
+	assert_int_equal(vl_consumer_offset_at(consumer, TOPIC, 0, 1, 300, &first, NULL),
+			 VL_ERR_UNREACHABLE);
 	assert_true(vl_monotonic_ms() - before < 3000);
 	rd_kafka_mock_broker_set_rtt(mock->cluster, 1, 0);
 	rd_kafka_mock_broker_set_down(mock->cluster, 1);
 	vl_consumer_close(consumer);
 	consumer = open_consumer(mock);
 	before = vl_monotonic_ms();
-	assert_int_equal(vl_consumer_partitions(consumer, TOPIC, 300, &count, NULL), VL_ERR_UNREACHABLE);
-	assert_int_equal(vl_consumer_range(consumer, TOPIC, 0, 300, &first, &end, NULL), VL_ERR_UNREACHABLE);
+	assert_int_equal(vl_consumer_partitions(consumer, TOPIC, 300, &count, NULL),
+			 VL_ERR_UNREACHABLE);
+	assert_int_equal(vl_consumer_range(consumer, TOPIC, 0, 300, &first, &end, NULL),
+			 VL_ERR_UNREACHABLE);
 	assert_true(vl_monotonic_ms() - before < 3000);
 	vl_consumer_close(consumer);
 }
@@ -500,7 +519,8 @@ static void apart_is_apart(void **state)
 	static const char flash[] = "consular.evacuation.v1";
 	struct mock *mock = *state;
 	struct room has = {.flash = {true, true}};
-	struct vl_position at[3] = {{TOPIC, 0, 0}, {"consular.evacuation.v1", 0, 0}, {"consular.evacuation.v1", 1, 0}};
+	struct vl_position at[3] = {
+		{TOPIC, 0, 0}, {"consular.evacuation.v1", 0, 0}, {"consular.evacuation.v1", 1, 0}};
 	int64_t next_offset[3] = {0};
 	struct vl_why why = {0};
 
@@ -510,7 +530,9 @@ static void apart_is_apart(void **state)
 	fill_partition(mock, flash, 0, 20);
 	fill_partition(mock, flash, 1, 20);
 	struct vl_consumer *consumer = open_consumer(mock);
-	assert_int_equal(vl_consumer_set_room(consumer, &(struct vl_consumer_room){is_apart, has_room, &has}), VL_OK);
+	assert_int_equal(vl_consumer_set_room(consumer,
+					      &(struct vl_consumer_room){is_apart, has_room, &has}),
+			 VL_OK);
 	assert_int_equal(vl_consumer_assign(consumer, at, 3, &why), VL_OK);
 	assert_int_equal(take(consumer, 10, next_offset), 10);
 	/* One of its partitions has no more room. */

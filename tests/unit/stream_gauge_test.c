@@ -4,8 +4,8 @@
 #include "stream/gauge.h"
 
 /* A line of `rate` bytes a second on which more waits all the time, looked at every `every` ms. */
-static uint64_t run_line(struct vl_gauge *gauge, uint64_t *moved, int64_t *now, uint64_t rate, int64_t every,
-			 int64_t ms)
+static uint64_t run_line(struct vl_gauge *gauge, uint64_t *moved, int64_t *now, uint64_t rate,
+			 int64_t every, int64_t ms)
 {
 	for (int64_t end = *now + ms; *now < end; *now += every) {
 		*moved += rate * (uint64_t)every / 1000;
@@ -38,7 +38,8 @@ static void fast_line_is_known_at_once(void **state)
 	assert_in_range(run_line(&gauge, &moved, &now, 10000000, 1, 30), 9000000, 11000000);
 	assert_in_range(vl_gauge_room(&gauge, 0, 1), 2200000, 2800000);
 	assert_in_range(vl_gauge_room(&gauge, 0, 4), 550000, 700000);
-	assert_int_equal(vl_gauge_room(&gauge, 100000, 1), vl_gauge_room(&gauge, VL_GAUGE_WAY_MAX_MS, 1));
+	assert_int_equal(vl_gauge_room(&gauge, 100000, 1),
+			 vl_gauge_room(&gauge, VL_GAUGE_WAY_MAX_MS, 1));
 }
 
 static void line_that_gets_worse_is_seen(void **state)

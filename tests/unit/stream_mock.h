@@ -38,7 +38,8 @@ static inline struct mock *mock_open(int brokers)
 
 	mock->rk = rd_kafka_new(RD_KAFKA_PRODUCER, NULL, text, sizeof(text));
 	mock->cluster = rd_kafka_mock_cluster_new(mock->rk, brokers);
-	mock->pairs[0] = (struct vl_conf_pair){"bootstrap.servers", rd_kafka_mock_cluster_bootstraps(mock->cluster)};
+	mock->pairs[0] = (struct vl_conf_pair){"bootstrap.servers",
+					       rd_kafka_mock_cluster_bootstraps(mock->cluster)};
 	mock->pairs[1] = (struct vl_conf_pair){"reconnect.backoff.max.ms", "200"};
 	mock->pairs[2] = (struct vl_conf_pair){"client.id", "test"};
 	return mock;
@@ -70,7 +71,8 @@ struct acks {
 	int64_t offset[TAGS];
 };
 
-static inline void on_acked(void *context, uint64_t tag, enum vl_err err, int32_t partition, int64_t offset)
+static inline void on_acked(void *context, uint64_t tag, enum vl_err err, int32_t partition,
+			    int64_t offset)
 {
 	struct acks *acks = context;
 
@@ -82,8 +84,8 @@ static inline void on_acked(void *context, uint64_t tag, enum vl_err err, int32_
 	acks->offset[tag] = offset;
 }
 
-static inline struct vl_producer *mock_producer(struct mock *mock, struct acks *acks, size_t window_records,
-						size_t window_bytes)
+static inline struct vl_producer *mock_producer(struct mock *mock, struct acks *acks,
+						size_t window_records, size_t window_bytes)
 {
 	struct vl_producer *producer = NULL;
 	struct vl_why why = {0};
@@ -102,11 +104,12 @@ static inline struct vl_producer *mock_producer(struct mock *mock, struct acks *
 }
 
 /* Sends a text; fails the test where it is not taken. */
-static inline void mock_send(struct vl_producer *producer, const char *topic, const char *key, const char *value,
-			     uint64_t tag)
+static inline void mock_send(struct vl_producer *producer, const char *topic, const char *key,
+			     const char *value, uint64_t tag)
 {
 	struct vl_why why = {0};
-	enum vl_err err = vl_producer_send(producer, topic, text_bytes(key), text_bytes(value), NULL, 0, tag, &why);
+	enum vl_err err = vl_producer_send(producer, topic, text_bytes(key), text_bytes(value),
+					   NULL, 0, tag, &why);
 
 	if (err != VL_OK)
 		fail_msg("send: %s", vl_why_text(&why, err));
@@ -124,7 +127,8 @@ static inline void mock_drain(struct vl_producer *producer, const struct acks *a
 }
 
 /* Polls until it answers `wanted`. */
-static inline void mock_poll_until(struct vl_producer *producer, enum vl_err wanted, struct vl_why *why)
+static inline void mock_poll_until(struct vl_producer *producer, enum vl_err wanted,
+				   struct vl_why *why)
 {
 	int64_t end = vl_monotonic_ms() + MOCK_WAIT_MS;
 	enum vl_err err;

@@ -17,8 +17,11 @@ static void every_tag_once(const struct acks *acks, unsigned count)
 static enum vl_err open_with(const char *key, const char *value, struct vl_why *why)
 {
 	struct vl_conf_pair pairs[] = {{"bootstrap.servers", "127.0.0.1:1"}, {key, value}};
-	struct vl_producer_options options = {
-		.pairs = pairs, .n_pairs = 2, .window_bytes = MANY, .window_records = 10, .acked = on_acked};
+	struct vl_producer_options options = {.pairs = pairs,
+					      .n_pairs = 2,
+					      .window_bytes = MANY,
+					      .window_records = 10,
+					      .acked = on_acked};
 	struct vl_producer *producer;
 	enum vl_err err = vl_producer_open(&options, &producer, why);
 
@@ -58,8 +61,12 @@ static void open_names_what_it_refuses(void **state)
 static void open_takes_defaults_of_others_and_the_same_promise(void **state)
 {
 	static const struct vl_conf_pair taken[] = {
-		{"linger.ms", "100"},         {"acks", "all"},        {"acks", "-1"}, {"socket.timeout.ms", "120000"},
-		{"compression.type", "zstd"}, {"max.in.flight", "1"},
+		{"linger.ms", "100"},
+		{"acks", "all"},
+		{"acks", "-1"},
+		{"socket.timeout.ms", "120000"},
+		{"compression.type", "zstd"},
+		{"max.in.flight", "1"},
 	};
 
 	(void)state;
@@ -72,7 +79,8 @@ static void open_takes_defaults_of_others_and_the_same_promise(void **state)
 
 static void open_wants_a_broker_s_address(void **state)
 {
-	struct vl_producer_options options = {.window_bytes = MANY, .window_records = 10, .acked = on_acked};
+	struct vl_producer_options options = {
+		.window_bytes = MANY, .window_records = 10, .acked = on_acked};
 	struct vl_producer *producer;
 	struct vl_why why = {0};
 
@@ -142,16 +150,20 @@ static void the_window_is_kept(void **state)
 	mock_topic(mock, TOPIC, 1);
 	rd_kafka_mock_broker_set_down(mock->cluster, 1);
 	/* One that is larger than the window goes when it is alone. */
-	assert_int_equal(vl_producer_send(producer, TOPIC, key, (struct vl_bytes){much, 200}, &header, 1, 0, NULL),
+	assert_int_equal(vl_producer_send(producer, TOPIC, key, (struct vl_bytes){much, 200},
+					  &header, 1, 0, NULL),
 			 VL_OK);
-	assert_int_equal(vl_producer_send(producer, TOPIC, key, small, &header, 1, 1, NULL), VL_ERR_BUSY);
+	assert_int_equal(vl_producer_send(producer, TOPIC, key, small, &header, 1, 1, NULL),
+			 VL_ERR_BUSY);
 	rd_kafka_mock_broker_set_up(mock->cluster, 1);
 	mock_drain(producer, &acks, 1);
 	rd_kafka_mock_broker_set_down(mock->cluster, 1);
 	/* 19 bytes each: four are all the records that may be in flight. */
 	for (unsigned i = 1; i < 5; i++)
-		assert_int_equal(vl_producer_send(producer, TOPIC, key, small, &header, 1, i, NULL), VL_OK);
-	assert_int_equal(vl_producer_send(producer, TOPIC, key, small, &header, 1, 5, NULL), VL_ERR_BUSY);
+		assert_int_equal(vl_producer_send(producer, TOPIC, key, small, &header, 1, i, NULL),
+				 VL_OK);
+	assert_int_equal(vl_producer_send(producer, TOPIC, key, small, &header, 1, 5, NULL),
+			 VL_ERR_BUSY);
 	vl_producer_in_flight(producer, &records, &bytes);
 	assert_int_equal(records, 4);
 	assert_int_equal(bytes, 4 * 19);
@@ -233,12 +245,14 @@ static void a_fatal_error_is_gone(void **state)
 	for (unsigned i = 0; i < 5; i++)
 		mock_send(producer, TOPIC, "HQ", "x", i);
 	mock_drain(producer, &acks, 5);
-	rd_kafka_mock_broker_push_request_error_rtts(mock->cluster, 1, PRODUCE_REQUEST, (size_t)1, 0, 750);
+	rd_kafka_mock_broker_push_request_error_rtts(mock->cluster, 1, PRODUCE_REQUEST, (size_t)1,
+						     0, 750);
 	rd_kafka_mock_broker_push_request_error_rtts(mock->cluster, 1, PRODUCE_REQUEST, (size_t)1,
 						     RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS, 750);
 	for (int i = 0; i < 4; i++)
-		rd_kafka_mock_broker_push_request_error_rtts(mock->cluster, 1, PRODUCE_REQUEST, (size_t)1,
-							     RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER, 1);
+		rd_kafka_mock_broker_push_request_error_rtts(
+			mock->cluster, 1, PRODUCE_REQUEST, (size_t)1,
+			RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER, 1);
 	mock_send(producer, TOPIC, "HQ", "x", 5);
 	assert_int_equal(vl_producer_poll(producer, 250, NULL), VL_OK);
 	rd_kafka_mock_broker_set_down(mock->cluster, 1);
@@ -248,7 +262,8 @@ static void a_fatal_error_is_gone(void **state)
 	rd_kafka_mock_broker_set_up(mock->cluster, 1);
 	mock_poll_until(producer, VL_ERR_GONE, &why);
 	assert_non_null(strstr(why.text, "OUT_OF_ORDER"));
-	assert_int_equal(vl_producer_send(producer, TOPIC, text_bytes("HQ"), text_bytes("x"), NULL, 0, 10, &why),
+	assert_int_equal(vl_producer_send(producer, TOPIC, text_bytes("HQ"), text_bytes("x"), NULL,
+					  0, 10, &why),
 			 VL_ERR_GONE);
 	vl_producer_close(producer, 1000);
 	every_tag_once(&acks, 10);
@@ -287,22 +302,28 @@ static void a_refused_send_leaks_nothing(void **state)
 	mock->pairs[2] = (struct vl_conf_pair){"topic.metadata.propagation.max.ms", "100"};
 	struct vl_producer *producer = mock_producer(mock, &acks, TAGS, 4 * MANY);
 	struct vl_header headers[] = {
-		{text_bytes("content-type"), text_bytes("application/vnd.valise.batch.v1+protobuf")},
+		{text_bytes("content-type"),
+		 text_bytes("application/vnd.valise.batch.v1+protobuf")},
 		{text_bytes("vl-sig"), text_bytes("0123")},
 	};
 	struct vl_bytes key = text_bytes("HQ");
 	uint8_t *much = calloc(1, 2100000);
 
-	assert_int_equal(vl_producer_send(producer, TOPIC, key, (struct vl_bytes){much, 2100000}, headers, 2, 0, NULL),
+	assert_int_equal(vl_producer_send(producer, TOPIC, key, (struct vl_bytes){much, 2100000},
+					  headers, 2, 0, NULL),
 			 VL_ERR_TOO_LARGE);
-	assert_int_equal(vl_producer_send(producer, "", key, key, headers, 2, 0, NULL), VL_ERR_INVALID);
-	rd_kafka_mock_topic_set_error(mock->cluster, "nowhere", RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+	assert_int_equal(vl_producer_send(producer, "", key, key, headers, 2, 0, NULL),
+			 VL_ERR_INVALID);
+	rd_kafka_mock_topic_set_error(mock->cluster, "nowhere",
+				      RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
 	unsigned sent = 0;
 	enum vl_err err = VL_OK;
 	/* The first ones wait for metadata and are told as acks; then send itself knows. */
-	for (int64_t end = vl_monotonic_ms() + 2 * MOCK_WAIT_MS; err == VL_OK && vl_monotonic_ms() < end;) {
+	for (int64_t end = vl_monotonic_ms() + 2 * MOCK_WAIT_MS;
+	     err == VL_OK && vl_monotonic_ms() < end;) {
 		if (sent == 0 || acks.total == sent)
-			err = vl_producer_send(producer, "nowhere", key, key, headers, 2, sent, NULL);
+			err = vl_producer_send(producer, "nowhere", key, key, headers, 2, sent,
+					       NULL);
 		if (err == VL_OK && acks.total == sent)
 			sent++;
 		assert_int_equal(vl_producer_poll(producer, 50, NULL), VL_OK);
@@ -333,9 +354,11 @@ static bool passes_unasked(struct mock *mock, const char *topic, bool met, int a
 	assert_int_equal(vl_producer_open(&options, &producer, NULL), VL_OK);
 	for (int64_t end = vl_monotonic_ms() + after_ms; vl_monotonic_ms() < end;)
 		assert_int_equal(vl_producer_poll(producer, 20, NULL), VL_OK);
-	rd_kafka_mock_topic_set_error(mock->cluster, topic, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+	rd_kafka_mock_topic_set_error(mock->cluster, topic,
+				      RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
 	mock_send(producer, topic, "HQ", "urgent", 0);
-	for (int64_t end = vl_monotonic_ms() + after_ms; acks.total == 0 && vl_monotonic_ms() < end;)
+	for (int64_t end = vl_monotonic_ms() + after_ms;
+	     acks.total == 0 && vl_monotonic_ms() < end;)
 		assert_int_equal(vl_producer_poll(producer, 20, NULL), VL_OK);
 	bool passed = acks.total == 1 && acks.err[0] == VL_OK;
 	vl_producer_close(producer, 0);

@@ -49,8 +49,8 @@ static void the_first_offset_behind_is_found_in_few_tries(void **state)
 /* -- records -- */
 
 /* One record batch of `count` values of `size` bytes, packed. */
-static void send_packed(struct mock *mock, const char *topic, int32_t partition, const char *codec, unsigned count,
-			size_t size)
+static void send_packed(struct mock *mock, const char *topic, int32_t partition, const char *codec,
+			unsigned count, size_t size)
 {
 	char text[200];
 	char *value = malloc(size);
@@ -69,12 +69,15 @@ static void send_packed(struct mock *mock, const char *topic, int32_t partition,
 		{"queue.buffering.max.kbytes", "1000000"},
 	};
 	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
-		assert_int_equal(rd_kafka_conf_set(conf, pairs[i][0], pairs[i][1], text, sizeof(text)), 0);
+		assert_int_equal(
+			rd_kafka_conf_set(conf, pairs[i][0], pairs[i][1], text, sizeof(text)), 0);
 	rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof(text));
 	for (unsigned i = 0; i < count; i++)
-		assert_int_equal(rd_kafka_producev(rk, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(partition),
+		assert_int_equal(rd_kafka_producev(rk, RD_KAFKA_V_TOPIC(topic),
+						   RD_KAFKA_V_PARTITION(partition),
 						   RD_KAFKA_V_VALUE(value, size),
-						   RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END),
+						   RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+						   RD_KAFKA_V_END),
 				 0);
 	assert_int_equal(rd_kafka_flush(rk, MOCK_WAIT_MS), 0);
 	rd_kafka_destroy(rk);
@@ -86,14 +89,16 @@ static void send_text(struct mock *mock, const char *topic, int32_t partition, c
 	char text[200];
 	rd_kafka_conf_t *conf = rd_kafka_conf_new();
 
-	assert_int_equal(rd_kafka_conf_set(conf, "bootstrap.servers", rd_kafka_mock_cluster_bootstraps(mock->cluster),
-					   text, sizeof(text)),
+	assert_int_equal(rd_kafka_conf_set(conf, "bootstrap.servers",
+					   rd_kafka_mock_cluster_bootstraps(mock->cluster), text,
+					   sizeof(text)),
 			 0);
 	rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof(text));
-	assert_int_equal(rd_kafka_producev(rk, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(partition),
-					   RD_KAFKA_V_VALUE((void *)(uintptr_t)value, strlen(value)),
-					   RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END),
-			 0);
+	assert_int_equal(
+		rd_kafka_producev(rk, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(partition),
+				  RD_KAFKA_V_VALUE((void *)(uintptr_t)value, strlen(value)),
+				  RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END),
+		0);
 	assert_int_equal(rd_kafka_flush(rk, MOCK_WAIT_MS), 0);
 	rd_kafka_destroy(rk);
 }
@@ -131,8 +136,8 @@ static void note_record(struct reading *reading, struct vl_message *message)
 	size_t at = strlen(reading->got);
 
 	if (value.size < 40)
-		(void)snprintf(reading->got + at, sizeof(reading->got) - at, "%.*s ", (int)value.size,
-			       (const char *)value.data);
+		(void)snprintf(reading->got + at, sizeof(reading->got) - at, "%.*s ",
+			       (int)value.size, (const char *)value.data);
 	vl_message_free(message);
 }
 
@@ -173,8 +178,8 @@ static void read_until(struct reading *reading, const char *word)
 	while (strstr(reading->got, word) == NULL && vl_monotonic_ms() < end)
 		step(reading);
 	if (strstr(reading->got, word) == NULL)
-		fail_msg("'%s' never came; '%s' did, passed %u, troubles %u", word, reading->got, reading->passed,
-			 reading->troubles);
+		fail_msg("'%s' never came; '%s' did, passed %u, troubles %u", word, reading->got,
+			 reading->passed, reading->troubles);
 }
 
 /* A batch that nobody can unpack costs itself: others are read at once, what lies behind it too, and it is named. */
@@ -264,7 +269,8 @@ static void a_partition_without_rights_waits_alone_and_heals(void **state)
 	mock_topic(mock, LANE, 1);
 	mock_topic(mock, FLASH, 1);
 	send_text(mock, LANE, 0, "denied");
-	rd_kafka_mock_topic_set_error(mock->cluster, LANE, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+	rd_kafka_mock_topic_set_error(mock->cluster, LANE,
+				      RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
 	start(&reading, mock);
 	put(&reading, LANE, 0, 0);
 	put(&reading, FLASH, 0, 0);
@@ -345,7 +351,8 @@ static void what_can_be_read_a_second_time_is_not_passed_over(void **state)
 
 	mock_topic(mock, LANE, 1);
 	send_text(mock, LANE, 0, "sound");
-	rd_kafka_mock_push_request_errors(mock->cluster, FETCH_REQUEST, 1, RD_KAFKA_RESP_ERR_INVALID_MSG);
+	rd_kafka_mock_push_request_errors(mock->cluster, FETCH_REQUEST, 1,
+					  RD_KAFKA_RESP_ERR_INVALID_MSG);
 	start(&reading, mock);
 	put(&reading, LANE, 0, 0);
 	read_until(&reading, "sound");

@@ -23,9 +23,12 @@ static int setup(void **state)
 	(void)state;
 	valves = vl_valves_open();
 	listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	address = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	return valves == NULL || bind(listener, (struct sockaddr *)&address, sizeof(address)) != 0 ||
-	       listen(listener, 8) != 0 || getsockname(listener, (struct sockaddr *)&address, &size) != 0;
+	address = (struct sockaddr_in){.sin_family = AF_INET,
+				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	return valves == NULL ||
+	       bind(listener, (struct sockaddr *)&address, sizeof(address)) != 0 ||
+	       listen(listener, 8) != 0 ||
+	       getsockname(listener, (struct sockaddr *)&address, &size) != 0;
 }
 
 static int teardown(void **state)
@@ -43,7 +46,8 @@ static int dial(void)
 
 	assert_true(fd >= 0);
 	(void)fcntl(fd, F_SETFL, O_NONBLOCK);
-	assert_int_equal(vl_valves_connect(valves, fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(
+		vl_valves_connect(valves, fd, (struct sockaddr *)&address, sizeof(address)), 0);
 	return fd;
 }
 
@@ -108,7 +112,9 @@ static void *get(void *context)
 
 	while (at < MUCH) {
 		struct pollfd wait = {.fd = *fd, .events = POLLIN};
-		ssize_t got = poll(&wait, 1, WAIT_MS) == 1 ? recv(*fd, bytes, sizeof(bytes), MSG_DONTWAIT) : 0;
+		ssize_t got = poll(&wait, 1, WAIT_MS) == 1
+				      ? recv(*fd, bytes, sizeof(bytes), MSG_DONTWAIT)
+				      : 0;
 		if (got == 0 || (got < 0 && errno != EAGAIN))
 			break;
 		for (ssize_t i = 0; i < got; i++, at++)

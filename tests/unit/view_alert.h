@@ -37,8 +37,8 @@ static inline struct bench bench(void)
 	return (struct bench){.fake = fake_open(&vl_view_alert), .now = T0};
 }
 
-static const uint8_t *tell_as(struct bench *bench, const char *mission, const char *actor, const char *subject,
-			      const ProtobufCMessage *payload)
+static const uint8_t *tell_as(struct bench *bench, const char *mission, const char *actor,
+			      const char *subject, const ProtobufCMessage *payload)
 {
 	bench->now += HOUR;
 	return fake_next(bench->fake, mission, bench->now, subject, actor, NULL, payload);
@@ -80,7 +80,8 @@ static inline ALERT(CapAlert) *cap_of(const struct text *text)
 	for (size_t i = 0; i < 3 && (i == 0 || text->languages[i] != NULL); i++) {
 		ALERT(CapInfo) *info = info_list[cap.n_infos++] = &infos[i];
 		consular__alert__v1__cap_info__init(info);
-		info->language = (char *)(uintptr_t)(text->languages[i] != NULL ? text->languages[i] : "zh-CN");
+		info->language = (char *)(uintptr_t)(text->languages[i] != NULL ? text->languages[i]
+										: "zh-CN");
 		info->effective = text->effective != 0 ? hours(&effective, text->effective) : NULL;
 		info->expires = text->expires != 0 ? hours(&expires, text->expires) : NULL;
 		responses[0] = ALL_CLEAR;
@@ -89,10 +90,12 @@ static inline ALERT(CapAlert) *cap_of(const struct text *text)
 	}
 	cap.references = reference_list;
 	for (size_t i = 0; i < 2 && refers_to[i] != NULL; i++) {
-		ALERT(CapReference) *reference = reference_list[cap.n_references++] = &references[i];
+		ALERT(CapReference) *reference = reference_list[cap.n_references++] =
+			&references[i];
 		consular__alert__v1__cap_reference__init(reference);
 		reference->sender =
-			(char *)(uintptr_t)(text->refers_to_sender != NULL ? text->refers_to_sender : SENDER);
+			(char *)(uintptr_t)(text->refers_to_sender != NULL ? text->refers_to_sender
+									   : SENDER);
 		reference->identifier = (char *)(uintptr_t)refers_to[i];
 	}
 	return &cap;
@@ -122,7 +125,8 @@ static inline ALERT(Issue) *issue_of(const struct text *text)
 }
 
 /* Event of one of the five types that carry a text; they have the same shape. */
-static inline const ProtobufCMessage *say(const ProtobufCMessageDescriptor *type, const struct text *text)
+static inline const ProtobufCMessage *say(const ProtobufCMessageDescriptor *type,
+					  const struct text *text)
 {
 	static ALERT(AlertPublished) event;
 	protobuf_c_message_init(type, &event);
@@ -138,7 +142,8 @@ static inline const ProtobufCMessage *approval(void)
 	return (const ProtobufCMessage *)&event;
 }
 
-static inline const ProtobufCMessage *delivery(ALERT(AlertChannel) channel, ALERT(DeliveryStage) stage)
+static inline const ProtobufCMessage *delivery(ALERT(AlertChannel) channel,
+					       ALERT(DeliveryStage) stage)
 {
 	static ALERT(DeliveryReported) event;
 	static ALERT(Delivery) one;
@@ -152,14 +157,16 @@ static inline const ProtobufCMessage *delivery(ALERT(AlertChannel) channel, ALER
 }
 
 /* Drafted by one officer, approved by another at headquarters, published: as it should be. */
-static inline void issue_properly(struct bench *bench, const ProtobufCMessageDescriptor *type, const struct text *text)
+static inline void issue_properly(struct bench *bench, const ProtobufCMessageDescriptor *type,
+				  const struct text *text)
 {
 	tell_as(bench, A, "author-1", text->id, say(ALERT_DESCRIPTOR(alert_drafted), text));
 	const uint8_t *approved = tell_as(bench, HQ, "chief-1", text->id, approval());
 	bench->now += HOUR;
 	fake_next(bench->fake, A, bench->now, text->id, "author-1", approved, say(type, text));
 }
-#define ISSUE(bench, lower, ...) issue_properly(bench, ALERT_DESCRIPTOR(lower), &(struct text){__VA_ARGS__})
+#define ISSUE(bench, lower, ...) \
+	issue_properly(bench, ALERT_DESCRIPTOR(lower), &(struct text){__VA_ARGS__})
 
 static inline const ALERT(AlertRow) *row_of(struct bench *bench, const char *key)
 {

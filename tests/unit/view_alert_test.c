@@ -7,7 +7,8 @@ static void whole_life(void **state)
 {
 	(void)state;
 	struct bench b = bench();
-	const struct text text = {.id = "N-1", .expires = 100, .on_app = true, .languages = {"zh-CN", "en"}};
+	const struct text text = {
+		.id = "N-1", .expires = 100, .on_app = true, .languages = {"zh-CN", "en"}};
 	ALERT(AlertSubmitted) submitted = CONSULAR__ALERT__V1__ALERT_SUBMITTED__INIT;
 	ALERT(AlertAcknowledged) answer = CONSULAR__ALERT__V1__ALERT_ACKNOWLEDGED__INIT;
 	ALERT(AlertExpired) expired = CONSULAR__ALERT__V1__ALERT_EXPIRED__INIT;
@@ -30,7 +31,8 @@ static void whole_life(void **state)
 	assert_int_equal(row->n_violations, 0);
 	assert_true(in_force(&b, "N-1", 99));
 	assert_false(in_force(&b, "N-1", 100));
-	assert_string_equal(fake_cell(b.fake, ALERT_KIND_ALERT, "N-1", "IN FORCE", vl_time_from_ms(T0 + 99 * HOUR)),
+	assert_string_equal(fake_cell(b.fake, ALERT_KIND_ALERT, "N-1", "IN FORCE",
+				      vl_time_from_ms(T0 + 99 * HOUR)),
 			    "yes");
 	b.now = T0 + 100 * HOUR;
 	tell_as(&b, A, "clerk", "N-1", (const ProtobufCMessage *)&expired);
@@ -46,7 +48,9 @@ static void a1_exercise_stays_inside(void **state)
 	tell_as(&b, A, "gateway", "X-1", delivery(INTERNAL, STAGE(SENT)));
 	assert_int_equal(broken(&b, "X-1", NULL), 0);
 	assert_false(in_force(&b, "X-1", 50));
-	assert_string_equal(fake_cell(b.fake, ALERT_KIND_ALERT, "X-1", "STATUS", vl_time_from_ms(T0)), "EXERCISE");
+	assert_string_equal(
+		fake_cell(b.fake, ALERT_KIND_ALERT, "X-1", "STATUS", vl_time_from_ms(T0)),
+		"EXERCISE");
 	tell_as(&b, A, "gateway", "X-1", delivery(APP, STAGE(SENT)));
 	assert_int_equal(broken(&b, "X-1", "A1"), 1);
 	ISSUE(&b, alert_published, .id = "X-2", .status = ALERT_STATUS(TEST), .on_app = true);
@@ -65,7 +69,8 @@ static void a2_second_person(void **state)
 	tell_as(&b, A, "author-1", "N-2", SAY(alert_published, .id = "N-2"));
 	assert_int_equal(broken(&b, "N-2", "A2"), 1);
 	tell_as(&b, A, "chief-2", "N-2", approval());
-	assert_string_equal(row_of(&b, "N-2")->violations[0]->detail, "approved only after it was published");
+	assert_string_equal(row_of(&b, "N-2")->violations[0]->detail,
+			    "approved only after it was published");
 	tell_as(&b, A, "author-1", "N-3", SAY(alert_drafted, .id = "N-3"));
 	tell_as(&b, A, "author-1", "N-3", approval());
 	tell_as(&b, A, "clerk", "N-3", SAY(alert_published, .id = "N-3"));
@@ -77,10 +82,13 @@ static void a2_red_and_revised(void **state)
 {
 	(void)state;
 	struct bench b = bench();
-	tell_as(&b, A, "author-1", "N-4", SAY(alert_drafted, .id = "N-4", .colour = ALERT_COLOUR(RED)));
+	tell_as(&b, A, "author-1", "N-4",
+		SAY(alert_drafted, .id = "N-4", .colour = ALERT_COLOUR(RED)));
 	tell_as(&b, A, "chief-2", "N-4", approval());
-	tell_as(&b, A, "author-1", "N-4", SAY(alert_published, .id = "N-4", .colour = ALERT_COLOUR(RED)));
-	assert_string_equal(row_of(&b, "N-4")->violations[0]->detail, "red without approval by headquarters");
+	tell_as(&b, A, "author-1", "N-4",
+		SAY(alert_published, .id = "N-4", .colour = ALERT_COLOUR(RED)));
+	assert_string_equal(row_of(&b, "N-4")->violations[0]->detail,
+			    "red without approval by headquarters");
 	tell_as(&b, A, "author-1", "N-5", SAY(alert_drafted, .id = "N-5"));
 	tell_as(&b, A, "chief-2", "N-5", approval());
 	tell_as(&b, A, "author-3", "N-5", SAY(alert_revised, .id = "N-5"));
@@ -132,8 +140,10 @@ static void chain_is_never_revived(void **state)
 	assert_int_equal(level_at(&b, "SD", 4), ALERT_COLOUR(YELLOW));
 	/* Neither a drill nor another sender's message ends a real alert. */
 	ISSUE(&b, alert_published, .id = "N-5");
-	ISSUE(&b, alert_cancelled, .id = "X-6", .refers_to = "N-5", .status = ALERT_STATUS(EXERCISE));
-	ISSUE(&b, alert_cancelled, .id = "N-7", .refers_to = "N-5", .refers_to_sender = "met.example.org");
+	ISSUE(&b, alert_cancelled, .id = "X-6", .refers_to = "N-5",
+	      .status = ALERT_STATUS(EXERCISE));
+	ISSUE(&b, alert_cancelled, .id = "N-7", .refers_to = "N-5",
+	      .refers_to_sender = "met.example.org");
 	assert_true(in_force(&b, "N-5", 50));
 	done(&b);
 }
@@ -148,7 +158,8 @@ static void a5_level_follows_from_what_is_published(void **state)
 	risk.since = hours(&since, -1000);
 	risk.colour = ALERT_COLOUR(BLUE);
 	tell_as(&b, HQ, "chief-1", "SD", (const ProtobufCMessage *)&risk);
-	ISSUE(&b, alert_published, .id = "N-1", .colour = ALERT_COLOUR(RED), .effective = 20, .expires = 40);
+	ISSUE(&b, alert_published, .id = "N-1", .colour = ALERT_COLOUR(RED), .effective = 20,
+	      .expires = 40);
 	risk.since = hours(&since, 30);
 	risk.colour = ALERT_COLOUR(ORANGE);
 	tell_as(&b, HQ, "chief-1", "SD", (const ProtobufCMessage *)&risk);
@@ -190,9 +201,11 @@ static void a7_languages_together(void **state)
 	assert_int_equal(broken(&b, "N-1", NULL), 0);
 	ISSUE(&b, alert_published, .id = "N-2", .languages = {"zh-CN"}, .promised = "ar");
 	assert_int_equal(broken(&b, "N-2", "A7"), 1);
-	tell_as(&b, A, "author-1", "N-3", SAY(alert_drafted, .id = "N-3", .languages = {"zh-CN", "fr"}));
+	tell_as(&b, A, "author-1", "N-3",
+		SAY(alert_drafted, .id = "N-3", .languages = {"zh-CN", "fr"}));
 	tell_as(&b, A, "chief-2", "N-3", approval());
-	tell_as(&b, A, "author-1", "N-3", SAY(alert_published, .id = "N-3", .languages = {"zh-CN"}));
+	tell_as(&b, A, "author-1", "N-3",
+		SAY(alert_published, .id = "N-3", .languages = {"zh-CN"}));
 	assert_string_equal(row_of(&b, "N-3")->violations[0]->detail, "published without fr");
 	done(&b);
 }
@@ -253,19 +266,22 @@ static uint64_t draw(uint64_t *seed, uint64_t below)
 static const ProtobufCMessage *any_event(uint64_t *seed, const char *id)
 {
 	static const ProtobufCMessageDescriptor *const issuing[] = {
-		ALERT_DESCRIPTOR(alert_drafted), ALERT_DESCRIPTOR(alert_revised),   ALERT_DESCRIPTOR(alert_published),
-		ALERT_DESCRIPTOR(alert_updated), ALERT_DESCRIPTOR(alert_cancelled),
+		ALERT_DESCRIPTOR(alert_drafted),   ALERT_DESCRIPTOR(alert_revised),
+		ALERT_DESCRIPTOR(alert_published), ALERT_DESCRIPTOR(alert_updated),
+		ALERT_DESCRIPTOR(alert_cancelled),
 	};
 	const char *const ids[] = {"N-1", "N-2", "N-3", "N-4"};
 	if (draw(seed, 5) == 0)
 		return approval();
 	if (draw(seed, 5) == 0)
-		return delivery(draw(seed, 2) ? APP : INTERNAL, (ALERT(DeliveryStage))draw(seed, 6));
+		return delivery(draw(seed, 2) ? APP : INTERNAL,
+				(ALERT(DeliveryStage))draw(seed, 6));
 	struct text text = {.id = id,
 			    .area = draw(seed, 2) ? "SD" : "SD-KH",
 			    .refers_to = ids[draw(seed, 4)],
 			    .languages = {"zh-CN", draw(seed, 2) ? "en" : NULL},
-			    .status = draw(seed, 4) == 0 ? ALERT_STATUS(EXERCISE) : ALERT_STATUS(ACTUAL),
+			    .status = draw(seed, 4) == 0 ? ALERT_STATUS(EXERCISE)
+							 : ALERT_STATUS(ACTUAL),
 			    .colour = (ALERT(RiskColour))draw(seed, 5),
 			    .expires = (int64_t)draw(seed, 60)};
 	return say(issuing[draw(seed, 5)], &text);
@@ -284,9 +300,10 @@ static void any_facts_in_any_order(void **state)
 		for (int i = 0; i < 60; i++) {
 			const char *id = ids[draw(&seed, 4)];
 			const ProtobufCMessage *event = any_event(&seed, id);
-			const uint8_t *fact = fake_next(
-				fake, missions[draw(&seed, 3)], T0 + (int64_t)draw(&seed, 40) * HOUR, id,
-				draw(&seed, 2) ? "author-1" : "chief-1", draw(&seed, 3) == 0 ? seen : NULL, event);
+			const uint8_t *fact = fake_next(fake, missions[draw(&seed, 3)],
+							T0 + (int64_t)draw(&seed, 40) * HOUR, id,
+							draw(&seed, 2) ? "author-1" : "chief-1",
+							draw(&seed, 3) == 0 ? seen : NULL, event);
 			if (draw(&seed, 2) == 0)
 				seen = fact;
 		}

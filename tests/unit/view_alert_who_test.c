@@ -11,7 +11,8 @@ static void say_as(struct bench *bench, const char *mission, const ProtobufCMess
 {
 	tell_as(bench, mission, "author-9", text->id, say(type, text));
 }
-#define SAY_AS(bench, mission, lower, ...) say_as(bench, mission, ALERT_DESCRIPTOR(lower), &(struct text){__VA_ARGS__})
+#define SAY_AS(bench, mission, lower, ...) \
+	say_as(bench, mission, ALERT_DESCRIPTOR(lower), &(struct text){__VA_ARGS__})
 
 static unsigned area_broken(struct bench *bench, const char *key, const char *rule)
 {
@@ -80,14 +81,17 @@ static void another_s_text_changes_nothing(void **state)
 	/* B is first, by its own clock. */
 	foreign.cap = cap_of(&red);
 	fake_next(b.fake, B, T0 - 9 * HOUR, "R-1", "clerk", NULL, &foreign.base);
-	fake_next(b.fake, B, T0 - 8 * HOUR, "R-1", "clerk", NULL,
-		  SAY(alert_published, .id = "R-1", .colour = ALERT_COLOUR(BLUE), .promised = "fr"));
+	fake_next(
+		b.fake, B, T0 - 8 * HOUR, "R-1", "clerk", NULL,
+		SAY(alert_published, .id = "R-1", .colour = ALERT_COLOUR(BLUE), .promised = "fr"));
 	fake_next(b.fake, B, T0 - 7 * HOUR, "R-1", "clerk", NULL, &expired.base);
 	issue_by(&b, HQ, &red);
 	tell_as(&b, B, "clerk", "R-1", &returned.base);
 	tell_as(&b, B, "clerk", "R-1", &expired.base);
-	tell_as(&b, B, "clerk", "R-1", SAY(alert_revised, .id = "R-1", .colour = ALERT_COLOUR(BLUE)));
-	tell_as(&b, B, "clerk", "R-1", SAY(alert_published, .id = "R-1", .colour = ALERT_COLOUR(BLUE)));
+	tell_as(&b, B, "clerk", "R-1",
+		SAY(alert_revised, .id = "R-1", .colour = ALERT_COLOUR(BLUE)));
+	tell_as(&b, B, "clerk", "R-1",
+		SAY(alert_published, .id = "R-1", .colour = ALERT_COLOUR(BLUE)));
 	foreign.cap = cap_of(&red);
 	tell_as(&b, B, "clerk", "R-1", &foreign.base);
 	const ALERT(AlertRow) *row = row_of(&b, "R-1");
@@ -152,7 +156,8 @@ static void an_approval_is_for_one_text(void **state)
 		tell_as(&b, A, "author-1", ids[i], say(ALERT_DESCRIPTOR(alert_drafted), &drafted));
 		tell_as(&b, HQ, "chief-1", ids[i],
 			i % 2 == 0 ? approval() : approval_of((ProtobufCBinaryData){32, wrong}));
-		tell_as(&b, A, "author-1", ids[i], say(ALERT_DESCRIPTOR(alert_published), &published));
+		tell_as(&b, A, "author-1", ids[i],
+			say(ALERT_DESCRIPTOR(alert_published), &published));
 		assert_int_equal(broken(&b, ids[i], "A2"), 1);
 	}
 	/* Of two approvals one is for what was published. */
@@ -212,12 +217,13 @@ static void what_is_unknown_is_never_the_highest(void **state)
 	assert_int_equal(row_of(&b, "N-2")->colour, ALERT_COLOUR(UNSPECIFIED));
 	tell_as(&b, HQ, "officer-1", "EG", risk(ALERT_COLOUR(BLUE), 1));
 	const ALERT(AreaRow) *rows[] = {area_of(&b, "SD")};
-	assert_int_equal(vl_alert_level_at(rows, 1, vl_time_from_ms(T0 + 50 * HOUR)), ALERT_COLOUR(ORANGE));
+	assert_int_equal(vl_alert_level_at(rows, 1, vl_time_from_ms(T0 + 50 * HOUR)),
+			 ALERT_COLOUR(ORANGE));
 	assert_true(vl_alert_stronger((ALERT(Wording))1, (ALERT(Wording))77));
 	assert_false(vl_alert_stronger((ALERT(Wording))77, (ALERT(Wording))0));
 	/* Of what status it is nobody knows: it is not real, and may not reach the public (A1). */
-	ISSUE(&b, alert_published, .id = "N-3", .colour = ALERT_COLOUR(RED), .status = (ALERT(CapStatus))99,
-	      .on_app = true);
+	ISSUE(&b, alert_published, .id = "N-3", .colour = ALERT_COLOUR(RED),
+	      .status = (ALERT(CapStatus))99, .on_app = true);
 	assert_int_equal(broken(&b, "N-3", "A1"), 1);
 	assert_int_equal(level_at(&b, "SD", 50), ALERT_COLOUR(ORANGE));
 	done(&b);

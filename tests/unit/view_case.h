@@ -23,8 +23,9 @@ extern const struct vl_view vl_view_case;
 #define SEED UINT64_C(20230901)
 
 /* A payload of the lane with some fields set: EVENT(CaseClosed, case_closed, .outcome = HELPED). */
-#define EVENT(name, lower, ...) \
-	((const ProtobufCMessage *)&(CASE(name)){.base = PROTOBUF_C_MESSAGE_INIT(CASE_DESCRIPTOR(lower)), __VA_ARGS__})
+#define EVENT(name, lower, ...)                   \
+	((const ProtobufCMessage *)&(CASE(name)){ \
+		.base = PROTOBUF_C_MESSAGE_INIT(CASE_DESCRIPTOR(lower)), __VA_ARGS__})
 #define HELPED CONSULAR__CASE__V1__OUTCOME__OUTCOME_HELPED
 #define P(n) CONSULAR__CASE__V1__PRIORITY__PRIORITY_P##n
 #define AUTOMATIC CONSULAR__CASE__V1__MODE__MODE_AUTOMATIC

@@ -50,8 +50,9 @@ static void c1_second_accept(void **state)
 	tell(&b, "CN-ET-EMB", "SD-1", acceptance("T2"));
 	assert_string_equal(row_of(&b, "SD-1")->owner, B);
 	assert_int_equal(broken(&b, "SD-1", "C1"), 1);
-	assert_int_equal(
-		named(board_of(&b, "all")->violations_by_rule, board_of(&b, "all")->n_violations_by_rule, "C1"), 1);
+	assert_int_equal(named(board_of(&b, "all")->violations_by_rule,
+			       board_of(&b, "all")->n_violations_by_rule, "C1"),
+			 1);
 	done(&b);
 }
 
@@ -153,10 +154,12 @@ static void c4_family_before_publication(void **state)
 	tell(&b, A, "SD-1", opening(CASE_TYPE(DEATH_NATURAL)));
 	tell(&b, A, "SD-1", EVENT(PublicationMade, publication_made, .kind = 3, .reference = NONE));
 	assert_int_equal(broken(&b, "SD-1", NULL), 0);
-	tell(&b, A, "SD-1", EVENT(PublicationMade, publication_made, .locates_person = 1, .reference = NONE));
+	tell(&b, A, "SD-1",
+	     EVENT(PublicationMade, publication_made, .locates_person = 1, .reference = NONE));
 	assert_int_equal(broken(&b, "SD-1", "C4"), 1);
 	tell(&b, A, "SD-1", EVENT(FamilyNotified, family_notified));
-	tell(&b, A, "SD-1", EVENT(PublicationMade, publication_made, .names_person = 1, .reference = NONE));
+	tell(&b, A, "SD-1",
+	     EVENT(PublicationMade, publication_made, .names_person = 1, .reference = NONE));
 	assert_int_equal(broken(&b, "SD-1", "C4"), 1);
 	done(&b);
 }
@@ -182,10 +185,12 @@ static void c5_breach_stays(void **state)
 	tell(&b, A, "SD-1", EVENT(ClockMet, clock_met, .clock = "visit", .in_time = 1));
 	assert_false(row_of(&b, "SD-1")->clocks[0]->breached);
 	tell(&b, A, "SD-1", limit("notice", &due, T0 + 4 * HOUR));
-	assert_string_equal(fake_cell(b.fake, CASE_KIND_CASE, "SD-1", "DUE", vl_time_from_ms(T0)), "");
+	assert_string_equal(fake_cell(b.fake, CASE_KIND_CASE, "SD-1", "DUE", vl_time_from_ms(T0)),
+			    "");
 	row_of(&b, "SD-1");
-	assert_non_null(
-		strstr(fake_cell(b.fake, CASE_KIND_CASE, "SD-1", "DUE", vl_time_from_ms(T0 + 9 * HOUR)), "overdue"));
+	assert_non_null(strstr(
+		fake_cell(b.fake, CASE_KIND_CASE, "SD-1", "DUE", vl_time_from_ms(T0 + 9 * HOUR)),
+		"overdue"));
 	b.now = T0 + 30 * HOUR;
 	tell(&b, A, "SD-1", EVENT(ClockMet, clock_met, .clock = "notice"));
 	const CASE(CaseRow) *row = row_of(&b, "SD-1");
@@ -231,14 +236,16 @@ static void c6_circle_loses_its_latest_merge(void **state)
 	(void)state;
 	struct bench b = bench();
 	for (int i = 0; i < 4; i++)
-		tell(&b, A, (const char *[]){"SD-1", "SD-2", "SD-3", "SD-4"}[i], opening(CASE_TYPE(FUNDS)));
+		tell(&b, A, (const char *[]){"SD-1", "SD-2", "SD-3", "SD-4"}[i],
+		     opening(CASE_TYPE(FUNDS)));
 	tell(&b, A, "SD-4", merge("SD-1"));
 	tell(&b, A, "SD-3", merge("SD-1"));
 	tell(&b, A, "SD-1", merge("SD-2"));
 	assert_int_equal(broken(&b, "SD-1", NULL), 0);
 	tell(&b, "HQ", "SD-2", merge("SD-3"));
 	assert_int_equal(broken(&b, "SD-2", "C6"), 1);
-	assert_int_equal(broken(&b, "SD-1", NULL) + broken(&b, "SD-3", NULL) + broken(&b, "SD-4", NULL), 0);
+	assert_int_equal(
+		broken(&b, "SD-1", NULL) + broken(&b, "SD-3", NULL) + broken(&b, "SD-4", NULL), 0);
 	assert_int_equal(row_of(&b, "SD-2")->state, CASE_STATE(RECEIVED));
 	assert_int_equal(row_of(&b, "SD-3")->n_merged_from, 0);
 	assert_int_equal(row_of(&b, "SD-1")->n_merged_from, 2);
@@ -255,8 +262,9 @@ static void c6_circle_loses_its_latest_merge(void **state)
 
 static const char *number(size_t i)
 {
-	static const char *const numbers[CASES] = {"SD-01", "SD-02", "SD-03", "SD-04", "SD-05", "SD-06",
-						   "SD-07", "SD-08", "SD-09", "SD-10", "SD-11", "SD-12"};
+	static const char *const numbers[CASES] = {"SD-01", "SD-02", "SD-03", "SD-04",
+						   "SD-05", "SD-06", "SD-07", "SD-08",
+						   "SD-09", "SD-10", "SD-11", "SD-12"};
 	return numbers[i];
 }
 
@@ -271,7 +279,8 @@ static bool set_aside_naively(struct bench *b, const char *key)
 {
 	const CASE(MergeRow) *first = merge_row(b, key), *at = first;
 	for (size_t steps = 0; at != NULL && steps < CASES; steps++) {
-		if (vl_time_compare(vl_view_time(at->merged_at), vl_view_time(first->merged_at)) > 0)
+		if (vl_time_compare(vl_view_time(at->merged_at), vl_view_time(first->merged_at)) >
+		    0)
 			return false;
 		if (strcmp(at->into, key) == 0)
 			return true;
@@ -287,7 +296,8 @@ static void c6_any_circles(void **state)
 	struct bench b = bench();
 	for (size_t round = 0; round < 120; round++) {
 		seed = seed * 6364136223846793005u + 1442695040888963407u;
-		const char *from = number((seed >> 33) % CASES), *into = number((seed >> 45) % CASES);
+		const char *from = number((seed >> 33) % CASES),
+			   *into = number((seed >> 45) % CASES);
 		if ((seed >> 60) % 4 == 0)
 			tell(&b, "HQ", from, EVENT(CaseUnmerged, case_unmerged, .from = NONE));
 		else
@@ -329,7 +339,8 @@ static void c8_only_people_lower_and_close(void **state)
 	tell(&b, A, "SD-1", EVENT(CaseTriaged, case_triaged, .priority = P(3), .mode = AUTOMATIC));
 	tell(&b, A, "SD-1", EVENT(PriorityRaised, priority_raised, .to = P(1), .mode = AUTOMATIC));
 	assert_int_equal(broken(&b, "SD-1", NULL), 0);
-	tell(&b, A, "SD-1", EVENT(PriorityLowered, priority_lowered, .to = P(4), .mode = AUTOMATIC));
+	tell(&b, A, "SD-1",
+	     EVENT(PriorityLowered, priority_lowered, .to = P(4), .mode = AUTOMATIC));
 	assert_int_equal(broken(&b, "SD-1", "C8"), 1);
 	assert_int_equal(row_of(&b, "SD-1")->priority, P(1));
 	tell(&b, A, "SD-1", EVENT(PriorityLowered, priority_lowered, .to = P(2), .mode = HUMAN));
@@ -346,8 +357,12 @@ static void c9_incidents_are_consultations_and_cases(void **state)
 {
 	(void)state;
 	struct bench b = bench();
-	tell(&b, A, "SD-1", EVENT(ConsultationRecorded, consultation_recorded, .topic = 900, .host_country = "SD"));
-	tell(&b, A, "SD-2", EVENT(ConsultationRecorded, consultation_recorded, .topic = 900, .host_country = "SD"));
+	tell(&b, A, "SD-1",
+	     EVENT(ConsultationRecorded, consultation_recorded, .topic = 900,
+		   .host_country = "SD"));
+	tell(&b, A, "SD-2",
+	     EVENT(ConsultationRecorded, consultation_recorded, .topic = 900,
+		   .host_country = "SD"));
 	tell(&b, A, "SD-2", opening(CASE_TYPE(LABOUR_DISPUTE)));
 	tell(&b, B, "EG-1", opening(CASE_TYPE(DOCUMENT)));
 	assert_int_equal(row_of(&b, "SD-1")->state, CASE_STATE(CONSULTATION_ONLY));
@@ -376,13 +391,15 @@ static void c10_abroad_needs_consent(void **state)
 	place.jurisdiction = CONSULAR__CASE__V1__JURISDICTION__JURISDICTION_THIRD_STATE;
 	place.consent_reference = (char *)(uintptr_t) "TD-NOTE-12";
 	tell(&b, A, "SD-1",
-	     EVENT(CrossDistrictConsentObtained, cross_district_consent_obtained, .reference = "TD-NOTE-12",
-		   .country = "TD"));
-	tell(&b, A, "SD-1", EVENT(HearingAttended, hearing_attended, .court = NONE, .place = &place));
+	     EVENT(CrossDistrictConsentObtained, cross_district_consent_obtained,
+		   .reference = "TD-NOTE-12", .country = "TD"));
+	tell(&b, A, "SD-1",
+	     EVENT(HearingAttended, hearing_attended, .court = NONE, .place = &place));
 	assert_int_equal(broken(&b, "SD-1", NULL), 0);
 	assert_string_equal(row_of(&b, "SD-1")->consents[0], "TD-NOTE-12");
 	place.consent_reference = NONE;
-	tell(&b, A, "SD-1", EVENT(HearingAttended, hearing_attended, .court = NONE, .place = &place));
+	tell(&b, A, "SD-1",
+	     EVENT(HearingAttended, hearing_attended, .court = NONE, .place = &place));
 	assert_int_equal(broken(&b, "SD-1", "C10"), 1);
 	done(&b);
 }

@@ -12,7 +12,8 @@ static void whole_life(void **state)
 	tell(&b, A, "SD-1", EVENT(CaseIdentified, case_identified, .proof = 1));
 	tell(&b, A, "SD-1", EVENT(CaseTriaged, case_triaged, .priority = P(2), .mode = HUMAN));
 	assert_int_equal(row_of(&b, "SD-1")->state, CASE_STATE(TRIAGED));
-	tell(&b, A, "SD-1", EVENT(CaseAssigned, case_assigned, .mission = A, .officer = "officer-7"));
+	tell(&b, A, "SD-1",
+	     EVENT(CaseAssigned, case_assigned, .mission = A, .officer = "officer-7"));
 	tell(&b, A, "SD-1", EVENT(WorkStarted, work_started));
 	tell(&b, A, "SD-1", EVENT(CaseTriaged, case_triaged, .priority = P(1), .mode = HUMAN));
 	assert_int_equal(row_of(&b, "SD-1")->state, CASE_STATE(IN_PROGRESS));
@@ -27,7 +28,8 @@ static void whole_life(void **state)
 	assert_int_equal(row->persons, 3);
 	assert_string_equal(row->owner, A);
 	assert_int_equal(row->n_violations, 0);
-	assert_string_equal(fake_cell(b.fake, CASE_KIND_CASE, "SD-1", "TYPE", (struct vl_time){0}), "701 INJURY");
+	assert_string_equal(fake_cell(b.fake, CASE_KIND_CASE, "SD-1", "TYPE", (struct vl_time){0}),
+			    "701 INJURY");
 	tell(&b, A, "SD-1", EVENT(CaseReopened, case_reopened));
 	assert_int_equal(row_of(&b, "SD-1")->state, CASE_STATE(REOPENED));
 	assert_null(row_of(&b, "SD-1")->closed_at);
@@ -74,7 +76,8 @@ static uint64_t draw(uint64_t *seed, uint64_t below)
 	return (*seed >> 33) % below;
 }
 
-static const ProtobufCMessage *any_event(uint64_t *seed, const char *const subjects[4], const char *const missions[4])
+static const ProtobufCMessage *any_event(uint64_t *seed, const char *const subjects[4],
+					 const char *const missions[4])
 {
 	static CASE(WaitingStarted) waiting = CONSULAR__CASE__V1__WAITING_STARTED__INIT;
 	static CASE(CaseUnmerged) unmerged = CONSULAR__CASE__V1__CASE_UNMERGED__INIT;
@@ -85,8 +88,9 @@ static const ProtobufCMessage *any_event(uint64_t *seed, const char *const subje
 	waiting.waiting_for = (CASE(WaitingFor))draw(seed, 4);
 	triaged.priority = (CASE(Priority))draw(seed, 5);
 	triaged.mode = (CASE(Mode))draw(seed, 3);
-	const ProtobufCMessage *fixed[] = {contact(),        closing(),        (void *)&waiting, (void *)&unmerged,
-					   (void *)&refused, (void *)&triaged, (void *)&reopened};
+	const ProtobufCMessage *fixed[] = {contact(),         closing(),        (void *)&waiting,
+					   (void *)&unmerged, (void *)&refused, (void *)&triaged,
+					   (void *)&reopened};
 	switch (draw(seed, 7)) {
 	case 0:
 		return opening(draw(seed, 2) ? CASE_TYPE(ARREST_DETENTION) : CASE_TYPE(FUNDS));
@@ -115,8 +119,9 @@ static void any_facts_in_any_order(void **state)
 		for (int i = 0; i < 60; i++) {
 			const ProtobufCMessage *event = any_event(&seed, subjects, missions);
 			const uint8_t *id = fake_next(fake, missions[draw(&seed, 4)],
-						      T0 + (int64_t)draw(&seed, 40) * HOUR, subjects[draw(&seed, 4)],
-						      "officer-7", draw(&seed, 3) == 0 ? seen : NULL, event);
+						      T0 + (int64_t)draw(&seed, 40) * HOUR,
+						      subjects[draw(&seed, 4)], "officer-7",
+						      draw(&seed, 3) == 0 ? seen : NULL, event);
 			if (draw(&seed, 2) == 0)
 				seen = id;
 		}

@@ -108,9 +108,11 @@ static void an_unknown_priority_is_never_the_highest(void **state)
 	struct bench b = bench();
 	tell(&b, A, "SD-1", opening(CASE_TYPE(FUNDS)));
 	tell(&b, A, "SD-1", EVENT(CaseTriaged, case_triaged, .priority = P(3), .mode = HUMAN));
-	tell(&b, B, "SD-1", EVENT(PriorityRaised, priority_raised, .to = (CASE(Priority))-7, .mode = HUMAN));
+	tell(&b, B, "SD-1",
+	     EVENT(PriorityRaised, priority_raised, .to = (CASE(Priority))-7, .mode = HUMAN));
 	assert_int_equal(row_of(&b, "SD-1")->priority, P(3));
-	tell(&b, A, "SD-1", EVENT(CaseTriaged, case_triaged, .priority = (CASE(Priority))99, .mode = AUTOMATIC));
+	tell(&b, A, "SD-1",
+	     EVENT(CaseTriaged, case_triaged, .priority = (CASE(Priority))99, .mode = AUTOMATIC));
 	assert_int_equal(row_of(&b, "SD-1")->priority, P(3));
 	assert_int_equal(broken(&b, "SD-1", "C8"), 1);
 	tell(&b, B, "SD-1", EVENT(PriorityRaised, priority_raised, .to = P(1), .mode = HUMAN));
@@ -129,21 +131,25 @@ static void known_stands(struct bench *b, const char *key)
 
 static void lower_by_who_knows_whom(struct bench *b, const char *key)
 {
-	tell(b, A, key, EVENT(PriorityLowered, priority_lowered, .to = P(4), .mode = (CASE(Mode))UNKNOWN));
+	tell(b, A, key,
+	     EVENT(PriorityLowered, priority_lowered, .to = P(4), .mode = (CASE(Mode))UNKNOWN));
 	assert_int_equal(row_of(b, key)->priority, P(2));
 	assert_int_equal(broken(b, key, "C8"), 1);
 }
 
 static void close_by_who_knows_whom(struct bench *b, const char *key)
 {
-	tell(b, A, key, EVENT(CaseClosed, case_closed, .outcome = HELPED, .mode = (CASE(Mode))UNKNOWN));
+	tell(b, A, key,
+	     EVENT(CaseClosed, case_closed, .outcome = HELPED, .mode = (CASE(Mode))UNKNOWN));
 	assert_int_equal(row_of(b, key)->state, CASE_STATE(TRIAGED));
 	assert_int_equal(broken(b, key, "C8"), 1);
 }
 
 static void lower_to_who_knows_what(struct bench *b, const char *key)
 {
-	tell(b, A, key, EVENT(PriorityLowered, priority_lowered, .to = (CASE(Priority))UNKNOWN, .mode = AUTOMATIC));
+	tell(b, A, key,
+	     EVENT(PriorityLowered, priority_lowered, .to = (CASE(Priority))UNKNOWN,
+		   .mode = AUTOMATIC));
 	assert_int_equal(row_of(b, key)->priority, P(2));
 	assert_int_equal(broken(b, key, "C8"), 1);
 }
@@ -151,7 +157,8 @@ static void lower_to_who_knows_what(struct bench *b, const char *key)
 static void close_for_who_knows_what(struct bench *b, const char *key)
 {
 	tell(b, A, key,
-	     EVENT(CaseClosed, case_closed, .outcome = (CASE(Outcome))UNKNOWN, .unable = (CASE(UnableReason))UNKNOWN));
+	     EVENT(CaseClosed, case_closed, .outcome = (CASE(Outcome))UNKNOWN,
+		   .unable = (CASE(UnableReason))UNKNOWN));
 	assert_int_equal(row_of(b, key)->state, CASE_STATE(CLOSED));
 	assert_int_equal(broken(b, key, "C7"), 2);
 }
@@ -163,7 +170,8 @@ static void agree_to_who_knows_what(struct bench *b, const char *key)
 	assert_true(row_of(b, key)->help_refused);
 	/* Not to agree any more is the safe side. */
 	tell(b, A, key, EVENT(ConsentGiven, consent_given, .scope = 1));
-	tell(b, A, key, EVENT(ConsentWithdrawn, consent_withdrawn, .scope = (CASE(ConsentScope))UNKNOWN));
+	tell(b, A, key,
+	     EVENT(ConsentWithdrawn, consent_withdrawn, .scope = (CASE(ConsentScope))UNKNOWN));
 	assert_true(row_of(b, key)->help_refused);
 }
 
@@ -171,7 +179,8 @@ static void be_of_who_knows_what_type(struct bench *b, const char *key)
 {
 	tell(b, A, key, EVENT(CaseClassified, case_classified, .type = (CASE(CaseType))UNKNOWN));
 	tell(b, A, "SD-2", opening((CASE(CaseType))(2 * UNKNOWN)));
-	tell(b, A, "SD-2", EVENT(CaseTriaged, case_triaged, .priority = (CASE(Priority))UNKNOWN, .mode = HUMAN));
+	tell(b, A, "SD-2",
+	     EVENT(CaseTriaged, case_triaged, .priority = (CASE(Priority))UNKNOWN, .mode = HUMAN));
 	const CASE(BoardRow) *board = board_of(b, CASE_BOARD_ALL);
 	assert_int_equal(board->n_by_group, 1);
 	assert_int_equal(board->by_group[0]->count, 2);

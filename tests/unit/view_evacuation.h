@@ -26,10 +26,10 @@ extern const struct vl_view vl_view_evacuation;
 #define AT(minute) (DAY + (minute)*INT64_C(60000))
 
 /* Send an event: SEND(fake, mission, minute, subject, PersonRegistered, person_registered, .person = "P-1"). */
-#define SEND(fake, mission, minute, subject, Type, type, ...)                                                  \
-	fake_next(fake, mission, AT(minute), subject, "officer-1", NULL,                                       \
-		  (const ProtobufCMessage *)&(const EV(Type)){.base = PROTOBUF_C_MESSAGE_INIT(&EV_TYPE(type)), \
-							      __VA_ARGS__})
+#define SEND(fake, mission, minute, subject, Type, type, ...)            \
+	fake_next(fake, mission, AT(minute), subject, "officer-1", NULL, \
+		  (const ProtobufCMessage *)&(const EV(Type)){           \
+			  .base = PROTOBUF_C_MESSAGE_INIT(&EV_TYPE(type)), __VA_ARGS__})
 
 #define ROW(fake, Type, kind, key) ((const EV(Type) *)fake_row(fake, EVACUATION_##kind, key))
 
@@ -48,14 +48,15 @@ static inline EV(Place) place(char *name, EV(PlaceZone) zone)
 	return made;
 }
 
-static inline void plan(struct fake *fake, char *leg, char *destination, EV(PlaceZone) zone, int64_t capacity)
+static inline void plan(struct fake *fake, char *leg, char *destination, EV(PlaceZone) zone,
+			int64_t capacity)
 {
 	EV(Vehicle) ship = CONSULAR__EVACUATION__V1__VEHICLE__INIT;
 	EV(Place) from = place("Port Sudan", ZONE(ASSEMBLY)), to = place(destination, zone);
 	ship.kind = CONSULAR__EVACUATION__V1__VEHICLE_KIND__VEHICLE_KIND_WARSHIP;
 	ship.name = "Nanning";
-	SEND(fake, EMBASSY, 0, leg, LegPlanned, leg_planned, .leg = leg, .operation = OP, .vehicle = &ship,
-	     .origin = &from, .destination = &to, .capacity = capacity);
+	SEND(fake, EMBASSY, 0, leg, LegPlanned, leg_planned, .leg = leg, .operation = OP,
+	     .vehicle = &ship, .origin = &from, .destination = &to, .capacity = capacity);
 }
 
 static inline void depart(struct fake *fake, char *leg, int64_t minute)
@@ -65,26 +66,29 @@ static inline void depart(struct fake *fake, char *leg, int64_t minute)
 
 static inline void close_leg(struct fake *fake, char *leg, int64_t minute, EV(LegCount) *stated)
 {
-	SEND(fake, JEDDAH, minute, leg, LegClosed, leg_closed, .leg = leg, .operation = OP, .stated = stated);
+	SEND(fake, JEDDAH, minute, leg, LegClosed, leg_closed, .leg = leg, .operation = OP,
+	     .stated = stated);
 }
 
 static inline void enrol(struct fake *fake, char *person, EV(Standing) standing, char *asked_by)
 {
-	SEND(fake, EMBASSY, 1, person, PersonRegistered, person_registered, .person = person, .operation = OP,
-	     .standing = standing, .requesting_state = asked_by);
+	SEND(fake, EMBASSY, 1, person, PersonRegistered, person_registered, .person = person,
+	     .operation = OP, .standing = standing, .requesting_state = asked_by);
 }
 
-static inline void enrol_in(struct fake *fake, char *person, char *party, bool minor, EV(PartyRole) role)
+static inline void enrol_in(struct fake *fake, char *person, char *party, bool minor,
+			    EV(PartyRole) role)
 {
-	SEND(fake, EMBASSY, 1, person, PersonRegistered, person_registered, .person = person, .operation = OP,
-	     .standing = STANDING(NATIONAL), .party = party, .minor = minor, .role = role);
+	SEND(fake, EMBASSY, 1, person, PersonRegistered, person_registered, .person = person,
+	     .operation = OP, .standing = STANDING(NATIONAL), .party = party, .minor = minor,
+	     .role = role);
 }
 
 static inline void pass(struct fake *fake, char *mission, int64_t minute, char *person, char *leg,
 			EV(Checkpoint) checkpoint)
 {
-	SEND(fake, mission, minute, leg, CheckpointRecorded, checkpoint_recorded, .person = person, .leg = leg,
-	     .operation = OP, .checkpoint = checkpoint);
+	SEND(fake, mission, minute, leg, CheckpointRecorded, checkpoint_recorded, .person = person,
+	     .leg = leg, .operation = OP, .checkpoint = checkpoint);
 }
 
 static inline void board(struct fake *fake, int64_t minute, char *person, char *leg)
@@ -94,26 +98,28 @@ static inline void board(struct fake *fake, int64_t minute, char *person, char *
 
 static inline void merge(struct fake *fake, int64_t minute, char *person, char *kept)
 {
-	SEND(fake, "HQ", minute, kept, PersonsMerged, persons_merged, .person = person, .kept = kept, .operation = OP);
+	SEND(fake, "HQ", minute, kept, PersonsMerged, persons_merged, .person = person,
+	     .kept = kept, .operation = OP);
 }
 
 static inline void unmerge(struct fake *fake, int64_t minute, char *person, char *kept)
 {
-	SEND(fake, "HQ", minute, kept, PersonsUnmerged, persons_unmerged, .person = person, .kept = kept,
-	     .operation = OP);
+	SEND(fake, "HQ", minute, kept, PersonsUnmerged, persons_unmerged, .person = person,
+	     .kept = kept, .operation = OP);
 }
 
-static inline void dispose(struct fake *fake, int64_t minute, char *person, EV(Disposition) disposition)
+static inline void dispose(struct fake *fake, int64_t minute, char *person,
+			   EV(Disposition) disposition)
 {
-	SEND(fake, EMBASSY, minute, person, DispositionRecorded, disposition_recorded, .person = person,
-	     .operation = OP, .disposition = disposition);
+	SEND(fake, EMBASSY, minute, person, DispositionRecorded, disposition_recorded,
+	     .person = person, .operation = OP, .disposition = disposition);
 }
 
-static inline void report(struct fake *fake, int64_t minute, char *leg, EV(Measure) measure, int64_t value,
-			  EV(Qualifier) qualifier)
+static inline void report(struct fake *fake, int64_t minute, char *leg, EV(Measure) measure,
+			  int64_t value, EV(Qualifier) qualifier)
 {
-	SEND(fake, "HQ", minute, OP, FigureReported, figure_reported, .operation = OP, .leg = leg, .measure = measure,
-	     .value = value, .qualifier = qualifier,
+	SEND(fake, "HQ", minute, OP, FigureReported, figure_reported, .operation = OP, .leg = leg,
+	     .measure = measure, .value = value, .qualifier = qualifier,
 	     .source = CONSULAR__EVACUATION__V1__FIGURE_SOURCE__FIGURE_SOURCE_PRESS);
 }
 
@@ -168,8 +174,10 @@ static inline unsigned leg_breaks(struct fake *fake, const char *leg, const char
 static inline struct fake *open_operation(void)
 {
 	struct fake *fake = fake_open(&vl_view_evacuation);
-	SEND(fake, "HQ", 0, "SD", CrisisDeclared, crisis_declared, .crisis = "SD", .title = "Sudan, armed conflict");
-	SEND(fake, "HQ", 0, OP, OperationOpened, operation_opened, .operation = OP, .crisis = "SD", .lead = EMBASSY);
+	SEND(fake, "HQ", 0, "SD", CrisisDeclared, crisis_declared, .crisis = "SD",
+	     .title = "Sudan, armed conflict");
+	SEND(fake, "HQ", 0, OP, OperationOpened, operation_opened, .operation = OP, .crisis = "SD",
+	     .lead = EMBASSY);
 	return fake;
 }
 

@@ -9,7 +9,8 @@ static void test_e1_every_human_stands_somewhere(void **state)
 {
 	(void)state;
 	struct fake *fake = open_operation();
-	EV(DispositionCount) home = CONSULAR__EVACUATION__V1__DISPOSITION_COUNT__INIT, missing = home;
+	EV(DispositionCount) home = CONSULAR__EVACUATION__V1__DISPOSITION_COUNT__INIT,
+			     missing = home;
 	home.disposition = DISPOSITION(HOME);
 	home.count = 2;
 	missing.disposition = DISPOSITION(MISSING);
@@ -19,8 +20,8 @@ static void test_e1_every_human_stands_somewhere(void **state)
 	enrol(fake, "P-3", STANDING(NATIONAL), "");
 	board(fake, 10, "P-4", SHIP);
 	dispose(fake, 20, "P-1", DISPOSITION(HOME));
-	SEND(fake, EMBASSY, 30, OP, SituationStated, situation_stated, .operation = OP, .persons = 3, .n_counts = 2,
-	     .counts = (EV(DispositionCount) *[]){&home, &missing});
+	SEND(fake, EMBASSY, 30, OP, SituationStated, situation_stated, .operation = OP,
+	     .persons = 3, .n_counts = 2, .counts = (EV(DispositionCount) *[]){&home, &missing});
 	const EV(OperationRow) *row = operation_row(fake);
 	assert_int_equal(row->persons, 4);
 	assert_int_equal(row->home, 1);
@@ -28,8 +29,8 @@ static void test_e1_every_human_stands_somewhere(void **state)
 	assert_int_equal(by_disposition(row, DISPOSITION(REGISTERED)), 2);
 	assert_int_equal(by_disposition(row, DISPOSITION(IN_TRANSIT)), 1);
 	assert_int_equal(broken(row, "E1"), 0);
-	SEND(fake, EMBASSY, 40, OP, SituationStated, situation_stated, .operation = OP, .persons = 4, .n_counts = 2,
-	     .counts = (EV(DispositionCount) *[]){&home, &missing});
+	SEND(fake, EMBASSY, 40, OP, SituationStated, situation_stated, .operation = OP,
+	     .persons = 4, .n_counts = 2, .counts = (EV(DispositionCount) *[]){&home, &missing});
 	assert_int_equal(broken(operation_row(fake), "E1"), 1);
 	settle(fake);
 }
@@ -45,9 +46,10 @@ static struct fake *closed_leg(void)
 	board(fake, 10, "P-1", SHIP);
 	board(fake, 10, "P-2", SHIP);
 	depart(fake, SHIP, 20);
-	SEND(fake, DOCK, 30, "P-3", BirthRecorded, birth_recorded, .person = "P-3", .leg = SHIP, .operation = OP,
-	     .mother = "P-1", .standing = STANDING(NATIONAL));
-	SEND(fake, DOCK, 40, "P-2", DeathRecorded, death_recorded, .person = "P-2", .leg = SHIP, .operation = OP);
+	SEND(fake, DOCK, 30, "P-3", BirthRecorded, birth_recorded, .person = "P-3", .leg = SHIP,
+	     .operation = OP, .mother = "P-1", .standing = STANDING(NATIONAL));
+	SEND(fake, DOCK, 40, "P-2", DeathRecorded, death_recorded, .person = "P-2", .leg = SHIP,
+	     .operation = OP);
 	pass(fake, JEDDAH, 50, "P-1", SHIP, CHECKPOINT(DISEMBARKED));
 	return fake;
 }
@@ -85,7 +87,8 @@ static void test_e2_broken(void **state)
 	EV(LegCount) stated = CONSULAR__EVACUATION__V1__LEG_COUNT__INIT;
 	stated.boarded = 7;
 	close_leg(fake, SHIP, 61, &stated);
-	assert_int_equal(leg_breaks(fake, SHIP, "E2"), 2); /* does not add up; is not what was counted */
+	assert_int_equal(leg_breaks(fake, SHIP, "E2"),
+			 2); /* does not add up; is not what was counted */
 	settle(fake);
 }
 
@@ -139,7 +142,8 @@ static void test_e4_capacity_and_its_override(void **state)
 	assert_int_equal(leg_breaks(fake, SHIP, "E4"), 1);
 	assert_int_equal(broken(operation_row(fake), "E4"), 1);
 	SEND(fake, DOCK, 2, SHIP, LegOpened, leg_opened, .leg = SHIP, .operation = OP);
-	SEND(fake, DOCK, 13, SHIP, CapacityOverridden, capacity_overridden, .leg = SHIP, .operation = OP, .allowed = 3);
+	SEND(fake, DOCK, 13, SHIP, CapacityOverridden, capacity_overridden, .leg = SHIP,
+	     .operation = OP, .allowed = 3);
 	assert_int_equal(leg_breaks(fake, SHIP, "E4"), 0);
 	board(fake, 14, "P-4", SHIP);
 	assert_int_equal(leg_breaks(fake, SHIP, "E4"), 1);
@@ -161,14 +165,15 @@ static void test_e5_a_minor_boards_with_a_guardian(void **state)
 	enrol_in(fake, "P-3", "F-1", false, MEMBER);
 	board(fake, 10, "P-1", SHIP);
 	board(fake, 10, "P-3", SHIP);
-	assert_int_equal(leg_breaks(fake, SHIP, "E5"), 1); /* an adult of the party who is no guardian will not do */
+	assert_int_equal(leg_breaks(fake, SHIP, "E5"),
+			 1); /* an adult of the party who is no guardian will not do */
 	assert_int_equal(broken(operation_row(fake), "E5"), 1);
 	board(fake, 12, "P-2", SHIP);
 	assert_int_equal(leg_breaks(fake, SHIP, "E5"), 0);
 	pass(fake, DOCK, 13, "P-2", SHIP, CHECKPOINT(OFFLOADED));
 	assert_int_equal(leg_breaks(fake, SHIP, "E5"), 1);
-	SEND(fake, DOCK, 14, "P-1", GuardianOverridden, guardian_overridden, .person = "P-1", .leg = SHIP,
-	     .operation = OP);
+	SEND(fake, DOCK, 14, "P-1", GuardianOverridden, guardian_overridden, .person = "P-1",
+	     .leg = SHIP, .operation = OP);
 	assert_int_equal(leg_breaks(fake, SHIP, "E5"), 0);
 	assert_int_equal(broken(operation_row(fake), "E5"), 0);
 	settle(fake);
@@ -182,7 +187,8 @@ static void test_e5_a_minor_without_a_party(void **state)
 	board(fake, 10, "P-1", SHIP);
 	assert_int_equal(leg_breaks(fake, SHIP, "E5"), 1);
 	assert_int_equal(broken(operation_row(fake), "E5"), 1);
-	SEND(fake, EMBASSY, 11, "P-1", PartyJoined, party_joined, .person = "P-1", .party = "F-1", .role = MEMBER);
+	SEND(fake, EMBASSY, 11, "P-1", PartyJoined, party_joined, .person = "P-1", .party = "F-1",
+	     .role = MEMBER);
 	enrol_in(fake, "P-2", "F-1", false, GUARDIAN);
 	board(fake, 12, "P-2", SHIP);
 	assert_int_equal(leg_breaks(fake, SHIP, "E5"), 0);
@@ -252,7 +258,8 @@ static void test_e6_circles_and_two_parents(void **state)
 	const EV(OperationRow) *row = operation_row(fake);
 	assert_int_equal(row->persons, 2);
 	assert_int_equal(row->duplicates, 1);
-	assert_int_equal(fake_violations(fake_row(fake, EVACUATION_MERGES, EVACUATION_ALL), "E6"), 3);
+	assert_int_equal(fake_violations(fake_row(fake, EVACUATION_MERGES, EVACUATION_ALL), "E6"),
+			 3);
 	assert_int_equal(broken(row, "E6"), 3);
 	unmerge(fake, 20, "P-1", "P-2"); /* now the second and the third hold: P-2 -> P-1 -> P-3 */
 	row = operation_row(fake);
@@ -285,9 +292,9 @@ static void test_e7_foreign_nationals_apart(void **state)
 	board(fake, 10, "P-1", SHIP);
 	board(fake, 10, "P-2", SHIP);
 	board(fake, 10, "P-3", SHIP);
-	assert_string_equal(
-		(leg_row(fake, SHIP), fake_cell(fake, EVACUATION_LEG, SHIP, "BOARDED", (struct vl_time){0})),
-		"3 (1 + 1 + 1?)");
+	assert_string_equal((leg_row(fake, SHIP),
+			     fake_cell(fake, EVACUATION_LEG, SHIP, "BOARDED", (struct vl_time){0})),
+			    "3 (1 + 1 + 1?)");
 	assert_int_equal(broken(operation_row(fake), "E7"), 0);
 	enrol(fake, "P-3", STANDING(FOREIGN), "");
 	assert_int_equal(broken(operation_row(fake), "E7"), 1);
@@ -305,8 +312,9 @@ static void test_e7_foreign_nationals_apart(void **state)
 
 static void write_down(struct fake *fake, int64_t minute, char *person, EV(Disposition) disposition)
 {
-	SEND(fake, EMBASSY, minute, person, DispositionWritten, disposition_written, .person = person, .operation = OP,
-	     .disposition = disposition, .reference = "note 12/2023");
+	SEND(fake, EMBASSY, minute, person, DispositionWritten, disposition_written,
+	     .person = person, .operation = OP, .disposition = disposition,
+	     .reference = "note 12/2023");
 }
 
 static void test_e8_nobody_is_left_when_it_closes(void **state)
@@ -322,9 +330,10 @@ static void test_e8_nobody_is_left_when_it_closes(void **state)
 	assert_int_equal(broken(operation_row(fake), "E8"), 1);
 	write_down(fake, 21, "P-2", DISPOSITION(MISSING));
 	assert_int_equal(broken(operation_row(fake), "E8"), 0);
-	SEND(fake, EMBASSY, 22, "P-3", WishRecorded, wish_recorded, .person = "P-3", .operation = OP,
-	     .wish = CONSULAR__EVACUATION__V1__WISH__WISH_LEAVE);
-	write_down(fake, 23, "P-3", DISPOSITION(MISSING)); /* in writing, but not where the person stands */
+	SEND(fake, EMBASSY, 22, "P-3", WishRecorded, wish_recorded, .person = "P-3",
+	     .operation = OP, .wish = CONSULAR__EVACUATION__V1__WISH__WISH_LEAVE);
+	write_down(fake, 23, "P-3",
+		   DISPOSITION(MISSING)); /* in writing, but not where the person stands */
 	assert_int_equal(broken(operation_row(fake), "E8"), 1);
 	SEND(fake, "HQ", 30, OP, OperationReopened, operation_reopened, .operation = OP);
 	assert_int_equal(broken(operation_row(fake), "E8"), 0);
@@ -356,8 +365,9 @@ static void test_e10_three_figures(void **state)
 {
 	(void)state;
 	struct fake *fake = open_operation();
-	SEND(fake, EMBASSY, 0, OP, EstimateMade, estimate_made, .operation = OP, .measure = MEASURE(PRESENT),
-	     .value = 1500, .qualifier = QUALIFIER(AT_LEAST), .basis = "registrations and employers");
+	SEND(fake, EMBASSY, 0, OP, EstimateMade, estimate_made, .operation = OP,
+	     .measure = MEASURE(PRESENT), .value = 1500, .qualifier = QUALIFIER(AT_LEAST),
+	     .basis = "registrations and employers");
 	enrol(fake, "P-1", STANDING(NATIONAL), "");
 	enrol(fake, "P-2", STANDING(NATIONAL), "");
 	dispose(fake, 10, "P-1", DISPOSITION(HOME));
@@ -373,8 +383,11 @@ static void test_e10_three_figures(void **state)
 	assert_int_equal(row->reports[0]->difference, -2);
 	assert_int_equal(row->out, 1); /* shown, never adjusted */
 	assert_int_equal(broken(row, "E10"), 1);
-	assert_string_equal(fake_cell(fake, EVACUATION_OPERATION, OP, "PRESENT EST", (struct vl_time){0}), "1500+");
-	assert_string_equal(fake_cell(fake, EVACUATION_OPERATION, OP, "DIFFERENCE", (struct vl_time){0}), "-2");
+	assert_string_equal(
+		fake_cell(fake, EVACUATION_OPERATION, OP, "PRESENT EST", (struct vl_time){0}),
+		"1500+");
+	assert_string_equal(
+		fake_cell(fake, EVACUATION_OPERATION, OP, "DIFFERENCE", (struct vl_time){0}), "-2");
 	report(fake, 40, "", MEASURE(OUT), 3, QUALIFIER(ABOUT));
 	assert_int_equal(broken(operation_row(fake), "E10"), 0);
 	settle(fake);
@@ -388,7 +401,8 @@ static void test_e10_of_a_leg(void **state)
 	board(fake, 10, "P-1", SHIP);
 	board(fake, 10, "P-2", SHIP);
 	report(fake, 20, SHIP, MEASURE(BOARDED), 1, QUALIFIER(EXACT));
-	assert_int_equal(leg_breaks(fake, SHIP, "E10"), 0); /* yesterday's figure, boarding goes on */
+	assert_int_equal(leg_breaks(fake, SHIP, "E10"),
+			 0); /* yesterday's figure, boarding goes on */
 	depart(fake, SHIP, 30);
 	assert_int_equal(leg_breaks(fake, SHIP, "E10"), 1);
 	assert_int_equal(leg_row(fake, SHIP)->reports[0]->difference, 1);
@@ -401,8 +415,9 @@ static void test_e10_of_a_leg(void **state)
 
 static void correct(struct fake *fake, int64_t minute, int64_t change)
 {
-	SEND(fake, "HQ", minute, OP, CumulativeOutCorrected, cumulative_out_corrected, .operation = OP,
-	     .change = change, .reason = "counted twice", .approved_by = "officer-9");
+	SEND(fake, "HQ", minute, OP, CumulativeOutCorrected, cumulative_out_corrected,
+	     .operation = OP, .change = change, .reason = "counted twice",
+	     .approved_by = "officer-9");
 }
 
 static void test_e11_out_falls_only_by_correction(void **state)

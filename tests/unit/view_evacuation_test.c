@@ -26,10 +26,11 @@ static struct fake *first_ship(void)
 				    : "PK");
 	}
 	/* The dock's lists overlap, as lists do. */
-	SEND(fake, DOCK, 60, SHIP, CheckpointsRecorded, checkpoints_recorded, .leg = SHIP, .operation = OP,
-	     .checkpoint = CHECKPOINT(BOARDED), .n_persons = 400, .persons = list);
-	SEND(fake, DOCK, 90, SHIP, CheckpointsRecorded, checkpoints_recorded, .leg = SHIP, .operation = OP,
-	     .checkpoint = CHECKPOINT(BOARDED), .n_persons = ABOARD - 350, .persons = list + 350);
+	SEND(fake, DOCK, 60, SHIP, CheckpointsRecorded, checkpoints_recorded, .leg = SHIP,
+	     .operation = OP, .checkpoint = CHECKPOINT(BOARDED), .n_persons = 400, .persons = list);
+	SEND(fake, DOCK, 90, SHIP, CheckpointsRecorded, checkpoints_recorded, .leg = SHIP,
+	     .operation = OP, .checkpoint = CHECKPOINT(BOARDED), .n_persons = ABOARD - 350,
+	     .persons = list + 350);
 	depart(fake, SHIP, 120);
 	report(fake, 300, SHIP, MEASURE(BOARDED), 678, QUALIFIER(EXACT));
 	report(fake, 300, SHIP, MEASURE(BOARDED_NATIONAL), 668, QUALIFIER(EXACT));
@@ -47,16 +48,19 @@ static void test_first_ship_is_678(void **state)
 	assert_int_equal(leg->boarded_foreign, 10);
 	assert_int_equal(leg->aboard, 678);
 	assert_int_equal(leg->n_violations, 0);
-	assert_string_equal(fake_cell(fake, EVACUATION_LEG, SHIP, "BOARDED", (struct vl_time){0}), "678 (668 + 10)");
+	assert_string_equal(fake_cell(fake, EVACUATION_LEG, SHIP, "BOARDED", (struct vl_time){0}),
+			    "678 (668 + 10)");
 	const EV(OperationRow) *operation = operation_row(fake);
 	assert_int_equal(operation->out, 678);
 	assert_int_equal(operation->in_transit, 678);
 	assert_int_equal(operation->n_foreign_by_state, 2);
 	assert_string_equal(operation->foreign_by_state[0]->state, "BR");
-	assert_int_equal(operation->foreign_by_state[0]->count + operation->foreign_by_state[1]->count, 10);
+	assert_int_equal(
+		operation->foreign_by_state[0]->count + operation->foreign_by_state[1]->count, 10);
 	assert_int_equal(operation->violations_total, 0);
-	SEND(fake, JEDDAH, 700, SHIP, CheckpointsRecorded, checkpoints_recorded, .leg = SHIP, .operation = OP,
-	     .checkpoint = CHECKPOINT(DISEMBARKED), .n_persons = ABOARD, .persons = list);
+	SEND(fake, JEDDAH, 700, SHIP, CheckpointsRecorded, checkpoints_recorded, .leg = SHIP,
+	     .operation = OP, .checkpoint = CHECKPOINT(DISEMBARKED), .n_persons = ABOARD,
+	     .persons = list);
 	EV(LegCount) stated = CONSULAR__EVACUATION__V1__LEG_COUNT__INIT;
 	stated.boarded = stated.disembarked = 678;
 	close_leg(fake, SHIP, 720, &stated);
@@ -101,7 +105,8 @@ static void test_the_way_home(void **state)
 	struct fake *fake = open_operation();
 	plan(fake, SHIP, "Jeddah", ZONE(STAGING), 0);
 	plan(fake, "L-2", "Beijing", ZONE(HOME), 0);
-	SEND(fake, EMBASSY, 1, "P-1", ContactRecorded, contact_recorded, .person = "P-1", .operation = OP,
+	SEND(fake, EMBASSY, 1, "P-1", ContactRecorded, contact_recorded, .person = "P-1",
+	     .operation = OP,
 	     .outcome = CONSULAR__EVACUATION__V1__CONTACT_OUTCOME__CONTACT_OUTCOME_REACHED);
 	assert_int_equal(person_row(fake, "P-1")->disposition, DISPOSITION(CONTACTED));
 	SEND(fake, EMBASSY, 2, "P-1", WishRecorded, wish_recorded, .person = "P-1", .operation = OP,
@@ -127,9 +132,10 @@ static void test_the_way_home(void **state)
 		pass(fake, EMBASSY, 10 + (int64_t)i, "P-1", steps[i].leg, steps[i].checkpoint);
 		assert_int_equal(person_row(fake, "P-1")->disposition, steps[i].disposition);
 	}
-	SEND(fake, EMBASSY, 90, "P-1", WishRecorded, wish_recorded, .person = "P-1", .operation = OP,
-	     .wish = CONSULAR__EVACUATION__V1__WISH__WISH_LEAVE);
-	enrol(fake, "P-1", STANDING(NATIONAL), ""); /* a registration that comes late moves nobody */
+	SEND(fake, EMBASSY, 90, "P-1", WishRecorded, wish_recorded, .person = "P-1",
+	     .operation = OP, .wish = CONSULAR__EVACUATION__V1__WISH__WISH_LEAVE);
+	enrol(fake, "P-1", STANDING(NATIONAL),
+	      ""); /* a registration that comes late moves nobody */
 	assert_int_equal(person_row(fake, "P-1")->disposition, DISPOSITION(HOME));
 	settle(fake);
 }
@@ -140,13 +146,14 @@ static void test_dead_until_found_alive(void **state)
 	struct fake *fake = open_operation();
 	plan(fake, SHIP, "Jeddah", ZONE(STAGING), 0);
 	board(fake, 10, "P-1", SHIP);
-	SEND(fake, DOCK, 20, "P-1", DeathRecorded, death_recorded, .person = "P-1", .leg = SHIP, .operation = OP);
+	SEND(fake, DOCK, 20, "P-1", DeathRecorded, death_recorded, .person = "P-1", .leg = SHIP,
+	     .operation = OP);
 	pass(fake, DOCK, 30, "P-1", SHIP, CHECKPOINT(DISEMBARKED));
 	assert_int_equal(person_row(fake, "P-1")->disposition, DISPOSITION(DECEASED));
 	assert_int_equal(leg_row(fake, SHIP)->died, 1);
 	assert_int_equal(leg_row(fake, SHIP)->disembarked, 0);
-	SEND(fake, DOCK, 40, "P-1", DispositionRecorded, disposition_recorded, .person = "P-1", .operation = OP,
-	     .disposition = DISPOSITION(HOSPITAL));
+	SEND(fake, DOCK, 40, "P-1", DispositionRecorded, disposition_recorded, .person = "P-1",
+	     .operation = OP, .disposition = DISPOSITION(HOSPITAL));
 	assert_int_equal(person_row(fake, "P-1")->disposition, DISPOSITION(HOSPITAL));
 	assert_int_equal(leg_row(fake, SHIP)->died, 0);
 	assert_int_equal(leg_row(fake, SHIP)->disembarked, 1);
@@ -160,23 +167,24 @@ static void test_staging_areas_and_no_shows(void **state)
 	EV(Place) crete = place("Crete", ZONE(STAGING));
 	char *two[] = {"P-1", "P-2"}, *one[] = {"P-2"};
 	plan(fake, SHIP, "Beijing", ZONE(HOME), 0);
-	SEND(fake, EMBASSY, 10, OP, StagingArrivalRecorded, staging_arrival_recorded, .operation = OP, .area = &crete,
-	     .n_persons = 2, .persons = two);
+	SEND(fake, EMBASSY, 10, OP, StagingArrivalRecorded, staging_arrival_recorded,
+	     .operation = OP, .area = &crete, .n_persons = 2, .persons = two);
 	assert_int_equal(operation_row(fake)->at_staging, 2);
 	assert_int_equal(operation_row(fake)->out, 2);
-	SEND(fake, EMBASSY, 20, OP, StagingDepartureRecorded, staging_departure_recorded, .operation = OP,
-	     .area = "Crete", .n_persons = 1, .persons = one, .disposition = DISPOSITION(SELF_DEPARTED));
+	SEND(fake, EMBASSY, 20, OP, StagingDepartureRecorded, staging_departure_recorded,
+	     .operation = OP, .area = "Crete", .n_persons = 1, .persons = one,
+	     .disposition = DISPOSITION(SELF_DEPARTED));
 	assert_int_equal(operation_row(fake)->staging[0]->count, 1);
-	SEND(fake, EMBASSY, 30, SHIP, ManifestSealed, manifest_sealed, .leg = SHIP, .operation = OP, .expected = 1,
-	     .n_persons = 1, .persons = two);
+	SEND(fake, EMBASSY, 30, SHIP, ManifestSealed, manifest_sealed, .leg = SHIP, .operation = OP,
+	     .expected = 1, .n_persons = 1, .persons = two);
 	board(fake, 31, "P-3", SHIP);
 	assert_int_equal(leg_row(fake, SHIP)->no_shows, 0);
 	depart(fake, SHIP, 40);
 	assert_int_equal(leg_row(fake, SHIP)->no_shows, 1);
 	assert_int_equal(leg_row(fake, SHIP)->unlisted, 1);
 	assert_int_equal(leg_row(fake, SHIP)->expected, 1);
-	SEND(fake, EMBASSY, 50, SHIP, NoShowsRecorded, no_shows_recorded, .leg = SHIP, .operation = OP, .n_persons = 1,
-	     .persons = two);
+	SEND(fake, EMBASSY, 50, SHIP, NoShowsRecorded, no_shows_recorded, .leg = SHIP,
+	     .operation = OP, .n_persons = 1, .persons = two);
 	assert_int_equal(leg_row(fake, SHIP)->no_shows, 1);
 	const EV(CrisisRow) *crisis = ROW(fake, CrisisRow, CRISIS, "SD");
 	assert_int_equal(crisis->persons, 3);
@@ -265,11 +273,13 @@ static void test_every_payload_of_the_lane(void **state)
 			if (type->fields[f].type == PROTOBUF_C_TYPE_STRING)
 				memcpy(field, &subject, sizeof(subject));
 			else if (type->fields[f].type == PROTOBUF_C_TYPE_INT64)
-				memcpy(field, &(int64_t){i % 2 == 0 ? INT64_MAX : INT64_MIN}, sizeof(int64_t));
+				memcpy(field, &(int64_t){i % 2 == 0 ? INT64_MAX : INT64_MIN},
+				       sizeof(int64_t));
 			else if (type->fields[f].type == PROTOBUF_C_TYPE_ENUM)
 				memcpy(field, &(int){i % 4 == 3 ? 77 : 2}, sizeof(int));
 		}
-		fake_next(fake, i % 3 == 0 ? EMBASSY : DOCK, AT((int64_t)i % 7), subject, "", NULL, message);
+		fake_next(fake, i % 3 == 0 ? EMBASSY : DOCK, AT((int64_t)i % 7), subject, "", NULL,
+			  message);
 		free(message);
 	}
 	settle(fake);
@@ -279,7 +289,8 @@ static void test_every_payload_of_the_lane(void **state)
 static void test_random_days_converge(void **state)
 {
 	static char *const people[] = {"P-1", "P-2", "P-3", "P-4", "P-5", "P-6"};
-	static char *const legs[] = {"L-1", "L-2", SHIP}, *const senders[] = {EMBASSY, DOCK, JEDDAH};
+	static char *const legs[] = {"L-1", "L-2", SHIP}, *const senders[] = {EMBASSY, DOCK,
+									      JEDDAH};
 	(void)state;
 	for (unsigned seed = 1; seed <= 12; seed++) {
 		unsigned dice = seed * 2654435761u;
@@ -293,7 +304,8 @@ static void test_random_days_converge(void **state)
 			char *person = people[(dice >> 12) % 6], *other = people[(dice >> 9) % 6];
 			char *leg = legs[(dice >> 16) % 3];
 			if (what < 8)
-				pass(fake, senders[(dice >> 6) % 3], minute, person, leg, 1 + (dice >> 24) % 6);
+				pass(fake, senders[(dice >> 6) % 3], minute, person, leg,
+				     1 + (dice >> 24) % 6);
 			else if (what == 8)
 				merge(fake, minute, person, other);
 			else if (what == 9)

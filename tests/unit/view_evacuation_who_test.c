@@ -21,10 +21,10 @@ static unsigned e12(struct fake *fake, unsigned kind, const char *key)
 static void end_operation(struct fake *fake, int64_t minute)
 {
 	SEND(fake, STRANGER, minute, OP, OperationClosed, operation_closed, .operation = OP);
-	SEND(fake, STRANGER, minute + 1, OP, CumulativeOutCorrected, cumulative_out_corrected, .operation = OP,
-	     .change = -900);
-	SEND(fake, STRANGER, minute + 2, OP, OperationOpened, operation_opened, .operation = OP, .title = "nothing",
-	     .lead = STRANGER);
+	SEND(fake, STRANGER, minute + 1, OP, CumulativeOutCorrected, cumulative_out_corrected,
+	     .operation = OP, .change = -900);
+	SEND(fake, STRANGER, minute + 2, OP, OperationOpened, operation_opened, .operation = OP,
+	     .title = "nothing", .lead = STRANGER);
 	SEND(fake, STRANGER, minute + 3, OP, OperationClosed, operation_closed, .operation = OP);
 	SEND(fake, STRANGER, minute + 4, "SD", CrisisEnded, crisis_ended, .crisis = "SD");
 }
@@ -36,9 +36,10 @@ static void test_operation(void **state)
 		struct fake *fake = fake_open(&vl_view_evacuation);
 		if (before)
 			end_operation(fake, -500);
-		SEND(fake, "HQ", 0, "SD", CrisisDeclared, crisis_declared, .crisis = "SD", .title = "Sudan");
-		SEND(fake, "HQ", 0, OP, OperationOpened, operation_opened, .operation = OP, .crisis = "SD",
-		     .title = "Evacuation", .lead = EMBASSY);
+		SEND(fake, "HQ", 0, "SD", CrisisDeclared, crisis_declared, .crisis = "SD",
+		     .title = "Sudan");
+		SEND(fake, "HQ", 0, OP, OperationOpened, operation_opened, .operation = OP,
+		     .crisis = "SD", .title = "Evacuation", .lead = EMBASSY);
 		if (!before)
 			end_operation(fake, 500);
 		const EV(OperationRow) *row = operation_of(fake, OP);
@@ -50,7 +51,8 @@ static void test_operation(void **state)
 		/* Who leads it may. */
 		SEND(fake, EMBASSY, 900, OP, OperationClosed, operation_closed, .operation = OP);
 		assert_int_equal(operation_of(fake, OP)->status, OPERATION_STATUS(CLOSED));
-		SEND(fake, STRANGER, 901, OP, OperationReopened, operation_reopened, .operation = OP);
+		SEND(fake, STRANGER, 901, OP, OperationReopened, operation_reopened,
+		     .operation = OP);
 		assert_int_equal(operation_of(fake, OP)->status, OPERATION_STATUS(CLOSED));
 		SEND(fake, "HQ", 902, OP, OperationReopened, operation_reopened, .operation = OP);
 		assert_int_equal(operation_of(fake, OP)->status, OPERATION_STATUS(REOPENED));
@@ -60,11 +62,12 @@ static void test_operation(void **state)
 
 static void spoil_leg(struct fake *fake, int64_t minute)
 {
-	SEND(fake, STRANGER, minute, SHIP, LegCancelled, leg_cancelled, .leg = SHIP, .operation = OP);
-	SEND(fake, STRANGER, minute, SHIP, CapacityOverridden, capacity_overridden, .leg = SHIP, .operation = OP,
-	     .allowed = 9000);
-	SEND(fake, STRANGER, minute, SHIP, ManifestSealed, manifest_sealed, .leg = SHIP, .operation = OP,
-	     .expected = 9000);
+	SEND(fake, STRANGER, minute, SHIP, LegCancelled, leg_cancelled, .leg = SHIP,
+	     .operation = OP);
+	SEND(fake, STRANGER, minute, SHIP, CapacityOverridden, capacity_overridden, .leg = SHIP,
+	     .operation = OP, .allowed = 9000);
+	SEND(fake, STRANGER, minute, SHIP, ManifestSealed, manifest_sealed, .leg = SHIP,
+	     .operation = OP, .expected = 9000);
 }
 
 static void test_leg(void **state)
@@ -77,7 +80,8 @@ static void test_leg(void **state)
 		plan(fake, SHIP, "Jeddah", ZONE(STAGING), 10);
 		if (!before)
 			spoil_leg(fake, 500);
-		SEND(fake, STRANGER, 501, SHIP, LegPlanned, leg_planned, .leg = SHIP, .operation = OP, .capacity = 1);
+		SEND(fake, STRANGER, 501, SHIP, LegPlanned, leg_planned, .leg = SHIP,
+		     .operation = OP, .capacity = 1);
 		fake_fold(fake);
 		const EV(LegRow) *leg = (const EV(LegRow) *)fake_row(fake, EVACUATION_LEG, SHIP);
 		assert_int_equal(leg->status, LEG_STATUS(PLANNED));
@@ -85,7 +89,8 @@ static void test_leg(void **state)
 		assert_int_equal(leg->allowed, 0);
 		assert_int_equal(leg->expected, 0);
 		assert_int_equal(e12(fake, EVACUATION_LEG, SHIP), 4);
-		SEND(fake, EMBASSY, 502, SHIP, LegCancelled, leg_cancelled, .leg = SHIP, .operation = OP);
+		SEND(fake, EMBASSY, 502, SHIP, LegCancelled, leg_cancelled, .leg = SHIP,
+		     .operation = OP);
 		fake_fold(fake);
 		assert_int_equal(((const EV(LegRow) *)fake_row(fake, EVACUATION_LEG, SHIP))->status,
 				 LEG_STATUS(CANCELLED));
@@ -96,10 +101,14 @@ static void test_leg(void **state)
 static void steal_persons(struct fake *fake, int64_t minute)
 {
 	/* One is the embassy's, one its own; then both the embassy's; then one that nobody has registered. */
-	SEND(fake, STRANGER, minute, "P-1", PersonsMerged, persons_merged, .person = "P-1", .kept = "X-1");
-	SEND(fake, STRANGER, minute, "P-2", PersonsMerged, persons_merged, .person = "P-2", .kept = "P-1");
-	SEND(fake, STRANGER, minute, "P-9", PersonsMerged, persons_merged, .person = "P-9", .kept = "X-1");
-	SEND(fake, STRANGER, minute, "X-1", PersonsMerged, persons_merged, .person = "X-1", .kept = "P-1");
+	SEND(fake, STRANGER, minute, "P-1", PersonsMerged, persons_merged, .person = "P-1",
+	     .kept = "X-1");
+	SEND(fake, STRANGER, minute, "P-2", PersonsMerged, persons_merged, .person = "P-2",
+	     .kept = "P-1");
+	SEND(fake, STRANGER, minute, "P-9", PersonsMerged, persons_merged, .person = "P-9",
+	     .kept = "X-1");
+	SEND(fake, STRANGER, minute, "X-1", PersonsMerged, persons_merged, .person = "X-1",
+	     .kept = "P-1");
 }
 
 /* A merge hides somebody under another reference: of both somebody else's, of one, and of one not registered yet. */
@@ -113,22 +122,25 @@ static void test_merge(void **state)
 		enrol(fake, "P-1", STANDING(NATIONAL), "");
 		enrol(fake, "P-2", STANDING(NATIONAL), "");
 		board(fake, 2, "P-9", SHIP);
-		SEND(fake, STRANGER, 3, "X-1", PersonRegistered, person_registered, .person = "X-1", .operation = OP,
-		     .standing = STANDING(NATIONAL));
-		SEND(fake, STRANGER, 4, "X-2", PersonRegistered, person_registered, .person = "X-2", .operation = OP,
-		     .standing = STANDING(NATIONAL));
+		SEND(fake, STRANGER, 3, "X-1", PersonRegistered, person_registered, .person = "X-1",
+		     .operation = OP, .standing = STANDING(NATIONAL));
+		SEND(fake, STRANGER, 4, "X-2", PersonRegistered, person_registered, .person = "X-2",
+		     .operation = OP, .standing = STANDING(NATIONAL));
 		if (!before)
 			steal_persons(fake, 500);
 		/* To register somebody again makes him nobody else's. */
-		SEND(fake, STRANGER, 501, "P-2", PersonRegistered, person_registered, .person = "P-2", .operation = OP,
-		     .standing = STANDING(NATIONAL));
+		SEND(fake, STRANGER, 501, "P-2", PersonRegistered, person_registered,
+		     .person = "P-2", .operation = OP, .standing = STANDING(NATIONAL));
 		assert_int_equal(operation_of(fake, OP)->persons, 5);
 		assert_int_equal(e12(fake, EVACUATION_MERGES, EVACUATION_ALL), 4);
 		/* Of its own it may; and an attempt is not in the owner's way. */
-		SEND(fake, STRANGER, 502, "X-2", PersonsMerged, persons_merged, .person = "X-2", .kept = "X-1");
-		SEND(fake, EMBASSY, 503, "P-2", PersonsMerged, persons_merged, .person = "P-2", .kept = "P-1");
+		SEND(fake, STRANGER, 502, "X-2", PersonsMerged, persons_merged, .person = "X-2",
+		     .kept = "X-1");
+		SEND(fake, EMBASSY, 503, "P-2", PersonsMerged, persons_merged, .person = "P-2",
+		     .kept = "P-1");
 		assert_int_equal(operation_of(fake, OP)->persons, 3);
-		SEND(fake, "HQ", 504, "P-9", PersonsMerged, persons_merged, .person = "P-9", .kept = "X-1");
+		SEND(fake, "HQ", 504, "P-9", PersonsMerged, persons_merged, .person = "P-9",
+		     .kept = "X-1");
 		assert_int_equal(operation_of(fake, OP)->persons, 2);
 		assert_int_equal(e12(fake, EVACUATION_MERGES, EVACUATION_ALL), 4);
 		settle(fake);
@@ -138,8 +150,8 @@ static void test_merge(void **state)
 static void seal(struct fake *fake, const char *mission, int64_t minute)
 {
 	char *persons[] = {"P-1", "Y-1"};
-	SEND(fake, mission, minute, SHIP, ManifestSealed, manifest_sealed, .leg = SHIP, .operation = OP, .expected = 2,
-	     .n_persons = 2, .persons = persons);
+	SEND(fake, mission, minute, SHIP, ManifestSealed, manifest_sealed, .leg = SHIP,
+	     .operation = OP, .expected = 2, .n_persons = 2, .persons = persons);
 }
 
 /* A stranger's list puts nobody on the leg, lets nobody miss it, and makes no heads. */
@@ -191,8 +203,8 @@ static void stay_nowhere(struct fake *fake)
 {
 	EV(Place) nowhere = place("Nowhere", (EV(PlaceZone))UNKNOWN);
 	char *one[] = {"P-1"};
-	SEND(fake, EMBASSY, 10, OP, StagingArrivalRecorded, staging_arrival_recorded, .operation = OP, .area = &nowhere,
-	     .n_persons = 1, .persons = one);
+	SEND(fake, EMBASSY, 10, OP, StagingArrivalRecorded, staging_arrival_recorded,
+	     .operation = OP, .area = &nowhere, .n_persons = 1, .persons = one);
 	assert_false(person_row(fake, "P-1")->out);
 }
 
@@ -214,10 +226,10 @@ static void pass_nothing(struct fake *fake)
 
 static void want_nothing(struct fake *fake)
 {
-	SEND(fake, EMBASSY, 10, "P-1", WishRecorded, wish_recorded, .person = "P-1", .operation = OP,
-	     .wish = CONSULAR__EVACUATION__V1__WISH__WISH_LEAVE);
-	SEND(fake, EMBASSY, 11, "P-1", WishRecorded, wish_recorded, .person = "P-1", .operation = OP,
-	     .wish = (EV(Wish))UNKNOWN);
+	SEND(fake, EMBASSY, 10, "P-1", WishRecorded, wish_recorded, .person = "P-1",
+	     .operation = OP, .wish = CONSULAR__EVACUATION__V1__WISH__WISH_LEAVE);
+	SEND(fake, EMBASSY, 11, "P-1", WishRecorded, wish_recorded, .person = "P-1",
+	     .operation = OP, .wish = (EV(Wish))UNKNOWN);
 	assert_int_equal(person_row(fake, "P-1")->disposition, DISPOSITION(WISHES_TO_LEAVE));
 }
 
@@ -225,9 +237,10 @@ static void be_somewhere(struct fake *fake)
 {
 	enrol(fake, "P-2", STANDING(NATIONAL), "");
 	merge(fake, 10, "P-2", "P-1");
-	SEND(fake, EMBASSY, 11, "P-1", WhereaboutsNoted, whereabouts_noted, .person = "P-1", .operation = OP,
-	     .whereabouts = (EV(Whereabouts))UNKNOWN);
-	SEND(fake, EMBASSY, 12, "P-2", WhereaboutsNoted, whereabouts_noted, .person = "P-2", .operation = OP,
+	SEND(fake, EMBASSY, 11, "P-1", WhereaboutsNoted, whereabouts_noted, .person = "P-1",
+	     .operation = OP, .whereabouts = (EV(Whereabouts))UNKNOWN);
+	SEND(fake, EMBASSY, 12, "P-2", WhereaboutsNoted, whereabouts_noted, .person = "P-2",
+	     .operation = OP,
 	     .whereabouts = CONSULAR__EVACUATION__V1__WHEREABOUTS__WHEREABOUTS_BELIEVED_MISSING);
 	assert_int_equal(person_row(fake, "P-1")->whereabouts,
 			 CONSULAR__EVACUATION__V1__WHEREABOUTS__WHEREABOUTS_BELIEVED_MISSING);
@@ -269,11 +282,14 @@ static void test_unmerge(void **state)
 	struct fake *fake = open_operation();
 	enrol(fake, "P-1", STANDING(NATIONAL), "");
 	enrol(fake, "P-2", STANDING(NATIONAL), "");
-	SEND(fake, EMBASSY, 5, "P-2", PersonsMerged, persons_merged, .person = "P-2", .kept = "P-1");
-	SEND(fake, STRANGER, 6, "P-2", PersonsUnmerged, persons_unmerged, .person = "P-2", .kept = "P-1");
+	SEND(fake, EMBASSY, 5, "P-2", PersonsMerged, persons_merged, .person = "P-2",
+	     .kept = "P-1");
+	SEND(fake, STRANGER, 6, "P-2", PersonsUnmerged, persons_unmerged, .person = "P-2",
+	     .kept = "P-1");
 	assert_int_equal(operation_of(fake, OP)->persons, 1);
 	assert_int_equal(e12(fake, EVACUATION_MERGES, EVACUATION_ALL), 1);
-	SEND(fake, "HQ", 7, "P-2", PersonsUnmerged, persons_unmerged, .person = "P-2", .kept = "P-1");
+	SEND(fake, "HQ", 7, "P-2", PersonsUnmerged, persons_unmerged, .person = "P-2",
+	     .kept = "P-1");
 	assert_int_equal(operation_of(fake, OP)->persons, 2);
 	settle(fake);
 }
@@ -285,7 +301,8 @@ static void test_named_by_the_subject_alone(void **state)
 	struct fake *fake = fake_open(&vl_view_evacuation);
 	SEND(fake, EMBASSY, 0, "OP-9", OperationOpened, operation_opened, .title = "t");
 	SEND(fake, EMBASSY, 1, "L-9", LegPlanned, leg_planned, .capacity = 3);
-	SEND(fake, EMBASSY, 2, "P-9", PersonRegistered, person_registered, .standing = STANDING(NATIONAL));
+	SEND(fake, EMBASSY, 2, "P-9", PersonRegistered, person_registered,
+	     .standing = STANDING(NATIONAL));
 	SEND(fake, EMBASSY, 3, "C-9", CrisisDeclared, crisis_declared, .title = "c");
 	fake_fold(fake);
 	assert_string_equal(operation_of(fake, "OP-9")->title, "t");

@@ -27,7 +27,8 @@ struct entity *fake_find(struct fake *fake, unsigned kind, const char *key, bool
 	while (low < high) {
 		size_t middle = (low + high) / 2;
 		struct entity *entity = fake->entities[middle];
-		int order = entity->kind != kind ? (entity->kind < kind ? -1 : 1) : strcmp(entity->key, key);
+		int order = entity->kind != kind ? (entity->kind < kind ? -1 : 1)
+						 : strcmp(entity->key, key);
 		if (order == 0)
 			return entity;
 		if (order < 0)
@@ -38,7 +39,8 @@ struct entity *fake_find(struct fake *fake, unsigned kind, const char *key, bool
 	if (!make)
 		return NULL;
 	fake->entities = grown(fake->entities, fake->n_entities, sizeof(*fake->entities));
-	memmove(&fake->entities[low + 1], &fake->entities[low], (fake->n_entities++ - low) * sizeof(*fake->entities));
+	memmove(&fake->entities[low + 1], &fake->entities[low],
+		(fake->n_entities++ - low) * sizeof(*fake->entities));
 	struct entity *entity = fake->entities[low] = must(calloc(1, sizeof(*entity)));
 	entity->kind = kind;
 	entity->key = must(strdup(key));
@@ -107,8 +109,9 @@ static void make_id(uint8_t id[16], const char *mission, uint64_t epoch, uint64_
 	memcpy(id + 8, &event, 8);
 }
 
-const uint8_t *fake_add(struct fake *fake, const char *mission, uint64_t epoch, uint64_t event, int64_t occurred_ms,
-			const char *subject, const char *actor, const uint8_t *after, const ProtobufCMessage *payload)
+const uint8_t *fake_add(struct fake *fake, const char *mission, uint64_t epoch, uint64_t event,
+			int64_t occurred_ms, const char *subject, const char *actor,
+			const uint8_t *after, const ProtobufCMessage *payload)
 {
 	uint8_t id[16];
 	make_id(id, mission, epoch, event);
@@ -136,13 +139,15 @@ const uint8_t *fake_add(struct fake *fake, const char *mission, uint64_t epoch, 
 	return stored->id;
 }
 
-const uint8_t *fake_next(struct fake *fake, const char *mission, int64_t occurred_ms, const char *subject,
-			 const char *actor, const uint8_t *after, const ProtobufCMessage *payload)
+const uint8_t *fake_next(struct fake *fake, const char *mission, int64_t occurred_ms,
+			 const char *subject, const char *actor, const uint8_t *after,
+			 const ProtobufCMessage *payload)
 {
 	uint64_t last = 0;
 	for (size_t i = 0; i < fake->n_facts; i++) {
 		const struct stored *stored = fake->facts[i];
-		if (strcmp(stored->mission, mission) == 0 && stored->epoch == 1 && stored->event > last)
+		if (strcmp(stored->mission, mission) == 0 && stored->epoch == 1 &&
+		    stored->event > last)
 			last = stored->event;
 	}
 	return fake_add(fake, mission, 1, last + 1, occurred_ms, subject, actor, after, payload);
@@ -155,7 +160,8 @@ const ProtobufCMessage *fake_row(struct fake *fake, unsigned kind, const char *k
 	struct entity *entity = fake_find(fake, kind, key, false);
 	if (entity == NULL || !entity->has_row)
 		return NULL;
-	return fake_unpack(&fake->shown, fake->view->kinds[kind].row, entity->row, entity->row_size);
+	return fake_unpack(&fake->shown, fake->view->kinds[kind].row, entity->row,
+			   entity->row_size);
 }
 
 int64_t fake_tally(struct fake *fake, unsigned kind, const char *key, const char *name)
@@ -173,7 +179,8 @@ unsigned fake_violations(const ProtobufCMessage *row, const char *rule)
 	if (row == NULL)
 		return 0;
 	const ProtobufCFieldDescriptor *field =
-		must((void *)(uintptr_t)protobuf_c_message_descriptor_get_field_by_name(row->descriptor, "violations"));
+		must((void *)(uintptr_t)protobuf_c_message_descriptor_get_field_by_name(
+			row->descriptor, "violations"));
 	size_t n;
 	memcpy(&n, (const char *)row + field->quantifier_offset, sizeof(n));
 	Valise__V1__Violation **items;
@@ -184,7 +191,8 @@ unsigned fake_violations(const ProtobufCMessage *row, const char *rule)
 	return found;
 }
 
-const char *fake_cell(struct fake *fake, unsigned kind, const char *key, const char *title, struct vl_time now)
+const char *fake_cell(struct fake *fake, unsigned kind, const char *key, const char *title,
+		      struct vl_time now)
 {
 	const ProtobufCMessage *row = fake_row(fake, kind, key);
 	vl_buf_reset(&fake->cell);
@@ -204,11 +212,13 @@ void fake_packed(struct fake *fake, struct vl_buf *buf)
 		const struct entity *entity = fake->entities[i];
 		if (!entity->has_row)
 			continue;
-		vl_buf_printf(buf, "\n%s %s %zu:", fake->view->kinds[entity->kind].name, entity->key, entity->row_size);
+		vl_buf_printf(buf, "\n%s %s %zu:", fake->view->kinds[entity->kind].name,
+			      entity->key, entity->row_size);
 		vl_buf_put(buf, entity->row, entity->row_size);
 		for (size_t t = 0; t < entity->n_tallies; t++) {
 			if (entity->tallies[t].value != 0)
-				vl_buf_printf(buf, "\n %s=%" PRId64, entity->tallies[t].name, entity->tallies[t].value);
+				vl_buf_printf(buf, "\n %s=%" PRId64, entity->tallies[t].name,
+					      entity->tallies[t].value);
 		}
 	}
 }
@@ -239,8 +249,9 @@ struct fake *fake_shuffled(const struct fake *fake, uint64_t seed, bool live)
 	for (size_t i = 0; i < n; i++) {
 		const struct stored *s = fake->facts[order[i]];
 		struct vl_fold fold = {.fake = copy};
-		fake_add(copy, s->mission, s->epoch, s->event, vl_time_ms(s->at), s->subject, s->actor,
-			 s->has_after ? s->after : NULL, fake_unpack(&fold, s->type, s->bytes, s->size));
+		fake_add(copy, s->mission, s->epoch, s->event, vl_time_ms(s->at), s->subject,
+			 s->actor, s->has_after ? s->after : NULL,
+			 fake_unpack(&fold, s->type, s->bytes, s->size));
 		fake_release(&fold);
 		if (live)
 			fake_fold(copy);

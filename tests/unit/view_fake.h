@@ -19,12 +19,14 @@ void fake_close(struct fake *fake);
 /* Add a fact; `payload` is packed at once. Returns its id (16 bytes, the same for the same mission, epoch and event;
  * valid while the fake is), to be named as `after` by a later one. The same id twice is one fact. `after` may be
  * NULL. */
-const uint8_t *fake_add(struct fake *fake, const char *mission, uint64_t epoch, uint64_t event, int64_t occurred_ms,
-			const char *subject, const char *actor, const uint8_t *after, const ProtobufCMessage *payload);
+const uint8_t *fake_add(struct fake *fake, const char *mission, uint64_t epoch, uint64_t event,
+			int64_t occurred_ms, const char *subject, const char *actor,
+			const uint8_t *after, const ProtobufCMessage *payload);
 
 /* The same in the mission's epoch 1, with the number after its last one. */
-const uint8_t *fake_next(struct fake *fake, const char *mission, int64_t occurred_ms, const char *subject,
-			 const char *actor, const uint8_t *after, const ProtobufCMessage *payload);
+const uint8_t *fake_next(struct fake *fake, const char *mission, int64_t occurred_ms,
+			 const char *subject, const char *actor, const uint8_t *after,
+			 const ProtobufCMessage *payload);
 
 void fake_fold(struct fake *fake);
 
@@ -48,6 +50,7 @@ bool fake_converges(struct fake *fake, uint64_t seed, unsigned rounds);
 unsigned fake_violations(const ProtobufCMessage *row, const char *rule);
 
 /* What a column of `ls` prints; valid until the next call. */
-const char *fake_cell(struct fake *fake, unsigned kind, const char *key, const char *title, struct vl_time now);
+const char *fake_cell(struct fake *fake, unsigned kind, const char *key, const char *title,
+		      struct vl_time now);
 
 #endif

@@ -63,10 +63,11 @@ void fake_release(struct vl_fold *fold)
 	fold->n_blocks = 0;
 }
 
-ProtobufCMessage *fake_unpack(struct vl_fold *fold, const ProtobufCMessageDescriptor *type, const void *bytes,
-			      size_t size)
+ProtobufCMessage *fake_unpack(struct vl_fold *fold, const ProtobufCMessageDescriptor *type,
+			      const void *bytes, size_t size)
 {
-	ProtobufCAllocator allocator = {.alloc = proto_alloc, .free = proto_free, .allocator_data = fold};
+	ProtobufCAllocator allocator = {
+		.alloc = proto_alloc, .free = proto_free, .allocator_data = fold};
 	return must(protobuf_c_message_unpack(type, &allocator, size, bytes));
 }
 
@@ -80,14 +81,16 @@ static int64_t *tally_of(struct entity *entity, const char *name)
 	if (at < entity->n_tallies && strcmp(entity->tallies[at].name, name) == 0)
 		return &entity->tallies[at].value;
 	entity->tallies = grown(entity->tallies, entity->n_tallies, sizeof(*entity->tallies));
-	memmove(&entity->tallies[at + 1], &entity->tallies[at], (entity->n_tallies++ - at) * sizeof(*entity->tallies));
+	memmove(&entity->tallies[at + 1], &entity->tallies[at],
+		(entity->n_tallies++ - at) * sizeof(*entity->tallies));
 	entity->tallies[at] = (struct tally){.name = must(strdup(name))};
 	return &entity->tallies[at].value;
 }
 
 static void sum_up(struct fake *fake, const struct contribution *given, int64_t sign)
 {
-	*tally_of(fake_find(fake, given->kind, given->key, true), given->name) += sign * given->count;
+	*tally_of(fake_find(fake, given->kind, given->key, true), given->name) +=
+		sign * given->count;
 }
 
 static int64_t sum_of(const struct contribution *given, size_t n, const struct contribution *like)
@@ -102,7 +105,8 @@ static int64_t sum_of(const struct contribution *given, size_t n, const struct c
 }
 
 /* A tally that ends as it was wakes nobody: a view that relies on more has to say so (vl_fold_dirty). */
-static void replace_given(struct fake *fake, struct entity *entity, struct contribution *former, size_t n_former)
+static void replace_given(struct fake *fake, struct entity *entity, struct contribution *former,
+			  size_t n_former)
 {
 	const struct contribution *lists[] = {former, entity->given};
 	const size_t counts[] = {n_former, entity->n_given};
@@ -110,7 +114,8 @@ static void replace_given(struct fake *fake, struct entity *entity, struct contr
 		for (size_t i = 0; i < counts[l]; i++) {
 			const struct contribution *one = &lists[l][i];
 			sum_up(fake, one, l == 0 ? -1 : 1);
-			bool changed = sum_of(former, n_former, one) != sum_of(entity->given, entity->n_given, one);
+			bool changed = sum_of(former, n_former, one) !=
+				       sum_of(entity->given, entity->n_given, one);
 			if (changed && one->kind > entity->kind)
 				fake_find(fake, one->kind, one->key, true)->pending = true;
 		}
@@ -164,7 +169,8 @@ static void *append(struct vl_fold *fold, size_t *count, void *items, void *item
 	void **array;
 	memcpy(&array, items, sizeof(array));
 	if ((*count & (*count - 1)) == 0) {
-		void **larger = vl_fold_alloc(fold, (*count == 0 ? 1 : *count * 2) * sizeof(*larger));
+		void **larger =
+			vl_fold_alloc(fold, (*count == 0 ? 1 : *count * 2) * sizeof(*larger));
 		if (*count > 0)
 			memcpy(larger, array, *count * sizeof(*larger));
 		array = larger;
@@ -173,7 +179,8 @@ static void *append(struct vl_fold *fold, size_t *count, void *items, void *item
 	return array[(*count)++] = item;
 }
 
-void *vl_fold_add(struct vl_fold *fold, const ProtobufCMessageDescriptor *descriptor, size_t *count, void *items)
+void *vl_fold_add(struct vl_fold *fold, const ProtobufCMessageDescriptor *descriptor, size_t *count,
+		  void *items)
 {
 	ProtobufCMessage *item = vl_fold_alloc(fold, descriptor->sizeof_message);
 	protobuf_c_message_init(descriptor, item);
@@ -185,10 +192,11 @@ void vl_fold_add_text(struct vl_fold *fold, const char *text, size_t *count, cha
 	append(fold, count, items, (void *)(uintptr_t)text);
 }
 
-void vl_fold_violation(struct vl_fold *fold, size_t *count, Valise__V1__Violation ***items, const char *rule,
-		       const struct vl_fact *fact, const char *format, ...)
+void vl_fold_violation(struct vl_fold *fold, size_t *count, Valise__V1__Violation ***items,
+		       const char *rule, const struct vl_fact *fact, const char *format, ...)
 {
-	Valise__V1__Violation *violation = vl_fold_add(fold, &valise__v1__violation__descriptor, count, items);
+	Valise__V1__Violation *violation =
+		vl_fold_add(fold, &valise__v1__violation__descriptor, count, items);
 	va_list args;
 	va_start(args, format);
 	char text[1024];
@@ -219,7 +227,8 @@ const ProtobufCMessage *vl_turn_row(struct vl_fold *fold, unsigned kind, const c
 		abort();
 	if (entity == NULL || !entity->has_row)
 		return NULL;
-	return fake_unpack(&fold->fake->turn, fold->fake->view->kinds[kind].row, entity->row, entity->row_size);
+	return fake_unpack(&fold->fake->turn, fold->fake->view->kinds[kind].row, entity->row,
+			   entity->row_size);
 }
 
 int64_t vl_fold_tally(struct vl_fold *fold, unsigned kind, const char *key, const char *name)
@@ -238,7 +247,8 @@ void vl_fold_each_tally(struct vl_fold *fold, unsigned kind, const char *key, co
 	}
 }
 
-void vl_fold_contribute(struct vl_fold *fold, unsigned kind, const char *key, const char *name, int64_t count)
+void vl_fold_contribute(struct vl_fold *fold, unsigned kind, const char *key, const char *name,
+			int64_t count)
 {
 	struct entity *entity = fold->entity;
 	if (kind >= fold->fake->view->n_kinds || strlen(name) > 200)
@@ -305,7 +315,8 @@ static struct stored *take(const struct entity *entity, bool causal)
 	struct stored *best = NULL;
 	for (size_t i = 0; i < entity->n_facts; i++) {
 		struct stored *fact = entity->facts[i];
-		if (!fact->done && (best == NULL || sooner(fact, best)) && !waits(entity, fact, causal))
+		if (!fact->done && (best == NULL || sooner(fact, best)) &&
+		    !waits(entity, fact, causal))
 			best = fact;
 	}
 	return best;
@@ -329,7 +340,9 @@ static void step_all(struct vl_fold *fold, ProtobufCMessage *row)
 			.epoch = stored->epoch,
 			.event = stored->event,
 			.id = memcpy(vl_fold_alloc(fold, 16), stored->id, 16),
-			.after = stored->has_after ? memcpy(vl_fold_alloc(fold, 16), stored->after, 16) : NULL,
+			.after = stored->has_after
+					 ? memcpy(vl_fold_alloc(fold, 16), stored->after, 16)
+					 : NULL,
 			.subject = stored->subject,
 			.actor = stored->actor,
 			.occurred_at = stored->at,
@@ -408,7 +421,8 @@ void fake_fold(struct fake *fake)
 			.occurred_at = stored->at,
 			.payload = fake_unpack(&fold, stored->type, stored->bytes, stored->size),
 		};
-		vl_bound_route(fake->bound, &(struct vl_touch){.fake = fake, .fact = stored}, &fact);
+		vl_bound_route(fake->bound, &(struct vl_touch){.fake = fake, .fact = stored},
+			       &fact);
 		fake_release(&fold);
 	}
 	for (struct entity *entity; (entity = next_pending(fake)) != NULL;) {

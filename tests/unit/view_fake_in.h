@@ -89,8 +89,8 @@ struct entity *fake_find(struct fake *fake, unsigned kind, const char *key, bool
 /* -- view_fake_fold.c -- */
 
 /* A message in the fold's memory, and the end of all of it. */
-ProtobufCMessage *fake_unpack(struct vl_fold *fold, const ProtobufCMessageDescriptor *type, const void *bytes,
-			      size_t size);
+ProtobufCMessage *fake_unpack(struct vl_fold *fold, const ProtobufCMessageDescriptor *type,
+			      const void *bytes, size_t size);
 void fake_release(struct vl_fold *fold);
 
 #endif

@@ -32,7 +32,8 @@ static void say(struct fake *fake, const struct scenario *s)
 	assert_non_null(ids);
 	for (size_t i = 0; i < s->n_events; i++) {
 		const struct scenario_event *e = &s->events[i];
-		int64_t at = e->event->occurred_at->seconds * 1000 + e->event->occurred_at->nanos / 1000000;
+		int64_t at = e->event->occurred_at->seconds * 1000 +
+			     e->event->occurred_at->nanos / 1000000;
 		ids[i] = fake_next(fake, e->mission, at, e->event->subject, e->event->actor,
 				   e->after == SIZE_MAX ? NULL : ids[e->after], e->payload);
 		fake_fold(fake);
@@ -51,7 +52,8 @@ static void run(const char *path)
 	for (size_t i = 0; i < s.n_rows; i++) {
 		int kind = vl_view_kind(view, s.rows[i].kind);
 		if (kind < 0)
-			fail_msg("%s:%zu: the view has no kind '%s'", path, s.rows[i].line, s.rows[i].kind);
+			fail_msg("%s:%zu: the view has no kind '%s'", path, s.rows[i].line,
+				 s.rows[i].kind);
 		const ProtobufCMessage *row = fake_row(fake, (unsigned)kind, s.rows[i].key);
 		as_expected = scenario_check(&s, &s.rows[i], row) && as_expected;
 	}
@@ -70,6 +72,7 @@ static void test_every_scenario_comes_out_in_any_order(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_scenario_comes_out_in_any_order)};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_every_scenario_comes_out_in_any_order)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

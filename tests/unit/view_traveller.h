@@ -38,7 +38,8 @@ static inline struct world begin(void)
 }
 
 /* The next fact of `mission`, a minute after the last one. */
-static inline void tell(struct world *w, const char *mission, const char *subject, const ProtobufCMessage *payload)
+static inline void tell(struct world *w, const char *mission, const char *subject,
+			const ProtobufCMessage *payload)
 {
 	w->now += 60000;
 	fake_next(w->fake, mission, w->now, subject, "officer-7", NULL, payload);
@@ -129,8 +130,10 @@ static inline const ProtobufCMessage *withdrawal(bool duplicate)
 {
 	static TRAVELLER(RegistrationWithdrawn) event;
 	consular__traveller__v1__registration_withdrawn__init(&event);
-	event.reason = duplicate ? TRAVELLER_DUPLICATE
-				 : CONSULAR__TRAVELLER__V1__WITHDRAWAL_REASON__WITHDRAWAL_REASON_RETURNED_HOME;
+	event.reason =
+		duplicate
+			? TRAVELLER_DUPLICATE
+			: CONSULAR__TRAVELLER__V1__WITHDRAWAL_REASON__WITHDRAWAL_REASON_RETURNED_HOME;
 	event.instead = duplicate ? (char *)(uintptr_t) "T-9" : NONE;
 	return (const ProtobufCMessage *)&event;
 }
@@ -150,11 +153,13 @@ static inline const ProtobufCMessage *opening(const char *place, int64_t from, i
 
 static inline const ProtobufCMessage *closing(void)
 {
-	static TRAVELLER(SafetyCheckClosed) event = CONSULAR__TRAVELLER__V1__SAFETY_CHECK_CLOSED__INIT;
+	static TRAVELLER(SafetyCheckClosed) event =
+		CONSULAR__TRAVELLER__V1__SAFETY_CHECK_CLOSED__INIT;
 	return (const ProtobufCMessage *)&event;
 }
 
-static inline const ProtobufCMessage *reply(const char *check, uint32_t safe, uint32_t help, TRAVELLER(Answerer) who)
+static inline const ProtobufCMessage *reply(const char *check, uint32_t safe, uint32_t help,
+					    TRAVELLER(Answerer) who)
 {
 	static TRAVELLER(SafetyReplied) event;
 	consular__traveller__v1__safety_replied__init(&event);
@@ -179,7 +184,8 @@ static inline const ProtobufCMessage *taken_up(const char *check, const char *fo
 static inline const TRAVELLER(TravellerRow) *row_of(struct world *w, const char *key)
 {
 	fake_fold(w->fake);
-	const TRAVELLER(TravellerRow) *row = (const void *)fake_row(w->fake, TRAVELLER_KIND_TRAVELLER, key);
+	const TRAVELLER(TravellerRow) *row =
+		(const void *)fake_row(w->fake, TRAVELLER_KIND_TRAVELLER, key);
 	assert_non_null(row);
 	return row;
 }
@@ -197,14 +203,15 @@ static inline unsigned broken(struct world *w, const char *key, const char *rule
 	return fake_violations((const ProtobufCMessage *)row_of(w, key), rule);
 }
 
-static inline const char *cell(struct world *w, unsigned kind, const char *key, const char *title, int64_t day)
+static inline const char *cell(struct world *w, unsigned kind, const char *key, const char *title,
+			       int64_t day)
 {
 	fake_fold(w->fake);
 	return fake_cell(w->fake, kind, key, title, (struct vl_time){at_day(day).seconds, 0});
 }
 
-static inline void expect_count(struct world *w, const char *check, int64_t asked, int64_t safe, int64_t help,
-				int64_t silent)
+static inline void expect_count(struct world *w, const char *check, int64_t asked, int64_t safe,
+				int64_t help, int64_t silent)
 {
 	const TRAVELLER(CheckRow) *row = check_of(w, check);
 	assert_int_equal(row->asked, asked);

@@ -23,8 +23,10 @@ static void everybody_asked_is_safe_in_need_or_silent(void **state)
 	tell(&w, B, "T-3", reply("SC-1", 5, 0, SELF));
 	expect_count(&w, "SC-1", 43, 31, 4, 8);
 	assert_int_equal(check_of(&w, "SC-1")->beyond_safe, 5);
-	assert_string_equal(cell(&w, TRAVELLER_KIND_TRAVELLER, "T-2", "CHECKS", 1), "SC-1: 4 HELP 30 safe 6 silent");
-	assert_string_equal(cell(&w, TRAVELLER_KIND_TRAVELLER, "T-4", "CHECKS", 1), "SC-1: 2 silent");
+	assert_string_equal(cell(&w, TRAVELLER_KIND_TRAVELLER, "T-2", "CHECKS", 1),
+			    "SC-1: 4 HELP 30 safe 6 silent");
+	assert_string_equal(cell(&w, TRAVELLER_KIND_TRAVELLER, "T-4", "CHECKS", 1),
+			    "SC-1: 2 silent");
 	tell(&w, A, "T-2", reply("SC-1", 40, 0, SELF));
 	expect_count(&w, "SC-1", 43, 41, 0, 2);
 	/* For a second place: nobody is asked twice. */
@@ -54,7 +56,9 @@ static void another_closes_no_check(void **state)
 		tell(&w, B, "SC-1", opening("SD", 7, 8));
 		fake_fold(w.fake);
 		assert_null(check_of(&w, "SC-1")->closed_at);
-		assert_int_equal(fake_violations((const ProtobufCMessage *)check_of(&w, "SC-1"), "T11"), 2 + before);
+		assert_int_equal(
+			fake_violations((const ProtobufCMessage *)check_of(&w, "SC-1"), "T11"),
+			2 + before);
 		tell(&w, A, "SC-1", closing());
 		fake_fold(w.fake);
 		assert_non_null(check_of(&w, "SC-1")->closed_at);
@@ -128,7 +132,8 @@ static void a_call_for_help_is_open_until_taken_up(void **state)
 	assert_int_equal(check->n_help_open, 0);
 	assert_int_equal(check->n_help_taken_up, 2);
 	assert_int_equal(fake_violations((const ProtobufCMessage *)check, NULL), 0);
-	assert_string_equal(cell(&w, TRAVELLER_KIND_TRAVELLER, "T-1", "CHECKS", 0), "SC-1: 1 HELP SD-2024-17");
+	assert_string_equal(cell(&w, TRAVELLER_KIND_TRAVELLER, "T-1", "CHECKS", 0),
+			    "SC-1: 1 HELP SD-2024-17");
 	assert_string_equal(cell(&w, TRAVELLER_KIND_CHECK, "SC-1", "STATE", 0), "CLOSED");
 	tell(&w, A, "T-1", reply("SC-7", 1, 0, SELF));
 	assert_int_equal(fake_violations((const ProtobufCMessage *)check_of(&w, "SC-7"), "T7"), 1);
@@ -182,10 +187,12 @@ static void the_last_checks_of_a_mission_ask(void **state)
 		char name[16];
 		(void)snprintf(name, sizeof(name), "SC-%03d", i);
 		expect_count(&w, name, 0, 0, 0, 0);
-		assert_int_equal(fake_violations((const ProtobufCMessage *)check_of(&w, name), "T10"), 1);
+		assert_int_equal(
+			fake_violations((const ProtobufCMessage *)check_of(&w, name), "T10"), 1);
 	}
 	expect_count(&w, "SC-003", 1, 0, 0, 1);
-	assert_int_equal(fake_violations((const ProtobufCMessage *)check_of(&w, "SC-003"), NULL), 0);
+	assert_int_equal(fake_violations((const ProtobufCMessage *)check_of(&w, "SC-003"), NULL),
+			 0);
 	assert_int_equal(row_of(&w, "T-1")->n_answers, TRAVELLER_ASKING_MOST + 1);
 	print_message("seed %llu\n", (unsigned long long)SEED);
 	assert_true(fake_converges(w.fake, SEED, 1));

@@ -9,7 +9,8 @@ static void a_trip_is_days_in_places(void **state)
 	(void)state;
 	struct world w = begin();
 	tell(&w, A, "T-1", registration(3));
-	tell(&w, A, "T-1", trip("1", (struct stay){"SD", "SD-KH", 2, 5}, (struct stay){"EG", "", 5, 9}));
+	tell(&w, A, "T-1",
+	     trip("1", (struct stay){"SD", "SD-KH", 2, 5}, (struct stay){"EG", "", 5, 9}));
 	const TRAVELLER(TravellerRow) *row = row_of(&w, "T-1");
 	assert_int_equal(row->n_presences, 3);
 	assert_string_equal(row->presences[0]->place, "EG");
@@ -68,7 +69,8 @@ static void a_residence_is_left_for_a_trip(void **state)
 	assert_string_equal(cell(&w, TRAVELLER_KIND_PLACE, "SD", "PEOPLE", 42), "2");
 	assert_int_equal(broken(&w, "T-1", NULL), 0);
 	/* On to a third country, and not home on the day between. */
-	tell(&w, A, "T-1", trip("1", (struct stay){"EG", "", 10, 20}, (struct stay){"ET", "", 20, 25}));
+	tell(&w, A, "T-1",
+	     trip("1", (struct stay){"EG", "", 10, 20}, (struct stay){"ET", "", 20, 25}));
 	assert_string_equal(cell(&w, TRAVELLER_KIND_TRAVELLER, "T-1", "WHERE", 20), "EG ET");
 	assert_string_equal(cell(&w, TRAVELLER_KIND_TRAVELLER, "T-1", "WHERE", 25), "ET SD SD-KH");
 	/* And for good by one that does not end. */
@@ -112,14 +114,16 @@ static void a_withdrawal_ends_what_it_finds(void **state)
 	/* A duplicate never counted, not even before. */
 	tell(&w, A, "T-2", withdrawal(true));
 	assert_string_equal(cell(&w, TRAVELLER_KIND_PLACE, "SD", "PEOPLE", -5), "2");
-	assert_string_equal(cell(&w, TRAVELLER_KIND_TRAVELLER, "T-2", "STATE", 0), "WITHDRAWN for T-9");
+	assert_string_equal(cell(&w, TRAVELLER_KIND_TRAVELLER, "T-2", "STATE", 0),
+			    "WITHDRAWN for T-9");
 	tell(&w, A, "T-2", trip("1", (struct stay){"SD", "", 0, 9}, NOWHERE));
 	assert_int_equal(broken(&w, "T-2", "T5"), 1);
 	/* Registered anew, the trips of before do not come back. */
 	tell(&w, A, "T-1", residence(2, (struct stay){"DJ", "", 2, NO_END}));
 	assert_string_equal(cell(&w, TRAVELLER_KIND_TRAVELLER, "T-1", "WHERE", 6), "DJ");
 	fake_fold(w.fake);
-	const TRAVELLER(BoardRow) *board = (const void *)fake_row(w.fake, TRAVELLER_KIND_BOARD, "all");
+	const TRAVELLER(BoardRow) *board =
+		(const void *)fake_row(w.fake, TRAVELLER_KIND_BOARD, "all");
 	assert_int_equal(board->registered, 1);
 	assert_int_equal(board->withdrawn, 1);
 	assert_int_equal(board->people, 2);
@@ -166,7 +170,8 @@ static const ProtobufCMessage *any_event(uint64_t *seed)
 	case 7:
 		return taken_up(check, "SD-1");
 	default:
-		return reply(check, (uint32_t)draw(seed, 4), (uint32_t)draw(seed, 3), draw(seed, 2) ? SELF : RELATIVE);
+		return reply(check, (uint32_t)draw(seed, 4), (uint32_t)draw(seed, 3),
+			     draw(seed, 2) ? SELF : RELATIVE);
 	}
 }
 
@@ -184,7 +189,8 @@ struct days {
 /* Nobody is where a stay says behind `end`. */
 static struct days days_of(const TRAVELLER(Stay) *said, const Google__Protobuf__Timestamp *end)
 {
-	struct days days = {day_number(said->from), said->until != NULL ? day_number(said->until) : INT64_MAX};
+	struct days days = {day_number(said->from),
+			    said->until != NULL ? day_number(said->until) : INT64_MAX};
 	if (end != NULL && day_number(end) < days.until)
 		days.until = day_number(end);
 	return days;
@@ -196,16 +202,20 @@ struct seen {
 	bool there, back, off, away;
 };
 
-static struct seen look(const TRAVELLER(TravellerRow) *row, const char *place, const char *home, int64_t day)
+static struct seen look(const TRAVELLER(TravellerRow) *row, const char *place, const char *home,
+			int64_t day)
 {
 	struct seen seen = {0};
 	for (size_t t = 0; t < row->n_trips; t++) {
 		const TRAVELLER(Trip) *told = row->trips[t];
-		for (size_t i = 0; told->state != TRAVELLER_TRIP(CANCELLED) && i < told->n_stays; i++) {
+		for (size_t i = 0; told->state != TRAVELLER_TRIP(CANCELLED) && i < told->n_stays;
+		     i++) {
 			const TRAVELLER(Stay) *said = told->stays[i];
-			struct days days = days_of(said, told->state == TRAVELLER_TRIP(ENDED) ? told->ended_at : NULL);
+			struct days days = days_of(
+				said, told->state == TRAVELLER_TRIP(ENDED) ? told->ended_at : NULL);
 			bool covers = days.from <= day && day <= days.until;
-			seen.there |= covers && (strcmp(said->country, place) == 0 || strcmp(said->area, place) == 0);
+			seen.there |= covers && (strcmp(said->country, place) == 0 ||
+						 strcmp(said->area, place) == 0);
 			if (!covers || home == NULL || strcmp(said->country, home) == 0)
 				continue;
 			seen.back |= days.from < day;
@@ -225,7 +235,8 @@ static bool is_in(const TRAVELLER(TravellerRow) *row, const char *place, int64_t
 	struct days home = days_of(row->residence, row->withdrawn_at);
 	struct seen seen = look(row, place, row->residence->country, day);
 	bool lives = home.from <= day && day <= home.until &&
-		     (strcmp(row->residence->country, place) == 0 || strcmp(row->residence->area, place) == 0);
+		     (strcmp(row->residence->country, place) == 0 ||
+		      strcmp(row->residence->area, place) == 0);
 	/* On the first day of a residence the one who leaves was there. */
 	return seen.there || (lives && !seen.away && !(seen.back && seen.off && day > home.from));
 }
@@ -235,7 +246,8 @@ static bool in_two_countries(const TRAVELLER(TravellerRow) *row)
 	for (int64_t day = -1; day < 40; day++) {
 		bool both = true;
 		for (int64_t d = day; d <= day + 1; d++)
-			both = both && look(row, "SD", NULL, d).there && look(row, "EG", NULL, d).there;
+			both = both && look(row, "SD", NULL, d).there &&
+			       look(row, "EG", NULL, d).there;
 		if (both && row->withdrawn_for != TRAVELLER_DUPLICATE)
 			return true;
 	}
@@ -254,12 +266,14 @@ static void count_places_again(struct world *w)
 			int64_t there = 0;
 			for (size_t t = 0; t < 5; t++) {
 				const TRAVELLER(TravellerRow) *row = traveller(w, t);
-				there += row != NULL && is_in(row, places[p], day) ? row->people : 0;
+				there +=
+					row != NULL && is_in(row, places[p], day) ? row->people : 0;
 			}
-			int64_t counted =
-				fake_row(w->fake, TRAVELLER_KIND_PLACE, places[p]) == NULL
-					? 0
-					: strtoll(cell(w, TRAVELLER_KIND_PLACE, places[p], "PEOPLE", day), NULL, 10);
+			int64_t counted = fake_row(w->fake, TRAVELLER_KIND_PLACE, places[p]) == NULL
+						  ? 0
+						  : strtoll(cell(w, TRAVELLER_KIND_PLACE, places[p],
+								 "PEOPLE", day),
+							    NULL, 10);
 			assert_int_equal(counted, there);
 		}
 	}
@@ -270,23 +284,27 @@ static void count_again(struct world *w)
 {
 	for (size_t c = 0; c < 2; c++) {
 		int64_t asked = 0, silent = 0;
-		const TRAVELLER(CheckRow) *check = (const void *)fake_row(w->fake, TRAVELLER_KIND_CHECK, checks[c]);
+		const TRAVELLER(CheckRow) *check =
+			(const void *)fake_row(w->fake, TRAVELLER_KIND_CHECK, checks[c]);
 		for (size_t t = 0; t < 5; t++) {
 			const TRAVELLER(TravellerRow) *row = traveller(w, t);
 			for (size_t i = 0; row != NULL && i < row->n_answers; i++) {
-				bool counts = strcmp(row->answers[i]->check, checks[c]) == 0 && row->answers[i]->asked;
+				bool counts = strcmp(row->answers[i]->check, checks[c]) == 0 &&
+					      row->answers[i]->asked;
 				asked += counts ? row->people : 0;
 				silent += counts ? row->answers[i]->silent : 0;
 			}
 		}
 		assert_int_equal(check != NULL ? check->asked : 0, asked);
 		assert_int_equal(check != NULL ? check->silent : 0, silent);
-		assert_true(check == NULL || fake_violations((const ProtobufCMessage *)check, "T9") == 0);
+		assert_true(check == NULL ||
+			    fake_violations((const ProtobufCMessage *)check, "T9") == 0);
 	}
 	for (size_t t = 0; t < 5; t++) {
 		const TRAVELLER(TravellerRow) *row = traveller(w, t);
 		assert_true(row == NULL ||
-			    in_two_countries(row) == (fake_violations((const ProtobufCMessage *)row, "T2") > 0));
+			    in_two_countries(row) ==
+				    (fake_violations((const ProtobufCMessage *)row, "T2") > 0));
 	}
 	count_places_again(w);
 }
@@ -306,9 +324,11 @@ static void any_facts_in_any_order(void **state)
 				opens ? opening(places[draw(&seed, 3)], (int64_t)draw(&seed, 10),
 						(int64_t)draw(&seed, 12))
 				      : any_event(&seed);
-			const char *subject = opens ? checks[draw(&seed, 2)] : travellers[draw(&seed, 5)];
-			fake_next(w.fake, missions[draw(&seed, 3)], T0 + (int64_t)draw(&seed, 40) * DAY_MS / 4, subject,
-				  "officer-7", NULL, event);
+			const char *subject =
+				opens ? checks[draw(&seed, 2)] : travellers[draw(&seed, 5)];
+			fake_next(w.fake, missions[draw(&seed, 3)],
+				  T0 + (int64_t)draw(&seed, 40) * DAY_MS / 4, subject, "officer-7",
+				  NULL, event);
 		}
 		assert_true(fake_converges(w.fake, SEED + round, 4));
 		count_again(&w);
@@ -319,9 +339,12 @@ static void any_facts_in_any_order(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_trip_is_days_in_places),        cmocka_unit_test(stays_that_meet_count_once),
-		cmocka_unit_test(a_residence_is_left_for_a_trip),  cmocka_unit_test(impossible_stays_are_shown),
-		cmocka_unit_test(a_withdrawal_ends_what_it_finds), cmocka_unit_test(any_facts_in_any_order),
+		cmocka_unit_test(a_trip_is_days_in_places),
+		cmocka_unit_test(stays_that_meet_count_once),
+		cmocka_unit_test(a_residence_is_left_for_a_trip),
+		cmocka_unit_test(impossible_stays_are_shown),
+		cmocka_unit_test(a_withdrawal_ends_what_it_finds),
+		cmocka_unit_test(any_facts_in_any_order),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

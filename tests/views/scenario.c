@@ -13,8 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-__attribute__((format(printf, 3, 4), noreturn)) static void wrong(const char *path, size_t line, const char *format,
-								  ...)
+__attribute__((format(printf, 3, 4), noreturn)) static void wrong(const char *path, size_t line,
+								  const char *format, ...)
 {
 	va_list args;
 
@@ -70,14 +70,16 @@ static void unpack(struct scenario *s, struct scenario_event *event)
 {
 	const Google__Protobuf__Any *any = event->event->payload;
 	size_t length;
-	const char *name = any == NULL ? "" : vl_type_name(any->type_url, strlen(any->type_url), &length);
+	const char *name =
+		any == NULL ? "" : vl_type_name(any->type_url, strlen(any->type_url), &length);
 	const ProtobufCMessageDescriptor *type = any == NULL ? NULL : vl_type_find(name, length);
 
 	if (type == NULL)
 		wrong(s->path, event->line, "it has no payload that is an event of a lane");
 	if (event->event->occurred_at == NULL || event->event->subject[0] == '\0')
 		wrong(s->path, event->line, "it needs a subject and occurredAt");
-	event->payload = vl_wire_unpack(type, (struct vl_bytes){any->value.data, any->value.len}, s->arena);
+	event->payload =
+		vl_wire_unpack(type, (struct vl_bytes){any->value.data, any->value.len}, s->arena);
 	if (event->payload == NULL)
 		abort();
 	if (s->lane != NULL && strcmp(s->lane, type->package_name) != 0)
@@ -100,7 +102,8 @@ static void read_event(struct scenario *s, char *at, size_t line)
 		char *other = take_word(&at);
 		event.after = named(s, other != NULL ? other : "", line);
 	}
-	enum vl_err err = vl_json_parse(&valise__v1__event__descriptor, at, strlen(at), s->arena, &message, &why);
+	enum vl_err err = vl_json_parse(&valise__v1__event__descriptor, at, strlen(at), s->arena,
+					&message, &why);
 	if (err != VL_OK)
 		wrong(s->path, line, "%s", vl_why_text(&why, err));
 	event.event = (const Valise__V1__Event *)(const void *)message;
@@ -193,12 +196,14 @@ static void put_rules(const ProtobufCMessage *row, struct vl_buf *out)
 {
 	const ProtobufCFieldDescriptor *field =
 		protobuf_c_message_descriptor_get_field_by_name(row->descriptor, "violations");
-	size_t count =
-		field == NULL ? 0 : *(const size_t *)(const void *)((const char *)row + field->quantifier_offset);
+	size_t count = field == NULL ? 0
+				     : *(const size_t *)(const void *)((const char *)row +
+								       field->quantifier_offset);
 
 	for (size_t i = 0; i < count; i++) {
 		Valise__V1__Violation *const *items =
-			*(Valise__V1__Violation * *const *)(const void *)((const char *)row + field->offset);
+			*(Valise__V1__Violation * *const *)(const void *)((const char *)row +
+									  field->offset);
 		char word[40];
 		(void)snprintf(word, sizeof(word), " %s ", items[i]->rule);
 		if (strstr(vl_buf_text(out), word) == NULL)
@@ -206,7 +211,8 @@ static void put_rules(const ProtobufCMessage *row, struct vl_buf *out)
 	}
 }
 
-static bool check_rules(const struct scenario *s, const struct scenario_row *expected, const ProtobufCMessage *row)
+static bool check_rules(const struct scenario *s, const struct scenario_row *expected,
+			const ProtobufCMessage *row)
 {
 	struct vl_buf got = {0}, wanted = {0};
 
@@ -220,14 +226,16 @@ static bool check_rules(const struct scenario *s, const struct scenario_row *exp
 		same = strstr(vl_buf_text(&got), word) != NULL;
 	}
 	if (!same)
-		(void)fprintf(stderr, "%s:%zu: %s %s breaks%s\n", s->path, expected->line, expected->kind,
-			      expected->key, got.size > 0 ? vl_buf_text(&got) : " nothing");
+		(void)fprintf(stderr, "%s:%zu: %s %s breaks%s\n", s->path, expected->line,
+			      expected->kind, expected->key,
+			      got.size > 0 ? vl_buf_text(&got) : " nothing");
 	vl_buf_free(&got);
 	vl_buf_free(&wanted);
 	return same;
 }
 
-static bool check_json(const struct scenario *s, const struct scenario_row *expected, const ProtobufCMessage *row)
+static bool check_json(const struct scenario *s, const struct scenario_row *expected,
+		       const ProtobufCMessage *row)
 {
 	struct vl_buf out = {0};
 	json_t *wanted = json_loads(expected->json, JSON_REJECT_DUPLICATES, NULL);
@@ -238,22 +246,24 @@ static bool check_json(const struct scenario *s, const struct scenario_row *expe
 		wrong(s->path, expected->line, "this is no JSON");
 	bool same = holds(wanted, got);
 	if (!same)
-		(void)fprintf(stderr, "%s:%zu: %s %s is %s\n", s->path, expected->line, expected->kind, expected->key,
-			      vl_buf_text(&out));
+		(void)fprintf(stderr, "%s:%zu: %s %s is %s\n", s->path, expected->line,
+			      expected->kind, expected->key, vl_buf_text(&out));
 	json_decref(wanted);
 	json_decref(got);
 	vl_buf_free(&out);
 	return same;
 }
 
-bool scenario_check(const struct scenario *scenario, const struct scenario_row *expected, const ProtobufCMessage *row)
+bool scenario_check(const struct scenario *scenario, const struct scenario_row *expected,
+		    const ProtobufCMessage *row)
 {
 	if (row == NULL) {
-		(void)fprintf(stderr, "%s:%zu: there is no %s %s\n", scenario->path, expected->line, expected->kind,
-			      expected->key);
+		(void)fprintf(stderr, "%s:%zu: there is no %s %s\n", scenario->path, expected->line,
+			      expected->kind, expected->key);
 		return false;
 	}
-	return expected->json != NULL ? check_json(scenario, expected, row) : check_rules(scenario, expected, row);
+	return expected->json != NULL ? check_json(scenario, expected, row)
+				      : check_rules(scenario, expected, row);
 }
 
 /* -- all of them -- */

@@ -52,7 +52,8 @@ struct scenario scenario_read(const char *path);
 void scenario_close(struct scenario *scenario);
 
 /* Whether the row (NULL: there is none) is as expected; prints the difference. */
-bool scenario_check(const struct scenario *scenario, const struct scenario_row *expected, const ProtobufCMessage *row);
+bool scenario_check(const struct scenario *scenario, const struct scenario_row *expected,
+		    const ProtobufCMessage *row);
 
 /* Call `run` for every *.scenario below the folder `dir`, and in its folders; how many there were.
  * */

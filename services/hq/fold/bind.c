@@ -28,10 +28,11 @@ void *binder_make(struct binder *b, size_t count, size_t size)
 	return vl_arena_alloc(b->bound->arena, (count == 0 ? 1 : count) * size);
 }
 
-const ProtobufCFieldDescriptor *binder_field(struct binder *b, const ProtobufCMessageDescriptor *type,
-					     const struct vl_field *field)
+const ProtobufCFieldDescriptor *
+binder_field(struct binder *b, const ProtobufCMessageDescriptor *type, const struct vl_field *field)
 {
-	const ProtobufCFieldDescriptor *found = protobuf_c_message_descriptor_get_field_by_name(type, field->name);
+	const ProtobufCFieldDescriptor *found =
+		protobuf_c_message_descriptor_get_field_by_name(type, field->name);
 
 	if (found == NULL || found->offset != field->offset) {
 		binder_fault(b, "%s has no field '%s'%s", type->short_name, field->name,
@@ -47,7 +48,8 @@ const struct bound_source bound_sources[SOURCES] = {
 	[OF_TYPE] = {"@type", "its type"},
 };
 
-const ProtobufCFieldDescriptor *binder_source(struct binder *b, const ProtobufCMessageDescriptor *event,
+const ProtobufCFieldDescriptor *binder_source(struct binder *b,
+					      const ProtobufCMessageDescriptor *event,
 					      const struct vl_field *field, enum source *source)
 {
 	for (size_t i = OF_PAYLOAD + 1; i < SOURCES; i++) {
@@ -72,7 +74,8 @@ bool binder_event(struct binder *b, const ProtobufCMessageDescriptor *event)
 
 /* -- routes -- */
 
-const ProtobufCMessageDescriptor vl_other_events = {.name = "other events", .short_name = "other events"};
+const ProtobufCMessageDescriptor vl_other_events = {.name = "other events",
+						    .short_name = "other events"};
 
 static bool names_type(const struct vl_route *routes, const ProtobufCMessageDescriptor *type)
 {
@@ -82,7 +85,8 @@ static bool names_type(const struct vl_route *routes, const ProtobufCMessageDesc
 	return false;
 }
 
-static bool is_listed(const ProtobufCMessageDescriptor *const *types, const ProtobufCMessageDescriptor *type)
+static bool is_listed(const ProtobufCMessageDescriptor *const *types,
+		      const ProtobufCMessageDescriptor *type)
 {
 	for (; types != NULL && *types != NULL; types++)
 		if (*types == type)
@@ -148,10 +152,12 @@ static int by_address(const void *a, const void *b)
 {
 	const struct bound_event *x = a, *y = b;
 
-	return ((uintptr_t)x->type > (uintptr_t)y->type) - ((uintptr_t)x->type < (uintptr_t)y->type);
+	return ((uintptr_t)x->type > (uintptr_t)y->type) -
+	       ((uintptr_t)x->type < (uintptr_t)y->type);
 }
 
-const struct bound_event *bound_event_of(const struct vl_bound *bound, const ProtobufCMessageDescriptor *type)
+const struct bound_event *bound_event_of(const struct vl_bound *bound,
+					 const ProtobufCMessageDescriptor *type)
 {
 	const struct bound_event wanted = {.type = type};
 
@@ -161,12 +167,14 @@ const struct bound_event *bound_event_of(const struct vl_bound *bound, const Pro
 static void list_events(struct binder *b)
 {
 	struct vl_bound *bound = b->bound;
-	const ProtobufCMessageDescriptor *const *types = vl_types_of(bound->view->lane, &bound->n_events);
+	const ProtobufCMessageDescriptor *const *types =
+		vl_types_of(bound->view->lane, &bound->n_events);
 
 	bound->events = binder_make(b, bound->n_events, sizeof(*bound->events));
 	for (size_t i = 0; bound->events != NULL && i < bound->n_events; i++) {
 		bound->events[i].type = types[i];
-		bound->events[i].work = binder_make(b, bound->view->n_kinds, sizeof(struct bound_work));
+		bound->events[i].work =
+			binder_make(b, bound->view->n_kinds, sizeof(struct bound_work));
 	}
 	if (bound->n_events == 0)
 		binder_fault(b, "there are no events of a lane %s", bound->view->lane);
@@ -178,14 +186,15 @@ static void bind_kind(struct binder *b, unsigned rank)
 {
 	struct bound_kind *kind = &b->bound->kinds[rank];
 	const ProtobufCMessageDescriptor *row = kind->kind->row;
-	const ProtobufCFieldDescriptor *violations = protobuf_c_message_descriptor_get_field_by_name(row, "violations");
+	const ProtobufCFieldDescriptor *violations =
+		protobuf_c_message_descriptor_get_field_by_name(row, "violations");
 
 	b->kind = kind->kind->name;
 	if (violations != NULL && violations->id == VIOLATIONS_ID &&
 	    vl_field_is_list_of(violations, &valise__v1__violation__descriptor))
 		kind->violations = violations;
-	kind->has_facts = kind->kind->step != NULL || kind->kind->sets != NULL || kind->kind->moves != NULL ||
-			  kind->kind->clocks != NULL;
+	kind->has_facts = kind->kind->step != NULL || kind->kind->sets != NULL ||
+			  kind->kind->moves != NULL || kind->kind->clocks != NULL;
 	binder_facts(b, rank, kind);
 	binder_row(b, rank, kind);
 	b->kind = NULL;
@@ -253,14 +262,16 @@ bool vl_views_bind(struct vl_bound **bound, struct vl_buf *wrong)
 	return all;
 }
 
-enum vl_err vl_view_bind_one(const struct vl_view *view, struct vl_bound **bound, struct vl_why *why)
+enum vl_err vl_view_bind_one(const struct vl_view *view, struct vl_bound **bound,
+			     struct vl_why *why)
 {
 	struct vl_buf wrong = {0};
 	enum vl_err err = VL_OK;
 
 	*bound = vl_view_bind(view, &wrong);
 	if (*bound == NULL)
-		err = wrong.size > 0 ? vl_fail(why, VL_ERR_BUG, "%.*s", (int)strcspn(vl_buf_text(&wrong), "\n"),
+		err = wrong.size > 0 ? vl_fail(why, VL_ERR_BUG, "%.*s",
+					       (int)strcspn(vl_buf_text(&wrong), "\n"),
 					       vl_buf_text(&wrong))
 				     : VL_ERR_NOMEM;
 	vl_buf_free(&wrong);

@@ -24,7 +24,8 @@ struct vl_bound *vl_view_bind(const struct vl_view *view, struct vl_buf *wrong);
 void vl_view_unbind(struct vl_bound *bound);
 
 /* The same with the first fault as the reason: BUG, NOMEM or ok. */
-enum vl_err vl_view_bind_one(const struct vl_view *view, struct vl_bound **bound, struct vl_why *why) VL_CHECKED;
+enum vl_err vl_view_bind_one(const struct vl_view *view, struct vl_bound **bound,
+			     struct vl_why *why) VL_CHECKED;
 
 /* All views of vl_views at once, in its order; `bound` has room for as many. False as above. */
 bool vl_views_bind(struct vl_bound **bound, struct vl_buf *wrong);
@@ -35,28 +36,30 @@ enum vl_err vl_views_check(struct vl_why *why) VL_CHECKED;
 /* -- for the engines that fold -- */
 
 /* Name the rows that the fact belongs to, by vl_touch; "stray" where there is none. */
-void vl_bound_route(const struct vl_bound *bound, struct vl_touch *touch, const struct vl_fact *fact);
+void vl_bound_route(const struct vl_bound *bound, struct vl_touch *touch,
+		    const struct vl_fact *fact);
 
 /* Whether rows of the kind are made of facts, not of sums alone. */
 bool vl_bound_has_facts(const struct vl_bound *bound, unsigned kind);
 
 /* One fact, and the end of the fold; what the finished row adds to others, by vl_fold_contribute.
  * */
-void vl_bound_step(const struct vl_bound *bound, unsigned kind, struct vl_fold *fold, ProtobufCMessage *row,
-		   const struct vl_fact *fact);
-void vl_bound_finish(const struct vl_bound *bound, unsigned kind, struct vl_fold *fold, ProtobufCMessage *row);
+void vl_bound_step(const struct vl_bound *bound, unsigned kind, struct vl_fold *fold,
+		   ProtobufCMessage *row, const struct vl_fact *fact);
+void vl_bound_finish(const struct vl_bound *bound, unsigned kind, struct vl_fold *fold,
+		     ProtobufCMessage *row);
 void vl_bound_contribute(const struct vl_bound *bound, unsigned kind, struct vl_fold *fold,
 			 const ProtobufCMessage *row);
 
 /* -- for what lists rows -- */
 
 /* What column `n` shows of the row. */
-void vl_bound_cell(const struct vl_bound *bound, unsigned kind, size_t n, const char *key, const ProtobufCMessage *row,
-		   struct vl_time now, struct vl_buf *out);
+void vl_bound_cell(const struct vl_bound *bound, unsigned kind, size_t n, const char *key,
+		   const ProtobufCMessage *row, struct vl_time now, struct vl_buf *out);
 
 /* Whether a plain `ls` shows the row. */
-bool vl_bound_listed(const struct vl_bound *bound, unsigned kind, const char *key, const ProtobufCMessage *row,
-		     struct vl_time now);
+bool vl_bound_listed(const struct vl_bound *bound, unsigned kind, const char *key,
+		     const ProtobufCMessage *row, struct vl_time now);
 
 /* The declaration as text: routes, states, clocks, rules with their words, sums. */
 void vl_bound_explain(const struct vl_bound *bound, struct vl_buf *out);
@@ -64,6 +67,7 @@ void vl_bound_explain(const struct vl_bound *bound, struct vl_buf *out);
 /* What the rows are made by: the declaration, the types of event that there are, the view's own C
  * (`sum`, of vl_view_sums) and the engine. Where it is another, the rows may be others, too. NOMEM or
  * ok. */
-enum vl_err vl_bound_version(const struct vl_bound *bound, const char *sum, struct vl_digest *version) VL_CHECKED;
+enum vl_err vl_bound_version(const struct vl_bound *bound, const char *sum,
+			     struct vl_digest *version) VL_CHECKED;
 
 #endif

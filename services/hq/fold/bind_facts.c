@@ -28,13 +28,15 @@ static bool suits(const struct bound_set *set)
 
 	switch (set->set->how) {
 	case VL_COUNT:
-		return vl_field_is_list_of(to, &valise__v1__count__descriptor) || vl_value_class(to) == VL_NUMBER;
+		return vl_field_is_list_of(to, &valise__v1__count__descriptor) ||
+		       vl_value_class(to) == VL_NUMBER;
 	case VL_SET:
 		return to->type == PROTOBUF_C_TYPE_BOOL && !is_list;
 	case VL_CLEAR:
 		return vl_value_class(to) != VL_NOTHING;
 	case VL_APPEND:
-		return is_list && to->type == PROTOBUF_C_TYPE_STRING && set->source != OF_OCCURRED &&
+		return is_list && to->type == PROTOBUF_C_TYPE_STRING &&
+		       set->source != OF_OCCURRED &&
 		       (set->from == NULL || set->from->type == PROTOBUF_C_TYPE_STRING);
 	case VL_GREATEST:
 	case VL_LEAST:
@@ -61,8 +63,8 @@ static void bind_set(struct binder *b, struct bound_set *bound, const struct vl_
 	if (set->how < VL_LAST || set->how > VL_APPEND)
 		binder_fault(b, "it says not how '%s' is set", set->to.name);
 	else if (!suits(bound))
-		binder_fault(b, "'%s' cannot become %s of '%s': their types differ", set->to.name, hows[set->how],
-			     set->from.name);
+		binder_fault(b, "'%s' cannot become %s of '%s': their types differ", set->to.name,
+			     hows[set->how], set->from.name);
 }
 
 static void bind_sets(struct binder *b, unsigned rank, const ProtobufCMessageDescriptor *row)
@@ -91,10 +93,12 @@ static void bind_sets(struct binder *b, unsigned rank, const ProtobufCMessageDes
 
 static bool is_state(const ProtobufCEnumDescriptor *states, int state)
 {
-	return state >= 0 && state < 64 && protobuf_c_enum_descriptor_get_value(states, state) != NULL;
+	return state >= 0 && state < 64 &&
+	       protobuf_c_enum_descriptor_get_value(states, state) != NULL;
 }
 
-static void check_move(struct binder *b, const ProtobufCEnumDescriptor *states, const struct vl_move *move)
+static void check_move(struct binder *b, const ProtobufCEnumDescriptor *states,
+		       const struct vl_move *move)
 {
 	if (!is_state(states, move->to))
 		binder_fault(b, "%d is no state of %s below 64", move->to, states->name);
@@ -111,13 +115,16 @@ static const ProtobufCEnumDescriptor *bind_state(struct binder *b, struct bound_
 
 	if (state->name != NULL)
 		kind->state = binder_field(b, kind->kind->row, state);
-	if (kind->state != NULL &&
-	    (kind->state->type != PROTOBUF_C_TYPE_ENUM || kind->state->label == PROTOBUF_C_LABEL_REPEATED)) {
+	if (kind->state != NULL && (kind->state->type != PROTOBUF_C_TYPE_ENUM ||
+				    kind->state->label == PROTOBUF_C_LABEL_REPEATED)) {
 		binder_fault(b, "'%s' is no enum, and cannot be the state", state->name);
 		kind->state = NULL;
 	}
-	if (kind->state == NULL && (kind->kind->moves != NULL || kind->kind->done != 0) && !b->failed)
-		binder_fault(b, "it has moves or states that are over, and names no field for the state");
+	if (kind->state == NULL && (kind->kind->moves != NULL || kind->kind->done != 0) &&
+	    !b->failed)
+		binder_fault(
+			b,
+			"it has moves or states that are over, and names no field for the state");
 	return kind->state != NULL ? kind->state->descriptor : NULL;
 }
 
@@ -134,7 +141,8 @@ static void bind_moves(struct binder *b, unsigned rank, struct bound_kind *kind)
 		const struct vl_move *move = &moves[b->row];
 		check_move(b, states, move);
 		if (move->rule != NULL && kind->violations == NULL)
-			binder_fault(b, "the row has no list of violations for rule %s", move->rule);
+			binder_fault(b, "the row has no list of violations for rule %s",
+				     move->rule);
 		if (!binder_event(b, move->event))
 			continue;
 		for (size_t e = 0; e < b->bound->n_events; e++) {
@@ -151,10 +159,11 @@ static void bind_moves(struct binder *b, unsigned rank, struct bound_kind *kind)
 
 /* -- clocks -- */
 
-static void add_clock(struct binder *b, unsigned rank, size_t count, const ProtobufCMessageDescriptor *event,
-		      struct bound_clock clock)
+static void add_clock(struct binder *b, unsigned rank, size_t count,
+		      const ProtobufCMessageDescriptor *event, struct bound_clock clock)
 {
-	struct bound_event *of = event == NULL ? NULL : (struct bound_event *)bound_event_of(b->bound, event);
+	struct bound_event *of =
+		event == NULL ? NULL : (struct bound_event *)bound_event_of(b->bound, event);
 
 	if (of == NULL)
 		return;
@@ -165,15 +174,18 @@ static void add_clock(struct binder *b, unsigned rank, size_t count, const Proto
 		work->clocks[work->n_clocks++] = clock;
 }
 
-static void bind_clock(struct binder *b, unsigned rank, size_t count, const struct vl_clock_rule *clock)
+static void bind_clock(struct binder *b, unsigned rank, size_t count,
+		       const struct vl_clock_rule *clock)
 {
 	struct bound_clock starts = {.clock = clock, .starts = true};
 
 	if (clock->starts == NULL || clock->met_by == NULL) {
-		binder_fault(b, "clock '%s' needs an event that starts it and one that meets it", clock->name);
+		binder_fault(b, "clock '%s' needs an event that starts it and one that meets it",
+			     clock->name);
 		return;
 	}
-	if (!binder_event(b, clock->starts) || !binder_event(b, clock->met_by) || !binder_event(b, clock->void_by))
+	if (!binder_event(b, clock->starts) || !binder_event(b, clock->met_by) ||
+	    !binder_event(b, clock->void_by))
 		return;
 	if ((clock->seconds == 0) == (clock->due.name == NULL))
 		binder_fault(b, "clock '%s' needs either seconds or a field", clock->name);
@@ -183,8 +195,10 @@ static void bind_clock(struct binder *b, unsigned rank, size_t count, const stru
 			binder_fault(b, "'%s' is no time", clock->due.name);
 	}
 	/* What meets it comes before what starts it: one event may do both. */
-	add_clock(b, rank, count, clock->met_by, (struct bound_clock){.clock = clock, .meets = true});
-	add_clock(b, rank, count, clock->void_by, (struct bound_clock){.clock = clock, .voids = true});
+	add_clock(b, rank, count, clock->met_by,
+		  (struct bound_clock){.clock = clock, .meets = true});
+	add_clock(b, rank, count, clock->void_by,
+		  (struct bound_clock){.clock = clock, .voids = true});
 	add_clock(b, rank, count, clock->starts, starts);
 }
 
@@ -198,8 +212,10 @@ static void bind_clocks(struct binder *b, unsigned rank, struct bound_kind *kind
 	if (count == 0)
 		return;
 	kind->clocks = protobuf_c_message_descriptor_get_field_by_name(kind->kind->row, "clocks");
-	if (kind->clocks == NULL || !vl_field_is_list_of(kind->clocks, &valise__v1__clock__descriptor)) {
-		binder_fault(b, "%s has no field 'repeated valise.v1.Clock clocks'", kind->kind->row->short_name);
+	if (kind->clocks == NULL ||
+	    !vl_field_is_list_of(kind->clocks, &valise__v1__clock__descriptor)) {
+		binder_fault(b, "%s has no field 'repeated valise.v1.Clock clocks'",
+			     kind->kind->row->short_name);
 		kind->clocks = NULL;
 		return;
 	}
@@ -207,7 +223,8 @@ static void bind_clocks(struct binder *b, unsigned rank, struct bound_kind *kind
 	for (b->row = 0; b->row < count; b->row++) {
 		bind_clock(b, rank, count, &clocks[b->row]);
 		if (clocks[b->row].rule != NULL && kind->violations == NULL)
-			binder_fault(b, "the row has no list of violations for rule %s", clocks[b->row].rule);
+			binder_fault(b, "the row has no list of violations for rule %s",
+				     clocks[b->row].rule);
 	}
 	b->table = NULL;
 }

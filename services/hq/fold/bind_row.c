@@ -5,7 +5,8 @@
 
 /* -- rules -- */
 
-static void bind_rule(struct binder *b, struct bound_kind *kind, struct bound_rule *bound, const struct vl_rule *rule)
+static void bind_rule(struct binder *b, struct bound_kind *kind, struct bound_rule *bound,
+		      const struct vl_rule *rule)
 {
 	bound->rule = rule;
 	if (rule->text == NULL || rule->text[0] == '\0')
@@ -17,8 +18,10 @@ static void bind_rule(struct binder *b, struct bound_kind *kind, struct bound_ru
 	bound->sum = binder_field(b, kind->kind->row, &rule->sum);
 	if (bound->sum != NULL && vl_value_class(bound->sum) != VL_NUMBER)
 		binder_fault(b, "'%s' is no number", rule->sum.name);
-	for (; bound->n_parts < VL_PARTS && rule->parts[bound->n_parts].name != NULL; bound->n_parts++) {
-		const ProtobufCFieldDescriptor *part = binder_field(b, kind->kind->row, &rule->parts[bound->n_parts]);
+	for (; bound->n_parts < VL_PARTS && rule->parts[bound->n_parts].name != NULL;
+	     bound->n_parts++) {
+		const ProtobufCFieldDescriptor *part =
+			binder_field(b, kind->kind->row, &rule->parts[bound->n_parts]);
 		if (part != NULL && vl_value_class(part) != VL_NUMBER)
 			binder_fault(b, "'%s' is no number", part->name);
 		bound->parts[bound->n_parts] = part;
@@ -35,7 +38,9 @@ static void bind_rules(struct binder *b, struct bound_kind *kind)
 		kind->n_rules++;
 	kind->rules = binder_make(b, kind->n_rules, sizeof(*kind->rules));
 	if (kind->n_rules > 0 && kind->violations == NULL)
-		binder_fault(b, "it has rules, and %s no field 'repeated valise.v1.Violation violations = %d'",
+		binder_fault(b,
+			     "it has rules, and %s no field 'repeated valise.v1.Violation "
+			     "violations = %d'",
 			     kind->kind->row->short_name, VIOLATIONS_ID);
 	b->table = "rules";
 	for (b->row = 0; kind->rules != NULL && b->row < kind->n_rules; b->row++)
@@ -52,30 +57,34 @@ static void bind_group(struct binder *b, const struct bound_kind *kind, struct b
 	bound->rules = sum->group.name != NULL && strcmp(sum->group.name, "@rules") == 0;
 	if (bound->counts != (sum->group.name != NULL))
 		binder_fault(b, "'%s' is %s", sum->to.name,
-			     bound->counts ? "a list of counts, and needs a group" : "one number, and has no groups");
+			     bound->counts ? "a list of counts, and needs a group"
+					   : "one number, and has no groups");
 	if (bound->rules && kind->violations == NULL)
 		binder_fault(b, "%s has no violations to count", kind->kind->row->short_name);
 	if (bound->rules || sum->group.name == NULL)
 		return;
 	bound->group = binder_field(b, kind->kind->row, &sum->group);
-	if (bound->group != NULL &&
-	    (bound->group->label == PROTOBUF_C_LABEL_REPEATED ||
-	     (bound->group->type != PROTOBUF_C_TYPE_ENUM && bound->group->type != PROTOBUF_C_TYPE_STRING)))
-		binder_fault(b, "'%s' is neither an enum nor a text, and cannot be a group", sum->group.name);
+	if (bound->group != NULL && (bound->group->label == PROTOBUF_C_LABEL_REPEATED ||
+				     (bound->group->type != PROTOBUF_C_TYPE_ENUM &&
+				      bound->group->type != PROTOBUF_C_TYPE_STRING)))
+		binder_fault(b, "'%s' is neither an enum nor a text, and cannot be a group",
+			     sum->group.name);
 }
 
-static void bind_sum(struct binder *b, const struct bound_kind *kind, unsigned to, struct bound_sum *bound,
-		     const struct vl_sum *sum)
+static void bind_sum(struct binder *b, const struct bound_kind *kind, unsigned to,
+		     struct bound_sum *bound, const struct vl_sum *sum)
 {
 	struct bound_kind *other = &b->bound->kinds[to];
-	const ProtobufCFieldDescriptor *field = binder_field(b, b->bound->view->kinds[to].row, &sum->to);
+	const ProtobufCFieldDescriptor *field =
+		binder_field(b, b->bound->view->kinds[to].row, &sum->to);
 
 	bound->sum = sum;
 	if (field == NULL)
 		return;
 	bound->counts = vl_field_is_list_of(field, &valise__v1__count__descriptor);
 	if (!bound->counts && vl_value_class(field) != VL_NUMBER)
-		binder_fault(b, "'%s' is neither a number nor a list of valise.v1.Count", sum->to.name);
+		binder_fault(b, "'%s' is neither a number nor a list of valise.v1.Count",
+			     sum->to.name);
 	bind_group(b, kind, bound);
 	if (sum->amount.name != NULL) {
 		bound->amount = binder_field(b, kind->kind->row, &sum->amount);
@@ -86,18 +95,21 @@ static void bind_sum(struct binder *b, const struct bound_kind *kind, unsigned t
 		if (other->summed[i] == field)
 			return;
 	if (other->summed == NULL)
-		other->summed = binder_make(b, b->bound->view->kinds[to].row->n_fields, sizeof(*other->summed));
+		other->summed = binder_make(b, b->bound->view->kinds[to].row->n_fields,
+					    sizeof(*other->summed));
 	if (other->summed != NULL)
 		other->summed[other->n_summed++] = field;
 }
 
-static void bind_target(struct binder *b, unsigned rank, struct bound_target *bound, const struct vl_target *target)
+static void bind_target(struct binder *b, unsigned rank, struct bound_target *bound,
+			const struct vl_target *target)
 {
 	const struct bound_kind *kind = &b->bound->kinds[rank];
 
 	bound->target = target;
 	if (target->kind <= rank || target->kind >= b->bound->view->n_kinds) {
-		binder_fault(b, "a row adds to kinds of a higher rank only, and %u is none", target->kind);
+		binder_fault(b, "a row adds to kinds of a higher rank only, and %u is none",
+			     target->kind);
 		return;
 	}
 	if ((target->key.name != NULL) + (target->fixed != NULL) + (target->key_of != NULL) != 1)
@@ -147,7 +159,8 @@ static void bind_column(struct binder *b, const struct bound_kind *kind, struct 
 	else if (column->cell == NULL && column->form == VL_AS_IT_IS)
 		binder_fault(b, "column %s has neither a field nor a function", column->title);
 	if (column->form == VL_DUE && kind->clocks == NULL)
-		binder_fault(b, "column %s shows a time limit, and there is no clock", column->title);
+		binder_fault(b, "column %s shows a time limit, and there is no clock",
+			     column->title);
 	for (size_t i = 0; i < b->row; i++)
 		if (strcmp(kind->kind->columns[i].title, column->title) == 0)
 			binder_fault(b, "two columns are called %s", column->title);

@@ -26,12 +26,14 @@ void binder_fault(struct binder *b, const char *format, ...) __attribute__((form
 void *binder_make(struct binder *b, size_t count, size_t size);
 
 /* The field in the descriptor. NULL, with the fault said, where it is not this message's. */
-const ProtobufCFieldDescriptor *binder_field(struct binder *b, const ProtobufCMessageDescriptor *type,
+const ProtobufCFieldDescriptor *binder_field(struct binder *b,
+					     const ProtobufCMessageDescriptor *type,
 					     const struct vl_field *field);
 
 /* A value of a fact: a field of the event, or one of the names with an @, for which NULL is
  * returned. With the fault said where it is neither, *source is OF_PAYLOAD and NULL is returned. */
-const ProtobufCFieldDescriptor *binder_source(struct binder *b, const ProtobufCMessageDescriptor *event,
+const ProtobufCFieldDescriptor *binder_source(struct binder *b,
+					      const ProtobufCMessageDescriptor *event,
 					      const struct vl_field *field, enum source *source);
 
 /* Whether the type is one of the lane's, or ANY_EVENT; else the fault is said. */

@@ -97,23 +97,27 @@ struct vl_bound {
 };
 
 /* NULL for a type that is none of the lane's. */
-const struct bound_event *bound_event_of(const struct vl_bound *bound, const ProtobufCMessageDescriptor *type);
+const struct bound_event *bound_event_of(const struct vl_bound *bound,
+					 const ProtobufCMessageDescriptor *type);
 
 /* The value for a fact; a time that is made is the fold's. */
 struct vl_value bound_value(struct vl_fold *fold, const struct vl_fact *fact, enum source source,
 			    const ProtobufCFieldDescriptor *field);
 
 /* Show a violation in the row, where its kind has them (clocks.c, step.c). */
-void bound_violation(const struct bound_kind *kind, struct vl_fold *fold, ProtobufCMessage *row, const char *rule,
-		     const struct vl_fact *fact, const char *detail);
+void bound_violation(const struct bound_kind *kind, struct vl_fold *fold, ProtobufCMessage *row,
+		     const char *rule, const struct vl_fact *fact, const char *detail);
 
 /* clocks.c */
-void bound_clock_step(const struct bound_kind *kind, const struct bound_clock *clock, struct vl_fold *fold,
-		      ProtobufCMessage *row, const struct vl_fact *fact);
-void bound_clocks_finish(const struct bound_kind *kind, struct vl_fold *fold, ProtobufCMessage *row);
-void bound_put_due(const struct bound_kind *kind, const ProtobufCMessage *row, struct vl_time now, struct vl_buf *out);
+void bound_clock_step(const struct bound_kind *kind, const struct bound_clock *clock,
+		      struct vl_fold *fold, ProtobufCMessage *row, const struct vl_fact *fact);
+void bound_clocks_finish(const struct bound_kind *kind, struct vl_fold *fold,
+			 ProtobufCMessage *row);
+void bound_put_due(const struct bound_kind *kind, const ProtobufCMessage *row, struct vl_time now,
+		   struct vl_buf *out);
 
 /* sums.c: fill in what others add to this row. */
-void bound_fill_sums(const struct bound_kind *kind, unsigned rank, struct vl_fold *fold, ProtobufCMessage *row);
+void bound_fill_sums(const struct bound_kind *kind, unsigned rank, struct vl_fold *fold,
+		     ProtobufCMessage *row);
 
 #endif

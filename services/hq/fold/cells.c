@@ -13,9 +13,9 @@ static void put_time(const struct vl_value *value, struct vl_buf *out)
 
 	if (value->message != NULL)
 		vl_buf_put_text(
-			out,
-			vl_time_format(vl_view_time((const Google__Protobuf__Timestamp *)(const void *)value->message),
-				       text));
+			out, vl_time_format(vl_view_time((const Google__Protobuf__Timestamp
+								  *)(const void *)value->message),
+					    text));
 }
 
 /* A constant that nobody knows is shown by its number. */
@@ -29,7 +29,8 @@ static void put_enum(const ProtobufCFieldDescriptor *field, int64_t number, stru
 		vl_buf_put_text(out, name);
 }
 
-static void put_list(const ProtobufCFieldDescriptor *field, const struct vl_value *value, struct vl_buf *out)
+static void put_list(const ProtobufCFieldDescriptor *field, const struct vl_value *value,
+		     struct vl_buf *out)
 {
 	if (vl_field_is_list_of(field, &valise__v1__count__descriptor)) {
 		vl_view_put_counts(out, value->count, value->items);
@@ -44,7 +45,8 @@ static void put_list(const ProtobufCFieldDescriptor *field, const struct vl_valu
 	}
 }
 
-static void put_field(const ProtobufCFieldDescriptor *field, const ProtobufCMessage *row, struct vl_buf *out)
+static void put_field(const ProtobufCFieldDescriptor *field, const ProtobufCMessage *row,
+		      struct vl_buf *out)
 {
 	struct vl_value value = vl_value_get(row, field);
 	char text[VL_UUID_TEXT];
@@ -65,8 +67,8 @@ static void put_field(const ProtobufCFieldDescriptor *field, const ProtobufCMess
 		vl_buf_printf(out, "%" PRId64, value.number);
 }
 
-void vl_bound_cell(const struct vl_bound *bound, unsigned rank, size_t n, const char *key, const ProtobufCMessage *row,
-		   struct vl_time now, struct vl_buf *out)
+void vl_bound_cell(const struct vl_bound *bound, unsigned rank, size_t n, const char *key,
+		   const ProtobufCMessage *row, struct vl_time now, struct vl_buf *out)
 {
 	const struct bound_kind *kind = &bound->kinds[rank];
 	const struct bound_column *column = &kind->columns[n];
@@ -83,8 +85,8 @@ void vl_bound_cell(const struct vl_bound *bound, unsigned rank, size_t n, const 
 		put_field(column->field, row, out);
 }
 
-bool vl_bound_listed(const struct vl_bound *bound, unsigned rank, const char *key, const ProtobufCMessage *row,
-		     struct vl_time now)
+bool vl_bound_listed(const struct vl_bound *bound, unsigned rank, const char *key,
+		     const ProtobufCMessage *row, struct vl_time now)
 {
 	const struct bound_kind *kind = &bound->kinds[rank];
 

@@ -6,7 +6,8 @@
 
 #include <string.h>
 
-static Valise__V1__Clock *find(const struct bound_kind *kind, const ProtobufCMessage *row, const char *name)
+static Valise__V1__Clock *find(const struct bound_kind *kind, const ProtobufCMessage *row,
+			       const char *name)
 {
 	const struct vl_value list = vl_value_get(row, kind->clocks);
 	Valise__V1__Clock *const *items = list.items;
@@ -26,15 +27,17 @@ static Google__Protobuf__Timestamp *due_of(const struct bound_clock *rule, struc
 					   const struct vl_fact *fact)
 {
 	if (rule->due != NULL)
-		return (Google__Protobuf__Timestamp *)(uintptr_t)vl_value_get(fact->payload, rule->due).message;
+		return (Google__Protobuf__Timestamp *)(uintptr_t)vl_value_get(fact->payload,
+									      rule->due)
+			.message;
 	struct vl_time due = fact->occurred_at;
 	due.seconds += rule->clock->seconds;
 	return vl_view_stamp(fold, due);
 }
 
 /* Without a time in the field there is no limit. */
-static void start(const struct bound_kind *kind, const struct bound_clock *rule, struct vl_fold *fold,
-		  ProtobufCMessage *row, const struct vl_fact *fact)
+static void start(const struct bound_kind *kind, const struct bound_clock *rule,
+		  struct vl_fold *fold, ProtobufCMessage *row, const struct vl_fact *fact)
 {
 	Valise__V1__Clock *clock = find(kind, row, rule->clock->name);
 	Google__Protobuf__Timestamp *due = due_of(rule, fold, fact);
@@ -42,7 +45,8 @@ static void start(const struct bound_kind *kind, const struct bound_clock *rule,
 	if (due == NULL || (clock != NULL && runs(clock)))
 		return;
 	if (clock == NULL)
-		clock = vl_fold_add(fold, &valise__v1__clock__descriptor, vl_field_count(row, kind->clocks),
+		clock = vl_fold_add(fold, &valise__v1__clock__descriptor,
+				    vl_field_count(row, kind->clocks),
 				    vl_field_items(row, kind->clocks));
 	if (clock == NULL)
 		return;
@@ -52,20 +56,22 @@ static void start(const struct bound_kind *kind, const struct bound_clock *rule,
 	clock->met_at = clock->void_at = NULL;
 }
 
-static void breach(const struct bound_kind *kind, const struct bound_clock *rule, struct vl_fold *fold,
-		   ProtobufCMessage *row, const struct vl_fact *fact, Valise__V1__Clock *clock)
+static void breach(const struct bound_kind *kind, const struct bound_clock *rule,
+		   struct vl_fold *fold, ProtobufCMessage *row, const struct vl_fact *fact,
+		   Valise__V1__Clock *clock)
 {
 	long long late = (long long)(fact->occurred_at.seconds - clock->due_at->seconds);
 
 	clock->breaches++;
-	char *detail =
-		rule->clock->rule == NULL ? NULL : vl_fold_printf(fold, "%s came %lld s late", clock->name, late);
+	char *detail = rule->clock->rule == NULL
+			       ? NULL
+			       : vl_fold_printf(fold, "%s came %lld s late", clock->name, late);
 	if (detail != NULL)
 		bound_violation(kind, fold, row, rule->clock->rule, fact, detail);
 }
 
-void bound_clock_step(const struct bound_kind *kind, const struct bound_clock *rule, struct vl_fold *fold,
-		      ProtobufCMessage *row, const struct vl_fact *fact)
+void bound_clock_step(const struct bound_kind *kind, const struct bound_clock *rule,
+		      struct vl_fold *fold, ProtobufCMessage *row, const struct vl_fact *fact)
 {
 	if (rule->starts) {
 		start(kind, rule, fold, row, fact);
@@ -97,7 +103,8 @@ void bound_clocks_finish(const struct bound_kind *kind, struct vl_fold *fold, Pr
 }
 
 /* The limit that is due next, "answer 2026-11-28T14:00:20Z" or "answer overdue since ...". */
-void bound_put_due(const struct bound_kind *kind, const ProtobufCMessage *row, struct vl_time now, struct vl_buf *out)
+void bound_put_due(const struct bound_kind *kind, const ProtobufCMessage *row, struct vl_time now,
+		   struct vl_buf *out)
 {
 	const struct vl_value list = vl_value_get(row, kind->clocks);
 	Valise__V1__Clock *const *items = list.items, *next = NULL;
@@ -105,7 +112,8 @@ void bound_put_due(const struct bound_kind *kind, const ProtobufCMessage *row, s
 
 	for (size_t i = 0; i < list.count; i++)
 		if (runs(items[i]) &&
-		    (next == NULL || vl_time_compare(vl_view_time(items[i]->due_at), vl_view_time(next->due_at)) < 0))
+		    (next == NULL || vl_time_compare(vl_view_time(items[i]->due_at),
+						     vl_view_time(next->due_at)) < 0))
 			next = items[i];
 	if (next == NULL)
 		return;

@@ -77,8 +77,8 @@ enum vl_how {
 	VL_FIRST,    /* the first fact's that says something */
 	VL_GREATEST, /* of times and numbers */
 	VL_LEAST,
-	VL_COUNT,  /* one more for each fact, in a number or, by name, in a list of valise.v1.Count */
-	VL_SET,    /* true */
+	VL_COUNT, /* one more for each fact, in a number or, by name, in a list of valise.v1.Count */
+	VL_SET,   /* true */
 	VL_CLEAR,  /* empty again */
 	VL_APPEND, /* to a list of texts, once each */
 };
@@ -162,7 +162,8 @@ struct vl_target {
 enum vl_form { VL_AS_IT_IS, VL_KEY, VL_DUE, VL_LENGTH };
 struct vl_column {
 	const char *title;
-	void (*cell)(const char *key, const ProtobufCMessage *row, struct vl_time now, struct vl_buf *out);
+	void (*cell)(const char *key, const ProtobufCMessage *row, struct vl_time now,
+		     struct vl_buf *out);
 	struct vl_field field;
 	enum vl_form form;
 };
@@ -176,7 +177,7 @@ struct vl_column {
 /* -- a kind of row, and the view -- */
 
 struct vl_kind {
-	const char *name;                      /* "case", "leg": what `valise <noun> ls KIND` takes */
+	const char *name; /* "case", "leg": what `valise <noun> ls KIND` takes */
 	const ProtobufCMessageDescriptor *row; /* a message of the lane's view.proto */
 	const struct vl_set *sets;             /* each table may be NULL */
 	struct vl_field state;                 /* an enum: what the moves change */

@@ -32,17 +32,20 @@ static void put_when(const struct vl_test *when, struct vl_buf *out)
 
 static void put_routes(const struct vl_view *view, struct vl_buf *out)
 {
-	for (const struct vl_route *route = view->routes; route != NULL && route->key.name != NULL; route++) {
-		vl_buf_printf(out, "  %s -> %s by %s", event_name(route->event), view->kinds[route->kind].name,
-			      source_name(&route->key));
+	for (const struct vl_route *route = view->routes; route != NULL && route->key.name != NULL;
+	     route++) {
+		vl_buf_printf(out, "  %s -> %s by %s", event_name(route->event),
+			      view->kinds[route->kind].name, source_name(&route->key));
 		put_when(&route->when, out);
 		vl_buf_put_byte(out, '\n');
 	}
-	for (const ProtobufCMessageDescriptor *const *type = view->touched; type != NULL && *type != NULL; type++)
+	for (const ProtobufCMessageDescriptor *const *type = view->touched;
+	     type != NULL && *type != NULL; type++)
 		vl_buf_printf(out, "  %s -> in C, too\n", (*type)->short_name);
 	if (view->touch != NULL && view->routes == NULL)
 		vl_buf_put_text(out, "  any event -> in C\n");
-	for (const ProtobufCMessageDescriptor *const *type = view->ignored; type != NULL && *type != NULL; type++)
+	for (const ProtobufCMessageDescriptor *const *type = view->ignored;
+	     type != NULL && *type != NULL; type++)
 		vl_buf_printf(out, "  %s is ignored\n", (*type)->short_name);
 	vl_buf_printf(out, "  what names no row -> stray by mission\n");
 }
@@ -65,8 +68,9 @@ static void put_events(const char *lane, struct vl_buf *out)
 static void put_sets(const struct vl_set *set, struct vl_buf *out)
 {
 	static const char *const hows[] = {
-		[VL_LAST] = "the last",         [VL_EXACTLY] = "exactly the last", [VL_FIRST] = "the first",
-		[VL_GREATEST] = "the greatest", [VL_LEAST] = "the least",          [VL_APPEND] = "each",
+		[VL_LAST] = "the last",   [VL_EXACTLY] = "exactly the last",
+		[VL_FIRST] = "the first", [VL_GREATEST] = "the greatest",
+		[VL_LEAST] = "the least", [VL_APPEND] = "each",
 	};
 
 	for (; set != NULL && set->to.name != NULL; set++) {
@@ -93,16 +97,19 @@ static void put_states(const ProtobufCEnumDescriptor *states, uint64_t from, str
 	for (int state = 0; state < 64; state++) {
 		if ((from & STATE(state)) == 0)
 			continue;
-		vl_buf_printf(out, "%s%s", between, state == 0 ? "new" : vl_view_name(states, state));
+		vl_buf_printf(out, "%s%s", between,
+			      state == 0 ? "new" : vl_view_name(states, state));
 		between = " or ";
 	}
 }
 
 static void put_moves(const struct bound_kind *kind, struct vl_buf *out)
 {
-	for (const struct vl_move *move = kind->kind->moves; move != NULL && move->from != 0; move++) {
+	for (const struct vl_move *move = kind->kind->moves; move != NULL && move->from != 0;
+	     move++) {
 		const ProtobufCEnumDescriptor *states = kind->state->descriptor;
-		vl_buf_printf(out, "    state %s on %s from ", vl_view_name(states, move->to), event_name(move->event));
+		vl_buf_printf(out, "    state %s on %s from ", vl_view_name(states, move->to),
+			      event_name(move->event));
 		put_states(states, move->from, out);
 		if (move->rule != NULL)
 			vl_buf_printf(out, ", else it breaks %s", move->rule);
@@ -123,7 +130,8 @@ static void put_clocks(const struct vl_clock_rule *clock, struct vl_buf *out)
 			vl_buf_printf(out, "until %s", clock->due.name);
 		else
 			vl_buf_printf(out, "%" PRIu32 " s", clock->seconds);
-		vl_buf_printf(out, " from %s, met by %s", event_name(clock->starts), event_name(clock->met_by));
+		vl_buf_printf(out, " from %s, met by %s", event_name(clock->starts),
+			      event_name(clock->met_by));
 		if (clock->void_by != NULL)
 			vl_buf_printf(out, ", void by %s", event_name(clock->void_by));
 		if (clock->rule != NULL)
@@ -141,7 +149,8 @@ static void put_rules(const struct bound_kind *kind, struct vl_buf *out)
 		if (rule->sum.name != NULL) {
 			vl_buf_printf(out, " unless %s =", rule->sum.name);
 			for (size_t part = 0; part < kind->rules[i].n_parts; part++)
-				vl_buf_printf(out, "%s %s", part > 0 ? " +" : "", rule->parts[part].name);
+				vl_buf_printf(out, "%s %s", part > 0 ? " +" : "",
+					      rule->parts[part].name);
 		}
 		vl_buf_put_byte(out, '\n');
 	}
@@ -152,21 +161,25 @@ static void put_target_key(const struct vl_target *target, struct vl_buf *out)
 	if (target->fixed != NULL)
 		vl_buf_printf(out, "'%s'", target->fixed);
 	else
-		vl_buf_put_text(out, target->key.name != NULL ? target->key.name : "a function's key");
+		vl_buf_put_text(out,
+				target->key.name != NULL ? target->key.name : "a function's key");
 }
 
 static void put_sum(const struct bound_sum *bound, struct vl_buf *out)
 {
 	const struct vl_sum *sum = bound->sum;
 
-	vl_buf_printf(out, "      %s += %s", sum->to.name, sum->amount.name != NULL ? sum->amount.name : "1");
+	vl_buf_printf(out, "      %s += %s", sum->to.name,
+		      sum->amount.name != NULL ? sum->amount.name : "1");
 	if (sum->group.name != NULL)
-		vl_buf_printf(out, " for each of %s", bound->rules ? "the rules that are broken" : sum->group.name);
+		vl_buf_printf(out, " for each of %s",
+			      bound->rules ? "the rules that are broken" : sum->group.name);
 	put_when(&sum->when, out);
 	vl_buf_put_byte(out, '\n');
 }
 
-static void put_targets(const struct vl_view *view, const struct bound_kind *kind, struct vl_buf *out)
+static void put_targets(const struct vl_view *view, const struct bound_kind *kind,
+			struct vl_buf *out)
 {
 	for (size_t i = 0; i < kind->n_targets; i++) {
 		const struct vl_target *target = kind->targets[i].target;

@@ -7,14 +7,16 @@
 
 /* -- which rows -- */
 
-static void touch_one(const struct vl_view *view, struct vl_touch *touch, unsigned kind, const char *key)
+static void touch_one(const struct vl_view *view, struct vl_touch *touch, unsigned kind,
+		      const char *key)
 {
 	char ref[VL_VIEW_REF];
 
 	vl_touch(touch, kind, view->references ? vl_view_ref(key, ref) : key);
 }
 
-static void touch_each(const struct vl_view *view, struct vl_touch *touch, unsigned kind, const struct vl_value *keys)
+static void touch_each(const struct vl_view *view, struct vl_touch *touch, unsigned kind,
+		       const struct vl_value *keys)
 {
 	char *const *texts = keys->items;
 
@@ -38,8 +40,8 @@ static const char *text_of(const struct vl_fact *fact, enum source source)
 	}
 }
 
-static void follow(const struct vl_view *view, const struct bound_route *route, struct vl_touch *touch,
-		   const struct vl_fact *fact)
+static void follow(const struct vl_view *view, const struct bound_route *route,
+		   struct vl_touch *touch, const struct vl_fact *fact)
 {
 	struct vl_value key;
 
@@ -56,7 +58,8 @@ static void follow(const struct vl_view *view, const struct bound_route *route, 
 		touch_one(view, touch, route->route->kind, key.text);
 }
 
-void vl_bound_route(const struct vl_bound *bound, struct vl_touch *touch, const struct vl_fact *fact)
+void vl_bound_route(const struct vl_bound *bound, struct vl_touch *touch,
+		    const struct vl_fact *fact)
 {
 	const struct vl_view *view = bound->view;
 	const struct bound_event *event = bound_event_of(bound, fact->payload->descriptor);
@@ -79,12 +82,13 @@ struct vl_value bound_value(struct vl_fold *fold, const struct vl_fact *fact, en
 	if (source != OF_OCCURRED)
 		return (struct vl_value){.class = VL_TEXT, .text = text_of(fact, source)};
 	Google__Protobuf__Timestamp *stamp = vl_view_stamp(fold, fact->occurred_at);
-	return (struct vl_value){.class = VL_MESSAGE, .message = stamp == NULL ? NULL : (ProtobufCMessage *)stamp};
+	return (struct vl_value){.class = VL_MESSAGE,
+				 .message = stamp == NULL ? NULL : (ProtobufCMessage *)stamp};
 }
 
 /* Counts stay in the order of their names. */
-static void count_by_name(struct vl_fold *fold, ProtobufCMessage *row, const ProtobufCFieldDescriptor *to,
-			  const char *name)
+static void count_by_name(struct vl_fold *fold, ProtobufCMessage *row,
+			  const ProtobufCFieldDescriptor *to, const char *name)
 {
 	size_t *count = vl_field_count(row, to), at = 0;
 	Valise__V1__Count ***items = vl_field_items(row, to);
@@ -104,8 +108,8 @@ static void count_by_name(struct vl_fold *fold, ProtobufCMessage *row, const Pro
 	(*items)[at] = added;
 }
 
-static void append_once(struct vl_fold *fold, ProtobufCMessage *row, const ProtobufCFieldDescriptor *to,
-			const char *text)
+static void append_once(struct vl_fold *fold, ProtobufCMessage *row,
+			const ProtobufCFieldDescriptor *to, const char *text)
 {
 	size_t *count = vl_field_count(row, to);
 	char ***items = vl_field_items(row, to);
@@ -117,8 +121,8 @@ static void append_once(struct vl_fold *fold, ProtobufCMessage *row, const Proto
 		vl_fold_add_text(fold, text, count, items);
 }
 
-static void append_all(struct vl_fold *fold, ProtobufCMessage *row, const ProtobufCFieldDescriptor *to,
-		       const struct vl_value *value)
+static void append_all(struct vl_fold *fold, ProtobufCMessage *row,
+		       const ProtobufCFieldDescriptor *to, const struct vl_value *value)
 {
 	char *const *texts = value->items;
 
@@ -193,12 +197,12 @@ static void apply_set(const struct bound_set *set, struct vl_fold *fold, Protobu
 
 /* -- where it leads -- */
 
-void bound_violation(const struct bound_kind *kind, struct vl_fold *fold, ProtobufCMessage *row, const char *rule,
-		     const struct vl_fact *fact, const char *detail)
+void bound_violation(const struct bound_kind *kind, struct vl_fold *fold, ProtobufCMessage *row,
+		     const char *rule, const struct vl_fact *fact, const char *detail)
 {
 	if (kind->violations != NULL)
-		vl_fold_violation(fold, vl_field_count(row, kind->violations), vl_field_items(row, kind->violations),
-				  rule, fact, "%s", detail);
+		vl_fold_violation(fold, vl_field_count(row, kind->violations),
+				  vl_field_items(row, kind->violations), rule, fact, "%s", detail);
 }
 
 /* A constant as people read it. */
@@ -217,8 +221,8 @@ static bool holds(const struct vl_move *move, int64_t state)
 	return (move->from & STATE(state)) != 0;
 }
 
-static void apply_moves(const struct bound_kind *kind, const struct bound_work *work, struct vl_fold *fold,
-			ProtobufCMessage *row, const struct vl_fact *fact)
+static void apply_moves(const struct bound_kind *kind, const struct bound_work *work,
+			struct vl_fold *fold, ProtobufCMessage *row, const struct vl_fact *fact)
 {
 	if (work->n_moves == 0)
 		return;
@@ -234,10 +238,10 @@ static void apply_moves(const struct bound_kind *kind, const struct bound_work *
 		if (rule == NULL)
 			rule = work->moves[i]->rule;
 	}
-	char *detail = rule == NULL
-			       ? NULL
-			       : vl_fold_printf(fold, "%s changes nothing: the state is %s",
-						fact->payload->descriptor->short_name, state_name(kind, state.number));
+	char *detail = rule == NULL ? NULL
+				    : vl_fold_printf(fold, "%s changes nothing: the state is %s",
+						     fact->payload->descriptor->short_name,
+						     state_name(kind, state.number));
 	if (detail != NULL)
 		bound_violation(kind, fold, row, rule, fact, detail);
 }
@@ -247,8 +251,8 @@ bool vl_bound_has_facts(const struct vl_bound *bound, unsigned kind)
 	return bound->kinds[kind].has_facts;
 }
 
-void vl_bound_step(const struct vl_bound *bound, unsigned rank, struct vl_fold *fold, ProtobufCMessage *row,
-		   const struct vl_fact *fact)
+void vl_bound_step(const struct vl_bound *bound, unsigned rank, struct vl_fold *fold,
+		   ProtobufCMessage *row, const struct vl_fact *fact)
 {
 	const struct bound_kind *kind = &bound->kinds[rank];
 	const struct bound_event *event = bound_event_of(bound, fact->payload->descriptor);
@@ -272,21 +276,23 @@ static int64_t number_in(const ProtobufCMessage *row, const ProtobufCFieldDescri
 	return vl_value_get(row, field).number;
 }
 
-static void look_at_sum(const struct bound_kind *kind, const struct bound_rule *rule, struct vl_fold *fold,
-			ProtobufCMessage *row)
+static void look_at_sum(const struct bound_kind *kind, const struct bound_rule *rule,
+			struct vl_fold *fold, ProtobufCMessage *row)
 {
 	int64_t sum = number_in(row, rule->sum), parts = 0;
 
 	for (size_t i = 0; i < rule->n_parts; i++)
 		parts += number_in(row, rule->parts[i]);
-	char *detail = sum == parts ? NULL
-				    : vl_fold_printf(fold, "%s: %lld against %lld", rule->rule->text, (long long)sum,
-						     (long long)parts);
+	char *detail = sum == parts
+			       ? NULL
+			       : vl_fold_printf(fold, "%s: %lld against %lld", rule->rule->text,
+						(long long)sum, (long long)parts);
 	if (detail != NULL)
 		bound_violation(kind, fold, row, rule->rule->id, NULL, detail);
 }
 
-static void look_at_rules(const struct bound_kind *kind, struct vl_fold *fold, ProtobufCMessage *row)
+static void look_at_rules(const struct bound_kind *kind, struct vl_fold *fold,
+			  ProtobufCMessage *row)
 {
 	for (size_t i = 0; i < kind->n_rules; i++) {
 		const struct bound_rule *rule = &kind->rules[i];
@@ -297,7 +303,8 @@ static void look_at_rules(const struct bound_kind *kind, struct vl_fold *fold, P
 	}
 }
 
-void vl_bound_finish(const struct vl_bound *bound, unsigned rank, struct vl_fold *fold, ProtobufCMessage *row)
+void vl_bound_finish(const struct vl_bound *bound, unsigned rank, struct vl_fold *fold,
+		     ProtobufCMessage *row)
 {
 	const struct bound_kind *kind = &bound->kinds[rank];
 

@@ -8,8 +8,8 @@
 
 /* -- from a row -- */
 
-static void add_by_rule(const struct bound_kind *kind, struct vl_fold *fold, const ProtobufCMessage *row, unsigned to,
-			const char *key, const char *name)
+static void add_by_rule(const struct bound_kind *kind, struct vl_fold *fold,
+			const ProtobufCMessage *row, unsigned to, const char *key, const char *name)
 {
 	const struct vl_value list = vl_value_get(row, kind->violations);
 	Valise__V1__Violation *const *items = list.items;
@@ -18,24 +18,27 @@ static void add_by_rule(const struct bound_kind *kind, struct vl_fold *fold, con
 		vl_view_count(fold, to, key, 1, "%s/%s", name, items[i]->rule);
 }
 
-static void add_sum(const struct bound_kind *kind, const struct bound_sum *sum, struct vl_fold *fold,
-		    const ProtobufCMessage *row, unsigned to, const char *key)
+static void add_sum(const struct bound_kind *kind, const struct bound_sum *sum,
+		    struct vl_fold *fold, const ProtobufCMessage *row, unsigned to, const char *key)
 {
 	const char *name = sum->sum->to.name;
 
 	if (sum->sum->when.holds != NULL && !sum->sum->when.holds(row))
 		return;
-	struct vl_value group = sum->group != NULL ? vl_value_get(row, sum->group) : (struct vl_value){0};
+	struct vl_value group =
+		sum->group != NULL ? vl_value_get(row, sum->group) : (struct vl_value){0};
 	int64_t amount = sum->amount != NULL ? vl_value_get(row, sum->amount).number : 1;
 	if (sum->rules)
 		add_by_rule(kind, fold, row, to, key, name);
 	else if (sum->counts)
-		vl_view_count(fold, to, key, amount, "%s/%s", name, vl_value_name(sum->group, &group));
+		vl_view_count(fold, to, key, amount, "%s/%s", name,
+			      vl_value_name(sum->group, &group));
 	else
 		vl_view_count(fold, to, key, amount, "%s", name);
 }
 
-static const char *target_key(const struct bound_target *target, const ProtobufCMessage *row, struct vl_buf *room)
+static const char *target_key(const struct bound_target *target, const ProtobufCMessage *row,
+			      struct vl_buf *room)
 {
 	if (target->target->fixed != NULL)
 		return target->target->fixed;
@@ -45,7 +48,8 @@ static const char *target_key(const struct bound_target *target, const ProtobufC
 	return vl_buf_text(room);
 }
 
-void vl_bound_contribute(const struct vl_bound *bound, unsigned rank, struct vl_fold *fold, const ProtobufCMessage *row)
+void vl_bound_contribute(const struct vl_bound *bound, unsigned rank, struct vl_fold *fold,
+			 const ProtobufCMessage *row)
 {
 	const struct bound_kind *kind = &bound->kinds[rank];
 
@@ -69,10 +73,12 @@ static void fill_counts(const ProtobufCFieldDescriptor *field, unsigned rank, st
 	char *prefix = vl_fold_printf(fold, "%s/", field->name);
 
 	if (prefix != NULL)
-		vl_view_list_counts(fold, rank, prefix, vl_field_count(row, field), vl_field_items(row, field));
+		vl_view_list_counts(fold, rank, prefix, vl_field_count(row, field),
+				    vl_field_items(row, field));
 }
 
-void bound_fill_sums(const struct bound_kind *kind, unsigned rank, struct vl_fold *fold, ProtobufCMessage *row)
+void bound_fill_sums(const struct bound_kind *kind, unsigned rank, struct vl_fold *fold,
+		     ProtobufCMessage *row)
 {
 	for (size_t i = 0; i < kind->n_summed; i++) {
 		const ProtobufCFieldDescriptor *field = kind->summed[i];
@@ -80,8 +86,9 @@ void bound_fill_sums(const struct bound_kind *kind, unsigned rank, struct vl_fol
 			fill_counts(field, rank, fold, row);
 			continue;
 		}
-		struct vl_value sum = {.class = VL_NUMBER,
-				       .number = vl_fold_tally(fold, rank, vl_fold_key(fold), field->name)};
+		struct vl_value sum = {
+			.class = VL_NUMBER,
+			.number = vl_fold_tally(fold, rank, vl_fold_key(fold), field->name)};
 		vl_value_set(row, field, &sum);
 	}
 }

@@ -109,7 +109,8 @@ struct vl_value vl_value_get(const ProtobufCMessage *message, const ProtobufCFie
 	return value;
 }
 
-void vl_value_set(ProtobufCMessage *message, const ProtobufCFieldDescriptor *field, const struct vl_value *value)
+void vl_value_set(ProtobufCMessage *message, const ProtobufCFieldDescriptor *field,
+		  const struct vl_value *value)
 {
 	char *base = (char *)message;
 	void *at = base + field->offset;
@@ -171,14 +172,16 @@ int vl_value_compare(const struct vl_value *a, const struct vl_value *b)
 
 bool vl_field_is_time(const ProtobufCFieldDescriptor *field)
 {
-	return field->label != PROTOBUF_C_LABEL_REPEATED && field->type == PROTOBUF_C_TYPE_MESSAGE &&
+	return field->label != PROTOBUF_C_LABEL_REPEATED &&
+	       field->type == PROTOBUF_C_TYPE_MESSAGE &&
 	       field->descriptor == &google__protobuf__timestamp__descriptor;
 }
 
-bool vl_field_is_list_of(const ProtobufCFieldDescriptor *field, const ProtobufCMessageDescriptor *type)
+bool vl_field_is_list_of(const ProtobufCFieldDescriptor *field,
+			 const ProtobufCMessageDescriptor *type)
 {
-	return field->label == PROTOBUF_C_LABEL_REPEATED && field->type == PROTOBUF_C_TYPE_MESSAGE &&
-	       field->descriptor == type;
+	return field->label == PROTOBUF_C_LABEL_REPEATED &&
+	       field->type == PROTOBUF_C_TYPE_MESSAGE && field->descriptor == type;
 }
 
 size_t *vl_field_count(ProtobufCMessage *message, const ProtobufCFieldDescriptor *field)

@@ -31,11 +31,13 @@ struct vl_value {
 /* What class the field's values are of; VL_NOTHING for one that is none of them (a fraction). */
 enum vl_class vl_value_class(const ProtobufCFieldDescriptor *field);
 
-struct vl_value vl_value_get(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field);
+struct vl_value vl_value_get(const ProtobufCMessage *message,
+			     const ProtobufCFieldDescriptor *field);
 
 /* `value` is of the field's class. A number that does not fit the field becomes its greatest or
  * least. */
-void vl_value_set(ProtobufCMessage *message, const ProtobufCFieldDescriptor *field, const struct vl_value *value);
+void vl_value_set(ProtobufCMessage *message, const ProtobufCFieldDescriptor *field,
+		  const struct vl_value *value);
 
 /* Whether it says anything: it is not 0, not empty, and there. */
 bool vl_value_says(const struct vl_value *value);
@@ -50,7 +52,8 @@ int vl_value_compare(const struct vl_value *a, const struct vl_value *b);
 
 /* Whether the field is a time, and whether it is a list of valise.v1.Count or .Violation. */
 bool vl_field_is_time(const ProtobufCFieldDescriptor *field);
-bool vl_field_is_list_of(const ProtobufCFieldDescriptor *field, const ProtobufCMessageDescriptor *type);
+bool vl_field_is_list_of(const ProtobufCFieldDescriptor *field,
+			 const ProtobufCMessageDescriptor *type);
 
 /* The two parts of a repeated message field: where its count and its array are. */
 size_t *vl_field_count(ProtobufCMessage *message, const ProtobufCFieldDescriptor *field);

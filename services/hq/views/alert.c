@@ -11,8 +11,9 @@ const char *vl_alert_enum(const ProtobufCEnumDescriptor *type, size_t skip, int 
 const ALERT(Issue) *vl_alert_issue(const ProtobufCMessage *payload)
 {
 	static const ProtobufCMessageDescriptor *const issuing[] = {
-		ALERT_DESCRIPTOR(alert_drafted), ALERT_DESCRIPTOR(alert_revised),   ALERT_DESCRIPTOR(alert_published),
-		ALERT_DESCRIPTOR(alert_updated), ALERT_DESCRIPTOR(alert_cancelled),
+		ALERT_DESCRIPTOR(alert_drafted),   ALERT_DESCRIPTOR(alert_revised),
+		ALERT_DESCRIPTOR(alert_published), ALERT_DESCRIPTOR(alert_updated),
+		ALERT_DESCRIPTOR(alert_cancelled),
 	};
 	for (size_t i = 0; i < sizeof(issuing) / sizeof(issuing[0]); i++) {
 		/* All of them have the one field. */
@@ -25,9 +26,10 @@ const ALERT(Issue) *vl_alert_issue(const ProtobufCMessage *payload)
 const ALERT(CapAlert) *vl_alert_replacing(const ProtobufCMessage *payload)
 {
 	if (payload->descriptor == ALERT_DESCRIPTOR(foreign_alert_received)) {
-		const ALERT(CapAlert) *cap = ((const ALERT(ForeignAlertReceived) *)(const void *)payload)->cap;
-		bool replaces = cap != NULL &&
-				(cap->message_type == ALERT_TYPE(UPDATE) || cap->message_type == ALERT_TYPE(CANCEL));
+		const ALERT(CapAlert) *cap =
+			((const ALERT(ForeignAlertReceived) *)(const void *)payload)->cap;
+		bool replaces = cap != NULL && (cap->message_type == ALERT_TYPE(UPDATE) ||
+						cap->message_type == ALERT_TYPE(CANCEL));
 		return replaces ? cap : NULL;
 	}
 	if (payload->descriptor != ALERT_DESCRIPTOR(alert_updated) &&
@@ -51,7 +53,11 @@ static const struct vl_route routes[] = {
 };
 
 static const ProtobufCMessageDescriptor *const touched[] = {
-	MESSAGE(AreaLevelSet), MESSAGE(AlertUpdated), MESSAGE(AlertCancelled), MESSAGE(ForeignAlertReceived), NULL,
+	MESSAGE(AreaLevelSet),
+	MESSAGE(AlertUpdated),
+	MESSAGE(AlertCancelled),
+	MESSAGE(ForeignAlertReceived),
+	NULL,
 };
 
 /* What is named within a message of the event: an area, and the alerts that this one replaces. */
@@ -73,14 +79,17 @@ static void touch(struct vl_touch *touch, const struct vl_fact *fact)
 /* -- columns -- */
 
 /* An exercise must be seen to be one before anything else is read. */
-static void put_status(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
+static void put_status(const char *key, const ProtobufCMessage *message, struct vl_time now,
+		       struct vl_buf *out)
 {
 	(void)key, (void)now;
 	const ALERT(AlertRow) *row = (const void *)message;
-	vl_buf_printf(out, "%s%s", vl_alert_enum(ALERT_STATUS_TEXT, row->status), row->foreign ? " foreign" : "");
+	vl_buf_printf(out, "%s%s", vl_alert_enum(ALERT_STATUS_TEXT, row->status),
+		      row->foreign ? " foreign" : "");
 }
 
-static void put_state(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
+static void put_state(const char *key, const ProtobufCMessage *message, struct vl_time now,
+		      struct vl_buf *out)
 {
 	(void)key, (void)now;
 	const ALERT(AlertRow) *row = (const void *)message;
@@ -91,14 +100,17 @@ static void put_state(const char *key, const ProtobufCMessage *message, struct v
 		vl_buf_printf(out, " %s", row->superseded_by);
 }
 
-static void put_type(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
+static void put_type(const char *key, const ProtobufCMessage *message, struct vl_time now,
+		     struct vl_buf *out)
 {
 	(void)key, (void)now;
 	const ALERT(AlertRow) *row = (const void *)message;
-	vl_buf_put_text(out, row->all_clear ? "ALL_CLEAR" : vl_alert_enum(ALERT_TYPE_TEXT, row->message_type));
+	vl_buf_put_text(out, row->all_clear ? "ALL_CLEAR"
+					    : vl_alert_enum(ALERT_TYPE_TEXT, row->message_type));
 }
 
-static void put_colour(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
+static void put_colour(const char *key, const ProtobufCMessage *message, struct vl_time now,
+		       struct vl_buf *out)
 {
 	(void)key, (void)now;
 	const ALERT(AlertRow) *row = (const void *)message;
@@ -106,13 +118,15 @@ static void put_colour(const char *key, const ProtobufCMessage *message, struct 
 		vl_buf_put_text(out, vl_alert_enum(ALERT_COLOUR_TEXT, row->colour));
 }
 
-static void put_in_force(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
+static void put_in_force(const char *key, const ProtobufCMessage *message, struct vl_time now,
+			 struct vl_buf *out)
 {
 	(void)key;
 	vl_buf_put_text(out, vl_alert_in_force((const void *)message, now) ? "yes" : "no");
 }
 
-static void put_level(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
+static void put_level(const char *key, const ProtobufCMessage *message, struct vl_time now,
+		      struct vl_buf *out)
 {
 	(void)key;
 	ALERT(RiskColour) colour = vl_alert_area_level_at((const void *)message, now);
@@ -120,7 +134,8 @@ static void put_level(const char *key, const ProtobufCMessage *message, struct v
 		vl_buf_put_text(out, vl_alert_enum(ALERT_COLOUR_TEXT, colour));
 }
 
-static void put_wording(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
+static void put_wording(const char *key, const ProtobufCMessage *message, struct vl_time now,
+			struct vl_buf *out)
 {
 	(void)key;
 	ALERT(Wording) wording = vl_alert_area_wording_at((const void *)message, now);

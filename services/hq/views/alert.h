@@ -27,7 +27,14 @@
 #define ALERT_BOARD_ALL "all"
 
 /* Ranks of the view's kinds. */
-enum { ALERT_KIND_ISSUER, ALERT_KIND_ALERT, ALERT_KIND_AREA, ALERT_KIND_BOARD, ALERT_KIND_STRAY, ALERT_KINDS };
+enum {
+	ALERT_KIND_ISSUER,
+	ALERT_KIND_ALERT,
+	ALERT_KIND_AREA,
+	ALERT_KIND_BOARD,
+	ALERT_KIND_STRAY,
+	ALERT_KINDS
+};
 
 /* Published for real, neither replaced nor cancelled nor noted as expired, and `now` within its hours. An exercise,
  * a test or another issuer's alert never is. */
@@ -43,7 +50,8 @@ ALERT(Wording) vl_alert_area_wording_at(const ALERT(AreaRow) *row, struct vl_tim
 
 /* The level at a point: the highest over the areas that contain it (A8). A NULL row is an area that nothing is known
  * of. */
-ALERT(RiskColour) vl_alert_level_at(const ALERT(AreaRow) *const *rows, size_t count, struct vl_time at);
+ALERT(RiskColour) vl_alert_level_at(const ALERT(AreaRow) *const *rows, size_t count,
+				    struct vl_time at);
 
 /* What an alert's fold keeps by name: the languages it was published in and those promised, who wrote it, and its channels. */
 enum { ALERT_SLOT_LANGUAGES, ALERT_SLOT_PROMISED, ALERT_SLOT_AUTHORS, ALERT_SLOT_CHANNELS };
@@ -63,11 +71,12 @@ bool vl_alert_stands(const ALERT(AlertRow) *row);
 
 /* Have A9 said of an attempt: each of the first ALERT_TRIED_MAX of a row in words, the others counted. `fact` may be NULL. */
 #define ALERT_TRIED_MAX 16
-void vl_alert_refuse(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl_fact *fact, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
+void vl_alert_refuse(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl_fact *fact,
+		     const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 /* alert_issuer.c */
-void vl_alert_issuer_step(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact);
+void vl_alert_issuer_step(struct vl_fold *fold, ProtobufCMessage *message,
+			  const struct vl_fact *fact);
 void vl_alert_issuer_contribute(struct vl_fold *fold, const ProtobufCMessage *message);
 void vl_alert_check_references(struct vl_fold *fold, ALERT(AlertRow) *row);
 bool vl_alert_publishes(const struct vl_fact *fact);
@@ -81,7 +90,8 @@ bool vl_alert_may_approve(const ALERT(AlertRow) *row, const ALERT(Approval) *app
 ProtobufCBinaryData vl_alert_text(struct vl_fold *fold, const ALERT(Issue) *issue);
 
 /* alert_area.c */
-void vl_alert_area_step(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact);
+void vl_alert_area_step(struct vl_fold *fold, ProtobufCMessage *message,
+			const struct vl_fact *fact);
 void vl_alert_area_finish(struct vl_fold *fold, ProtobufCMessage *message);
 void vl_alert_area_contribute(struct vl_fold *fold, const ProtobufCMessage *message);
 void vl_alert_board_finish(struct vl_fold *fold, ProtobufCMessage *message);
@@ -96,10 +106,12 @@ const ALERT(CapAlert) *vl_alert_replacing(const ProtobufCMessage *payload);
 const char *vl_alert_enum(const ProtobufCEnumDescriptor *type, size_t skip, int value);
 #define ALERT_STATE_TEXT &consular__alert__v1__alert_state__descriptor, sizeof("ALERT_STATE_") - 1
 #define ALERT_STATUS_TEXT &consular__alert__v1__cap_status__descriptor, sizeof("CAP_STATUS_") - 1
-#define ALERT_TYPE_TEXT &consular__alert__v1__cap_message_type__descriptor, sizeof("CAP_MESSAGE_TYPE_") - 1
+#define ALERT_TYPE_TEXT \
+	&consular__alert__v1__cap_message_type__descriptor, sizeof("CAP_MESSAGE_TYPE_") - 1
 #define ALERT_COLOUR_TEXT &consular__alert__v1__risk_colour__descriptor, sizeof("RISK_COLOUR_") - 1
 #define ALERT_WORDING_TEXT &consular__alert__v1__wording__descriptor, sizeof("WORDING_") - 1
-#define ALERT_CHANNEL_TEXT &consular__alert__v1__alert_channel__descriptor, sizeof("ALERT_CHANNEL_") - 1
+#define ALERT_CHANNEL_TEXT \
+	&consular__alert__v1__alert_channel__descriptor, sizeof("ALERT_CHANNEL_") - 1
 
 #define ALERT_VIOLATION(fold, row, rule, fact, ...) \
 	vl_fold_violation(fold, &(row)->n_violations, &(row)->violations, rule, fact, __VA_ARGS__)

@@ -32,7 +32,8 @@ ALERT(RiskColour) vl_alert_area_level_at(const ALERT(AreaRow) *row, struct vl_ti
 {
 	ALERT(RiskColour) highest = ALERT_COLOUR(UNSPECIFIED);
 	for (size_t i = 0; i < row->n_standing; i++) {
-		if (covers(row->standing[i], at) && vl_alert_higher(row->standing[i]->colour, highest))
+		if (covers(row->standing[i], at) &&
+		    vl_alert_higher(row->standing[i]->colour, highest))
 			highest = row->standing[i]->colour;
 	}
 	for (size_t i = 0; i < row->n_alerts; i++) {
@@ -46,21 +47,25 @@ ALERT(Wording) vl_alert_area_wording_at(const ALERT(AreaRow) *row, struct vl_tim
 {
 	ALERT(Wording) strongest = CONSULAR__ALERT__V1__WORDING__WORDING_UNSPECIFIED;
 	for (size_t i = 0; i < row->n_standing; i++) {
-		if (covers(row->standing[i], at) && vl_alert_stronger(row->standing[i]->wording, strongest))
+		if (covers(row->standing[i], at) &&
+		    vl_alert_stronger(row->standing[i]->wording, strongest))
 			strongest = row->standing[i]->wording;
 	}
 	for (size_t i = 0; i < row->n_alerts; i++) {
-		if (covers(row->alerts[i], at) && vl_alert_stronger(row->alerts[i]->wording, strongest))
+		if (covers(row->alerts[i], at) &&
+		    vl_alert_stronger(row->alerts[i]->wording, strongest))
 			strongest = row->alerts[i]->wording;
 	}
 	return strongest;
 }
 
-ALERT(RiskColour) vl_alert_level_at(const ALERT(AreaRow) *const *rows, size_t count, struct vl_time at)
+ALERT(RiskColour) vl_alert_level_at(const ALERT(AreaRow) *const *rows, size_t count,
+				    struct vl_time at)
 {
 	ALERT(RiskColour) highest = ALERT_COLOUR(UNSPECIFIED);
 	for (size_t i = 0; i < count; i++) {
-		ALERT(RiskColour) level = rows[i] != NULL ? vl_alert_area_level_at(rows[i], at) : highest;
+		ALERT(RiskColour) level =
+			rows[i] != NULL ? vl_alert_area_level_at(rows[i], at) : highest;
 		if (vl_alert_higher(level, highest))
 			highest = level;
 	}
@@ -90,7 +95,8 @@ static bool may_describe(ALERT(AreaRow) *row, const struct vl_fact *fact)
 void vl_alert_area_step(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
 {
 	ALERT(AreaRow) *row = (void *)message;
-	ALERT(LevelEntry) *entry = vl_fold_add(fold, ALERT_DESCRIPTOR(level_entry), &row->n_standing, &row->standing);
+	ALERT(LevelEntry) *entry =
+		vl_fold_add(fold, ALERT_DESCRIPTOR(level_entry), &row->n_standing, &row->standing);
 	if (entry == NULL)
 		return;
 	bool describes = may_describe(row, fact);
@@ -128,7 +134,8 @@ static const Google__Protobuf__Timestamp *taken_over(const ALERT(AreaRow) *row)
 	for (size_t i = 0; i < row->n_standing; i++) {
 		const ALERT(LevelEntry) *entry = row->standing[i];
 		if (strcmp(entry->mission, ALERT_HQ) == 0 &&
-		    (first == NULL || vl_time_compare(vl_view_time(entry->since), vl_view_time(first)) < 0))
+		    (first == NULL ||
+		     vl_time_compare(vl_view_time(entry->since), vl_view_time(first)) < 0))
 			first = entry->since;
 	}
 	return first;
@@ -145,17 +152,18 @@ static void set_aside(struct vl_fold *fold, ALERT(AreaRow) *row)
 		bool headquarters = strcmp(entry->mission, ALERT_HQ) == 0;
 		if (!headquarters && first == NULL)
 			first = entry->mission;
-		if (headquarters ||
-		    (strcmp(entry->mission, first) == 0 &&
-		     (from == NULL || vl_time_compare(vl_view_time(entry->since), vl_view_time(from)) < 0))) {
+		if (headquarters || (strcmp(entry->mission, first) == 0 &&
+				     (from == NULL || vl_time_compare(vl_view_time(entry->since),
+								      vl_view_time(from)) < 0))) {
 			row->standing[kept++] = entry;
 			continue;
 		}
 		struct vl_fact fact = {.id = entry->event.data};
 		if (row->refused++ < ALERT_TRIED_MAX)
-			ALERT_VIOLATION(fold, row, "A9", &fact, "%s by %s changes nothing: the level is %s's to set",
-					vl_alert_enum(ALERT_COLOUR_TEXT, entry->colour), entry->mission,
-					from != NULL ? ALERT_HQ : first);
+			ALERT_VIOLATION(fold, row, "A9", &fact,
+					"%s by %s changes nothing: the level is %s's to set",
+					vl_alert_enum(ALERT_COLOUR_TEXT, entry->colour),
+					entry->mission, from != NULL ? ALERT_HQ : first);
 	}
 	row->n_standing = kept;
 }
@@ -174,15 +182,18 @@ static void finish_standing(struct vl_fold *fold, ALERT(AreaRow) *row)
 			next++;
 		if (i + 1 < next && entry->colour != row->standing[i + 1]->colour) {
 			struct vl_fact fact = {.id = row->standing[i + 1]->event.data};
-			ALERT_VIOLATION(fold, row, "A5", &fact, "%s by %s and %s by %s from the same instant",
-					vl_alert_enum(ALERT_COLOUR_TEXT, entry->colour), entry->mission,
-					vl_alert_enum(ALERT_COLOUR_TEXT, row->standing[i + 1]->colour),
-					row->standing[i + 1]->mission);
+			ALERT_VIOLATION(
+				fold, row, "A5", &fact,
+				"%s by %s and %s by %s from the same instant",
+				vl_alert_enum(ALERT_COLOUR_TEXT, entry->colour), entry->mission,
+				vl_alert_enum(ALERT_COLOUR_TEXT, row->standing[i + 1]->colour),
+				row->standing[i + 1]->mission);
 		}
 		if (next == row->n_standing)
 			continue;
 		Google__Protobuf__Timestamp *end = row->standing[next]->since;
-		if (entry->until == NULL || vl_time_compare(vl_view_time(end), vl_view_time(entry->until)) < 0) {
+		if (entry->until == NULL ||
+		    vl_time_compare(vl_view_time(end), vl_view_time(entry->until)) < 0) {
 			entry->until = end;
 			entry->superseded = true;
 		}
@@ -198,14 +209,16 @@ struct alerts {
 
 static void end_by(ALERT(LevelEntry) *entry, Google__Protobuf__Timestamp *end)
 {
-	if (end != NULL && (entry->until == NULL || vl_time_compare(vl_view_time(end), vl_view_time(entry->until)) < 0))
+	if (end != NULL && (entry->until == NULL ||
+			    vl_time_compare(vl_view_time(end), vl_view_time(entry->until)) < 0))
 		entry->until = end;
 }
 
 static void add_entry(struct vl_fold *fold, ALERT(AreaRow) *row, const ALERT(AlertRow) *alert,
 		      const ALERT(AreaLevel) *level)
 {
-	ALERT(LevelEntry) *entry = vl_fold_add(fold, ALERT_DESCRIPTOR(level_entry), &row->n_alerts, &row->alerts);
+	ALERT(LevelEntry) *entry =
+		vl_fold_add(fold, ALERT_DESCRIPTOR(level_entry), &row->n_alerts, &row->alerts);
 	if (entry == NULL)
 		return;
 	describe(row, level);
@@ -213,7 +226,8 @@ static void add_entry(struct vl_fold *fold, ALERT(AreaRow) *row, const ALERT(Ale
 	entry->colour = level->colour;
 	entry->wording = level->wording;
 	entry->since = alert->published_at;
-	if (alert->effective != NULL && vl_time_compare(vl_view_time(alert->effective), vl_view_time(entry->since)) > 0)
+	if (alert->effective != NULL &&
+	    vl_time_compare(vl_view_time(alert->effective), vl_view_time(entry->since)) > 0)
 		entry->since = alert->effective;
 	end_by(entry, alert->expires);
 	end_by(entry, alert->expired_at);
@@ -263,15 +277,15 @@ static struct spread *make_spread(struct vl_fold *fold, const char *key)
 	return spread;
 }
 
-static void add_level(struct alerts *alerts, const ALERT(AlertRow) *alert, const ALERT(AreaLevel) *level,
-		      const ALERT(AreaLevel) *said)
+static void add_level(struct alerts *alerts, const ALERT(AlertRow) *alert,
+		      const ALERT(AreaLevel) *level, const ALERT(AreaLevel) *said)
 {
 	add_entry(alerts->fold, alerts->row, alert, level);
 	if (said == NULL || said->colour == level->colour)
 		return;
 	struct vl_fact fact = {.id = alert->publication.data};
-	ALERT_VIOLATION(alerts->fold, alerts->row, "A5", &fact, "%s gives it both %s and %s", alert->identifier,
-			vl_alert_enum(ALERT_COLOUR_TEXT, said->colour),
+	ALERT_VIOLATION(alerts->fold, alerts->row, "A5", &fact, "%s gives it both %s and %s",
+			alert->identifier, vl_alert_enum(ALERT_COLOUR_TEXT, said->colour),
 			vl_alert_enum(ALERT_COLOUR_TEXT, level->colour));
 }
 
@@ -293,7 +307,8 @@ static void add_alert(void *context, const char *name, int64_t value)
 	const struct spread *spread = vl_names_find(vl_turn_slot(fold), key);
 	const ALERT(AreaLevel) *said = NULL;
 	(void)value;
-	const ALERT(AlertRow) *alert = spread != NULL ? NULL : (const void *)vl_fold_row(fold, ALERT_KIND_ALERT, key);
+	const ALERT(AlertRow) *alert =
+		spread != NULL ? NULL : (const void *)vl_fold_row(fold, ALERT_KIND_ALERT, key);
 	if (alert != NULL && alert->n_levels > SHORT_LIST) {
 		void **kept = vl_names_keep(fold, vl_turn_slot(fold), key);
 		spread = kept == NULL ? NULL : (*kept = make_spread(fold, key));
@@ -338,6 +353,8 @@ void vl_alert_board_finish(struct vl_fold *fold, ProtobufCMessage *message)
 	row->safe = vl_fold_tally(fold, ALERT_KIND_BOARD, key, "safe");
 	row->help = vl_fold_tally(fold, ALERT_KIND_BOARD, key, "help");
 	vl_view_list_counts(fold, ALERT_KIND_BOARD, "state/", &row->n_by_state, &row->by_state);
-	vl_view_list_counts(fold, ALERT_KIND_BOARD, "standing/", &row->n_standing_by_colour, &row->standing_by_colour);
-	vl_view_list_counts(fold, ALERT_KIND_BOARD, "violation/", &row->n_violations_by_rule, &row->violations_by_rule);
+	vl_view_list_counts(fold, ALERT_KIND_BOARD, "standing/", &row->n_standing_by_colour,
+			    &row->standing_by_colour);
+	vl_view_list_counts(fold, ALERT_KIND_BOARD, "violation/", &row->n_violations_by_rule,
+			    &row->violations_by_rule);
 }

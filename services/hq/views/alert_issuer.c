@@ -21,8 +21,8 @@ bool vl_alert_publishes(const struct vl_fact *fact)
 {
 	const ProtobufCMessageDescriptor *type = fact->payload->descriptor;
 
-	return type == ALERT_DESCRIPTOR(alert_published) || type == ALERT_DESCRIPTOR(alert_updated) ||
-	       type == ALERT_DESCRIPTOR(alert_cancelled);
+	return type == ALERT_DESCRIPTOR(alert_published) ||
+	       type == ALERT_DESCRIPTOR(alert_updated) || type == ALERT_DESCRIPTOR(alert_cancelled);
 }
 
 static bool drafts(const struct vl_fact *fact)
@@ -36,17 +36,20 @@ static bool acts(const struct vl_fact *fact)
 {
 	const ProtobufCMessageDescriptor *type = fact->payload->descriptor;
 
-	return drafts(fact) || vl_alert_publishes(fact) || type == ALERT_DESCRIPTOR(alert_submitted) ||
+	return drafts(fact) || vl_alert_publishes(fact) ||
+	       type == ALERT_DESCRIPTOR(alert_submitted) ||
 	       type == ALERT_DESCRIPTOR(alert_returned) || type == ALERT_DESCRIPTOR(alert_expired);
 }
 
 bool vl_alert_claim(char **holder, bool published, const struct vl_fact *fact)
 {
-	bool headquarters = strcmp(fact->mission, ALERT_HQ) == 0, mine = strcmp(*holder, fact->mission) == 0;
+	bool headquarters = strcmp(fact->mission, ALERT_HQ) == 0,
+	     mine = strcmp(*holder, fact->mission) == 0;
 
 	if (!acts(fact))
 		return true;
-	if (!headquarters && !mine && (*holder)[0] != '\0' && (published || !vl_alert_publishes(fact)))
+	if (!headquarters && !mine && (*holder)[0] != '\0' &&
+	    (published || !vl_alert_publishes(fact)))
 		return false;
 	if (vl_alert_publishes(fact) || ((*holder)[0] == '\0' && drafts(fact)))
 		*holder = (char *)(uintptr_t)fact->mission;
@@ -55,13 +58,15 @@ bool vl_alert_claim(char **holder, bool published, const struct vl_fact *fact)
 
 /* -- one row an identifier -- */
 
-void vl_alert_issuer_step(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
+void vl_alert_issuer_step(struct vl_fold *fold, ProtobufCMessage *message,
+			  const struct vl_fact *fact)
 {
 	ALERT(IssuerRow) *row = (void *)message;
 	bool own = strcmp(fact->subject, vl_fold_key(fold)) == 0;
 
 	if (!own) {
-		vl_fold_add_text(fold, vl_view_keep_ref(fold, fact->subject), &row->n_referrers, &row->referrers);
+		vl_fold_add_text(fold, vl_view_keep_ref(fold, fact->subject), &row->n_referrers,
+				 &row->referrers);
 		return;
 	}
 	if (vl_alert_claim(&row->issuer, row->published, fact) && vl_alert_publishes(fact))
@@ -77,7 +82,8 @@ void vl_alert_issuer_contribute(struct vl_fold *fold, const ProtobufCMessage *me
 		return;
 	(void)vl_view_ref(vl_fold_key(fold), alert);
 	for (size_t i = 0; i < row->n_referrers; i++)
-		vl_view_count(fold, ALERT_KIND_ALERT, row->referrers[i], 1, "issuer/%s\t%s", row->issuer, alert);
+		vl_view_count(fold, ALERT_KIND_ALERT, row->referrers[i], 1, "issuer/%s\t%s",
+			      row->issuer, alert);
 }
 
 /* -- A9 in the message that tries -- */
@@ -97,10 +103,12 @@ static void judge(void *context, const char *name, int64_t value)
 	if (alert == NULL)
 		return;
 	size_t length = (size_t)(alert++ - issuer);
-	if (length == strlen(tried->row->mission) && memcmp(issuer, tried->row->mission, length) == 0)
+	if (length == strlen(tried->row->mission) &&
+	    memcmp(issuer, tried->row->mission, length) == 0)
 		return;
 	vl_alert_refuse(tried->fold, tried->row, tried->publication,
-			"refers to %s, which is %.*s's; it changes nothing there", alert, (int)length, issuer);
+			"refers to %s, which is %.*s's; it changes nothing there", alert,
+			(int)length, issuer);
 }
 
 void vl_alert_check_references(struct vl_fold *fold, ALERT(AlertRow) *row)
@@ -130,14 +138,16 @@ ProtobufCBinaryData vl_alert_text(struct vl_fold *fold, const ALERT(Issue) *issu
 	}
 	vl_wire_pack(&text.base, &packed);
 	if (digest != NULL && !vl_buf_failed(&packed))
-		(void)crypto_generichash(digest, ALERT_TEXT_DIGEST, packed.data, packed.size, NULL, 0);
+		(void)crypto_generichash(digest, ALERT_TEXT_DIGEST, packed.data, packed.size, NULL,
+					 0);
 	vl_buf_free(&packed);
 	return (ProtobufCBinaryData){digest != NULL ? ALERT_TEXT_DIGEST : 0, digest};
 }
 
 bool vl_alert_may_approve(const ALERT(AlertRow) *row, const ALERT(Approval) *approval)
 {
-	if (strcmp(approval->mission, ALERT_HQ) == 0 || strcmp(approval->mission, row->mission) == 0)
+	if (strcmp(approval->mission, ALERT_HQ) == 0 ||
+	    strcmp(approval->mission, row->mission) == 0)
 		return true;
 	for (size_t i = 0; i < row->n_authors; i++)
 		if (strcmp(approval->mission, row->authors[i]->mission) == 0)

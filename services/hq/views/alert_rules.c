@@ -15,8 +15,9 @@
 
 bool vl_alert_stands(const ALERT(AlertRow) *row)
 {
-	return row->state == ALERT_STATE(PUBLISHED) && !row->foreign && row->status == ALERT_STATUS(ACTUAL) &&
-	       row->message_type != ALERT_TYPE(CANCEL) && !row->all_clear;
+	return row->state == ALERT_STATE(PUBLISHED) && !row->foreign &&
+	       row->status == ALERT_STATUS(ACTUAL) && row->message_type != ALERT_TYPE(CANCEL) &&
+	       !row->all_clear;
 }
 
 bool vl_alert_in_force(const ALERT(AlertRow) *row, struct vl_time now)
@@ -32,15 +33,18 @@ static bool same_identity(const ALERT(AlertRow) *row, const ALERT(CapReference) 
 {
 	if (reference == NULL || !row->known)
 		return true;
-	if (reference->sender[0] != '\0' && row->sender[0] != '\0' && strcmp(reference->sender, row->sender) != 0)
+	if (reference->sender[0] != '\0' && row->sender[0] != '\0' &&
+	    strcmp(reference->sender, row->sender) != 0)
 		return false;
-	return reference->sent == NULL || row->sent == NULL || reference->sent->seconds == row->sent->seconds;
+	return reference->sent == NULL || row->sent == NULL ||
+	       reference->sent->seconds == row->sent->seconds;
 }
 
 /* Whether the message is one that could replace the alert, whoever sent it. */
 static bool fits(const ALERT(AlertRow) *row, const ALERT(Replacement) *replacement)
 {
-	if (row->known && (replacement->status != row->status || replacement->foreign != row->foreign))
+	if (row->known &&
+	    (replacement->status != row->status || replacement->foreign != row->foreign))
 		return false;
 	return same_identity(row, replacement->reference);
 }
@@ -48,7 +52,8 @@ static bool fits(const ALERT(AlertRow) *row, const ALERT(Replacement) *replaceme
 /* A9: whether who sent it may. */
 static bool may_replace(const ALERT(AlertRow) *row, const ALERT(Replacement) *replacement)
 {
-	return row->mission[0] == '\0' || replacement->foreign || strcmp(replacement->mission, row->mission) == 0 ||
+	return row->mission[0] == '\0' || replacement->foreign ||
+	       strcmp(replacement->mission, row->mission) == 0 ||
 	       strcmp(replacement->mission, ALERT_HQ) == 0;
 }
 
@@ -57,7 +62,8 @@ static bool holds(const ALERT(AlertRow) *row, const ALERT(Replacement) *replacem
 	return fits(row, replacement) && may_replace(row, replacement);
 }
 
-void vl_alert_refuse(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl_fact *fact, const char *format, ...)
+void vl_alert_refuse(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl_fact *fact,
+		     const char *format, ...)
 {
 	char text[256];
 	va_list args;
@@ -77,7 +83,8 @@ static void check_replacements(struct vl_fold *fold, ALERT(AlertRow) *row)
 		struct vl_fact attempt = {.id = one->event.data};
 		if (fits(row, one) && !may_replace(row, one))
 			vl_alert_refuse(fold, row, &attempt, "%s by %s changes nothing: it is %s's",
-					vl_alert_enum(ALERT_TYPE_TEXT, one->message_type), one->mission, row->mission);
+					vl_alert_enum(ALERT_TYPE_TEXT, one->message_type),
+					one->mission, row->mission);
 	}
 }
 
@@ -93,8 +100,8 @@ static const ALERT(Replacement) *first(const ALERT(AlertRow) *row, bool ending)
 		const ALERT(Replacement) *one = row->replacements[i];
 		if (!holds(row, one) || ends(one) != ending)
 			continue;
-		if (found == NULL ||
-		    vl_time_compare(vl_view_time(one->published_at), vl_view_time(found->published_at)) < 0)
+		if (found == NULL || vl_time_compare(vl_view_time(one->published_at),
+						     vl_view_time(found->published_at)) < 0)
 			found = one;
 	}
 	return found;
@@ -109,8 +116,8 @@ static void finish_replacements(ALERT(AlertRow) *row)
 	}
 	if (end != NULL) {
 		row->cancelled_by = end->alert;
-		if (update == NULL ||
-		    vl_time_compare(vl_view_time(end->published_at), vl_view_time(update->published_at)) < 0)
+		if (update == NULL || vl_time_compare(vl_view_time(end->published_at),
+						      vl_view_time(update->published_at)) < 0)
 			row->ended_at = end->published_at;
 	}
 	/* A reference alone does not make an alert of something nobody has seen. */
@@ -132,9 +139,11 @@ static bool public(ALERT(AlertChannel) channel)
 /* What a program that knows more than this build made it is not known to be. */
 static bool is_real(ALERT(CapStatus) status)
 {
-	if (status == ALERT_STATUS(TEST) || status == ALERT_STATUS(EXERCISE) || status == ALERT_STATUS(DRAFT))
+	if (status == ALERT_STATUS(TEST) || status == ALERT_STATUS(EXERCISE) ||
+	    status == ALERT_STATUS(DRAFT))
 		return false;
-	return status == 0 || vl_view_rank(&consular__alert__v1__cap_status__descriptor, (int)status) != 0;
+	return status == 0 ||
+	       vl_view_rank(&consular__alert__v1__cap_status__descriptor, (int)status) != 0;
 }
 
 /* A1: only what is real reaches the public. */
@@ -159,10 +168,12 @@ static void check_status(struct vl_fold *fold, ALERT(AlertRow) *row)
 
 static bool wrote(const ALERT(Author) *author, const ALERT(Approval) *approval)
 {
-	return strcmp(author->mission, approval->mission) == 0 && strcmp(author->actor, approval->actor) == 0;
+	return strcmp(author->mission, approval->mission) == 0 &&
+	       strcmp(author->actor, approval->actor) == 0;
 }
 
-static bool by_author(struct vl_fold *fold, const ALERT(AlertRow) *row, const ALERT(Approval) *approval)
+static bool by_author(struct vl_fold *fold, const ALERT(AlertRow) *row,
+		      const ALERT(Approval) *approval)
 {
 	const char *name = vl_alert_author_name(fold, approval->mission, approval->actor);
 	if (name != NULL && vl_names_find(vl_fold_slot(fold, ALERT_SLOT_AUTHORS), name) != NULL)
@@ -176,7 +187,8 @@ static void check_approval(struct vl_fold *fold, ALERT(AlertRow) *row)
 {
 	if (row->published_at == NULL || row->foreign)
 		return;
-	bool own = false, lapsed = false, late = false, second = false, headquarters = false, stranger = false;
+	bool own = false, lapsed = false, late = false, second = false, headquarters = false,
+	     stranger = false;
 	for (size_t i = 0; i < row->n_approvals; i++) {
 		const ALERT(Approval) *approval = row->approvals[i];
 		if (approval->actor[0] == '\0' || by_author(fold, row, approval)) {
@@ -198,21 +210,25 @@ static void check_approval(struct vl_fold *fold, ALERT(AlertRow) *row)
 				late       ? "approved only after it was published"
 				: lapsed   ? "published after a revision that nobody approved"
 				: own      ? "approved by nobody but its author"
-				: stranger ? "approved only by a mission that is neither its issuer's nor headquarters"
+				: stranger ? "approved only by a mission that is neither its "
+					     "issuer's nor headquarters"
 					   : "published without approval");
 	else if (row->colour == ALERT_COLOUR(RED) && !headquarters)
-		ALERT_VIOLATION(fold, row, "A2", &publication, "red without approval by headquarters");
+		ALERT_VIOLATION(fold, row, "A2", &publication,
+				"red without approval by headquarters");
 }
 
 /* A2: what was published is what was approved. */
 static void check_text(struct vl_fold *fold, ALERT(AlertRow) *row)
 {
 	bool second = false, same = false, red = row->colour == ALERT_COLOUR(RED);
-	for (size_t i = 0; row->published_at != NULL && !row->foreign && i < row->n_approvals; i++) {
+	for (size_t i = 0; row->published_at != NULL && !row->foreign && i < row->n_approvals;
+	     i++) {
 		const ALERT(Approval) *approval = row->approvals[i];
 		bool headquarters = strcmp(approval->mission, ALERT_HQ) == 0;
-		if (approval->actor[0] == '\0' || approval->lapsed || !approval->in_time || (red && !headquarters) ||
-		    by_author(fold, row, approval) || !vl_alert_may_approve(row, approval))
+		if (approval->actor[0] == '\0' || approval->lapsed || !approval->in_time ||
+		    (red && !headquarters) || by_author(fold, row, approval) ||
+		    !vl_alert_may_approve(row, approval))
 			continue;
 		second = true;
 		same = same || (approval->text.len == row->text.len &&
@@ -233,11 +249,13 @@ static void check_overtaken(struct vl_fold *fold, ALERT(AlertRow) *row)
 	struct vl_time at = vl_view_time(end->published_at);
 	if (row->published_at != NULL && vl_time_compare(vl_view_time(row->published_at), at) > 0) {
 		struct vl_fact publication = {.id = row->publication.data};
-		ALERT_VIOLATION(fold, row, "A3", &publication, "published after %s had ended it", end->alert);
+		ALERT_VIOLATION(fold, row, "A3", &publication, "published after %s had ended it",
+				end->alert);
 	}
 	for (size_t i = 0; i < row->n_deliveries; i++) {
 		const ALERT(ChannelCount) *count = row->deliveries[i];
-		if (count->last_sent_at == NULL || vl_time_compare(vl_view_time(count->last_sent_at), at) <= 0)
+		if (count->last_sent_at == NULL ||
+		    vl_time_compare(vl_view_time(count->last_sent_at), at) <= 0)
 			continue;
 		struct vl_fact sent = {.id = count->last_sent.data};
 		ALERT_VIOLATION(fold, row, "A3", &sent, "sent on %s after %s had ended it",
@@ -249,7 +267,8 @@ static const Google__Protobuf__Timestamp *expiry(const ALERT(AlertRow) *row)
 {
 	if (row->expires == NULL || row->expired_at == NULL)
 		return row->expires != NULL ? row->expires : row->expired_at;
-	bool noted_first = vl_time_compare(vl_view_time(row->expired_at), vl_view_time(row->expires)) < 0;
+	bool noted_first =
+		vl_time_compare(vl_view_time(row->expired_at), vl_view_time(row->expires)) < 0;
 	return noted_first ? row->expired_at : row->expires;
 }
 
@@ -259,7 +278,8 @@ static void check_expired(struct vl_fold *fold, ALERT(AlertRow) *row)
 	const Google__Protobuf__Timestamp *end = expiry(row);
 	if (end == NULL || row->foreign)
 		return;
-	if (row->published_at != NULL && vl_time_compare(vl_view_time(row->published_at), vl_view_time(end)) >= 0) {
+	if (row->published_at != NULL &&
+	    vl_time_compare(vl_view_time(row->published_at), vl_view_time(end)) >= 0) {
 		struct vl_fact publication = {.id = row->publication.data};
 		ALERT_VIOLATION(fold, row, "A6", &publication, "published after it had expired");
 	}
@@ -282,8 +302,10 @@ static void check_languages(struct vl_fold *fold, ALERT(AlertRow) *row)
 	struct vl_fact publication = {.id = row->publication.data};
 	for (size_t i = 0; i < row->n_promised; i++) {
 		const char *name = vl_alert_language_name(fold, row->promised[i]);
-		if (name != NULL && vl_names_find(vl_fold_slot(fold, ALERT_SLOT_LANGUAGES), name) == NULL)
-			ALERT_VIOLATION(fold, row, "A7", &publication, "published without %s", row->promised[i]);
+		if (name != NULL &&
+		    vl_names_find(vl_fold_slot(fold, ALERT_SLOT_LANGUAGES), name) == NULL)
+			ALERT_VIOLATION(fold, row, "A7", &publication, "published without %s",
+					row->promised[i]);
 	}
 }
 
@@ -316,7 +338,8 @@ static void add(struct vl_fold *fold, const ALERT(AlertRow) *row, const char *na
 		vl_fold_contribute(fold, ALERT_KIND_BOARD, mission, name, count);
 }
 
-static void add_named(struct vl_fold *fold, const ALERT(AlertRow) *row, const char *prefix, const char *value)
+static void add_named(struct vl_fold *fold, const ALERT(AlertRow) *row, const char *prefix,
+		      const char *value)
 {
 	char name[64];
 	snprintf(name, sizeof(name), "%s/%s", prefix, value);
@@ -342,7 +365,8 @@ void vl_alert_contribute(struct vl_fold *fold, const ProtobufCMessage *message)
 	const ALERT(AlertRow) *row = (const void *)message;
 	if (!row->known)
 		return;
-	bool drill = row->status != ALERT_STATUS(ACTUAL) && row->status != ALERT_STATUS(UNSPECIFIED);
+	bool drill =
+		row->status != ALERT_STATUS(ACTUAL) && row->status != ALERT_STATUS(UNSPECIFIED);
 	add(fold, row, row->foreign ? "foreign" : "alert", 1);
 	add(fold, row, "drill", drill && !row->foreign);
 	add(fold, row, "safe", row->safe);

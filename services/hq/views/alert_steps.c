@@ -49,7 +49,8 @@ static bool is_new(struct vl_fold *fold, unsigned slot, const char *name)
 	return true;
 }
 
-static void add_language(struct vl_fold *fold, unsigned slot, char *language, size_t *count, char ***items)
+static void add_language(struct vl_fold *fold, unsigned slot, char *language, size_t *count,
+			 char ***items)
 {
 	if (is_new(fold, slot, vl_alert_language_name(fold, language)))
 		vl_fold_add_text(fold, language, count, items);
@@ -58,17 +59,20 @@ static void add_language(struct vl_fold *fold, unsigned slot, char *language, si
 static void promise(struct vl_fold *fold, ALERT(AlertRow) *row, const ALERT(Issue) *issue)
 {
 	for (size_t i = 0; i < issue->n_languages; i++)
-		add_language(fold, ALERT_SLOT_PROMISED, issue->languages[i], &row->n_promised, &row->promised);
-	for (size_t i = 0; issue->cap != NULL && i < issue->cap->n_infos; i++)
-		add_language(fold, ALERT_SLOT_PROMISED, language_of(issue->cap->infos[i]), &row->n_promised,
+		add_language(fold, ALERT_SLOT_PROMISED, issue->languages[i], &row->n_promised,
 			     &row->promised);
+	for (size_t i = 0; issue->cap != NULL && i < issue->cap->n_infos; i++)
+		add_language(fold, ALERT_SLOT_PROMISED, language_of(issue->cap->infos[i]),
+			     &row->n_promised, &row->promised);
 }
 
 static void add_author(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl_fact *fact)
 {
-	if (!is_new(fold, ALERT_SLOT_AUTHORS, vl_alert_author_name(fold, fact->mission, fact->actor)))
+	if (!is_new(fold, ALERT_SLOT_AUTHORS,
+		    vl_alert_author_name(fold, fact->mission, fact->actor)))
 		return;
-	ALERT(Author) *author = vl_fold_add(fold, ALERT_DESCRIPTOR(author), &row->n_authors, &row->authors);
+	ALERT(Author) *author =
+		vl_fold_add(fold, ALERT_DESCRIPTOR(author), &row->n_authors, &row->authors);
 	if (author == NULL)
 		return;
 	author->mission = (char *)(uintptr_t)fact->mission;
@@ -90,16 +94,18 @@ static void take_infos(struct vl_fold *fold, ALERT(AlertRow) *row, const ALERT(C
 	row->all_clear = false;
 	for (size_t i = 0; i < cap->n_infos; i++) {
 		ALERT(CapInfo) *info = cap->infos[i];
-		add_language(fold, ALERT_SLOT_LANGUAGES, language_of(info), &row->n_languages, &row->languages);
-		if (info->effective != NULL && (row->effective == NULL || sooner(info->effective, row->effective)))
+		add_language(fold, ALERT_SLOT_LANGUAGES, language_of(info), &row->n_languages,
+			     &row->languages);
+		if (info->effective != NULL &&
+		    (row->effective == NULL || sooner(info->effective, row->effective)))
 			row->effective = info->effective;
 		if (info->expires == NULL)
 			endless = true;
 		else if (row->expires == NULL || sooner(row->expires, info->expires))
 			row->expires = info->expires;
 		for (size_t r = 0; r < info->n_responses; r++)
-			row->all_clear |=
-				info->responses[r] == CONSULAR__ALERT__V1__CAP_RESPONSE__CAP_RESPONSE_ALL_CLEAR;
+			row->all_clear |= info->responses[r] ==
+					  CONSULAR__ALERT__V1__CAP_RESPONSE__CAP_RESPONSE_ALL_CLEAR;
 	}
 	if (endless)
 		row->expires = NULL;
@@ -196,7 +202,8 @@ static void returned(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl
 static void approved(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl_fact *fact)
 {
 	const ALERT(AlertApproved) *said = (const void *)fact->payload;
-	ALERT(Approval) *approval = vl_fold_add(fold, ALERT_DESCRIPTOR(approval), &row->n_approvals, &row->approvals);
+	ALERT(Approval) *approval =
+		vl_fold_add(fold, ALERT_DESCRIPTOR(approval), &row->n_approvals, &row->approvals);
 	if (approval == NULL)
 		return;
 	approval->mission = (char *)(uintptr_t)fact->mission;
@@ -214,7 +221,8 @@ static ALERT(CapMessageType) type_of(const struct vl_fact *fact)
 {
 	if (fact->payload->descriptor == ALERT_DESCRIPTOR(alert_updated))
 		return ALERT_TYPE(UPDATE);
-	return fact->payload->descriptor == ALERT_DESCRIPTOR(alert_cancelled) ? ALERT_TYPE(CANCEL) : ALERT_TYPE(ALERT);
+	return fact->payload->descriptor == ALERT_DESCRIPTOR(alert_cancelled) ? ALERT_TYPE(CANCEL)
+									      : ALERT_TYPE(ALERT);
 }
 
 static void issued(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl_fact *fact)
@@ -244,8 +252,8 @@ static void received(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl
 {
 	const ALERT(ForeignAlertReceived) *event = (const void *)fact->payload;
 	if (row->mission[0] != '\0') {
-		vl_alert_refuse(fold, row, fact, "%s calls it another issuer's, and it is %s's", fact->mission,
-				row->mission);
+		vl_alert_refuse(fold, row, fact, "%s calls it another issuer's, and it is %s's",
+				fact->mission, row->mission);
 		return;
 	}
 	row->foreign = true;
@@ -259,23 +267,27 @@ static void received(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl
 static void expired(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl_fact *fact)
 {
 	const ALERT(AlertExpired) *event = (const void *)fact->payload;
-	Google__Protobuf__Timestamp *at =
-		event->expired_at != NULL ? event->expired_at : vl_view_stamp(fold, fact->occurred_at);
+	Google__Protobuf__Timestamp *at = event->expired_at != NULL
+						  ? event->expired_at
+						  : vl_view_stamp(fold, fact->occurred_at);
 	if (row->expired_at == NULL || sooner(at, row->expired_at))
 		row->expired_at = at;
 }
 
 /* -- on the way to people -- */
 
-static ALERT(ChannelCount) *channel_of(struct vl_fold *fold, ALERT(AlertRow) *row, ALERT(AlertChannel) channel)
+static ALERT(ChannelCount) *channel_of(struct vl_fold *fold, ALERT(AlertRow) *row,
+				       ALERT(AlertChannel) channel)
 {
 	/* Any number may come as a channel. */
 	char *name = vl_fold_printf(fold, "%d", (int)channel);
-	void **named = name == NULL ? NULL : vl_names_at(fold, vl_fold_slot(fold, ALERT_SLOT_CHANNELS), name);
+	void **named = name == NULL
+			       ? NULL
+			       : vl_names_at(fold, vl_fold_slot(fold, ALERT_SLOT_CHANNELS), name);
 	if (named == NULL || *named != NULL)
 		return named == NULL ? NULL : *named;
-	ALERT(ChannelCount) *count =
-		vl_fold_add(fold, ALERT_DESCRIPTOR(channel_count), &row->n_deliveries, &row->deliveries);
+	ALERT(ChannelCount) *count = vl_fold_add(fold, ALERT_DESCRIPTOR(channel_count),
+						 &row->n_deliveries, &row->deliveries);
 	if (count != NULL)
 		count->channel = channel;
 	return *named = count;
@@ -283,21 +295,23 @@ static ALERT(ChannelCount) *channel_of(struct vl_fold *fold, ALERT(AlertRow) *ro
 
 static void delivered(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl_fact *fact)
 {
-	const ALERT(Delivery) *delivery = ((const ALERT(DeliveryReported) *)(const void *)fact->payload)->delivery;
+	const ALERT(Delivery) *delivery =
+		((const ALERT(DeliveryReported) *)(const void *)fact->payload)->delivery;
 	if (delivery == NULL)
 		return;
 	ALERT(ChannelCount) *count = channel_of(fold, row, delivery->channel);
 	if (count == NULL)
 		return;
-	int64_t *const stages[] = {NULL, &count->queued, &count->sent, &count->delivered, &count->read, &count->failed};
+	int64_t *const stages[] = {NULL,         &count->queued, &count->sent, &count->delivered,
+				   &count->read, &count->failed};
 	unsigned stage = (unsigned)delivery->stage;
 	if (stage == 0 || stage >= sizeof(stages) / sizeof(stages[0]))
 		return;
 	*stages[stage] += delivery->recipients;
 	bool leaves = stage == CONSULAR__ALERT__V1__DELIVERY_STAGE__DELIVERY_STAGE_QUEUED ||
 		      stage == CONSULAR__ALERT__V1__DELIVERY_STAGE__DELIVERY_STAGE_SENT;
-	if (!leaves ||
-	    (count->last_sent_at != NULL && vl_time_compare(fact->occurred_at, vl_view_time(count->last_sent_at)) <= 0))
+	if (!leaves || (count->last_sent_at != NULL &&
+			vl_time_compare(fact->occurred_at, vl_view_time(count->last_sent_at)) <= 0))
 		return;
 	count->last_sent_at = vl_view_stamp(fold, fact->occurred_at);
 	count->last_sent = id_of(fact);
@@ -322,7 +336,8 @@ static void acknowledged(struct vl_fold *fold, ALERT(AlertRow) *row, const struc
 #define SHORT_LIST 8
 
 /* The place of each alert in the fact's references, from 1, for the turn. */
-static void **places_of(struct vl_fold *fold, const struct vl_fact *fact, const ALERT(CapAlert) *cap)
+static void **places_of(struct vl_fold *fold, const struct vl_fact *fact,
+			const ALERT(CapAlert) *cap)
 {
 	char id[33];
 	void **places = vl_names_keep(fold, vl_turn_slot(fold), vl_hex(fact->id, 16, id));
@@ -336,7 +351,8 @@ static void **places_of(struct vl_fold *fold, const struct vl_fact *fact, const 
 	return places;
 }
 
-static const ALERT(CapReference) *reference_to(struct vl_fold *fold, const struct vl_fact *fact, const char *key)
+static const ALERT(CapReference) *reference_to(struct vl_fold *fold, const struct vl_fact *fact,
+					       const char *key)
 {
 	const ALERT(CapAlert) *cap = vl_alert_replacing(fact->payload);
 	if (cap != NULL && cap->n_references > SHORT_LIST) {
@@ -355,7 +371,8 @@ static bool clears(const ALERT(CapAlert) *cap)
 {
 	for (size_t i = 0; i < cap->n_infos; i++) {
 		for (size_t r = 0; r < cap->infos[i]->n_responses; r++) {
-			if (cap->infos[i]->responses[r] == CONSULAR__ALERT__V1__CAP_RESPONSE__CAP_RESPONSE_ALL_CLEAR)
+			if (cap->infos[i]->responses[r] ==
+			    CONSULAR__ALERT__V1__CAP_RESPONSE__CAP_RESPONSE_ALL_CLEAR)
 				return true;
 		}
 	}
@@ -366,27 +383,31 @@ static void replaced(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl
 		     const ALERT(CapReference) *reference)
 {
 	const ALERT(CapAlert) *cap = vl_alert_replacing(fact->payload);
-	ALERT(Replacement) *replacement =
-		vl_fold_add(fold, ALERT_DESCRIPTOR(replacement), &row->n_replacements, &row->replacements);
+	ALERT(Replacement) *replacement = vl_fold_add(fold, ALERT_DESCRIPTOR(replacement),
+						      &row->n_replacements, &row->replacements);
 	if (replacement == NULL)
 		return;
-	replacement->foreign = fact->payload->descriptor == ALERT_DESCRIPTOR(foreign_alert_received);
+	replacement->foreign =
+		fact->payload->descriptor == ALERT_DESCRIPTOR(foreign_alert_received);
 	replacement->alert = (char *)(uintptr_t)fact->subject;
 	replacement->message_type = replacement->foreign ? cap->message_type : type_of(fact);
 	replacement->all_clear = clears(cap);
 	replacement->status = cap->status;
-	replacement->published_at =
-		replacement->foreign && cap->sent != NULL ? cap->sent : vl_view_stamp(fold, fact->occurred_at);
+	replacement->published_at = replacement->foreign && cap->sent != NULL
+					    ? cap->sent
+					    : vl_view_stamp(fold, fact->occurred_at);
 	replacement->mission = (char *)(uintptr_t)fact->mission;
 	replacement->reference = (ALERT(CapReference) *)(uintptr_t)reference;
 	replacement->event = id_of(fact);
 }
 
 /* It has another holder now, or its first: what others said before of its end, of its languages or of a foreign issuer is over. */
-static void taken(struct vl_fold *fold, ALERT(AlertRow) *row, const char *before, const struct vl_fact *fact)
+static void taken(struct vl_fold *fold, ALERT(AlertRow) *row, const char *before,
+		  const struct vl_fact *fact)
 {
 	if (before[0] != '\0' && strcmp(row->mission, ALERT_HQ) != 0)
-		vl_alert_refuse(fold, row, fact, "published by %s, and drafted by %s", row->mission, before);
+		vl_alert_refuse(fold, row, fact, "published by %s, and drafted by %s", row->mission,
+				before);
 	if (before[0] != '\0') {
 		row->expired_at = NULL;
 		row->published_at = NULL;
@@ -395,8 +416,8 @@ static void taken(struct vl_fold *fold, ALERT(AlertRow) *row, const char *before
 	}
 	if (!row->foreign)
 		return;
-	vl_alert_refuse(fold, row, NULL, "%s called it another issuer's, and it is %s's", row->received_by,
-			row->mission);
+	vl_alert_refuse(fold, row, NULL, "%s called it another issuer's, and it is %s's",
+			row->received_by, row->mission);
 	row->foreign = false;
 	row->published_at = NULL;
 	row->received_by = (char *)(uintptr_t) "";
@@ -406,12 +427,18 @@ static const struct step {
 	const ProtobufCMessageDescriptor *event;
 	apply_fn *apply;
 } steps[] = {
-	{ALERT_DESCRIPTOR(alert_drafted), drafted},       {ALERT_DESCRIPTOR(alert_revised), drafted},
-	{ALERT_DESCRIPTOR(alert_submitted), submitted},   {ALERT_DESCRIPTOR(alert_returned), returned},
-	{ALERT_DESCRIPTOR(alert_approved), approved},     {ALERT_DESCRIPTOR(alert_published), issued},
-	{ALERT_DESCRIPTOR(alert_updated), issued},        {ALERT_DESCRIPTOR(alert_cancelled), issued},
-	{ALERT_DESCRIPTOR(alert_expired), expired},       {ALERT_DESCRIPTOR(foreign_alert_received), received},
-	{ALERT_DESCRIPTOR(delivery_reported), delivered}, {ALERT_DESCRIPTOR(alert_acknowledged), acknowledged},
+	{ALERT_DESCRIPTOR(alert_drafted), drafted},
+	{ALERT_DESCRIPTOR(alert_revised), drafted},
+	{ALERT_DESCRIPTOR(alert_submitted), submitted},
+	{ALERT_DESCRIPTOR(alert_returned), returned},
+	{ALERT_DESCRIPTOR(alert_approved), approved},
+	{ALERT_DESCRIPTOR(alert_published), issued},
+	{ALERT_DESCRIPTOR(alert_updated), issued},
+	{ALERT_DESCRIPTOR(alert_cancelled), issued},
+	{ALERT_DESCRIPTOR(alert_expired), expired},
+	{ALERT_DESCRIPTOR(foreign_alert_received), received},
+	{ALERT_DESCRIPTOR(delivery_reported), delivered},
+	{ALERT_DESCRIPTOR(alert_acknowledged), acknowledged},
 };
 
 void vl_alert_step(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
@@ -435,7 +462,8 @@ void vl_alert_step(struct vl_fold *fold, ProtobufCMessage *message, const struct
 	if (strcmp(holder, row->mission) != 0)
 		taken(fold, row, holder, fact);
 	row->last_event = (char *)(uintptr_t)fact->payload->descriptor->short_name;
-	if (row->last_event_at == NULL || vl_time_compare(vl_view_time(row->last_event_at), fact->occurred_at) < 0)
+	if (row->last_event_at == NULL ||
+	    vl_time_compare(vl_view_time(row->last_event_at), fact->occurred_at) < 0)
 		row->last_event_at = vl_view_stamp(fold, fact->occurred_at);
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		if (steps[i].event == fact->payload->descriptor)

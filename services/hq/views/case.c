@@ -2,7 +2,8 @@
 
 #include "consular/case/v1/short.h"
 
-void vl_case_enum_text(const ProtobufCEnumDescriptor *type, size_t skip, int value, struct vl_buf *out)
+void vl_case_enum_text(const ProtobufCEnumDescriptor *type, size_t skip, int value,
+		       struct vl_buf *out)
 {
 	const ProtobufCEnumValue *known = protobuf_c_enum_descriptor_get_value(type, value);
 	if (known != NULL)
@@ -11,10 +12,12 @@ void vl_case_enum_text(const ProtobufCEnumDescriptor *type, size_t skip, int val
 		vl_buf_printf(out, "%d", value);
 }
 
-char *vl_case_enum(struct vl_fold *fold, const ProtobufCEnumDescriptor *type, size_t skip, int value)
+char *vl_case_enum(struct vl_fold *fold, const ProtobufCEnumDescriptor *type, size_t skip,
+		   int value)
 {
 	const ProtobufCEnumValue *known = protobuf_c_enum_descriptor_get_value(type, value);
-	return known != NULL ? vl_fold_printf(fold, "%s", known->name + skip) : vl_fold_printf(fold, "%d", value);
+	return known != NULL ? vl_fold_printf(fold, "%s", known->name + skip)
+			     : vl_fold_printf(fold, "%d", value);
 }
 
 static const struct vl_route routes[] = {
@@ -35,7 +38,8 @@ static const struct vl_route routes[] = {
 
 /* -- columns of a case -- */
 
-static void put_state(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
+static void put_state(const char *key, const ProtobufCMessage *message, struct vl_time now,
+		      struct vl_buf *out)
 {
 	(void)key, (void)now;
 	const CASE(CaseRow) *row = (const void *)message;
@@ -46,7 +50,8 @@ static void put_state(const char *key, const ProtobufCMessage *message, struct v
 		vl_buf_put_text(out, " (help refused)");
 }
 
-static void put_type(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
+static void put_type(const char *key, const ProtobufCMessage *message, struct vl_time now,
+		     struct vl_buf *out)
 {
 	(void)key, (void)now;
 	const CASE(CaseRow) *row = (const void *)message;
@@ -64,7 +69,8 @@ static void put_time(const Google__Protobuf__Timestamp *stamp, struct vl_buf *ou
 }
 
 /* The next time limit that runs, marked when it is past; else whether one was ever breached. */
-static void put_due(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
+static void put_due(const char *key, const ProtobufCMessage *message, struct vl_time now,
+		    struct vl_buf *out)
 {
 	(void)key;
 	const CASE(CaseRow) *row = (const void *)message;
@@ -75,7 +81,8 @@ static void put_due(const char *key, const ProtobufCMessage *message, struct vl_
 		breached = breached || limit->breached;
 		if (limit->due_at == NULL || limit->met_at != NULL)
 			continue;
-		if (due == NULL || vl_time_compare(vl_view_time(limit->due_at), vl_view_time(due)) < 0)
+		if (due == NULL ||
+		    vl_time_compare(vl_view_time(limit->due_at), vl_view_time(due)) < 0)
 			due = limit->due_at;
 	}
 	if (due != NULL && !vl_case_ended(row->state)) {
@@ -114,7 +121,8 @@ static bool runs_round(const char *key, const ProtobufCMessage *message, struct 
 	return ((const CASE(ForestRow) *)(const void *)message)->n_circle > 0;
 }
 
-static void put_circles(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
+static void put_circles(const char *key, const ProtobufCMessage *message, struct vl_time now,
+			struct vl_buf *out)
 {
 	(void)key, (void)now;
 	const CASE(ForestRow) *row = (const void *)message;

@@ -30,7 +30,15 @@
 #define CASE_BOARD_ALL "all"
 
 /* Ranks of the view's kinds. */
-enum { CASE_KIND_MERGE, CASE_KIND_WALK, CASE_KIND_FOREST, CASE_KIND_CASE, CASE_KIND_BOARD, CASE_KIND_STRAY, CASE_KINDS };
+enum {
+	CASE_KIND_MERGE,
+	CASE_KIND_WALK,
+	CASE_KIND_FOREST,
+	CASE_KIND_CASE,
+	CASE_KIND_BOARD,
+	CASE_KIND_STRAY,
+	CASE_KINDS
+};
 
 /* A circle of more cases than that is not looked for: its merges hold. */
 #define CASE_CIRCLE_MOST ((size_t)10000)
@@ -80,7 +88,8 @@ bool vl_case_ended(CASE(CaseState) state);
 
 /* case_merges.c. What `into` is after a merge or an unmerge; `clash` is set where the case was merged elsewhere. */
 const char *vl_case_merged(const char *into, const struct vl_fact *fact, bool *clash);
-void vl_case_merge_step(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact);
+void vl_case_merge_step(struct vl_fold *fold, ProtobufCMessage *message,
+			const struct vl_fact *fact);
 void vl_case_merge_finish(struct vl_fold *fold, ProtobufCMessage *message);
 void vl_case_merge_contribute(struct vl_fold *fold, const ProtobufCMessage *message);
 
@@ -93,8 +102,10 @@ void vl_case_forest_contribute(struct vl_fold *fold, const ProtobufCMessage *mes
 void vl_case_board_finish(struct vl_fold *fold, ProtobufCMessage *message);
 
 /* The value's name without the enum's prefix of `skip` characters; its number for one this build does not know. */
-void vl_case_enum_text(const ProtobufCEnumDescriptor *type, size_t skip, int value, struct vl_buf *out);
-char *vl_case_enum(struct vl_fold *fold, const ProtobufCEnumDescriptor *type, size_t skip, int value);
+void vl_case_enum_text(const ProtobufCEnumDescriptor *type, size_t skip, int value,
+		       struct vl_buf *out);
+char *vl_case_enum(struct vl_fold *fold, const ProtobufCEnumDescriptor *type, size_t skip,
+		   int value);
 #define CASE_STATE_TEXT &consular__case__v1__case_state__descriptor, sizeof("CASE_STATE_") - 1
 #define CASE_TYPE_TEXT &consular__case__v1__case_type__descriptor, sizeof("CASE_TYPE_") - 1
 #define CASE_PRIORITY_TEXT &consular__case__v1__priority__descriptor, sizeof("PRIORITY_") - 1

@@ -53,7 +53,8 @@ static size_t go(struct walk *walk, const char *start, void **known, bool *cut)
 {
 	const CASE(MergeRow) *merge = merge_of(walk->fold, start);
 	*cut = false;
-	while (merge != NULL && (known == NULL || vl_names_find(known, merge->case_number) == NULL)) {
+	while (merge != NULL &&
+	       (known == NULL || vl_names_find(known, merge->case_number) == NULL)) {
 		size_t met = place_of(walk, merge->case_number);
 		if (met != 0)
 			return met;
@@ -152,8 +153,8 @@ void vl_case_forest_finish(struct vl_fold *fold, ProtobufCMessage *message)
 		if (made_order(walk.merges[i], last) > 0)
 			last = walk.merges[i];
 	}
-	CASE(SetAsideMerge) *aside =
-		vl_fold_add(fold, CASE_DESCRIPTOR(set_aside_merge), &row->n_set_aside, &row->set_aside);
+	CASE(SetAsideMerge) *aside = vl_fold_add(fold, CASE_DESCRIPTOR(set_aside_merge),
+						 &row->n_set_aside, &row->set_aside);
 	if (aside == NULL)
 		return;
 	aside->case_number = last->case_number;
@@ -164,11 +165,13 @@ void vl_case_forest_contribute(struct vl_fold *fold, const ProtobufCMessage *mes
 {
 	const CASE(ForestRow) *row = (const void *)message;
 	for (size_t i = 0; i < row->n_circle; i++)
-		vl_view_count(fold, CASE_KIND_MERGE, row->circle[i], 1, CASE_CIRCLE "%s", vl_fold_key(fold));
+		vl_view_count(fold, CASE_KIND_MERGE, row->circle[i], 1, CASE_CIRCLE "%s",
+			      vl_fold_key(fold));
 	for (size_t i = 0; i < row->n_set_aside; i++) {
 		const CASE(SetAsideMerge) *aside = row->set_aside[i];
 		vl_view_count(fold, CASE_KIND_CASE, aside->case_number, 1, "circle");
 		/* Takes back what the merge itself contributed. */
-		vl_view_count(fold, CASE_KIND_CASE, aside->into, -1, "merged/%s", aside->case_number);
+		vl_view_count(fold, CASE_KIND_CASE, aside->into, -1, "merged/%s",
+			      aside->case_number);
 	}
 }

@@ -11,7 +11,8 @@ static CASE(Clock) *clock_of(struct vl_fold *fold, CASE(CaseRow) *row, char *nam
 	void **named = vl_names_at(fold, vl_fold_slot(fold, CASE_SLOT_CLOCKS), name);
 	if (named == NULL || *named != NULL)
 		return named == NULL ? NULL : *named;
-	CASE(Clock) *limit = vl_fold_add(fold, CASE_DESCRIPTOR(clock), &row->n_clocks, &row->clocks);
+	CASE(Clock) *limit =
+		vl_fold_add(fold, CASE_DESCRIPTOR(clock), &row->n_clocks, &row->clocks);
 	if (limit != NULL)
 		limit->clock = name;
 	return *named = limit;
@@ -28,7 +29,8 @@ void vl_case_clock_started(struct vl_fold *fold, CASE(CaseRow) *row, const struc
 		limit->started_at = vl_view_stamp(fold, fact->occurred_at);
 		limit->due_at = event->due_at;
 	} else if (vl_time_compare(vl_view_time(limit->due_at), vl_view_time(event->due_at)) != 0) {
-		limit->set_again = (ProtobufCBinaryData){.len = 16, .data = (uint8_t *)(uintptr_t)fact->id};
+		limit->set_again =
+			(ProtobufCBinaryData){.len = 16, .data = (uint8_t *)(uintptr_t)fact->id};
 	}
 }
 
@@ -41,12 +43,14 @@ void vl_case_clock_met(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl
 	if (limit->met_at == NULL)
 		limit->met_at = vl_view_stamp(fold, fact->occurred_at);
 	if (event->in_time && limit->said_in_time.len == 0)
-		limit->said_in_time = (ProtobufCBinaryData){.len = 16, .data = (uint8_t *)(uintptr_t)fact->id};
+		limit->said_in_time =
+			(ProtobufCBinaryData){.len = 16, .data = (uint8_t *)(uintptr_t)fact->id};
 }
 
 void vl_case_clock_breached(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_fact *fact)
 {
-	CASE(Clock) *limit = clock_of(fold, row, ((const CASE(ClockBreached) *)(const void *)fact->payload)->clock);
+	CASE(Clock) *limit = clock_of(
+		fold, row, ((const CASE(ClockBreached) *)(const void *)fact->payload)->clock);
 	if (limit == NULL || limit->breached)
 		return;
 	limit->breached = true;
@@ -62,14 +66,18 @@ static void finish_clock(struct vl_fold *fold, CASE(CaseRow) *row, CASE(Clock) *
 		limit->breached = true;
 		limit->breached_at = limit->due_at;
 	}
-	limit->met_late = late || (limit->breached && limit->met_at != NULL && limit->due_at == NULL);
+	limit->met_late =
+		late || (limit->breached && limit->met_at != NULL && limit->due_at == NULL);
 	if (!limit->breached)
 		return;
-	struct vl_fact said = {.id = limit->said_in_time.data}, again = {.id = limit->set_again.data};
+	struct vl_fact said = {.id = limit->said_in_time.data},
+		       again = {.id = limit->set_again.data};
 	if (limit->said_in_time.len > 0)
-		CASE_VIOLATION(fold, row, "C5", &said, "clock %s said to be met in time, but breached", limit->clock);
+		CASE_VIOLATION(fold, row, "C5", &said,
+			       "clock %s said to be met in time, but breached", limit->clock);
 	if (limit->set_again.len > 0)
-		CASE_VIOLATION(fold, row, "C5", &again, "clock %s breached and set again", limit->clock);
+		CASE_VIOLATION(fold, row, "C5", &again, "clock %s breached and set again",
+			       limit->clock);
 }
 
 void vl_case_finish_clocks(struct vl_fold *fold, CASE(CaseRow) *row)

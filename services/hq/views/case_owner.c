@@ -10,12 +10,14 @@
 
 bool vl_case_may_move(const CASE(CaseRow) *row, const struct vl_fact *fact)
 {
-	return row->owner[0] == '\0' || strcmp(fact->mission, row->owner) == 0 || strcmp(fact->mission, CASE_HQ) == 0;
+	return row->owner[0] == '\0' || strcmp(fact->mission, row->owner) == 0 ||
+	       strcmp(fact->mission, CASE_HQ) == 0;
 }
 
 bool vl_case_may_merge(const CASE(CaseRow) *row, const struct vl_fact *fact)
 {
-	return vl_case_may_move(row, fact) && (row->owner[0] != '\0' || strcmp(fact->mission, CASE_HQ) == 0);
+	return vl_case_may_move(row, fact) &&
+	       (row->owner[0] != '\0' || strcmp(fact->mission, CASE_HQ) == 0);
 }
 
 void vl_case_assigned(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_fact *fact)
@@ -24,13 +26,13 @@ void vl_case_assigned(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_
 	const char *mission = event->mission[0] != '\0' ? event->mission : fact->mission;
 	/* A mission's own opening comes before its own assignment, whatever the clocks say. */
 	if (row->owner[0] == '\0' && strcmp(fact->mission, CASE_HQ) != 0) {
-		CASE_VIOLATION(fold, row, "C1", fact, "assigned to %s by %s, which does not own it", mission,
-			       fact->mission);
+		CASE_VIOLATION(fold, row, "C1", fact, "assigned to %s by %s, which does not own it",
+			       mission, fact->mission);
 		return;
 	}
 	if (row->assigned && strcmp(mission, row->owner) != 0) {
-		CASE_VIOLATION(fold, row, "C1", fact, "assigned to %s by %s while %s owns it", mission, fact->mission,
-			       row->owner);
+		CASE_VIOLATION(fold, row, "C1", fact, "assigned to %s by %s while %s owns it",
+			       mission, fact->mission, row->owner);
 		return;
 	}
 	row->owner = (char *)(uintptr_t)mission;
@@ -49,15 +51,19 @@ struct placed {
 /* NULL where the name is empty or new. */
 static const struct placed *find_named(struct vl_fold *fold, const char *transfer)
 {
-	return transfer[0] == '\0' ? NULL : vl_names_find(vl_fold_slot(fold, CASE_SLOT_TRANSFERS), transfer);
+	return transfer[0] == '\0'
+		       ? NULL
+		       : vl_names_find(vl_fold_slot(fold, CASE_SLOT_TRANSFERS), transfer);
 }
 
 /* NULL when out of memory. */
-static const struct placed *add_transfer(struct vl_fold *fold, CASE(CaseRow) *row, const char *transfer)
+static const struct placed *add_transfer(struct vl_fold *fold, CASE(CaseRow) *row,
+					 const char *transfer)
 {
 	struct placed *placed = vl_fold_alloc(fold, sizeof(*placed));
 	void **named = vl_names_at(fold, vl_fold_slot(fold, CASE_SLOT_TRANSFERS), transfer);
-	CASE(Transfer) *offer = vl_fold_add(fold, CASE_DESCRIPTOR(transfer), &row->n_transfers, &row->transfers);
+	CASE(Transfer) *offer =
+		vl_fold_add(fold, CASE_DESCRIPTOR(transfer), &row->n_transfers, &row->transfers);
 	if (placed == NULL || named == NULL || offer == NULL)
 		return NULL;
 	offer->transfer = (char *)(uintptr_t)transfer;
@@ -77,7 +83,8 @@ static void hand_over(struct vl_fold *fold, CASE(CaseRow) *row, CASE(Transfer) *
 		row->state = CASE_STATE(TRANSFERRED);
 }
 
-static void settle(struct vl_fold *fold, CASE(CaseRow) *row, CASE(Transfer) *offer, CASE(TransferState) answer)
+static void settle(struct vl_fold *fold, CASE(CaseRow) *row, CASE(Transfer) *offer,
+		   CASE(TransferState) answer)
 {
 	if (answer == CASE_TRANSFER(ACCEPTED))
 		hand_over(fold, row, offer);
@@ -89,8 +96,8 @@ void vl_case_offered(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_f
 {
 	const CASE(TransferOffered) *event = (const void *)fact->payload;
 	if (!vl_case_may_move(row, fact)) {
-		CASE_VIOLATION(fold, row, "C1", fact, "offered to %s by %s while %s owns it", event->to, fact->mission,
-			       row->owner);
+		CASE_VIOLATION(fold, row, "C1", fact, "offered to %s by %s while %s owns it",
+			       event->to, fact->mission, row->owner);
 		return;
 	}
 	const struct placed *placed = find_named(fold, event->transfer);
@@ -98,8 +105,8 @@ void vl_case_offered(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_f
 	bool answered = offer != NULL && offer->state == CASE_TRANSFER(NOT_OFFERED);
 	if (offer != NULL && !answered) {
 		if (strcmp(offer->to, event->to) != 0)
-			CASE_VIOLATION(fold, row, "C1", fact, "offer %s made to %s and to %s", event->transfer,
-				       offer->to, event->to);
+			CASE_VIOLATION(fold, row, "C1", fact, "offer %s made to %s and to %s",
+				       event->transfer, offer->to, event->to);
 		return;
 	}
 	if (placed == NULL)
@@ -107,11 +114,11 @@ void vl_case_offered(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_f
 	if (placed == NULL)
 		return;
 	offer = placed->offer;
-	bool by_its_addressee =
-		answered && (offer->early == CASE_TRANSFER(WITHDRAWN) || strcmp(offer->to, event->to) == 0);
+	bool by_its_addressee = answered && (offer->early == CASE_TRANSFER(WITHDRAWN) ||
+					     strcmp(offer->to, event->to) == 0);
 	if (answered && !by_its_addressee)
-		CASE_VIOLATION(fold, row, "C1", fact, "offer %s is to %s, answered by %s", event->transfer, event->to,
-			       offer->to);
+		CASE_VIOLATION(fold, row, "C1", fact, "offer %s is to %s, answered by %s",
+			       event->transfer, event->to, offer->to);
 	offer->from = row->owner[0] != '\0' ? row->owner : (char *)(uintptr_t)fact->mission;
 	offer->to = event->to;
 	offer->offered_at = vl_view_stamp(fold, fact->occurred_at);
@@ -141,8 +148,8 @@ static const struct answer *answer_of(const struct vl_fact *fact)
 }
 
 /* Kept until its offer comes, if it ever does: vl_case_finish_owner shows it otherwise. */
-static void answer_early(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_fact *fact, const char *transfer,
-			 CASE(TransferState) state)
+static void answer_early(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_fact *fact,
+			 const char *transfer, CASE(TransferState) state)
 {
 	const struct placed *placed = add_transfer(fold, row, transfer);
 	if (placed == NULL)
@@ -159,23 +166,27 @@ void vl_case_answered(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_
 {
 	const struct answer *answer = answer_of(fact);
 	/* The three answers have the same fields. */
-	const char *transfer = ((const CASE(TransferAccepted) *)(const void *)fact->payload)->transfer;
+	const char *transfer =
+		((const CASE(TransferAccepted) *)(const void *)fact->payload)->transfer;
 	bool withdrawn = answer->state == CASE_TRANSFER(WITHDRAWN);
 	const struct placed *placed = find_named(fold, transfer);
 	CASE(Transfer) *offer = placed == NULL ? NULL : placed->offer;
 	/* Without a name it means the open offer to its sender, or, to withdraw, the latest. */
 	if (transfer[0] == '\0')
-		offer = withdrawn ? vl_case_offer_open(fold) : vl_case_offer_open_to(fold, fact->mission);
+		offer = withdrawn ? vl_case_offer_open(fold)
+				  : vl_case_offer_open_to(fold, fact->mission);
 	if (offer == NULL) {
 		answer_early(fold, row, fact, transfer, answer->state);
 		return;
 	}
-	bool entitled = withdrawn ? strcmp(fact->mission, offer->from) == 0 || strcmp(fact->mission, CASE_HQ) == 0
+	bool entitled = withdrawn ? strcmp(fact->mission, offer->from) == 0 ||
+					    strcmp(fact->mission, CASE_HQ) == 0
 				  : strcmp(fact->mission, offer->to) == 0;
 	if (offer->state == answer->state && entitled)
 		return;
 	if (offer->state != CASE_TRANSFER(OFFERED) || !entitled) {
-		CASE_VIOLATION(fold, row, "C1", fact, "transfer to %s %s by %s without an open offer", offer->to,
+		CASE_VIOLATION(fold, row, "C1", fact,
+			       "transfer to %s %s by %s without an open offer", offer->to,
 			       answer->word, fact->mission);
 		return;
 	}
@@ -195,6 +206,7 @@ void vl_case_finish_owner(struct vl_fold *fold, CASE(CaseRow) *row)
 		if (offer->state != CASE_TRANSFER(NOT_OFFERED))
 			continue;
 		struct vl_fact answer = {.id = offer->answer.data};
-		CASE_VIOLATION(fold, row, "C1", &answer, "answered by %s without an offer", offer->to);
+		CASE_VIOLATION(fold, row, "C1", &answer, "answered by %s without an offer",
+			       offer->to);
 	}
 }

@@ -25,13 +25,16 @@ static int group_of(int type)
 static bool detention(const CASE(CaseRow) *row)
 {
 	return row->type == CASE_TYPE(LAW) || row->type == CASE_TYPE(ARREST_DETENTION) ||
-	       row->type == CASE_TYPE(SENTENCE_SERVED) || row->type == CASE_TYPE(IMMIGRATION_DETENTION);
+	       row->type == CASE_TYPE(SENTENCE_SERVED) ||
+	       row->type == CASE_TYPE(IMMIGRATION_DETENTION);
 }
 
 static bool death(const CASE(CaseRow) *row)
 {
-	return row->type == CASE_TYPE(DEATH_NATURAL) || row->type == CASE_TYPE(DEATH_ACCIDENT_VIOLENCE) ||
-	       row->type == CASE_TYPE(MASS_CASUALTY) || row->outcome == CONSULAR__CASE__V1__OUTCOME__OUTCOME_FOUND_DEAD;
+	return row->type == CASE_TYPE(DEATH_NATURAL) ||
+	       row->type == CASE_TYPE(DEATH_ACCIDENT_VIOLENCE) ||
+	       row->type == CASE_TYPE(MASS_CASUALTY) ||
+	       row->outcome == CONSULAR__CASE__V1__OUTCOME__OUTCOME_FOUND_DEAD;
 }
 
 /* C3 holds in cases of detention and C4 in cases of death; which they are, the last word on the type says. */
@@ -58,8 +61,10 @@ static void finish_closed(struct vl_fold *fold, CASE(CaseRow) *row)
 		CASE_VIOLATION(fold, row, "C7", NULL, "closed without an outcome");
 	if (vl_case_count_of(row, "ContactMade") == 0 &&
 	    vl_view_rank(&consular__case__v1__unable_reason__descriptor, (int)row->unable) == 0)
-		CASE_VIOLATION(fold, row, "C7", NULL, "closed without a contact or a reason why none was made");
-	if (group_of((int)row->type) == CASE_TYPE(GUARDIANSHIP) && vl_case_count_of(row, "FamilyNotified") == 0 &&
+		CASE_VIOLATION(fold, row, "C7", NULL,
+			       "closed without a contact or a reason why none was made");
+	if (group_of((int)row->type) == CASE_TYPE(GUARDIANSHIP) &&
+	    vl_case_count_of(row, "FamilyNotified") == 0 &&
 	    vl_case_count_of(row, "ProvinceNotified") == 0)
 		CASE_VIOLATION(fold, row, "C7", NULL, "closed before family or province was told");
 }
@@ -85,7 +90,8 @@ static void finish_merge(struct vl_fold *fold, CASE(CaseRow) *row)
 	if (row->merged_into[0] == '\0')
 		return;
 	if (vl_fold_tally(fold, CASE_KIND_CASE, key, "circle") > 0) {
-		CASE_VIOLATION(fold, row, "C6", NULL, "merging into %s would close a circle", row->merged_into);
+		CASE_VIOLATION(fold, row, "C6", NULL, "merging into %s would close a circle",
+			       row->merged_into);
 		row->merged_into = (char *)(uintptr_t)protobuf_c_empty_string;
 		return;
 	}
@@ -163,6 +169,7 @@ void vl_case_contribute(struct vl_fold *fold, const ProtobufCMessage *message)
 	add(fold, row, "incident", 1);
 	add(fold, row, "persons", row->persons);
 	add_group(fold, row);
-	if (opened && vl_view_rank(&consular__case__v1__priority__descriptor, (int)row->priority) != 0)
+	if (opened &&
+	    vl_view_rank(&consular__case__v1__priority__descriptor, (int)row->priority) != 0)
 		add_named(fold, row, "priority/", CASE_PRIORITY_TEXT, row->priority);
 }

@@ -33,7 +33,8 @@ static void count_fact(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl
 {
 	const char *name = fact->payload->descriptor->short_name;
 	row->last_event = (char *)(uintptr_t)name;
-	if (row->last_event_at == NULL || vl_time_compare(vl_view_time(row->last_event_at), fact->occurred_at) < 0)
+	if (row->last_event_at == NULL ||
+	    vl_time_compare(vl_view_time(row->last_event_at), fact->occurred_at) < 0)
 		row->last_event_at = vl_view_stamp(fold, fact->occurred_at);
 	for (size_t i = 0; i < row->n_facts; i++) {
 		if (strcmp(row->facts[i]->name, name) == 0) {
@@ -41,16 +42,19 @@ static void count_fact(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl
 			return;
 		}
 	}
-	Valise__V1__Count *count = vl_fold_add(fold, &valise__v1__count__descriptor, &row->n_facts, &row->facts);
+	Valise__V1__Count *count =
+		vl_fold_add(fold, &valise__v1__count__descriptor, &row->n_facts, &row->facts);
 	if (count == NULL)
 		return;
 	count->name = (char *)(uintptr_t)name;
 	count->count = 1;
 }
 
-static void add_late(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_fact *fact, bool not_owner)
+static void add_late(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_fact *fact,
+		     bool not_owner)
 {
-	CASE(LateFact) *late = vl_fold_add(fold, CASE_DESCRIPTOR(late_fact), &row->n_late, &row->late);
+	CASE(LateFact) *late =
+		vl_fold_add(fold, CASE_DESCRIPTOR(late_fact), &row->n_late, &row->late);
 	if (late == NULL)
 		return;
 	late->name = (char *)(uintptr_t)fact->payload->descriptor->short_name;
@@ -61,13 +65,13 @@ static void add_late(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_f
 }
 
 /* A field gets a value: where another mission had given it another, that one is kept beside. */
-static void set_by(struct vl_fold *fold, CASE(CaseRow) *row, CASE(Setter) **setter, const char *field, char *former,
-		   const struct vl_fact *fact)
+static void set_by(struct vl_fold *fold, CASE(CaseRow) *row, CASE(Setter) **setter,
+		   const char *field, char *former, const struct vl_fact *fact)
 {
 	CASE(Setter) *last = *setter;
 	if (last != NULL && former != NULL && strcmp(last->mission, fact->mission) != 0) {
-		CASE(Replaced) *replaced =
-			vl_fold_add(fold, CASE_DESCRIPTOR(replaced), &row->n_replaced, &row->replaced);
+		CASE(Replaced) *replaced = vl_fold_add(fold, CASE_DESCRIPTOR(replaced),
+						       &row->n_replaced, &row->replaced);
 		if (replaced == NULL)
 			return;
 		replaced->field = (char *)(uintptr_t)field;
@@ -86,7 +90,8 @@ static void set_by(struct vl_fold *fold, CASE(CaseRow) *row, CASE(Setter) **sett
 	*setter = now;
 }
 
-static void set_type(struct vl_fold *fold, CASE(CaseRow) *row, CASE(CaseType) type, const struct vl_fact *fact)
+static void set_type(struct vl_fold *fold, CASE(CaseRow) *row, CASE(CaseType) type,
+		     const struct vl_fact *fact)
 {
 	if (type == CASE_TYPE(UNSPECIFIED))
 		return;
@@ -95,20 +100,25 @@ static void set_type(struct vl_fold *fold, CASE(CaseRow) *row, CASE(CaseType) ty
 	row->type = type;
 }
 
-static void set_priority(struct vl_fold *fold, CASE(CaseRow) *row, CASE(Priority) priority, const struct vl_fact *fact)
+static void set_priority(struct vl_fold *fold, CASE(CaseRow) *row, CASE(Priority) priority,
+			 const struct vl_fact *fact)
 {
 	if (priority == 0)
 		return;
-	char *former = row->priority != priority ? vl_case_enum(fold, CASE_PRIORITY_TEXT, row->priority) : NULL;
+	char *former = row->priority != priority
+			       ? vl_case_enum(fold, CASE_PRIORITY_TEXT, row->priority)
+			       : NULL;
 	set_by(fold, row, &row->priority_set, "priority", former, fact);
 	row->priority = priority;
 }
 
-static void set_outcome(struct vl_fold *fold, CASE(CaseRow) *row, CASE(Outcome) outcome, const struct vl_fact *fact)
+static void set_outcome(struct vl_fold *fold, CASE(CaseRow) *row, CASE(Outcome) outcome,
+			const struct vl_fact *fact)
 {
 	if (outcome == 0)
 		return;
-	char *former = row->outcome != outcome ? vl_case_enum(fold, CASE_OUTCOME_TEXT, row->outcome) : NULL;
+	char *former = row->outcome != outcome ? vl_case_enum(fold, CASE_OUTCOME_TEXT, row->outcome)
+					       : NULL;
 	set_by(fold, row, &row->outcome_set, "outcome", former, fact);
 	row->outcome = outcome;
 }
@@ -152,7 +162,8 @@ static void undo_early(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl
 	}
 	if (other == NULL)
 		return;
-	CASE_VIOLATION(fold, row, "C1", fact, "%s acted on it, and %s opened it", other, fact->mission);
+	CASE_VIOLATION(fold, row, "C1", fact, "%s acted on it, and %s opened it", other,
+		       fact->mission);
 	if (!row->consultation)
 		row->state = CASE_STATE(UNSPECIFIED);
 	row->closed_at = NULL;
@@ -169,7 +180,8 @@ static void opened(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_fac
 	const CASE(CaseOpened) *event = (const void *)fact->payload;
 	if (row->opened_by[0] != '\0') {
 		if (strcmp(row->opened_by, fact->mission) != 0)
-			CASE_VIOLATION(fold, row, "C1", fact, "opened by %s and by %s", row->opened_by, fact->mission);
+			CASE_VIOLATION(fold, row, "C1", fact, "opened by %s and by %s",
+				       row->opened_by, fact->mission);
 		return;
 	}
 	undo_early(fold, row, fact);
@@ -211,7 +223,8 @@ static void identified(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl
 
 static void classified(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_fact *fact)
 {
-	set_type(fold, row, ((const CASE(CaseClassified) *)(const void *)fact->payload)->type, fact);
+	set_type(fold, row, ((const CASE(CaseClassified) *)(const void *)fact->payload)->type,
+		 fact);
 }
 
 static void counted(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_fact *fact)
@@ -232,8 +245,8 @@ static void prioritise(struct vl_fold *fold, CASE(CaseRow) *row, CASE(Priority) 
 		       const struct vl_fact *fact)
 {
 	if (automatic(mode) && row->priority != 0 && urgency(to) > urgency(row->priority)) {
-		CASE_VIOLATION(fold, row, "C8", fact, "lowered from P%d to P%d by a program", (int)row->priority,
-			       (int)to);
+		CASE_VIOLATION(fold, row, "C8", fact, "lowered from P%d to P%d by a program",
+			       (int)row->priority, (int)to);
 		add_late(fold, row, fact, false);
 		return;
 	}
@@ -281,7 +294,8 @@ static void waiting(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_fa
 static void resolved(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_fact *fact)
 {
 	row->state = CASE_STATE(RESOLVED);
-	set_outcome(fold, row, ((const CASE(CaseResolved) *)(const void *)fact->payload)->outcome, fact);
+	set_outcome(fold, row, ((const CASE(CaseResolved) *)(const void *)fact->payload)->outcome,
+		    fact);
 }
 
 static void closed(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_fact *fact)
@@ -315,15 +329,16 @@ static void merged(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_fac
 	bool clash;
 	/* The same is judged for the MergeRow (case_merges.c). */
 	if (!vl_case_may_merge(row, fact)) {
-		CASE_VIOLATION(fold, row, "C1", fact, "merged or unmerged by %s while %s owns it", fact->mission,
-			       row->owner[0] != '\0' ? row->owner : "nobody");
+		CASE_VIOLATION(fold, row, "C1", fact, "merged or unmerged by %s while %s owns it",
+			       fact->mission, row->owner[0] != '\0' ? row->owner : "nobody");
 		add_late(fold, row, fact, true);
 		return;
 	}
 	row->merged_into = (char *)(uintptr_t)vl_case_merged(row->merged_into, fact, &clash);
 	if (clash)
 		CASE_VIOLATION(fold, row, "C6", fact, "merged into %s while merged into %s",
-			       ((const CASE(CaseMerged) *)(const void *)fact->payload)->into, row->merged_into);
+			       ((const CASE(CaseMerged) *)(const void *)fact->payload)->into,
+			       row->merged_into);
 }
 
 static void referred(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_fact *fact)
@@ -356,7 +371,8 @@ static void consented(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_
 		return;
 	}
 	/* To what it does not know this build holds nobody to have agreed. */
-	if (event->scope != 0 && vl_view_rank(&consular__case__v1__consent_scope__descriptor, (int)event->scope) == 0)
+	if (event->scope != 0 &&
+	    vl_view_rank(&consular__case__v1__consent_scope__descriptor, (int)event->scope) == 0)
 		return;
 	row->help_refused = false;
 	if (row->state == CASE_STATE(REFUSED_BY_SUBJECT))
@@ -377,7 +393,8 @@ static void published(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_
 {
 	const CASE(PublicationMade) *event = (const void *)fact->payload;
 	/* vl_case_finish drops this where nobody died. */
-	if ((event->names_person || event->locates_person) && vl_case_count_of(row, "FamilyNotified") == 0)
+	if ((event->names_person || event->locates_person) &&
+	    vl_case_count_of(row, "FamilyNotified") == 0)
 		CASE_VIOLATION(fold, row, "C4", fact, "published before the family was told");
 }
 
@@ -478,7 +495,8 @@ void vl_case_step(struct vl_fold *fold, ProtobufCMessage *message, const struct 
 	count_fact(fold, row, fact);
 	if (step == NULL)
 		return;
-	if (((step->flags & HELP) != 0 && row->help_refused) || ((step->flags & TELL) != 0 && row->disclosure_refused))
+	if (((step->flags & HELP) != 0 && row->help_refused) ||
+	    ((step->flags & TELL) != 0 && row->disclosure_refused))
 		CASE_VIOLATION(fold, row, "C3", fact, "%s after the person refused",
 			       fact->payload->descriptor->short_name);
 	check_place(fold, row, fact);
@@ -488,8 +506,8 @@ void vl_case_step(struct vl_fold *fold, ProtobufCMessage *message, const struct 
 		add_late(fold, row, fact, true);
 		return;
 	}
-	if ((step->flags & (MOVE | OWN)) != 0 && step->apply != vl_case_assigned && row->owner[0] == '\0' &&
-	    strcmp(fact->mission, CASE_HQ) != 0)
+	if ((step->flags & (MOVE | OWN)) != 0 && step->apply != vl_case_assigned &&
+	    row->owner[0] == '\0' && strcmp(fact->mission, CASE_HQ) != 0)
 		act_early(fold, fact);
 	if (row->state == CASE_STATE(CLOSED) && (step->flags & OPENS) == 0) {
 		add_late(fold, row, fact, false);

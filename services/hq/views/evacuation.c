@@ -148,7 +148,8 @@ static void touch_subject(struct vl_touch *touch, const struct vl_fact *fact)
 }
 
 /* Whether it names anything. */
-static bool touch_field(struct vl_touch *touch, const struct named *entry, const ProtobufCMessage *payload)
+static bool touch_field(struct vl_touch *touch, const struct named *entry,
+			const ProtobufCMessage *payload)
 {
 	const ProtobufCFieldDescriptor *field =
 		protobuf_c_message_descriptor_get_field_by_name(entry->type, entry->field);
@@ -158,7 +159,8 @@ static bool touch_field(struct vl_touch *touch, const struct named *entry, const
 		entry->touch(touch, reference);
 		return reference[0] != '\0';
 	}
-	size_t count = *(const size_t *)(const void *)((const char *)payload + field->quantifier_offset);
+	size_t count =
+		*(const size_t *)(const void *)((const char *)payload + field->quantifier_offset);
 	char *const *items = *(char *const *const *)(const void *)place;
 	for (size_t i = 0; i < count; i++)
 		entry->touch(touch, items[i]);

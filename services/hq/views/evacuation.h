@@ -76,15 +76,16 @@ struct evacuation_rules {
 	Valise__V1__Count **items;
 	int64_t total;
 };
-void vl_evacuation_add_rules(struct vl_fold *fold, size_t count, Valise__V1__Violation *const *violations,
+void vl_evacuation_add_rules(struct vl_fold *fold, size_t count,
+			     Valise__V1__Violation *const *violations,
 			     struct evacuation_rules *rules);
-void vl_evacuation_rules(struct vl_fold *fold, unsigned kind, size_t count, Valise__V1__Violation *const *own,
-			 struct evacuation_rules *rules);
+void vl_evacuation_rules(struct vl_fold *fold, unsigned kind, size_t count,
+			 Valise__V1__Violation *const *own, struct evacuation_rules *rules);
 
 /* Keep a figure among `figures`, whose names are in `slot`: the later `as_of` of the same measure, source and place replaces the
  * earlier. */
-void vl_evacuation_keep_figure(struct vl_fold *fold, unsigned slot, size_t *count, EV(Figure) ***figures,
-			       const EV(Figure) *figure);
+void vl_evacuation_keep_figure(struct vl_fold *fold, unsigned slot, size_t *count,
+			       EV(Figure) ***figures, const EV(Figure) *figure);
 
 /* A FigureReported as a figure. */
 void vl_evacuation_report(struct vl_fold *fold, const struct vl_fact *fact, EV(Figure) *figure);
@@ -102,11 +103,13 @@ bool vl_evacuation_compare(EV(Figure) *figure, int64_t ledger, bool final);
 #define EVACUATION_TRIED_MAX 16
 struct evacuation_owning {
 	const ProtobufCMessageDescriptor *begins; /* who says this first owns it */
-	const ProtobufCMessageDescriptor *opens;  /* and who says this first, where it may be another; or NULL */
-	bool theirs;                              /* what headquarters begins is the missions' to carry out */
+	const ProtobufCMessageDescriptor
+		*opens; /* and who says this first, where it may be another; or NULL */
+	bool theirs;    /* what headquarters begins is the missions' to carry out */
 	const struct vl_step *steps;
-	const char *(*lead)(const ProtobufCMessage *row); /* a mission that the owner has put in charge; or NULL */
-	size_t *n_violations;                             /* where they are listed; NULL: elsewhere */
+	const char *(*lead)(const ProtobufCMessage
+				    *row); /* a mission that the owner has put in charge; or NULL */
+	size_t *n_violations;              /* where they are listed; NULL: elsewhere */
 	Valise__V1__Violation ***violations;
 };
 void vl_evacuation_keep_said(struct vl_fold *fold, const struct vl_fact *fact);
@@ -115,18 +118,23 @@ void vl_evacuation_keep_said(struct vl_fold *fold, const struct vl_fact *fact);
 struct evacuation_owners {
 	const char *owner, *opener;
 };
-struct evacuation_owners vl_evacuation_owners(struct vl_fold *fold, const struct evacuation_owning *owning);
-void vl_evacuation_take_said(struct vl_fold *fold, ProtobufCMessage *row, const struct evacuation_owning *owning);
+struct evacuation_owners vl_evacuation_owners(struct vl_fold *fold,
+					      const struct evacuation_owning *owning);
+void vl_evacuation_take_said(struct vl_fold *fold, ProtobufCMessage *row,
+			     const struct evacuation_owning *owning);
 
 /* What each kind is made by, in the file named after it; see struct vl_kind. */
-#define EVACUATION_STEP(kind) \
-	void vl_evacuation_##kind##_step(struct vl_fold *fold, ProtobufCMessage *row, const struct vl_fact *fact)
-#define EVACUATION_FINISH(kind) void vl_evacuation_##kind##_finish(struct vl_fold *fold, ProtobufCMessage *row)
+#define EVACUATION_STEP(kind)                                                         \
+	void vl_evacuation_##kind##_step(struct vl_fold *fold, ProtobufCMessage *row, \
+					 const struct vl_fact *fact)
+#define EVACUATION_FINISH(kind) \
+	void vl_evacuation_##kind##_finish(struct vl_fold *fold, ProtobufCMessage *row)
 #define EVACUATION_CONTRIBUTE(kind) \
 	void vl_evacuation_##kind##_contribute(struct vl_fold *fold, const ProtobufCMessage *row)
 
 /* E12: whether the mission may say that two references are one human. */
-bool vl_evacuation_may_merge(struct vl_fold *fold, const char *mission, const char *person, const char *kept);
+bool vl_evacuation_may_merge(struct vl_fold *fold, const char *mission, const char *person,
+			     const char *kept);
 
 EVACUATION_STEP(registrar);
 EVACUATION_CONTRIBUTE(registrar);
@@ -154,8 +162,8 @@ EVACUATION_FINISH(crisis);
 
 /* Columns of `ls`, in evacuation_columns.c. */
 extern const struct vl_column vl_evacuation_registrar_columns[], vl_evacuation_itinerary_columns[],
-	vl_evacuation_merges_columns[], vl_evacuation_registration_columns[], vl_evacuation_person_columns[],
-	vl_evacuation_party_columns[], vl_evacuation_leg_columns[], vl_evacuation_operation_columns[],
-	vl_evacuation_crisis_columns[];
+	vl_evacuation_merges_columns[], vl_evacuation_registration_columns[],
+	vl_evacuation_person_columns[], vl_evacuation_party_columns[], vl_evacuation_leg_columns[],
+	vl_evacuation_operation_columns[], vl_evacuation_crisis_columns[];
 
 #endif

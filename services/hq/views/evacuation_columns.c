@@ -9,11 +9,13 @@
 #include <string.h>
 
 /* The head of a cell's function. */
-#define CELL(name) \
-	static void name(const char *key, const ProtobufCMessage *row, struct vl_time now, struct vl_buf *out)
+#define CELL(name)                                                                         \
+	static void name(const char *key, const ProtobufCMessage *row, struct vl_time now, \
+			 struct vl_buf *out)
 
 /* Each rule once, in the order listed. */
-static void put_violations(struct vl_buf *out, size_t count, Valise__V1__Violation *const *violations)
+static void put_violations(struct vl_buf *out, size_t count,
+			   Valise__V1__Violation *const *violations)
 {
 	bool first = true;
 	for (size_t i = 0; i < count; i++) {
@@ -30,11 +32,12 @@ static void put_violations(struct vl_buf *out, size_t count, Valise__V1__Violati
 	}
 }
 
-#define VIOLATIONS(name, type)                                                                                   \
-	CELL(name)                                                                                               \
-	{                                                                                                        \
-		(void)key, (void)now;                                                                            \
-		put_violations(out, ((const EV(type) *)row)->n_violations, ((const EV(type) *)row)->violations); \
+#define VIOLATIONS(name, type)                                             \
+	CELL(name)                                                         \
+	{                                                                  \
+		(void)key, (void)now;                                      \
+		put_violations(out, ((const EV(type) *)row)->n_violations, \
+			       ((const EV(type) *)row)->violations);       \
 	}
 
 /* -- registrar -- */
@@ -99,8 +102,8 @@ CELL(person_legs)
 	for (size_t i = 0; i < person->n_legs; i++) {
 		const EV(PersonLeg) *leg = person->legs[i];
 		/* Named by a manifest alone that does not count (E12). */
-		if (leg->checkpoint == CHECKPOINT(UNSPECIFIED) && !leg->expected && !leg->no_show && !leg->born &&
-		    !leg->died)
+		if (leg->checkpoint == CHECKPOINT(UNSPECIFIED) && !leg->expected && !leg->no_show &&
+		    !leg->born && !leg->died)
 			continue;
 		vl_buf_printf(out, "%s%s", said++ == 0 ? "" : " ", leg->leg);
 	}
@@ -166,8 +169,8 @@ CELL(leg_boarded)
 {
 	const EV(LegRow) *leg = (const EV(LegRow) *)row;
 	(void)key, (void)now;
-	vl_buf_printf(out, "%" PRId64 " (%" PRId64 " + %" PRId64, leg->boarded, leg->boarded_nationals,
-		      leg->boarded_foreign);
+	vl_buf_printf(out, "%" PRId64 " (%" PRId64 " + %" PRId64, leg->boarded,
+		      leg->boarded_nationals, leg->boarded_foreign);
 	if (leg->boarded_unknown != 0)
 		vl_buf_printf(out, " + %" PRId64 "?", leg->boarded_unknown);
 	vl_buf_put_text(out, ")");
@@ -194,7 +197,8 @@ static const EV(Figure) *latest(size_t count, EV(Figure) *const *figures, EV(Mea
 	const EV(Figure) *best = NULL;
 	for (size_t i = 0; i < count; i++) {
 		if (figures[i]->measure == measure &&
-		    (best == NULL || vl_time_compare(vl_view_time(figures[i]->as_of), vl_view_time(best->as_of)) > 0))
+		    (best == NULL || vl_time_compare(vl_view_time(figures[i]->as_of),
+						     vl_view_time(best->as_of)) > 0))
 			best = figures[i];
 	}
 	return best;
@@ -241,7 +245,8 @@ CELL(operation_dispositions)
 	(void)key, (void)now;
 	for (size_t i = 0; i < operation->n_dispositions; i++)
 		vl_buf_printf(out, "%s%s:%" PRId64, i == 0 ? "" : " ",
-			      vl_view_name(&EV_TYPE(disposition), (int)operation->dispositions[i]->disposition),
+			      vl_view_name(&EV_TYPE(disposition),
+					   (int)operation->dispositions[i]->disposition),
 			      operation->dispositions[i]->count);
 }
 
@@ -249,8 +254,8 @@ CELL(operation_persons)
 {
 	const EV(OperationRow) *operation = (const EV(OperationRow) *)row;
 	(void)key, (void)now;
-	vl_buf_printf(out, "%" PRId64 " (%" PRId64 " + %" PRId64, operation->persons, operation->nationals,
-		      operation->foreign);
+	vl_buf_printf(out, "%" PRId64 " (%" PRId64 " + %" PRId64, operation->persons,
+		      operation->nationals, operation->foreign);
 	if (operation->standing_unknown != 0)
 		vl_buf_printf(out, " + %" PRId64 "?", operation->standing_unknown);
 	vl_buf_put_text(out, ")");

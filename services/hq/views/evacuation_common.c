@@ -39,7 +39,8 @@ struct gathering {
 	struct evacuation_rules *rules;
 };
 
-static void add_rule(struct vl_fold *fold, struct evacuation_rules *rules, const char *rule, int64_t count)
+static void add_rule(struct vl_fold *fold, struct evacuation_rules *rules, const char *rule,
+		     int64_t count)
 {
 	rules->total += count;
 	for (size_t i = 0; i < rules->count; i++) {
@@ -48,7 +49,8 @@ static void add_rule(struct vl_fold *fold, struct evacuation_rules *rules, const
 			return;
 		}
 	}
-	Valise__V1__Count *item = vl_fold_add(fold, &valise__v1__count__descriptor, &rules->count, &rules->items);
+	Valise__V1__Count *item =
+		vl_fold_add(fold, &valise__v1__count__descriptor, &rules->count, &rules->items);
 	if (item != NULL) {
 		item->name = vl_view_keep(fold, rule);
 		item->count = count;
@@ -70,18 +72,20 @@ static int rule_order(const char *a, const char *b)
 	return strcmp(a, b);
 }
 
-void vl_evacuation_add_rules(struct vl_fold *fold, size_t count, Valise__V1__Violation *const *violations,
+void vl_evacuation_add_rules(struct vl_fold *fold, size_t count,
+			     Valise__V1__Violation *const *violations,
 			     struct evacuation_rules *rules)
 {
 	for (size_t i = 0; i < count; i++)
 		add_rule(fold, rules, violations[i]->rule, 1);
 }
 
-void vl_evacuation_rules(struct vl_fold *fold, unsigned kind, size_t count, Valise__V1__Violation *const *own,
-			 struct evacuation_rules *rules)
+void vl_evacuation_rules(struct vl_fold *fold, unsigned kind, size_t count,
+			 Valise__V1__Violation *const *own, struct evacuation_rules *rules)
 {
 	*rules = (struct evacuation_rules){0};
-	vl_fold_each_tally(fold, kind, vl_fold_key(fold), "violation/", gather_rule, &(struct gathering){fold, rules});
+	vl_fold_each_tally(fold, kind, vl_fold_key(fold), "violation/", gather_rule,
+			   &(struct gathering){fold, rules});
 	vl_evacuation_add_rules(fold, count, own, rules);
 	for (size_t i = 1; i < rules->count; i++) {
 		Valise__V1__Count *moved = rules->items[i];
@@ -94,10 +98,11 @@ void vl_evacuation_rules(struct vl_fold *fold, unsigned kind, size_t count, Vali
 
 /* -- figures -- */
 
-void vl_evacuation_keep_figure(struct vl_fold *fold, unsigned slot, size_t *count, EV(Figure) ***figures,
-			       const EV(Figure) *figure)
+void vl_evacuation_keep_figure(struct vl_fold *fold, unsigned slot, size_t *count,
+			       EV(Figure) ***figures, const EV(Figure) *figure)
 {
-	char *name = vl_fold_printf(fold, "%d %d %s", (int)figure->measure, (int)figure->source, figure->place);
+	char *name = vl_fold_printf(fold, "%d %d %s", (int)figure->measure, (int)figure->source,
+				    figure->place);
 	void **named = name == NULL ? NULL : vl_names_at(fold, vl_fold_slot(fold, slot), name);
 	if (named == NULL)
 		return;

@@ -8,7 +8,8 @@ static EV(CrisisRow) *row_of(ProtobufCMessage *row)
 	return (EV(CrisisRow) *)row;
 }
 
-static void take_declared(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
+static void take_declared(struct vl_fold *fold, ProtobufCMessage *message,
+			  const struct vl_fact *fact)
 {
 	const EV(CrisisDeclared) *declared = (const EV(CrisisDeclared) *)fact->payload;
 	EV(CrisisRow) *row = row_of(message);
@@ -16,7 +17,8 @@ static void take_declared(struct vl_fold *fold, ProtobufCMessage *message, const
 	row->title = vl_view_keep(fold, declared->title);
 	row->n_countries = 0;
 	for (size_t i = 0; i < declared->n_countries; i++)
-		vl_fold_add_text(fold, vl_view_keep(fold, declared->countries[i]), &row->n_countries, &row->countries);
+		vl_fold_add_text(fold, vl_view_keep(fold, declared->countries[i]),
+				 &row->n_countries, &row->countries);
 	row->status = CRISIS_STATUS(DECLARED);
 	if (row->declared_at == NULL)
 		row->declared_at = vl_view_stamp(fold, fact->occurred_at);
@@ -64,13 +66,19 @@ EVACUATION_FINISH(crisis)
 		const char *name;
 		int64_t *count;
 	} counts[] = {
-		{"operations", &crisis->operations}, {"persons", &crisis->persons}, {"nationals", &crisis->nationals},
-		{"foreign", &crisis->foreign},       {"out", &crisis->out},         {"home", &crisis->home},
+		{"operations", &crisis->operations},
+		{"persons", &crisis->persons},
+		{"nationals", &crisis->nationals},
+		{"foreign", &crisis->foreign},
+		{"out", &crisis->out},
+		{"home", &crisis->home},
 	};
 	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
-		*counts[i].count = vl_fold_tally(fold, EVACUATION_CRISIS, vl_fold_key(fold), counts[i].name);
+		*counts[i].count =
+			vl_fold_tally(fold, EVACUATION_CRISIS, vl_fold_key(fold), counts[i].name);
 	struct evacuation_rules rules;
-	vl_evacuation_rules(fold, EVACUATION_CRISIS, crisis->n_violations, crisis->violations, &rules);
+	vl_evacuation_rules(fold, EVACUATION_CRISIS, crisis->n_violations, crisis->violations,
+			    &rules);
 	crisis->n_violations_by_rule = rules.count;
 	crisis->violations_by_rule = rules.items;
 	crisis->violations_total = rules.total;

@@ -94,7 +94,8 @@ static void stand(struct vl_fold *fold, EV(PersonRow) *row, const struct evacuat
 	if (human->contacted)
 		row->disposition = DISPOSITION(CONTACTED);
 	else
-		row->disposition = human->registered ? DISPOSITION(REGISTERED) : DISPOSITION(UNKNOWN);
+		row->disposition =
+			human->registered ? DISPOSITION(REGISTERED) : DISPOSITION(UNKNOWN);
 	if (way != NULL)
 		row->disposition = by_leg(way, row->standing);
 	if (vl_evacuation_later(human->stated, by)) {
@@ -137,7 +138,8 @@ static bool is_withdrawn_from(const struct evacuation_way *way)
 			       vl_view_time(way->itinerary->departed_at)) > 0;
 }
 
-void vl_evacuation_conclude(struct vl_fold *fold, EV(PersonRow) *row, const struct evacuation_human *human)
+void vl_evacuation_conclude(struct vl_fold *fold, EV(PersonRow) *row,
+			    const struct evacuation_human *human)
 {
 	bool withdrawn = false;
 	row->out = human->ever_out;

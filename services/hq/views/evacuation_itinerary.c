@@ -19,7 +19,8 @@ static void name_operation(struct vl_fold *fold, EV(ItineraryRow) *row, const ch
 		row->operation = vl_view_keep_ref(fold, operation);
 }
 
-static void take_planned(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
+static void take_planned(struct vl_fold *fold, ProtobufCMessage *message,
+			 const struct vl_fact *fact)
 {
 	const EV(LegPlanned) *planned = (const EV(LegPlanned) *)fact->payload;
 	EV(ItineraryRow) *row = row_of(message);
@@ -28,7 +29,8 @@ static void take_planned(struct vl_fold *fold, ProtobufCMessage *message, const 
 	row->destination = vl_evacuation_keep_place(fold, planned->destination);
 }
 
-static void take_departed(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
+static void take_departed(struct vl_fold *fold, ProtobufCMessage *message,
+			  const struct vl_fact *fact)
 {
 	EV(ItineraryRow) *row = row_of(message);
 	name_operation(fold, row, ((const EV(LegDeparted) *)fact->payload)->operation);
@@ -37,7 +39,8 @@ static void take_departed(struct vl_fold *fold, ProtobufCMessage *message, const
 	row->departed = true;
 }
 
-static void take_arrived(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
+static void take_arrived(struct vl_fold *fold, ProtobufCMessage *message,
+			 const struct vl_fact *fact)
 {
 	EV(ItineraryRow) *row = row_of(message);
 	name_operation(fold, row, ((const EV(LegArrived) *)fact->payload)->operation);
@@ -51,7 +54,8 @@ static void take_closed(struct vl_fold *fold, ProtobufCMessage *message, const s
 	row->closed = true;
 }
 
-static void take_cancelled(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
+static void take_cancelled(struct vl_fold *fold, ProtobufCMessage *message,
+			   const struct vl_fact *fact)
 {
 	EV(ItineraryRow) *row = row_of(message);
 	name_operation(fold, row, ((const EV(LegCancelled) *)fact->payload)->operation);
@@ -64,7 +68,8 @@ static void take_opened(struct vl_fold *fold, ProtobufCMessage *message, const s
 	name_operation(fold, row_of(message), ((const EV(LegOpened) *)fact->payload)->operation);
 }
 
-static void take_manifest(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
+static void take_manifest(struct vl_fold *fold, ProtobufCMessage *message,
+			  const struct vl_fact *fact)
 {
 	const EV(ManifestSealed) *manifest = (const EV(ManifestSealed) *)fact->payload;
 	EV(ItineraryRow) *row = row_of(message);
@@ -101,8 +106,10 @@ EVACUATION_STEP(itinerary)
 EVACUATION_FINISH(itinerary)
 {
 	EV(ItineraryRow) *itinerary = row_of(row);
-	const struct evacuation_owning owning = {
-		.begins = &EV_TYPE(leg_planned), .opens = &EV_TYPE(leg_opened), .theirs = true, .steps = owned};
+	const struct evacuation_owning owning = {.begins = &EV_TYPE(leg_planned),
+						 .opens = &EV_TYPE(leg_opened),
+						 .theirs = true,
+						 .steps = owned};
 	const struct evacuation_owners owners = vl_evacuation_owners(fold, &owning);
 	vl_evacuation_take_said(fold, row, &owning);
 	if (owners.owner != NULL) {

@@ -16,18 +16,22 @@ static EV(LegRow) *row_of(ProtobufCMessage *row)
 	return (EV(LegRow) *)row;
 }
 
-static void take_planned(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
+static void take_planned(struct vl_fold *fold, ProtobufCMessage *message,
+			 const struct vl_fact *fact)
 {
 	const EV(LegPlanned) *planned = (const EV(LegPlanned) *)fact->payload;
 	EV(LegRow) *row = row_of(message);
 	row->origin = vl_evacuation_keep_place(fold, planned->origin);
 	row->destination = vl_evacuation_keep_place(fold, planned->destination);
 	row->capacity = planned->capacity;
-	row->planned_departure = planned->planned_departure == NULL
-					 ? NULL
-					 : vl_view_stamp(fold, vl_view_time(planned->planned_departure));
+	row->planned_departure =
+		planned->planned_departure == NULL
+			? NULL
+			: vl_view_stamp(fold, vl_view_time(planned->planned_departure));
 	row->planned_arrival =
-		planned->planned_arrival == NULL ? NULL : vl_view_stamp(fold, vl_view_time(planned->planned_arrival));
+		planned->planned_arrival == NULL
+			? NULL
+			: vl_view_stamp(fold, vl_view_time(planned->planned_arrival));
 	row->status = LEG_STATUS(PLANNED);
 	row->vehicle = planned->vehicle == NULL ? NULL : vl_fold_alloc(fold, sizeof(*row->vehicle));
 	if (row->vehicle == NULL)
@@ -40,7 +44,8 @@ static void take_planned(struct vl_fold *fold, ProtobufCMessage *message, const 
 }
 
 /* The first time that something is said to have happened. */
-static void first(struct vl_fold *fold, Google__Protobuf__Timestamp **at, const struct vl_fact *fact)
+static void first(struct vl_fold *fold, Google__Protobuf__Timestamp **at,
+		  const struct vl_fact *fact)
 {
 	if (*at == NULL)
 		*at = vl_view_stamp(fold, fact->occurred_at);
@@ -52,17 +57,20 @@ static void take_opened(struct vl_fold *fold, ProtobufCMessage *message, const s
 	first(fold, &row_of(message)->opened_at, fact);
 }
 
-static void take_departed(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
+static void take_departed(struct vl_fold *fold, ProtobufCMessage *message,
+			  const struct vl_fact *fact)
 {
 	first(fold, &row_of(message)->departed_at, fact);
 }
 
-static void take_arrived(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
+static void take_arrived(struct vl_fold *fold, ProtobufCMessage *message,
+			 const struct vl_fact *fact)
 {
 	first(fold, &row_of(message)->arrived_at, fact);
 }
 
-static void take_cancelled(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
+static void take_cancelled(struct vl_fold *fold, ProtobufCMessage *message,
+			   const struct vl_fact *fact)
 {
 	first(fold, &row_of(message)->cancelled_at, fact);
 }
@@ -85,7 +93,8 @@ static void take_closed(struct vl_fold *fold, ProtobufCMessage *message, const s
 	row->stated->aboard = closed->stated->aboard;
 }
 
-static void take_manifest(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
+static void take_manifest(struct vl_fold *fold, ProtobufCMessage *message,
+			  const struct vl_fact *fact)
 {
 	const EV(ManifestSealed) *manifest = (const EV(ManifestSealed) *)fact->payload;
 	EV(LegRow) *row = row_of(message);
@@ -94,7 +103,8 @@ static void take_manifest(struct vl_fold *fold, ProtobufCMessage *message, const
 		row->expected = manifest->expected;
 }
 
-static void take_override(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
+static void take_override(struct vl_fold *fold, ProtobufCMessage *message,
+			  const struct vl_fact *fact)
 {
 	(void)fold;
 	row_of(message)->allowed = ((const EV(CapacityOverridden) *)fact->payload)->allowed;
@@ -164,7 +174,8 @@ static void count_heads(struct vl_fold *fold, EV(LegRow) *row)
 		{"unlisted", &row->unlisted},
 	};
 	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
-		*counts[i].count = vl_fold_tally(fold, EVACUATION_LEG, vl_fold_key(fold), counts[i].name);
+		*counts[i].count =
+			vl_fold_tally(fold, EVACUATION_LEG, vl_fold_key(fold), counts[i].name);
 	row->boarded_unknown = row->boarded - row->boarded_nationals - row->boarded_foreign;
 }
 
@@ -195,21 +206,25 @@ static void check_closed(struct vl_fold *fold, EV(LegRow) *row)
 	int64_t unboarded = vl_fold_tally(fold, EVACUATION_LEG, vl_fold_key(fold), "unboarded");
 	if (unboarded > 0 || row->boarded + row->born != row->disembarked + row->died + row->aboard)
 		vl_fold_violation(fold, &row->n_violations, &row->violations, "E2", NULL,
-				  "boarded %" PRId64 " + born %" PRId64 ", but disembarked %" PRId64 " + died %" PRId64
-				  " + aboard %" PRId64 "; %" PRId64 " never boarded",
-				  row->boarded, row->born, row->disembarked, row->died, row->aboard, unboarded);
+				  "boarded %" PRId64 " + born %" PRId64 ", but disembarked %" PRId64
+				  " + died %" PRId64 " + aboard %" PRId64 "; %" PRId64
+				  " never boarded",
+				  row->boarded, row->born, row->disembarked, row->died, row->aboard,
+				  unboarded);
 	if (stated == NULL)
 		return;
 	if ((uint64_t)stated->boarded + (uint64_t)stated->born !=
 	    (uint64_t)stated->disembarked + (uint64_t)stated->died + (uint64_t)stated->aboard)
 		vl_fold_violation(fold, &row->n_violations, &row->violations, "E2", NULL,
 				  "the count stated at closing does not add up");
-	if (stated->boarded != row->boarded || stated->born != row->born || stated->died != row->died ||
-	    stated->disembarked != row->disembarked || stated->aboard != row->aboard)
+	if (stated->boarded != row->boarded || stated->born != row->born ||
+	    stated->died != row->died || stated->disembarked != row->disembarked ||
+	    stated->aboard != row->aboard)
 		vl_fold_violation(fold, &row->n_violations, &row->violations, "E2", NULL,
-				  "stated at closing: boarded %" PRId64 ", disembarked %" PRId64 "; counted: %" PRId64
-				  ", %" PRId64,
-				  stated->boarded, stated->disembarked, row->boarded, row->disembarked);
+				  "stated at closing: boarded %" PRId64 ", disembarked %" PRId64
+				  "; counted: %" PRId64 ", %" PRId64,
+				  stated->boarded, stated->disembarked, row->boarded,
+				  row->disembarked);
 }
 
 static void check_capacity(struct vl_fold *fold, EV(LegRow) *row)
@@ -238,7 +253,8 @@ static void check_reports(struct vl_fold *fold, EV(LegRow) *row)
 			continue;
 		if (vl_evacuation_compare(figure, ledger, final))
 			vl_fold_violation(fold, &row->n_violations, &row->violations, "E10", NULL,
-					  "reported %" PRId64 ", counted %" PRId64, figure->value, ledger);
+					  "reported %" PRId64 ", counted %" PRId64, figure->value,
+					  ledger);
 	}
 }
 
@@ -258,14 +274,16 @@ static void list_persons_violation(void *context, const char *name, int64_t valu
 	if (part == NULL)
 		return;
 	*part = '\0';
-	vl_fold_violation(reading->fold, &row->n_violations, &row->violations, rule, NULL, "person %s", part + 1);
+	vl_fold_violation(reading->fold, &row->n_violations, &row->violations, rule, NULL,
+			  "person %s", part + 1);
 }
 
 EVACUATION_FINISH(leg)
 {
 	EV(LegRow) *leg = row_of(row);
 	const char *key = vl_fold_key(fold);
-	const EV(ItineraryRow) *itinerary = (const EV(ItineraryRow) *)vl_fold_row(fold, EVACUATION_ITINERARY, key);
+	const EV(ItineraryRow) *itinerary =
+		(const EV(ItineraryRow) *)vl_fold_row(fold, EVACUATION_ITINERARY, key);
 	if (itinerary != NULL)
 		leg->operation = itinerary->operation;
 	vl_evacuation_take_said(fold, row,
@@ -293,6 +311,7 @@ EVACUATION_CONTRIBUTE(leg)
 	for (size_t i = 0; i < leg->n_violations; i++) {
 		const char *rule = leg->violations[i]->rule;
 		if (strcmp(rule, "E2") == 0 || strcmp(rule, "E4") == 0 || strcmp(rule, "E10") == 0)
-			vl_view_count(fold, EVACUATION_OPERATION, leg->operation, 1, "violation/%s", rule);
+			vl_view_count(fold, EVACUATION_OPERATION, leg->operation, 1, "violation/%s",
+				      rule);
 	}
 }

@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void take_merge(struct vl_fold *fold, EV(MergesRow) *row, const struct vl_fact *fact, const char *person,
-		       const char *kept, bool undone)
+static void take_merge(struct vl_fold *fold, EV(MergesRow) *row, const struct vl_fact *fact,
+		       const char *person, const char *kept, bool undone)
 {
 	EV(Merge) *merge = vl_fold_add(fold, &EV_TYPE(merge), &row->n_merges, &row->merges);
 	if (merge == NULL)
@@ -81,7 +81,8 @@ static bool same_pair(const EV(Merge) *a, const EV(Merge) *b)
 /* E12: who merged, or headquarters. Another's attempt leaves its word in `refused`. */
 static bool may_undo(EV(Merge) *undoing, const EV(Merge) *merge)
 {
-	if (strcmp(undoing->mission, merge->mission) == 0 || strcmp(undoing->mission, EVACUATION_HQ) == 0)
+	if (strcmp(undoing->mission, merge->mission) == 0 ||
+	    strcmp(undoing->mission, EVACUATION_HQ) == 0)
 		return true;
 	undoing->refused = (char *)(uintptr_t) "it is another mission's";
 	return false;
@@ -93,7 +94,8 @@ static size_t keep_owned(struct vl_fold *fold, EV(MergesRow) *merges, struct sai
 	size_t kept = 0;
 	for (size_t i = 0; i < merges->n_merges; i++) {
 		EV(Merge) *merge = merges->merges[i];
-		if (merge->undone || vl_evacuation_may_merge(fold, merge->mission, merge->person, merge->kept))
+		if (merge->undone ||
+		    vl_evacuation_may_merge(fold, merge->mission, merge->person, merge->kept))
 			said[kept++] = (struct said){merge, i};
 		else
 			merge->refused = (char *)(uintptr_t) "it has not registered both first";
@@ -110,7 +112,9 @@ static size_t standing(struct said *said, size_t count)
 		const struct said *first = NULL;
 		for (to = from; to < count && same_pair(said[to].merge, said[from].merge); to++) {
 			if (said[to].merge->undone)
-				first = first != NULL && !may_undo(said[to].merge, first->merge) ? first : NULL;
+				first = first != NULL && !may_undo(said[to].merge, first->merge)
+						? first
+						: NULL;
 			else if (first == NULL)
 				first = &said[to];
 		}
@@ -195,9 +199,10 @@ static void list_refused(struct vl_fold *fold, EV(MergesRow) *merges)
 			continue;
 		const struct vl_fact fact = {.id = merge->event.data};
 		vl_fold_violation(fold, &merges->n_violations, &merges->violations, "E12",
-				  fact.id != NULL ? &fact : NULL, "%s %s %s by %s changes nothing: %s", merge->person,
-				  merge->undone ? "unmerged from" : "merged into", merge->kept, merge->mission,
-				  merge->refused);
+				  fact.id != NULL ? &fact : NULL,
+				  "%s %s %s by %s changes nothing: %s", merge->person,
+				  merge->undone ? "unmerged from" : "merged into", merge->kept,
+				  merge->mission, merge->refused);
 	}
 }
 
@@ -221,8 +226,8 @@ EVACUATION_FINISH(merges)
 		merge->refused = vl_view_keep(fold, why);
 		const struct vl_fact fact = {.id = merge->event.data};
 		vl_fold_violation(fold, &merges->n_violations, &merges->violations, "E6",
-				  fact.id != NULL ? &fact : NULL, "%s merged into %s: %s", merge->person, merge->kept,
-				  why);
+				  fact.id != NULL ? &fact : NULL, "%s merged into %s: %s",
+				  merge->person, merge->kept, why);
 	}
 	merges->n_merges = count;
 	for (size_t i = 0; i < count; i++)
@@ -236,9 +241,10 @@ EVACUATION_CONTRIBUTE(merges)
 	for (size_t i = 0; i < merges->n_merges; i++) {
 		const EV(Merge) *merge = merges->merges[i];
 		if (vl_evacuation_is_empty(merge->refused))
-			vl_view_count(fold, EVACUATION_REGISTRATION, merge->person, 1, "canonical/%s",
-				      merge->canonical);
+			vl_view_count(fold, EVACUATION_REGISTRATION, merge->person, 1,
+				      "canonical/%s", merge->canonical);
 		else
-			vl_view_count(fold, EVACUATION_REGISTRATION, merge->person, 1, "refused/%s", merge->kept);
+			vl_view_count(fold, EVACUATION_REGISTRATION, merge->person, 1, "refused/%s",
+				      merge->kept);
 	}
 }

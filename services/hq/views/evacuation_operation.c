@@ -37,13 +37,15 @@ static void take_closed(struct vl_fold *fold, ProtobufCMessage *message, const s
 	row->closed_at = vl_view_stamp(fold, fact->occurred_at);
 }
 
-static void take_reopened(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
+static void take_reopened(struct vl_fold *fold, ProtobufCMessage *message,
+			  const struct vl_fact *fact)
 {
 	(void)fold, (void)fact;
 	row_of(message)->status = OPERATION_STATUS(REOPENED);
 }
 
-static void take_estimate(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
+static void take_estimate(struct vl_fold *fold, ProtobufCMessage *message,
+			  const struct vl_fact *fact)
 {
 	const EV(EstimateMade) *made = (const EV(EstimateMade) *)fact->payload;
 	EV(OperationRow) *row = row_of(message);
@@ -54,7 +56,8 @@ static void take_estimate(struct vl_fold *fold, ProtobufCMessage *message, const
 	figure.source = CONSULAR__EVACUATION__V1__FIGURE_SOURCE__FIGURE_SOURCE_OWN;
 	figure.reference = vl_view_keep(fold, made->basis);
 	figure.as_of = vl_evacuation_as_of(fold, fact, made->as_of);
-	vl_evacuation_keep_figure(fold, SLOT_ESTIMATES, &row->n_estimates, &row->estimates, &figure);
+	vl_evacuation_keep_figure(fold, SLOT_ESTIMATES, &row->n_estimates, &row->estimates,
+				  &figure);
 }
 
 static void take_figure(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
@@ -67,12 +70,14 @@ static void take_figure(struct vl_fold *fold, ProtobufCMessage *message, const s
 	vl_evacuation_keep_figure(fold, SLOT_REPORTS, &row->n_reports, &row->reports, &figure);
 	if (figure.measure != MEASURE(OUT))
 		return;
-	EV(Figure) *added = vl_fold_add(fold, &EV_TYPE(figure), &row->n_out_series, &row->out_series);
+	EV(Figure) *added =
+		vl_fold_add(fold, &EV_TYPE(figure), &row->n_out_series, &row->out_series);
 	if (added != NULL)
 		*added = figure;
 }
 
-static void add_count(struct vl_fold *fold, int disposition, int64_t count, size_t *n, EV(DispositionCount) ***counts)
+static void add_count(struct vl_fold *fold, int disposition, int64_t count, size_t *n,
+		      EV(DispositionCount) ***counts)
 {
 	EV(DispositionCount) *added = vl_fold_add(fold, &EV_TYPE(disposition_count), n, counts);
 	if (added != NULL) {
@@ -81,7 +86,8 @@ static void add_count(struct vl_fold *fold, int disposition, int64_t count, size
 	}
 }
 
-static void take_situation(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
+static void take_situation(struct vl_fold *fold, ProtobufCMessage *message,
+			   const struct vl_fact *fact)
 {
 	const EV(SituationStated) *stated = (const EV(SituationStated) *)fact->payload;
 	EV(OperationRow) *row = row_of(message);
@@ -90,8 +96,8 @@ static void take_situation(struct vl_fold *fold, ProtobufCMessage *message, cons
 		sum += (uint64_t)stated->counts[i]->count;
 	if (sum != (uint64_t)stated->persons)
 		vl_fold_violation(fold, &row->n_violations, &row->violations, "E1", fact,
-				  "%s counts %" PRId64 " persons, by disposition %" PRId64, fact->mission,
-				  stated->persons, (int64_t)sum);
+				  "%s counts %" PRId64 " persons, by disposition %" PRId64,
+				  fact->mission, stated->persons, (int64_t)sum);
 	Google__Protobuf__Timestamp *as_of = vl_evacuation_as_of(fold, fact, stated->as_of);
 	if (vl_time_compare(vl_view_time(as_of), vl_view_time(row->stated_as_of)) < 0)
 		return;
@@ -99,8 +105,8 @@ static void take_situation(struct vl_fold *fold, ProtobufCMessage *message, cons
 	row->stated_persons = stated->persons;
 	row->n_stated = 0;
 	for (size_t i = 0; i < stated->n_counts; i++)
-		add_count(fold, (int)stated->counts[i]->disposition, stated->counts[i]->count, &row->n_stated,
-			  &row->stated);
+		add_count(fold, (int)stated->counts[i]->disposition, stated->counts[i]->count,
+			  &row->n_stated, &row->stated);
 }
 
 /* More people than there are, and yet so few that sums of them fit. */
@@ -111,9 +117,11 @@ static int64_t within_reason(int64_t people)
 	return people > MOST ? MOST : people < -MOST ? -MOST : people;
 }
 
-static void take_correction(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
+static void take_correction(struct vl_fold *fold, ProtobufCMessage *message,
+			    const struct vl_fact *fact)
 {
-	const EV(CumulativeOutCorrected) *corrected = (const EV(CumulativeOutCorrected) *)fact->payload;
+	const EV(CumulativeOutCorrected) *corrected =
+		(const EV(CumulativeOutCorrected) *)fact->payload;
 	EV(OperationRow) *row = row_of(message);
 	(void)fold;
 	int64_t change = within_reason(corrected->change);
@@ -178,9 +186,11 @@ static void count_dispositions(struct vl_fold *fold, EV(OperationRow) *row)
 		if (name == NULL || unsettled == NULL)
 			return;
 		if (tally(fold, name) != 0)
-			add_count(fold, i, tally(fold, name), &row->n_dispositions, &row->dispositions);
+			add_count(fold, i, tally(fold, name), &row->n_dispositions,
+				  &row->dispositions);
 		if (tally(fold, unsettled) != 0)
-			add_count(fold, i, tally(fold, unsettled), &row->n_unsettled, &row->unsettled);
+			add_count(fold, i, tally(fold, unsettled), &row->n_unsettled,
+				  &row->unsettled);
 	}
 	row->home = by_disposition(row, DISPOSITION(HOME));
 	row->at_staging = by_disposition(row, DISPOSITION(AT_STAGING));
@@ -197,7 +207,8 @@ static void count_heads(struct vl_fold *fold, EV(OperationRow) *row)
 	row->persons = row->nationals + row->foreign + row->standing_unknown;
 	row->boarded_nationals = tally(fold, "boarded/national");
 	row->boarded_foreign = tally(fold, "boarded/foreign");
-	row->boarded = row->boarded_nationals + row->boarded_foreign + tally(fold, "boarded/unknown");
+	row->boarded =
+		row->boarded_nationals + row->boarded_foreign + tally(fold, "boarded/unknown");
 	row->out_nationals = tally(fold, "out/national");
 	row->out_foreign = tally(fold, "out/foreign");
 	row->out_counted = row->out_nationals + row->out_foreign + tally(fold, "out/unknown");
@@ -215,8 +226,9 @@ struct reading {
 static void list_state(void *context, const char *name, int64_t value)
 {
 	const struct reading *reading = context;
-	EV(StateCount) *added = vl_fold_add(reading->fold, &EV_TYPE(state_count), &reading->row->n_foreign_by_state,
-					    &reading->row->foreign_by_state);
+	EV(StateCount) *added =
+		vl_fold_add(reading->fold, &EV_TYPE(state_count), &reading->row->n_foreign_by_state,
+			    &reading->row->foreign_by_state);
 	if (added != NULL) {
 		added->state = vl_view_keep(reading->fold, name + strlen("state/"));
 		added->count = value;
@@ -226,8 +238,8 @@ static void list_state(void *context, const char *name, int64_t value)
 static void list_area(void *context, const char *name, int64_t value)
 {
 	const struct reading *reading = context;
-	EV(AreaCount) *added =
-		vl_fold_add(reading->fold, &EV_TYPE(area_count), &reading->row->n_staging, &reading->row->staging);
+	EV(AreaCount) *added = vl_fold_add(reading->fold, &EV_TYPE(area_count),
+					   &reading->row->n_staging, &reading->row->staging);
 	if (added != NULL) {
 		added->area = vl_view_keep(reading->fold, name + strlen("staging/"));
 		added->count = value;
@@ -253,14 +265,17 @@ static void check_settled(struct vl_fold *fold, EV(OperationRow) *row)
 	if (row->status != OPERATION_STATUS(CLOSED))
 		return;
 	for (size_t i = 0; i < row->n_unsettled; i++)
-		vl_fold_violation(fold, &row->n_violations, &row->violations, "E8", NULL,
-				  "closed with %" PRId64 " %s and nothing in writing", row->unsettled[i]->count,
-				  vl_view_name(&EV_TYPE(disposition), (int)row->unsettled[i]->disposition));
+		vl_fold_violation(
+			fold, &row->n_violations, &row->violations, "E8", NULL,
+			"closed with %" PRId64 " %s and nothing in writing",
+			row->unsettled[i]->count,
+			vl_view_name(&EV_TYPE(disposition), (int)row->unsettled[i]->disposition));
 }
 
 /* What the ledger counts of a measure; false where it counts no such thing. `cumulative` is set where it only grows, so
  * that a figure of yesterday still binds today. */
-static bool ledger_of(const EV(OperationRow) *row, const EV(Figure) *figure, int64_t *ledger, bool *cumulative)
+static bool ledger_of(const EV(OperationRow) *row, const EV(Figure) *figure, int64_t *ledger,
+		      bool *cumulative)
 {
 	const struct {
 		EV(Measure) measure;
@@ -274,7 +289,8 @@ static bool ledger_of(const EV(OperationRow) *row, const EV(Figure) *figure, int
 		{MEASURE(IN_TRANSIT), row->in_transit, false},
 		{MEASURE(OUT_FOREIGN), row->out_foreign, true},
 		{MEASURE(OUT_NATIONAL), row->out_nationals, true},
-		{MEASURE(WISHES_TO_LEAVE), by_disposition(row, DISPOSITION(WISHES_TO_LEAVE)), false},
+		{MEASURE(WISHES_TO_LEAVE), by_disposition(row, DISPOSITION(WISHES_TO_LEAVE)),
+		 false},
 		{MEASURE(DECEASED), by_disposition(row, DISPOSITION(DECEASED)), true},
 		{MEASURE(LEGS), row->legs, false},
 	};
@@ -294,21 +310,24 @@ static int64_t in_area(struct vl_fold *fold, const char *area)
 	return name == NULL ? 0 : tally(fold, name);
 }
 
-static void check_figures(struct vl_fold *fold, EV(OperationRow) *row, size_t count, EV(Figure) **figures, bool bind)
+static void check_figures(struct vl_fold *fold, EV(OperationRow) *row, size_t count,
+			  EV(Figure) **figures, bool bind)
 {
 	for (size_t i = 0; i < count; i++) {
 		int64_t ledger = 0;
 		bool cumulative = false;
 		if (!ledger_of(row, figures[i], &ledger, &cumulative))
 			continue;
-		if (figures[i]->measure == MEASURE(AT_STAGING) && !vl_evacuation_is_empty(figures[i]->place))
+		if (figures[i]->measure == MEASURE(AT_STAGING) &&
+		    !vl_evacuation_is_empty(figures[i]->place))
 			ledger = in_area(fold, figures[i]->place);
-		if (vl_evacuation_compare(figures[i], ledger, row->status == OPERATION_STATUS(CLOSED)) && bind &&
-		    cumulative)
+		if (vl_evacuation_compare(figures[i], ledger,
+					  row->status == OPERATION_STATUS(CLOSED)) &&
+		    bind && cumulative)
 			vl_fold_violation(fold, &row->n_violations, &row->violations, "E10", NULL,
 					  "%s: reported %" PRId64 ", counted %" PRId64,
-					  vl_view_name(&EV_TYPE(measure), (int)figures[i]->measure), figures[i]->value,
-					  ledger);
+					  vl_view_name(&EV_TYPE(measure), (int)figures[i]->measure),
+					  figures[i]->value, ledger);
 	}
 }
 
@@ -327,8 +346,9 @@ static void check_cumulative(struct vl_fold *fold, EV(OperationRow) *row)
 	const EV(Figure) *last = NULL;
 	if (withdrawn > row->out_lowered)
 		vl_fold_violation(fold, &row->n_violations, &row->violations, "E11", NULL,
-				  "%" PRId64 " offloaded after their leg had left, corrections for %" PRId64, withdrawn,
-				  row->out_lowered);
+				  "%" PRId64
+				  " offloaded after their leg had left, corrections for %" PRId64,
+				  withdrawn, row->out_lowered);
 	vl_view_sort(fold, row->out_series, row->n_out_series, by_source_and_date);
 	for (size_t i = 0; i < row->n_out_series; i++) {
 		const EV(Figure) *figure = row->out_series[i];
@@ -339,7 +359,8 @@ static void check_cumulative(struct vl_fold *fold, EV(OperationRow) *row)
 		} else if (figure->value < last->value) {
 			uint64_t fall = (uint64_t)last->value - (uint64_t)figure->value;
 			if (fall > room)
-				vl_fold_violation(fold, &row->n_violations, &row->violations, "E11", NULL,
+				vl_fold_violation(fold, &row->n_violations, &row->violations, "E11",
+						  NULL,
 						  "reported out fell from %" PRId64 " to %" PRId64
 						  " without a correction",
 						  last->value, figure->value);
@@ -355,12 +376,13 @@ EVACUATION_FINISH(operation)
 	EV(OperationRow) *operation = row_of(row);
 	struct reading reading = {fold, operation};
 	const char *key = vl_fold_key(fold);
-	vl_evacuation_take_said(fold, row,
-				&(struct evacuation_owning){.begins = &EV_TYPE(operation_opened),
-							    .steps = owned,
-							    .lead = lead_of,
-							    .n_violations = &operation->n_violations,
-							    .violations = &operation->violations});
+	vl_evacuation_take_said(
+		fold, row,
+		&(struct evacuation_owning){.begins = &EV_TYPE(operation_opened),
+					    .steps = owned,
+					    .lead = lead_of,
+					    .n_violations = &operation->n_violations,
+					    .violations = &operation->violations});
 	count_heads(fold, operation);
 	vl_fold_each_tally(fold, EVACUATION_OPERATION, key, "state/", list_state, &reading);
 	vl_fold_each_tally(fold, EVACUATION_OPERATION, key, "staging/", list_area, &reading);
@@ -370,7 +392,8 @@ EVACUATION_FINISH(operation)
 	check_figures(fold, operation, operation->n_reports, operation->reports, true);
 	check_cumulative(fold, operation);
 	struct evacuation_rules rules;
-	vl_evacuation_rules(fold, EVACUATION_OPERATION, operation->n_violations, operation->violations, &rules);
+	vl_evacuation_rules(fold, EVACUATION_OPERATION, operation->n_violations,
+			    operation->violations, &rules);
 	operation->n_violations_by_rule = rules.count;
 	operation->violations_by_rule = rules.items;
 	operation->violations_total = rules.total;
@@ -387,6 +410,7 @@ EVACUATION_CONTRIBUTE(operation)
 	vl_view_count(fold, EVACUATION_CRISIS, crisis, operation->out, "out");
 	vl_view_count(fold, EVACUATION_CRISIS, crisis, operation->home, "home");
 	for (size_t i = 0; i < operation->n_violations_by_rule; i++)
-		vl_view_count(fold, EVACUATION_CRISIS, crisis, operation->violations_by_rule[i]->count, "violation/%s",
+		vl_view_count(fold, EVACUATION_CRISIS, crisis,
+			      operation->violations_by_rule[i]->count, "violation/%s",
 			      operation->violations_by_rule[i]->name);
 }

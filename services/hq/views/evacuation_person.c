@@ -24,7 +24,9 @@ struct gathering {
 
 static void add_once(struct vl_fold *fold, unsigned slot, char *text, size_t *count, char ***texts)
 {
-	void **named = vl_evacuation_is_empty(text) ? NULL : vl_names_at(fold, vl_fold_slot(fold, slot), text);
+	void **named = vl_evacuation_is_empty(text)
+			       ? NULL
+			       : vl_names_at(fold, vl_fold_slot(fold, slot), text);
 	if (named == NULL || *named != NULL)
 		return;
 	*named = text;
@@ -89,7 +91,8 @@ static void add_reference(struct gathering *gathering, const EV(RegistrationRow)
 	row->minor = row->minor || from->minor;
 	add_once(fold, SLOT_PARTIES, from->party, &row->n_parties, &row->parties);
 	if (from->guardian)
-		add_once(fold, SLOT_GUARDIAN_OF, from->party, &row->n_guardian_of, &row->guardian_of);
+		add_once(fold, SLOT_GUARDIAN_OF, from->party, &row->n_guardian_of,
+			 &row->guardian_of);
 	if (vl_view_rank(&EV_TYPE(whereabouts), (int)row->whereabouts) == 0)
 		row->whereabouts = from->whereabouts;
 	human->registered = human->registered || from->registered;
@@ -104,8 +107,8 @@ static void add_reference(struct gathering *gathering, const EV(RegistrationRow)
 			lay_over(fold, &way->facts, from->legs[i]);
 	}
 	for (size_t i = 0; i < from->n_violations; i++) {
-		Valise__V1__Violation *copy =
-			vl_fold_add(fold, &valise__v1__violation__descriptor, &row->n_violations, &row->violations);
+		Valise__V1__Violation *copy = vl_fold_add(fold, &valise__v1__violation__descriptor,
+							  &row->n_violations, &row->violations);
 		if (copy != NULL)
 			*copy = *from->violations[i];
 	}
@@ -118,10 +121,12 @@ static void add_other(void *context, const char *name, int64_t value)
 	(void)value;
 	if (strcmp(reference, vl_fold_key(gathering->fold)) == 0)
 		return;
-	const ProtobufCMessage *from = vl_fold_row(gathering->fold, EVACUATION_REGISTRATION, reference);
+	const ProtobufCMessage *from =
+		vl_fold_row(gathering->fold, EVACUATION_REGISTRATION, reference);
 	if (from == NULL)
 		return;
-	vl_fold_add_text(gathering->fold, reference, &gathering->row->n_references, &gathering->row->references);
+	vl_fold_add_text(gathering->fold, reference, &gathering->row->n_references,
+			 &gathering->row->references);
 	add_reference(gathering, (const EV(RegistrationRow) *)from);
 }
 
@@ -156,11 +161,14 @@ static bool is_expected(const EV(ItineraryRow) *itinerary, const EV(Registration
 	return false;
 }
 
-static void show_leg(struct vl_fold *fold, EV(PersonRow) *row, struct evacuation_way *way, bool dead)
+static void show_leg(struct vl_fold *fold, EV(PersonRow) *row, struct evacuation_way *way,
+		     bool dead)
 {
 	EV(RegistrationLeg) *facts = &way->facts;
-	EV(PersonLeg) *shown = way->shown = vl_fold_add(fold, &EV_TYPE(person_leg), &row->n_legs, &row->legs);
-	way->itinerary = (const EV(ItineraryRow) *)vl_fold_row(fold, EVACUATION_ITINERARY, facts->leg);
+	EV(PersonLeg) *shown = way->shown =
+		vl_fold_add(fold, &EV_TYPE(person_leg), &row->n_legs, &row->legs);
+	way->itinerary =
+		(const EV(ItineraryRow) *)vl_fold_row(fold, EVACUATION_ITINERARY, facts->leg);
 	if (shown == NULL)
 		return;
 	const EV(ItineraryRow) *itinerary = way->itinerary;
@@ -173,14 +181,18 @@ static void show_leg(struct vl_fold *fold, EV(PersonRow) *row, struct evacuation
 	shown->born = facts->born;
 	shown->died = facts->died && dead;
 	/* Offloading is said where the leg begins; whoever was there at its end was not taken off. */
-	shown->boarded = facts->boarded && !facts->born && (!facts->offloaded || off || shown->died);
+	shown->boarded =
+		facts->boarded && !facts->born && (!facts->offloaded || off || shown->died);
 	shown->offloaded = facts->offloaded && !shown->boarded && !off && !facts->born;
 	shown->disembarked = off && !shown->died;
 	shown->aboard = (shown->boarded || shown->born) && !off && !shown->died;
-	shown->no_show = !facts->boarded && !facts->offloaded && !off && !shown->born && !shown->died &&
-			 (facts->no_show || ((facts->allocated || facts->checked_in || facts->expected) && gone));
+	shown->no_show = !facts->boarded && !facts->offloaded && !off && !shown->born &&
+			 !shown->died &&
+			 (facts->no_show ||
+			  ((facts->allocated || facts->checked_in || facts->expected) && gone));
 	shown->expected = facts->expected;
-	shown->unlisted = shown->boarded && itinerary != NULL && itinerary->listed && !facts->expected;
+	shown->unlisted =
+		shown->boarded && itinerary != NULL && itinerary->listed && !facts->expected;
 	shown->guardian_overridden = facts->guardian_overridden;
 	shown->open = itinerary == NULL || (!itinerary->closed && !itinerary->cancelled);
 	shown->checkpoint = furthest(facts, shown);
@@ -209,8 +221,8 @@ static void check_legs(struct vl_fold *fold, EV(PersonRow) *row)
 					  "minor without a party boarded %s", leg->leg);
 	}
 	if (open > 1)
-		vl_fold_violation(fold, &row->n_violations, &row->violations, "E3", NULL, "aboard %d open legs at once",
-				  open);
+		vl_fold_violation(fold, &row->n_violations, &row->violations, "E3", NULL,
+				  "aboard %d open legs at once", open);
 }
 
 static void check_standing(struct vl_fold *fold, EV(PersonRow) *row, bool differs)
@@ -220,21 +232,24 @@ static void check_standing(struct vl_fold *fold, EV(PersonRow) *row, bool differ
 	if (row->standing == STANDING(NATIONAL) && !vl_evacuation_is_empty(row->requesting_state))
 		violate(fold, row, "E7", "a national for whom another state asks");
 	if (differs)
-		violate(fold, row, "E7", "references of one human disagree on whose national it is");
+		violate(fold, row, "E7",
+			"references of one human disagree on whose national it is");
 }
 
 static bool must_be_settled(EV(Disposition) disposition)
 {
 	return disposition == DISPOSITION(UNKNOWN) || disposition == DISPOSITION(MISSING) ||
-	       (disposition >= DISPOSITION(WISHES_TO_LEAVE) && disposition <= DISPOSITION(AT_STAGING));
+	       (disposition >= DISPOSITION(WISHES_TO_LEAVE) &&
+		disposition <= DISPOSITION(AT_STAGING));
 }
 
-static const EV(RegistrationRow) *reference(struct vl_fold *fold, const EV(PersonRow) *row, size_t i,
-					    const EV(RegistrationRow) *own)
+static const EV(RegistrationRow) *reference(struct vl_fold *fold, const EV(PersonRow) *row,
+					    size_t i, const EV(RegistrationRow) *own)
 {
 	if (i == 0)
 		return own;
-	return (const EV(RegistrationRow) *)vl_fold_row(fold, EVACUATION_REGISTRATION, row->references[i]);
+	return (const EV(RegistrationRow) *)vl_fold_row(fold, EVACUATION_REGISTRATION,
+							row->references[i]);
 }
 
 static void check_settled(struct vl_fold *fold, EV(PersonRow) *row, const EV(RegistrationRow) *own)
@@ -249,7 +264,8 @@ static void check_settled(struct vl_fold *fold, EV(PersonRow) *row, const EV(Reg
 	}
 }
 
-static bool disagrees(struct vl_fold *fold, const EV(PersonRow) *row, const EV(RegistrationRow) *own)
+static bool disagrees(struct vl_fold *fold, const EV(PersonRow) *row,
+		      const EV(RegistrationRow) *own)
 {
 	for (size_t i = 0; row->n_references > 1 && i < row->n_references; i++) {
 		const EV(RegistrationRow) *from = reference(fold, row, i, own);
@@ -294,7 +310,8 @@ EVACUATION_FINISH(person)
 	const char *key = vl_fold_key(fold);
 	struct evacuation_human human = {0};
 	struct gathering gathering = {.fold = fold, .row = person, .human = &human};
-	gathering.own = (const EV(RegistrationRow) *)vl_fold_row(fold, EVACUATION_REGISTRATION, key);
+	gathering.own =
+		(const EV(RegistrationRow) *)vl_fold_row(fold, EVACUATION_REGISTRATION, key);
 	if (gathering.own == NULL)
 		return;
 	if (!vl_evacuation_is_empty(gathering.own->canonical)) {
@@ -322,10 +339,11 @@ static void tell_party(struct vl_fold *fold, const EV(PersonRow) *row, const EV(
 		return;
 	if (!row->minor) {
 		for (size_t i = 0; i < row->n_guardian_of; i++)
-			vl_view_count(fold, EVACUATION_PARTY, row->guardian_of[i], 1, "guardian/%s", leg->leg);
+			vl_view_count(fold, EVACUATION_PARTY, row->guardian_of[i], 1, "guardian/%s",
+				      leg->leg);
 	} else if (row->n_parties > 0 && !leg->guardian_overridden) {
-		vl_view_count(fold, EVACUATION_PARTY, row->parties[0], 1, "minor/%s" EVACUATION_PART "%s", leg->leg,
-			      vl_fold_key(fold));
+		vl_view_count(fold, EVACUATION_PARTY, row->parties[0], 1,
+			      "minor/%s" EVACUATION_PART "%s", leg->leg, vl_fold_key(fold));
 	}
 }
 
@@ -338,8 +356,8 @@ static bool concerns(const char *rule, const EV(PersonLeg) *leg)
 	return leg->boarded;
 }
 
-static void tell_leg(struct vl_fold *fold, const EV(PersonRow) *row, const struct evacuation_rules *rules,
-		     const EV(PersonLeg) *leg)
+static void tell_leg(struct vl_fold *fold, const EV(PersonRow) *row,
+		     const struct evacuation_rules *rules, const EV(PersonLeg) *leg)
 {
 	const struct {
 		bool holds;
@@ -362,12 +380,14 @@ static void tell_leg(struct vl_fold *fold, const EV(PersonRow) *row, const struc
 	};
 	vl_view_count(fold, EVACUATION_ITINERARY, leg->leg, 1, "member/%s", vl_fold_key(fold));
 	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
-		vl_view_count(fold, EVACUATION_LEG, leg->leg, counts[i].holds, "%s", counts[i].name);
+		vl_view_count(fold, EVACUATION_LEG, leg->leg, counts[i].holds, "%s",
+			      counts[i].name);
 	for (size_t i = 0; i < rules->count; i++) {
 		const Valise__V1__Count *broken = rules->items[i];
 		if (concerns(broken->name, leg))
 			vl_view_count(fold, EVACUATION_LEG, leg->leg, broken->count,
-				      "violation/%s" EVACUATION_PART "%s", broken->name, vl_fold_key(fold));
+				      "violation/%s" EVACUATION_PART "%s", broken->name,
+				      vl_fold_key(fold));
 	}
 	tell_party(fold, row, leg);
 }
@@ -381,17 +401,23 @@ static void tell_operation(struct vl_fold *fold, const EV(PersonRow) *row)
 	if (duplicate)
 		return;
 	vl_view_count(fold, EVACUATION_OPERATION, operation, 1, "persons/%s", standing);
-	vl_view_count(fold, EVACUATION_OPERATION, operation, 1, "disposition/%02d", (int)row->disposition);
-	vl_view_count(fold, EVACUATION_OPERATION, operation, row->unsettled, "unsettled/%02d", (int)row->disposition);
+	vl_view_count(fold, EVACUATION_OPERATION, operation, 1, "disposition/%02d",
+		      (int)row->disposition);
+	vl_view_count(fold, EVACUATION_OPERATION, operation, row->unsettled, "unsettled/%02d",
+		      (int)row->disposition);
 	vl_view_count(fold, EVACUATION_OPERATION, operation, row->boarded, "boarded/%s", standing);
 	vl_view_count(fold, EVACUATION_OPERATION, operation, row->out, "out/%s", standing);
 	vl_view_count(fold, EVACUATION_OPERATION, operation, row->out_withdrawn, "withdrawn");
 	if (row->standing == STANDING(FOREIGN))
 		vl_view_count(fold, EVACUATION_OPERATION, operation, 1, "state/%s",
-			      vl_evacuation_is_empty(row->requesting_state) ? "?" : row->requesting_state);
+			      vl_evacuation_is_empty(row->requesting_state)
+				      ? "?"
+				      : row->requesting_state);
 	if (row->disposition == DISPOSITION(AT_STAGING))
-		vl_view_count(fold, EVACUATION_OPERATION, operation, 1, "staging/%s", row->staging_area);
-	vl_evacuation_count_rules(fold, EVACUATION_OPERATION, operation, row->n_violations, row->violations);
+		vl_view_count(fold, EVACUATION_OPERATION, operation, 1, "staging/%s",
+			      row->staging_area);
+	vl_evacuation_count_rules(fold, EVACUATION_OPERATION, operation, row->n_violations,
+				  row->violations);
 }
 
 EVACUATION_CONTRIBUTE(person)
@@ -402,7 +428,8 @@ EVACUATION_CONTRIBUTE(person)
 	for (size_t i = 0; i < person->n_legs; i++)
 		tell_leg(fold, person, &rules, person->legs[i]);
 	for (size_t i = 0; i < person->n_parties; i++) {
-		vl_view_count(fold, EVACUATION_PARTY, person->parties[i], 1, "member/%s", vl_fold_key(fold));
+		vl_view_count(fold, EVACUATION_PARTY, person->parties[i], 1, "member/%s",
+			      vl_fold_key(fold));
 		vl_fold_dirty(fold, EVACUATION_PARTY, person->parties[i]);
 	}
 	tell_operation(fold, person);

@@ -26,7 +26,8 @@ struct evacuation_human {
 bool vl_evacuation_later(const EV(Statement) *a, const EV(Statement) *b);
 
 /* Disposition, staging area, and whether the human is or has been out of danger (E11). */
-void vl_evacuation_conclude(struct vl_fold *fold, EV(PersonRow) *row, const struct evacuation_human *human);
+void vl_evacuation_conclude(struct vl_fold *fold, EV(PersonRow) *row,
+			    const struct evacuation_human *human);
 
 /* The zone where a leg ends, unspecified where not known. */
 EV(PlaceZone) vl_evacuation_zone(const struct evacuation_way *way);

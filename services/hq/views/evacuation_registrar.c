@@ -25,11 +25,13 @@ EVACUATION_CONTRIBUTE(registrar)
 
 static bool registered(struct vl_fold *fold, const char *mission, const char *reference)
 {
-	const EV(RegistrarRow) *row = (const EV(RegistrarRow) *)vl_fold_row(fold, EVACUATION_REGISTRAR, reference);
+	const EV(RegistrarRow) *row =
+		(const EV(RegistrarRow) *)vl_fold_row(fold, EVACUATION_REGISTRAR, reference);
 	return row != NULL && strcmp(row->mission, mission) == 0;
 }
 
-bool vl_evacuation_may_merge(struct vl_fold *fold, const char *mission, const char *person, const char *kept)
+bool vl_evacuation_may_merge(struct vl_fold *fold, const char *mission, const char *person,
+			     const char *kept)
 {
 	return strcmp(mission, EVACUATION_HQ) == 0 ||
 	       (registered(fold, mission, person) && registered(fold, mission, kept));

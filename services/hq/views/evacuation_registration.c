@@ -18,7 +18,8 @@ static EV(RegistrationRow) *row_of(ProtobufCMessage *row)
 	return (EV(RegistrationRow) *)row;
 }
 
-static EV(Statement) *statement(struct vl_fold *fold, const EV(RegistrationRow) *row, const struct vl_fact *fact)
+static EV(Statement) *statement(struct vl_fold *fold, const EV(RegistrationRow) *row,
+				const struct vl_fact *fact)
 {
 	EV(Statement) *said = vl_fold_alloc(fold, sizeof(*said));
 	if (said == NULL)
@@ -40,7 +41,8 @@ static void name_operation(struct vl_fold *fold, EV(RegistrationRow) *row, const
 }
 
 /* NULL where no leg is named, or out of memory. */
-static EV(RegistrationLeg) *leg_of(struct vl_fold *fold, EV(RegistrationRow) *row, const char *reference)
+static EV(RegistrationLeg) *leg_of(struct vl_fold *fold, EV(RegistrationRow) *row,
+				   const char *reference)
 {
 	char ref[VL_VIEW_REF];
 	vl_view_ref(reference, ref);
@@ -49,7 +51,8 @@ static EV(RegistrationLeg) *leg_of(struct vl_fold *fold, EV(RegistrationRow) *ro
 	void **named = vl_names_at(fold, vl_fold_slot(fold, SLOT_LEGS), ref);
 	if (named == NULL || *named != NULL)
 		return named == NULL ? NULL : *named;
-	EV(RegistrationLeg) *leg = vl_fold_add(fold, &EV_TYPE(registration_leg), &row->n_legs, &row->legs);
+	EV(RegistrationLeg) *leg =
+		vl_fold_add(fold, &EV_TYPE(registration_leg), &row->n_legs, &row->legs);
 	if (leg != NULL)
 		leg->leg = vl_view_keep(fold, ref);
 	return *named = leg;
@@ -64,7 +67,8 @@ static bool is_minor(bool said, EV(AgeBand) band)
 	       band == CONSULAR__EVACUATION__V1__AGE_BAND__AGE_BAND_YOUTH;
 }
 
-static void take_registered(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
+static void take_registered(struct vl_fold *fold, ProtobufCMessage *message,
+			    const struct vl_fact *fact)
 {
 	const EV(PersonRegistered) *registered = (const EV(PersonRegistered) *)fact->payload;
 	EV(RegistrationRow) *row = row_of(message);
@@ -78,7 +82,8 @@ static void take_registered(struct vl_fold *fold, ProtobufCMessage *message, con
 	row->age_band = registered->age_band;
 	if (!vl_evacuation_is_empty(registered->party)) {
 		row->party = vl_view_keep_ref(fold, registered->party);
-		row->guardian = registered->role == CONSULAR__EVACUATION__V1__PARTY_ROLE__PARTY_ROLE_GUARDIAN;
+		row->guardian = registered->role ==
+				CONSULAR__EVACUATION__V1__PARTY_ROLE__PARTY_ROLE_GUARDIAN;
 	}
 }
 
@@ -116,12 +121,14 @@ static void take_birth(struct vl_fold *fold, ProtobufCMessage *message, const st
 
 /* -- what is said apart from legs -- */
 
-static void take_contact(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
+static void take_contact(struct vl_fold *fold, ProtobufCMessage *message,
+			 const struct vl_fact *fact)
 {
 	const EV(ContactRecorded) *contact = (const EV(ContactRecorded) *)fact->payload;
 	EV(RegistrationRow) *row = row_of(message);
 	name_operation(fold, row, contact->operation);
-	if (contact->outcome == CONSULAR__EVACUATION__V1__CONTACT_OUTCOME__CONTACT_OUTCOME_REACHED ||
+	if (contact->outcome ==
+		    CONSULAR__EVACUATION__V1__CONTACT_OUTCOME__CONTACT_OUTCOME_REACHED ||
 	    contact->outcome == CONSULAR__EVACUATION__V1__CONTACT_OUTCOME__CONTACT_OUTCOME_DECLINED)
 		row->contacted = true;
 }
@@ -139,7 +146,8 @@ static void take_wish(struct vl_fold *fold, ProtobufCMessage *message, const str
 		row->wish->wish = wish->wish;
 }
 
-static void take_whereabouts(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
+static void take_whereabouts(struct vl_fold *fold, ProtobufCMessage *message,
+			     const struct vl_fact *fact)
 {
 	const EV(WhereaboutsNoted) *noted = (const EV(WhereaboutsNoted) *)fact->payload;
 	EV(RegistrationRow) *row = row_of(message);
@@ -171,7 +179,8 @@ static void state(struct vl_fold *fold, EV(RegistrationRow) *row, const struct v
 		row->ever_out = true;
 }
 
-static void take_disposition(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
+static void take_disposition(struct vl_fold *fold, ProtobufCMessage *message,
+			     const struct vl_fact *fact)
 {
 	const EV(DispositionRecorded) *recorded = (const EV(DispositionRecorded) *)fact->payload;
 	EV(RegistrationRow) *row = row_of(message);
@@ -179,7 +188,8 @@ static void take_disposition(struct vl_fold *fold, ProtobufCMessage *message, co
 	state(fold, row, fact, recorded->disposition, NULL);
 }
 
-static void take_written(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
+static void take_written(struct vl_fold *fold, ProtobufCMessage *message,
+			 const struct vl_fact *fact)
 {
 	const EV(DispositionWritten) *written = (const EV(DispositionWritten) *)fact->payload;
 	EV(RegistrationRow) *row = row_of(message);
@@ -190,17 +200,21 @@ static void take_written(struct vl_fold *fold, ProtobufCMessage *message, const 
 
 static void take_staged(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
 {
-	const EV(StagingArrivalRecorded) *staged = (const EV(StagingArrivalRecorded) *)fact->payload;
+	const EV(StagingArrivalRecorded) *staged =
+		(const EV(StagingArrivalRecorded) *)fact->payload;
 	EV(RegistrationRow) *row = row_of(message);
 	name_operation(fold, row, staged->operation);
-	state(fold, row, fact, DISPOSITION(AT_STAGING), staged->area == NULL ? NULL : staged->area->name);
+	state(fold, row, fact, DISPOSITION(AT_STAGING),
+	      staged->area == NULL ? NULL : staged->area->name);
 	if (staged->area != NULL && vl_evacuation_is_safe(staged->area->zone))
 		row->ever_out = true;
 }
 
-static void take_unstaged(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
+static void take_unstaged(struct vl_fold *fold, ProtobufCMessage *message,
+			  const struct vl_fact *fact)
 {
-	const EV(StagingDepartureRecorded) *left = (const EV(StagingDepartureRecorded) *)fact->payload;
+	const EV(StagingDepartureRecorded) *left =
+		(const EV(StagingDepartureRecorded) *)fact->payload;
 	EV(RegistrationRow) *row = row_of(message);
 	name_operation(fold, row, left->operation);
 	state(fold, row, fact, left->disposition, NULL);
@@ -254,8 +268,9 @@ static void mark(EV(RegistrationLeg) *leg, EV(Checkpoint) checkpoint, EV(Stateme
 		leg->last = said;
 }
 
-static void take_at_gangway(struct vl_fold *fold, EV(RegistrationRow) *row, const struct vl_fact *fact,
-			    const char *reference, EV(Checkpoint) checkpoint)
+static void take_at_gangway(struct vl_fold *fold, EV(RegistrationRow) *row,
+			    const struct vl_fact *fact, const char *reference,
+			    EV(Checkpoint) checkpoint)
 {
 	if (checkpoint < CHECKPOINT(ALLOCATED) || checkpoint > CHECKPOINT(HANDED_OVER))
 		return;
@@ -265,21 +280,24 @@ static void take_at_gangway(struct vl_fold *fold, EV(RegistrationRow) *row, cons
 		mark(leg, checkpoint, said);
 }
 
-static void take_checkpoint(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
+static void take_checkpoint(struct vl_fold *fold, ProtobufCMessage *message,
+			    const struct vl_fact *fact)
 {
 	const EV(CheckpointRecorded) *recorded = (const EV(CheckpointRecorded) *)fact->payload;
 	name_operation(fold, row_of(message), recorded->operation);
 	take_at_gangway(fold, row_of(message), fact, recorded->leg, recorded->checkpoint);
 }
 
-static void take_checkpoints(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
+static void take_checkpoints(struct vl_fold *fold, ProtobufCMessage *message,
+			     const struct vl_fact *fact)
 {
 	const EV(CheckpointsRecorded) *recorded = (const EV(CheckpointsRecorded) *)fact->payload;
 	name_operation(fold, row_of(message), recorded->operation);
 	take_at_gangway(fold, row_of(message), fact, recorded->leg, recorded->checkpoint);
 }
 
-static void take_no_show(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
+static void take_no_show(struct vl_fold *fold, ProtobufCMessage *message,
+			 const struct vl_fact *fact)
 {
 	const EV(NoShowsRecorded) *recorded = (const EV(NoShowsRecorded) *)fact->payload;
 	EV(RegistrationRow) *row = row_of(message);
@@ -293,7 +311,8 @@ static void take_no_show(struct vl_fold *fold, ProtobufCMessage *message, const 
 }
 
 /* Whether it counts, and for which operation, only the leg can say (evacuation_person.c). */
-static void take_manifest(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
+static void take_manifest(struct vl_fold *fold, ProtobufCMessage *message,
+			  const struct vl_fact *fact)
 {
 	const EV(ManifestSealed) *manifest = (const EV(ManifestSealed) *)fact->payload;
 	EV(RegistrationLeg) *leg = leg_of(fold, row_of(message), manifest->leg);
@@ -307,7 +326,8 @@ static void take_manifest(struct vl_fold *fold, ProtobufCMessage *message, const
 	vl_fold_add_text(fold, fact->mission, &leg->n_sealed_by, &leg->sealed_by);
 }
 
-static void take_overridden(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
+static void take_overridden(struct vl_fold *fold, ProtobufCMessage *message,
+			    const struct vl_fact *fact)
 {
 	const EV(GuardianOverridden) *overridden = (const EV(GuardianOverridden) *)fact->payload;
 	EV(RegistrationRow) *row = row_of(message);
@@ -364,15 +384,16 @@ static void read_refused(void *context, const char *name, int64_t value)
 	const char *kept = vl_view_keep(reading->fold, name + strlen("refused/"));
 	(void)value;
 	vl_fold_add_text(reading->fold, kept, &row->n_refused_merges, &row->refused_merges);
-	vl_fold_violation(reading->fold, &row->n_violations, &row->violations, "E6", NULL, "merge into %s not followed",
-			  kept);
+	vl_fold_violation(reading->fold, &row->n_violations, &row->violations, "E6", NULL,
+			  "merge into %s not followed", kept);
 }
 
 EVACUATION_FINISH(registration)
 {
 	struct reading reading = {fold, row_of(row)};
 	const char *key = vl_fold_key(fold);
-	vl_fold_each_tally(fold, EVACUATION_REGISTRATION, key, "canonical/", read_canonical, &reading);
+	vl_fold_each_tally(fold, EVACUATION_REGISTRATION, key, "canonical/", read_canonical,
+			   &reading);
 	vl_fold_each_tally(fold, EVACUATION_REGISTRATION, key, "refused/", read_refused, &reading);
 }
 
@@ -380,7 +401,8 @@ EVACUATION_CONTRIBUTE(registration)
 {
 	const EV(RegistrationRow) *registration = (const EV(RegistrationRow) *)row;
 	const char *key = vl_fold_key(fold);
-	const char *human = vl_evacuation_is_empty(registration->canonical) ? key : registration->canonical;
+	const char *human =
+		vl_evacuation_is_empty(registration->canonical) ? key : registration->canonical;
 	vl_view_count(fold, EVACUATION_PERSON, key, 1, "registration");
 	vl_view_count(fold, EVACUATION_PERSON, human, 1, "reference/%s", key);
 	vl_fold_dirty(fold, EVACUATION_PERSON, key);

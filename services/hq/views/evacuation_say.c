@@ -19,7 +19,8 @@ void vl_evacuation_keep_said(struct vl_fold *fold, const struct vl_fact *fact)
 
 	if (said == NULL)
 		return;
-	const struct vl_fact **larger = vl_view_grow(fold, said->facts, said->count, sizeof(*larger));
+	const struct vl_fact **larger =
+		vl_view_grow(fold, said->facts, said->count, sizeof(*larger));
 	if (larger == NULL)
 		return;
 	said->facts = larger;
@@ -33,7 +34,8 @@ static bool is_headquarters(const struct vl_fact *fact)
 
 /* Of an operation or a crisis, headquarters' where it has ever begun it. Of a leg the mission's that was first to plan it: where only
  * headquarters has, the missions carry it out. NULL where nobody has. */
-static const char *owner_of(const struct said *said, const ProtobufCMessageDescriptor *begins, bool theirs)
+static const char *owner_of(const struct said *said, const ProtobufCMessageDescriptor *begins,
+			    bool theirs)
 {
 	const char *owner = NULL;
 
@@ -49,7 +51,8 @@ static const char *owner_of(const struct said *said, const ProtobufCMessageDescr
 	return owner;
 }
 
-static struct evacuation_owners owners_of(const struct said *said, const struct evacuation_owning *owning)
+static struct evacuation_owners owners_of(const struct said *said,
+					  const struct evacuation_owning *owning)
 {
 	return (struct evacuation_owners){
 		owner_of(said, owning->begins, owning->theirs),
@@ -57,14 +60,16 @@ static struct evacuation_owners owners_of(const struct said *said, const struct 
 	};
 }
 
-struct evacuation_owners vl_evacuation_owners(struct vl_fold *fold, const struct evacuation_owning *owning)
+struct evacuation_owners vl_evacuation_owners(struct vl_fold *fold,
+					      const struct evacuation_owning *owning)
 {
 	const struct said *said = *vl_fold_slot(fold, EVACUATION_SLOT_SAID);
 
 	return said == NULL ? (struct evacuation_owners){NULL, NULL} : owners_of(said, owning);
 }
 
-void vl_evacuation_take_said(struct vl_fold *fold, ProtobufCMessage *row, const struct evacuation_owning *owning)
+void vl_evacuation_take_said(struct vl_fold *fold, ProtobufCMessage *row,
+			     const struct evacuation_owning *owning)
 {
 	const struct said *said = *vl_fold_slot(fold, EVACUATION_SLOT_SAID);
 	size_t refused = 0;
@@ -75,16 +80,18 @@ void vl_evacuation_take_said(struct vl_fold *fold, ProtobufCMessage *row, const 
 	const char *owner = owners.owner, *opener = owners.opener, *lead = NULL;
 	for (size_t i = 0; i < said->count; i++) {
 		const struct vl_fact *fact = said->facts[i];
-		bool may = owner == NULL || is_headquarters(fact) || strcmp(fact->mission, owner) == 0 ||
+		bool may = owner == NULL || is_headquarters(fact) ||
+			   strcmp(fact->mission, owner) == 0 ||
 			   (lead != NULL && strcmp(fact->mission, lead) == 0) ||
 			   (opener != NULL && strcmp(fact->mission, opener) == 0);
 		if (may) {
 			vl_view_step(owning->steps, fold, row, fact);
 			lead = owning->lead != NULL ? owning->lead(row) : NULL;
 		} else if (refused++ < EVACUATION_TRIED_MAX && owning->violations != NULL) {
-			vl_fold_violation(fold, owning->n_violations, owning->violations, "E12", fact,
-					  "%s by %s changes nothing: it is %s's", fact->payload->descriptor->short_name,
-					  fact->mission, owner);
+			vl_fold_violation(fold, owning->n_violations, owning->violations, "E12",
+					  fact, "%s by %s changes nothing: it is %s's",
+					  fact->payload->descriptor->short_name, fact->mission,
+					  owner);
 		}
 	}
 }

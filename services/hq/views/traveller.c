@@ -45,7 +45,8 @@ static const struct vl_sum board_sums[] = {
 	{F(BoardRow, withdrawn), .when = IF(withdrawn)},
 	{F(BoardRow, unregistered), .when = IF(unregistered)},
 	{F(BoardRow, people), F(TravellerRow, people), .when = IF(registered)},
-	{F(BoardRow, people_by_kind), F(TravellerRow, people), F(TravellerRow, kind), IF(registered)},
+	{F(BoardRow, people_by_kind), F(TravellerRow, people), F(TravellerRow, kind),
+	 IF(registered)},
 	{F(BoardRow, violations_by_rule), .group = BROKEN_RULES},
 	END,
 };
@@ -56,7 +57,8 @@ static const struct vl_target traveller_targets[] = {
 	END,
 };
 
-static const struct vl_sum check_sums[] = {{F(BoardRow, violations_by_rule), .group = BROKEN_RULES}, END};
+static const struct vl_sum check_sums[] = {{F(BoardRow, violations_by_rule), .group = BROKEN_RULES},
+					   END};
 
 static const struct vl_target check_targets[] = {
 	{TRAVELLER_KIND_BOARD, .fixed = TRAVELLER_BOARD_ALL, .sums = check_sums},

@@ -53,13 +53,15 @@ bool vl_traveller_meets(const TRAVELLER(Presence) *presence, const char *from, c
 enum { TRAVELLER_SLOT_ANSWERS, TRAVELLER_SLOT_TRIPS, TRAVELLER_SLOT_PLANNED };
 
 /* The answer to `check`, made where there is none; NULL when out of memory. The finish puts them in the order of their names. */
-TRAVELLER(Answer) *vl_traveller_answer(struct vl_fold *fold, TRAVELLER(TravellerRow) *row, const char *check);
+TRAVELLER(Answer) *vl_traveller_answer(struct vl_fold *fold, TRAVELLER(TravellerRow) *row,
+				       const char *check);
 
 /* How an answer counts: of those asked so many safe, in need of help, silent, and so many beyond. */
 struct traveller_count {
 	int64_t asked, safe, help, silent, beyond_safe, beyond_help;
 };
-struct traveller_count vl_traveller_count(const TRAVELLER(TravellerRow) *row, const TRAVELLER(Answer) *answer);
+struct traveller_count vl_traveller_count(const TRAVELLER(TravellerRow) *row,
+					  const TRAVELLER(Answer) *answer);
 
 /* traveller_steps.c */
 void vl_traveller_step(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact);
@@ -79,21 +81,25 @@ struct traveller_days {
 struct traveller_days vl_traveller_days_of(struct vl_fold *fold, const struct vl_fact *fact);
 /* Whether the check still asks about the place. */
 bool vl_traveller_asks(struct vl_fold *fold, const char *check, const char *place);
-void vl_traveller_asked_step(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact);
+void vl_traveller_asked_step(struct vl_fold *fold, ProtobufCMessage *message,
+			     const struct vl_fact *fact);
 void vl_traveller_asked_finish(struct vl_fold *fold, ProtobufCMessage *message);
 void vl_traveller_asked_contribute(struct vl_fold *fold, const ProtobufCMessage *message);
 
 /* traveller_check.c */
-void vl_traveller_check_step(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact);
+void vl_traveller_check_step(struct vl_fold *fold, ProtobufCMessage *message,
+			     const struct vl_fact *fact);
 void vl_traveller_check_finish(struct vl_fold *fold, ProtobufCMessage *message);
 void vl_traveller_place_finish(struct vl_fold *fold, ProtobufCMessage *message);
 
 /* Columns of `ls`, in traveller_columns.c. */
-extern const struct vl_column vl_traveller_asked_columns[], vl_traveller_columns[], vl_traveller_check_columns[],
-	vl_traveller_place_columns[], vl_traveller_board_columns[];
+extern const struct vl_column vl_traveller_asked_columns[], vl_traveller_columns[],
+	vl_traveller_check_columns[], vl_traveller_place_columns[], vl_traveller_board_columns[];
 bool vl_traveller_listed(const char *key, const ProtobufCMessage *message, struct vl_time now);
-bool vl_traveller_check_listed(const char *key, const ProtobufCMessage *message, struct vl_time now);
-bool vl_traveller_place_listed(const char *key, const ProtobufCMessage *message, struct vl_time now);
+bool vl_traveller_check_listed(const char *key, const ProtobufCMessage *message,
+			       struct vl_time now);
+bool vl_traveller_place_listed(const char *key, const ProtobufCMessage *message,
+			       struct vl_time now);
 
 #define TRAVELLER_VIOLATION(fold, row, rule, fact, ...) \
 	vl_fold_violation(fold, &(row)->n_violations, &(row)->violations, rule, fact, __VA_ARGS__)

@@ -15,8 +15,9 @@ struct traveller_days vl_traveller_days_of(struct vl_fold *fold, const struct vl
 	const Google__Protobuf__Timestamp *from = said->from != NULL ? said->from : said->until;
 	const Google__Protobuf__Timestamp *until = said->until != NULL ? said->until : said->from;
 	struct vl_time told = fact->occurred_at;
-	return (struct traveller_days){vl_traveller_keep_day(fold, from != NULL ? vl_view_time(from) : told),
-				       vl_traveller_keep_day(fold, until != NULL ? vl_view_time(until) : told)};
+	return (struct traveller_days){
+		vl_traveller_keep_day(fold, from != NULL ? vl_view_time(from) : told),
+		vl_traveller_keep_day(fold, until != NULL ? vl_view_time(until) : told)};
 }
 
 /* -- one opening after another -- */
@@ -42,14 +43,16 @@ static struct openings *openings_of(struct vl_fold *fold)
 	return *slot;
 }
 
-void vl_traveller_asked_step(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
+void vl_traveller_asked_step(struct vl_fold *fold, ProtobufCMessage *message,
+			     const struct vl_fact *fact)
 {
 	struct openings *all = openings_of(fold);
 	struct opening *opening = vl_fold_alloc(fold, sizeof(*opening));
 	(void)message;
 	if (all == NULL || opening == NULL)
 		return;
-	struct opening **larger = vl_view_grow(fold, all->items, all->count, sizeof(struct opening *));
+	struct opening **larger =
+		vl_view_grow(fold, all->items, all->count, sizeof(struct opening *));
 	if (larger == NULL)
 		return;
 	*opening = (struct opening){.check = vl_view_keep_ref(fold, fact->subject),
@@ -89,25 +92,29 @@ static void choose(struct vl_fold *fold, struct openings *all)
 	size_t kept = 0, rank = 0;
 	vl_view_sort(fold, all->items, all->count, by_mission_and_check);
 	for (size_t i = 0; i < all->count; i++) {
-		if (i + 1 == all->count || by_mission_and_check(all->items[i], all->items[i + 1]) != 0)
+		if (i + 1 == all->count ||
+		    by_mission_and_check(all->items[i], all->items[i + 1]) != 0)
 			all->items[kept++] = all->items[i];
 	}
 	all->count = kept;
 	vl_view_sort(fold, all->items, all->count, by_mission_last_first);
 	for (size_t i = 0; i < all->count; i++) {
-		bool same = i > 0 && strcmp(all->items[i - 1]->mission, all->items[i]->mission) == 0;
+		bool same =
+			i > 0 && strcmp(all->items[i - 1]->mission, all->items[i]->mission) == 0;
 		rank = same ? rank + 1 : 0;
 		all->items[i]->asks = rank < TRAVELLER_ASKING_MOST;
 	}
 }
 
-static void list(struct vl_fold *fold, TRAVELLER(AskedRow) *row, const struct opening *last, bool asks)
+static void list(struct vl_fold *fold, TRAVELLER(AskedRow) *row, const struct opening *last,
+		 bool asks)
 {
 	if (!asks) {
 		row->left_out++;
 		return;
 	}
-	TRAVELLER(Asking) *asking = vl_fold_add(fold, TRAVELLER_DESCRIPTOR(asking), &row->n_asking, &row->asking);
+	TRAVELLER(Asking) *asking =
+		vl_fold_add(fold, TRAVELLER_DESCRIPTOR(asking), &row->n_asking, &row->asking);
 	if (asking == NULL)
 		return;
 	asking->check = (char *)(uintptr_t)last->check;
@@ -135,7 +142,8 @@ void vl_traveller_asked_finish(struct vl_fold *fold, ProtobufCMessage *message)
 
 bool vl_traveller_asks(struct vl_fold *fold, const char *check, const char *place)
 {
-	const TRAVELLER(AskedRow) *row = (const void *)vl_fold_row(fold, TRAVELLER_KIND_ASKED, place);
+	const TRAVELLER(AskedRow) *row =
+		(const void *)vl_fold_row(fold, TRAVELLER_KIND_ASKED, place);
 	size_t low = 0, high = row == NULL ? 0 : row->n_asking;
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;

@@ -21,7 +21,8 @@ static void take_opened(struct vl_fold *fold, ProtobufCMessage *message, const s
 	char *name = vl_view_keep_ref(fold, said->place);
 	void **named = vl_names_at(fold, vl_fold_slot(fold, SLOT_PLACES), name);
 	if (named != NULL && *named == NULL)
-		*named = vl_fold_add(fold, TRAVELLER_DESCRIPTOR(presence), &row->n_places, &row->places);
+		*named = vl_fold_add(fold, TRAVELLER_DESCRIPTOR(presence), &row->n_places,
+				     &row->places);
 	TRAVELLER(Presence) *place = named == NULL ? NULL : *named;
 	if (place == NULL)
 		return;
@@ -40,7 +41,8 @@ static void take_opened(struct vl_fold *fold, ProtobufCMessage *message, const s
 
 static void take_closed(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
 {
-	((TRAVELLER(CheckRow) *)(void *)message)->closed_at = vl_view_stamp(fold, fact->occurred_at);
+	((TRAVELLER(CheckRow) *)(void *)message)->closed_at =
+		vl_view_stamp(fold, fact->occurred_at);
 }
 
 /* T11: a check is headquarters' where headquarters has ever opened it, else the first mission's. It is judged when all of it is known: the
@@ -59,7 +61,8 @@ static const char *owner_of(const struct said *said)
 {
 	const char *owner = NULL;
 	for (size_t i = 0; i < said->count; i++) {
-		if (said->facts[i]->payload->descriptor != TRAVELLER_DESCRIPTOR(safety_check_opened))
+		if (said->facts[i]->payload->descriptor !=
+		    TRAVELLER_DESCRIPTOR(safety_check_opened))
 			continue;
 		if (is_headquarters(said->facts[i]))
 			return TRAVELLER_HQ;
@@ -75,7 +78,8 @@ static const struct vl_step check_steps[] = {
 	{NULL, NULL},
 };
 
-void vl_traveller_check_step(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
+void vl_traveller_check_step(struct vl_fold *fold, ProtobufCMessage *message,
+			     const struct vl_fact *fact)
 {
 	(void)message;
 	void **slot = vl_fold_slot(fold, SLOT_SAID);
@@ -100,8 +104,9 @@ static void take_said(struct vl_fold *fold, TRAVELLER(CheckRow) *row)
 		if (owner == NULL || is_headquarters(fact) || strcmp(fact->mission, owner) == 0)
 			vl_view_step(check_steps, fold, &row->base, fact);
 		else if (refused++ < TRIED_MAX)
-			TRAVELLER_VIOLATION(fold, row, "T11", fact, "%s by %s changes nothing: it is %s's",
-					    fact->payload->descriptor->short_name, fact->mission, owner);
+			TRAVELLER_VIOLATION(
+				fold, row, "T11", fact, "%s by %s changes nothing: it is %s's",
+				fact->payload->descriptor->short_name, fact->mission, owner);
 	}
 }
 
@@ -110,7 +115,8 @@ static void find_places_left_out(struct vl_fold *fold, TRAVELLER(CheckRow) *row)
 	for (size_t i = 0; i < row->n_places; i++) {
 		const char *place = row->places[i]->place;
 		if (place[0] != '\0' && !vl_traveller_asks(fold, vl_fold_key(fold), place))
-			TRAVELLER_VIOLATION(fold, row, "T10", NULL, "asks nobody in %s any more, after %d newer checks",
+			TRAVELLER_VIOLATION(fold, row, "T10", NULL,
+					    "asks nobody in %s any more, after %d newer checks",
 					    place, TRAVELLER_ASKING_MOST);
 	}
 }
@@ -120,12 +126,13 @@ static void find_breaks(struct vl_fold *fold, TRAVELLER(CheckRow) *row)
 	if (row->n_places == 0)
 		TRAVELLER_VIOLATION(fold, row, "T7", NULL, "answered or closed, and never opened");
 	if (row->closed_at != NULL && row->n_help_open > 0)
-		TRAVELLER_VIOLATION(fold, row, "T6", NULL, "closed while %zu calls for help have not been taken up",
+		TRAVELLER_VIOLATION(fold, row, "T6", NULL,
+				    "closed while %zu calls for help have not been taken up",
 				    row->n_help_open);
 	if (row->asked != row->safe + row->help + row->silent)
 		TRAVELLER_VIOLATION(fold, row, "T9", NULL,
-				    "%" PRId64 " asked, but %" PRId64 " safe, %" PRId64 " in need and %" PRId64
-				    " silent",
+				    "%" PRId64 " asked, but %" PRId64 " safe, %" PRId64
+				    " in need and %" PRId64 " silent",
 				    row->asked, row->safe, row->help, row->silent);
 	find_places_left_out(fold, row);
 }
@@ -147,9 +154,12 @@ void vl_traveller_check_finish(struct vl_fold *fold, ProtobufCMessage *message)
 		{&row->beyond_help, "beyond help"},
 	};
 	for (size_t i = 0; i < sizeof(sums) / sizeof(sums[0]); i++)
-		*sums[i].field = vl_fold_tally(fold, TRAVELLER_KIND_CHECK, vl_fold_key(fold), sums[i].tally);
-	vl_view_list_counts(fold, TRAVELLER_KIND_CHECK, "taken/", &row->n_help_taken_up, &row->help_taken_up);
-	vl_view_list_counts(fold, TRAVELLER_KIND_CHECK, "open/", &row->n_help_open, &row->help_open);
+		*sums[i].field =
+			vl_fold_tally(fold, TRAVELLER_KIND_CHECK, vl_fold_key(fold), sums[i].tally);
+	vl_view_list_counts(fold, TRAVELLER_KIND_CHECK, "taken/", &row->n_help_taken_up,
+			    &row->help_taken_up);
+	vl_view_list_counts(fold, TRAVELLER_KIND_CHECK, "open/", &row->n_help_open,
+			    &row->help_open);
 	find_breaks(fold, row);
 }
 

@@ -9,8 +9,9 @@
 #include <string.h>
 
 /* The head of a cell's function. */
-#define CELL(name) \
-	static void name(const char *key, const ProtobufCMessage *message, struct vl_time now, struct vl_buf *out)
+#define CELL(name)                                                                             \
+	static void name(const char *key, const ProtobufCMessage *message, struct vl_time now, \
+			 struct vl_buf *out)
 
 static void put_days(struct vl_buf *out, const char *from, const char *until)
 {
@@ -45,7 +46,8 @@ CELL(traveller_state)
 {
 	const TRAVELLER(TravellerRow) *row = (const void *)message;
 	(void)key, (void)now;
-	vl_buf_put_text(out, vl_view_name(TRAVELLER_DESCRIPTOR(registration_state), (int)row->state));
+	vl_buf_put_text(out,
+			vl_view_name(TRAVELLER_DESCRIPTOR(registration_state), (int)row->state));
 	if (row->withdrawn_for == TRAVELLER_DUPLICATE)
 		vl_buf_printf(out, " for %s", row->instead);
 }
@@ -110,7 +112,8 @@ bool vl_traveller_listed(const char *key, const ProtobufCMessage *message, struc
 	bool listed = row->n_violations > 0;
 	(void)key, (void)vl_traveller_day(now, today);
 	for (size_t i = 0; i < row->n_presences && !listed; i++)
-		listed = row->presences[i]->until[0] == '\0' || strcmp(today, row->presences[i]->until) <= 0;
+		listed = row->presences[i]->until[0] == '\0' ||
+			 strcmp(today, row->presences[i]->until) <= 0;
 	for (size_t i = 0; i < row->n_answers && !listed; i++)
 		listed = is_open(row->answers[i]);
 	return listed;
@@ -122,7 +125,9 @@ CELL(check_state)
 {
 	const TRAVELLER(CheckRow) *row = (const void *)message;
 	(void)key, (void)now;
-	vl_buf_put_text(out, row->closed_at != NULL ? "CLOSED" : row->opened_at != NULL ? "OPEN" : "UNKNOWN");
+	vl_buf_put_text(out, row->closed_at != NULL   ? "CLOSED"
+			     : row->opened_at != NULL ? "OPEN"
+						      : "UNKNOWN");
 }
 
 CELL(check_places)
@@ -170,7 +175,8 @@ static TRAVELLER(Day) day_at(const TRAVELLER(PlaceRow) *row, struct vl_time now)
 		if (order > 0)
 			break;
 		sum.arriving += day->arriving - (order < 0 ? day->leaving : 0);
-		sum.references_arriving += day->references_arriving - (order < 0 ? day->references_leaving : 0);
+		sum.references_arriving +=
+			day->references_arriving - (order < 0 ? day->references_leaving : 0);
 		sum.leaving = order == 0 ? day->leaving : 0;
 	}
 	return sum;

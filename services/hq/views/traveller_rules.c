@@ -6,12 +6,14 @@
 
 #include <string.h>
 
-struct traveller_count vl_traveller_count(const TRAVELLER(TravellerRow) *row, const TRAVELLER(Answer) *answer)
+struct traveller_count vl_traveller_count(const TRAVELLER(TravellerRow) *row,
+					  const TRAVELLER(Answer) *answer)
 {
 	struct traveller_count count = {.asked = answer->asked ? row->people : 0};
 	/* A call for help goes first where more answer than there are. */
 	count.help = answer->help < count.asked ? answer->help : count.asked;
-	count.safe = answer->safe < count.asked - count.help ? answer->safe : count.asked - count.help;
+	count.safe =
+		answer->safe < count.asked - count.help ? answer->safe : count.asked - count.help;
 	count.silent = count.asked - count.help - count.safe;
 	count.beyond_help = answer->help - count.help;
 	count.beyond_safe = answer->safe - count.safe;
@@ -40,9 +42,11 @@ static bool is_here(const struct here *here, const char *from, const char *until
 	return low > 0 && vl_traveller_meets(here->items[low - 1], from, until);
 }
 
-static void finish_asked_in(struct vl_fold *fold, TRAVELLER(TravellerRow) *row, const struct here *here)
+static void finish_asked_in(struct vl_fold *fold, TRAVELLER(TravellerRow) *row,
+			    const struct here *here)
 {
-	const TRAVELLER(AskedRow) *asked = (const void *)vl_fold_row(fold, TRAVELLER_KIND_ASKED, here->items[0]->place);
+	const TRAVELLER(AskedRow) *asked =
+		(const void *)vl_fold_row(fold, TRAVELLER_KIND_ASKED, here->items[0]->place);
 	for (size_t i = 0; asked != NULL && i < asked->n_asking; i++) {
 		const TRAVELLER(Asking) *asking = asked->asking[i];
 		if (!is_here(here, asking->from, asking->until))
@@ -55,14 +59,16 @@ static void finish_asked_in(struct vl_fold *fold, TRAVELLER(TravellerRow) *row, 
 
 static int by_check(const void *left, const void *right)
 {
-	return strcmp(((const TRAVELLER(Answer) *)left)->check, ((const TRAVELLER(Answer) *)right)->check);
+	return strcmp(((const TRAVELLER(Answer) *)left)->check,
+		      ((const TRAVELLER(Answer) *)right)->check);
 }
 
 static void finish_asked(struct vl_fold *fold, TRAVELLER(TravellerRow) *row)
 {
 	for (size_t from = 0, to; from < row->n_presences; from = to) {
 		to = from + 1;
-		while (to < row->n_presences && strcmp(row->presences[from]->place, row->presences[to]->place) == 0)
+		while (to < row->n_presences &&
+		       strcmp(row->presences[from]->place, row->presences[to]->place) == 0)
 			to++;
 		finish_asked_in(fold, row, &(struct here){row->presences + from, to - from});
 	}
@@ -78,8 +84,8 @@ static void finish_answers(struct vl_fold *fold, TRAVELLER(TravellerRow) *row)
 		answer->silent = (uint32_t)vl_traveller_count(row, answer).silent;
 		if (people > row->people)
 			TRAVELLER_VIOLATION(fold, row, "T4", fact.id != NULL ? &fact : NULL,
-					    "in %s %llu answer under a reference of %u", answer->check,
-					    (unsigned long long)people, row->people);
+					    "in %s %llu answer under a reference of %u",
+					    answer->check, (unsigned long long)people, row->people);
 	}
 }
 
@@ -105,16 +111,21 @@ static void add_to_places(struct vl_fold *fold, const TRAVELLER(TravellerRow) *r
 		const char *place = presence->place;
 		if (i == 0 || strcmp(row->presences[i - 1]->place, place) != 0)
 			vl_view_count(fold, TRAVELLER_KIND_ASKED, place, 1, "member/%s", key);
-		vl_view_count(fold, TRAVELLER_KIND_PLACE, place, row->people, "%s arriving", presence->from);
-		vl_view_count(fold, TRAVELLER_KIND_PLACE, place, 1, "%s references arriving", presence->from);
+		vl_view_count(fold, TRAVELLER_KIND_PLACE, place, row->people, "%s arriving",
+			      presence->from);
+		vl_view_count(fold, TRAVELLER_KIND_PLACE, place, 1, "%s references arriving",
+			      presence->from);
 		if (presence->until[0] == '\0')
 			continue;
-		vl_view_count(fold, TRAVELLER_KIND_PLACE, place, row->people, "%s leaving", presence->until);
-		vl_view_count(fold, TRAVELLER_KIND_PLACE, place, 1, "%s references leaving", presence->until);
+		vl_view_count(fold, TRAVELLER_KIND_PLACE, place, row->people, "%s leaving",
+			      presence->until);
+		vl_view_count(fold, TRAVELLER_KIND_PLACE, place, 1, "%s references leaving",
+			      presence->until);
 	}
 }
 
-static void add_to_check(struct vl_fold *fold, const TRAVELLER(TravellerRow) *row, const TRAVELLER(Answer) *answer)
+static void add_to_check(struct vl_fold *fold, const TRAVELLER(TravellerRow) *row,
+			 const TRAVELLER(Answer) *answer)
 {
 	struct traveller_count count = vl_traveller_count(row, answer);
 	const struct {
@@ -130,7 +141,8 @@ static void add_to_check(struct vl_fold *fold, const TRAVELLER(TravellerRow) *ro
 		{"beyond help", count.beyond_help},
 	};
 	for (size_t i = 0; i < sizeof(tallies) / sizeof(tallies[0]); i++)
-		vl_view_count(fold, TRAVELLER_KIND_CHECK, answer->check, tallies[i].count, "%s", tallies[i].name);
+		vl_view_count(fold, TRAVELLER_KIND_CHECK, answer->check, tallies[i].count, "%s",
+			      tallies[i].name);
 	vl_view_count(fold, TRAVELLER_KIND_CHECK, answer->check, answer->help, "%s/%s",
 		      answer->follow_up[0] != '\0' ? "taken" : "open", vl_fold_key(fold));
 }

@@ -47,12 +47,14 @@ char *vl_traveller_keep_day(struct vl_fold *fold, struct vl_time time)
 
 bool vl_traveller_meets(const TRAVELLER(Presence) *presence, const char *from, const char *until)
 {
-	return strcmp(presence->from, until) <= 0 && (presence->until[0] == '\0' || strcmp(from, presence->until) <= 0);
+	return strcmp(presence->from, until) <= 0 &&
+	       (presence->until[0] == '\0' || strcmp(from, presence->until) <= 0);
 }
 
 /* -- from stays to spans -- */
 
-static void add_span(struct spans *spans, const char *place, bool country, int64_t from, int64_t until)
+static void add_span(struct spans *spans, const char *place, bool country, int64_t from,
+		     int64_t until)
 {
 	if (place[0] == '\0' || until < from || spans->count == spans->room)
 		return;
@@ -67,8 +69,8 @@ struct days {
 };
 
 /* Nobody is there after `end`; NULL for no end. */
-static struct days days_of(struct spans *spans, TRAVELLER(TravellerRow) *row, const TRAVELLER(Stay) *stay,
-			   const Google__Protobuf__Timestamp *end)
+static struct days days_of(struct spans *spans, TRAVELLER(TravellerRow) *row,
+			   const TRAVELLER(Stay) *stay, const Google__Protobuf__Timestamp *end)
 {
 	struct days days = {.from = day_of(vl_view_time(stay->from)), .until = LAST_DAY + 1};
 	if (stay->until != NULL)
@@ -78,7 +80,8 @@ static struct days days_of(struct spans *spans, TRAVELLER(TravellerRow) *row, co
 	if (days.country[0] == '\0' && strlen(days.area) > 2 && days.area[2] == '-')
 		memcpy(days.country, days.area, 2);
 	if (days.until < days.from)
-		TRAVELLER_VIOLATION(spans->fold, row, "T3", NULL, "a stay in %s ends before it begins",
+		TRAVELLER_VIOLATION(spans->fold, row, "T3", NULL,
+				    "a stay in %s ends before it begins",
 				    days.area[0] != '\0' ? days.area : days.country);
 	if (end != NULL && day_of(vl_view_time(end)) < days.until)
 		days.until = day_of(vl_view_time(end));
@@ -94,8 +97,9 @@ static void add_days(struct spans *spans, const struct days *days, int64_t from,
 static void add_trip(struct spans *spans, TRAVELLER(TravellerRow) *row, const TRAVELLER(Trip) *trip)
 {
 	for (size_t i = 0; i < trip->n_stays; i++) {
-		struct days days = days_of(spans, row, trip->stays[i],
-					   trip->state == TRAVELLER_TRIP(ENDED) ? trip->ended_at : NULL);
+		struct days days =
+			days_of(spans, row, trip->stays[i],
+				trip->state == TRAVELLER_TRIP(ENDED) ? trip->ended_at : NULL);
 		add_days(spans, &days, days.from, days.until);
 	}
 }
@@ -119,7 +123,8 @@ static void join(struct spans *spans)
 	for (size_t i = 0; i < spans->count; i++) {
 		struct span *last = kept > 0 ? &spans->items[kept - 1] : NULL;
 		const struct span *next = &spans->items[i];
-		if (last == NULL || strcmp(last->place, next->place) != 0 || next->from > last->until + 1)
+		if (last == NULL || strcmp(last->place, next->place) != 0 ||
+		    next->from > last->until + 1)
 			spans->items[kept++] = *next;
 		else if (next->until > last->until)
 			last->until = next->until;
@@ -129,14 +134,15 @@ static void join(struct spans *spans)
 
 static void list(struct vl_fold *fold, TRAVELLER(TravellerRow) *row, const struct span *span)
 {
-	TRAVELLER(Presence) *presence =
-		vl_fold_add(fold, TRAVELLER_DESCRIPTOR(presence), &row->n_presences, &row->presences);
+	TRAVELLER(Presence) *presence = vl_fold_add(fold, TRAVELLER_DESCRIPTOR(presence),
+						    &row->n_presences, &row->presences);
 	if (presence == NULL)
 		return;
 	presence->place = (char *)(uintptr_t)span->place;
 	presence->from = vl_traveller_keep_day(fold, (struct vl_time){span->from * DAY_SECONDS, 0});
 	if (span->until <= LAST_DAY)
-		presence->until = vl_traveller_keep_day(fold, (struct vl_time){span->until * DAY_SECONDS, 0});
+		presence->until =
+			vl_traveller_keep_day(fold, (struct vl_time){span->until * DAY_SECONDS, 0});
 }
 
 /* -- being away -- */
@@ -169,8 +175,8 @@ static void find_two_countries(const struct spans *away, TRAVELLER(TravellerRow)
 	for (size_t i = 0; i < away->count; i++) {
 		const struct span *stay = &away->items[i];
 		if (longest != NULL && stay->from < longest->until && stay->from < stay->until)
-			TRAVELLER_VIOLATION(away->fold, row, "T2", NULL, "in %s and in %s at once", longest->place,
-					    stay->place);
+			TRAVELLER_VIOLATION(away->fold, row, "T2", NULL, "in %s and in %s at once",
+					    longest->place, stay->place);
 		if (longest == NULL || stay->until > longest->until)
 			longest = stay;
 	}

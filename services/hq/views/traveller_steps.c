@@ -12,7 +12,8 @@ static TRAVELLER(TravellerRow) *row_of(ProtobufCMessage *row)
 }
 
 /* A stay that does not say since when begins on the day it was told. */
-static TRAVELLER(Stay) *keep_stay(struct vl_fold *fold, const TRAVELLER(Stay) *stay, const struct vl_fact *fact)
+static TRAVELLER(Stay) *keep_stay(struct vl_fold *fold, const TRAVELLER(Stay) *stay,
+				  const struct vl_fact *fact)
 {
 	TRAVELLER(Stay) *kept = vl_fold_alloc(fold, sizeof(*kept));
 	if (kept == NULL)
@@ -23,13 +24,15 @@ static TRAVELLER(Stay) *keep_stay(struct vl_fold *fold, const TRAVELLER(Stay) *s
 	return kept;
 }
 
-static void take_registered(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
+static void take_registered(struct vl_fold *fold, ProtobufCMessage *message,
+			    const struct vl_fact *fact)
 {
 	const TRAVELLER(TravellerRegistered) *said = (const void *)fact->payload;
 	TRAVELLER(TravellerRow) *row = row_of(message);
 	row->state = TRAVELLER_STATE(REGISTERED);
 	row->kind = said->kind;
-	row->mission = vl_view_keep_ref(fold, said->mission[0] != '\0' ? said->mission : fact->mission);
+	row->mission =
+		vl_view_keep_ref(fold, said->mission[0] != '\0' ? said->mission : fact->mission);
 	row->people = said->people;
 	row->minors = said->minors;
 	row->home_province = said->home_province;
@@ -58,7 +61,8 @@ static void note_planned(struct vl_fold *fold, TRAVELLER(Trip) *trip)
 }
 
 /* Its trips end with it, and do not begin again with a new registration. */
-static void take_withdrawn(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
+static void take_withdrawn(struct vl_fold *fold, ProtobufCMessage *message,
+			   const struct vl_fact *fact)
 {
 	const TRAVELLER(RegistrationWithdrawn) *said = (const void *)fact->payload;
 	TRAVELLER(TravellerRow) *row = row_of(message);
@@ -76,11 +80,12 @@ static void take_withdrawn(struct vl_fold *fold, ProtobufCMessage *message, cons
 	*planned = NULL;
 }
 
-static void expect_registered(struct vl_fold *fold, TRAVELLER(TravellerRow) *row, const struct vl_fact *fact,
-			      const char *what)
+static void expect_registered(struct vl_fold *fold, TRAVELLER(TravellerRow) *row,
+			      const struct vl_fact *fact, const char *what)
 {
 	if (row->state == TRAVELLER_STATE(WITHDRAWN))
-		TRAVELLER_VIOLATION(fold, row, "T5", fact, "%s after the registration was withdrawn", what);
+		TRAVELLER_VIOLATION(fold, row, "T5", fact,
+				    "%s after the registration was withdrawn", what);
 }
 
 static TRAVELLER(Trip) *trip_of(struct vl_fold *fold, TRAVELLER(TravellerRow) *row, char *name)
@@ -88,13 +93,15 @@ static TRAVELLER(Trip) *trip_of(struct vl_fold *fold, TRAVELLER(TravellerRow) *r
 	void **named = vl_names_at(fold, vl_fold_slot(fold, TRAVELLER_SLOT_TRIPS), name);
 	if (named == NULL || *named != NULL)
 		return named == NULL ? NULL : *named;
-	TRAVELLER(Trip) *trip = vl_fold_add(fold, TRAVELLER_DESCRIPTOR(trip), &row->n_trips, &row->trips);
+	TRAVELLER(Trip) *trip =
+		vl_fold_add(fold, TRAVELLER_DESCRIPTOR(trip), &row->n_trips, &row->trips);
 	if (trip != NULL)
 		trip->trip = name;
 	return *named = trip;
 }
 
-static void take_planned(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
+static void take_planned(struct vl_fold *fold, ProtobufCMessage *message,
+			 const struct vl_fact *fact)
 {
 	const TRAVELLER(TripPlanned) *said = (const void *)fact->payload;
 	TRAVELLER(TravellerRow) *row = row_of(message);
@@ -116,7 +123,8 @@ static void take_planned(struct vl_fold *fold, ProtobufCMessage *message, const 
 	}
 }
 
-static void take_cancelled(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
+static void take_cancelled(struct vl_fold *fold, ProtobufCMessage *message,
+			   const struct vl_fact *fact)
 {
 	const TRAVELLER(TripCancelled) *said = (const void *)fact->payload;
 	TRAVELLER(Trip) *trip = trip_of(fold, row_of(message), said->trip);
@@ -131,25 +139,29 @@ static void take_ended(struct vl_fold *fold, ProtobufCMessage *message, const st
 	if (trip == NULL)
 		return;
 	trip->state = TRAVELLER_TRIP(ENDED);
-	trip->ended_at = said->ended_at != NULL ? said->ended_at : vl_view_stamp(fold, fact->occurred_at);
+	trip->ended_at =
+		said->ended_at != NULL ? said->ended_at : vl_view_stamp(fold, fact->occurred_at);
 }
 
 /* -- answers -- */
 
-TRAVELLER(Answer) *vl_traveller_answer(struct vl_fold *fold, TRAVELLER(TravellerRow) *row, const char *check)
+TRAVELLER(Answer) *vl_traveller_answer(struct vl_fold *fold, TRAVELLER(TravellerRow) *row,
+				       const char *check)
 {
 	char ref[VL_VIEW_REF];
 	(void)vl_view_ref(check, ref);
 	void **named = vl_names_at(fold, vl_fold_slot(fold, TRAVELLER_SLOT_ANSWERS), ref);
 	if (named == NULL || *named != NULL)
 		return named == NULL ? NULL : *named;
-	TRAVELLER(Answer) *answer = vl_fold_add(fold, TRAVELLER_DESCRIPTOR(answer), &row->n_answers, &row->answers);
+	TRAVELLER(Answer) *answer =
+		vl_fold_add(fold, TRAVELLER_DESCRIPTOR(answer), &row->n_answers, &row->answers);
 	if (answer != NULL)
 		answer->check = vl_view_keep(fold, ref);
 	return *named = answer;
 }
 
-static void take_replied(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
+static void take_replied(struct vl_fold *fold, ProtobufCMessage *message,
+			 const struct vl_fact *fact)
 {
 	const TRAVELLER(SafetyReplied) *said = (const void *)fact->payload;
 	TRAVELLER(TravellerRow) *row = row_of(message);
@@ -161,7 +173,8 @@ static void take_replied(struct vl_fold *fold, ProtobufCMessage *message, const 
 		return;
 	if (answer->answerer == TRAVELLER_SELF && said->answerer != TRAVELLER_SELF) {
 		if (said->help < answer->help)
-			TRAVELLER_VIOLATION(fold, row, "T8", fact, "their own call for help in %s is taken back",
+			TRAVELLER_VIOLATION(fold, row, "T8", fact,
+					    "their own call for help in %s is taken back",
 					    answer->check);
 		answer->said_safe = said->safe;
 		answer->said_help = said->help;
@@ -179,7 +192,8 @@ static void take_replied(struct vl_fold *fold, ProtobufCMessage *message, const 
 	answer->event = (ProtobufCBinaryData){.len = 16, .data = (uint8_t *)(uintptr_t)fact->id};
 }
 
-static void take_help_taken_up(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
+static void take_help_taken_up(struct vl_fold *fold, ProtobufCMessage *message,
+			       const struct vl_fact *fact)
 {
 	const TRAVELLER(HelpTakenUp) *said = (const void *)fact->payload;
 	TRAVELLER(Answer) *answer = vl_traveller_answer(fold, row_of(message), said->check);
@@ -202,7 +216,8 @@ void vl_traveller_step(struct vl_fold *fold, ProtobufCMessage *message, const st
 {
 	TRAVELLER(TravellerRow) *row = row_of(message);
 	row->last_event = (char *)(uintptr_t)fact->payload->descriptor->short_name;
-	if (row->last_event_at == NULL || vl_time_compare(vl_view_time(row->last_event_at), fact->occurred_at) < 0)
+	if (row->last_event_at == NULL ||
+	    vl_time_compare(vl_view_time(row->last_event_at), fact->occurred_at) < 0)
 		row->last_event_at = vl_view_stamp(fold, fact->occurred_at);
 	vl_view_step(steps, fold, message, fact);
 }

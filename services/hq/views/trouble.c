@@ -23,7 +23,8 @@ static void touch(struct vl_touch *touch, const struct vl_fact *fact)
 	char key[KEY_MOST];
 
 	(void)snprintf(key, sizeof(key), "%s/%s", event->mission, event->lane);
-	vl_touch(touch, KIND_TROUBLE, event->mission[0] != '\0' && event->lane[0] != '\0' ? key : "");
+	vl_touch(touch, KIND_TROUBLE,
+		 event->mission[0] != '\0' && event->lane[0] != '\0' ? key : "");
 }
 
 static void refuse(struct vl_fold *fold, TroubleRow *row, const struct vl_fact *fact)
@@ -41,7 +42,8 @@ static Acknowledged *find(struct vl_fold *fold, TroubleRow *row, const Trouble *
 	(void)snprintf(name, sizeof(name), "%d/%" PRIu64, (int)trouble->kind, trouble->epoch);
 	void **place = vl_names_at(fold, vl_fold_slot(fold, 0), name);
 	if (place != NULL && *place == NULL)
-		*place = vl_fold_add(fold, MESSAGE(Acknowledged), &row->n_acknowledged, &row->acknowledged);
+		*place = vl_fold_add(fold, MESSAGE(Acknowledged), &row->n_acknowledged,
+				     &row->acknowledged);
 	return place != NULL ? *place : NULL;
 }
 
@@ -58,7 +60,8 @@ static void acknowledge(struct vl_fold *fold, ProtobufCMessage *message, const s
 	}
 	for (size_t i = 0; i < event->n_troubles; i++) {
 		Acknowledged *one = find(fold, row, event->troubles[i]);
-		if (one == NULL || (one->trouble != NULL && event->troubles[i]->batches <= one->trouble->batches))
+		if (one == NULL ||
+		    (one->trouble != NULL && event->troubles[i]->batches <= one->trouble->batches))
 			continue;
 		one->trouble = event->troubles[i];
 		one->by = vl_view_keep(fold, fact->actor);
@@ -89,13 +92,15 @@ static size_t count(const ProtobufCMessage *message, TroubleKind kind)
 	return n;
 }
 
-static void put_forks(const char *key, const ProtobufCMessage *row, struct vl_time now, struct vl_buf *out)
+static void put_forks(const char *key, const ProtobufCMessage *row, struct vl_time now,
+		      struct vl_buf *out)
 {
 	(void)key, (void)now;
 	vl_buf_printf(out, "%zu", count(row, TROUBLE_KIND_FORK));
 }
 
-static void put_rollbacks(const char *key, const ProtobufCMessage *row, struct vl_time now, struct vl_buf *out)
+static void put_rollbacks(const char *key, const ProtobufCMessage *row, struct vl_time now,
+			  struct vl_buf *out)
 {
 	(void)key, (void)now;
 	vl_buf_printf(out, "%zu", count(row, TROUBLE_KIND_ROLLBACK));
@@ -107,13 +112,14 @@ static const Acknowledged *last(const ProtobufCMessage *message)
 	const Acknowledged *newest = NULL;
 
 	for (size_t i = 0; i < row->n_acknowledged; i++)
-		if (newest == NULL ||
-		    vl_time_compare(vl_view_time(newest->at), vl_view_time(row->acknowledged[i]->at)) <= 0)
+		if (newest == NULL || vl_time_compare(vl_view_time(newest->at),
+						      vl_view_time(row->acknowledged[i]->at)) <= 0)
 			newest = row->acknowledged[i];
 	return newest;
 }
 
-static void put_by(const char *key, const ProtobufCMessage *row, struct vl_time now, struct vl_buf *out)
+static void put_by(const char *key, const ProtobufCMessage *row, struct vl_time now,
+		   struct vl_buf *out)
 {
 	const Acknowledged *newest = last(row);
 
@@ -121,7 +127,8 @@ static void put_by(const char *key, const ProtobufCMessage *row, struct vl_time 
 	vl_buf_put_text(out, newest != NULL ? newest->by : "");
 }
 
-static void put_at(const char *key, const ProtobufCMessage *row, struct vl_time now, struct vl_buf *out)
+static void put_at(const char *key, const ProtobufCMessage *row, struct vl_time now,
+		   struct vl_buf *out)
 {
 	const Acknowledged *newest = last(row);
 	char text[VL_TIME_TEXT];
@@ -141,7 +148,10 @@ static const struct vl_column columns[] = {
 };
 
 static const struct vl_kind kinds[KINDS] = {
-	[KIND_TROUBLE] = {.name = "trouble", .row = MESSAGE(TroubleRow), .step = step, .columns = columns},
+	[KIND_TROUBLE] = {.name = "trouble",
+			  .row = MESSAGE(TroubleRow),
+			  .step = step,
+			  .columns = columns},
 	[KIND_STRAY] = VL_STRAY_KIND,
 };
 
