@@ -1,5 +1,6 @@
 /*
- * How far the link says that it has given Kafka each lane, and that Kafka has it, until the outbox has noted it.
+ * How far the link says that it has given Kafka each lane, and that Kafka has it, until the
+ * outbox has noted it.
  */
 #ifndef VALISE_AGENT_ACKS_H
 #define VALISE_AGENT_ACKS_H
@@ -22,7 +23,8 @@ int64_t vl_acks_since(const struct vl_acks *acks);
 /* Put them into the outbox's transaction under way. */
 void vl_acks_note(const struct vl_acks *acks, struct vl_outbox *outbox);
 
-/* They are under way with that transaction; or it failed, and all that were ever taken wait anew. */
+/* They are under way with that transaction; or it failed, and all that were ever taken wait
+ * anew. */
 void vl_acks_noted(struct vl_acks *acks);
 void vl_acks_not_noted(struct vl_acks *acks, int64_t now_ms);
 

@@ -41,8 +41,9 @@ void vl_agent_prepare(void)
 	struct rlimit none = {0, 0};
 
 	(void)setrlimit(RLIMIT_CORE, &none);
-	/* One heap. What a commit takes and gives back stays in it for the next one, up to 4 MB: fetching fresh pages from the
-	 * kernel each time was a fifth of the work. The biggest pieces are mapped, and go back at once. */
+	/* One heap. What a commit takes and gives back stays in it for the next one, up to 4 MB:
+	 * fetching fresh pages from the kernel each time was a fifth of the work. The biggest
+	 * pieces are mapped, and go back at once. */
 	(void)mallopt(M_ARENA_MAX, 1);
 	(void)mallopt(M_MMAP_THRESHOLD, 512 << 10);
 	(void)mallopt(M_TRIM_THRESHOLD, 4 << 20);
@@ -226,7 +227,8 @@ static void tell_what_stays(const struct agent *agent, const struct vl_agent_con
 	vl_signer_close(signer);
 }
 
-/* Take over what can be while it runs; the link takes the rest, as it starts anew. What is bad changes nothing. */
+/* Take over what can be while it runs; the link takes the rest, as it starts anew. What is bad
+ * changes nothing. */
 static void read_again(struct agent *agent)
 {
 	struct vl_agent_config fresh;

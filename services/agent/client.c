@@ -65,7 +65,8 @@ uid_t client_uid(const struct client *client)
 	return client->uid;
 }
 
-/* The length of the frame that begins in the buffer, with its head; 0 where that cannot be seen yet. */
+/* The length of the frame that begins in the buffer, with its head; 0 where that cannot be seen
+ * yet. */
 static size_t frame_size(const struct client *client)
 {
 	if (client->end - client->begin < VL_FRAME_HEAD)
@@ -79,7 +80,8 @@ bool client_waits(const struct client *client)
 	       client->budget->big >= CLIENT_BIG;
 }
 
-/* A buffer that has room for the frame under way, with its start at the front. False when out of memory. */
+/* A buffer that has room for the frame under way, with its start at the front. False when out of
+ * memory. */
 static bool make_room(struct client *client)
 {
 	size_t need = frame_size(client), have = client->end - client->begin;

@@ -1,10 +1,12 @@
 /*
- * One program connected to the agent's socket: the bytes that came and are not a whole frame yet, and the answers that it has not
- * taken yet. Both are bounded: where the answers pile up nothing more is read, and only so many clients at once may have a
- * frame that needs a big buffer.
+ * One program connected to the agent's socket: the bytes that came and are not a whole frame
+ * yet, and the answers that it has not taken yet. Both are bounded: where the answers pile up
+ * nothing more is read, and only so many clients at once may have a frame that needs a big
+ * buffer.
  *
- * Answers are held until the commit they speak of is known: client_release lets them go, client_rewind forgets them so that
- * others can be written. A client with held answers must not be closed.
+ * Answers are held until the commit they speak of is known: client_release lets them go,
+ * client_rewind forgets them so that others can be written. A client with held answers must not
+ * be closed.
  */
 #ifndef VALISE_AGENT_CLIENT_H
 #define VALISE_AGENT_CLIENT_H
@@ -36,15 +38,16 @@ uid_t client_uid(const struct client *client);
 
 enum client_read { CLIENT_SOME, CLIENT_NOTHING };
 
-/* Read once. NOTHING where there is nothing now, where its frame needs a big buffer and none is free (client_waits), and at the
- * peer's end (client_ended). */
+/* Read once. NOTHING where there is nothing now, where its frame needs a big buffer and none is
+ * free (client_waits), and at the peer's end (client_ended). */
 enum client_read client_read(struct client *client, int64_t now_ms);
 
 /* Its frame needs a big buffer, and none is free. */
 bool client_waits(const struct client *client);
 
-/* The next whole frame, without its length; valid until the next read. False where there is none yet, or where the next one is
- * longer than may be: then client_broken is true, and nothing after it can be read. */
+/* The next whole frame, without its length; valid until the next read. False where there is none
+ * yet, or where the next one is longer than may be: then client_broken is true, and nothing
+ * after it can be read. */
 bool client_next(struct client *client, struct vl_bytes *frame);
 bool client_broken(const struct client *client);
 
@@ -55,8 +58,8 @@ bool client_peek(const struct client *client, struct vl_bytes *frame);
 void client_set_news(struct client *client);
 bool client_has_news(const struct client *client);
 
-/* Nothing of it is under way: no request that is not answered, no answer that it has not taken; or it has stood in the middle of a frame
- * for CLIENT_STALL_MS. Since when it has not moved. */
+/* Nothing of it is under way: no request that is not answered, no answer that it has not taken;
+ * or it has stood in the middle of a frame for CLIENT_STALL_MS. Since when it has not moved. */
 #define CLIENT_STALL_MS ((int64_t)5000)
 bool client_idle(const struct client *client, int64_t now_ms);
 int64_t client_moved(const struct client *client);
@@ -108,7 +111,8 @@ bool client_piled(const struct client *client);
 /* In the middle of a frame. */
 bool client_partial(const struct client *client);
 
-/* It has not moved for longer than patience allows, in the middle of a frame and with nothing to take first. */
+/* It has not moved for longer than patience allows, in the middle of a frame and with nothing to
+ * take first. */
 bool client_stuck(const struct client *client, int64_t now_ms);
 
 /* What the keeper last asked of epoll for it. */

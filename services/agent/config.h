@@ -28,12 +28,14 @@ struct vl_agent_config {
 /* The table that the file is read with and --help is printed from; ends with a NULL key. */
 extern const struct vl_conf_key vl_agent_keys[];
 
-/* Read a file and look whether its values can be; opens nothing that it names. Close also after an error. */
+/* Read a file and look whether its values can be; opens nothing that it names. Close also after
+ * an error. */
 enum vl_err vl_agent_config_open(const char *path, struct vl_agent_config *config,
 				 struct vl_why *why) VL_CHECKED;
 void vl_agent_config_close(struct vl_agent_config *config);
 
-/* Try what it names as far as that disturbs no agent that runs: the key file, the Kafka properties. */
+/* Try what it names as far as that disturbs no agent that runs: the key file, the Kafka
+ * properties. */
 enum vl_err vl_agent_config_try(const struct vl_agent_config *config,
 				struct vl_why *why) VL_CHECKED;
 

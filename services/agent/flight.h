@@ -1,8 +1,9 @@
 /*
- * What the link has given to Kafka and not heard of yet, and how far each lane has come; and which lane is next.
+ * What the link has given to Kafka and not heard of yet, and how far each lane has come; and
+ * which lane is next.
  *
- * Lanes travel in two classes, each with connections and a window of its own, so that no urgent record waits behind the bytes of
- * another.
+ * Lanes travel in two classes, each with connections and a window of its own, so that no urgent
+ * record waits behind the bytes of another.
  *
  * Pure: places, counts and hours; no Kafka, no outbox. Lanes are numbered as in the roster.
  */
@@ -60,9 +61,9 @@ void vl_flight_empty(struct vl_flight *flight, size_t lane);
 
 enum vl_class vl_flight_class(const struct vl_flight *flight, size_t lane);
 
-/* The lane of a class to send from next; false where none has anything. The most urgent, and among equals the one that waited
- * longest; but one turn in eight goes to the one that waited longest of all, so that nothing starves. Lanes that are set aside have no
- * turn. */
+/* The lane of a class to send from next; false where none has anything. The most urgent, and
+ * among equals the one that waited longest; but one turn in eight goes to the one that waited
+ * longest of all, so that nothing starves. Lanes that are set aside have no turn. */
 bool vl_flight_next(const struct vl_flight *flight, enum vl_class class, int64_t now_ms,
 		    size_t *lane);
 
@@ -79,27 +80,28 @@ size_t vl_flight_sent(struct vl_flight *flight, size_t lane, struct vl_place pla
 /* Kafka has it. The result is the lane. */
 size_t vl_flight_acked(struct vl_flight *flight, size_t tag, int64_t now_ms);
 
-/* Kafka refused it. The lane is set aside, for longer each time until something of it is acked, and then goes on after what was
- * acked. The result is the lane. */
+/* Kafka refused it. The lane is set aside, for longer each time until something of it is acked,
+ * and then goes on after what was acked. The result is the lane. */
 size_t vl_flight_refused(struct vl_flight *flight, size_t tag, int64_t now_ms);
 
 /* The same where it could not even be given to Kafka. */
 void vl_flight_set_aside(struct vl_flight *flight, size_t lane, int64_t now_ms);
 
-/* Go back to `place` and send again what follows it, although it was acked. False, and nothing changes, while something of the lane
- * is in flight. */
+/* Go back to `place` and send again what follows it, although it was acked. False, and nothing
+ * changes, while something of the lane is in flight. */
 bool vl_flight_go_back(struct vl_flight *flight, size_t lane, struct vl_place place);
 
-/* Send again what follows `after` up to and including `to`, once nothing of the lane is in flight, and then go on where it was.
- * False, and nothing changes, where none of it was sent yet, or such a stretch is under way. A refusal, a restart or going
- * back ends it early. */
+/* Send again what follows `after` up to and including `to`, once nothing of the lane is in
+ * flight, and then go on where it was. False, and nothing changes, where none of it was sent
+ * yet, or such a stretch is under way. A refusal, a restart or going back ends it early. */
 bool vl_flight_send_again(struct vl_flight *flight, size_t lane, struct vl_place after,
 			  struct vl_place to);
 
 /* Forget everything of a class in flight: each of its lanes goes on after what was acked. */
 void vl_flight_restart(struct vl_flight *flight, enum vl_class class);
 
-/* The line is known to carry this many bytes a second: so much of a class may be in flight from now on. */
+/* The line is known to carry this many bytes a second: so much of a class may be in flight from
+ * now on. */
 void vl_flight_line(struct vl_flight *flight, enum vl_class class, uint64_t rate);
 
 /* Everything up to here is acked. `news` is true, once, where that moved since the last call. */
@@ -111,8 +113,8 @@ void vl_flight_not_told(struct vl_flight *flight, size_t lane);
 /* Whether nothing is in flight. */
 bool vl_flight_idle(const struct vl_flight *flight);
 
-/* Bytes of a class in flight, and the age of its oldest record; tells the window, too, of what is in
- * it. */
+/* Bytes of a class in flight, and the age of its oldest record; tells the window, too, of what
+ * is in it. */
 size_t vl_flight_age(struct vl_flight *flight, enum vl_class class, int64_t now_ms,
 		     int64_t *oldest_ms);
 

@@ -1,6 +1,6 @@
 /*
- * The frames between a program and the agent (proto/valise/v1/agent.proto), read and written by hand: nothing is allocated
- * for an event on its way in.
+ * The frames between a program and the agent (proto/valise/v1/agent.proto), read and written by
+ * hand: nothing is allocated for an event on its way in.
  */
 #ifndef VALISE_AGENT_FRAME_H
 #define VALISE_AGENT_FRAME_H
@@ -11,8 +11,8 @@
 
 #define VL_FRAME_HEAD ((size_t)4)
 #define VL_FRAME_MAX ((size_t)1 << 20)
-#define VL_FRAME_EVENTS \
-	((size_t)4096) /* the most in one request, so that its answers fit one frame */
+/* the most in one request, so that its answers fit one frame */
+#define VL_FRAME_EVENTS ((size_t)4096)
 
 /* A PublishRequest, pointing into its frame. */
 struct vl_request {
@@ -21,15 +21,17 @@ struct vl_request {
 	struct vl_wire rest;
 };
 
-/* Look through a whole request, so that nothing of one that is broken at its end is taken. MALFORMED, UNKNOWN_FIELD, TOO_LARGE
- * where it has more events than fit an answer; the tag is set as far as it was found. */
+/* Look through a whole request, so that nothing of one that is broken at its end is taken.
+ * MALFORMED, UNKNOWN_FIELD, TOO_LARGE where it has more events than fit an answer; the tag is
+ * set as far as it was found. */
 enum vl_err vl_request_read(struct vl_bytes frame, struct vl_request *request,
 			    struct vl_why *why) VL_CHECKED;
 
 /* The next of its events; false after the last. */
 bool vl_request_next(struct vl_request *request, struct vl_bytes *event);
 
-/* Write one PublishResponse as a frame: begin, one call for each event, end. `begin` returns what `end` takes. */
+/* Write one PublishResponse as a frame: begin, one call for each event, end. `begin` returns
+ * what `end` takes. */
 size_t vl_answer_begin(struct vl_buf *out);
 void vl_answer_accepted(struct vl_buf *out, const struct vl_accepted *accepted);
 void vl_answer_refused(struct vl_buf *out, Valise__V1__RefusedCause cause, const char *reason);

@@ -47,7 +47,8 @@ static uint64_t hash_of(const struct vl_ids *ids, const struct vl_event_id *id)
 	return (hash ^ hash >> 32) * ids->keys[1];
 }
 
-/* What a slot says of a row: where it is, and half of its id's hash, so that it need not be fetched to see that it is another. */
+/* What a slot says of a row: where it is, and half of its id's hash, so that it need not be
+ * fetched to see that it is another. */
 static uint64_t slot_value(uint64_t hash, size_t index)
 {
 	return hash << 32 | (index + 1);

@@ -1,5 +1,6 @@
 /*
- * The ids of events that are accepted and not yet on the disk, in the order they came, each with its row.
+ * The ids of events that are accepted and not yet on the disk, in the order they came, each with
+ * its row.
  */
 #ifndef VALISE_AGENT_IDS_H
 #define VALISE_AGENT_IDS_H

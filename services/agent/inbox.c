@@ -68,8 +68,8 @@ struct vl_inbox {
 	const struct vl_ring *ring;
 	const char *mission;
 	struct vl_arena *arena;
-	struct vl_buf
-		receipts; /* those that wait for a transaction: an array, one of each lane and epoch */
+	/* those that wait for a transaction: an array, one of each lane and epoch */
+	struct vl_buf receipts;
 	int64_t due, not_before;
 	struct reading readings[VL_DOWN_TOPICS];
 	uint64_t carried, damaged; /* as last told */
@@ -126,8 +126,8 @@ static enum vl_err verify(struct vl_inbox *inbox, const struct vl_record *record
 	return err;
 }
 
-/* The place of a receipt among those that wait: that of its lane and epoch, or one of its own. Of too many epochs the oldest gives way;
- * NULL where this one is older still. */
+/* The place of a receipt among those that wait: that of its lane and epoch, or one of its own.
+ * Of too many epochs the oldest gives way; NULL where this one is older still. */
 static struct receipt *place_of(struct vl_inbox *inbox, const struct receipt *receipt)
 {
 	struct receipt *waiting = (struct receipt *)(void *)inbox->receipts.data, *oldest = NULL;
@@ -186,8 +186,8 @@ static void keep_wish(struct vl_inbox *inbox, const Valise__Directive__V1__Resen
 		(struct wish){{resend->epoch}, {resend->from_seq}, {resend->to_seq}};
 }
 
-/* Whether this batch of headquarters' was not read before: it is later than all of its epoch. Of an epoch that is not known any batch
- * is new; the oldest known gives way to it. */
+/* Whether this batch of headquarters' was not read before: it is later than all of its epoch. Of
+ * an epoch that is not known any batch is new; the oldest known gives way to it. */
 static bool is_new(struct reading *reading, const struct vl_batch_head *head)
 {
 	struct place *oldest = &reading->known[0];
@@ -449,7 +449,7 @@ static void tell_carried(struct vl_inbox *inbox, const struct vl_outbox *outbox)
 		    carried - inbox->carried);
 	if (damaged > inbox->damaged)
 		vl_log_error("%" PRIu64 " batches of such epochs are damaged or of an exercise, "
-					"and stay as they are; "
+			     "and stay as they are; "
 			     "keep a copy of the outbox for headquarters",
 			     damaged - inbox->damaged);
 	inbox->carried = carried;

@@ -123,8 +123,9 @@ static enum vl_err open_reader(struct vl_intake *intake, struct vl_why *why)
 	return err;
 }
 
-/* A topic that is not there rests. An offset that Kafka no longer has: the topic was made anew, or somebody has deleted its oldest
- * records; the first time's place is as good. One that was compacted away is no such thing: Kafka reads on behind it. */
+/* A topic that is not there rests. An offset that Kafka no longer has: the topic was made anew,
+ * or somebody has deleted its oldest records; the first time's place is as good. One that was
+ * compacted away is no such thing: Kafka reads on behind it. */
 static void miss(struct vl_intake *intake, struct source *source, int64_t offset, int64_t now_ms)
 {
 	if (offset < 0) {

@@ -13,8 +13,8 @@
 #define GATHER_MS 20
 #define FLY_BYTES ((size_t)64 << 10)
 #define ACK_DELAY_MS 10
-#define FREE_DELAY_MS \
-	100 /* between commits that free, while there is much to store: they cannot fly */
+/* between commits that free, while there is much to store: they cannot fly */
+#define FREE_DELAY_MS 100
 #define TICK_MS 1000
 #define MARK_MS 5000
 #define PACKETS_A_TURN 64
@@ -111,7 +111,8 @@ int vl_keeper_fd(const struct vl_keeper *keeper)
 
 /* -- the link -- */
 
-/* What headquarters asks for again is the link's to find. One that does not fit its pipe now is asked for again later. */
+/* What headquarters asks for again is the link's to find. One that does not fit its pipe now is
+ * asked for again later. */
 static void pass_wishes(struct vl_keeper *keeper)
 {
 	struct vl_pipe_message resend;
@@ -158,7 +159,8 @@ static void wake_link(struct vl_keeper *keeper)
 
 /* -- a round -- */
 
-/* Whoever has something to say is heard, the link and the listener as well; then the programs have their turns. */
+/* Whoever has something to say is heard, the link and the listener as well; then the programs
+ * have their turns. */
 static void gather(struct vl_keeper *keeper)
 {
 	struct epoll_event ready[VL_KEEPER_CLIENTS + 3];
@@ -182,7 +184,8 @@ static void gather(struct vl_keeper *keeper)
 	} while (moved && !keeper_gathered(keeper) && vl_monotonic_ms() < until);
 }
 
-/* Nothing that was under way is on the disk, or nobody can know. FULL passes; after anything else the process must end. */
+/* Nothing that was under way is on the disk, or nobody can know. FULL passes; after anything
+ * else the process must end. */
 static enum vl_err fail(struct vl_keeper *keeper, enum vl_err err, struct vl_why *why)
 {
 	vl_outbox_abort(keeper->options.outbox);
@@ -225,7 +228,8 @@ static bool frees(const struct vl_keeper *keeper)
 	return due >= 0 && now >= due && now - keeper->freed >= FREE_DELAY_MS;
 }
 
-/* Commit what was gathered: a little here and now, much on the outbox's thread while more is gathered. */
+/* Commit what was gathered: a little here and now, much on the outbox's thread while more is
+ * gathered. */
 static enum vl_err depart(struct vl_keeper *keeper, bool wait, struct vl_why *why)
 {
 	struct round *round = keeper->filling;
@@ -322,7 +326,8 @@ static void mark(struct vl_keeper *keeper)
 	keeper->unmarked = err;
 }
 
-/* Whoever reads the outbox for long keeps it from using again what is freed. While nothing happens that harms nobody. */
+/* Whoever reads the outbox for long keeps it from using again what is freed. While nothing
+ * happens that harms nobody. */
 static void tend(struct vl_keeper *keeper)
 {
 	struct vl_outbox_reader held;

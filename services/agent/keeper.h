@@ -1,11 +1,14 @@
 /*
- * The keeper: takes events from the programs on its socket, and says OK only for what is on the disk.
+ * The keeper: takes events from the programs on its socket, and says OK only for what is on the
+ * disk.
  *
- * It has no loop of its own. Whoever runs it waits for vl_keeper_fd, or for vl_keeper_timeout, and then calls
- * vl_keeper_step, which does one round: read what the clients have sent by now, at most 1 MB of events or 20 ms; commit; answer;
- * wake the link. A small commit is made here and now. A bigger one is made on the outbox's thread while the next one's events are
- * read, checked and put together; its answers go out when it has landed. So a commit carries one event when there is one and
- * thousands when there are thousands, and nobody waits for a timer. Now and then it says itself how the agent stands (pulse.h).
+ * It has no loop of its own. Whoever runs it waits for vl_keeper_fd, or for vl_keeper_timeout,
+ * and then calls vl_keeper_step, which does one round: read what the clients have sent by now,
+ * at most 1 MB of events or 20 ms; commit; answer; wake the link. A small commit is made here
+ * and now. A bigger one is made on the outbox's thread while the next one's events are read,
+ * checked and put together; its answers go out when it has landed. So a commit carries one event
+ * when there is one and thousands when there are thousands, and nobody waits for a timer. Now
+ * and then it says itself how the agent stands (pulse.h).
  */
 #ifndef VALISE_AGENT_KEEPER_H
 #define VALISE_AGENT_KEEPER_H
@@ -26,8 +29,8 @@ struct vl_keeper_options {
 	int listener; /* listening, non-blocking */
 	const uid_t *users;
 	size_t n_users;
-	const struct vl_ring
-		*ring;          /* of whose receipts and directives are honoured; NULL: nobody's */
+	/* of whose receipts and directives are honoured; NULL: nobody's */
+	const struct vl_ring *ring;
 	struct vl_pulse *pulse; /* NULL: none is sent */
 };
 
@@ -35,7 +38,8 @@ enum vl_err vl_keeper_open(const struct vl_keeper_options *options, struct vl_ke
 			   struct vl_why *why) VL_CHECKED;
 void vl_keeper_close(struct vl_keeper *keeper);
 
-/* The keeper's end of the pipe to the link, which the keeper never closes; -1 while there is no link. */
+/* The keeper's end of the pipe to the link, which the keeper never closes; -1 while there is no
+ * link. */
 void vl_keeper_set_link(struct vl_keeper *keeper, int fd);
 
 /* Other users and keys from now on, as in the options. */
@@ -51,11 +55,13 @@ int vl_keeper_fd(const struct vl_keeper *keeper);
 /* Milliseconds until step should be called although nothing is readable; -1 for never. */
 int vl_keeper_timeout(const struct vl_keeper *keeper);
 
-/* One round; never waits for a client, but may for the disk. Not ok only where the promise can no longer be kept (whether a commit is on the disk is
- * unknown, the disk fails): every client under way has been told, and the process must end. */
+/* One round; never waits for a client, but may for the disk. Not ok only where the promise can
+ * no longer be kept (whether a commit is on the disk is unknown, the disk fails): every client
+ * under way has been told, and the process must end. */
 enum vl_err vl_keeper_step(struct vl_keeper *keeper, struct vl_why *why) VL_CHECKED;
 
-/* Take nothing more: note the acks that came, and give clients up to `wait_ms` to take their answers. */
+/* Take nothing more: note the acks that came, and give clients up to `wait_ms` to take their
+ * answers. */
 enum vl_err vl_keeper_finish(struct vl_keeper *keeper, int wait_ms, struct vl_why *why) VL_CHECKED;
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * Inside the keeper: keeper.c runs the rounds and the link, keeper_serve.c takes from the programs what they send, in turns.
+ * Inside the keeper: keeper.c runs the rounds and the link, keeper_serve.c takes from the
+ * programs what they send, in turns.
  */
 #ifndef VALISE_AGENT_KEEPER_IN_H
 #define VALISE_AGENT_KEEPER_IN_H
@@ -14,7 +15,9 @@
 struct round {
 	struct answers answers;
 	size_t bytes; /* of its events */
-	size_t urgent; /* of them, in requests that began with FLASH or IMMEDIATE: those do not wait for more to come */
+	/* of them, in requests that began with FLASH or IMMEDIATE: those do not wait for more to
+	 * come */
+	size_t urgent;
 };
 
 struct vl_keeper {
@@ -32,7 +35,8 @@ struct vl_keeper {
 	struct round *filling, *flying; /* flying: with the outbox's own thread, or empty */
 	bool in_txn;                    /* the outbox has begun what is filled */
 	bool again;                     /* a client's next request is here already */
-	enum vl_err err; /* that nothing can be written, before a transaction even began */
+	/* that nothing can be written, before a transaction even began */
+	enum vl_err err;
 	struct vl_why why;
 
 	struct vl_acks *acks;
@@ -65,7 +69,8 @@ void keeper_greet(struct vl_keeper *keeper);
 /* epoll speaks of a client. */
 void keeper_client_ready(struct client *client, unsigned events);
 
-/* One turn for each client: what is urgent first, then a piece of what each has sent. False where nobody had anything. */
+/* One turn for each client: what is urgent first, then a piece of what each has sent. False
+ * where nobody had anything. */
 bool keeper_turns(struct vl_keeper *keeper);
 
 /* Send answers, forget who is gone. */

@@ -231,8 +231,8 @@ static unsigned count_of(const struct vl_keeper *keeper, uid_t uid)
 	return n;
 }
 
-/* Who gives way to a new one: of those with nothing under way, one of the user who has most; of these the one that has not moved for
- * longest. NULL where all are at work. */
+/* Who gives way to a new one: of those with nothing under way, one of the user who has most; of
+ * these the one that has not moved for longest. NULL where all are at work. */
 static struct client *find_idle(const struct vl_keeper *keeper, int64_t now)
 {
 	struct client *idle = NULL;
@@ -257,7 +257,8 @@ static void drop(struct vl_keeper *keeper, struct client *client)
 		if (keeper->clients[i] != client)
 			keeper->clients[kept++] = keeper->clients[i];
 	keeper->n_clients = kept;
-	/* A link that is just being forked holds the socket too: closing ours would not end the watch. */
+	/* A link that is just being forked holds the socket too: closing ours would not end the
+	 * watch. */
 	(void)keeper_watch(keeper, EPOLL_CTL_DEL, client_fd(client), 0, NULL);
 	client_close(client);
 }
@@ -335,7 +336,8 @@ void keeper_sweep(struct vl_keeper *keeper)
 			client_kill(client);
 		if ((client_dead(client) || (client_finished(client) && !more)) &&
 		    !client_held(client)) {
-			/* A link that is just being forked holds the socket too: closing ours would not end the watch. */
+			/* A link that is just being forked holds the socket too: closing ours
+			 * would not end the watch. */
 			(void)keeper_watch(keeper, EPOLL_CTL_DEL, client_fd(client), 0, NULL);
 			client_close(client);
 			continue;

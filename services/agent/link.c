@@ -94,7 +94,8 @@ static void report_sent(struct link *link)
 	link->sent_at = vl_monotonic_ms() + REPORT_MS;
 }
 
-/* Batches are made to fit the line: what it carries is told when that is another figure than before. */
+/* Batches are made to fit the line: what it carries is told when that is another figure than
+ * before. */
 static void report_line(struct link *link)
 {
 	struct vl_pipe_message message = {.kind = VL_PIPE_LINE,
@@ -165,7 +166,8 @@ static void meet_lane(void *context, const char *lane)
 	(void)vl_roster_meet(lane, strlen(lane));
 }
 
-/* Start with the lanes that have come into the outbox since. The catalogue's are known to the flight from the beginning. */
+/* Start with the lanes that have come into the outbox since. The catalogue's are known to the
+ * flight from the beginning. */
 static bool meet_lanes(struct link *link, struct vl_outbox_look *look)
 {
 	if (link->addresses)
@@ -290,7 +292,8 @@ static enum vl_err go_round(struct link *link, struct vl_why *why)
 
 	if (link->woken && link->addresses)
 		err = meet_new_lanes(link, why);
-	/* The urgent one first: so what it sends is in its connection before anything else of this round. */
+	/* The urgent one first: so what it sends is in its connection before anything else of
+	 * this round. */
 	for (size_t i = 0; err == VL_OK && i < VL_CLASSES; i++) {
 		err = vl_sender_serve(link->senders[i], link->outbox, link->line, now, why);
 		link->news |= vl_sender_news(link->senders[i]);

@@ -1,6 +1,6 @@
 /*
- * valise-agent: a mission's end of the bag. The tour: agent.h (two processes), keeper.h (accepting), outbox.h (what is kept),
- * link.h (sending).
+ * valise-agent: a mission's end of the bag. The tour: agent.h (two processes), keeper.h
+ * (accepting), outbox.h (what is kept), link.h (sending).
  */
 #include "agent/agent.h"
 #include "agent/link.h"

@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #define LINE_UNKNOWN ((size_t)64 << 10) /* where batches close while nothing is known of the line */
-/* Two clones that begin a new epoch in one second take the same one once in so many times. In seconds less than a day, so that the
- * hour soon passes it again. */
+/* Two clones that begin a new epoch in one second take the same one once in so many times. In
+ * seconds less than a day, so that the hour soon passes it again. */
 #define UNIQUE_SPREAD 65536
 
 /* -- opening -- */
@@ -69,7 +69,8 @@ uint64_t outbox_unique_epoch(const struct vl_outbox *outbox, uint64_t before)
 	return outbox_new_epoch(outbox, before) + 1 + vl_get_be32(dice) % UNIQUE_SPREAD;
 }
 
-/* Whether the chain's last batch, where it is still kept and whole, is the one that its head says. */
+/* Whether the chain's last batch, where it is still kept and whole, is the one that its head
+ * says. */
 static bool head_holds(struct vl_txn *txn, const char *name, const struct vl_chain *chain)
 {
 	struct vl_key key = row_batch_key(name, chain->epoch, chain->seq);
@@ -122,7 +123,8 @@ static enum vl_err load_chains(struct vl_outbox *outbox, struct vl_txn *txn, siz
 	return err == VL_OK ? vl_txn_err(txn) : err;
 }
 
-/* Another key, or perhaps a copy: nobody can tell whether more was signed elsewhere, so every chain goes on in a new epoch. */
+/* Another key, or perhaps a copy: nobody can tell whether more was signed elsewhere, so every
+ * chain goes on in a new epoch. */
 static void begin_epochs(struct vl_outbox *outbox, struct vl_txn *txn)
 {
 	for (uint32_t i = 0; i < outbox->n_lanes; i++) {
@@ -307,7 +309,8 @@ enum vl_err vl_outbox_open(const struct vl_outbox_options *options, struct vl_ou
 		vl_outbox_close(outbox);
 		return err;
 	}
-	/* Before anything is signed. Where it cannot be written now the agent tries on, and says so. */
+	/* Before anything is signed. Where it cannot be written now the agent tries on, and says
+	 * so. */
 	(void)!vl_outbox_mark(outbox, NULL);
 	*opened = outbox;
 	return VL_OK;

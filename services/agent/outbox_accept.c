@@ -76,7 +76,8 @@ void outbox_append(struct vl_outbox *outbox, struct outbox_lane *lane, struct vl
 
 /* -- one event -- */
 
-/* The row that an id was given when it first came. CORRUPT, and the round goes on, where it is damaged. */
+/* The row that an id was given when it first came. CORRUPT, and the round goes on, where it is
+ * damaged. */
 static enum vl_err find_id(struct vl_outbox *outbox, const struct vl_event_id *id,
 			   struct vl_bytes *row)
 {
@@ -110,7 +111,8 @@ static enum vl_err refuse_unknowable(struct vl_why *why)
 		       "where it is not there");
 }
 
-/* The same id for another event: were it called a duplicate, nobody would ever learn that it is gone. */
+/* The same id for another event: were it called a duplicate, nobody would ever learn that it is
+ * gone. */
 static enum vl_err refuse_reuse(const struct vl_accepted *first, struct vl_why *why)
 {
 	return vl_fail(why, VL_ERR_INVALID,
@@ -138,7 +140,8 @@ static enum vl_err repeat_answer(const struct vl_outbox *outbox, struct vl_bytes
 								    : VL_OK;
 }
 
-/* Put the id into an event that came without one. Its own field 1, were it there and empty, would make the field twice. */
+/* Put the id into an event that came without one. Its own field 1, were it there and empty,
+ * would make the field twice. */
 static enum vl_err give_id(struct vl_outbox *outbox, struct vl_bytes *event, struct vl_event_id *id,
 			   struct vl_why *why)
 {
@@ -169,14 +172,15 @@ static void tidy_scratch(struct vl_outbox *outbox)
 		vl_buf_free(&outbox->scratch);
 }
 
-/* Whether the event is known by its id from now on. Receipts and pulses come for ever, and are not said again by id: a row for each
- * of them would fill the outbox. */
+/* Whether the event is known by its id from now on. Receipts and pulses come for ever, and are
+ * not said again by id: a row for each of them would fill the outbox. */
 static bool remembered(const struct vl_lane *lane, bool id_given)
 {
 	return id_given || !vl_outbox_unreceipted(lane->name);
 }
 
-/* Each receipt to a mission says all that the ones before it said: they go with the transaction that this one comes with. */
+/* Each receipt to a mission says all that the ones before it said: they go with the transaction
+ * that this one comes with. */
 static void supersede(struct vl_outbox *outbox, const struct vl_lane *known,
 		      const struct outbox_lane *lane)
 {

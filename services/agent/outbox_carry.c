@@ -7,7 +7,8 @@ void outbox_carry_order(struct vl_outbox *outbox, struct outbox_lane *lane,
 {
 	struct carry_row wanted = *order;
 
-	/* All there is, not just the epoch in question: what is signed already may hang on a batch that would go. */
+	/* All there is, not just the epoch in question: what is signed already may hang on a
+	 * batch that would go. */
 	if (wanted.up_to.n < lane->committed.epoch.n)
 		wanted.up_to = lane->committed.epoch;
 	if (lane->carry.up_to.n < wanted.up_to.n)
@@ -20,7 +21,8 @@ void outbox_carry_order(struct vl_outbox *outbox, struct outbox_lane *lane,
 
 void outbox_carry_renew(struct vl_outbox *outbox)
 {
-	/* The end of a lane is the sealer's while something flies; but an order is never given in a round that can. */
+	/* The end of a lane is the sealer's while something flies; but an order is never given
+	 * in a round that can. */
 	for (uint32_t i = 0; outbox->flying == NULL && i < outbox->n_lanes; i++) {
 		struct outbox_lane *lane = outbox->lanes[i];
 		if (lane != NULL && lane->carried) {
@@ -76,7 +78,8 @@ bool outbox_unapplied(struct vl_outbox *outbox, const struct outbox_lane *lane,
 	return seek(outbox, lane, epoch, seq, batch);
 }
 
-/* Accept a batch's events anew, and delete it. Their ids are known already, with the answer that was given. */
+/* Accept a batch's events anew, and delete it. Their ids are known already, with the answer that
+ * was given. */
 static void carry_batch(struct vl_outbox *outbox, struct outbox_lane *lane,
 			const struct vl_outbox_batch *kept, struct vl_arena *arena)
 {
@@ -90,7 +93,8 @@ static void carry_batch(struct vl_outbox *outbox, struct outbox_lane *lane,
 		return;
 	}
 	if (err != VL_OK) {
-		/* Its events are not what was accepted, or of an exercise, and must not be signed as if they were real. */
+		/* Its events are not what was accepted, or of an exercise, and must not be
+		 * signed as if they were real. */
 		outbox->damaged++;
 		if (kept->domain == outbox->options.domain || kept->state == VL_OUTBOX_DAMAGED) {
 			outbox_put_aside(outbox, lane, kept->epoch, kept->seq);
@@ -107,7 +111,8 @@ static void carry_batch(struct vl_outbox *outbox, struct outbox_lane *lane,
 	(void)vl_txn_delete(outbox->txn, BATCH, vl_key_done(&key));
 }
 
-/* The next one to carry: behind what is applied, behind what cannot be carried, and before the lane's present epoch. */
+/* The next one to carry: behind what is applied, behind what cannot be carried, and before the
+ * lane's present epoch. */
 static bool next_left(struct vl_outbox *outbox, const struct outbox_lane *lane,
 		      struct vl_outbox_batch *batch)
 {

@@ -3,13 +3,15 @@
 #include <string.h>
 
 /*
- * Nobody can tell a file from its copy by looking at it; only something that the copy does not hold can. So each start has a token,
- * kept in the outbox and in the mark, and the mark says how far the lanes had come:
+ * Nobody can tell a file from its copy by looking at it; only something that the copy does not
+ * hold can. So each start has a token, kept in the outbox and in the mark, and the mark says how
+ * far the lanes had come:
  *
- *   mark: new token, and the outbox's as `before`; outbox: new token; mark: new token alone
+ * mark: new token, and the outbox's as `before`; outbox: new token; mark: new token alone
  *
- * and nothing is signed before the third is written. A crash between leaves the outbox with one of the two tokens that the mark then
- * has. Where the outbox is in doubt the first is left out: until it has begun its new epochs the mark must go on denying it.
+ * and nothing is signed before the third is written. A crash between leaves the outbox with one
+ * of the two tokens that the mark then has. Where the outbox is in doubt the first is left out:
+ * until it has begun its new epochs the mark must go on denying it.
  */
 
 /* One that is damaged says nothing. */
@@ -121,7 +123,8 @@ static bool note_machine(struct vl_outbox *outbox, struct vl_txn *txn)
 	return true;
 }
 
-/* Say in the mark that a start is under way. False where that cannot be: then the last token stays. */
+/* Say in the mark that a start is under way. False where that cannot be: then the last token
+ * stays. */
 static bool announce(const struct vl_outbox *outbox, const uint8_t token[VL_MARK_TOKEN])
 {
 	struct vl_mark mark;

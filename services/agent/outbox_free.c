@@ -50,8 +50,8 @@ static void note(struct vl_outbox *outbox, struct outbox_lane *lane, struct vl_e
 	row_raise_place(outbox->txn, ACKED, lane->name, epoch, seq);
 }
 
-/* A place that we never came to. Where this process has begun the lane's epoch nobody else signs in it, and an epoch beyond is a
- * clone's, which does as we did. */
+/* A place that we never came to. Where this process has begun the lane's epoch nobody else signs
+ * in it, and an epoch beyond is a clone's, which does as we did. */
 static enum vl_outbox_fit meet_unknown(struct vl_outbox *outbox, struct outbox_lane *lane,
 				       const struct vl_outbox_receipt *receipt)
 {
@@ -95,7 +95,8 @@ enum vl_outbox_fit vl_outbox_free(struct vl_outbox *outbox, const struct vl_outb
 	if (lane == NULL ||
 	    vl_later(receipt->epoch, receipt->seq, lane->committed.epoch, lane->committed.seq))
 		return meet_unknown(outbox, lane, receipt);
-	/* It speaks for our older epochs only where none of them is suspended or being left behind. */
+	/* It speaks for our older epochs only where none of them is suspended or being left
+	 * behind. */
 	bool older = outbox_unapplied(outbox, lane, &first) && first.epoch.n < receipt->epoch.n;
 	if (older && lane->carry.up_to.n != 0)
 		return VL_OUTBOX_KNOWN;

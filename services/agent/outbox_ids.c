@@ -3,16 +3,18 @@
 #include <string.h>
 
 /*
- * Ids of events that headquarters has applied are let go after a while: headquarters keeps its own for ever, and knows a double by it.
+ * Ids of events that headquarters has applied are let go after a while: headquarters keeps its
+ * own for ever, and knows a double by it.
  *
- * Now and then it is noted how far each lane has come. When so many more ids have come since, or so much time has passed, and all that was
- * there then is applied, the ids from before that note are let go, some in each transaction; then the next note is made. So what
- * is known is never less than one such span, and, but for what waits for headquarters, never more than two.
+ * Now and then it is noted how far each lane has come. When so many more ids have come since, or
+ * so much time has passed, and all that was there then is applied, the ids from before that note
+ * are let go, some in each transaction; then the next note is made. So what is known is never
+ * less than one such span, and, but for what waits for headquarters, never more than two.
  */
 
 #define SPAN_SECONDS ((int64_t)15 * 24 * 3600)
-#define BYTES_AN_ID \
-	1600 /* of the size, for one in a span: a row takes 75 to 100 bytes, and there are two spans */
+/* of the size, for one in a span: a row takes 75 to 100 bytes, and there are two spans */
+#define BYTES_AN_ID 1600
 #define SPAN_LEAST 10000
 #define STEP_ROWS 4096 /* looked at in one transaction */
 #define STEP_IDS 512   /* let go in one */

@@ -1,15 +1,19 @@
 /*
- * Inside the outbox: what its parts share. outbox.c opens, outbox_accept.c takes events, outbox_batch.c makes batches of them,
- * outbox_round.c stores, outbox_free.c lets go of what is applied, outbox_doubt.c compares with the mark, outbox_carry.c begins
- * a new epoch and carries over, outbox_room.c knows how full it is, outbox_repair.c begins anew what rotted, outbox_ids.c lets go of ids, outbox_lost.c gives up a damaged batch, outbox_resign.c signs with another key, outbox_look.c reads, outbox_rows.c knows the rows.
+ * Inside the outbox: what its parts share. outbox.c opens, outbox_accept.c takes events,
+ * outbox_batch.c makes batches of them, outbox_round.c stores, outbox_free.c lets go of what is
+ * applied, outbox_doubt.c compares with the mark, outbox_carry.c begins a new epoch and carries
+ * over, outbox_room.c knows how full it is, outbox_repair.c begins anew what rotted,
+ * outbox_ids.c lets go of ids, outbox_lost.c gives up a damaged batch, outbox_resign.c signs
+ * with another key, outbox_look.c reads, outbox_rows.c knows the rows.
  *
- * What is accepted between begin and commit is a round. There are two, so that one may be filled while the other is stored by the
- * writer's thread: numbers and chain run on from the one under way, and if that fails both are dropped. An id is looked for in
- * both, and then in the store by a read transaction that was refreshed when the round began; so the ids of the round
- * before must stay until the next refresh.
+ * What is accepted between begin and commit is a round. There are two, so that one may be filled
+ * while the other is stored by the writer's thread: numbers and chain run on from the one under
+ * way, and if that fails both are dropped. An id is looked for in both, and then in the store by
+ * a read transaction that was refreshed when the round began; so the ids of the round before
+ * must stay until the next refresh.
  *
- * Freeing reads and writes the store at once, in a transaction on the caller's thread that the round then goes into as well;
- * so what flies must have landed, and such a round cannot fly.
+ * Freeing reads and writes the store at once, in a transaction on the caller's thread that the
+ * round then goes into as well; so what flies must have landed, and such a round cannot fly.
  */
 #ifndef VALISE_AGENT_OUTBOX_IN_H
 #define VALISE_AGENT_OUTBOX_IN_H
@@ -22,8 +26,8 @@
 
 #include <pthread.h>
 
-#define VL_OUTBOX_LANES \
-	4096 /* the most lanes with a chain here: VL_ROSTER_ADDRESSED and the catalogue's */
+/* the most lanes with a chain here: VL_ROSTER_ADDRESSED and the catalogue's */
+#define VL_OUTBOX_LANES 4096
 #define VL_OUTBOX_SPARE 16
 #define VL_OUTBOX_SPARE_BYTES ((size_t)1 << 20)
 
@@ -31,13 +35,16 @@
 struct outbox_lane {
 	char *name;
 	uint32_t number;
-	struct vl_chain chain;     /* as of what was accepted; its digest is not used, but `tail` */
+	/* as of what was accepted; its digest is not used, but `tail` */
+	struct vl_chain chain;
 	struct vl_chain committed; /* as of what is on the disk */
 	struct vl_digest tail;     /* the sealer's, while it has a batch of this lane */
 	bool freeing;              /* there may be batches that are applied and still kept */
-	bool own;            /* this process has begun its epoch, with a number that no clone has */
-	bool carried;        /* all of `carry` is, once this round is committed */
-	struct lane_ids ids; /* ids from before are let go, once all up to there is applied */
+	/* this process has begun its epoch, with a number that no clone has */
+	bool own;
+	bool carried; /* all of `carry` is, once this round is committed */
+	/* ids from before are let go, once all up to there is applied */
+	struct lane_ids ids;
 	struct carry_row carry;     /* epochs to leave behind; 0 for none */
 	struct vl_epoch past_epoch; /* batches up to here cannot be carried */
 	struct vl_seq past_seq;
@@ -93,8 +100,8 @@ struct vl_outbox {
 
 	struct outbox_lane *lanes[VL_OUTBOX_LANES]; /* by number */
 	uint32_t n_lanes;                           /* numbers given so far */
-	struct outbox_lane *
-		*by_roster; /* by the number in the roster; NULL where it has no chain yet */
+	/* by the number in the roster; NULL where it has no chain yet */
+	struct outbox_lane **by_roster;
 
 	struct vl_txn *known; /* for looking up ids; at rest between rounds */
 	bool ordered;         /* the greatest id that it sees is `greatest` */
@@ -139,15 +146,16 @@ struct vl_outbox {
 struct outbox_lane *outbox_add_lane(struct vl_outbox *outbox, struct vl_bytes name,
 				    uint32_t number);
 
-/* Begin anew the chains whose heads are damaged, `damaged` of those there are. The others are loaded already. */
+/* Begin anew the chains whose heads are damaged, `damaged` of those there are. The others are
+ * loaded already. */
 enum vl_err outbox_repair_chains(struct vl_outbox *outbox, struct vl_txn *txn,
 				 size_t damaged) VL_CHECKED;
 
 /* Where a lane stands, on the disk and so far. */
 void outbox_set_chain(struct outbox_lane *lane, const struct vl_chain *chain);
 
-/* End the transaction that frees, if there is one. What a transaction that was not kept has freed is there still: look for
- * it again. */
+/* End the transaction that frees, if there is one. What a transaction that was not kept has
+ * freed is there still: look for it again. */
 void outbox_free_abort(struct vl_outbox *outbox);
 void outbox_free_again(struct vl_outbox *outbox);
 
@@ -158,7 +166,8 @@ struct outbox_lane *outbox_find_lane(const struct vl_outbox *outbox, const char 
 void outbox_free_acked(struct vl_outbox *outbox, const char *lane, struct vl_epoch epoch,
 		       struct vl_seq seq);
 
-/* A number above `before`, and the hour's where that is later; and one that a clone will not take in the same second. */
+/* A number above `before`, and the hour's where that is later; and one that a clone will not
+ * take in the same second. */
 uint64_t outbox_new_epoch(const struct vl_outbox *outbox, uint64_t before);
 uint64_t outbox_unique_epoch(const struct vl_outbox *outbox, uint64_t before);
 
@@ -174,30 +183,31 @@ enum vl_err outbox_refuse_full(const struct vl_outbox *outbox, const struct vl_l
 
 /* -- outbox_doubt.c: at open, in its transaction -- */
 
-/* Compare with the mark and the machine, once the chains are loaded. Sets `doubt`, `floor` and `token`. CONFIG where the mark is
- * another mission's. */
+/* Compare with the mark and the machine, once the chains are loaded. Sets `doubt`, `floor` and
+ * `token`. CONFIG where the mark is another mission's. */
 enum vl_err outbox_doubt_look(struct vl_outbox *outbox, struct vl_txn *txn, struct vl_why *why);
 
-/* Give this start its token, and note the machine. True where that has put something into the transaction. */
+/* Give this start its token, and note the machine. True where that has put something into the
+ * transaction. */
 bool outbox_doubt_note(struct vl_outbox *outbox, struct vl_txn *txn);
 
 /* -- outbox_resign.c: at open, and as room is made -- */
 
-/* Note, in a transaction, that all that is kept is to be signed with the present key; and do what was noted, in transactions of its
- * own. Without room the rest stays as it is. */
+/* Note, in a transaction, that all that is kept is to be signed with the present key; and do
+ * what was noted, in transactions of its own. Without room the rest stays as it is. */
 void outbox_resign_order(struct vl_txn *txn);
 enum vl_err outbox_resign(struct vl_outbox *outbox, struct vl_why *why) VL_CHECKED;
 
-/* Whether there is a rest, and room for some of it; sign some in the transaction that frees; and begin from the first, where that
- * transaction was not kept. */
+/* Whether there is a rest, and room for some of it; sign some in the transaction that frees; and
+ * begin from the first, where that transaction was not kept. */
 bool outbox_resign_due(const struct vl_outbox *outbox);
 void outbox_resign_some(struct vl_outbox *outbox);
 void outbox_resign_again(struct vl_outbox *outbox);
 
 /* -- outbox_carry.c -- */
 
-/* The lane has to leave its epochs up to `up_to` behind; the next one begins behind the batch `prev`, and what is kept stays. Within the transaction that
- * frees. */
+/* The lane has to leave its epochs up to `up_to` behind; the next one begins behind the batch
+ * `prev`, and what is kept stays. Within the transaction that frees. */
 void outbox_carry_order(struct vl_outbox *outbox, struct outbox_lane *lane,
 			const struct carry_row *order);
 
@@ -207,7 +217,8 @@ void outbox_carry_renew(struct vl_outbox *outbox);
 /* Carry some, in the transaction that frees. */
 void outbox_carry_some(struct vl_outbox *outbox);
 
-/* The lane's first batch that headquarters has not applied; false where there is none. Within the transaction that frees. */
+/* The lane's first batch that headquarters has not applied; false where there is none. Within
+ * the transaction that frees. */
 bool outbox_unapplied(struct vl_outbox *outbox, const struct outbox_lane *lane,
 		      struct vl_outbox_batch *batch);
 
@@ -241,7 +252,8 @@ void outbox_fail(struct vl_outbox *outbox, enum vl_err err);
 void outbox_batch_open(struct vl_outbox *outbox, struct outbox_lane *lane);
 void outbox_batch_drop(struct vl_outbox *outbox, struct outbox_lane *lane);
 
-/* Close the lane's batch, and have it sealed: by the sealer's thread while more is to come, or now. */
+/* Close the lane's batch, and have it sealed: by the sealer's thread while more is to come, or
+ * now. */
 void outbox_batch_close(struct vl_outbox *outbox, struct outbox_lane *lane, bool more);
 
 /* Have a closed batch back from the sealer; free it. */

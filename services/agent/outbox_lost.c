@@ -3,8 +3,9 @@
 #include <string.h>
 
 /*
- * A batch that this disk has let rot. What headquarters can follow is the last whole one before it, as that comes to it or has come; so
- * the lane begins a new epoch behind that one, and all that is whole behind the damaged one is carried into it.
+ * A batch that this disk has let rot. What headquarters can follow is the last whole one before
+ * it, as that comes to it or has come; so the lane begins a new epoch behind that one, and all
+ * that is whole behind the damaged one is carried into it.
  */
 
 /* Events of a batch that was given up: what is known of their ids is no longer so. */
@@ -43,7 +44,8 @@ bool outbox_lost_event(const struct vl_outbox *outbox, const struct event_row *r
 		memcpy(&range, outbox->lost_ranges.data + at, sizeof(range));
 		if (range.number != row->number || row->epoch.n > range.epoch.n)
 			continue;
-		/* One of an epoch before may have been carried into that batch: nothing says where to. */
+		/* One of an epoch before may have been carried into that batch: nothing says
+		 * where to. */
 		if (row->epoch.n < range.epoch.n ||
 		    (row->event.n >= range.events.first && row->event.n < range.events.end))
 			return true;
@@ -51,8 +53,8 @@ bool outbox_lost_event(const struct vl_outbox *outbox, const struct event_row *r
 	return false;
 }
 
-/* Which events a damaged batch had, or, where that has rotted too, which it can have had: what is said to be lost and is not comes to
- * headquarters twice, and is one event there. */
+/* Which events a damaged batch had, or, where that has rotted too, which it can have had: what
+ * is said to be lost and is not comes to headquarters twice, and is one event there. */
 static struct lost_events events_of(struct vl_outbox *outbox, const struct outbox_lane *lane,
 				    struct vl_bytes place, struct vl_bytes raw)
 {
@@ -97,8 +99,8 @@ void outbox_put_aside(struct vl_outbox *outbox, const struct outbox_lane *lane,
 	outbox->measured = false;
 }
 
-/* The digest of the last batch before a place that headquarters has or will be sent; zeros where there never was one, or none is
- * known: then headquarters takes the epoch as one that forgot. */
+/* The digest of the last batch before a place that headquarters has or will be sent; zeros where
+ * there never was one, or none is known: then headquarters takes the epoch as one that forgot. */
 static struct vl_digest last_whole(struct vl_outbox *outbox, const struct outbox_lane *lane,
 				   struct vl_epoch epoch, struct vl_seq seq)
 {
@@ -115,7 +117,8 @@ static struct vl_digest last_whole(struct vl_outbox *outbox, const struct outbox
 	bool more = vl_cursor_seek(cursor, vl_key_done(&place), NULL, NULL);
 	while (more && !found && (more = vl_cursor_prev(cursor, &key, &value)) &&
 	       vl_key_has_prefix(key, prefix)) {
-		/* What Kafka has need not be whole here: its digest is what was signed, where the head is sound. */
+		/* What Kafka has need not be whole here: its digest is what was signed, where
+		 * the head is sound. */
 		found = row_read_batch(key, value, &batch) &&
 			(!vl_later(batch.epoch, batch.seq, acked_epoch, acked_seq) ||
 			 vl_outbox_intact(&batch));
@@ -152,7 +155,8 @@ bool vl_outbox_give_up(struct vl_outbox *outbox, const char *name, struct vl_epo
 	if (lane == NULL || outbox_writing(outbox) == NULL || !is_damaged(outbox, lane, epoch, seq))
 		return false;
 	if (lane->carry.up_to.n != 0) {
-		/* It is carried over sooner or later, or comes after what is: one thing after the other. */
+		/* It is carried over sooner or later, or comes after what is: one thing after
+		 * the other. */
 		bool due = epoch.n <= lane->carry.up_to.n &&
 			   vl_later(epoch, seq, lane->carry.kept_epoch, lane->carry.kept_seq);
 		if (due)

@@ -1,14 +1,14 @@
 #include "agent/outbox_in.h"
 
 /*
- * What is kept was signed with the key of its day. When the mission has another key, headquarters
- * may know the old one only for what it had by then. So all that is kept is signed anew before
- * anything is sent. The batches themselves stay as they are, and so do their digests and the chain:
- * a signature stands beside the value, not in it.
+ * What is kept was signed with the key of its day. When the mission has another key,
+ * headquarters may know the old one only for what it had by then. So all that is kept is signed
+ * anew before anything is sent. The batches themselves stay as they are, and so do their digests
+ * and the chain: a signature stands beside the value, not in it.
  *
- * It takes several transactions. "resign" in META says that there is more to do, so that a crash on
- * the way is made good at the next start. Where there is no room for it, the rest is signed anew while
- * room is made, in small steps; it is sent as it is meanwhile.
+ * It takes several transactions. "resign" in META says that there is more to do, so that a crash
+ * on the way is made good at the next start. Where there is no room for it, the rest is signed
+ * anew while room is made, in small steps; it is sent as it is meanwhile.
  */
 
 #define STEP_BYTES ((size_t)4 << 20)

@@ -4,16 +4,16 @@
 #include <string.h>
 
 /*
- * How full it is. What counts is what cannot be used for something new: data, and pages that are free but that somebody who reads an
- * old snapshot may still need. So an event is taken only where its room is really there.
+ * How full it is. What counts is what cannot be used for something new: data, and pages that are
+ * free but that somebody who reads an old snapshot may still need. So an event is taken only
+ * where its room is really there.
  */
 
 #define MEASURE_BYTES ((size_t)4 << 20) /* accepted since it was last measured */
 #define RESERVE_LEAST ((size_t)16 << 20)
 #define RESERVE_SHARE 16
-#define PIECES     \
-	((size_t)8 \
-	 << 20) /* of the reserve, at least: what is freed lies in pieces, and one may be too small */
+/* of the reserve, at least: what is freed lies in pieces, and one may be too small */
+#define PIECES ((size_t)8 << 20)
 #define REAP_MS 60000
 
 size_t outbox_map_size(size_t size)
@@ -23,8 +23,9 @@ size_t outbox_map_size(size_t size)
 	return size + (share > RESERVE_LEAST ? share : RESERVE_LEAST);
 }
 
-/* How much may be in use for an event of this precedence still to be taken. On a small outbox the shares are too little for
- * one commit of big events, so each has a floor. Only FLASH goes into the reserve beyond the size. */
+/* How much may be in use for an event of this precedence still to be taken. On a small outbox
+ * the shares are too little for one commit of big events, so each has a floor. Only FLASH goes
+ * into the reserve beyond the size. */
 static size_t limit(const struct vl_outbox *outbox, enum vl_precedence precedence, size_t *room)
 {
 	static const struct {
@@ -50,8 +51,8 @@ static size_t in_use(const struct vl_outbox *outbox)
 	return outbox->use.used + outbox->use.pinned + outbox->added;
 }
 
-/* Measuring walks LMDB's list of free pages: not for every commit while there is plenty. Where there is not, the dead go first: LMDB
- * keeps for them what they read. */
+/* Measuring walks LMDB's list of free pages: not for every commit while there is plenty. Where
+ * there is not, the dead go first: LMDB keeps for them what they read. */
 void outbox_measure(struct vl_outbox *outbox)
 {
 	size_t room =

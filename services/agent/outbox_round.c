@@ -8,7 +8,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-/* -- storing: on the caller's thread or the writer's, touching nothing but the round and the store -- */
+/* -- storing: on the caller's thread or the writer's, touching nothing but the round and the
+ * store -- */
 
 static void put_batch(const struct vl_outbox *outbox, struct vl_txn *txn,
 		      const struct outbox_round *round, const struct outbox_closed *closed)
@@ -42,7 +43,8 @@ static void put_again(const struct vl_outbox *outbox, struct vl_txn *txn, struct
 		vl_txn_put(txn, EVENT, key, row);
 }
 
-/* In their order each finds its place beside the one before; and most are later than all that are known, as they begin with the time. */
+/* In their order each finds its place beside the one before; and most are later than all that
+ * are known, as they begin with the time. */
 static void put_ids(const struct vl_outbox *outbox, struct vl_txn *txn, const struct vl_ids *ids)
 {
 	struct vl_id_place *places = vl_ids_sort(ids);

@@ -1,25 +1,24 @@
 /*
  * Inside the outbox: its databases and how their rows are written. Numbers are big-endian.
  *
- *   META   "format" -> u32, "mission" -> text, "key" -> key id[16], "token" -> [16], "machine" -> [16],
- *          "resign" -> anything, while some batches are still to be signed with `key`,
- *          "carry " and lane text -> u64 epoch, digest[32], u64 epoch, u64 seq (the last two not in older ones),
- *          "ids" -> u64 seconds, u64 count; "ids " and lane text -> u64 epoch, u64 event, u64 epoch, u64 seq (outbox_ids.c)
- *          "lost " and a BATCH key -> u64 seconds, u64 first event, u64 event behind the last, then that row as it was found, or nothing where there was no room
- *   CHAIN  lane text -> u32 number, u64 epoch, u64 seq, u64 next_event, digest[32]
- *   BATCH  lane text NUL, u64 epoch, u64 seq -> key id[16], signature[64], digest[32], u8 domain, u32 n_events,
- *          u64 first_event, u64 seconds, u32 nanos, a sum[8] of the key and all this; then the batch's bytes, which the
- *          digest proves
- *   EVENT  id[16] -> u32 lane number, u64 epoch, u64 event, u64 gist (bus/batch.h); format 2 had no gist
- *   ACKED  lane text -> u64 epoch, u64 seq
- *   APPLIED lane text -> u64 epoch, u64 seq, digest[32] of that batch (not in older ones)
- *   SENT   lane text -> u64 epoch, u64 seq
- *   INBOX  topic text NUL, u32 partition -> u64 next offset
+ * META   "format" -> u32, "mission" -> text, "key" -> key id[16], "token" -> [16], "machine" ->
+ * [16], "resign" -> anything, while some batches are still to be signed with `key`, "carry " and
+ * lane text -> u64 epoch, digest[32], u64 epoch, u64 seq (the last two not in older ones), "ids"
+ * -> u64 seconds, u64 count; "ids " and lane text -> u64 epoch, u64 event, u64 epoch, u64 seq
+ * (outbox_ids.c) "lost " and a BATCH key -> u64 seconds, u64 first event, u64 event behind the
+ * last, then that row as it was found, or nothing where there was no room CHAIN  lane text ->
+ * u32 number, u64 epoch, u64 seq, u64 next_event, digest[32] BATCH  lane text NUL, u64 epoch,
+ * u64 seq -> key id[16], signature[64], digest[32], u8 domain, u32 n_events, u64 first_event,
+ * u64 seconds, u32 nanos, a sum[8] of the key and all this; then the batch's bytes, which the
+ * digest proves EVENT  id[16] -> u32 lane number, u64 epoch, u64 event, u64 gist (bus/batch.h);
+ * format 2 had no gist ACKED  lane text -> u64 epoch, u64 seq APPLIED lane text -> u64 epoch,
+ * u64 seq, digest[32] of that batch (not in older ones) SENT   lane text -> u64 epoch, u64 seq
+ * INBOX  topic text NUL, u32 partition -> u64 next offset
  *
  * The store adds its check word to all but BATCH (UNCHECKED).
  *
- * A lane has a number of its own in each outbox, given at its first event, because a name in every EVENT row would
- * double that database.
+ * A lane has a number of its own in each outbox, given at its first event, because a name in
+ * every EVENT row would double that database.
  */
 #ifndef VALISE_AGENT_OUTBOX_ROWS_H
 #define VALISE_AGENT_OUTBOX_ROWS_H
@@ -51,8 +50,9 @@ struct event_row {
 	bool has_gist; /* of the row; false where format 2 wrote it */
 };
 
-/* A lane whose epochs up to this one are being left behind, and the batch that the next one begins behind. What lies up to a place
- * stays where it is: it is whole, and what the next epoch begins behind. */
+/* A lane whose epochs up to this one are being left behind, and the batch that the next one
+ * begins behind. What lies up to a place stays where it is: it is whole, and what the next epoch
+ * begins behind. */
 struct carry_row {
 	struct vl_epoch up_to;
 	struct vl_digest prev;
@@ -66,7 +66,8 @@ struct ids_row {
 	uint64_t count;
 };
 
-/* The event behind a lane's last then, and the batch up to which all must be applied before older ids are let go. */
+/* The event behind a lane's last then, and the batch up to which all must be applied before
+ * older ids are let go. */
 struct lane_ids {
 	struct vl_epoch epoch;
 	struct vl_event_no event;
@@ -88,12 +89,13 @@ bool row_greatest_id(struct vl_txn *txn, struct vl_event_id *id);
 bool row_read_chain(struct vl_bytes value, struct chain_row *row);
 bool row_read_event(struct vl_bytes value, struct event_row *row);
 
-/* False where it is damaged, but for the batch's own bytes (vl_outbox_intact). All zero then but lane, epoch and seq; `lane` is NULL where
- * not even the key is one. */
+/* False where it is damaged, but for the batch's own bytes (vl_outbox_intact). All zero then but
+ * lane, epoch and seq; `lane` is NULL where not even the key is one. */
 bool row_read_batch(struct vl_bytes key, struct vl_bytes value, struct vl_outbox_batch *batch);
 
-/* How far a lane is ACKED or APPLIED. Zeros where there is no row or it is damaged: what is not known to be acked is sent again, and
- * what is not known to be applied waits for the next receipt. */
+/* How far a lane is ACKED or APPLIED. Zeros where there is no row or it is damaged: what is not
+ * known to be acked is sent again, and what is not known to be applied waits for the next
+ * receipt. */
 void row_put_place(struct vl_txn *txn, unsigned db, const char *lane, struct vl_epoch epoch,
 		   struct vl_seq seq);
 void row_get_place(struct vl_txn *txn, unsigned db, const char *lane, struct vl_epoch *epoch,
@@ -111,7 +113,8 @@ struct lost_events {
 void row_put_lost(struct vl_txn *txn, struct vl_bytes batch_key, struct vl_time when,
 		  struct lost_events events, struct vl_bytes raw);
 
-/* Walk them: the first, and the next one. `batch` has lane, epoch and seq, and as value the bytes that are kept. */
+/* Walk them: the first, and the next one. `batch` has lane, epoch and seq, and as value the
+ * bytes that are kept. */
 struct vl_cursor *row_open_lost(struct vl_txn *txn);
 bool row_next_lost(struct vl_cursor *cursor, bool first, struct vl_outbox_batch *batch,
 		   struct lost_events *events);

@@ -7,7 +7,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* u8 kind, u64 epoch, u64 seq (of a clock: how far it is ahead; of a line: its rate), u64 to, lane text */
+/* u8 kind, u64 epoch, u64 seq (of a clock: how far it is ahead; of a line: its rate), u64 to,
+ * lane text */
 #define HEAD ((size_t)25)
 #define LANE_MAX ((size_t)249)
 
@@ -78,8 +79,8 @@ static bool decode(const uint8_t *packet, size_t size, struct vl_pipe_message *m
 		message->lane != NULL);
 }
 
-/* One more piece of a record; true where it is the last and the whole is good. A record that grows too long fails, and its last
- * piece ends it. */
+/* One more piece of a record; true where it is the last and the whole is good. A record that
+ * grows too long fails, and its last piece ends it. */
 static bool collect(const uint8_t *packet, size_t size, struct vl_buf *record)
 {
 	bool last = packet[0] == VL_PIPE_RECORD;

@@ -1,5 +1,6 @@
 /*
- * One record of Kafka on its way from the link, which can read it, to the keeper, which can judge it: as bytes.
+ * One record of Kafka on its way from the link, which can read it, to the keeper, which can
+ * judge it: as bytes.
  */
 #ifndef VALISE_AGENT_RELAY_H
 #define VALISE_AGENT_RELAY_H
@@ -7,8 +8,8 @@
 #include "bus/record.h"
 #include "bus/types.h"
 
-/* What comes down to a mission, each in a topic with one partition: the receipts and directives that are addressed to it, and the
- * directives to all. */
+/* What comes down to a mission, each in a topic with one partition: the receipts and directives
+ * that are addressed to it, and the directives to all. */
 enum vl_down { VL_DOWN_RECEIPTS, VL_DOWN_DIRECTIVES, VL_DOWN_ORDERS };
 #define VL_DOWN_TOPICS ((size_t)3)
 
@@ -20,8 +21,8 @@ void vl_down_topic(enum vl_down down, const char *mission, char topic[VL_LANE_NA
 
 void vl_relay_pack(const struct vl_record *record, struct vl_buf *buf);
 
-/* The record again, pointing into `bytes`. MALFORMED where it is none; whatever the bytes are, nothing outside of them is
- * read. */
+/* The record again, pointing into `bytes`. MALFORMED where it is none; whatever the bytes are,
+ * nothing outside of them is read. */
 enum vl_err vl_relay_unpack(struct vl_bytes bytes, struct vl_record *record) VL_CHECKED;
 
 #endif

@@ -1,6 +1,7 @@
 /*
- * The roster: every lane that this process knows, by number. Those of the catalogue come first, as in vl_lanes; then the addressed ones
- * (bus/types.h) that it has met, in that order. A mission's agent has none of those; headquarters' own has two for each mission.
+ * The roster: every lane that this process knows, by number. Those of the catalogue come first,
+ * as in vl_lanes; then the addressed ones (bus/types.h) that it has met, in that order. A
+ * mission's agent has none of those; headquarters' own has two for each mission.
  *
  * One for the process, as vl_lanes is; not for several threads. A lane that was met stays.
  */
@@ -16,11 +17,13 @@
 size_t vl_roster_count(void);
 size_t vl_roster_room(void);
 
-/* The lane of that number, below the count; valid while the process is. Its name is the whole one, as its topic's is. */
+/* The lane of that number, below the count; valid while the process is. Its name is the whole
+ * one, as its topic's is. */
 const struct vl_lane *vl_roster_lane(size_t number);
 size_t vl_roster_number(const struct vl_lane *lane);
 
-/* The lane of that whole name, or NULL: `meet` adds one that is addressed, and gives NULL for it only where there is no room. */
+/* The lane of that whole name, or NULL: `meet` adds one that is addressed, and gives NULL for it
+ * only where there is no room. */
 const struct vl_lane *vl_roster_find(const char *name, size_t length);
 const struct vl_lane *vl_roster_meet(const char *name, size_t length);
 

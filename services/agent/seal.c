@@ -130,7 +130,8 @@ void vl_sealer_take(struct vl_sealer *sealer, struct vl_seal *oldest)
 {
 	(void)pthread_mutex_lock(&sealer->lock);
 	while (oldest->state != VL_SEAL_DONE) {
-		/* Sign another instead of waiting; and do all the work where no thread was to be had. */
+		/* Sign another instead of waiting; and do all the work where no thread was to be
+		 * had. */
 		if (sign_one(sealer) || (!sealer->running && digest_one(sealer)))
 			continue;
 		(void)pthread_cond_wait(&sealer->moved, &sealer->lock);

@@ -1,7 +1,8 @@
 /*
- * Sealing: giving closed batches their place in the chain, digest and signature, on a thread of its own while the keeper takes more
- * events. Digests depend on each other and are the thread's; signatures do not, and whoever has time makes them. The
- * thread begins with the first batch it is given; an agent that is never busy has none.
+ * Sealing: giving closed batches their place in the chain, digest and signature, on a thread of
+ * its own while the keeper takes more events. Digests depend on each other and are the thread's;
+ * signatures do not, and whoever has time makes them. The thread begins with the first batch it
+ * is given; an agent that is never busy has none.
  */
 #ifndef VALISE_AGENT_SEAL_H
 #define VALISE_AGENT_SEAL_H
@@ -38,7 +39,8 @@ void vl_sealer_close(struct vl_sealer *sealer);
 /* Have one sealed, after those given before. */
 void vl_sealer_give(struct vl_sealer *sealer, struct vl_seal *seal);
 
-/* Wait until this one, the oldest of those given and not taken back, is sealed, and have it back; from any thread. */
+/* Wait until this one, the oldest of those given and not taken back, is sealed, and have it
+ * back; from any thread. */
 void vl_sealer_take(struct vl_sealer *sealer, struct vl_seal *oldest);
 
 #endif

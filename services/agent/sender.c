@@ -14,22 +14,27 @@
 #define YIELD_MS 5000
 #define FRESH_MS 10000             /* a batch this young is read from memory, not from the disk */
 #define RECORD_EXTRA ((size_t)512) /* key and headers of one record, at most */
-#define SLOW_LINE \
-	4000 /* bytes a second; the slowest that is reckoned with while nothing is known */
+/* bytes a second; the slowest that is reckoned with while nothing is known */
+#define SLOW_LINE 4000
 
 /*
- * What a class is for, unless the configuration says otherwise. librdkafka 2.0.2 waits for a request's answer by asking all the
- * time while a batch it might send is older than linger.ms. On lines that are worth a queue, 25 ms are nothing, and a commit
- * to the disk is not much shorter; but what is urgent does not wait. Its connections are made before they are needed, and sooner
- * tried again. A topic that is not there holds its record for five seconds, and not for thirty.
+ * What a class is for, unless the configuration says otherwise. librdkafka 2.0.2 waits for a
+ * request's answer by asking all the time while a batch it might send is older than linger.ms.
+ * On lines that are worth a queue, 25 ms are nothing, and a commit to the disk is not much
+ * shorter; but what is urgent does not wait. Its connections are made before they are needed,
+ * and sooner tried again. A topic that is not there holds its record for five seconds, and not
+ * for thirty.
  *
- * Urgent batches do not wait for each other in one request, unless they are small; others share one as the window lets. An event of
- * 900 kB takes two minutes at 64 kbit/s, and socket.timeout.ms, which begins when librdkafka has the record, can be five at
- * most: lines that are dead are seen by TCP (stream/valve.c), brokers that are mute by the time that passes without acks.
+ * Urgent batches do not wait for each other in one request, unless they are small; others share
+ * one as the window lets. An event of 900 kB takes two minutes at 64 kbit/s, and
+ * socket.timeout.ms, which begins when librdkafka has the record, can be five at most: lines
+ * that are dead are seen by TCP (stream/valve.c), brokers that are mute by the time that passes
+ * without acks.
  */
 #define MOST_PAIRS 6
 static const struct {
-	int stall_ms; /* an ack outstanding for so long, and for what the line needs: a new producer */
+	/* an ack outstanding for so long, and for what the line needs: a new producer */
+	int stall_ms;
 	size_t n_pairs;
 	struct vl_conf_pair pairs[MOST_PAIRS];
 } classes[VL_CLASSES] = {
@@ -54,8 +59,8 @@ struct vl_sender {
 	const struct vl_sender *first; /* may be NULL */
 	struct vl_flight *flight;
 	struct vl_producer *producer; /* NULL while backing off */
-	struct vl_conf_pair
-		*pairs; /* the class's first, so that the configuration has the last word */
+	/* the class's first, so that the configuration has the last word */
+	struct vl_conf_pair *pairs;
 	size_t n_pairs;
 	const char **lanes; /* of the class */
 	size_t n_lanes;
@@ -277,7 +282,8 @@ static void serve_producer(struct vl_sender *sender, uint64_t line, int64_t now)
 
 /* -- sending -- */
 
-/* What comes down has one partition a topic. Should somebody have made more, its readers still read the first. */
+/* What comes down has one partition a topic. Should somebody have made more, its readers still
+ * read the first. */
 static enum vl_err send_batch(struct vl_sender *sender, const char *mission,
 			      const struct vl_outbox_batch *batch, size_t lane, size_t tag,
 			      struct vl_why *why)
@@ -296,8 +302,9 @@ static enum vl_err send_batch(struct vl_sender *sender, const char *mission,
 				   why);
 }
 
-/* Bytes that have been to the disk and back are looked at; what was stored a moment ago, while this link ran, is still in memory, and
- * looking would cost as much as all the rest of sending it. */
+/* Bytes that have been to the disk and back are looked at; what was stored a moment ago, while
+ * this link ran, is still in memory, and looking would cost as much as all the rest of sending
+ * it. */
 static bool looks_right(const struct vl_sender *sender, const struct vl_outbox_batch *batch)
 {
 	int64_t stored = vl_time_ms(batch->stored_at);
@@ -376,7 +383,8 @@ void vl_sender_yield_to(struct vl_sender *sender, const struct vl_sender *first)
 	sender->first = first;
 }
 
-/* Each finds by itself that the line is back; whoever is first must not fill it with all that waits. */
+/* Each finds by itself that the line is back; whoever is first must not fill it with all that
+ * waits. */
 static bool yields(const struct vl_sender *sender, int64_t now)
 {
 	return sender->first != NULL && sender->first->told != VL_OK &&

@@ -29,7 +29,8 @@ struct vl_child {
 	unsigned silent;
 };
 
-/* Between fork and exec, with the parent's memory still there: only what a signal handler might do. */
+/* Between fork and exec, with the parent's memory still there: only what a signal handler might
+ * do. */
 static void become_link(const char *path, int pipe, const char *fd, pid_t parent)
 {
 	sigset_t none;

@@ -1,7 +1,8 @@
 /*
- * How many bytes may be on their way to Kafka at once. A thin line must not be filled with minutes of what is not urgent, for
- * what is more so then has to wait behind it; a fat one must not be left idle. Where what the line carries is known, that tells; else the
- * time that acks take.
+ * How many bytes may be on their way to Kafka at once. A thin line must not be filled with
+ * minutes of what is not urgent, for what is more so then has to wait behind it; a fat one must
+ * not be left idle. Where what the line carries is known, that tells; else the time that acks
+ * take.
  *
  * Pure: told what was sent and acked, it says what may be sent next.
  */
@@ -41,7 +42,8 @@ void vl_window_line(struct vl_window *window, uint64_t rate);
 /* It doubles when half of it came back quickly and it was what held sending back. */
 void vl_window_acked(struct vl_window *window, size_t bytes, int64_t after_ms);
 
-/* Tell the age of the oldest record that is not acked: it halves, at most once a second, while that is slow. */
+/* Tell the age of the oldest record that is not acked: it halves, at most once a second, while
+ * that is slow. */
 void vl_window_age(struct vl_window *window, int64_t oldest_ms, int64_t now_ms);
 
 #endif

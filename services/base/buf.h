@@ -1,6 +1,6 @@
 /*
- * A growing run of bytes. Its error sticks: after a failed allocation every call does nothing, and one check of
- * `vl_buf_failed` at the end is enough.
+ * A growing run of bytes. Its error sticks: after a failed allocation every call does nothing,
+ * and one check of `vl_buf_failed` at the end is enough.
  */
 #ifndef VALISE_BASE_BUF_H
 #define VALISE_BASE_BUF_H
@@ -55,7 +55,8 @@ static inline bool vl_buf_failed(const struct vl_buf *buf)
 	return buf->failed;
 }
 
-/* The content with a NUL behind it that is not counted; "" when out of memory. Valid until the next call. */
+/* The content with a NUL behind it that is not counted; "" when out of memory. Valid until the
+ * next call. */
 const char *vl_buf_text(struct vl_buf *buf);
 
 static inline struct vl_bytes vl_buf_bytes(const struct vl_buf *buf)

@@ -44,7 +44,8 @@ struct vl_time vl_time_from_ms(int64_t ms)
 				.nanos = (int32_t)(ms - seconds * 1000) * 1000000};
 }
 
-/* Days since 1970-01-01 of a proleptic Gregorian date (H. Hinnant, "chrono-compatible low-level date algorithms"). */
+/* Days since 1970-01-01 of a proleptic Gregorian date (H. Hinnant, "chrono-compatible low-level
+ * date algorithms"). */
 static int64_t days_from_civil(int64_t y, unsigned m, unsigned d)
 {
 	y -= m <= 2;

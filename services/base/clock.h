@@ -1,5 +1,6 @@
 /*
- * Time, passed in. Whatever needs the hour takes a `struct vl_clock`, so that a test can be its own clock.
+ * Time, passed in. Whatever needs the hour takes a `struct vl_clock`, so that a test can be its
+ * own clock.
  */
 #ifndef VALISE_BASE_CLOCK_H
 #define VALISE_BASE_CLOCK_H
@@ -8,7 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* An instant: seconds since 1970-01-01T00:00:00Z and nanoseconds 0..999,999,999, as google.protobuf.Timestamp. */
+/* An instant: seconds since 1970-01-01T00:00:00Z and nanoseconds 0..999,999,999, as
+ * google.protobuf.Timestamp. */
 struct vl_time {
 	int64_t seconds;
 	int32_t nanos;
@@ -28,7 +30,8 @@ struct vl_time vl_clock_now(const struct vl_clock *clock);
 /* Milliseconds that never go back, for intervals within this process. */
 int64_t vl_monotonic_ms(void);
 
-/* How long to wait the next time, after `last_ms` (0: the first time): twice as long, `least_ms` at least and `most_ms` at most. */
+/* How long to wait the next time, after `last_ms` (0: the first time): twice as long, `least_ms`
+ * at least and `most_ms` at most. */
 static inline int64_t vl_back_off(int64_t last_ms, int64_t least_ms, int64_t most_ms)
 {
 	int64_t longer = last_ms * 2 > least_ms ? last_ms * 2 : least_ms;

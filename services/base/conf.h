@@ -1,8 +1,9 @@
 /*
  * A program's configuration: an INI file (inih) read against one table of the keys there are.
  *
- * An unknown section or key, a value that does not fit, and a required key that is missing are each an error that names
- * file and line. Any key is accepted in a section that the table marks as passed through, such as [kafka].
+ * An unknown section or key, a value that does not fit, and a required key that is missing are
+ * each an error that names file and line. Any key is accepted in a section that the table marks
+ * as passed through, such as [kafka].
  */
 #ifndef VALISE_BASE_CONF_H
 #define VALISE_BASE_CONF_H
@@ -25,8 +26,8 @@ struct vl_conf_key {
 	const char *section, *key;
 	enum vl_conf_type type;
 	size_t offset;
-	const char
-		*initial; /* the value where the file gives none; NULL where the key is required */
+	/* the value where the file gives none; NULL where the key is required */
+	const char *initial;
 	const char *help;
 };
 
@@ -37,7 +38,8 @@ struct vl_conf_pair {
 
 struct vl_conf;
 
-/* Read `path` into `*values` after `keys` (which ends with a NULL key). Texts belong to the returned conf. */
+/* Read `path` into `*values` after `keys` (which ends with a NULL key). Texts belong to the
+ * returned conf. */
 enum vl_err vl_conf_open(const char *path, const struct vl_conf_key *keys, void *values,
 			 struct vl_conf **conf, struct vl_why *why) VL_CHECKED;
 void vl_conf_close(struct vl_conf *conf);

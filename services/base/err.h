@@ -1,9 +1,10 @@
 /*
  * Errors: one enum for the whole program, with a class that says what to do about each.
  *
- * A function that can fail returns `enum vl_err`. Where the caller may want words, it also takes a `struct vl_why`,
- * owned by the caller, NULL where nobody will read it. The error is carried up unchanged and reported once, by a
- * program, as `program: cannot VERB 'OBJECT': reason`. A reason never holds personal data, keys or payloads.
+ * A function that can fail returns `enum vl_err`. Where the caller may want words, it also takes
+ * a `struct vl_why`, owned by the caller, NULL where nobody will read it. The error is carried
+ * up unchanged and reported once, by a program, as `program: cannot VERB 'OBJECT': reason`. A
+ * reason never holds personal data, keys or payloads.
  */
 #ifndef VALISE_BASE_ERR_H
 #define VALISE_BASE_ERR_H
@@ -18,7 +19,8 @@ enum vl_err_class {
 	VL_CLASS_FATAL,  /* the process cannot keep its promises; stop */
 };
 
-/* NAME, class, text: lower case, no full stop. The name in lower case is also the reason of a dead letter. */
+/* NAME, class, text: lower case, no full stop. The name in lower case is also the reason of a
+ * dead letter. */
 #define VL_ERR_TABLE(X)                                               \
 	X(OK, OK, "ok")                                               \
 	X(BUSY, RETRY, "busy")                                        \
@@ -76,10 +78,12 @@ enum vl_err_class vl_err_class(enum vl_err err);
 /* A short text, never NULL; static. */
 const char *vl_err_text(enum vl_err err);
 
-/* The name in lower case with underscores, as written into headers and JSON ("bad_signature"); static. */
+/* The name in lower case with underscores, as written into headers and JSON ("bad_signature");
+ * static. */
 const char *vl_err_name(enum vl_err err);
 
-/* Write the words into `why` (which may be NULL) and return `err`, so that one line both explains and returns. */
+/* Write the words into `why` (which may be NULL) and return `err`, so that one line both
+ * explains and returns. */
 enum vl_err vl_fail(struct vl_why *why, enum vl_err err, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 

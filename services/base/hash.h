@@ -1,6 +1,7 @@
 /*
- * The only door to xxhash, and to uthash, made to survive a failed allocation, where it would end the process: after HASH_ADD_*, `entry->hh.tbl` is NULL where the
- * entry was not added. Its hash is XXH3, as keys here are long and looked for by the million.
+ * The only door to xxhash, and to uthash, made to survive a failed allocation, where it would
+ * end the process: after HASH_ADD_*, `entry->hh.tbl` is NULL where the entry was not added. Its
+ * hash is XXH3, as keys here are long and looked for by the million.
  */
 #ifndef VALISE_BASE_HASH_H
 #define VALISE_BASE_HASH_H

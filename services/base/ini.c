@@ -70,7 +70,8 @@ static enum vl_err take_section(struct reader *r, char *text)
 	return VL_OK;
 }
 
-/* A list that ends with a comma goes on below. `pending` says that `value` holds a setting of an earlier line. */
+/* A list that ends with a comma goes on below. `pending` says that `value` holds a setting of an
+ * earlier line. */
 static enum vl_err take_setting(struct reader *r, char *text, struct vl_buf *value, char key[256],
 				bool *pending)
 {

@@ -1,13 +1,13 @@
 /*
  * Files of settings: the one reader for our own configuration and for librdkafka's properties.
  *
- * A line is `[section]`, `KEY = VALUE`, `KEY: VALUE`, a comment that begins with '#', ';' or '!',
- * or empty. Blanks around a key and a value do not count, nor does a byte order mark, nor CR LF. The
- * value is the whole rest of the line: it may hold '=', ':', ';' and '#'. Only a value that ends
- * with a comma goes on in an indented line below. A line may have 64 kB.
+ * A line is `[section]`, `KEY = VALUE`, `KEY: VALUE`, a comment that begins with '#', ';' or
+ * '!', or empty. Blanks around a key and a value do not count, nor does a byte order mark, nor
+ * CR LF. The value is the whole rest of the line: it may hold '=', ':', ';' and '#'. Only a
+ * value that ends with a comma goes on in an indented line below. A line may have 64 kB.
  *
- * inih would do, but Debian's reads 198 characters a line, cuts values at " ;", and takes an indented
- * line for a second value of the same key.
+ * inih would do, but Debian's reads 198 characters a line, cuts values at " ;", and takes an
+ * indented line for a second value of the same key.
  */
 #ifndef VALISE_BASE_INI_H
 #define VALISE_BASE_INI_H

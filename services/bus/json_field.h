@@ -7,7 +7,8 @@
 #include <protobuf-c/protobuf-c.h>
 #include <stdbool.h>
 
-/* Messages within messages, and Any within Any, before JSON gives up. vl_wire_check allows fewer in one message. */
+/* Messages within messages, and Any within Any, before JSON gives up. vl_wire_check allows fewer
+ * in one message. */
 #define VL_JSON_DEPTH 32
 
 /* The types that proto3 JSON writes in a form of their own. */
@@ -18,8 +19,8 @@ enum vl_json_form vl_json_form_of(const ProtobufCMessageDescriptor *type);
 /* Bytes of one value of a field, as it stands in a struct or an array. */
 size_t vl_json_value_size(ProtobufCType type);
 
-/* The JSON name of a field: its proto name with every '_' dropped and the letter behind it raised. Returns its length;
- * `text` has a NUL behind it. */
+/* The JSON name of a field: its proto name with every '_' dropped and the letter behind it
+ * raised. Returns its length; `text` has a NUL behind it. */
 #define VL_JSON_NAME 128
 size_t vl_json_name(const char *name, char text[VL_JSON_NAME]);
 

@@ -75,7 +75,8 @@ static const ProtobufCFieldDescriptor *find_field(const ProtobufCMessageDescript
 			return field;
 	}
 	for (unsigned i = 0; i < type->n_fields; i++) {
-		/* Such as "line_1", which is "line1" in JSON, and from there there is no way back. */
+		/* Such as "line_1", which is "line1" in JSON, and from there there is no way
+		 * back. */
 		(void)vl_json_name(type->fields[i].name, name);
 		if (strcmp(name, key) == 0)
 			return &type->fields[i];
@@ -316,7 +317,8 @@ static const char *broken_reason(enum json_error_code code)
 	return "not JSON";
 }
 
-/* jansson's own text quotes what it stumbled over, so only its place is said. It stops behind the fault. */
+/* jansson's own text quotes what it stumbled over, so only its place is said. It stops behind
+ * the fault. */
 static enum vl_err broken(const json_error_t *error, struct vl_why *why)
 {
 	enum json_error_code code = json_error_code(error);

@@ -1,5 +1,6 @@
 /*
- * Parsing JSON, between its two halves: json_parse.c walks messages and fields, json_value.c reads single values.
+ * Parsing JSON, between its two halves: json_parse.c walks messages and fields, json_value.c
+ * reads single values.
  */
 #ifndef VALISE_BUS_JSON_PARSE_H
 #define VALISE_BUS_JSON_PARSE_H
@@ -30,7 +31,8 @@ enum vl_err vl_json_refuse(const struct vl_json_parser *p, const struct vl_json_
 			   enum vl_err err, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 
-/* Read one value that is no message into *at, which is as large as its type asks. The reason never quotes it. */
+/* Read one value that is no message into *at, which is as large as its type asks. The reason
+ * never quotes it. */
 enum vl_err vl_json_value(const struct vl_json_parser *p, const struct vl_json_spot *spot,
 			  const ProtobufCFieldDescriptor *field, json_t *json, void *at) VL_CHECKED;
 

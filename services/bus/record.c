@@ -108,7 +108,8 @@ static enum vl_err check_signatures(struct claims *claims, const struct vl_ring 
 	return VL_OK;
 }
 
-/* Others may sign beside the sender (k-of-n), but the sender must have signed; best with a key that holds for this place. */
+/* Others may sign beside the sender (k-of-n), but the sender must have signed; best with a key
+ * that holds for this place. */
 static const struct vl_ring_entry *find_sender(const struct claims *claims,
 					       const struct vl_batch_head *head, bool *holds)
 {

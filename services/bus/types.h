@@ -1,9 +1,11 @@
 /*
- * The lanes there are, and the payload types each carries. Both tables are made at build time: the lanes from the topic
- * catalogue (brokers/topics.yaml) and the types from the .proto files, so that a new system needs no line here.
+ * The lanes there are, and the payload types each carries. Both tables are made at build time:
+ * the lanes from the topic catalogue (brokers/topics.yaml) and the types from the .proto files,
+ * so that a new system needs no line here.
  *
- * A lane may be addressed: then each mission has one of its own, "<lane>.<MISSION>", a topic and a chain by themselves,
- * that only that mission reads. The payload's package is the lane's all the same.
+ * A lane may be addressed: then each mission has one of its own, "<lane>.<MISSION>", a topic and
+ * a chain by themselves, that only that mission reads. The payload's package is the lane's all
+ * the same.
  */
 #ifndef VALISE_BUS_TYPES_H
 #define VALISE_BUS_TYPES_H
@@ -14,8 +16,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The lane of heartbeats (proto/valise/pulse/v1), and what headquarters says to each mission: how far it has applied what came,
- * and what it asks for. */
+/* The lane of heartbeats (proto/valise/pulse/v1), and what headquarters says to each mission:
+ * how far it has applied what came, and what it asks for. */
 #define VL_PULSE_LANE "valise.pulse.v1"
 #define VL_RECEIPT_LANE "valise.receipt.v1"
 #define VL_DIRECTIVE_LANE "valise.directive.v1"
@@ -32,10 +34,14 @@ enum vl_precedence { VL_FLASH, VL_IMMEDIATE, VL_PRIORITY, VL_ROUTINE, VL_PRECEDE
 struct vl_lane {
 	const char *name; /* proto package = topic = view */
 	enum vl_precedence precedence;
-	bool compacted; /* Kafka forgets its old batches, so that a chain there has holes and is whole all the same */
+	/* Kafka forgets its old batches, so that a chain there has holes and is whole all the
+	 * same */
+	bool compacted;
 	bool broadcast; /* there is a topic of just this name */
 	bool addressed; /* each mission has a topic of its own, "<name>.<MISSION>" */
-	bool headquarters; /* what missions act on because headquarters says it: nobody else's agent takes an event for it */
+	/* what missions act on because headquarters says it: nobody else's agent takes an event
+	 * for it */
+	bool headquarters;
 };
 
 /* All lanes of the catalogue, by name. */
@@ -45,15 +51,16 @@ extern const size_t vl_n_lanes;
 /* The lane of that name, or NULL. */
 const struct vl_lane *vl_lane_find(const char *name, size_t length);
 
-/* The same for the name of a topic or a batch's lane, which may be that of an addressed one: the lane it is of. `mission`, which may
- * be NULL, is whom it is for, empty where it is not addressed. */
+/* The same for the name of a topic or a batch's lane, which may be that of an addressed one: the
+ * lane it is of. `mission`, which may be NULL, is whom it is for, empty where it is not
+ * addressed. */
 const struct vl_lane *vl_lane_named(const char *name, size_t length, struct vl_bytes *mission);
 
 /* "FLASH" and so on; static. */
 const char *vl_precedence_name(enum vl_precedence precedence);
 
-/* An event type by its full name ("consular.case.v1.CaseOpened"): a top-level message of <lane>/<noun>.proto. NULL where
- * there is none. */
+/* An event type by its full name ("consular.case.v1.CaseOpened"): a top-level message of
+ * <lane>/<noun>.proto. NULL where there is none. */
 const ProtobufCMessageDescriptor *vl_type_find(const char *name, size_t length);
 
 /* All event types of a lane, by name: a run of `*count`, static. */
@@ -65,7 +72,8 @@ const ProtobufCMessageDescriptor *vl_message_find(const char *name, size_t lengt
 /* The lane a type belongs to: the one whose name is its package. NULL where it has none. */
 const struct vl_lane *vl_type_lane(const ProtobufCMessageDescriptor *type);
 
-/* Whom a payload of this type is for, by its field "mission"; false where the type has none, or it is no mission's id. */
+/* Whom a payload of this type is for, by its field "mission"; false where the type has none, or
+ * it is no mission's id. */
 bool vl_type_addressee(const ProtobufCMessageDescriptor *type, struct vl_bytes payload,
 		       struct vl_bytes *mission);
 

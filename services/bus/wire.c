@@ -7,7 +7,8 @@
 #include <string.h>
 
 #define NUMBER_BYTES 10 /* of a varint that is a value */
-#define TAG_BYTES 5 /* of one that is a tag or a length: protobuf-c reads no more, others would */
+/* of one that is a tag or a length: protobuf-c reads no more, others would */
+#define TAG_BYTES 5
 #define DEPTH_MAX 16
 #define FIELDS_MAX 512 /* of one message type */
 
@@ -172,7 +173,8 @@ static const ProtobufCFieldDescriptor *find_field(const ProtobufCMessageDescript
 	return NULL;
 }
 
-/* Whether another member of the field's oneof has been seen. A oneof is known by where its case stands. */
+/* Whether another member of the field's oneof has been seen. A oneof is known by where its case
+ * stands. */
 static bool is_rival_seen(const ProtobufCMessageDescriptor *type,
 			  const ProtobufCFieldDescriptor *field, const uint64_t *seen)
 {
@@ -215,8 +217,8 @@ static enum vl_wire_type wire_type_of(ProtobufCType type)
 	return VL_WIRE_BYTES;
 }
 
-/* Whether a number can be one of this type. Out of range, some parsers cut it and others refuse. A negative int32 comes
- * with its sign extended to 64 bits, from some old writers to 32. */
+/* Whether a number can be one of this type. Out of range, some parsers cut it and others refuse.
+ * A negative int32 comes with its sign extended to 64 bits, from some old writers to 32. */
 static bool number_fits(ProtobufCType type, uint64_t value)
 {
 	if (type == PROTOBUF_C_TYPE_BOOL)
@@ -249,7 +251,8 @@ static bool packed_fits(ProtobufCType type, struct vl_bytes bytes)
 	return false;
 }
 
-/* Most text is ASCII in long runs; eight bytes at a time, vl_utf8_valid need only look from the first that is not. */
+/* Most text is ASCII in long runs; eight bytes at a time, vl_utf8_valid need only look from the
+ * first that is not. */
 static bool text_fits(struct vl_bytes text)
 {
 	const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;

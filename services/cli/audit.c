@@ -8,7 +8,8 @@
 
 #define HALF sizeof(((struct cli_finding *)0)->half)
 
-/* Batches that came one after another in an epoch: half of each digest, which is as hard to meet by chance. */
+/* Batches that came one after another in an epoch: half of each digest, which is as hard to meet
+ * by chance. */
 struct run {
 	uint64_t epoch, first;
 	size_t count, room;
@@ -419,7 +420,8 @@ static int by_place(const void *a, const void *b)
 	return (x->arrival > y->arrival) - (x->arrival < y->arrival);
 }
 
-/* What is missing before a batch that is still ahead: in its own epoch, or the end of the one before where it is seq 1. */
+/* What is missing before a batch that is still ahead: in its own epoch, or the end of the one
+ * before where it is seq 1. */
 static void find_gap(struct cli_audit *audit, struct line *line, const struct waiting *w)
 {
 	bool same_epoch = w->epoch.n == line->chain.epoch.n;
@@ -513,8 +515,8 @@ static bool has_epoch(const struct line *line, struct vl_epoch epoch)
 	return false;
 }
 
-/* Where two agents have gone on with one past, each in an epoch of its own, all of one epoch is beside the chain here, and a rollback
- * at headquarters. */
+/* Where two agents have gone on with one past, each in an epoch of its own, all of one epoch is
+ * beside the chain here, and a rollback at headquarters. */
 static bool is_meant(const struct line *line, const struct cli_finding *f,
 		     enum cli_finding_kind kind, struct vl_epoch epoch)
 {

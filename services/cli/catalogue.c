@@ -134,7 +134,8 @@ static void unknown(struct reading *r, const yaml_node_t *node, const char *wher
 	wrong(r, node, "%s has no '%.60s': take it out, or use one of %s", where, key, keys);
 }
 
-/* Give each pair of a mapping to the known key's reader; with a NULL `known`, all of them to `any`. */
+/* Give each pair of a mapping to the known key's reader; with a NULL `known`, all of them to
+ * `any`. */
 static void each_pair(struct reading *r, const char *where, const yaml_node_t *mapping,
 		      const struct known *known,
 		      void (*any)(struct reading *r, const char *key, yaml_node_t *value))
@@ -230,7 +231,8 @@ static void set_name(struct reading *r, const char *key, yaml_node_t *value)
 	r->topic->name = copy(r, name);
 }
 
-/* spec.topicName, where there is one, is the topic's name in Kafka; whichever of the two stands first in the file. */
+/* spec.topicName, where there is one, is the topic's name in Kafka; whichever of the two stands
+ * first in the file. */
 static void read_metadata_name(struct reading *r, const char *key, yaml_node_t *value)
 {
 	if (r->topic->name == NULL)

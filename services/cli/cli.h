@@ -1,9 +1,10 @@
 /*
- * What the verbs of `valise` share. Read command.c for how a line becomes a call, then the verb's own file.
+ * What the verbs of `valise` share. Read command.c for how a line becomes a call, then the
+ * verb's own file.
  *
- * Data goes to stdout, talk to stderr. A verb is one row of a `struct cli_verb` table: name, arguments, options and help
- * stand there once, and the parser, `--help` and the checks are all driven by it. A verb returns an exit code and never
- * exits by itself.
+ * Data goes to stdout, talk to stderr. A verb is one row of a `struct cli_verb` table: name,
+ * arguments, options and help stand there once, and the parser, `--help` and the checks are all
+ * driven by it. A verb returns an exit code and never exits by itself.
  */
 #ifndef VALISE_CLI_CLI_H
 #define VALISE_CLI_CLI_H
@@ -32,7 +33,8 @@ int cli_exit_of(enum vl_err err);
 /* `valise: cannot VERB 'OBJECT': reason` on stderr; returns the exit code. */
 int cli_cannot(const char *verb, const char *object, const struct vl_why *why, enum vl_err err);
 
-/* The options there are. A verb takes those whose bits it sets; each is described in the table of options.c. */
+/* The options there are. A verb takes those whose bits it sets; each is described in the table
+ * of options.c. */
 enum {
 	CLI_OPT_BROKERS = 1 << 0, /* -b, and with it -X and -F */
 	CLI_OPT_KEYS = 1 << 1,
@@ -73,7 +75,8 @@ struct cli_instant {
 	struct vl_time time;
 };
 
-/* A line as read. Texts belong to argv, the environment or `arena`; one that was not given is NULL. */
+/* A line as read. Texts belong to argv, the environment or `arena`; one that was not given is
+ * NULL. */
 struct cli_options {
 	const char *command, *verb; /* "case", "ls"; `verb` is NULL where the command is the verb */
 	const char *brokers, *keys, *views, *socket, *outbox, *mission, *kind, *id, *out, *from,
@@ -109,8 +112,8 @@ struct cli_command {
 	int (*main)(int argc, char **argv); /* instead of verbs: argv[0] is the command's name */
 };
 
-/* Find the command of argv[1] and run it; views have their nouns as commands besides those of the table. Returns the exit
- * code. */
+/* Find the command of argv[1] and run it; views have their nouns as commands besides those of
+ * the table. Returns the exit code. */
 int cli_run(const struct cli_command *commands, int argc, char **argv);
 
 /* Read argv[1...] after the verb and run it. For a `main` of a command of its own, too. */
@@ -121,8 +124,8 @@ int cli_run_verbs(const char *command, const struct cli_verb *verbs, int argc, c
 
 /* -- options.c -- */
 
-/* Read a verb's options. -1: go on; else the exit code (help was asked for, or something is wrong and has been said).
- * cli_options_close in any case. */
+/* Read a verb's options. -1: go on; else the exit code (help was asked for, or something is
+ * wrong and has been said). cli_options_close in any case. */
 int cli_options_parse(const char *command, const struct cli_verb *verb, int argc, char **argv,
 		      struct cli_options *options);
 void cli_options_close(struct cli_options *options);
@@ -131,8 +134,8 @@ void cli_options_close(struct cli_options *options);
 struct vl_buf;
 void cli_options_print(unsigned options, struct vl_buf *out);
 
-/* A point in time: RFC 3339, a date (00:00 UTC), "now", milliseconds since 1970, or how long before `now` ("90s", "15m", "1h",
- * "2d", "1w"). False where the text is none of these. */
+/* A point in time: RFC 3339, a date (00:00 UTC), "now", milliseconds since 1970, or how long
+ * before `now` ("90s", "15m", "1h", "2d", "1w"). False where the text is none of these. */
 bool cli_time_parse(const char *text, struct vl_time now, struct vl_time *time);
 
 /* How many bytes have to be changed, added or taken away to make the one of the other. */
@@ -146,21 +149,25 @@ const char *cli_nearest(const char *written, const char *const *names, size_t co
 /* Whether stdout may be coloured: a terminal, and NO_COLOR is not set. */
 bool cli_bold(void);
 
-/* Print to stdout; what is much or comes for long is printed by this, so that the first error is known. */
+/* Print to stdout; what is much or comes for long is printed by this, so that the first error is
+ * known. */
 void cli_write(const void *bytes, size_t count);
 
-/* Whoever stops this program in the middle of a look into a store would keep its room from use: until cli_let_stops it stops behind
- * that, where the terminal asks for it (Ctrl-Z). */
+/* Whoever stops this program in the middle of a look into a store would keep its room from use:
+ * until cli_let_stops it stops behind that, where the terminal asks for it (Ctrl-Z). */
 void cli_hold_stops(sigset_t *before);
 void cli_let_stops(const sigset_t *before);
 
-/* Hand what was printed to whoever reads stdout. False once that is no longer possible: stop, cli_finish says why. */
+/* Hand what was printed to whoever reads stdout. False once that is no longer possible: stop,
+ * cli_finish says why. */
 bool cli_flush(void);
 
-/* At the end of the program: `code`, unless stdout could not be written. A reader that went away is nothing to talk about. */
+/* At the end of the program: `code`, unless stdout could not be written. A reader that went away
+ * is nothing to talk about. */
 int cli_finish(int code);
 
-/* A line that is written over again and again, on stderr, where it is a terminal and stdout is not one. */
+/* A line that is written over again and again, on stderr, where it is a terminal and stdout is
+ * not one. */
 void cli_progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void cli_progress_end(void);
 

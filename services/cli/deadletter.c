@@ -17,7 +17,8 @@
 #define TOPIC "valise.deadletter.v1"
 #define PREFIX "valise.errors."
 
-/* A dead letter taken apart: the record as it was, and what headquarters wrote on it. Points into the message. */
+/* A dead letter taken apart: the record as it was, and what headquarters wrote on it. Points
+ * into the message. */
 struct letter {
 	struct vl_record record;
 	struct vl_bytes topic, partition, offset, timestamp, reason, detail;

@@ -23,7 +23,7 @@ static int new (const struct cli_options *options)
 	(void)puts(line);
 	if (strcmp(options->id, VL_HEADQUARTERS) == 0)
 		vl_log_warning("'" VL_HEADQUARTERS "' is headquarters itself: this key speaks to "
-						   "all missions, and to all about "
+			       "all missions, and to all about "
 			       "everything; it is for headquarters' own agent, and no mission may "
 			       "have it");
 	vl_log_info(

@@ -247,7 +247,8 @@ static enum vl_err look_at(struct listing *l, struct vl_bytes key, struct vl_byt
 	return keep_row(l, &row);
 }
 
-/* Some rows from `at` on, which moves on, under one snapshot. *more says whether there are others. */
+/* Some rows from `at` on, which moves on, under one snapshot. *more says whether there are
+ * others. */
 static enum vl_err list_some(struct listing *l, struct vl_txn *txn, struct vl_key *at, bool *more)
 {
 	struct vl_cursor *cursor = vl_cursor_open(txn, vl_view_db(l->index, VL_VIEW_ROW));

@@ -15,8 +15,8 @@ struct listing {
 	const char *only;        /* this mission's lines; NULL for all */
 	struct cli_table *table; /* NULL for JSON */
 	struct vl_buf out, cell;
-	struct vl_buf
-		unread; /* struct vl_unread: what headquarters cannot read, or finds not as it relies on */
+	/* struct vl_unread: what headquarters cannot read, or finds not as it relies on */
+	struct vl_buf unread;
 	size_t shown, damaged;
 	bool deaf;
 };
@@ -217,7 +217,8 @@ static void put_troubles(struct listing *l, const struct vl_mission_state *m)
 	cli_table_put_bytes(l->table, vl_buf_bytes(&l->cell));
 }
 
-/* Events of a mission's that are archived and in no view: a chain may be whole, and what it says unknown all the same. */
+/* Events of a mission's that are archived and in no view: a chain may be whole, and what it says
+ * unknown all the same. */
 static uint64_t unread_events(const struct vl_mission_state *m)
 {
 	uint64_t n = 0;

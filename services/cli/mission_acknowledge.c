@@ -158,7 +158,8 @@ static void ignore(void *context, struct vl_bytes lines)
 	(void)context, (void)lines;
 }
 
-/* The agent reads lines, and so they come from a file that only this process sees. The exit code. */
+/* The agent reads lines, and so they come from a file that only this process sees. The exit
+ * code. */
 static int give(struct acknowledging *a)
 {
 	struct vl_why why = {0};

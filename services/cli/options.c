@@ -331,7 +331,8 @@ static bool read_line(unsigned options, int argc, char **argv, struct cli_option
 	return false;
 }
 
-/* Brokers named with -b go before those of -X and -F; the environment's are for when none are named. */
+/* Brokers named with -b go before those of -X and -F; the environment's are for when none are
+ * named. */
 static enum vl_err settle_brokers(unsigned options, const char *environment, struct cli_options *o,
 				  struct vl_why *why)
 {

@@ -66,7 +66,8 @@ static void put(struct listing *l, const struct vl_outbox_batch *b)
 	cli_table_put(l->table, state_name(b->state));
 }
 
-/* How far headquarters has applied a lane. Those batches are no longer here, so that is one line. */
+/* How far headquarters has applied a lane. Those batches are no longer here, so that is one
+ * line. */
 static void put_applied(struct listing *l, struct vl_outbox_look *look, const char *lane)
 {
 	struct vl_epoch epoch;
@@ -113,8 +114,8 @@ struct seen {
 	size_t at;
 };
 
-/* Under one snapshot the next batches of a lane after `*epoch` and `*seq`, which move on, are copied and no more. False at its end, or on
- * an error. */
+/* Under one snapshot the next batches of a lane after `*epoch` and `*seq`, which move on, are
+ * copied and no more. False at its end, or on an error. */
 static bool see_some(struct listing *l, const char *lane, struct vl_epoch *epoch,
 		     struct vl_seq *seq, struct seen seen[LOOK_BATCHES], size_t *n,
 		     enum vl_err *err, struct vl_why *why)
@@ -189,7 +190,8 @@ static void keep_addressed(void *context, const char *lane)
 		vl_buf_put(context, lane, strlen(lane) + 1);
 }
 
-/* The names of the lanes that are not in the catalogue, one after the other; headquarters' own agent has such. */
+/* The names of the lanes that are not in the catalogue, one after the other; headquarters' own
+ * agent has such. */
 static enum vl_err list_addressed(struct listing *l, struct vl_buf *names, struct vl_why *why)
 {
 	struct vl_outbox_look *look = vl_outbox_look(l->outbox, why);
@@ -246,13 +248,13 @@ static int ls(const struct cli_options *options)
 		cli_write(l.out.data, l.out.size);
 	if (err == VL_OK && l.damaged > 0) {
 		vl_log_error("%" PRIu64 " batches are damaged on this disk; the agent gives them "
-					"up when they are to be sent",
+			     "up when they are to be sent",
 			     l.damaged);
 		code = CLI_UNVERIFIED;
 	}
 	if (err == VL_OK && l.lost > 0) {
 		vl_log_error("%" PRIu64 " damaged batches were given up: their events are lost "
-					"unless headquarters has them",
+			     "unless headquarters has them",
 			     l.lost);
 		code = CLI_UNVERIFIED;
 	}

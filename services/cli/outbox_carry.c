@@ -119,7 +119,8 @@ static enum vl_err carry_batch(struct carry *c, const struct vl_outbox_batch *ke
 	return err;
 }
 
-/* The lane's next batch after `*epoch` and `*seq`, which move on; false at its end, or on an error. */
+/* The lane's next batch after `*epoch` and `*seq`, which move on; false at its end, or on an
+ * error. */
 static bool carry_next(struct carry *c, const char *lane, struct vl_epoch *epoch,
 		       struct vl_seq *seq, enum vl_err *err, struct vl_why *why)
 {

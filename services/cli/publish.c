@@ -29,7 +29,8 @@ struct publisher {
 	uint64_t accepted, duplicates, refused;
 	bool made; /* some events had no id */
 	struct vl_digest content;
-	bool whole; /* the input is a file that can be given again, and `content` is its digest */
+	/* the input is a file that can be given again, and `content` is its digest */
+	bool whole;
 	int64_t connected_at;  /* when the connection there is was made */
 	int64_t lost_at;       /* since when the agent does not answer */
 	uint64_t lost_answers; /* how many answers had come by then */

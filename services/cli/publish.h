@@ -1,9 +1,9 @@
 /*
- * Publishing, between its parts: publish.c is the verb and the loop, publish_lines.c turns lines into events, and
- * publish_link.c speaks with the agent (proto/valise/v1/agent.proto).
+ * Publishing, between its parts: publish.c is the verb and the loop, publish_lines.c turns lines
+ * into events, and publish_link.c speaks with the agent (proto/valise/v1/agent.proto).
  *
- * What is promised: a line is printed as accepted only after the agent said so, and a line whose answer got lost is sent
- * again with the same id, which the agent takes as the same event.
+ * What is promised: a line is printed as accepted only after the agent said so, and a line whose
+ * answer got lost is sent again with the same id, which the agent takes as the same event.
  */
 #ifndef VALISE_CLI_PUBLISH_H
 #define VALISE_CLI_PUBLISH_H
@@ -17,7 +17,8 @@
 
 #define CLI_LINE_MAX ((size_t)4 << 20) /* what vl_json_parse takes */
 
-/* How to publish. `input` stays the caller's; `print` gets whole lines, each the moment its event is durable. */
+/* How to publish. `input` stays the caller's; `print` gets whole lines, each the moment its
+ * event is durable. */
 struct cli_publish {
 	int input;
 	const char *name; /* of the input, for people */
@@ -51,13 +52,14 @@ struct cli_lines {
 /* Read once; call it when poll says there is something. Not ok: IO, NOMEM. */
 enum vl_err cli_lines_read(struct cli_lines *lines, struct vl_why *why) VL_CHECKED;
 
-/* The next whole line (the last one may lack its newline), valid until the next read. END: none yet. TOO_LARGE: it is, and
- * what is left of it will be skipped. */
+/* The next whole line (the last one may lack its newline), valid until the next read. END: none
+ * yet. TOO_LARGE: it is, and what is left of it will be skipped. */
 enum vl_err cli_lines_next(struct cli_lines *lines, struct vl_bytes *line) VL_CHECKED;
 void cli_lines_free(struct cli_lines *lines);
 
-/* Make an event of a line of proto3 JSON: give it an id and an occurred_at where it has none, check that the bus takes it, and
- * append its bytes. *made says that the id is a new one. The reason is for a person. */
+/* Make an event of a line of proto3 JSON: give it an id and an occurred_at where it has none,
+ * check that the bus takes it, and append its bytes. *made says that the id is a new one. The
+ * reason is for a person. */
 enum vl_err cli_event_make(struct vl_bytes line, struct vl_arena *arena,
 			   const struct cli_publish *publish, struct vl_buf *bytes,
 			   struct vl_event_id *id, bool *made, struct vl_why *why) VL_CHECKED;
@@ -111,11 +113,13 @@ const struct cli_pending *cli_link_unanswered(const struct cli_link *link);
 /* What to poll for; `fd` is -1 while there is no connection. */
 void cli_link_poll(const struct cli_link *link, int *fd, short *events);
 
-/* Send and receive what can be without waiting. UNREACHABLE: the connection is lost, or the agent could not keep what it was
- * given; connect again. INVALID: the agent speaks another protocol. */
+/* Send and receive what can be without waiting. UNREACHABLE: the connection is lost, or the
+ * agent could not keep what it was given; connect again. INVALID: the agent speaks another
+ * protocol. */
 enum vl_err cli_link_work(struct cli_link *link, struct vl_why *why) VL_CHECKED;
 
-/* Connect again, so that everything unanswered is sent again. UNREACHABLE, NOT_FOUND, PERMISSION: not now. */
+/* Connect again, so that everything unanswered is sent again. UNREACHABLE, NOT_FOUND,
+ * PERMISSION: not now. */
 enum vl_err cli_link_again(struct cli_link *link, struct vl_why *why) VL_CHECKED;
 
 /* How many answers have come, over all connections. */

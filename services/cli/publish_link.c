@@ -22,7 +22,8 @@ struct request {
 	size_t events, bytes;
 };
 
-/* Events stand in one list: first ... (sent) ... unsent ... last. The requests under way cover the sent ones in order. */
+/* Events stand in one list: first ... (sent) ... unsent ... last. The requests under way cover
+ * the sent ones in order. */
 struct cli_link {
 	struct cli_link_options options;
 	int fd;

@@ -65,7 +65,8 @@ static void see_setting(void *context, const char *key, const char *value)
 		*senders = strcmp(value, "LogAppendTime") != 0;
 }
 
-/* Whether a topic keeps the senders' time, as far as we may know: then a range of times says nothing of it. */
+/* Whether a topic keeps the senders' time, as far as we may know: then a range of times says
+ * nothing of it. */
 static bool has_senders_time(const struct cli_scan *scan, const char *topic)
 {
 	const struct cli_options *o = scan->options;
@@ -85,7 +86,8 @@ static bool has_senders_time(const struct cli_scan *scan, const char *topic)
 	return senders;
 }
 
-/* Of a topic with the senders' time all there is, or (a range that begins now) only what is to come. */
+/* Of a topic with the senders' time all there is, or (a range that begins now) only what is to
+ * come. */
 static void place_untimed(struct cli_scan *scan, struct part *part)
 {
 	const struct cli_options *o = scan->options;
@@ -230,7 +232,8 @@ static bool take(struct cli_scan *scan, struct part *part, const struct vl_recor
 	return ours;
 }
 
-/* A batch that nobody can read, or (`to` below 0) the rest of a partition. One that begins behind our end is none of ours. */
+/* A batch that nobody can read, or (`to` below 0) the rest of a partition. One that begins
+ * behind our end is none of ours. */
 static void pass_over(struct cli_scan *scan, struct part *part, const struct vl_news *news,
 		      int64_t to)
 {
@@ -248,8 +251,8 @@ static void pass_over(struct cli_scan *scan, struct part *part, const struct vl_
 		finish(scan, part);
 }
 
-/* Offsets may be missing before a partition's end (what was deleted, what Kafka itself wrote): its end is known by asking. What it may
- * not read it does not wait for, unless it follows. */
+/* Offsets may be missing before a partition's end (what was deleted, what Kafka itself wrote):
+ * its end is known by asking. What it may not read it does not wait for, unless it follows. */
 static enum vl_err take_news(struct cli_scan *scan, struct vl_news *news,
 			     struct vl_message **message, struct vl_why *why)
 {

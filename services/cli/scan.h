@@ -1,8 +1,9 @@
 /*
  * Reading topics from one end to the other: what tail, verify and deadletter have in common.
  *
- * Joins no group and commits nothing. Unless it follows, a scan ends where the topics ended when it began. Each partition is read for
- * itself (stream/reader.h): what cannot be read of one is passed over, and kept to be told at the end (cli_scan_unread).
+ * Joins no group and commits nothing. Unless it follows, a scan ends where the topics ended when
+ * it began. Each partition is read for itself (stream/reader.h): what cannot be read of one is
+ * passed over, and kept to be told at the end (cli_scan_unread).
  */
 #ifndef VALISE_CLI_SCAN_H
 #define VALISE_CLI_SCAN_H
@@ -12,14 +13,15 @@
 
 struct cli_scan;
 
-/* Begin to read `topics` within the options' --since and --until, for ever with --follow. NOT_FOUND where there is no such
- * topic (naming the nearest lane), UNREACHABLE, CONFIG. */
+/* Begin to read `topics` within the options' --since and --until, for ever with --follow.
+ * NOT_FOUND where there is no such topic (naming the nearest lane), UNREACHABLE, CONFIG. */
 enum vl_err cli_scan_open(const struct cli_options *options, const char *const *topics,
 			  size_t count, struct cli_scan **scan, struct vl_why *why) VL_CHECKED;
 void cli_scan_close(struct cli_scan *scan);
 
-/* The next message, to be freed by the caller. END: all has been read. TIMEOUT: nothing within a quarter second, only while following or
- * while the broker is slow. UNREACHABLE: no broker for half a minute (never while following). */
+/* The next message, to be freed by the caller. END: all has been read. TIMEOUT: nothing within a
+ * quarter second, only while following or while the broker is slow. UNREACHABLE: no broker for
+ * half a minute (never while following). */
 enum vl_err cli_scan_next(struct cli_scan *scan, struct vl_message **message,
 			  struct vl_why *why) VL_CHECKED;
 
@@ -27,8 +29,8 @@ enum vl_err cli_scan_next(struct cli_scan *scan, struct vl_message **message,
 uint64_t cli_scan_total(const struct cli_scan *scan);
 uint64_t cli_scan_done(const struct cli_scan *scan);
 
-/* What could not be read so far: a batch that nobody can read, or what a partition's rights keep back. Valid until the next call of
- * cli_scan_next. */
+/* What could not be read so far: a batch that nobody can read, or what a partition's rights keep
+ * back. Valid until the next call of cli_scan_next. */
 struct cli_unread {
 	struct vl_position at; /* the first offset; below 0 where none is known */
 	int64_t to;            /* the first behind; below 0: all of the rest */

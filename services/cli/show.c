@@ -55,7 +55,8 @@ static bool take_row(struct entity *e, struct vl_txn *txn, unsigned kind)
 	return true;
 }
 
-/* The rows of a kind are looked through for a key like the one that was asked for, but not more of them than this. */
+/* The rows of a kind are looked through for a key like the one that was asked for, but not more
+ * of them than this. */
 #define NEAR_MOST 100000
 
 /* A character that nobody sees, or takes for a plain blank. */
@@ -80,7 +81,8 @@ static bool looks_like(const char *key, const char *asked)
 	return *asked == '\0';
 }
 
-/* How far a key is from the one that was asked for: one that only looks like it is nearest of all. */
+/* How far a key is from the one that was asked for: one that only looks like it is nearest of
+ * all. */
 static size_t apart(const char *key, const char *asked)
 {
 	if (looks_like(key, asked))
@@ -88,7 +90,8 @@ static size_t apart(const char *key, const char *asked)
 	return cli_nearest(asked, &key, 1) != NULL ? 1 + cli_distance(asked, key) : SIZE_MAX;
 }
 
-/* A key of the kind that is like it, as a person may see it, in `shown`; false where there is none. */
+/* A key of the kind that is like it, as a person may see it, in `shown`; false where there is
+ * none. */
 static bool find_near(struct vl_txn *txn, const struct entity *e, unsigned kind,
 		      struct vl_buf *shown)
 {

@@ -15,7 +15,8 @@
 /* A column is no wider: a longer cell moves what follows in its own line alone. */
 #define WIDTH_MOST ((size_t)48)
 
-/* As the C library has it, which most terminals go by; it needs a locale that knows Unicode, whatever the user's is. */
+/* As the C library has it, which most terminals go by; it needs a locale that knows Unicode,
+ * whatever the user's is. */
 static size_t character_width(uint32_t c)
 {
 	static locale_t unicode;

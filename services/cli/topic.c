@@ -16,9 +16,10 @@
 #include <time.h>
 
 /*
- * Apply looks twice: once at all topics, to print the plan and to refuse the whole of it if one part cannot be; then
- * at each topic again just before it is changed. librdkafka 2.0.2 can only replace all overrides of a topic
- * (AlterConfigs), so what is there is read, the file's values are laid over it, and that is written back.
+ * Apply looks twice: once at all topics, to print the plan and to refuse the whole of it if one
+ * part cannot be; then at each topic again just before it is changed. librdkafka 2.0.2 can only
+ * replace all overrides of a topic (AlterConfigs), so what is there is read, the file's values
+ * are laid over it, and that is written back.
  */
 #define ASK_MS 10000
 #define THERE_MS 30000 /* until a topic that was made has its leaders */
@@ -103,15 +104,15 @@ static void plan_change(struct apply *apply, const struct vl_topic *there,
 		(void)printf("ok %s\n", wanted->name);
 }
 
-/* A cluster of three with one down shows two brokers: a topic with all the copies the file wants is right all the
- * same. */
+/* A cluster of three with one down shows two brokers: a topic with all the copies the file wants
+ * is right all the same. */
 static enum vl_err refuse(const struct apply *apply, const struct vl_topic *there,
 			  const struct vl_topic *wanted, struct vl_why *why)
 {
 	if (there->partitions > wanted->partitions && cli_comes_down(wanted->name))
 		return vl_fail(why, VL_ERR_INVALID,
 			       "it has %" PRId32 " partitions and must have one, the only one that "
-						 "is used; to write %" PRId32
+			       "is used; to write %" PRId32
 			       " in the file mends nothing. Delete it (kafka-topics.sh), then "
 			       "apply again: what it "
 			       "says is said "
@@ -136,7 +137,8 @@ static enum vl_err refuse(const struct apply *apply, const struct vl_topic *ther
 	return VL_OK;
 }
 
-/* Goes on after what is refused, so that everything that is wrong is said at once; not after what cannot be asked. */
+/* Goes on after what is refused, so that everything that is wrong is said at once; not after
+ * what cannot be asked. */
 static int plan(struct apply *apply)
 {
 	int code = CLI_OK;
@@ -462,7 +464,8 @@ static const struct cli_verb verbs[N_VERBS] = {
 	{0},
 };
 
-/* --dry-run is this command's alone, so it is read here and not from the table of options that verbs share. */
+/* --dry-run is this command's alone, so it is read here and not from the table of options that
+ * verbs share. */
 int cli_topic(int argc, char **argv)
 {
 	struct cli_verb mine[N_VERBS];

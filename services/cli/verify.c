@@ -163,7 +163,7 @@ static void tell(const struct cli_audit *audit)
 		if (line->unsure > 0)
 			vl_log_error(
 				"%s %s: %" PRIu64 " batches came for places of which nothing is "
-						  "remembered, and could "
+				"remembered, and could "
 				"not be compared: the lane is too long, or too many batches waited",
 				line->mission, line->lane, line->unsure);
 		if (line->n_findings > TOLD)

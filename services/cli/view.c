@@ -83,7 +83,8 @@ static uint64_t left_in_all(struct vl_txn *txn)
 	return left;
 }
 
-/* A digest says something only of rows that are whole: wait a while for those that are still to be folded. */
+/* A digest says something only of rows that are whole: wait a while for those that are still to
+ * be folded. */
 static enum vl_err wait_until_folded(struct vl_txn *txn, struct vl_why *why)
 {
 	uint64_t left = left_in_all(txn);
@@ -198,7 +199,8 @@ struct findings {
 	size_t n;
 };
 
-/* Keys are texts and numbers, and never personal: the texts as they are, all else in hexadecimal. */
+/* Keys are texts and numbers, and never personal: the texts as they are, all else in
+ * hexadecimal. */
 static void print_key(struct vl_bytes key, struct vl_buf *out)
 {
 	vl_buf_reset(out);
@@ -325,7 +327,8 @@ static enum vl_err locked(struct vl_why *why)
 		"valise-hq writes to them; stop it, rebuild, and start it again (readers go on)");
 }
 
-/* Nobody else may write meanwhile: the store's lock sees to that. The size of the map stays as it is. */
+/* Nobody else may write meanwhile: the store's lock sees to that. The size of the map stays as
+ * it is. */
 static enum vl_err rebuild_all(const struct cli_options *options, struct vl_buf *out,
 			       struct vl_why *why)
 {

@@ -1,7 +1,8 @@
 /*
- * Looking into headquarters' views, which may be in use by valise-hq at the same time: one snapshot, and no longer than
- * it takes to read. Nothing is printed and nothing waited for under it, so that a person who stops this program, or does not
- * read what it prints, keeps no room of the views from use.
+ * Looking into headquarters' views, which may be in use by valise-hq at the same time: one
+ * snapshot, and no longer than it takes to read. Nothing is printed and nothing waited for under
+ * it, so that a person who stops this program, or does not read what it prints, keeps no room of
+ * the views from use.
  */
 #ifndef VALISE_CLI_VIEWS_H
 #define VALISE_CLI_VIEWS_H
@@ -15,12 +16,14 @@ struct cli_views {
 	struct vl_txn *txn;
 };
 
-/* USAGE where no --views were given; NOT_FOUND where there are none yet. cli_views_close in any case. */
+/* USAGE where no --views were given; NOT_FOUND where there are none yet. cli_views_close in any
+ * case. */
 enum vl_err cli_views_open(const struct cli_options *options, struct cli_views *views,
 			   struct vl_why *why) VL_CHECKED;
 void cli_views_close(struct cli_views *views);
 
-/* The kind that a verb is about: the one named, or the view's own choice. NOT_FOUND, naming those there are. */
+/* The kind that a verb is about: the one named, or the view's own choice. NOT_FOUND, naming
+ * those there are. */
 enum vl_err cli_views_kind(const struct vl_view *view, const char *name, unsigned *kind,
 			   struct vl_why *why) VL_CHECKED;
 
@@ -38,8 +41,9 @@ int cli_explain(const struct cli_options *options);
 int cli_ls(const struct cli_options *options);
 int cli_show(const struct cli_options *options);
 
-/* Append a message for people, a field a line, indented; fields at their default are left out, personal ones never
- * shown, and the field named `without` (may be NULL) is passed over at the top. */
+/* Append a message for people, a field a line, indented; fields at their default are left out,
+ * personal ones never shown, and the field named `without` (may be NULL) is passed over at the
+ * top. */
 void cli_pretty(const ProtobufCMessage *message, const char *without, struct vl_buf *out);
 
 /* The same in one line: "type=ARREST_DETENTION persons=2 legs[2]"; of a list of messages only how

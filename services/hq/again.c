@@ -88,8 +88,8 @@ static void take(struct vl_again *a, struct turn *turn, struct vl_message *messa
 	(void)vl_verifier_put_again(a->verifier, record, free_message, message);
 }
 
-/* The offset is not there: the next turn goes on at the first that is, or ends the pass where none of it is. Nothing is known of a
- * topic that is not there. */
+/* The offset is not there: the next turn goes on at the first that is, or ends the pass where
+ * none of it is. Nothing is known of a topic that is not there. */
 static void skip_lost(struct vl_again *a, struct turn *turn, bool topic)
 {
 	const struct vl_position *at = &turn->pass->from;

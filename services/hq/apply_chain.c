@@ -90,7 +90,8 @@ static bool is_suspended(struct vl_applier *applier, const struct vl_arrival *a,
 	       vl_chains_suspended(applier->txn, a->mission, a->lane, epoch).n == epoch.n;
 }
 
-/* Its place is taken, by itself or by another; or no more of its epoch is taken. True where it is new evidence. */
+/* Its place is taken, by itself or by another; or no more of its epoch is taken. True where it
+ * is new evidence. */
 static bool meet_known(struct vl_applier *applier, struct vl_arrival *a)
 {
 	struct vl_key key;
@@ -115,7 +116,8 @@ static bool begins_at_nothing(const struct vl_batch_head *head)
 	return head->seq.n == 1 && vl_digest_equal(&head->prev, &none);
 }
 
-/* Where a batch of an epoch that was never seen stands. Sets *rollback where it begins without memory of the one before. */
+/* Where a batch of an epoch that was never seen stands. Sets *rollback where it begins without
+ * memory of the one before. */
 static enum vl_chain_step check_new_epoch(struct vl_applier *applier, const struct vl_arrival *a,
 					  struct vl_chain *chain, bool *rollback)
 {
@@ -163,7 +165,8 @@ static void park(struct vl_applier *applier, struct vl_arrival *a)
 	}
 }
 
-/* True where the batch was applied or is evidence, so that what waited for it may follow, or waits for nothing any more. */
+/* True where the batch was applied or is evidence, so that what waited for it may follow, or
+ * waits for nothing any more. */
 static bool place_batch(struct vl_applier *applier, struct vl_arrival *a)
 {
 	struct vl_chain chain;
@@ -208,7 +211,8 @@ static bool place_and_tell(struct vl_applier *applier, struct vl_arrival *a)
 
 /* -- what waited -- */
 
-/* Take the parked record at `key` out and try to place it. Its bytes were verified before they were parked. */
+/* Take the parked record at `key` out and try to place it. Its bytes were verified before they
+ * were parked. */
 static void try_parked(struct vl_applier *applier, struct vl_arrival *a, const struct vl_key *key,
 		       struct vl_bytes stored)
 {

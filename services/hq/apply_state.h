@@ -1,5 +1,6 @@
 /*
- * The inside of apply, shared by apply.c (records in) and apply_chain.c (where each batch stands, and what it lets follow).
+ * The inside of apply, shared by apply.c (records in) and apply_chain.c (where each batch
+ * stands, and what it lets follow).
  */
 #ifndef VALISE_HQ_APPLY_STATE_H
 #define VALISE_HQ_APPLY_STATE_H
@@ -46,7 +47,8 @@ struct vl_arrival {
 /* Whether anything is due that is urgent enough. */
 bool vl_arrival_due(struct vl_applier *applier);
 
-/* Apply it, park it, keep it as evidence or know it; and apply what it lets follow, as far as `left` goes. */
+/* Apply it, park it, keep it as evidence or know it; and apply what it lets follow, as far as
+ * `left` goes. */
 void vl_arrival_place(struct vl_applier *applier, struct vl_arrival *arrival);
 
 #endif

@@ -89,7 +89,8 @@ struct vl_chain vl_chains_newest(struct vl_txn *txn, const char *mission, const 
 	return chain;
 }
 
-/* Half of a digest is as hard to meet by chance, and whoever forges one meets only what is their own. */
+/* Half of a digest is as hard to meet by chance, and whoever forges one meets only what is their
+ * own. */
 static void digest_key(struct vl_key *key, const char *mission, const char *lane,
 		       const struct vl_digest *digest)
 {

@@ -1,8 +1,9 @@
 /*
  * The digest of a view: what is true, not when headquarters learned it.
  *
- * BLAKE2b-256 over every entry of the lane's row, tally and history databases in key order, each as length and bytes. Two
- * headquarters that have applied the same batches, in whatever order they came, have the same digest.
+ * BLAKE2b-256 over every entry of the lane's row, tally and history databases in key order, each
+ * as length and bytes. Two headquarters that have applied the same batches, in whatever order
+ * they came, have the same digest.
  */
 #ifndef VALISE_HQ_DIGEST_H
 #define VALISE_HQ_DIGEST_H

@@ -88,7 +88,8 @@ static void on_gap(void *context, const char *mission, const char *lane, const s
 	stand(context, mission, lane, gap, false);
 }
 
-/* The lane was read to where it ended after the mission had said it was acked: nothing is under way. */
+/* The lane was read to where it ended after the mission had said it was acked: nothing is under
+ * way. */
 static void on_tail(void *context, const char *mission, const char *lane, const struct vl_gap *gap)
 {
 	stand(context, mission, lane, gap, true);

@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Of a mission, of one lane, of one epoch: what is kept; of an epoch too whether it began without knowing of the one before. */
+/* Of a mission, of one lane, of one epoch: what is kept; of an epoch too whether it began
+ * without knowing of the one before. */
 struct held {
 	uint64_t whole, bytes, digests, counted, forgot;
 };

@@ -106,8 +106,8 @@ static void lose(struct vl_feed *f, struct vl_feed_part *part, int64_t offset,
 	f->find_at = 0;
 }
 
-/* Have the ledger take this partition's records from `offset` on; false where we are to end. What was read before is applied
- * first, as its offsets would count again afterwards. */
+/* Have the ledger take this partition's records from `offset` on; false where we are to end.
+ * What was read before is applied first, as its offsets would count again afterwards. */
 static bool ask_rewind(struct vl_feed *f, const struct vl_position *position, int64_t offset)
 {
 	bool waiting = true;
@@ -170,8 +170,8 @@ static void free_message(void *owner)
 	vl_message_free(owner);
 }
 
-/* At the start: a topic that was made anew may reach as far as the old one did. True where the record is only the one before the
- * next, whatever it shows. */
+/* At the start: a topic that was made anew may reach as far as the old one did. True where the
+ * record is only the one before the next, whatever it shows. */
 static bool check_last(struct vl_feed *f, struct vl_feed_part *part, const struct vl_record *record)
 {
 	struct vl_digest digest = vl_batch_digest(record->value);
@@ -205,7 +205,8 @@ static void take_message(struct vl_feed *f, struct vl_feed_part *part, struct vl
 	(void)vl_verifier_put(f->verifier, record, free_message, message);
 }
 
-/* The record before the next one may be among what nobody can read: then there is nothing to be checked. */
+/* The record before the next one may be among what nobody can read: then there is nothing to be
+ * checked. */
 static void pass_over(struct vl_feed *f, struct vl_feed_part *part, const struct vl_news *news)
 {
 	struct vl_unread unread = about(VL_UNREAD_PASSED, news->at.topic, news->at.partition);
@@ -290,7 +291,8 @@ static void *feed(void *context)
 	return NULL;
 }
 
-/* FLASH stands in no line with anything else, and nothing is taken for which there is no room yet: so nobody's bulk holds up the rest. */
+/* FLASH stands in no line with anything else, and nothing is taken for which there is no room
+ * yet: so nobody's bulk holds up the rest. */
 static bool is_apart(void *context, const char *topic)
 {
 	const struct vl_lane *lane = vl_lane_find(topic, strlen(topic));

@@ -1,5 +1,6 @@
 /*
- * What the feed's two files share: feed.c reads, feed_look.c knows what there is to read and where it ends.
+ * What the feed's two files share: feed.c reads, feed_look.c knows what there is to read and
+ * where it ends.
  */
 #ifndef VALISE_HQ_FEED_IN_H
 #define VALISE_HQ_FEED_IN_H
@@ -30,7 +31,8 @@ struct vl_feed_part {
 	bool absent;           /* it has no leader */
 	int64_t ended;         /* where it was last read to its end; -1 */
 	int64_t end;           /* as asked for */
-	/* Under the lock: when it was last at its end, whether it still is, and what the verifier had been given by then. */
+	/* Under the lock: when it was last at its end, whether it still is, and what the
+	 * verifier had been given by then. */
 	int64_t at_end_ms;
 	bool at_end;
 	uint64_t mark;
@@ -91,7 +93,8 @@ void vl_feed_find_lost(struct vl_feed *f,
 /* Begin to read a partition at `next`. */
 void vl_feed_read(struct vl_feed *f, struct vl_feed_part *part);
 
-/* The topics to be read, without their partitions; those less urgent than `least` are held. NULL when out of memory. */
+/* The topics to be read, without their partitions; those less urgent than `least` are held. NULL
+ * when out of memory. */
 struct vl_feed_topic *vl_feed_topics(enum vl_precedence least, size_t *count);
 
 #endif

@@ -48,8 +48,8 @@ static struct vl_feed_part *make_part(struct vl_feed *f, struct vl_feed_topic *t
 	part->ended = -1;
 	part->next = (struct vl_position){.partition = partition,
 					  .offset = offset >= 0 ? offset : VL_OFFSET_BEGINNING};
-	(void)strcpy(part->next.topic,
-		     topic->name); /* a lane's name: far shorter than a topic may be */
+	/* a lane's name: far shorter than a topic may be */
+	(void)strcpy(part->next.topic, topic->name);
 	pthread_mutex_lock(&f->lock);
 	topic->parts[topic->n++] = part;
 	pthread_mutex_unlock(&f->lock);
@@ -106,7 +106,8 @@ static void hold(struct vl_feed *f, struct vl_feed_topic *topic)
 	vl_feed_wait(f, topic->name, -1, &topic->waiting, err, &why);
 }
 
-/* What is wrong with one topic keeps nobody from looking at the others; that no broker answers does. */
+/* What is wrong with one topic keeps nobody from looking at the others; that no broker answers
+ * does. */
 static enum vl_err look_at(struct vl_feed *f, struct vl_feed_topic *topic, struct vl_why *why)
 {
 	*why = (struct vl_why){0};
@@ -198,7 +199,8 @@ static bool put_end(struct vl_feed_part *part, int64_t end, struct vl_buf *ends,
 	return !vl_buf_failed(ends) && !vl_buf_failed(ends_of);
 }
 
-/* Append the ends of a lane's partitions; takes them back where one is not read, is read beyond its end, or cannot be asked. */
+/* Append the ends of a lane's partitions; takes them back where one is not read, is read beyond
+ * its end, or cannot be asked. */
 static enum vl_err ask_lane(struct vl_feed *f, const struct vl_feed_topic *topic,
 			    struct vl_buf *ends, struct vl_buf *ends_of)
 {

@@ -9,10 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BODY_SIZE \
-	25 /* of an entry: epoch, seq, next event, next entity that it touches, whether it was buried */
-#define TURNS \
-	16 /* one turn each for so many missions, at most, in a transaction's share of a lane */
+/* of an entry: epoch, seq, next event, next entity that it touches, whether it was buried */
+#define BODY_SIZE 25
+/* one turn each for so many missions, at most, in a transaction's share of a lane */
+#define TURNS 16
 #define TURN_STEPS 8 /* a turn at least */
 #define MOST_VIEWS 64
 #define FOLD_STEPS 16   /* what it takes to fold an entity, about */
@@ -122,7 +122,8 @@ static void note_shared(struct vl_txn *txn, const struct vl_filing_batch *b, str
 	}
 }
 
-/* An event that stood until one from an earlier place came: it has the letter that it would have had behind it. */
+/* An event that stood until one from an earlier place came: it has the letter that it would have
+ * had behind it. */
 static void note_ousted(struct vl_txn *txn, const struct vl_filing_batch *b,
 			const struct vl_fold_added *added, struct vl_standing *standing)
 {
@@ -247,7 +248,8 @@ void vl_filing_add(struct vl_filing *filing, struct vl_txn *txn, const struct vl
 		     (struct vl_bytes){body, sizeof(body)});
 }
 
-/* Read a batch back. False where the disk has damaged it; what of it was not filed then counts for nothing (hq/mend.h). */
+/* Read a batch back. False where the disk has damaged it; what of it was not filed then counts
+ * for nothing (hq/mend.h). */
 static bool read_back(struct vl_filing *filing, struct vl_txn *txn, const struct vl_filing_batch *b,
 		      struct vl_bytes body, struct vl_record *record, struct vl_digest *digest,
 		      struct vl_batch *batch)
@@ -354,7 +356,8 @@ static uint64_t size_of_turn(struct vl_todo *todo, size_t view, uint64_t share)
 	return share > TURN_STEPS ? share : TURN_STEPS;
 }
 
-/* The missions of one view in turn, until the steps are spent or nobody is left; how many were spent. */
+/* The missions of one view in turn, until the steps are spent or nobody is left; how many were
+ * spent. */
 static uint64_t serve_view(struct vl_filing *filing, struct vl_txn *txn, size_t view, uint64_t most)
 {
 	struct vl_todo *todo = vl_fold_todo(filing->fold);

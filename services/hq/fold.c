@@ -172,7 +172,8 @@ void vl_fold_serve(struct vl_fold *fold, const char *mission)
 	}
 }
 
-/* The mission's share of what all may take; where that, or the time, is spent already, what is kept for each. */
+/* The mission's share of what all may take; where that, or the time, is spent already, what is
+ * kept for each. */
 uint64_t vl_fold_room(const struct vl_fold *fold)
 {
 	const struct vl_fold_bounds *bounds = &fold->bounds;

@@ -14,14 +14,15 @@ struct vl_touch {
 	bool remove, renew;
 	uint32_t n, first; /* entities touched so far; those before the first were filed earlier */
 	uint64_t room;     /* for so many */
-	const char *
-		asked; /* whether it touches this entity; NULL: it is filed under all that it touches */
+	/* whether it touches this entity; NULL: it is filed under all that it touches */
+	const char *asked;
 	unsigned asked_kind;
 	bool found;
 };
 
-/* An entity without a row that does not wait for one has no history yet: what is filed from here on is all of it. Where rows may have been
- * lost the history itself is looked at, before anything is filed. */
+/* An entity without a row that does not wait for one has no history yet: what is filed from here
+ * on is all of it. Where rows may have been lost the history itself is looked at, before
+ * anything is filed. */
 static bool is_new(struct vl_fold *fold, unsigned kind, const char *key)
 {
 	struct vl_bytes found;
@@ -156,8 +157,9 @@ static uint32_t file_fact(struct vl_fold *fold, const struct vl_fact *fact,
 		       : 0;
 }
 
-/* An entry of the event database: who sent this id, where it lies, whether it stands in the histories or another sender's identical
- * event does in its stead, and whether an event that says something else has the id, too. */
+/* An entry of the event database: who sent this id, where it lies, whether it stands in the
+ * histories or another sender's identical event does in its stead, and whether an event that
+ * says something else has the id, too. */
 struct claim {
 	struct vl_place place;
 	uint8_t content[VL_CONTENT_SIZE];
@@ -234,8 +236,8 @@ struct twin {
 	struct twin *next;
 };
 
-/* Take the same part of a twin that stands no more out of the histories. Where it is damaged in the archive nobody knows which: the rows
- * go on to say that it cannot be read. */
+/* Take the same part of a twin that stands no more out of the histories. Where it is damaged in
+ * the archive nobody knows which: the rows go on to say that it cannot be read. */
 static void remove_twin(struct vl_fold *fold, struct twin *twin, const struct vl_fold_part *part)
 {
 	const struct vl_fold_part gone = {.first = part->first, .room = part->room};
@@ -250,7 +252,8 @@ static void remove_twin(struct vl_fold *fold, struct twin *twin, const struct vl
 		vl_txn_fail(fold->txn, VL_ERR_NOMEM);
 }
 
-/* Keep an event of somebody else's, or of another lane, that has the id of the one at hand for something else. */
+/* Keep an event of somebody else's, or of another lane, that has the id of the one at hand for
+ * something else. */
 static void add_other(struct vl_fold *fold, struct vl_fold_added *added, const char *mission,
 		      size_t view, const struct claim *claim)
 {
@@ -315,8 +318,9 @@ static void mark_others(struct vl_fold *fold, const uint8_t id[16],
 	}
 }
 
-/* The same sender's event with the same id, from a later place than `mine`: the earliest place stands, whichever came first, so that
- * every reading of the same batches gives the same histories. */
+/* The same sender's event with the same id, from a later place than `mine`: the earliest place
+ * stands, whichever came first, so that every reading of the same batches gives the same
+ * histories. */
 static bool replaces(struct vl_fold *fold, const char *mission, const struct claim *ours,
 		     const struct claim *mine, struct vl_fold_added *added)
 {
@@ -335,8 +339,8 @@ static bool replaces(struct vl_fold *fold, const char *mission, const struct cla
 	return true;
 }
 
-/* Who else has sent this id and content, and on this lane this id alone; *known says that this sender has, and *own is what it claimed. What
- * is damaged is passed over and counted. */
+/* Who else has sent this id and content, and on this lane this id alone; *known says that this
+ * sender has, and *own is what it claimed. What is damaged is passed over and counted. */
 static struct twin *find_twins(struct vl_fold *fold, struct vl_cursor *cursor, const uint8_t id[16],
 			       const char *mission, const struct claim *mine, bool *known,
 			       struct claim *own, size_t *damaged, struct vl_fold_added *added)
@@ -373,7 +377,8 @@ static struct twin *find_twins(struct vl_fold *fold, struct vl_cursor *cursor, c
 	return twins;
 }
 
-/* One event of all twins stands: that of the least sender id, whichever came first. KNOWN where this is not the one. */
+/* One event of all twins stands: that of the least sender id, whichever came first. KNOWN where
+ * this is not the one. */
 static enum vl_fold_outcome settle_twins(struct vl_fold *fold, const uint8_t id[16],
 					 const char *mission, struct claim *mine,
 					 struct twin *twins)
@@ -390,8 +395,9 @@ static enum vl_fold_outcome settle_twins(struct vl_fold *fold, const uint8_t id[
 	return mine->stands ? VL_FOLD_NEW : VL_FOLD_KNOWN;
 }
 
-/* Look at who else has sent this id. KNOWN where this sender has, or where another's twin of it stands. What is filed in parts is
- * entered with the first, and goes on for as long as it stands. */
+/* Look at who else has sent this id. KNOWN where this sender has, or where another's twin of it
+ * stands. What is filed in parts is entered with the first, and goes on for as long as it
+ * stands. */
 static enum vl_fold_outcome enter_claim(struct vl_fold *fold, const uint8_t id[16],
 					const char *mission, struct claim *mine, bool goes_on,
 					struct twin **twins, struct vl_fold_added *added)
@@ -434,7 +440,8 @@ static enum vl_fold_outcome enter_claim(struct vl_fold *fold, const uint8_t id[1
 	return outcome;
 }
 
-/* The same where what is damaged of the id makes way, as all of it is entered anew; or else waits for that. */
+/* The same where what is damaged of the id makes way, as all of it is entered anew; or else
+ * waits for that. */
 static enum vl_fold_outcome claim_id(struct vl_fold *fold, const uint8_t id[16],
 				     const char *mission, struct claim *mine,
 				     const struct vl_fold_part *part, struct twin **twins,

@@ -1,10 +1,12 @@
 /*
- * Fans: one entity that has many others folded again, such as a place in which a safety check was opened and the travellers there.
+ * Fans: one entity that has many others folded again, such as a place in which a safety check
+ * was opened and the travellers there.
  *
- * The others are those that the entity's own tallies name, in the order of their names. A fan takes a bounded number at a time; what
- * is left is an entry of the to-do list, and in `pending` is how far the fan has come. Where the entity changes again meanwhile, the
- * fan goes on from where it is, round by the beginning to that place: so each of the others is met after the last change, and no
- * number of changes keeps the last of them waiting for ever.
+ * The others are those that the entity's own tallies name, in the order of their names. A fan
+ * takes a bounded number at a time; what is left is an entry of the to-do list, and in `pending`
+ * is how far the fan has come. Where the entity changes again meanwhile, the fan goes on from
+ * where it is, round by the beginning to that place: so each of the others is met after the last
+ * change, and no number of changes keeps the last of them waiting for ever.
  */
 #include "base/text.h"
 #include "hq/fold_state.h"
@@ -14,7 +16,8 @@
 
 #define MEMBER_STEPS 16 /* what it takes to fold one that is marked, about */
 
-/* A fan's place: it stands before `next`, and ends before `stop`, having gone by the beginning; where that is NULL at the end. */
+/* A fan's place: it stands before `next`, and ends before `stop`, having gone by the beginning;
+ * where that is NULL at the end. */
 struct state {
 	bool round; /* it has passed the beginning */
 	const char *next, *stop;
@@ -89,7 +92,8 @@ static void drop_state(struct vl_fold *fold, const struct vl_fan *fan)
 	(void)vl_txn_delete(fold->txn, VL_DB_PENDING, vl_key_done(&key));
 }
 
-/* Mark the members from state->next on, up to the end or the stop, `room` of them. True where there are no more this way. */
+/* Mark the members from state->next on, up to the end or the stop, `room` of them. True where
+ * there are no more this way. */
 static bool walk(struct vl_fold *fold, const struct vl_fan *fan, struct state *state,
 		 uint64_t *room)
 {

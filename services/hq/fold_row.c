@@ -1,5 +1,6 @@
 /*
- * One row: its history and tallies read, folded, packed, and put in place of the former, with what both add to others.
+ * One row: its history and tallies read, folded, packed, and put in place of the former, with
+ * what both add to others.
  */
 #include "base/text.h"
 #include "bus/wire.h"

@@ -1,6 +1,6 @@
 /*
- * The inside of the fold, shared by fold.c (settling), fold_row.c (one row), fold_fan.c (many marked by
- * one), fold_add.c (facts in) and fold_view.c (what views call).
+ * The inside of the fold, shared by fold.c (settling), fold_row.c (one row), fold_fan.c (many
+ * marked by one), fold_add.c (facts in) and fold_view.c (what views call).
  */
 #ifndef VALISE_HQ_FOLD_STATE_H
 #define VALISE_HQ_FOLD_STATE_H
@@ -28,7 +28,8 @@ struct filed {
 /* An entity to be folded again. */
 struct dirty {
 	char *key;
-	/* Where its whole history was filed by this transaction, that history, so that it need not be read back. */
+	/* Where its whole history was filed by this transaction, that history, so that it need
+	 * not be read back. */
 	struct filed *facts, **last;
 	size_t n_facts;
 	uint64_t weight;
@@ -44,7 +45,8 @@ struct owner {
 	uint64_t filed, folded;
 };
 
-/* Entities of `kind` to be marked: those that a tally of the entity at hand names behind `prefix`. */
+/* Entities of `kind` to be marked: those that a tally of the entity at hand names behind
+ * `prefix`. */
 struct fan {
 	unsigned kind;
 	const char *prefix;
@@ -102,20 +104,22 @@ static inline const struct vl_kind *fold_kind(const struct vl_fold *fold)
 	return &vl_views[fold->view]->kinds[fold->kind];
 }
 
-/* The entity's entry in the set of those to be folded again; *added says that it is new there. NULL when out of memory, with the
- * transaction failed. */
+/* The entity's entry in the set of those to be folded again; *added says that it is new there.
+ * NULL when out of memory, with the transaction failed. */
 struct dirty *vl_fold_mark(struct vl_fold *fold, unsigned kind, const char *key, bool *added);
 
 /* What is left of the share of the mission that is served. */
 uint64_t vl_fold_room(const struct vl_fold *fold);
 
-/* Fold one entity and store what came out (fold_row.c). False where what it is made of is damaged: then it has to wait. */
+/* Fold one entity and store what came out (fold_row.c). False where what it is made of is
+ * damaged: then it has to wait. */
 bool vl_fold_entity(struct vl_fold *fold, const struct dirty *entry);
 
 /* What a row adds to tallies, in `changes`. */
 void vl_fold_row_adds(struct vl_fold *fold, const ProtobufCMessage *row, int sign);
 
-/* An entry of the view at hand, of another entity than the one that is folded or of its tallies, is damaged. */
+/* An entry of the view at hand, of another entity than the one that is folded or of its tallies,
+ * is damaged. */
 void vl_fold_hurt(struct vl_fold *fold, enum vl_view_db db);
 
 /* Begin what the row that was folded asks for (fold_fan.c). */

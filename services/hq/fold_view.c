@@ -63,7 +63,8 @@ char *vl_fold_printf(struct vl_fold *fold, const char *format, ...)
 	return text;
 }
 
-/* A repeated field grows by doubling at powers of two, so that its capacity needs no place of its own. */
+/* A repeated field grows by doubling at powers of two, so that its capacity needs no place of
+ * its own. */
 static bool append(struct vl_fold *fold, void *item, size_t *count, void ***items)
 {
 	if (item == NULL)

@@ -61,7 +61,8 @@ void vl_history_put(struct vl_txn *txn, unsigned db, const struct vl_key *key,
 	vl_txn_put(txn, db, vl_key_done(key), (struct vl_bytes){value, sizeof(value)});
 }
 
-/* The key: a byte for the kind, the entity and the sender, each with a NUL, then the sender's epoch and the event's number. */
+/* The key: a byte for the kind, the entity and the sender, each with a NUL, then the sender's
+ * epoch and the event's number. */
 const char *vl_history_place(struct vl_bytes key, struct vl_bytes value, struct vl_place *place)
 {
 	if (value.size != PLACE_SIZE || key.size < 1 + 2 + 16)
@@ -176,7 +177,8 @@ static bool must_wait(const struct vl_history_item *item, const struct by_id *id
 	return found != NULL && !given[found->item];
 }
 
-/* The run whose head comes next: earliest among those that need not wait, or, where all wait for each other, of all. */
+/* The run whose head comes next: earliest among those that need not wait, or, where all wait for
+ * each other, of all. */
 static size_t pick(const struct vl_history_item *items, const struct run *runs, size_t n_runs,
 		   const struct by_id *ids, const bool *given, size_t count)
 {
@@ -198,8 +200,8 @@ static size_t pick(const struct vl_history_item *items, const struct run *runs, 
 	return best != n_runs ? best : fallback;
 }
 
-/* `items` come by sender, each sender's in its own order, as the keys have it; runs are therefore in order of sender id, and the
- * first of two equal times is the lesser sender's. */
+/* `items` come by sender, each sender's in its own order, as the keys have it; runs are
+ * therefore in order of sender id, and the first of two equal times is the lesser sender's. */
 struct vl_history_item *vl_history_order(struct vl_history_item *items, size_t count,
 					 struct vl_arena *arena)
 {
@@ -226,7 +228,8 @@ struct vl_history_item *vl_history_order(struct vl_history_item *items, size_t c
 
 /* -- reading -- */
 
-/* A fact of this many bytes is unpacked once a transaction, as long as all of them together are no more than that. */
+/* A fact of this many bytes is unpacked once a transaction, as long as all of them together are
+ * no more than that. */
 #define SHARED_SIZE ((size_t)1024)
 #define SHARED_BYTES ((size_t)8 << 20)
 
@@ -365,7 +368,8 @@ static void leave_out(struct gathering *g)
 	g->damaged++;
 }
 
-/* Whether there is room for one more of this sender's. Once one is left out, so is all that the sender has behind it. */
+/* Whether there is room for one more of this sender's. Once one is left out, so is all that the
+ * sender has behind it. */
 static bool has_room(struct gathering *g, const char *mission, const struct vl_place *place)
 {
 	uint64_t weight = vl_fact_weight(place->size);
@@ -404,8 +408,8 @@ static bool step_on(struct vl_cursor *cursor, bool pass, struct vl_bytes *key,
 
 	if (!pass || key->size < 1 + 2 + 16)
 		return vl_cursor_next(cursor, key, value);
-	vl_key_bytes(&behind, key->data,
-		     key->size - 17); /* without the NUL behind the sender's id */
+	/* without the NUL behind the sender's id */
+	vl_key_bytes(&behind, key->data, key->size - 17);
 	vl_key_u8(&behind, 1);
 	return vl_cursor_seek(cursor, vl_key_done(&behind), key, value);
 }

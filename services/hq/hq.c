@@ -28,11 +28,13 @@
 #define LOOK_MS 1000 /* between looks at how full the views are */
 #define SIZE_LEAST ((uint64_t)1 << 20)
 #define ANSWER_MS 30000
-#define PARKED_SHARE 8 /* of the views' room what waits behind gaps may take one part in so many */
-#define TAILS_MS 2000  /* between looks for cut tails */
+/* of the views' room what waits behind gaps may take one part in so many */
+#define PARKED_SHARE 8
+#define TAILS_MS 2000      /* between looks for cut tails */
 #define LOOK_ENTRIES 1000  /* of the ledger, when there is nothing else to do for IDLE_MS */
 #define THROUGH_MS 3600000 /* from one time all of it was looked at to the next */
-#define MENDS_MOST 8   /* one after another, with nothing applied between: then it is for people */
+/* one after another, with nothing applied between: then it is for people */
+#define MENDS_MOST 8
 #define JUDGE_MS 60000 /* for headquarters to read on to where a lane ended */
 
 const struct vl_conf_key vl_hq_keys[] = {
@@ -229,7 +231,8 @@ static void reload_keys(struct hq *hq)
 	}
 }
 
-/* Look for suspect tails, have the feed ask where their lanes end, and judge them when that far is applied. */
+/* Look for suspect tails, have the feed ask where their lanes end, and judge them when that far
+ * is applied. */
 static enum vl_err watch_tails(struct hq *hq, int64_t now, struct vl_why *why)
 {
 	bool done = false;
@@ -349,7 +352,8 @@ static enum vl_err run_once(struct hq *hq, const struct vl_conf_pair *pairs, siz
 	return err;
 }
 
-/* Nothing of the transaction that met a damaged row has happened. Once the row is mended all begins again from the ledger. */
+/* Nothing of the transaction that met a damaged row has happened. Once the row is mended all
+ * begins again from the ledger. */
 static bool mend(struct hq *hq, unsigned *mends, struct vl_why *why)
 {
 	struct vl_why reason = {0};

@@ -1,13 +1,12 @@
 /*
  * Headquarters: reads the lanes, verifies, and keeps the views.
  *
- *     Kafka --> feed --> verify (threads, in parallel) --> apply (one writer): views, chains, offsets in one transaction
- *                                                            |
- *     Kafka <-- headquarters' own agent <-- receipts <-------+ after each commit
- *                                           directives <-----+ while a gap stands
+ * Kafka --> feed --> verify (threads, in parallel) --> apply (one writer): views, chains,
+ * offsets in one transaction | Kafka <-- headquarters' own agent <-- receipts <-------+ after
+ * each commit directives <-----+ while a gap stands
  *
- * Continue with feed.h, verify.h, apply.h, fold.h, view.h, receipts.h, directives.h, pulse.h, trouble.h and reserve.h, in that
- * order.
+ * Continue with feed.h, verify.h, apply.h, fold.h, view.h, receipts.h, directives.h, pulse.h,
+ * trouble.h and reserve.h, in that order.
  */
 #ifndef VALISE_HQ_HQ_H
 #define VALISE_HQ_HQ_H
@@ -30,7 +29,8 @@ struct vl_hq_settings {
 /* The keys of headquarters' configuration file, for vl_conf_open. */
 extern const struct vl_conf_key vl_hq_keys[];
 
-/* CONFIG, with words, where a value read from the file cannot be; BUG where a view is declared wrongly. */
+/* CONFIG, with words, where a value read from the file cannot be; BUG where a view is declared
+ * wrongly. */
 enum vl_err vl_hq_check(const struct vl_hq_settings *settings, struct vl_why *why) VL_CHECKED;
 
 /* Told from outside, by a signal: end; read the folder of keys again. */

@@ -107,8 +107,9 @@ enum vl_err vl_ledger_open(const char *path, size_t size, bool read_only, struct
 	return err;
 }
 
-/* -- records in the store: fixed numbers first, then each run of bytes behind its length, 0xffffffff for "none"; before the value's
- * bytes, which the digest proves, a sum of all that is before them -- */
+/* -- records in the store: fixed numbers first, then each run of bytes behind its length,
+ * 0xffffffff for "none"; before the value's bytes, which the digest proves, a sum of all that is
+ * before them -- */
 
 #define NONE UINT32_MAX
 
@@ -263,7 +264,8 @@ void vl_archive_key(struct vl_key *key, const char *mission, const char *lane,
 	vl_key_u64(key, seq.n);
 }
 
-/* On to the first batch of the lane that a key is of, or lies before; false where the key is of that lane. */
+/* On to the first batch of the lane that a key is of, or lies before; false where the key is of
+ * that lane. */
 static bool skip_lanes(struct vl_archive_walk *walk, struct vl_bytes key)
 {
 	const char *mission = (const char *)key.data;

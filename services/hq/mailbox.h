@@ -1,9 +1,10 @@
 /*
  * The mailbox: how headquarters gives events to an agent of its own, whose id is HQ.
  *
- * Headquarters has no key. What it has to say to the missions it gives to that agent over its socket, as any program does
- * (proto/valise/v1/agent.proto); the agent signs, keeps and sends it. One request is under way at a time. Nothing here ever waits:
- * an agent that is away is tried again later, and what it has not accepted is its owner's to say again.
+ * Headquarters has no key. What it has to say to the missions it gives to that agent over its
+ * socket, as any program does (proto/valise/v1/agent.proto); the agent signs, keeps and sends
+ * it. One request is under way at a time. Nothing here ever waits: an agent that is away is
+ * tried again later, and what it has not accepted is its owner's to say again.
  */
 #ifndef VALISE_HQ_MAILBOX_H
 #define VALISE_HQ_MAILBOX_H
@@ -18,15 +19,16 @@
 
 struct vl_mailbox;
 
-/* What became of an event of the last request, by its place there; called for each in turn, from work or send. Not accepted:
- * refused, or nobody knows. */
+/* What became of an event of the last request, by its place there; called for each in turn, from
+ * work or send. Not accepted: refused, or nobody knows. */
 typedef void vl_mailbox_answered(void *context, size_t index, bool accepted);
 
 /* Texts and clock stay the caller's. */
 struct vl_mailbox_options {
 	const char *socket; /* of headquarters' own agent; "": nothing is ever given */
 	const char *what;   /* that is given, in the plural, for the log */
-	int64_t patience_ms; /* for an answer; after an error, half of it at most until the next try */
+	/* for an answer; after an error, half of it at most until the next try */
+	int64_t patience_ms;
 	const struct vl_clock *clock;
 	vl_mailbox_answered *answered;
 	void *context;
@@ -45,12 +47,13 @@ void vl_mailbox_work(struct vl_mailbox *mailbox, int64_t now_ms);
 /* Begin a request; false where there can be none now: one is under way, or the agent is away. */
 bool vl_mailbox_begin(struct vl_mailbox *mailbox, int64_t now_ms);
 
-/* Add an event about `subject`, VL_MAILBOX_MOST at most; its place is how many there were before. Without an id: nothing here
- * needs to be known by it. */
+/* Add an event about `subject`, VL_MAILBOX_MOST at most; its place is how many there were
+ * before. Without an id: nothing here needs to be known by it. */
 void vl_mailbox_put(struct vl_mailbox *mailbox, const char *subject,
 		    const ProtobufCMessage *payload);
 
-/* Whether the request under way has as many bytes as one should; another may be begun once it is answered. */
+/* Whether the request under way has as many bytes as one should; another may be begun once it is
+ * answered. */
 bool vl_mailbox_full(const struct vl_mailbox *mailbox);
 
 /* Send what was put; a request without events is none. */

@@ -59,7 +59,8 @@ static void meet_sound(struct walk *walk, struct vl_bytes key)
 	vl_key_bytes(&walk->before, key.data, key.size);
 }
 
-/* Walk a database; `rows` gets the sound ones: sizes of key and value, key, value. Where it is NULL what is damaged is taken out. */
+/* Walk a database; `rows` gets the sound ones: sizes of key and value, key, value. Where it is
+ * NULL what is damaged is taken out. */
 static void look(struct vl_txn *txn, unsigned db, struct walk *walk, struct vl_buf *rows)
 {
 	struct vl_cursor *cursor = vl_cursor_open(txn, db);

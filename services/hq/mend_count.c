@@ -8,7 +8,8 @@
 
 #include <string.h>
 
-/* Where a batch lies, by its key: mission, lane, epoch, seq; the numbers are 0 where it has none. */
+/* Where a batch lies, by its key: mission, lane, epoch, seq; the numbers are 0 where it has
+ * none. */
 struct spot {
 	char mission[VL_MISSION_MAX + 1], lane[VL_LEDGER_NAME];
 	struct vl_epoch epoch;

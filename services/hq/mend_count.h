@@ -6,8 +6,9 @@
 
 #include "hq/ledger.h"
 
-/* The chain of each epoch in the archive that has none. Where its newest batches are damaged the lane's offsets are forgotten, so
- * that Kafka is read again for them. Errors stick in the transaction, here and below. */
+/* The chain of each epoch in the archive that has none. Where its newest batches are damaged the
+ * lane's offsets are forgotten, so that Kafka is read again for them. Errors stick in the
+ * transaction, here and below. */
 void vl_mend_chains(struct vl_txn *txn);
 
 /* Which epochs in the archive began without knowing of the one before. */

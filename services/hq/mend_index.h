@@ -6,8 +6,8 @@
 
 #include "hq/ledger.h"
 
-/* What each parked batch waits for. All of them are due: what has to wait on is found to. Errors stick in the transaction, here and
- * below. */
+/* What each parked batch waits for. All of them are due: what has to wait on is found to. Errors
+ * stick in the transaction, here and below. */
 void vl_mend_waits(struct vl_txn *txn);
 
 /* The digests of all that is archived or evidence. */

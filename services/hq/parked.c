@@ -392,7 +392,8 @@ void vl_parked_not_due(struct vl_txn *txn, const struct vl_due *due)
 
 /* -- what is missing -- */
 
-/* The first that waits in the latest epoch of any, and in epoch `own` (0 where none does). False where nothing waits. */
+/* The first that waits in the latest epoch of any, and in epoch `own` (0 where none does). False
+ * where nothing waits. */
 static bool find_first(struct vl_txn *txn, const struct vl_key *from, struct vl_epoch own,
 		       struct vl_epoch *epoch, struct vl_seq *seq, struct vl_seq *own_seq)
 {
@@ -430,8 +431,9 @@ bool vl_parked_gap(struct vl_txn *txn, const char *mission, const char *lane, st
 	}
 	if (!waits)
 		return false;
-	/* Before an epoch that has not begun the end of the one before may be missing too, and comes first: what is asked for always
-	 * begins with what can be applied at once, so that it needs no room to wait in. */
+	/* Before an epoch that has not begun the end of the one before may be missing too, and
+	 * comes first: what is asked for always begins with what can be applied at once, so that
+	 * it needs no room to wait in. */
 	if (vl_chains_get(txn, mission, lane, epoch, &chain))
 		*gap = (struct vl_gap){epoch, {chain.seq.n + 1}, {first.n - 1}};
 	else

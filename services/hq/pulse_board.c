@@ -102,7 +102,8 @@ static struct vl_missing find_tail(struct vl_txn *txn, const char *mission, cons
 	return tail;
 }
 
-/* Whether the mission names another batch for its head's place than the one that is applied there. */
+/* Whether the mission names another batch for its head's place than the one that is applied
+ * there. */
 static bool contradicts(struct vl_txn *txn, const char *mission,
 			const Valise__Pulse__V1__Pulse__Head *head)
 {

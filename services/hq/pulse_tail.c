@@ -59,8 +59,8 @@ static bool is_applied(struct vl_txn *txn, const char *mission, const char *lane
 	return vl_chains_get(txn, mission, lane, epoch, &chain) && chain.seq.n >= seq.n;
 }
 
-/* What waits behind a gap will tell more when it is applied, what found no room there is asked for already, and what lies behind a fork
- * is not missing but evidence. */
+/* What waits behind a gap will tell more when it is applied, what found no room there is asked
+ * for already, and what lies behind a fork is not missing but evidence. */
 static bool is_missing(struct vl_txn *txn, const struct suspect *s)
 {
 	struct vl_standing standing = vl_standing_get(txn, s->mission, s->lane);

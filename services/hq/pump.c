@@ -7,8 +7,8 @@
 #define MOST_BYTES ((size_t)4 << 20)
 #define FRESH_MS 100
 
-/* How long each phase of a transaction may take, at most; and where a FLASH record is in it that came alone and has not waited
- * for long. Of who sends many it is best to do much at a time. */
+/* How long each phase of a transaction may take, at most; and where a FLASH record is in it that
+ * came alone and has not waited for long. Of who sends many it is best to do much at a time. */
 static const struct vl_fold_pace often = {vl_monotonic_ms, {60, 20, 70}},
 				 soon = {vl_monotonic_ms, {10, 5, 30}};
 

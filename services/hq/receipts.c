@@ -82,8 +82,8 @@ static struct entry *find(struct vl_receipts *r, const char *mission)
 	return entry;
 }
 
-/* Take out what is said of (lane, epoch); or, where the lane has as many epochs as there may be, of that which has not moved for
- * longest; NULL where there is room for one more. */
+/* Take out what is said of (lane, epoch); or, where the lane has as many epochs as there may be,
+ * of that which has not moved for longest; NULL where there is room for one more. */
 static struct said *take_said(struct entry *entry, const char *lane, struct vl_epoch epoch)
 {
 	struct said **found = NULL;
@@ -210,7 +210,8 @@ void vl_receipts_close(struct vl_receipts *r)
 
 /* -- asking -- */
 
-/* What is said of one (lane, epoch), as of the last commit; NULL where nothing of it is applied, or there is no memory. */
+/* What is said of one (lane, epoch), as of the last commit; NULL where nothing of it is applied,
+ * or there is no memory. */
 static Valise__Receipt__V1__Applied *say(struct vl_arena *arena, struct vl_txn *txn,
 					 const struct entry *entry, const struct said *said)
 {

@@ -1,14 +1,17 @@
 /*
- * Receipts: headquarters tells the missions how far it has applied what they sent, so that their outboxes may let go of it.
+ * Receipts: headquarters tells the missions how far it has applied what they sent, so that their
+ * outboxes may let go of it.
  *
- * Headquarters gives its receipts to an agent of its own, which signs and sends them (mailbox.h), each mission's on a lane of its
- * own. A mission's receipt is due when something of it was applied further, and when a batch came again or was kept as evidence,
- * since that mission has not heard; at the start that of each is. It is said at most once in an interval, as of the last commit, and
- * it is not said until the agent has accepted it.
+ * Headquarters gives its receipts to an agent of its own, which signs and sends them
+ * (mailbox.h), each mission's on a lane of its own. A mission's receipt is due when something of
+ * it was applied further, and when a batch came again or was kept as evidence, since that
+ * mission has not heard; at the start that of each is. It is said at most once in an interval,
+ * as of the last commit, and it is not said until the agent has accepted it.
  *
- * A receipt says all that headquarters has applied of the mission, so that the newest, which Kafka's compaction keeps, is enough for
- * a mission that was away however long: of each lane the newest epoch, and the others that have moved since the start,
- * VL_RECEIPTS_EPOCHS at most. What an older epoch lacks is said when its batches come again.
+ * A receipt says all that headquarters has applied of the mission, so that the newest, which
+ * Kafka's compaction keeps, is enough for a mission that was away however long: of each lane the
+ * newest epoch, and the others that have moved since the start, VL_RECEIPTS_EPOCHS at most. What
+ * an older epoch lacks is said when its batches come again.
  */
 #ifndef VALISE_HQ_RECEIPTS_H
 #define VALISE_HQ_RECEIPTS_H
@@ -27,7 +30,8 @@ struct vl_receipts_options {
 	struct vl_store *store;
 	const char *socket;  /* of headquarters' own agent; "": no receipts are given */
 	int64_t interval_ms; /* between two requests to it */
-	int64_t patience_ms; /* for its answer; after an error, half of it at most until the next try */
+	/* for its answer; after an error, half of it at most until the next try */
+	int64_t patience_ms;
 	const struct vl_clock *clock;
 };
 

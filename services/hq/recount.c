@@ -1,5 +1,6 @@
 /*
- * CLEAR, COUNT and FIX of a renewal (renewal.h): the tallies of a view are counted anew beside those there are.
+ * CLEAR, COUNT and FIX of a renewal (renewal.h): the tallies of a view are counted anew beside
+ * those there are.
  */
 #include "base/text.h"
 #include "bus/wire.h"
@@ -9,8 +10,8 @@
 
 #include <string.h>
 
-#define WEED_AHEAD \
-	256 /* entries: more than a page has, as one that is damaged leads searches within its page astray */
+/* entries: more than a page has, as one that is damaged leads searches within its page astray */
+#define WEED_AHEAD 256
 
 /*
  * In `recount`: the view, and the key of a tally -> what the rows counted so far add to it.
@@ -258,7 +259,8 @@ static void fix(struct vl_fold *fold, struct vl_bytes key, bool differs, int64_t
 		vl_renewal_fold_known(fold, fold->view, kind, room);
 }
 
-/* What is damaged was taken out, this step's and some behind: what was counted of it takes its place at once. */
+/* What is damaged was taken out, this step's and some behind: what was counted of it takes its
+ * place at once. */
 static void put_back(struct vl_fold *fold, struct vl_bytes key)
 {
 	struct vl_key counted;

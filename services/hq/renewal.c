@@ -226,7 +226,8 @@ static bool read_batch(struct vl_fold *fold, const struct vl_archive_place *at,
 	       batch->head.seq.n == at->seq.n;
 }
 
-/* How many of a batch's events are filed already: of those that wait in the list, first in, first out, the rest is filed from there. */
+/* How many of a batch's events are filed already: of those that wait in the list, first in,
+ * first out, the rest is filed from there. */
 static uint32_t filed_of(struct vl_fold *fold, size_t view, const struct vl_archive_place *at)
 {
 	struct vl_todo_queue queue = {.view = view};
@@ -370,7 +371,8 @@ void vl_renewal_fold_known(struct vl_fold *fold, size_t view, unsigned kind, con
 
 /* -- ROWS -- */
 
-/* Each entity that has a history or a row, once: on to the next by the end of its keys. One that has tallies alone is found by COUNT. */
+/* Each entity that has a history or a row, once: on to the next by the end of its keys. One that
+ * has tallies alone is found by COUNT. */
 static bool fold_some(struct vl_fold *fold, size_t view, uint64_t until)
 {
 	static const enum vl_view_db dbs[] = {VL_VIEW_HISTORY, VL_VIEW_ROW};

@@ -49,8 +49,8 @@ bool vl_reserve_met(struct vl_reserve *r, int64_t now, enum vl_reserve_word *wor
 bool vl_reserve_look(struct vl_reserve *r, size_t used, size_t room, int64_t now,
 		     enum vl_reserve_word *word)
 {
-	bool disk =
-		room < vl_reserve_map(r); /* it, and not [views] size, says how much there may be */
+	/* it, and not [views] size, says how much there may be */
+	bool disk = room < vl_reserve_map(r);
 	size_t reserve = vl_reserve_of(disk ? room : r->size);
 
 	*word = VL_RESERVE_NOTHING;

@@ -8,9 +8,11 @@
 
 /* What is to be said of a chain, worst first. */
 enum vl_verdict {
-	VL_VERDICT_FORK, /* two batches for one place, both signed; both are kept, and their epoch is suspended */
+	/* two batches for one place, both signed; both are kept, and their epoch is suspended */
+	VL_VERDICT_FORK,
 	VL_VERDICT_ROLLBACK, /* an epoch began that does not know the end of the one before */
-	VL_VERDICT_GAP, /* something is missing: what follows waits, or a pulse says that it was sent */
+	/* something is missing: what follows waits, or a pulse says that it was sent */
+	VL_VERDICT_GAP,
 	VL_VERDICT_SILENT, /* the mission's pulses no longer come */
 	VL_VERDICT_OK,
 };
@@ -19,15 +21,16 @@ struct vl_standing {
 	uint64_t batches, events; /* applied */
 	uint64_t replayed;        /* batches that came again and were dropped */
 	uint64_t repeated;        /* events whose id was known already */
-	uint64_t
-		unread; /* events of unknown type, with a malformed payload, with an id of this sender's other event on the lane, or with
-			  * one that is all zeros or ones: archived, not in a view */
-	uint64_t
-		shared; /* events whose id is that of an event of another mission's, or on another lane, too: applied all the same */
+	/* events of unknown type, with a malformed payload, with an id of this sender's other event on
+	 * the lane, or with one that is all zeros or ones: archived, not in a view */
+	uint64_t unread;
+	/* events whose id is also that of another mission's event, or of one on another lane: applied
+	 * all the same */
+	uint64_t shared;
 	uint64_t forks, rollbacks; /* batches kept as evidence; epochs begun without memory */
 	uint64_t parked;           /* batches that wait behind a gap, now */
-	uint64_t
-		dropped; /* and those for which there was no room there, until they have come again */
+	/* and those for which there was no room there, until they have come again */
+	uint64_t dropped;
 	struct vl_epoch epoch; /* of the last batch applied */
 	struct vl_seq seq;
 	struct vl_event_no next_event;
@@ -46,8 +49,8 @@ struct vl_standing vl_standing_get(struct vl_txn *txn, const char *mission, cons
 void vl_standing_put(struct vl_txn *txn, const char *mission, const char *lane,
 		     const struct vl_standing *standing);
 
-/* Call `each` for every standing, by mission and lane. The names are valid during the call. Returns how many are damaged, and passed
- * over. */
+/* Call `each` for every standing, by mission and lane. The names are valid during the call.
+ * Returns how many are damaged, and passed over. */
 size_t vl_standing_each(struct vl_txn *txn,
 			void (*each)(void *context, const char *mission, const char *lane,
 				     const struct vl_standing *standing),

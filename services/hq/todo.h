@@ -1,14 +1,17 @@
 /*
- * The to-do list: what headquarters has accepted and not yet brought into its rows. It is kept in the ledger and survives a crash.
+ * The to-do list: what headquarters has accepted and not yet brought into its rows. It is kept
+ * in the ledger and survives a crash.
  *
- * A batch is archived, its chain moves on and its receipt is due at once, whatever it asks for. What the batch asks for costs one
- * transaction a bounded number of steps (fold.h); the rest waits here. Each (view, mission) has two queues, first in, first out:
+ * A batch is archived, its chain moves on and its receipt is due at once, whatever it asks for.
+ * What the batch asks for costs one transaction a bounded number of steps (fold.h); the rest
+ * waits here. Each (view, mission) has two queues, first in, first out:
  *
- *     FILES   batches whose events are not all in the histories yet, in the sender's own order
- *     FOLDS   entities to be folded again, and fans: entities that make many others be folded again
+ * FILES   batches whose events are not all in the histories yet, in the sender's own order FOLDS
+ * entities to be folded again, and fans: entities that make many others be folded again
  *
- * An entity that waits is also in the ledger's `pending`, once; its entries in the queues are only hints. So two missions may both
- * wait for one entity, and whoever's turn comes first folds it for both. The list is served in filing.h.
+ * An entity that waits is also in the ledger's `pending`, once; its entries in the queues are
+ * only hints. So two missions may both wait for one entity, and whoever's turn comes first folds
+ * it for both. The list is served in filing.h.
  */
 #ifndef VALISE_HQ_TODO_H
 #define VALISE_HQ_TODO_H
@@ -21,12 +24,15 @@
 
 enum vl_todo_class { VL_TODO_FILES, VL_TODO_FOLDS };
 
-/* One transaction's door to the list. `any` says that there was something when it began, or is by now. */
+/* One transaction's door to the list. `any` says that there was something when it began, or is
+ * by now. */
 struct vl_todo {
 	struct vl_txn *txn;
 	bool any;
 	uint64_t next, known; /* number of the next entry; the one stored, 0 while not read */
-	size_t damaged; /* entries met that are, and were passed over: what they asked for nobody knows (renewal.h) */
+	/* entries met that are, and were passed over: what they asked for nobody knows
+	 * (renewal.h) */
+	size_t damaged;
 };
 
 /* Whose queue. */
@@ -59,7 +65,8 @@ void vl_todo_change(struct vl_todo *todo, enum vl_todo_class class,
 void vl_todo_take(struct vl_todo *todo, enum vl_todo_class class, const struct vl_todo_queue *queue,
 		  uint64_t n);
 
-/* The queue of `view` whose mission comes behind `queue->mission` (""; the first of all), put into *queue; false behind the last. */
+/* The queue of `view` whose mission comes behind `queue->mission` (""; the first of all), put
+ * into *queue; false behind the last. */
 bool vl_todo_next_queue(struct vl_todo *todo, size_t view, struct vl_todo_queue *queue);
 
 /* -- entities that wait -- */
@@ -85,7 +92,8 @@ void vl_todo_forget_fans(struct vl_txn *txn, size_t view);
 /* The number of the next entry is lost: go on behind the greatest there is. */
 void vl_todo_count_on(struct vl_txn *txn);
 
-/* How many entries the list has. And what of one view is still to be done: entities and batches; 0 once its rows are whole. */
+/* How many entries the list has. And what of one view is still to be done: entities and batches;
+ * 0 once its rows are whole. */
 uint64_t vl_todo_left(struct vl_txn *txn);
 uint64_t vl_todo_left_of(struct vl_txn *txn, size_t view);
 

@@ -14,7 +14,8 @@ struct place {
 	bool ready;
 };
 
-/* One sender's records in one partition: [first ... verify ... last]; those before `verify` are verified or under way. */
+/* One sender's records in one partition: [first ... verify ... last]; those before `verify` are
+ * verified or under way. */
 struct queue {
 	char *topic;
 	size_t size;

@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What librdkafka repeats by itself, as while a topic lacks replicas, is 2 MB each half minute at most. */
+/* What librdkafka repeats by itself, as while a topic lacks replicas, is 2 MB each half minute
+ * at most. */
 #define WINDOW_BYTES ((size_t)2 * 1024 * 1024)
 #define WINDOW_RECORDS 256
 #define REPEAT_MS "30000"
@@ -149,7 +150,8 @@ void vl_undertaker_close(struct vl_undertaker *u)
 
 /* -- sending -- */
 
-/* The record's own headers, as many as leave room for a reader to see ours, then ours. The texts live in `text`. */
+/* The record's own headers, as many as leave room for a reader to see ours, then ours. The texts
+ * live in `text`. */
 static size_t make_headers(const struct vl_letter *letter,
 			   struct vl_header headers[VL_RECORD_HEADERS], char text[3][32])
 {

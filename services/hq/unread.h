@@ -1,14 +1,15 @@
 /*
- * Unread: what headquarters could not read from Kafka, and what is not as it relies on, kept in the ledger (db unread) so that people see it
- * (`valise mission ls`).
+ * Unread: what headquarters could not read from Kafka, and what is not as it relies on, kept in
+ * the ledger (db unread) so that people see it (`valise mission ls`).
  *
- *   PASSED   records that nobody can read (a broken checksum, a form nobody knows, too much unpacked) and that were passed over. They
- *            stay: they are evidence. What they may have hidden shows as a gap and is asked for again.
- *   WAITING  a topic or partition that cannot be read now: no right, no leader. It goes when it can.
- *   SETTING  a topic's setting that is not what headquarters relies on (settings.h). It goes when it is.
+ * PASSED   records that nobody can read (a broken checksum, a form nobody knows, too much
+ * unpacked) and that were passed over. They stay: they are evidence. What they may have hidden
+ * shows as a gap and is asked for again. WAITING  a topic or partition that cannot be read now:
+ * no right, no leader. It goes when it can. SETTING  a topic's setting that is not what
+ * headquarters relies on (settings.h). It goes when it is.
  *
- * Each is one line in the log when it begins and, unless it stays, one when it ends. Of one partition at most VL_UNREAD_ROWS places are
- * kept; what is passed over later widens the last.
+ * Each is one line in the log when it begins and, unless it stays, one when it ends. Of one
+ * partition at most VL_UNREAD_ROWS places are kept; what is passed over later widens the last.
  */
 #ifndef VALISE_HQ_UNREAD_H
 #define VALISE_HQ_UNREAD_H
@@ -49,8 +50,9 @@ void vl_unread_forget(struct vl_txn *txn, enum vl_unread_kind kind);
 void vl_unread_each(struct vl_txn *txn, void (*each)(void *context, const struct vl_unread *unread),
 		    void *context);
 
-/* Notes for the ledger: any thread puts them, the ledger's one writer writes them, between transactions. At most VL_NOTES_MAX wait; what
- * is still so when there is room again is found again. */
+/* Notes for the ledger: any thread puts them, the ledger's one writer writes them, between
+ * transactions. At most VL_NOTES_MAX wait; what is still so when there is room again is found
+ * again. */
 #define VL_NOTES_MAX ((size_t)4096)
 
 struct vl_notes {

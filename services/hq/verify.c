@@ -16,11 +16,11 @@
 #define SLOTS (2 * VL_VERIFIER_TAKE + SPARE)
 #define MAX_THREADS 16
 #define RETRY_MS 100
-#define MOST_BYTES \
-	((size_t)32 << 20) /* of records in the verifier, and one more of each partition */
+/* of records in the verifier, and one more of each partition */
+#define MOST_BYTES ((size_t)32 << 20)
 #define PART_BYTES ((size_t)16 << 20) /* of one partition, and one more */
-#define KEPT_BYTES \
-	((size_t)64 << 10) /* a slot that unpacked a greater record gives its memory back */
+/* a slot that unpacked a greater record gives its memory back */
+#define KEPT_BYTES ((size_t)64 << 10)
 
 enum state { EMPTY, WAITING, UNDER_WAY, JUDGED };
 
@@ -235,7 +235,8 @@ bool vl_verifier_has_room(struct vl_verifier *v, const char *topic, int32_t part
 	return room;
 }
 
-/* With the lock. False after stop. Where memory is short for a queue more it is tried again: no record may be left out. */
+/* With the lock. False after stop. Where memory is short for a queue more it is tried again: no
+ * record may be left out. */
 static bool find_slot(struct vl_verifier *v, const struct vl_record *record, bool again)
 {
 	while (!v->stop) {
@@ -371,7 +372,8 @@ const struct vl_job *vl_verifier_next(struct vl_verifier *v, int timeout_ms)
 		slot->job.urgent = slot->job.urgent && vl_turns_alone(v->turns);
 	}
 	pthread_mutex_unlock(&v->lock);
-	/* Only this thread renews the ring. A verdict by an old one is void: its key may have ended meanwhile. */
+	/* Only this thread renews the ring. A verdict by an old one is void: its key may have
+	 * ended meanwhile. */
 	if (slot != NULL && slot->generation != v->ring->generation)
 		judge(slot, v->ring);
 	if (slot != NULL && !slot->job.again)
@@ -379,7 +381,8 @@ const struct vl_job *vl_verifier_next(struct vl_verifier *v, int timeout_ms)
 	return slot != NULL ? &slot->job : NULL;
 }
 
-/* A greater arena is made anew, so that no burst is kept for ever. Where that fails, the old one serves on. */
+/* A greater arena is made anew, so that no burst is kept for ever. Where that fails, the old one
+ * serves on. */
 static void give_back(struct vl_job *job, size_t size)
 {
 	struct vl_arena *fresh = size > KEPT_BYTES ? vl_arena_open(0) : NULL;

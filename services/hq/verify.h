@@ -18,12 +18,12 @@ struct vl_verifier;
 /* A judged record. */
 struct vl_job {
 	const struct vl_record *record;
-	void (*release)(
-		void *owner); /* called once the record is no longer wanted, from any thread */
+	/* called once the record is no longer wanted, from any thread */
+	void (*release)(void *owner);
 	void *owner;
 	bool again; /* it was passed over, and is read once more (passed.h) */
-	struct vl_mark
-		mark; /* where its partition is read on once it is done; not of one that is read once more */
+	/* where its partition is read on once it is done; not of one that is read once more */
+	struct vl_mark mark;
 	struct vl_arena *arena;
 	struct vl_verified verified;
 	/* One for each event of a good batch, in the arena; `payload` is NULL where the event
@@ -48,8 +48,9 @@ void vl_verifier_close(struct vl_verifier *verifier);
  * the thread that takes records out, when all it took are done. */
 enum vl_err vl_verifier_renew(struct vl_verifier *verifier, struct vl_ring *ring) VL_CHECKED;
 
-/* Whether the next put of a record of that partition, or with NULL of any, need not wait. There is always room for one record of each
- * partition, so that no partition that has many waits in front of another. */
+/* Whether the next put of a record of that partition, or with NULL of any, need not wait. There
+ * is always room for one record of each partition, so that no partition that has many waits in
+ * front of another. */
 bool vl_verifier_has_room(struct vl_verifier *verifier, const char *topic, int32_t partition);
 
 /* Hand a record over, which lives until `release(owner)`; waits while there is no room. False, and
@@ -74,7 +75,8 @@ void vl_verifier_done(struct vl_verifier *verifier);
 bool vl_verifier_judged(struct vl_verifier *verifier);
 bool vl_verifier_idle(struct vl_verifier *verifier);
 
-/* How many were ever put in; and whether as many are done with: all that was put in up to the mark. */
+/* How many were ever put in; and whether as many are done with: all that was put in up to the
+ * mark. */
 uint64_t vl_verifier_mark(struct vl_verifier *verifier);
 bool vl_verifier_past(struct vl_verifier *verifier, uint64_t mark);
 

@@ -1,15 +1,16 @@
 /*
  * Versions: by what declaration the rows in the ledger were made.
  *
- * The ledger keeps, in `meta`, a version for each lane (hq/fold/bind.h: the tables, the types of event
- * that are known, the view's own C, the engine). Where a program that writes declares a lane otherwise,
- * the view of that lane is made again in place, while all else goes on (renewal.h): what the archive
- * has is routed anew, so that an event of a type that was not known comes into the view, too; what is
- * routed elsewhere now is taken out; each row is folded again, and each sum counted again. Until that
- * is done `valise view ls` shows it, and `valise view digest` waits.
+ * The ledger keeps, in `meta`, a version for each lane (hq/fold/bind.h: the tables, the types of
+ * event that are known, the view's own C, the engine). Where a program that writes declares a
+ * lane otherwise, the view of that lane is made again in place, while all else goes on
+ * (renewal.h): what the archive has is routed anew, so that an event of a type that was not
+ * known comes into the view, too; what is routed elsewhere now is taken out; each row is folded
+ * again, and each sum counted again. Until that is done `valise view ls` shows it, and `valise
+ * view digest` waits.
  *
- * Where there are other lanes than before, the list of what is still to be done, which names lanes by
- * their number, is forgotten, and all views are made again.
+ * Where there are other lanes than before, the list of what is still to be done, which names
+ * lanes by their number, is forgotten, and all views are made again.
  */
 #ifndef VALISE_HQ_VERSION_H
 #define VALISE_HQ_VERSION_H

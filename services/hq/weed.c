@@ -1,5 +1,6 @@
 /*
- * WEED of a renewal (renewal.h): what is damaged, misplaced, or routed elsewhere now is taken out of a view's databases.
+ * WEED of a renewal (renewal.h): what is damaged, misplaced, or routed elsewhere now is taken
+ * out of a view's databases.
  */
 #include "base/text.h"
 #include "bus/batch.h"
@@ -30,7 +31,8 @@ static void keep_key(void *context, struct vl_bytes key)
 	vl_buf_put(&w->keys, key.data, key.size);
 }
 
-/* An event that nobody can read any more, neither by this entry nor in the archive: the row goes on to say so. */
+/* An event that nobody can read any more, neither by this entry nor in the archive: the row goes
+ * on to say so. */
 static void keep_place(struct vl_fold *fold, size_t view, struct vl_bytes key)
 {
 	uint8_t none[24] = {0};
@@ -69,7 +71,8 @@ static void settle_weeded(struct weeding *w)
 	}
 }
 
-/* An entry whose place is not where it stands: one that is damaged has led the search for it astray. */
+/* An entry whose place is not where it stands: one that is damaged has led the search for it
+ * astray. */
 static void keep_misplaced(struct weeding *w, struct vl_bytes key, struct vl_bytes value)
 {
 	uint8_t sizes[8];
@@ -105,7 +108,8 @@ static int compare(struct vl_bytes a, struct vl_bytes b)
 	return order != 0 ? order : (a.size > b.size) - (a.size < b.size);
 }
 
-/* Whether an entry of a history is that of an event which belongs elsewhere, as the view is declared now. */
+/* Whether an entry of a history is that of an event which belongs elsewhere, as the view is
+ * declared now. */
 static bool is_astray(struct weeding *w, struct vl_bytes key, struct vl_bytes value)
 {
 	char room[VL_ENTITY_MAX + 1];

@@ -90,8 +90,9 @@ bool vl_store_sound(struct vl_txn *txn, const struct store_db *db, const MDB_val
 	return true;
 }
 
-/* Beside the place where a search ended something is damaged: its key may be, and then it was what was looked for, or has led the search
- * astray. From a sound entry before it on, one by one. */
+/* Beside the place where a search ended something is damaged: its key may be, and then it was
+ * what was looked for, or has led the search astray. From a sound entry before it on, one by
+ * one. */
 static int look_around(MDB_txn *txn, const struct store_db *db, MDB_cursor *cursor,
 		       const MDB_val *key, MDB_val *value)
 {

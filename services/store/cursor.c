@@ -116,8 +116,9 @@ static bool move(struct vl_cursor *cursor, MDB_cursor_op op, MDB_val *at, struct
 	return true;
 }
 
-/* The cursor stands on the entry before the place of `from`: sound and lesser, or the order is not what it should be. Where it is damaged,
- * its key may have led the search astray, behind what is looked for: back to one that is sound and lesser. How to go on. */
+/* The cursor stands on the entry before the place of `from`: sound and lesser, or the order is
+ * not what it should be. Where it is damaged, its key may have led the search astray, behind
+ * what is looked for: back to one that is sound and lesser. How to go on. */
 static MDB_cursor_op judge_before(struct vl_cursor *cursor, const MDB_val *from, MDB_val *key,
 				  MDB_val *value)
 {
@@ -244,7 +245,8 @@ static int put(struct vl_cursor *cursor, struct vl_bytes key, struct vl_bytes va
 	return rc;
 }
 
-/* What was put stands between two that are sound: an entry whose key is damaged leads LMDB astray, were it the first or last of its page. */
+/* What was put stands between two that are sound: an entry whose key is damaged leads LMDB
+ * astray, were it the first or last of its page. */
 static bool is_in_place(struct vl_cursor *cursor, int *rc)
 {
 	MDB_val key, value;
@@ -309,7 +311,8 @@ void vl_cursor_append(struct vl_cursor *cursor, struct vl_bytes key, struct vl_b
 		fail(cursor, rc);
 }
 
-/* One of the two entries that a search for the key ends between, where it is damaged. False where both are sound. */
+/* One of the two entries that a search for the key ends between, where it is damaged. False
+ * where both are sound. */
 static bool weed_beside(struct vl_cursor *cursor, struct vl_bytes key)
 {
 	MDB_val at = {key.size, (void *)key.data}, value;

@@ -12,8 +12,9 @@
 /*
  * Who comes in: one writer, and readers whom it can see.
  *
- * The writer holds `writer`, and the database's own file too, as somebody may tidy `writer` away. In `writer` it says who it is and
- * which lock.mdb it looks at: whoever marks itself in another one is not seen, and may be shown pages that are written over.
+ * The writer holds `writer`, and the database's own file too, as somebody may tidy `writer`
+ * away. In `writer` it says who it is and which lock.mdb it looks at: whoever marks itself in
+ * another one is not seen, and may be shown pages that are written over.
  */
 
 struct holder {
@@ -56,7 +57,8 @@ enum vl_err vl_store_lock_folder(struct vl_store *store, const char *path, struc
 		return vl_fail(why, vl_store_translate(errno), "%s", strerror(errno));
 	if (flock(store->lock, LOCK_EX | LOCK_NB) != 0)
 		return locked(store->lock, why);
-	/* This one can be asked for without taking it: whoever reads must never be in the way of one that begins to write. */
+	/* This one can be asked for without taking it: whoever reads must never be in the way of
+	 * one that begins to write. */
 	(void)fcntl(store->lock, F_OFD_SETLK, &all);
 	return VL_OK;
 }
@@ -126,7 +128,8 @@ static bool find_writer(const char *path, struct holder *holder)
 	return held;
 }
 
-/* What stands in the way of marking oneself in lock.mdb: an errno, or 0. Where it is not there yet it must be made. */
+/* What stands in the way of marking oneself in lock.mdb: an errno, or 0. Where it is not there
+ * yet it must be made. */
 static int cannot_mark(const char *path)
 {
 	char name[4096];

@@ -22,7 +22,8 @@ static size_t wanted_length(struct vl_store *store)
 	return (info.me_last_pgno + 1) * stat_.ms_psize;
 }
 
-/* How many of the pages from `first` on are free: LMDB lists them in its own database 0, in each entry a count, then that many. */
+/* How many of the pages from `first` on are free: LMDB lists them in its own database 0, in each
+ * entry a count, then that many. */
 static size_t free_from(struct vl_store *store, size_t first)
 {
 	MDB_txn *txn;

@@ -5,9 +5,10 @@
 #include <sys/stat.h>
 
 /*
- * The map: how much of the file there may be. LMDB has to know before, and to change it no transaction may be under way in this process.
- * So it begins small, is made larger between transactions, well before it is full, and by doubling, up to what the caller allows.
- * A reader maps what there is, and more when a writer has gone on.
+ * The map: how much of the file there may be. LMDB has to know before, and to change it no
+ * transaction may be under way in this process. So it begins small, is made larger between
+ * transactions, well before it is full, and by doubling, up to what the caller allows. A reader
+ * maps what there is, and more when a writer has gone on.
  */
 #define HEADROOM ((size_t)256 << 20) /* what one transaction may take */
 
@@ -32,7 +33,8 @@ size_t vl_store_first_map(const struct vl_store_options *options, size_t file)
 	return options->grows ? at_most(file + HEADROOM, options->map_size) : options->map_size;
 }
 
-/* mdb_env_set_mapsize gives the old map back first: were there no room for the new one, there would be none. */
+/* mdb_env_set_mapsize gives the old map back first: were there no room for the new one, there
+ * would be none. */
 static int set_map(struct vl_store *store, size_t before, size_t size)
 {
 	if (size > before) {
@@ -45,7 +47,8 @@ static int set_map(struct vl_store *store, size_t before, size_t size)
 	return mdb_env_set_mapsize(store->env, size);
 }
 
-/* Within the gate, and nobody has a transaction. Where it cannot be done the map stays what it is, and in time says that it is full. */
+/* Within the gate, and nobody has a transaction. Where it cannot be done the map stays what it
+ * is, and in time says that it is full. */
 void vl_store_grow(struct vl_store *store)
 {
 	MDB_envinfo info;

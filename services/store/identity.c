@@ -5,10 +5,11 @@
 #include <unistd.h>
 
 /*
- * LMDB marks each process that reads by a lock on the byte of lock.mdb whose offset is its number. Two containers that share the folder
- * and not the numbering may have the same number: whoever comes second cannot mark itself. It then goes by another number, one that no
- * process can have. LMDB asks for its number in two places only, when an environment is made and when it is closed; meanwhile, and on
- * that thread alone, getpid() answers with it.
+ * LMDB marks each process that reads by a lock on the byte of lock.mdb whose offset is its
+ * number. Two containers that share the folder and not the numbering may have the same number:
+ * whoever comes second cannot mark itself. It then goes by another number, one that no process
+ * can have. LMDB asks for its number in two places only, when an environment is made and when it
+ * is closed; meanwhile, and on that thread alone, getpid() answers with it.
  */
 #define PROCESSES ((uint32_t)1 << 22) /* Linux has no more */
 

@@ -1,6 +1,7 @@
 /*
- * Inside the store: what its parts share. door.c sees who comes in, open.c makes and opens one, kind.c and file.c look at what is there,
- * grow.c maps it, store.c works in it, cursor.c walks, readers.c looks at who reads, check.c tells a damaged row.
+ * Inside the store: what its parts share. door.c sees who comes in, open.c makes and opens one,
+ * kind.c and file.c look at what is there, grow.c maps it, store.c works in it, cursor.c walks,
+ * readers.c looks at who reads, check.c tells a damaged row.
  */
 #ifndef VALISE_STORE_INSIDE_H
 #define VALISE_STORE_INSIDE_H
@@ -31,17 +32,18 @@ struct vl_store {
 	unsigned long long lock_inode; /* of the lock.mdb that it looks at */
 	pid_t identity;                /* that LMDB knows us by; 0: our process's number */
 	size_t file_end;               /* the file was seen to be this long */
-	pthread_mutex_t
-		gate; /* for beginning a transaction, and for mapping more while there is none */
+	/* for beginning a transaction, and for mapping more while there is none */
+	pthread_mutex_t gate;
 	unsigned under_way;
 	size_t most; /* to be mapped; 0 where it does not grow */
-	const struct store_db
-		*failed; /* the database that a transaction failed for, as it is damaged */
+	/* the database that a transaction failed for, as it is damaged */
+	const struct store_db *failed;
 	bool was_full;
 	bool wary;
 };
 
-/* A large value that was found sound, so that it need not be read again each time something is looked for beside it. */
+/* A large value that was found sound, so that it need not be read again each time something is
+ * looked for beside it. */
 #define STORE_LARGE 4096
 #define STORE_KNOWN 4
 struct store_known {
@@ -80,8 +82,8 @@ enum vl_err vl_store_explain(struct vl_why *why, int rc);
 
 /* -- who comes in (door.c, identity.c) -- */
 
-/* For the writer: before anything is made; once data.mdb is there; once it is open. Then, before each transaction, whether readers are
- * still seen. */
+/* For the writer: before anything is made; once data.mdb is there; once it is open. Then, before
+ * each transaction, whether readers are still seen. */
 enum vl_err vl_store_lock_folder(struct vl_store *store, const char *path, struct vl_why *why);
 enum vl_err vl_store_lock_data(struct vl_store *store, const char *path, struct vl_why *why);
 void vl_store_sign(struct vl_store *store, const char *path);
@@ -90,7 +92,8 @@ enum vl_err vl_store_check_seen(const struct vl_store *store, struct vl_why *why
 /* For a reader, before it opens anything. */
 enum vl_err vl_store_check_reader(const char *path, struct vl_why *why);
 
-/* On this thread be that process for LMDB, until it is 0 again; and a number that no process has. */
+/* On this thread be that process for LMDB, until it is 0 again; and a number that no process
+ * has. */
 void vl_store_assume(pid_t identity);
 pid_t vl_store_new_identity(void);
 
@@ -100,11 +103,12 @@ pid_t vl_store_new_identity(void);
 enum vl_err vl_store_check_kind(MDB_txn *txn, const struct vl_store_options *options,
 				struct vl_why *why);
 
-/* The file is as long as its newest meta page says, or what it lacks was never used; the writer then makes it so long. CORRUPT where it
- * was cut. */
+/* The file is as long as its newest meta page says, or what it lacks was never used; the writer
+ * then makes it so long. CORRUPT where it was cut. */
 enum vl_err vl_store_check_length(struct vl_store *store, bool read_only, struct vl_why *why);
 
-/* After a commit: LMDB does not write a page that was taken and given back at once, were it the last. */
+/* After a commit: LMDB does not write a page that was taken and given back at once, were it the
+ * last. */
 void vl_store_fill_up(struct vl_store *store);
 
 /* What the file may grow by before its disk is full; SIZE_MAX where that cannot be told. */
@@ -115,7 +119,8 @@ size_t vl_store_disk_left(MDB_env *env);
 /* To begin with; `file` is how long data.mdb is. */
 size_t vl_store_first_map(const struct vl_store_options *options, size_t file);
 
-/* Within the gate, with no transaction under way: map more where it is nearly full; map what the file has now. */
+/* Within the gate, with no transaction under way: map more where it is nearly full; map what the
+ * file has now. */
 void vl_store_grow(struct vl_store *store);
 int vl_store_follow(struct vl_store *store);
 
@@ -137,13 +142,14 @@ bool vl_store_sound(struct vl_txn *txn, const struct store_db *db, const MDB_val
 /* The writer is about to change something in that database. */
 void vl_store_changes(struct vl_txn *txn, const struct store_db *db);
 
-/* Whether a damaged entry would be sound if its key began with `prefix`: then that is how it began before it rotted. `value` has its
- * word still. */
+/* Whether a damaged entry would be sound if its key began with `prefix`: then that is how it
+ * began before it rotted. `value` has its word still. */
 bool vl_store_was(const struct store_db *db, struct vl_bytes prefix, const MDB_val *key,
 		  const MDB_val *value);
 
-/* As mdb_get, the word taken off the value. STORE_DAMAGED where the row is damaged, or was it before its key was damaged; where the order is not
- * what it should be; and, for a writer, where an entry beside its place is damaged: what is written there might go astray. */
+/* As mdb_get, the word taken off the value. STORE_DAMAGED where the row is damaged, or was it
+ * before its key was damaged; where the order is not what it should be; and, for a writer, where
+ * an entry beside its place is damaged: what is written there might go astray. */
 int vl_store_look_up(struct vl_txn *txn, const struct store_db *db, MDB_val *key, MDB_val *value);
 
 #endif

@@ -87,8 +87,9 @@ static enum vl_err open_dbs(struct vl_store *store, const struct vl_store_option
 	return rc != 0 ? vl_store_explain(why, rc) : VL_OK;
 }
 
-/* LMDB writes its first two pages without a barrier, and a crash can leave what nothing would ever open again. So they are made
- * aside, brought to the disk, and then given their name: a store is there wholly or not at all. */
+/* LMDB writes its first two pages without a barrier, and a crash can leave what nothing would
+ * ever open again. So they are made aside, brought to the disk, and then given their name: a
+ * store is there wholly or not at all. */
 static enum vl_err make_data(const struct vl_store_options *options, struct vl_why *why)
 {
 	char aside[4096], name[4096];
@@ -168,7 +169,8 @@ static void close_env(struct vl_store *store)
 	store->env = NULL;
 }
 
-/* What the kernel says alike of memory, of address space, and of a map as large as a damaged file asks for. */
+/* What the kernel says alike of memory, of address space, and of a map as large as a damaged
+ * file asks for. */
 static enum vl_err explain_map(struct vl_why *why, size_t map)
 {
 	struct rlimit space;

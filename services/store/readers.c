@@ -10,7 +10,8 @@ struct oldest {
 	bool found;
 };
 
-/* LMDB tells of its readers in lines only: pid, thread, and the transaction it reads as of, or '-' for one at rest. */
+/* LMDB tells of its readers in lines only: pid, thread, and the transaction it reads as of, or
+ * '-' for one at rest. */
 static int take_line(const char *line, void *context)
 {
 	struct oldest *oldest = context;
@@ -35,8 +36,8 @@ bool vl_store_oldest_reader(struct vl_store *store, struct vl_store_reader *read
 	return oldest.found && oldest.snapshot < info.me_last_txnid;
 }
 
-/* LMDB lists the pages that a transaction freed in its own database 0, under that transaction, a count first. It takes again those
- * of transactions before the oldest snapshot. */
+/* LMDB lists the pages that a transaction freed in its own database 0, under that transaction, a
+ * count first. It takes again those of transactions before the oldest snapshot. */
 static void count_free(MDB_txn *txn, unsigned long long oldest, size_t *free, size_t *pinned)
 {
 	MDB_cursor *cursor;

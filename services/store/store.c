@@ -5,8 +5,8 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
-#define NEARLY_FULL \
-	((size_t)64 << 10) /* bytes left on a disk that cannot take another page or few */
+/* bytes left on a disk that cannot take another page or few */
+#define NEARLY_FULL ((size_t)64 << 10)
 
 enum vl_err vl_store_translate(int rc)
 {

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define QUANTUM_MS \
-	100 /* how often a long wait looks for complaints, so that a timeout can say why */
+/* how often a long wait looks for complaints, so that a timeout can say why */
+#define QUANTUM_MS 100
 
 struct vl_admin {
 	struct vl_handle handle;
@@ -139,8 +139,8 @@ enum vl_err vl_admin_list(struct vl_admin *admin, int timeout_ms, const char *co
 static enum vl_err await(struct vl_admin *admin, int timeout_ms, rd_kafka_event_t **event,
 			 struct vl_why *why)
 {
-	int64_t end = vl_monotonic_ms() + timeout_ms +
-		      QUANTUM_MS; /* librdkafka's own timeout comes first */
+	/* librdkafka's own timeout comes first */
+	int64_t end = vl_monotonic_ms() + timeout_ms + QUANTUM_MS;
 
 	do {
 		(void)rd_kafka_poll(admin->rk, 0);

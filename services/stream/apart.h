@@ -1,8 +1,9 @@
 /*
  * Apart: partitions whose messages do not stand in line with all others of a consumer.
  *
- * librdkafka puts what it fetches into one queue, and fetches nothing more of anybody while that is full. A partition that is apart has a
- * queue of its own: it waits for no other, and is taken from only where there is room for what it has. Inside the stream only.
+ * librdkafka puts what it fetches into one queue, and fetches nothing more of anybody while that
+ * is full. A partition that is apart has a queue of its own: it waits for no other, and is taken
+ * from only where there is room for what it has. Inside the stream only.
  */
 #ifndef VALISE_STREAM_APART_H
 #define VALISE_STREAM_APART_H

@@ -16,11 +16,13 @@ _Static_assert(VL_OFFSET_BEGINNING == RD_KAFKA_OFFSET_BEGINNING, "one number for
 _Static_assert(VL_OFFSET_END == RD_KAFKA_OFFSET_END, "one number for both");
 _Static_assert(VL_OFFSET_LAST == RD_KAFKA_OFFSET_TAIL(1), "one number for both");
 
-/* The sizes let a value of 1,000,000 bytes and its headers pass, and bound what waits here. A broker gives a batch that is larger than was
- * asked for all the same, and librdkafka ends the connection, and with it the reading of all its partitions, where an answer is
- * larger than receive.message.max.bytes: that is above what a broker takes in (socket.request.max.bytes, 100 MiB). What a
- * batch may hold unpacked is bounded elsewhere (wall.c). librdkafka will not assign without a group's name, and asks for that
- * group's coordinator, but joins and commits only when told to. */
+/* The sizes let a value of 1,000,000 bytes and its headers pass, and bound what waits here. A
+ * broker gives a batch that is larger than was asked for all the same, and librdkafka ends the
+ * connection, and with it the reading of all its partitions, where an answer is larger than
+ * receive.message.max.bytes: that is above what a broker takes in (socket.request.max.bytes, 100
+ * MiB). What a batch may hold unpacked is bounded elsewhere (wall.c). librdkafka will not assign
+ * without a group's name, and asks for that group's coordinator, but joins and commits only when
+ * told to. */
 static const struct vl_conf_pair defaults[] = {
 	{"group.id", "valise"},
 	{"queued.max.messages.kbytes", "16384"},
@@ -29,12 +31,13 @@ static const struct vl_conf_pair defaults[] = {
 	{"receive.message.max.bytes", "120000000"},
 	{"fetch.wait.max.ms", "50"},
 	{"fetch.error.backoff.ms", "100"},
-	{"topic.metadata.propagation.max.ms",
-	 "5000"}, /* until a topic that nobody knows is not there */
+	/* until a topic that nobody knows is not there */
+	{"topic.metadata.propagation.max.ms", "5000"},
 	{NULL, NULL},
 };
 
-/* Every record is signed, so that what somebody aborted is judged as any other; and nobody's open transaction keeps others waiting. */
+/* Every record is signed, so that what somebody aborted is judged as any other; and nobody's
+ * open transaction keeps others waiting. */
 static const struct vl_conf_pair promises[] = {
 	{"enable.auto.commit", "false"},
 	{"enable.auto.offset.store", "false"},
@@ -46,8 +49,8 @@ static const struct vl_conf_pair promises[] = {
 	{NULL, NULL},
 };
 
-/* librdkafka wants all messages back before the handle goes, but they are freed in other threads and may come
- * late: each of them holds the consumer, and whoever lets go last destroys it. */
+/* librdkafka wants all messages back before the handle goes, but they are freed in other threads
+ * and may come late: each of them holds the consumer, and whoever lets go last destroys it. */
 struct vl_consumer {
 	struct vl_handle handle;
 	rd_kafka_t *rk;
@@ -261,14 +264,16 @@ static void fill_position(const rd_kafka_message_t *message, struct vl_position 
 	(void)snprintf(at->topic, sizeof(at->topic), "%s", topic);
 	at->partition = message->partition;
 	at->offset = message->offset >= 0 ? message->offset : VL_OFFSET_END;
-	/* librdkafka names a bad batch by its first offset; of one that the broker cannot read only the offset asked for is known. */
+	/* librdkafka names a bad batch by its first offset; of one that the broker cannot read
+	 * only the offset asked for is known. */
 	enum vl_err err = vl_handle_err(message->err);
 	if ((err == VL_ERR_CORRUPT || err == VL_ERR_TOO_LARGE) &&
 	    message->err > RD_KAFKA_RESP_ERR__END)
 		at->offset = VL_OFFSET_END;
 }
 
-/* A message that is an error. Being refused the group says nothing about the topics; there is no group for us. */
+/* A message that is an error. Being refused the group says nothing about the topics; there is no
+ * group for us. */
 static enum vl_err judge(const rd_kafka_message_t *message, struct vl_position *at,
 			 struct vl_why *why)
 {
@@ -283,7 +288,8 @@ static enum vl_err judge(const rd_kafka_message_t *message, struct vl_position *
 	return vl_handle_fail(why, message->err, topic, rd_kafka_message_errstr(message));
 }
 
-/* That a topic is not there comes as a complaint of the whole handle, with the partition only in its words. */
+/* That a topic is not there comes as a complaint of the whole handle, with the partition only in
+ * its words. */
 static enum vl_err judge_complaint(struct vl_handle *handle, struct vl_position *at,
 				   struct vl_why *why)
 {
@@ -421,8 +427,9 @@ uint64_t vl_consumer_answers(const struct vl_consumer *consumer)
 	return atomic_load(&consumer->handle.fetches);
 }
 
-/* One ListOffsets question. `ms` may also be VL_OFFSET_BEGINNING or VL_OFFSET_END, as the protocol has them as
- * times too; rd_kafka_query_watermark_offsets, made for those, forgets its timeout before 2.12.0. */
+/* One ListOffsets question. `ms` may also be VL_OFFSET_BEGINNING or VL_OFFSET_END, as the
+ * protocol has them as times too; rd_kafka_query_watermark_offsets, made for those, forgets its
+ * timeout before 2.12.0. */
 static enum vl_err list_offset(struct vl_consumer *consumer, const char *topic, int32_t partition,
 			       int64_t ms, int timeout_ms, int64_t *offset, struct vl_why *why)
 {

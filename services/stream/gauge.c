@@ -1,6 +1,7 @@
 #include "stream/gauge.h"
 
-/* A fast line is known at once, as all waits for that; a thin one needs a second for a figure that means something. */
+/* A fast line is known at once, as all waits for that; a thin one needs a second for a figure
+ * that means something. */
 #define ENOUGH_BYTES ((uint64_t)16 << 10)
 #define ENOUGH_MS 10
 #define LONG_MS 1000
@@ -27,7 +28,8 @@ void vl_gauge_note(struct vl_gauge *gauge, uint64_t moved, bool busy, bool held,
 	gauge->looked_ms = now_ms;
 	if (gauge->running && busy && took < LONG_MS && (took < ENOUGH_MS || bytes < ENOUGH_BYTES))
 		return;
-	/* Nothing at all in a second is a line that is down, and says nothing about it when it is up. */
+	/* Nothing at all in a second is a line that is down, and says nothing about it when it
+	 * is up. */
 	if (gauge->running && busy && bytes > 0)
 		settle(gauge, bytes * 1000 / (uint64_t)took, took);
 	gauge->running = busy;

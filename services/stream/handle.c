@@ -12,7 +12,8 @@
 
 #define FETCH_REQUEST 1 /* Kafka's number for it */
 
-/* Every handle's. Small records should not wait for more of them, and a dead line should be noticed. */
+/* Every handle's. Small records should not wait for more of them, and a dead line should be
+ * noticed. */
 static const struct vl_conf_pair common[] = {
 	{"client.id", "valise"},
 	{"socket.nagle.disable", "true"},

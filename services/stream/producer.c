@@ -11,22 +11,23 @@
 #include <unistd.h>
 
 /*
- * enable.gapless.guarantee stays off. It turns the refusal of one record (too large, no right to write to that topic)
- * into the death of the producer, and with it stops every other lane, FLASH too, for as long as that record is at the
- * head of its outbox. Without it the refusal is told to `acked` and the others go on; batches are numbered and
- * chained, so that headquarters sees the gap and the outbox still has what fills it. The other source of gaps, a
- * message that times out while the next one does not, is closed: messages never time out.
+ * enable.gapless.guarantee stays off. It turns the refusal of one record (too large, no right to
+ * write to that topic) into the death of the producer, and with it stops every other lane, FLASH
+ * too, for as long as that record is at the head of its outbox. Without it the refusal is told
+ * to `acked` and the others go on; batches are numbered and chained, so that headquarters sees
+ * the gap and the outbox still has what fills it. The other source of gaps, a message that times
+ * out while the next one does not, is closed: messages never time out.
  *
- * message.max.bytes is what the widest topic, the dead letters, takes: a record as large as Kafka takes by itself and
- * what is said about it. The other topics' own limits are the broker's to keep. Batches of several records stay below
- * batch.size, 1 MB.
+ * message.max.bytes is what the widest topic, the dead letters, takes: a record as large as
+ * Kafka takes by itself and what is said about it. The other topics' own limits are the broker's
+ * to keep. Batches of several records stay below batch.size, 1 MB.
  */
 #define MESSAGE_MAX "2097152"
 
 static const struct vl_conf_pair defaults[] = {
 	{"linger.ms", "5"},
-	{"max.in.flight.requests.per.connection",
-	 "5"}, /* the most that idempotence can keep in order */
+	/* the most that idempotence can keep in order */
+	{"max.in.flight.requests.per.connection", "5"},
 	{NULL, NULL},
 };
 
@@ -112,8 +113,9 @@ static enum vl_err configure(struct vl_producer *producer, rd_kafka_conf_t **con
 {
 	const struct vl_producer_options *options = &producer->options;
 	char records[24], kbytes[24];
-	/* The window is counted by send, with keys and headers, which librdkafka leaves out. Its own bounds are
-	 * the same or wider, so that they never say no to what the window let pass, but one record of any size. */
+	/* The window is counted by send, with keys and headers, which librdkafka leaves out. Its
+	 * own bounds are the same or wider, so that they never say no to what the window let
+	 * pass, but one record of any size. */
 	size_t most = options->window_bytes > (size_t)atol(MESSAGE_MAX) ? options->window_bytes
 									: (size_t)atol(MESSAGE_MAX);
 	const struct vl_conf_pair promises[] = {
@@ -144,7 +146,8 @@ static enum vl_err configure(struct vl_producer *producer, rd_kafka_conf_t **con
 	return VL_OK;
 }
 
-/* An eventfd takes eight bytes and gives them back as one number: never more than one wake-up to read. */
+/* An eventfd takes eight bytes and gives them back as one number: never more than one wake-up to
+ * read. */
 static enum vl_err watch(struct vl_producer *producer, struct vl_why *why)
 {
 	static const uint64_t one = 1;
@@ -277,10 +280,10 @@ static enum vl_err make_headers(const struct vl_header *headers, size_t count,
 }
 
 /*
- * librdkafka before 2.12.0 frees single headers (RD_KAFKA_V_HEADER) twice in rd_kafka_produceva when a record is
- * refused for its partition or because its topic is not there (#4628). So the headers are one object of ours:
- * librdkafka owns it when the call succeeds and does not touch it when it fails, in every version of
- * rd_kafka_producev.
+ * librdkafka before 2.12.0 frees single headers (RD_KAFKA_V_HEADER) twice in rd_kafka_produceva
+ * when a record is refused for its partition or because its topic is not there (#4628). So the
+ * headers are one object of ours: librdkafka owns it when the call succeeds and does not touch
+ * it when it fails, in every version of rd_kafka_producev.
  */
 static rd_kafka_resp_err_t produce(struct vl_producer *producer, const char *topic,
 				   int32_t partition, struct vl_bytes key, struct vl_bytes value,
@@ -341,7 +344,8 @@ enum vl_err vl_producer_send_to(struct vl_producer *producer, const char *topic,
 		free(sent);
 		return vl_handle_fail(why, code, topic, NULL);
 	}
-	/* Acks come only from poll, flush and close in this thread, so it may be linked after the call. */
+	/* Acks come only from poll, flush and close in this thread, so it may be linked after
+	 * the call. */
 	sent->before->after = sent->after->before = sent;
 	producer->records++;
 	producer->bytes += size;
@@ -354,8 +358,8 @@ enum vl_err vl_producer_poll(struct vl_producer *producer, int timeout_ms, struc
 	enum vl_err err = dead(producer, why);
 	if (err != VL_OK)
 		return err;
-	/* A producer with nothing to send does not try to connect again, so then nothing is known and nothing is
-	 * wrong. */
+	/* A producer with nothing to send does not try to connect again, so then nothing is
+	 * known and nothing is wrong. */
 	if (producer->records > 0 && atomic_load(&producer->handle.unreachable))
 		return vl_handle_unreachable(&producer->handle, why);
 	return VL_OK;

@@ -15,8 +15,8 @@
 #define CALM_MS 30000   /* without trouble: back to the others */
 #define WATCH_MS 2000   /* between looks for partitions of which nothing comes */
 #define STALLS 3        /* such looks until it is read apart */
-#define WATCH_ANSWERS \
-	3 /* of Kafka's between two of them: a line that is slow does not make it sick */
+/* of Kafka's between two of them: a line that is slow does not make it sick */
+#define WATCH_ANSWERS 3
 #define PAUSE_MIN_MS 1000
 #define PAUSE_MAX_MS 30000
 
@@ -35,8 +35,8 @@ struct part {
 	int64_t due_ms, pause_ms; /* SICK and in no ward */
 	enum vl_err told;         /* its trouble */
 	int64_t ended, watched;   /* the end that was told; what was read at the last look */
-	unsigned stalled,
-		mute; /* looks at which Kafka had more of it and nothing came, had said nothing of it */
+	/* looks at which Kafka had more of it and nothing came, had said nothing of it */
+	unsigned stalled, mute;
 };
 
 /* One topic's partitions, by number; NULL where it was never put. */
@@ -261,8 +261,8 @@ static enum vl_err assign(struct vl_reader *r, struct vl_why *why)
 	return err;
 }
 
-/* The consumer is made anew where partitions are taken out of it or come back: librdkafka 2.0.2 aborts when it is assigned again while a
- * partition that is gone is still being stopped. */
+/* The consumer is made anew where partitions are taken out of it or come back: librdkafka 2.0.2
+ * aborts when it is assigned again while a partition that is gone is still being stopped. */
 static enum vl_err settle(struct vl_reader *r, int64_t now_ms, struct vl_why *why)
 {
 	enum vl_err err = VL_OK;
@@ -439,7 +439,8 @@ static void fall_sick(struct vl_reader *r, struct part *part, const char *what)
 	move(r, part, SICK);
 }
 
-/* Kafka has more of it and has answered, and for some looks nothing came although all that came was taken. */
+/* Kafka has more of it and has answered, and for some looks nothing came although all that came
+ * was taken. */
 static void watch_part(struct vl_reader *r, struct part *part, void *context)
 {
 	int64_t first, end, read = part->at.offset > part->ended ? part->at.offset : part->ended;
@@ -475,7 +476,8 @@ static void watch(struct vl_reader *r, int64_t now_ms)
 		r->inquiry = vl_inquiry_open(r->consumer, r->mute->at.topic);
 }
 
-/* A mute partition stays with the others: librdkafka goes on with it once its metadata says that it may. */
+/* A mute partition stays with the others: librdkafka goes on with it once its metadata says that
+ * it may. */
 static enum vl_err take_answer(struct vl_reader *r, struct vl_news *news, struct vl_why *why)
 {
 	enum vl_err err = VL_OK, told = VL_ERR_TIMEOUT;

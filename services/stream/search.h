@@ -1,9 +1,10 @@
 /*
- * The search for the first offset behind a batch that cannot be read. Kafka gives the whole batch for any offset in it, so an
- * offset is inside while reading there fails in the same way.
+ * The search for the first offset behind a batch that cannot be read. Kafka gives the whole
+ * batch for any offset in it, so an offset is inside while reading there fails in the same way.
  *
- * Pure: `next` names an offset to be tried, `tell` takes what came of it. The offset before the end is tried first, as most such
- * batches are the last; then doubling steps, then halves: at most 2 * log2(records of the batch) + 1 tries.
+ * Pure: `next` names an offset to be tried, `tell` takes what came of it. The offset before the
+ * end is tried first, as most such batches are the last; then doubling steps, then halves: at
+ * most 2 * log2(records of the batch) + 1 tries.
  */
 #ifndef VALISE_STREAM_SEARCH_H
 #define VALISE_STREAM_SEARCH_H

@@ -1,10 +1,12 @@
 /*
- * The stream: the only door to librdkafka. Kafka carries records; it is never asked to remember for us.
+ * The stream: the only door to librdkafka. Kafka carries records; it is never asked to remember
+ * for us.
  *
- * Every handle is disposable: when one says GONE, close it and open another (an idempotent producer of librdkafka 2.0.2 can
- * die for good after a lost ack). librdkafka's own log lines go to base/log.h, at debug unless they are errors.
- * All handles take `[kafka]` properties of a configuration as pairs and pass them on; ours, which keep our promises
- * (acks=all, idempotence, no auto commit, offset reset by error), cannot be overridden and are named in the error.
+ * Every handle is disposable: when one says GONE, close it and open another (an idempotent
+ * producer of librdkafka 2.0.2 can die for good after a lost ack). librdkafka's own log lines go
+ * to base/log.h, at debug unless they are errors. All handles take `[kafka]` properties of a
+ * configuration as pairs and pass them on; ours, which keep our promises (acks=all, idempotence,
+ * no auto commit, offset reset by error), cannot be overridden and are named in the error.
  */
 #ifndef VALISE_STREAM_STREAM_H
 #define VALISE_STREAM_STREAM_H
@@ -20,20 +22,22 @@
 
 struct vl_producer;
 
-/* Told once for each record given to send: ok when all in-sync replicas have it, else why not. Runs inside poll, flush
- * and close. */
+/* Told once for each record given to send: ok when all in-sync replicas have it, else why not.
+ * Runs inside poll, flush and close. */
 typedef void vl_producer_acked(void *context, uint64_t tag, enum vl_err err, int32_t partition,
 			       int64_t offset);
 
 struct vl_producer_options {
 	const struct vl_conf_pair *pairs; /* bootstrap.servers and so on */
 	size_t n_pairs;
-	size_t window_bytes,
-		window_records; /* the most librdkafka may hold; send says BUSY above it */
+	/* the most librdkafka may hold; send says BUSY above it */
+	size_t window_bytes, window_records;
 	vl_producer_acked *acked;
 	void *context;
-	bool gives_way; /* on a thin line, to all others: only a quarter of a second of it stands in the line */
-	/* Where these lead is asked before the first record comes, which is then not late. The names may go after open. */
+	/* on a thin line, to all others: only a quarter of a second of it stands in the line */
+	bool gives_way;
+	/* Where these lead is asked before the first record comes, which is then not late. The
+	 * names may go after open. */
 	const char *const *topics;
 	size_t n_topics;
 };
@@ -42,11 +46,13 @@ struct vl_producer_options {
 enum vl_err vl_producer_open(const struct vl_producer_options *options,
 			     struct vl_producer **producer, struct vl_why *why) VL_CHECKED;
 
-/* Wait up to `timeout_ms` for what is in flight, then drop the rest (each is told to `acked` as GONE) and free all. */
+/* Wait up to `timeout_ms` for what is in flight, then drop the rest (each is told to `acked` as
+ * GONE) and free all. */
 void vl_producer_close(struct vl_producer *producer, int timeout_ms);
 
-/* Hand over one record; the bytes are copied. Order within a (topic, key) is kept. `value.data` NULL is a null value. BUSY where
- * the window is full: poll, then try again. GONE where the producer is dead. */
+/* Hand over one record; the bytes are copied. Order within a (topic, key) is kept. `value.data`
+ * NULL is a null value. BUSY where the window is full: poll, then try again. GONE where the
+ * producer is dead. */
 enum vl_err vl_producer_send(struct vl_producer *producer, const char *topic, struct vl_bytes key,
 			     struct vl_bytes value, const struct vl_header *headers,
 			     size_t n_headers, uint64_t tag, struct vl_why *why) VL_CHECKED;
@@ -58,22 +64,24 @@ enum vl_err vl_producer_send_to(struct vl_producer *producer, const char *topic,
 				const struct vl_header *headers, size_t n_headers, uint64_t tag,
 				struct vl_why *why) VL_CHECKED;
 
-/* Serve acks for up to `timeout_ms`. GONE where the producer is dead: close it. UNREACHABLE while no broker answers (it goes on
- * trying by itself). */
+/* Serve acks for up to `timeout_ms`. GONE where the producer is dead: close it. UNREACHABLE
+ * while no broker answers (it goes on trying by itself). */
 enum vl_err vl_producer_poll(struct vl_producer *producer, int timeout_ms,
 			     struct vl_why *why) VL_CHECKED;
 
-/* Within `acked`, ok: when the broker appended that record, by its own clock; -1 where the topic does not keep that hour. */
+/* Within `acked`, ok: when the broker appended that record, by its own clock; -1 where the topic
+ * does not keep that hour. */
 int64_t vl_producer_appended_ms(const struct vl_producer *producer);
 
 /* Records and bytes given to send and not yet told to `acked`. */
 void vl_producer_in_flight(const struct vl_producer *producer, size_t *records, size_t *bytes);
 
-/* What the line carries, in bytes a second, as measured while more was waiting; 0 while that is not known, and for one that does
- * not give way. */
+/* What the line carries, in bytes a second, as measured while more was waiting; 0 while that is
+ * not known, and for one that does not give way. */
 uint64_t vl_producer_rate(const struct vl_producer *producer);
 
-/* A file descriptor that becomes readable when poll has something to do; -1 where there is none. Read it dry before poll. */
+/* A file descriptor that becomes readable when poll has something to do; -1 where there is none.
+ * Read it dry before poll. */
 int vl_producer_fd(const struct vl_producer *producer);
 
 /* -- receiving -- */
@@ -97,16 +105,18 @@ enum vl_err vl_consumer_open(const struct vl_conf_pair *pairs, size_t n_pairs,
 			     struct vl_consumer **consumer, struct vl_why *why) VL_CHECKED;
 void vl_consumer_close(struct vl_consumer *consumer);
 
-/* The same on a thread of its own, which nobody waits for: librdkafka 2.0.2 may never come back from closing a consumer while one of its
- * topics is being deleted (its issue 4362). For one that is replaced because something was wrong with it. */
+/* The same on a thread of its own, which nobody waits for: librdkafka 2.0.2 may never come back
+ * from closing a consumer while one of its topics is being deleted (its issue 4362). For one
+ * that is replaced because something was wrong with it. */
 void vl_consumer_abandon(struct vl_consumer *consumer);
 
 /* Read these partitions from these offsets, instead of what was assigned before. */
 enum vl_err vl_consumer_assign(struct vl_consumer *consumer, const struct vl_position *positions,
 			       size_t count, struct vl_why *why) VL_CHECKED;
 
-/* Whose partitions stand in no line with others', and whether there is room for a record of one; with a topic of NULL, of any of the
- * others. Where there is none, what is fetched waits, and so does what librdkafka says by the way. */
+/* Whose partitions stand in no line with others', and whether there is room for a record of one;
+ * with a topic of NULL, of any of the others. Where there is none, what is fetched waits, and so
+ * does what librdkafka says by the way. */
 struct vl_consumer_room {
 	bool (*apart)(void *context, const char *topic);
 	bool (*has)(void *context, const char *topic, int32_t partition);
@@ -117,12 +127,14 @@ struct vl_consumer_room {
 enum vl_err vl_consumer_set_room(struct vl_consumer *consumer,
 				 const struct vl_consumer_room *room) VL_CHECKED;
 
-/* The next message, to be freed by the caller; messages may be freed from any thread. TIMEOUT: nothing came. END: a partition's end was
- * reached for now, `*at` says which and its next offset. UNREACHABLE: no broker answers; go on polling. NOT_FOUND: `*at`
- * is an offset or a topic that is not there (any more); it is not skipped or reset. Other errors of one partition name it in `*at`
- * too, and leave the others as they are: PERMISSION, CORRUPT and TOO_LARGE (a batch that cannot be read; its first offset, or
- * VL_OFFSET_END where nobody says it), and UNREACHABLE with a topic. `at` may be NULL; a topic of "" in it means the whole
- * consumer. reader.h keeps such partitions apart. */
+/* The next message, to be freed by the caller; messages may be freed from any thread. TIMEOUT:
+ * nothing came. END: a partition's end was reached for now, `*at` says which and its next
+ * offset. UNREACHABLE: no broker answers; go on polling. NOT_FOUND: `*at` is an offset or a
+ * topic that is not there (any more); it is not skipped or reset. Other errors of one partition
+ * name it in `*at` too, and leave the others as they are: PERMISSION, CORRUPT and TOO_LARGE (a
+ * batch that cannot be read; its first offset, or VL_OFFSET_END where nobody says it), and
+ * UNREACHABLE with a topic. `at` may be NULL; a topic of "" in it means the whole consumer.
+ * reader.h keeps such partitions apart. */
 enum vl_err vl_consumer_poll(struct vl_consumer *consumer, int timeout_ms,
 			     struct vl_message **message, struct vl_position *at,
 			     struct vl_why *why) VL_CHECKED;
@@ -133,25 +145,27 @@ const struct vl_record *vl_message_record(const struct vl_message *message);
 void vl_message_stamp(struct vl_message *message, int64_t timestamp_ms);
 void vl_message_free(struct vl_message *message);
 
-/* The most that one record batch may hold unpacked, whatever its codec; a larger one is CORRUPT. Snappy alone is bounded by itself: 22 times
- * its packed size. */
+/* The most that one record batch may hold unpacked, whatever its codec; a larger one is CORRUPT.
+ * Snappy alone is bounded by itself: 22 times its packed size. */
 #define VL_UNPACK_MAX ((size_t)4000000)
 
 /* -- asking, through a consumer's connection -- */
 
-/* What Kafka has said by itself of a partition that is read: the first offset there is and the one after the last. False where it has not
- * answered yet. Asks nobody. */
+/* What Kafka has said by itself of a partition that is read: the first offset there is and the
+ * one after the last. False where it has not answered yet. Asks nobody. */
 bool vl_consumer_known(struct vl_consumer *consumer, const char *topic, int32_t partition,
 		       int64_t *first, int64_t *end);
 
 /* How many answers to its questions for records there were. */
 uint64_t vl_consumer_answers(const struct vl_consumer *consumer);
 
-/* The number of partitions of a topic; NOT_FOUND where there is none, UNREACHABLE within `timeout_ms`. */
+/* The number of partitions of a topic; NOT_FOUND where there is none, UNREACHABLE within
+ * `timeout_ms`. */
 enum vl_err vl_consumer_partitions(struct vl_consumer *consumer, const char *topic, int timeout_ms,
 				   int32_t *count, struct vl_why *why) VL_CHECKED;
 
-/* The same, and which of them have no leader: `absent`, an array of `size`, which may be less than there are. */
+/* The same, and which of them have no leader: `absent`, an array of `size`, which may be less
+ * than there are. */
 enum vl_err vl_consumer_leaders(struct vl_consumer *consumer, const char *topic, int timeout_ms,
 				int32_t *count, bool *absent, size_t size,
 				struct vl_why *why) VL_CHECKED;
@@ -180,22 +194,24 @@ enum vl_err vl_admin_brokers(struct vl_admin *admin, int timeout_ms, int *count,
 
 #define VL_TOPIC_CONFIGS 32
 
-/* A topic as it is or is wanted. Texts belong to the caller, or to the admin handle until its next call. */
+/* A topic as it is or is wanted. Texts belong to the caller, or to the admin handle until its
+ * next call. */
 struct vl_topic {
 	const char *name;
 	int32_t partitions, replicas;
 	int32_t leaders; /* how many partitions have one now; describe sets it, nothing reads it */
 	size_t n_configs;
-	struct vl_conf_pair
-		configs[VL_TOPIC_CONFIGS]; /* overrides only; describe sorts them by key */
+	/* overrides only; describe sorts them by key */
+	struct vl_conf_pair configs[VL_TOPIC_CONFIGS];
 };
 
-/* The names of all topics but Kafka's own, sorted. They belong to the admin handle until its next call. */
+/* The names of all topics but Kafka's own, sorted. They belong to the admin handle until its
+ * next call. */
 enum vl_err vl_admin_list(struct vl_admin *admin, int timeout_ms, const char *const **names,
 			  size_t *count, struct vl_why *why) VL_CHECKED;
 
-/* Every setting a topic has, its own or the brokers'. The texts are valid during the call. NOT_FOUND where there is no such topic;
- * PERMISSION. */
+/* Every setting a topic has, its own or the brokers'. The texts are valid during the call.
+ * NOT_FOUND where there is no such topic; PERMISSION. */
 enum vl_err vl_admin_settings(struct vl_admin *admin, const char *name, int timeout_ms,
 			      void (*each)(void *context, const char *key, const char *value),
 			      void *context, struct vl_why *why) VL_CHECKED;
@@ -210,7 +226,8 @@ enum vl_err vl_admin_create(struct vl_admin *admin, const struct vl_topic *topic
 enum vl_err vl_admin_grow(struct vl_admin *admin, const char *name, int32_t partitions,
 			  int timeout_ms, struct vl_why *why) VL_CHECKED;
 
-/* Set the topic's overrides to exactly `configs`: librdkafka 2.0.2 replaces them all (AlterConfigs), so pass what is to stay too. */
+/* Set the topic's overrides to exactly `configs`: librdkafka 2.0.2 replaces them all
+ * (AlterConfigs), so pass what is to stay too. */
 enum vl_err vl_admin_configure(struct vl_admin *admin, const struct vl_topic *topic, int timeout_ms,
 			       struct vl_why *why) VL_CHECKED;
 

@@ -32,7 +32,8 @@ struct valve {
 	struct vl_valves *all;
 	struct valve *next;
 	pthread_t thread;
-	int fd; /* librdkafka's: the connection, and once the valve is in, the other end of the pair */
+	/* librdkafka's: the connection, and once the valve is in, the other end of the pair */
+	int fd;
 	int line, inner;    /* the connection, and our end of the pair */
 	bool in;            /* the valve is in place */
 	bool closed, ended; /* librdkafka has closed its descriptor; the thread is done */
@@ -71,8 +72,9 @@ static bool set_up(struct valve *valve)
 	valve->in = !valve->closed && dup3(ends[0], valve->fd, O_CLOEXEC) >= 0;
 	(void)pthread_mutex_unlock(&valve->all->lock);
 	(void)close(ends[0]);
-	/* librdkafka may be within a call on the connection itself still, and take what comes out of its turn. Once it has sent
-	 * something through here it is not; and no call takes so long. */
+	/* librdkafka may be within a call on the connection itself still, and take what comes
+	 * out of its turn. Once it has sent something through here it is not; and no call takes
+	 * so long. */
 	wait = (struct pollfd){.fd = valve->inner, .events = POLLIN};
 	(void)poll(&wait, 1, valve->in ? SETTLE_MS : 0);
 	return valve->in;
@@ -96,7 +98,8 @@ static void count(unsigned *all, bool *one, bool is)
 	*one = is;
 }
 
-/* How many bytes may go into the line now, and if none, in how many milliseconds to ask again; -1 where nothing waits. */
+/* How many bytes may go into the line now, and if none, in how many milliseconds to ask again;
+ * -1 where nothing waits. */
 static size_t measure(struct valve *valve, int *again_ms)
 {
 	struct vl_valves *all = valve->all;

@@ -7,7 +7,8 @@
 #include <stdatomic.h>
 #include <string.h>
 
-/* The three functions as their libraries have had them for ten years. Their headers are not needed, and need not be there. */
+/* The three functions as their libraries have had them for ten years. Their headers are not
+ * needed, and need not be there. */
 
 #define SEEN __attribute__((visibility("default"), used))
 
@@ -23,8 +24,8 @@ struct zlib_stream {
 
 #define Z_DATA_ERROR (-3)
 #define LZ4F_ERROR ((size_t)-1) /* LZ4F_ERROR_GENERIC */
-#define ZSTD_ERROR \
-	((size_t)-1) /* ZSTD_error_GENERIC: not "destination too small", or it would try on */
+/* ZSTD_error_GENERIC: not "destination too small", or it would try on */
+#define ZSTD_ERROR ((size_t)-1)
 
 typedef int inflate_fn(struct zlib_stream *stream, int flush);
 typedef size_t lz4_fn(void *context, void *to, size_t *to_size, const void *from, size_t *from_size,
@@ -94,7 +95,8 @@ size_t LZ4F_decompress(void *context, void *to, size_t *to_size, const void *fro
 		atomic_fetch_add(&held, 1);
 		return LZ4F_ERROR;
 	}
-	/* The room that librdkafka gives grows with what has come: it is bounded by the wall, too. */
+	/* The room that librdkafka gives grows with what has come: it is bounded by the wall,
+	 * too. */
 	if (to_size != NULL && *to_size > VL_UNPACK_MAX + 1 - frame.total)
 		*to_size = VL_UNPACK_MAX + 1 - frame.total;
 	size_t rest = real_lz4(context, to, to_size, from, from_size, options);

@@ -70,7 +70,8 @@ int64_t vl_ward_calm_since(const struct vl_ward *ward)
 	return ward->calm_ms;
 }
 
-/* A new consumer each time: of an old one's answers nobody could say which question they are for. */
+/* A new consumer each time: of an old one's answers nobody could say which question they are
+ * for. */
 static void ask(struct vl_ward *ward, int64_t offset, int64_t now_ms)
 {
 	vl_inquiry_close(ward->inquiry);
@@ -110,7 +111,8 @@ static enum vl_err inquire(struct vl_ward *ward, int64_t now_ms, struct vl_why *
 	return VL_ERR_TIMEOUT;
 }
 
-/* Nothing came. Kafka may have answered all the same: librdkafka is silent about some batches that it cannot read. */
+/* Nothing came. Kafka may have answered all the same: librdkafka is silent about some batches
+ * that it cannot read. */
 static enum vl_err judge_silence(struct vl_ward *ward, int64_t now_ms, struct vl_why *why)
 {
 	int64_t first, end;
@@ -147,7 +149,8 @@ static bool fall_sick(struct vl_ward *ward, struct vl_ward_word *word)
 		return false;
 	if (ward->at.offset < 0)
 		ward->at.offset = ward->base >= first ? ward->base : first;
-	/* Between here and the batch there is nothing but what Kafka itself wrote, or what was deleted. */
+	/* Between here and the batch there is nothing but what Kafka itself wrote, or what was
+	 * deleted. */
 	if (ward->base > ward->at.offset)
 		ward->at.offset = ward->base;
 	ward->phase = SEARCH;
@@ -195,7 +198,8 @@ static enum vl_ward_said search_on(struct vl_ward *ward, int64_t now_ms, struct 
 	return VL_WARD_PASSED;
 }
 
-/* What came of trying an offset. Another batch that cannot be read is another matter: its turn comes. */
+/* What came of trying an offset. Another batch that cannot be read is another matter: its turn
+ * comes. */
 static enum vl_ward_said take_try(struct vl_ward *ward, enum vl_err err, int64_t base,
 				  int64_t now_ms, struct vl_ward_word *word)
 {

@@ -1,10 +1,11 @@
 /*
- * The ward: one partition that could not be read, with a consumer of its own, so that nobody else waits for it. For
- * services/stream only.
+ * The ward: one partition that could not be read, with a consumer of its own, so that nobody
+ * else waits for it. For services/stream only.
  *
- * It reads again where reading failed. What comes then is handed on, and the partition is well. What cannot be read a second time is
- * passed over: the ward looks for the first offset behind it (search.h) and reads on there. What it is not allowed to read, or what
- * has no leader, it leaves for later.
+ * It reads again where reading failed. What comes then is handed on, and the partition is well.
+ * What cannot be read a second time is passed over: the ward looks for the first offset behind
+ * it (search.h) and reads on there. What it is not allowed to read, or what has no leader, it
+ * leaves for later.
  */
 #ifndef VALISE_STREAM_WARD_H
 #define VALISE_STREAM_WARD_H

@@ -1,7 +1,8 @@
 /*
- * The events of the benchmarks: cases opened, about 300 bytes each, with a sealed personal part that no compression shrinks. One is
- * made with the real messages and then copied, with an id, time, number and seal of its own, so that making them
- * takes next to no time from what is measured.
+ * The events of the benchmarks: cases opened, about 300 bytes each, with a sealed personal part
+ * that no compression shrinks. One is made with the real messages and then copied, with an id,
+ * time, number and seal of its own, so that making them takes next to no time from what is
+ * measured.
  */
 #ifndef VALISE_BENCH_EVENTS_H
 #define VALISE_BENCH_EVENTS_H

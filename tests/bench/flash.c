@@ -1,15 +1,18 @@
 /*
- * flash: how soon a FLASH event of one mission can be read in the view after the broker appended it, while another mission sends what
- * makes others wait (flash_scenes.c). tests/bench/flash runs it, with a real Kafka and headquarters.
+ * flash: how soon a FLASH event of one mission can be read in the view after the broker appended
+ * it, while another mission sends what makes others wait (flash_scenes.c). tests/bench/flash
+ * runs it, with a real Kafka and headquarters.
  *
- *	flash_bench enrol KEYS
- *	flash_bench run BROKERS VIEWS DOSES [SCENE...]
+ * 	flash_bench enrol KEYS
+ * 	flash_bench run BROKERS VIEWS DOSES [SCENE...]
  *
- * Each scene is sent DOSES times, one every two seconds, as fast as Kafka takes it; meanwhile the honest mission sends an event every
- * 20 ms. That comes in another partition of its lane, and in the same, behind what came before.
+ * Each scene is sent DOSES times, one every two seconds, as fast as Kafka takes it; meanwhile
+ * the honest mission sends an event every 20 ms. That comes in another partition of its lane,
+ * and in the same, behind what came before.
  *
- * Two waits are told: from the append, in which the broker and the line have their part; and from the arrival, when a plain consumer of the
- * same partition, which does nothing else (flash_peer.c), had the record. The bar is for the second.
+ * Two waits are told: from the append, in which the broker and the line have their part; and
+ * from the arrival, when a plain consumer of the same partition, which does nothing else
+ * (flash_peer.c), had the record. The bar is for the second.
  */
 #include "base/text.h"
 #include "bus/keys.h"

@@ -1,6 +1,6 @@
 /*
- * The peer of flash: a plain librdkafka consumer of the same partition, which does nothing with what it
- * receives. When it has a record, headquarters may have it, too.
+ * The peer of flash: a plain librdkafka consumer of the same partition, which does nothing with
+ * what it receives. When it has a record, headquarters may have it, too.
  */
 #ifndef VALISE_BENCH_FLASH_PEER_H
 #define VALISE_BENCH_FLASH_PEER_H

@@ -1,5 +1,6 @@
 /*
- * The scenes of tests/bench/flash.c: what an enrolled mission sends so that others wait, each seen once or near to one that was.
+ * The scenes of tests/bench/flash.c: what an enrolled mission sends so that others wait, each
+ * seen once or near to one that was.
  */
 #ifndef VALISE_BENCH_FLASH_SCENES_H
 #define VALISE_BENCH_FLASH_SCENES_H

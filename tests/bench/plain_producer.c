@@ -1,8 +1,9 @@
 /*
- * plain_producer: what the agent is measured beside (tests/bench/publish): librdkafka alone, in one process, with the same
- * events, acks=all, idempotent, one record an event; nothing signed, nothing on a disk.
+ * plain_producer: what the agent is measured beside (tests/bench/publish): librdkafka alone, in
+ * one process, with the same events, acks=all, idempotent, one record an event; nothing signed,
+ * nothing on a disk.
  *
- *   plain_producer BROKERS TOPIC EVENTS COMPRESSION
+ * plain_producer BROKERS TOPIC EVENTS COMPRESSION
  *
  * Prints the events and the seconds until the last was acked.
  */

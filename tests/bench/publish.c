@@ -1,18 +1,17 @@
 /*
- * publish_bench: the programs of a busy mission, and the one who counts at the end. tests/bench/publish runs it.
+ * publish_bench: the programs of a busy mission, and the one who counts at the end.
+ * tests/bench/publish runs it.
  *
- *   publish_bench load SOCKET OUTBOX EVENTS CLIENTS A_REQUEST DEPTH
- *       CLIENTS threads, each on a connection of its own, give EVENTS events to an agent, A_REQUEST to a request and DEPTH
- *       requests ahead of the answers; then wait until Kafka has acked all that is in OUTBOX (`-`: do not wait). Prints
- *       the events, the seconds to the last answer and the seconds to the last ack.
- *   publish_bench free SOCKET OUTBOX
- *       Publish the receipt that headquarters would, that it has applied all that Kafka has acked, through headquarters' agent at
- *       SOCKET; then wait until OUTBOX is empty.
- *   publish_bench count BROKERS KEYS
- *       Read lane consular.case.v1 from its beginning, verify every record, and print how many different events there are,
- *       how many records, and how many of these were sent again.
- *   publish_bench topic BROKERS NAME
- *       Make a topic of one partition for the plain producer.
+ * publish_bench load SOCKET OUTBOX EVENTS CLIENTS A_REQUEST DEPTH CLIENTS threads, each on a
+ * connection of its own, give EVENTS events to an agent, A_REQUEST to a request and DEPTH
+ * requests ahead of the answers; then wait until Kafka has acked all that is in OUTBOX (`-`: do
+ * not wait). Prints the events, the seconds to the last answer and the seconds to the last ack.
+ * publish_bench free SOCKET OUTBOX Publish the receipt that headquarters would, that it has
+ * applied all that Kafka has acked, through headquarters' agent at SOCKET; then wait until
+ * OUTBOX is empty. publish_bench count BROKERS KEYS Read lane consular.case.v1 from its
+ * beginning, verify every record, and print how many different events there are, how many
+ * records, and how many of these were sent again. publish_bench topic BROKERS NAME Make a topic
+ * of one partition for the plain producer.
  */
 #include "agent/outbox.h"
 #include "bus/keys.h"
@@ -257,8 +256,8 @@ static int free_all(char **args)
 
 /* -- count -- */
 
-/* Batches may have been sent twice: each place in the chain counts once. Kafka keeps a sender's order, and what is sent again is
- * behind what it repeats. */
+/* Batches may have been sent twice: each place in the chain counts once. Kafka keeps a sender's
+ * order, and what is sent again is behind what it repeats. */
 struct count {
 	unsigned long events, records, again;
 	uint64_t epoch, seq;

@@ -1,12 +1,11 @@
 /*
- * restart_bench: a headquarters with many rows, to be started again; and the least that opening one can take. tests/bench/restart
- * runs it.
+ * restart_bench: a headquarters with many rows, to be started again; and the least that opening
+ * one can take. tests/bench/restart runs it.
  *
- *   restart_bench fill VIEWS ROWS SEED
- *       Apply cases to a new ledger in folder VIEWS, as valise-hq does, until it has ROWS rows. Prints the rows, the events and the
- *       number of the last case.
- *   restart_bench peer FOLDER
- *       LMDB alone: open the store in FOLDER, read the first row of each database, and print how many rows there are.
+ * restart_bench fill VIEWS ROWS SEED Apply cases to a new ledger in folder VIEWS, as valise-hq
+ * does, until it has ROWS rows. Prints the rows, the events and the number of the last case.
+ * restart_bench peer FOLDER LMDB alone: open the store in FOLDER, read the first row of each
+ * database, and print how many rows there are.
  */
 #include "bus/batch.h"
 #include "events.h"
@@ -131,7 +130,8 @@ static int fill_ledger(const char *folder, size_t wanted, unsigned long seed)
 		must(vl_ledger_open(folder, MAP_SIZE, false, &fill.store, &why) == VL_OK &&
 			     vl_applier_open(fill.store, &fill.applier) == VL_OK,
 		     "open the ledger");
-		/* An event gives three rows and more; look again where they may have become enough. */
+		/* An event gives three rows and more; look again where they may have become
+		 * enough. */
 		unsigned long until = fill.made + (wanted - rows) / 4 + A_BATCH;
 		while (fill.made < until) {
 			must(vl_apply_begin(fill.applier, &why) == VL_OK, why.text);

@@ -1,12 +1,14 @@
 /*
  * How fast headquarters takes events in, beside LMDB alone.
  *
- *     view_bench EVENTS_DIR WORK_DIR ROUNDS
+ * view_bench EVENTS_DIR WORK_DIR ROUNDS
  *
- * EVENTS_DIR holds MISSION.jsonl files of valise.v1.Event in proto3 JSON. They are signed into batches of up to 64 kB in
- * memory. Ours: the batches are verified by two threads and applied, as valise-hq does it, into a fresh ledger. The peer:
- * LMDB alone puts the same rows, every one that a traced run of ours put, in the same order and with the same synchronous
- * commits, into a fresh environment. Rounds alternate; the medians, their ratio and the events in the ledger are printed.
+ * EVENTS_DIR holds MISSION.jsonl files of valise.v1.Event in proto3 JSON. They are signed into
+ * batches of up to 64 kB in memory. Ours: the batches are verified by two threads and applied,
+ * as valise-hq does it, into a fresh ledger. The peer: LMDB alone puts the same rows, every one
+ * that a traced run of ours put, in the same order and with the same synchronous commits, into a
+ * fresh environment. Rounds alternate; the medians, their ratio and the events in the ledger are
+ * printed.
  */
 #include "base/clock.h"
 #include "bus/json.h"
@@ -226,7 +228,8 @@ static void trace(enum what what, unsigned db, struct vl_bytes key, struct vl_by
 	n_puts += what == PUT;
 }
 
-/* The linker sends headquarters' calls here (--wrap): its rows as they are, without the store's check words. */
+/* The linker sends headquarters' calls here (--wrap): its rows as they are, without the store's
+ * check words. */
 void __real_vl_txn_put(struct vl_txn *txn, unsigned db, struct vl_bytes key, struct vl_bytes value);
 void __wrap_vl_txn_put(struct vl_txn *txn, unsigned db, struct vl_bytes key, struct vl_bytes value);
 struct vl_cursor *__real_vl_cursor_open(struct vl_txn *txn, unsigned db);

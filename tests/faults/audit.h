@@ -1,6 +1,6 @@
 /*
- * The oracle's own reading of batches: a second, small reader of the wire format and libsodium, nothing of the product, so
- * that a fault in the product's reading cannot hide itself.
+ * The oracle's own reading of batches: a second, small reader of the wire format and libsodium,
+ * nothing of the product, so that a fault in the product's reading cannot hide itself.
  */
 #ifndef VALISE_TESTS_FAULTS_AUDIT_H
 #define VALISE_TESTS_FAULTS_AUDIT_H
@@ -39,8 +39,8 @@ struct audit {
 
 void audit_free(struct audit *audit);
 
-/* Read a batch as the next of its lane: its signature (as of no drill), its place in the chain, its events. False, and
- * `wrong` says why, where anything does not fit. */
+/* Read a batch as the next of its lane: its signature (as of no drill), its place in the chain,
+ * its events. False, and `wrong` says why, where anything does not fit. */
 bool audit_batch(struct audit *audit, const uint8_t *value, size_t size,
 		 const uint8_t signature[64]);
 
@@ -51,7 +51,8 @@ const struct audit_event *audit_find(const struct audit *audit, const uint8_t id
 /* The chain of a lane; NULL where it has no batch. */
 const struct audit_chain *audit_chain(const struct audit *audit, const char *lane);
 
-/* The digest of an event's bytes less its field 1, as in struct audit_event; and the id, all zero where it has none. */
+/* The digest of an event's bytes less its field 1, as in struct audit_event; and the id, all
+ * zero where it has none. */
 bool audit_read_event(const uint8_t *bytes, size_t size, uint8_t id[16], uint8_t digest[16]);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * Put before libc (LD_PRELOAD): fdatasync fails with EIO while the file named by VALISE_FAIL_SYNC is there.
+ * Put before libc (LD_PRELOAD): fdatasync fails with EIO while the file named by
+ * VALISE_FAIL_SYNC is there.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /*
  * What the fault tests share: how long to try, where to put stores, which seed.
  *
- * VALISE_FAULTS=long tries everything there is instead of a bounded share; VALISE_SEED chooses what is tried where there is a
- * choice, and repeats it.
+ * VALISE_FAULTS=long tries everything there is instead of a bounded share; VALISE_SEED chooses
+ * what is tried where there is a choice, and repeats it.
  */
 #ifndef VALISE_TESTS_FAULTS_FAULTS_H
 #define VALISE_TESTS_FAULTS_FAULTS_H
@@ -30,7 +30,8 @@ static inline size_t faults_most(size_t bounded, size_t all)
 	return faults_long() ? all : bounded;
 }
 
-/* The run's seed; a fixed one unless VALISE_SEED says otherwise, so that tests/run is the same every time. */
+/* The run's seed; a fixed one unless VALISE_SEED says otherwise, so that tests/run is the same
+ * every time. */
 static inline uint64_t faults_seed(void)
 {
 	const char *text = getenv("VALISE_SEED");
@@ -46,7 +47,8 @@ static inline uint64_t faults_next(uint64_t *state)
 	return z ^ z >> 31;
 }
 
-/* A folder of its own in memory where there is such a place: no barrier has to reach a disk here, and there are thousands. */
+/* A folder of its own in memory where there is such a place: no barrier has to reach a disk
+ * here, and there are thousands. */
 static inline void faults_folder(char path[64])
 {
 	(void)snprintf(path, 64, "%s/valise-faults-XXXXXX",

@@ -111,8 +111,8 @@ void image_copy(const char *from, const char *to)
 struct choice {
 	bool there[PENDING];
 	size_t torn; /* which of them is there in part; SIZE_MAX: none */
-	uint64_t
-		sectors; /* the sectors of that one that are there, bit by bit, again from the first after 64 */
+	/* the sectors of that one that are there, bit by bit, again from the first after 64 */
+	uint64_t sectors;
 	size_t first_count; /* or, where not 0: so many sectors from the start */
 };
 
@@ -306,7 +306,8 @@ static void make_subsets(struct maker *m)
 	}
 }
 
-/* The last write in part, with nothing else that is pending, with all of it, and with some of it. */
+/* The last write in part, with nothing else that is pending, with all of it, and with some of
+ * it. */
 static void make_tears(struct maker *m)
 {
 	size_t n = m->image.n_pending;
@@ -331,7 +332,8 @@ static void make_tears(struct maker *m)
 	}
 }
 
-/* What of the events before `upto` no barrier has brought to the disk; the very last one is always on its way. */
+/* What of the events before `upto` no barrier has brought to the disk; the very last one is
+ * always on its way. */
 static void find_pending(struct image *image)
 {
 	const struct io_event *events = image->record->events;

@@ -1,9 +1,10 @@
 /*
- * Faults of the disk. Every call by which a store reaches its files comes through here (-Wl,--wrap, with a static LMDB); nothing
- * of it is in the product. Files outside the watched folder are left alone.
+ * Faults of the disk. Every call by which a store reaches its files comes through here
+ * (-Wl,--wrap, with a static LMDB); nothing of it is in the product. Files outside the watched
+ * folder are left alone.
  *
- * Three uses: count the calls; let the N-th fail, once or from then on; record every write and barrier, of which image.h then
- * makes the disk of a crash at any point.
+ * Three uses: count the calls; let the N-th fail, once or from then on; record every write and
+ * barrier, of which image.h then makes the disk of a crash at any point.
  */
 #ifndef VALISE_TESTS_FAULTS_IO_H
 #define VALISE_TESTS_FAULTS_IO_H
@@ -18,8 +19,10 @@ void io_watch(const char *folder);
 /* What a failing call does before it says so. */
 enum io_how {
 	IO_NOTHING, /* nothing */
-	IO_DONE, /* all of it: the data is there, and yet it failed (a write that could not be synced) */
-	IO_HALF, /* half of it; a write then returns the half, as a full disk makes it, and not `error` */
+	/* all of it: the data is there, and yet it failed (a write that could not be synced) */
+	IO_DONE,
+	/* half of it; a write then returns the half, as a full disk makes it, and not `error` */
+	IO_HALF,
 	IO_STUCK, /* the first is done all the same; of those that fail after it nothing */
 	IO_HOWS,
 };
@@ -46,8 +49,8 @@ enum io_kind { IO_WRITE, IO_SYNC, IO_RENAME, IO_MARK };
 struct io_event {
 	enum io_kind kind;
 	uint64_t file; /* its inode */
-	char name
-		[48]; /* below the watched folder, as it was then; "" is the folder; for a rename the new name */
+	/* below the watched folder, as it was then; "" is the folder; for a rename the new name */
+	char name[48];
 	uint64_t offset;
 	size_t size;
 	uint8_t *bytes;

@@ -1,4 +1,5 @@
-/* Headquarters' ledger: crashes at any write, calls that fail, memory that runs out, a map that is full. reliability: 18-20, 23. */
+/* Headquarters' ledger: crashes at any write, calls that fail, memory that runs out, a map that
+ * is full. reliability: 18-20, 23. */
 #include "faults.h"
 #include "image.h"
 #include "io.h"
@@ -158,7 +159,8 @@ static void test_every_call_fails(void **state)
 
 /* -- memory that runs out -- */
 
-/* Allocation `nth` of opening and of the steps fails; then the process ends and begins again with memory. */
+/* Allocation `nth` of opening and of the steps fails; then the process ends and begins again
+ * with memory. */
 static void run_without_memory(void *context, uint64_t nth, bool for_ever)
 {
 	struct run *run = context;
@@ -256,7 +258,8 @@ static void test_map_full_at_any_page(void **state)
 
 /* -- a chain whose end is lost -- */
 
-/* A clone's next epoch knows an end that never came, and waits for ever. What can follow must not wait behind it. */
+/* A clone's next epoch knows an end that never came, and waits for ever. What can follow must
+ * not wait behind it. */
 static void test_what_can_follow_does_not_wait(void **state)
 {
 	struct world *w = *state;

@@ -125,8 +125,8 @@ static void steps_4_to_7(struct cast *cast)
 	sender_begin_epoch(a, 3000);
 	add(cast, 6, 1, one(c, 11, "X-1", 90, &closed.base, 3), NULL);
 	add(cast, 6, 1, many(c, 200, 30), NULL);
-	add(cast, 6, 1, one(c, 12, "X-1", 91, &strange.base, 0),
-	    NULL);                                          /* of no type that is known here */
+	/* of no type that is known here */
+	add(cast, 6, 1, one(c, 12, "X-1", 91, &strange.base, 0), NULL);
 	(void)open_case(c, 13, "X-1", 92);                  /* lost */
 	add(cast, 7, 1, open_case(c, 14, "X-1", 93), NULL); /* waits for ever */
 	add(cast, 7, 0, open_case(a, 1, "X-1", 100), NULL); /* an id that is known */
@@ -332,16 +332,18 @@ static uint64_t count_of(struct book *book, unsigned db)
 	return count;
 }
 
-/* What the scenario comes to, reckoned by hand: the undisturbed run is not to be believed either. */
+/* What the scenario comes to, reckoned by hand: the undisturbed run is not to be believed
+ * either. */
 static void expect_end(struct book *book)
 {
 	assert_int_equal(count_of(book, VL_DB_ARCHIVE), 7 + 3 + 4);
 	assert_int_equal(count_of(book, VL_DB_EVIDENCE), 2);
 	assert_int_equal(count_of(book, VL_DB_PARKED), 1);
-	assert_int_equal(count_of(book, VL_DB_DEAD),
-			 5); /* forged, empty, the stranger's, the drill, one unreadable */
+	/* forged, empty, the stranger's, the drill, one unreadable */
+	assert_int_equal(count_of(book, VL_DB_DEAD), 5);
 	assert_int_equal(count_of(book, VL_DB_OFFSET), 2);
-	/* a: 7 events, one of them twice; b: 1 + 12 + 1; c: 1 + 30 and one that cannot be read, of which the twin is a's. */
+	/* a: 7 events, one of them twice; b: 1 + 12 + 1; c: 1 + 30 and one that cannot be read,
+	 * of which the twin is a's. */
 	assert_int_equal(count_of(book, vl_view_db(case_view(), VL_VIEW_EVENT)), 6 + 14 + 32);
 }
 

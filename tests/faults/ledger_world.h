@@ -1,11 +1,13 @@
 /*
- * The ledger under fault: a fixed run of records, and the oracle that knows what the ledger holds after each transaction of it.
+ * The ledger under fault: a fixed run of records, and the oracle that knows what the ledger
+ * holds after each transaction of it.
  *
- * The records come from three missions over two partitions: batches in order and before their turn, replays, a forged one, one
- * without a value, one of a stranger, a fork, a new epoch, twins, a batch that cannot be read here, one that waits for ever. The
- * oracle is a run that nothing disturbed: a hash over every entry of every database after each transaction. A ledger that was
- * disturbed must hold exactly what one of those held, and, given the records from the offsets that it itself has stored, must
- * end as the undisturbed one did.
+ * The records come from three missions over two partitions: batches in order and before their
+ * turn, replays, a forged one, one without a value, one of a stranger, a fork, a new epoch,
+ * twins, a batch that cannot be read here, one that waits for ever. The oracle is a run that
+ * nothing disturbed: a hash over every entry of every database after each transaction. A ledger
+ * that was disturbed must hold exactly what one of those held, and, given the records from the
+ * offsets that it itself has stored, must end as the undisturbed one did.
  */
 #ifndef VALISE_TESTS_FAULTS_LEDGER_WORLD_H
 #define VALISE_TESTS_FAULTS_LEDGER_WORLD_H
@@ -42,7 +44,8 @@ struct book {
 	struct vl_store *store;
 	struct vl_applier *applier;
 	int64_t from[2]; /* the stored offsets when it was opened */
-	bool verify; /* judge each record again when it is brought, as a run without memory should */
+	/* judge each record again when it is brought, as a run without memory should */
+	bool verify;
 	char wrong[300];
 };
 
@@ -62,8 +65,8 @@ enum vl_err book_rest(struct book *book);
 /* After how many steps the undisturbed ledger held what this open one does; -1: never. */
 int book_state(struct book *book);
 
-/* Open the ledger, which must hold what it did after `kept` steps or one more; bring the rest; it must end as it should.
- * False, and `wrong` says why. */
+/* Open the ledger, which must hold what it did after `kept` steps or one more; bring the rest;
+ * it must end as it should. False, and `wrong` says why. */
 bool book_check(struct book *book, unsigned kept);
 
 bool book_wrong(struct book *book, const char *format, ...) __attribute__((format(printf, 2, 3)));

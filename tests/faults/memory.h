@@ -1,6 +1,7 @@
 /*
- * Memory that runs out: the N-th allocation made by the product or by LMDB fails, once or from then on (-Wl,--wrap). What shared
- * libraries allocate for themselves is not seen; protobuf-c takes its memory from the product's arenas.
+ * Memory that runs out: the N-th allocation made by the product or by LMDB fails, once or from
+ * then on (-Wl,--wrap). What shared libraries allocate for themselves is not seen; protobuf-c
+ * takes its memory from the product's arenas.
  */
 #ifndef VALISE_TESTS_FAULTS_MEMORY_H
 #define VALISE_TESTS_FAULTS_MEMORY_H

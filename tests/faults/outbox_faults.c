@@ -1,4 +1,5 @@
-/* The outbox: crashes at any write, calls that fail, memory that runs out, a map that is full. reliability: 1-5, 8, 23. */
+/* The outbox: crashes at any write, calls that fail, memory that runs out, a map that is full.
+ * reliability: 1-5, 8, 23. */
 #include "faults.h"
 #include "image.h"
 #include "io.h"
@@ -173,8 +174,8 @@ static void restart(struct run *run, unsigned kept)
 	assert_int_equal(box_open(&run->box), VL_OK);
 }
 
-/* One run of the scenario in which a call may fail. Whoever gets FULL goes on with the same process; anything else ends it.
- * Steps that failed are sent again when the fault is gone. */
+/* One run of the scenario in which a call may fail. Whoever gets FULL goes on with the same
+ * process; anything else ends it. Steps that failed are sent again when the fault is gone. */
 static void run_with_fault(void *context, const struct io_fault *fault, uint64_t told[VL_ERR_COUNT])
 {
 	struct run *run = context;
@@ -232,7 +233,8 @@ static void test_every_call_fails_in_flight(void **state)
 
 /* -- memory that runs out -- */
 
-/* Allocation `nth` fails; where something goes wrong the process ends there and begins again with memory. */
+/* Allocation `nth` fails; where something goes wrong the process ends there and begins again
+ * with memory. */
 static void run_without_memory(void *context, uint64_t nth, bool for_ever)
 {
 	struct run *run = context;
@@ -367,7 +369,8 @@ static void test_map_full_at_any_page(void **state)
 			assert_int_equal(err, VL_ERR_FULL);
 			at_put += run->box.failed_early;
 			at_commit += !run->box.failed_early;
-			/* Nothing of it is there, and what was there can be read; then somebody gives it more room. */
+			/* Nothing of it is there, and what was there can be read; then somebody
+			 * gives it more room. */
 			box_close(&run->box);
 			if (!box_check(&run->box, s, false))
 				fail_msg("%zu pages left, step %u: %s", pages, s, run->box.wrong);

@@ -1,4 +1,5 @@
-/* The mark: stop an agent at any call to the disk, and no place is ever signed twice. reliability: 22. */
+/* The mark: stop an agent at any call to the disk, and no place is ever signed twice.
+ * reliability: 22. */
 #include "faults.h"
 #include "io.h"
 
@@ -91,8 +92,8 @@ static void live(struct run *run, uint64_t first, unsigned count, bool killed)
 		command("cp %s %s", run->mark_then, run->mark);
 }
 
-/* The same, ended by the N-th call to the disk, from which on nothing reaches it (or all of the first of them does). False where it
- * was not that long. */
+/* The same, ended by the N-th call to the disk, from which on nothing reaches it (or all of the
+ * first of them does). False where it was not that long. */
 static bool live_until(struct run *run, uint64_t nth, enum io_how how)
 {
 	int status;
@@ -146,7 +147,8 @@ static void test_no_crash_is_taken_for_a_restore(void **state)
 	assert_true(n > 20);
 }
 
-/* Where a stopped life was an old copy's, the next signs nothing in the old epoch either; nor does the one after it. */
+/* Where a stopped life was an old copy's, the next signs nothing in the old epoch either; nor
+ * does the one after it. */
 static void test_no_crash_makes_a_copy_believed(void **state)
 {
 	struct run *run = *state;

@@ -84,7 +84,8 @@ static bool commit(struct box *box)
 	return vl_outbox_commit(box->outbox, NULL) == VL_OK;
 }
 
-/* Give up the first batch that is damaged, and carry what is behind it. False where there is none, or the store says no. */
+/* Give up the first batch that is damaged, and carry what is behind it. False where there is
+ * none, or the store says no. */
 static bool give_up_one(struct box *box)
 {
 	struct vl_outbox_look *look = vl_outbox_look(box->outbox, NULL);
@@ -112,7 +113,8 @@ static bool give_up_one(struct box *box)
 	return done;
 }
 
-/* What was found damaged costs itself: once it is given up all that is kept is whole, or the store says that it is not. */
+/* What was found damaged costs itself: once it is given up all that is kept is whole, or the
+ * store says that it is not. */
 static enum rot_verdict mend(struct box *box)
 {
 	struct vl_outbox_batch batch = {0};

@@ -400,7 +400,8 @@ static bool check_promises(struct box *box, unsigned kept, const struct audit *a
 		if (event != NULL && promise->step > kept)
 			return box_wrong(box, "an event of step %u is there before it was sent",
 					 promise->step);
-		/* Doubtful ones are told apart from others of their step that were settled before. */
+		/* Doubtful ones are told apart from others of their step that were settled
+		 * before. */
 		if (promise->doubtful || promise->step == kept) {
 			there[promise->step] += event != NULL;
 			missing[promise->step] += event == NULL;

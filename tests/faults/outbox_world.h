@@ -1,9 +1,11 @@
 /*
- * The outbox under fault: a fixed scenario, and the oracle that keeps what a client was told and asks for it afterwards.
+ * The outbox under fault: a fixed scenario, and the oracle that keeps what a client was told and
+ * asks for it afterwards.
  *
- * The scenario has steps, each one transaction: several lanes, ids given twice, events without an id, batches that are closed
- * within the transaction, an event on overflow pages, acks, an abort. The oracle writes down each OK (id, lane, epoch, number and
- * the event's bytes) and each batch that a reader could have seen, for a link may have sent it.
+ * The scenario has steps, each one transaction: several lanes, ids given twice, events without
+ * an id, batches that are closed within the transaction, an event on overflow pages, acks, an
+ * abort. The oracle writes down each OK (id, lane, epoch, number and the event's bytes) and each
+ * batch that a reader could have seen, for a link may have sent it.
  */
 #ifndef VALISE_TESTS_FAULTS_OUTBOX_WORLD_H
 #define VALISE_TESTS_FAULTS_OUTBOX_WORLD_H
@@ -41,8 +43,8 @@ struct box {
 	struct vl_time now;
 	uint64_t seed;
 	size_t size;
-	struct vl_buf events[BOX_STEPS]
-			    [BOX_EVENTS]; /* made beforehand: their memory must not be in the way */
+	/* made beforehand: their memory must not be in the way */
+	struct vl_buf events[BOX_STEPS][BOX_EVENTS];
 	struct box_promise promises[256];
 	size_t n_promises;
 	struct box_batch batches[256];
@@ -60,20 +62,24 @@ void box_restart(struct box *box);
 enum vl_err box_open(struct box *box);
 void box_close(struct box *box);
 
-/* Do step `step`. ok, or what begin or commit said. A good event refused as if it were bad, or OK for an answer that
- * contradicts an earlier one, is `wrong`. */
+/* Do step `step`. ok, or what begin or commit said. A good event refused as if it were bad, or
+ * OK for an answer that contradicts an earlier one, is `wrong`. */
 enum vl_err box_step(struct box *box, unsigned step);
 
-/* Do the steps from `from` on, each begun and filled while the one before is still being committed, as the keeper does. Calls
- * `done` (NULL: nobody) after each that has landed well. Returns the step that failed, and *err why, or BOX_STEPS. */
+/* Do the steps from `from` on, each begun and filled while the one before is still being
+ * committed, as the keeper does. Calls `done` (NULL: nobody) after each that has landed well.
+ * Returns the step that failed, and *err why, or BOX_STEPS. */
 unsigned box_fly(struct box *box, unsigned from, void (*done)(unsigned step), enum vl_err *err);
 
-/* Look at the store as it is now, opened by nobody: every promise made before step `kept` is there once and unchanged, the
- * step under way wholly or not at all, nothing else; every batch ever to be seen is as it was; chains and signatures hold. Then,
- * where `extend`, send everything again and a new event to each lane: the answers must fit. False, and `wrong` says why. */
+/* Look at the store as it is now, opened by nobody: every promise made before step `kept` is
+ * there once and unchanged, the step under way wholly or not at all, nothing else; every batch
+ * ever to be seen is as it was; chains and signatures hold. Then, where `extend`, send
+ * everything again and a new event to each lane: the answers must fit. False, and `wrong` says
+ * why. */
 bool box_check(struct box *box, unsigned kept, bool extend);
 
-/* Do only the last part of a check, with the box as it is open now and everything that was promised in it. Closes it. */
+/* Do only the last part of a check, with the box as it is open now and everything that was
+ * promised in it. Closes it. */
 bool box_extend(struct box *box);
 
 /* After a check: what was doubtful and is there counts as promised, the rest as never said. */

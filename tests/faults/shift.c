@@ -1,7 +1,9 @@
 /*
- * shift: a wrong clock for a whole program, by LD_PRELOAD. What asks for the date gets it so many seconds off as the file named in
- * VALISE_SHIFT says (eight bytes, native order), which the test changes while the program runs. CLOCK_MONOTONIC stays as it is, as it does
- * on a machine whose clock is set; a wait until some date ends at that date, also where that is a year later than it was.
+ * shift: a wrong clock for a whole program, by LD_PRELOAD. What asks for the date gets it so
+ * many seconds off as the file named in VALISE_SHIFT says (eight bytes, native order), which the
+ * test changes while the program runs. CLOCK_MONOTONIC stays as it is, as it does on a machine
+ * whose clock is set; a wait until some date ends at that date, also where that is a year later
+ * than it was.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -73,8 +75,8 @@ time_t time(time_t *out)
 	return now.tv_sec;
 }
 
-/* The kernel does not know our date, and it may be set meanwhile: wait for a while, and look again. True where that while ends
- * with the whole wait. */
+/* The kernel does not know our date, and it may be set meanwhile: wait for a while, and look
+ * again. True where that while ends with the whole wait. */
 static bool next_while(const struct timespec *until, struct timespec *kernels)
 {
 	struct timespec now;

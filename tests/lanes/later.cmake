@@ -34,7 +34,7 @@ later_file(${lane}/view.proto
 later_file(views/loan.c
            "F(NumbersRow, granted)" "F(NumbersRow, approved)"
            "more came back than was paid" "another sum came back than was paid"
-           "->repaid > ((const" "->repaid != ((const"
+           "loan->repaid > loan->paid" "loan->repaid != loan->paid"
            "	{MESSAGE(LoanWrittenOff), TYPE," [[	{MESSAGE(LoanExtended), F(LoanExtended, due_at), F(LoanRow, extended_until), VL_GREATEST},
 	{MESSAGE(LoanWrittenOff), TYPE,]]
            "{MESSAGE(FundsCounted), COUNTRY, F(FundsCounted, country)}," [[{MESSAGE(FundsCounted), BOARD, MISSION},

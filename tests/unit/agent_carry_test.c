@@ -1,4 +1,5 @@
-/* agent/outbox_carry.c: what a receipt says of an epoch, and that nothing is lost when its end is carried into a new one. */
+/* agent/outbox_carry.c: what a receipt says of an epoch, and that nothing is lost when its end
+ * is carried into a new one. */
 #include "agent_shelf.h"
 
 static enum vl_outbox_fit hear(struct shelf *shelf, uint64_t epoch, uint64_t seq,
@@ -29,7 +30,8 @@ static void free_all(struct shelf *shelf)
 	}
 }
 
-/* More than one step takes, with a restart in the middle: at each moment every event is there once. */
+/* More than one step takes, with a restart in the middle: at each moment every event is there
+ * once. */
 static void carries_in_steps(void **state)
 {
 	struct shelf *shelf = *state;
@@ -116,7 +118,8 @@ static void carries_in_a_full_outbox(void **state)
 	vl_buf_free(&buf);
 }
 
-/* While the old epoch is being carried, a receipt for the new one must not free what is left of the old. */
+/* While the old epoch is being carried, a receipt for the new one must not free what is left of
+ * the old. */
 static void a_new_receipt_frees_nothing_that_is_left(void **state)
 {
 	struct shelf *shelf = *state;
@@ -141,7 +144,8 @@ static void a_new_receipt_frees_nothing_that_is_left(void **state)
 	assert_true(shelf_audit(shelf) < 20);
 }
 
-/* An older epoch's end is still here when a receipt for the present one says that an older one is suspended. */
+/* An older epoch's end is still here when a receipt for the present one says that an older one
+ * is suspended. */
 static void the_end_of_a_suspended_epoch_is_carried(void **state)
 {
 	struct shelf *shelf = *state;

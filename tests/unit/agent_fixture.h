@@ -1,5 +1,6 @@
 /*
- * What the agent's tests share: an outbox in a folder that goes away, its own clock, and events to put into it.
+ * What the agent's tests share: an outbox in a folder that goes away, its own clock, and events
+ * to put into it.
  */
 #ifndef VALISE_TESTS_AGENT_FIXTURE_H
 #define VALISE_TESTS_AGENT_FIXTURE_H

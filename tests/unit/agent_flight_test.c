@@ -1,4 +1,5 @@
-/* agent/flight.h and agent/window.h: what goes next, how much at once, and how far each lane has come. */
+/* agent/flight.h and agent/window.h: what goes next, how much at once, and how far each lane has
+ * come. */
 #include "bus_fixture.h"
 
 #include "agent/flight.h"
@@ -143,7 +144,8 @@ static void a_refused_lane_is_set_aside_and_goes_back(void **state)
 	for (uint64_t i = 0; i < 4; i++)
 		tags[i] = send_on(MIDDLE, i + 1, 10, 0);
 	assert_int_equal(vl_flight_refused(flight, tags[1], 10), MIDDLE);
-	/* What was before the refused one still counts; what is behind it, even if Kafka took it, does not. */
+	/* What was before the refused one still counts; what is behind it, even if Kafka took
+	 * it, does not. */
 	(void)vl_flight_acked(flight, tags[0], 11);
 	(void)vl_flight_acked(flight, tags[2], 12);
 	assert_int_equal(acked(MIDDLE), 1);
@@ -361,7 +363,8 @@ static void topics_that_are_missing_hold_up_no_other_mission(void **state)
 		(void)send_on(SOUND, seq, 1000, 5000);
 	assert_int_equal(vl_flight_age(flight, VL_URGENT, 5000, &oldest), (n + 2) * 1000);
 	assert_false(vl_flight_allows(flight, HIGH, VL_WINDOW_START));
-	/* The others' turn comes when Kafka has refused the first; a large record waits for the window. */
+	/* The others' turn comes when Kafka has refused the first; a large record waits for the
+	 * window. */
 	for (size_t i = 1; i < n; i++)
 		(void)vl_flight_refused(flight, tags[i], 5000);
 	vl_flight_empty(flight, SOUND);

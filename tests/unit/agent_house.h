@@ -1,5 +1,6 @@
 /*
- * A keeper with an outbox and a socket, and a program that speaks with it. Whatever waits lets the keeper work meanwhile.
+ * A keeper with an outbox and a socket, and a program that speaks with it. Whatever waits lets
+ * the keeper work meanwhile.
  */
 #ifndef VALISE_TESTS_AGENT_HOUSE_H
 #define VALISE_TESTS_AGENT_HOUSE_H

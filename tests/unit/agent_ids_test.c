@@ -1,4 +1,5 @@
-/* agent/outbox_ids.c: ids of applied events are let go in time, and none that may still be needed here. */
+/* agent/outbox_ids.c: ids of applied events are let go in time, and none that may still be
+ * needed here. */
 #include "agent_fixture.h"
 
 #include "agent/outbox_rows.h"
@@ -13,7 +14,8 @@ static void open_with_span(struct world *world)
 	world_open_with(world, &options);
 }
 
-/* Headquarters has applied all that is there; freeing goes on until there is nothing more to do, each step twice. */
+/* Headquarters has applied all that is there; freeing goes on until there is nothing more to do,
+ * each step twice. */
 static void apply_all(struct world *world)
 {
 	struct vl_outbox_receipt receipt = {.lane = CASE_LANE};

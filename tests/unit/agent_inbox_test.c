@@ -1,4 +1,5 @@
-/* agent/inbox.h, relay.h, pipe.h: what the link hands over frees only what headquarters has signed for, whatever it is. */
+/* agent/inbox.h, relay.h, pipe.h: what the link hands over frees only what headquarters has
+ * signed for, whatever it is. */
 #include "agent_receipt.h"
 
 #include "agent/inbox.h"
@@ -135,7 +136,8 @@ static void nothing_else_frees(void **state)
 	assert_int_equal(kept(desk), 0);
 }
 
-/* In the right topic, by the right key, and yet not for us; or it was read before. Each is counted. */
+/* In the right topic, by the right key, and yet not for us; or it was read before. Each is
+ * counted. */
 static void others_and_old_ones_are_refused_and_counted(void **state)
 {
 	struct desk *desk = *state;
@@ -153,7 +155,8 @@ static void others_and_old_ones_are_refused_and_counted(void **state)
 	      &(struct receipt_made){.seq = 3, .digest = good, .topic = VL_RECEIPT_LANE "." OTHER});
 	bring(desk, &(struct receipt_made){.seq = 3, .digest = good, .topic = VL_RECEIPT_LANE});
 	assert_int_equal(kept(desk), 3);
-	/* A batch of headquarters' that came before, or is before one that did; an epoch that begins anew is new, also a lower one. */
+	/* A batch of headquarters' that came before, or is before one that did; an epoch that
+	 * begins anew is new, also a lower one. */
 	bring(desk, &(struct receipt_made){.seq = 1, .digest = digest(desk, 1), .batch = 50});
 	assert_int_equal(kept(desk), 2);
 	bring(desk, &(struct receipt_made){.seq = 2, .digest = digest(desk, 2), .batch = 50});

@@ -1,4 +1,5 @@
-/* agent/keeper.h, listen.h: programs that are many, slow, greedy, strangers or noise; the others are served all the same. */
+/* agent/keeper.h, listen.h: programs that are many, slow, greedy, strangers or noise; the others
+ * are served all the same. */
 #include "agent_house.h"
 
 #include "agent/listen.h"
@@ -68,7 +69,8 @@ static void big_frames_take_turns(void **state)
 	assert_int_equal(house_stored(house), 8);
 }
 
-/* A program that sends and never reads is not read any more; others go on; and once it reads, all is answered. */
+/* A program that sends and never reads is not read any more; others go on; and once it reads,
+ * all is answered. */
 static void answers_that_pile_up_stop_the_reading(void **state)
 {
 	struct house *house = *state;
@@ -146,7 +148,8 @@ static void too_many_are_told(void **state)
 	(void)close(fds[0]);
 }
 
-/* Whoever has nothing under way gives way, the one that has not moved for longest; nobody else does. */
+/* Whoever has nothing under way gives way, the one that has not moved for longest; nobody else
+ * does. */
 static void idle_ones_give_way(void **state)
 {
 	struct house *house = *state;
@@ -179,7 +182,8 @@ static void idle_ones_give_way(void **state)
 	assert_int_equal(house_stored(house), 8);
 }
 
-/* Programs that never stop sending: each has its piece of every commit, and what is urgent is in the very next one. */
+/* Programs that never stop sending: each has its piece of every commit, and what is urgent is in
+ * the very next one. */
 static void nobody_waits_behind_a_flood(void **state)
 {
 	enum { FLOODS = 24 };
@@ -217,7 +221,8 @@ static void nobody_waits_behind_a_flood(void **state)
 		uint8_t answer[512];
 		if (recv(flash, answer, sizeof(answer), MSG_DONTWAIT) > 0)
 			answered++;
-		/* Read in this step, stored by this one or the next, answered when that has landed. */
+		/* Read in this step, stored by this one or the next, answered when that has
+		 * landed. */
 		assert_true(steps <= 4);
 		for (int i = 0; i < FLOODS; i++) {
 			uint8_t some[4096];
@@ -234,7 +239,8 @@ static void nobody_waits_behind_a_flood(void **state)
 	vl_buf_free(&request);
 }
 
-/* Random bytes, whole or cut, from several programs at once: no crash, and a well-behaved one is served. */
+/* Random bytes, whole or cut, from several programs at once: no crash, and a well-behaved one is
+ * served. */
 static void noise_does_no_harm(void **state)
 {
 	struct house *house = *state;

@@ -1,4 +1,5 @@
-/* agent/keeper.h, pipe.h: what the keeper tells the link, and what the acks, receipts and directives from there do. */
+/* agent/keeper.h, pipe.h: what the keeper tells the link, and what the acks, receipts and
+ * directives from there do. */
 #include "agent_house.h"
 
 #include "agent/pipe.h"

@@ -201,7 +201,8 @@ static void closed_midway_takes_nothing_of_the_half(void **state)
 		vl_buf_free(&request);
 	}
 	assert_int_equal(house_stored(house), 0);
-	/* Gone after a whole request, without waiting for the answer: taken, and the same id says so. */
+	/* Gone after a whole request, without waiting for the answer: taken, and the same id
+	 * says so. */
 	int fd = house_dial(house);
 	house_ask_one(house, fd, 1, 1, CASE_TYPE, 10);
 	(void)close(fd);

@@ -1,9 +1,11 @@
 /*
- * The link, from outside: a process of its own as in life (this program once more), over a real outbox, to librdkafka's mock
- * cluster that answers wrongly, late or not at all. This process is its keeper, and reads back what came to lie in the log.
+ * The link, from outside: a process of its own as in life (this program once more), over a real
+ * outbox, to librdkafka's mock cluster that answers wrongly, late or not at all. This process is
+ * its keeper, and reads back what came to lie in the log.
  *
- * Whatever happens: in the end the log has every batch of the outbox, byte for byte; and no ack that the keeper is told is ever
- * ahead of the log. The mock checks no sequence numbers, so that what is tried again may come to lie there twice, as to be expected.
+ * Whatever happens: in the end the log has every batch of the outbox, byte for byte; and no ack
+ * that the keeper is told is ever ahead of the log. The mock checks no sequence numbers, so that
+ * what is tried again may come to lie there twice, as to be expected.
  */
 #include "agent_fixture.h"
 
@@ -86,7 +88,8 @@ static void take_record(struct line *line, const struct vl_record *record)
 		log->top++;
 }
 
-/* librdkafka's consumer may come to a rest for minutes when the mock's broker goes down and up at once: then a new one reads on. */
+/* librdkafka's consumer may come to a rest for minutes when the mock's broker goes down and up
+ * at once: then a new one reads on. */
 static void renew_consumer(struct line *line)
 {
 	struct vl_position positions[LANES];
@@ -475,7 +478,8 @@ static void no_right_to_one_topic(void **state)
 	until(line, all_there(line));
 }
 
-/* More than the window, and than librdkafka's queue, takes; the broker goes away in the midst of it. */
+/* More than the window, and than librdkafka's queue, takes; the broker goes away in the midst of
+ * it. */
 static void a_backlog_and_a_broker_gone_for_long(void **state)
 {
 	struct line *line = *state;
@@ -499,9 +503,10 @@ static void a_backlog_and_a_broker_gone_for_long(void **state)
 	assert_int_equal(line->deaths, 0);
 }
 
-/* A broker that does not know a producer, or its place, takes nothing more of it until it has begun anew, and librdkafka counts on that:
- * an ack for what follows is one for what was refused. The mock refuses as often as it is asked to and takes the next. So nothing
- * follows: one batch is under way at a time. */
+/* A broker that does not know a producer, or its place, takes nothing more of it until it has
+ * begun anew, and librdkafka counts on that: an ack for what follows is one for what was
+ * refused. The mock refuses as often as it is asked to and takes the next. So nothing follows:
+ * one batch is under way at a time. */
 static bool forgets_the_producer(int error)
 {
 	return error == RD_KAFKA_RESP_ERR_UNKNOWN_PRODUCER_ID ||
@@ -549,7 +554,8 @@ static void one_fault(struct line *line, uint64_t *seed)
 
 	size_t waiting = 0;
 
-	/* They cannot be taken back, and a lane that is refused again and again waits longer each time. */
+	/* They cannot be taken back, and a lane that is refused again and again waits longer
+	 * each time. */
 	(void)rd_kafka_mock_broker_error_stack_cnt(line->mock->cluster, 1, PRODUCE_REQUEST,
 						   &waiting);
 	if (waiting > 1)
@@ -564,7 +570,8 @@ static void one_fault(struct line *line, uint64_t *seed)
 			push(line, errors[dice], after_ms);
 		return;
 	}
-	/* Nobody leads the partition for a while. The broker itself stays: while it is down others may take its port. */
+	/* Nobody leads the partition for a while. The broker itself stays: while it is down
+	 * others may take its port. */
 	const char *lane = lanes[fixture_next(seed) % LANES];
 	(void)rd_kafka_mock_partition_set_leader(line->mock->cluster, lane, 0, -1);
 	line->unreadable = true;
@@ -581,7 +588,8 @@ static void whatever_comes(void **state)
 	const char *steps = getenv("VALISE_FAULTS");
 	unsigned count = steps != NULL && strcmp(steps, "long") == 0 ? 400 : 40;
 
-	/* One at a time: a real broker would take nothing that follows what it refused, and librdkafka counts on that. */
+	/* One at a time: a real broker would take nothing that follows what it refused, and
+	 * librdkafka counts on that. */
 	start_link(line, "request.timeout.ms = 1000\nmax.in.flight = 1\n");
 	for (unsigned i = 0; i < count; i++) {
 		put(line, fixture_next(&seed) % LANES, 1 + (unsigned)(fixture_next(&seed) % 4));

@@ -1,4 +1,5 @@
-/* agent/outbox_lost.c: a damaged batch costs itself, wherever it lies: what is whole is sent, as headquarters can follow it. */
+/* agent/outbox_lost.c: a damaged batch costs itself, wherever it lies: what is whole is sent, as
+ * headquarters can follow it. */
 #include "agent_shelf.h"
 
 #include "agent/outbox_rows.h"
@@ -106,7 +107,8 @@ static void lose(struct shelf *shelf, unsigned nth, size_t at)
 	assert_true(accepted.epoch.n > NOW);
 	carry_all(shelf);
 
-	/* All but one, each once; those before it in their old places, and the new epoch behind them. */
+	/* All but one, each once; those before it in their old places, and the new epoch behind
+	 * them. */
 	assert_int_equal(shelf_audit(shelf), N);
 	for (uint64_t n = 1; n < nth; n++)
 		assert_int_equal(shelf_batch(shelf, NOW, n).seq.n, n);
@@ -189,7 +191,8 @@ static void two_of_them(void **state)
 	assert_int_equal(shelf_audit(shelf), 5);
 }
 
-/* An outbox whose rows are as before there was more in them: what is being carried goes on, and a receipt's place is known. */
+/* An outbox whose rows are as before there was more in them: what is being carried goes on, and
+ * a receipt's place is known. */
 static void older_rows_are_read(void **state)
 {
 	struct shelf *shelf = *state;

@@ -268,7 +268,8 @@ static void an_ack_frees_directives(void **state)
 	assert_int_equal(count_batches(world), 2);
 }
 
-/* Freeing waits for what flies, and knows what has landed with it; what it does is kept with the transaction's events. */
+/* Freeing waits for what flies, and knows what has landed with it; what it does is kept with the
+ * transaction's events. */
 static void freeing_and_flying_agree(void **state)
 {
 	struct world *world = *state;
@@ -305,8 +306,8 @@ static void freeing_and_flying_agree(void **state)
 	assert_int_equal(world_accept(world, 0, DIRECTIVE_TYPE, 0).event.n, 3);
 }
 
-/* At headquarters: a receipt says all that the one before it said, which goes as this one comes, whatever Kafka has of it; other
- * lanes keep theirs. */
+/* At headquarters: a receipt says all that the one before it said, which goes as this one comes,
+ * whatever Kafka has of it; other lanes keep theirs. */
 static void the_newest_receipt_is_kept(void **state)
 {
 	struct world *world = *state;
@@ -354,7 +355,8 @@ static unsigned fill(struct world *world, uint64_t *n, const char *type)
 		assert_int_equal(vl_outbox_begin(world->outbox, NULL), VL_OK);
 		enum vl_err err = world_offer(world, ++*n, type, 100000, &accepted);
 		assert_false(vl_outbox_failed(world->outbox));
-		/* Freed room lies in pieces: a commit may find no piece that is big enough a little sooner. */
+		/* Freed room lies in pieces: a commit may find no piece that is big enough a
+		 * little sooner. */
 		enum vl_err kept = vl_outbox_commit(world->outbox, NULL);
 		if (kept == VL_ERR_FULL)
 			return taken;
@@ -381,7 +383,8 @@ static void flash_still_fits(void **state)
 	assert_in_range(priority, 50, 100);
 	assert_in_range(immediate, 10, 30);
 	assert_in_range(flash, 90, 160);
-	/* What is kept still answers; acks still fit; and a small FLASH may be refused, but never fails. */
+	/* What is kept still answers; acks still fit; and a small FLASH may be refused, but
+	 * never fails. */
 	assert_true(world_accept(world, 1, CASE_TYPE, 100000).duplicate);
 	for (uint64_t seq = 1; seq <= priority; seq++)
 		ack(world, NOW, seq);

@@ -304,7 +304,8 @@ static void assert_refused(struct world *world, const char *version, const char 
 	assert_string_equal(writer.text, reader.text);
 }
 
-/* Another version's outbox is no damage: what it has, or lacks, of databases says nothing. It keeps what it has. */
+/* Another version's outbox is no damage: what it has, or lacks, of databases says nothing. It
+ * keeps what it has. */
 static void another_versions_is_refused_with_the_reason(void **state)
 {
 	static const char *const newer[] = {"meta",    "chain", "batch", "event",  "acked",

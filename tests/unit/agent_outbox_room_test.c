@@ -1,4 +1,5 @@
-/* agent/outbox_room.c: what counts as full, who is told to be why, and that FLASH's reserve is really there. */
+/* agent/outbox_room.c: what counts as full, who is told to be why, and that FLASH's reserve is
+ * really there. */
 #include "agent_fixture.h"
 #include "cli_blocked.h"
 
@@ -167,7 +168,8 @@ static void a_reader_that_died_holds_nothing(void **state)
 	assert_true(go_round(world, 8, &n, &why));
 }
 
-/* Its output is not read, and it is stopped on top of that: what it has seen is copied, and the outbox is used again. */
+/* Its output is not read, and it is stopped on top of that: what it has seen is copied, and the
+ * outbox is used again. */
 static void a_listing_that_nobody_reads_holds_nothing(void **state)
 {
 	struct world *world = *state;
@@ -206,7 +208,8 @@ static void a_reader_that_stands_is_named_and_flash_goes_on(void **state)
 	assert_non_null(strstr(why.text, pid));
 	assert_null(strstr(why.text, "size more"));
 
-	/* The reserve: more than the room that ROUTINE was refused in, to the last byte that is promised, and every commit is made. */
+	/* The reserve: more than the room that ROUTINE was refused in, to the last byte that is
+	 * promised, and every commit is made. */
 	while (offer(world, ++n, FLASH_TYPE, &why) == VL_OK)
 		flash++;
 	assert_true(flash * BIG > (size_t)8 << 20);

@@ -35,7 +35,8 @@ static const char *nth_type(uint64_t n)
 	return (n - 1) % 3 != 0 ? CASE_TYPE : FLASH_TYPE;
 }
 
-/* The next transaction is filled while the one before is stored: numbers run on, ids are known, everything is chained. */
+/* The next transaction is filled while the one before is stored: numbers run on, ids are known,
+ * everything is chained. */
 static void fills_one_while_another_flies(void **state)
 {
 	struct world *world = *state;
@@ -85,7 +86,8 @@ static void fills_one_while_another_flies(void **state)
 	assert_int_equal(audit(world).events, 1501);
 }
 
-/* The disk fails under the one that flies: it and the one begun meanwhile are gone, and nothing else. */
+/* The disk fails under the one that flies: it and the one begun meanwhile are gone, and nothing
+ * else. */
 static void what_flies_may_fail(void **state)
 {
 	struct world *world = *state;

@@ -1,4 +1,5 @@
-/* agent/outbox.h: what is accepted is kept once, numbered without gaps, chained and signed; and what is refused is not. */
+/* agent/outbox.h: what is accepted is kept once, numbered without gaps, chained and signed; and
+ * what is refused is not. */
 #include "agent_audit.h"
 
 static void accepts_and_keeps(void **state)
@@ -111,7 +112,8 @@ static enum vl_err offer(struct world *world, const struct fixture_event *event,
 	return err;
 }
 
-/* The parts by which an event is another one though its id is the same; a later occurred_at alone makes it no other. */
+/* The parts by which an event is another one though its id is the same; a later occurred_at
+ * alone makes it no other. */
 static void an_id_is_one_event_s(void **state)
 {
 	struct world *world = *state;

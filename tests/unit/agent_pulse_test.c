@@ -34,7 +34,8 @@ static void ack(struct world *world, const char *lane, uint64_t seq)
 	assert_int_equal(vl_outbox_commit(world->outbox, NULL), VL_OK);
 }
 
-/* Make a pulse, take it into the outbox, and read it as headquarters would. NULL where none is made. The caller frees it. */
+/* Make a pulse, take it into the outbox, and read it as headquarters would. NULL where none is
+ * made. The caller frees it. */
 static Valise__Pulse__V1__Pulse *beat(struct world *world, struct vl_pulse *pulse, int64_t now_ms)
 {
 	struct vl_buf event = {0};

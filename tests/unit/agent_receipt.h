@@ -1,6 +1,6 @@
 /*
- * Receipts and directives for the agent's tests: a ring with headquarters and two missions, and records as the link would bring
- * them.
+ * Receipts and directives for the agent's tests: a ring with headquarters and two missions, and
+ * records as the link would bring them.
  */
 #ifndef VALISE_TESTS_AGENT_RECEIPT_H
 #define VALISE_TESTS_AGENT_RECEIPT_H

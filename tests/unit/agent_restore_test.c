@@ -68,7 +68,8 @@ static void restarts_and_kills_keep_the_epoch(void **state)
 	assert_int_equal(shelf_audit(shelf), 20);
 }
 
-/* Start what is there now: it must be in doubt, sign nothing more in the old epoch, and send what is kept. */
+/* Start what is there now: it must be in doubt, sign nothing more in the old epoch, and send
+ * what is kept. */
 static void noticed(struct shelf *shelf, uint64_t old)
 {
 	shelf_start(shelf);

@@ -3,7 +3,8 @@
 
 #include "agent/outbox_rows.h"
 
-/* Turn a bit in the raw row of `key`, check word and all; or, `at` bytes before its end, in the key. */
+/* Turn a bit in the raw row of `key`, check word and all; or, `at` bytes before its end, in the
+ * key. */
 static void rot_row(struct world *world, unsigned db, struct vl_bytes key, size_t at, bool in_key)
 {
 	struct vl_store_options options = {.path = world->path,
@@ -75,7 +76,8 @@ static void an_id_whose_row_rotted_is_refused_and_nothing_else(void **state)
 	assert_int_equal(vl_outbox_commit(world->outbox, NULL), VL_OK);
 }
 
-/* An id that is later than all on the disk is not looked for there: so the last of these must be certain. */
+/* An id that is later than all on the disk is not looked for there: so the last of these must be
+ * certain. */
 static void the_last_id_rotted_and_is_not_forgotten(void **state)
 {
 	struct world *world = *state;

@@ -1,4 +1,5 @@
-/* agent/supervise.h: a link that says nothing is ended and another one starts; one that is asked to end makes way at once. */
+/* agent/supervise.h: a link that says nothing is ended and another one starts; one that is asked
+ * to end makes way at once. */
 #include "bus_fixture.h"
 
 #include "agent/pipe.h"
@@ -44,7 +45,8 @@ static void one_that_says_nothing_is_ended(void **state)
 	for (int i = 0; i < 3 * VL_CHILD_BEATS; i++, now += VL_CHILD_BEAT_MS)
 		vl_child_watch(child, ++heard, now);
 	assert_false(vl_child_reap(child, now));
-	/* Looks are counted, however late they come: whoever was stopped itself must not take the link for dead. */
+	/* Looks are counted, however late they come: whoever was stopped itself must not take
+	 * the link for dead. */
 	now += (int64_t)3600 * 1000;
 	vl_child_watch(child, heard, now);
 	vl_child_watch(child, heard, now + 1);

@@ -1,5 +1,5 @@
-/* agent/wishes.h, inbox.h, resend.h, flight.h: a directive of headquarters sends again exactly what it names, and one of anybody
- * else, or said again, does nothing. */
+/* agent/wishes.h, inbox.h, resend.h, flight.h: a directive of headquarters sends again exactly
+ * what it names, and one of anybody else, or said again, does nothing. */
 #include "agent_receipt.h"
 
 #include "agent/inbox.h"
@@ -311,7 +311,8 @@ static void what_is_applied_is_not_sent_again(void **state)
 	assert_string_equal(sends(desk), "");
 }
 
-/* However often it is asked for, a line carries it a few times an hour; until what is applied moves. */
+/* However often it is asked for, a line carries it a few times an hour; until what is applied
+ * moves. */
 static void asking_often_does_not_send_often(void **state)
 {
 	struct desk *desk = *state;

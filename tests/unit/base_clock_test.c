@@ -177,7 +177,8 @@ static void test_any_time_both_ways(void **state)
 	}
 }
 
-/* Cutting a good text anywhere, or changing one character to a letter, never reads past it and is refused. */
+/* Cutting a good text anywhere, or changing one character to a letter, never reads past it and
+ * is refused. */
 static void test_parse_of_spoilt_text(void **state)
 {
 	const char *good = "2023-04-24T15:32:48.123456789+02:00";

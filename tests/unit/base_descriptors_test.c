@@ -22,7 +22,8 @@ static bool is_null(int fd)
 	       minor(file.st_rdev) == 3;
 }
 
-/* In a process of its own, with the descriptors closed whose bits are set: what was wrong, 0 where nothing is. */
+/* In a process of its own, with the descriptors closed whose bits are set: what was wrong, 0
+ * where nothing is. */
 static int start_without(unsigned closed)
 {
 	char byte = 'x';

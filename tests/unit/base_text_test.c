@@ -242,7 +242,8 @@ static void test_printable(void **state)
 	assert_string_equal("a???国", out);
 	assert_string_equal("abcdefg", vl_printable("abcdefghij", out, sizeof(out)));
 	assert_string_equal("", vl_printable("abc", out, 1));
-	/* C1, a mark that turns the line, a line separator, a bad byte; and no half of a character where the room ends. */
+	/* C1, a mark that turns the line, a line separator, a bad byte; and no half of a
+	 * character where the room ends. */
 	assert_string_equal("a?b?", vl_printable("a\xc2\x9b"
 						 "b\xe2\x80\xae",
 						 out, sizeof(out)));

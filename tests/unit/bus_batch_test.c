@@ -232,8 +232,8 @@ static void test_strict(void **state)
 	struct vl_why why = {0};
 
 	(void)state;
-	assert_int_equal(VL_OK,
-			 read_with(BYTES("\xc0\x3e\x05"), NULL)); /* a newer version's field */
+	/* a newer version's field */
+	assert_int_equal(VL_OK, read_with(BYTES("\xc0\x3e\x05"), NULL));
 	assert_int_equal(VL_OK, read_with(BYTES("\x42\x03\xc0\x3e\x05"), NULL));
 	assert_int_equal(VL_ERR_MALFORMED, read_with(BYTES("\x18\x01"), &why));
 	assert_non_null(strstr(why.text, "valise.v1.Batch.epoch, byte "));
@@ -394,9 +394,10 @@ static void test_event_allowances(void **state)
 	(void)state;
 	memset(subject, 'a', sizeof(subject));
 	parts.id = parts.actor = (struct vl_bytes){0};
-	parts.payload = (struct vl_bytes){0}; /* all its fields are 0 */
-	parts.time = BYTES(
-		"\x08\xff\x82\xd1\xff\xaf\x07\x10\xff\x93\xeb\xdc\x03"); /* the last of 9999 */
+	/* all its fields are 0 */
+	parts.payload = (struct vl_bytes){0};
+	/* the last of 9999 */
+	parts.time = BYTES("\x08\xff\x82\xd1\xff\xaf\x07\x10\xff\x93\xeb\xdc\x03");
 	parts.subject = (struct vl_bytes){(uint8_t *)subject, sizeof(subject)};
 	assert_int_equal(VL_OK, check_event(&parts, NULL));
 	parts.time = BYTES("\x08\x80\x92\xb8\xc3\x98\xfe\xff\xff\xff\x01"); /* the first of 0001 */

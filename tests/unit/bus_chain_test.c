@@ -108,11 +108,11 @@ static void test_later_epoch(void **state)
 	(void)state;
 	assert_int_equal(VL_CHAIN_NEXT, step(&chain, 4, 1, 1, 20));
 	assert_int_equal(VL_CHAIN_NEXT, step(&chain, 9, 1, 1, 20)); /* epochs rise, with gaps */
-	assert_int_equal(VL_CHAIN_AHEAD,
-			 step(&chain, 4, 1, 1, 30)); /* the end of epoch 3 may still come */
+	/* the end of epoch 3 may still come */
+	assert_int_equal(VL_CHAIN_AHEAD, step(&chain, 4, 1, 1, 30));
 	assert_int_equal(VL_CHAIN_AHEAD, step(&chain, 4, 2, 11, 20));
-	assert_int_equal(VL_CHAIN_MISMATCH,
-			 step(&chain, 4, 1, 1, 0)); /* it has forgotten its past */
+	/* it has forgotten its past */
+	assert_int_equal(VL_CHAIN_MISMATCH, step(&chain, 4, 1, 1, 0));
 	assert_int_equal(VL_CHAIN_MISMATCH, step(&chain, 4, 1, 21, 20));
 	assert_int_equal(VL_CHAIN_MISMATCH, step(&chain, 4, 1, 2, 30));
 }
@@ -140,7 +140,8 @@ static void test_new_epoch_goes_on(void **state)
 	assert_int_equal(VL_CHAIN_NEXT, step(&chain, 5, 1, 1, 50));
 }
 
-/* Batches of three epochs come in any order, are parked while ahead, and the chain ends the same. */
+/* Batches of three epochs come in any order, are parked while ahead, and the chain ends the
+ * same. */
 static void test_any_order(void **state)
 {
 	const struct vl_batch all[] = {

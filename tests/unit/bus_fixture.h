@@ -1,5 +1,6 @@
 /*
- * What the tests of the bus share: a seeded source of randomness, a valid event, a folder that goes away.
+ * What the tests of the bus share: a seeded source of randomness, a valid event, a folder that
+ * goes away.
  */
 #ifndef VALISE_TESTS_BUS_FIXTURE_H
 #define VALISE_TESTS_BUS_FIXTURE_H

@@ -1,6 +1,7 @@
 /*
- * bus/json.h against the JSON cases of protobuf's conformance suite, by their names there (binary_json_conformance_suite.cc), on
- * messages of our own. Rows with other names are close relatives. `printed` is what the message becomes again; NULL: refused.
+ * bus/json.h against the JSON cases of protobuf's conformance suite, by their names there
+ * (binary_json_conformance_suite.cc), on messages of our own. Rows with other names are close
+ * relatives. `printed` is what the message becomes again; NULL: refused.
  */
 #include "base/text.h"
 #include "bus/json.h"

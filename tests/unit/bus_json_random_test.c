@@ -1,6 +1,6 @@
 /*
- * bus/json.h: random messages of every type there is, to JSON and back, and JSON with one character damaged. Set
- * VALISE_SEED to repeat a run.
+ * bus/json.h: random messages of every type there is, to JSON and back, and JSON with one
+ * character damaged. Set VALISE_SEED to repeat a run.
  */
 #include "bus/json.h"
 #include "bus/wire.h"

@@ -1,6 +1,7 @@
 /*
- * bus/json.h: what is accepted and what it becomes, every reason for a refusal, the limits, and what is printed where a
- * message is not what it should be. What protobuf itself makes of JSON is in tests/vectors.
+ * bus/json.h: what is accepted and what it becomes, every reason for a refusal, the limits, and
+ * what is printed where a message is not what it should be. What protobuf itself makes of JSON
+ * is in tests/vectors.
  */
 #include "base/text.h"
 #include "bus/json.h"

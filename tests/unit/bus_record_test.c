@@ -117,7 +117,8 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* Judge the letter. Whatever the verdict, only a good record shows a batch, and the digest is that of the value. */
+/* Judge the letter. Whatever the verdict, only a good record shows a batch, and the digest is
+ * that of the value. */
 static enum vl_err verify(void)
 {
 	struct vl_bytes value = letter.record.value;

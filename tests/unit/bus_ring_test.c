@@ -172,7 +172,8 @@ static void test_ring_broken(void **state)
 		"HQ " PUBLIC_1 "\nHQ " PUBLIC_2 "\n",
 		"HQ " PUBLIC_1 "\nended\nuntil " LANE " x 1\n",
 		"HQ " PUBLIC_1 "\nuntil " LANE " 1 1\n",
-		/* The neutral element; a point of order 8; y = 2^255-19, not canonical; no point at all. */
+		/* The neutral element; a point of order 8; y = 2^255-19, not canonical; no point
+		 * at all. */
 		"HQ 0100000000000000000000000000000000000000000000000000000000000000",
 		"HQ 26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
 		"HQ edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",

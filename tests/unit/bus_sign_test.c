@@ -4,8 +4,8 @@
 
 #include <sodium.h>
 
-/* Seeds and public keys of RFC 8032, section 7.1, tests 1 to 3. The signatures are over our domains and the digest of
- * "abc", as an implementation of RFC 8032 in Python made them. */
+/* Seeds and public keys of RFC 8032, section 7.1, tests 1 to 3. The signatures are over our
+ * domains and the digest of "abc", as an implementation of RFC 8032 in Python made them. */
 struct vector {
 	const char *seed, *public, *id, *batch, *drill, *header;
 };
@@ -166,7 +166,8 @@ static void test_wrong_key(void **state)
 	assert_int_equal(VL_OK, vl_sign(one, VL_DOMAIN_BATCH, &digest, &signature));
 	assert_int_equal(VL_ERR_BAD_SIGNATURE,
 			 vl_verify(vl_signer_public(other), VL_DOMAIN_BATCH, &digest, &signature));
-	/* The neutral element as key and as R, with S = 0, fits every message where small order is let in. */
+	/* The neutral element as key and as R, with S = 0, fits every message where small order
+	 * is let in. */
 	assert_int_equal(VL_ERR_BAD_SIGNATURE,
 			 vl_verify(&neutral, VL_DOMAIN_BATCH, &digest, &forged));
 	vl_signer_close(one);

@@ -1,6 +1,6 @@
 /*
- * The golden vectors of tests/vectors, made by a script that shares nothing with this code, against bus/record.h,
- * bus/chain.h and bus/json.h.
+ * The golden vectors of tests/vectors, made by a script that shares nothing with this code,
+ * against bus/record.h, bus/chain.h and bus/json.h.
  */
 #include "base/text.h"
 #include "bus/chain.h"

@@ -4,7 +4,8 @@
 
 #include "valise/v1/batch.pb-c.h"
 
-/* One message with a field of every type, alone and repeated, and two oneofs; made by hand, as protoc-c would. */
+/* One message with a field of every type, alone and repeated, and two oneofs; made by hand, as
+ * protoc-c would. */
 struct all {
 	ProtobufCMessage base;
 	union {
@@ -148,31 +149,35 @@ static void test_refuses(void **state)
 		/* Form. */
 		{BYTES("\x08"), "test.All, byte 0: is cut short or not protobuf"},
 		{BYTES("\x80"), "test.All, byte 0: is cut short"},
-		{BYTES("\x68\x01\x00\x01"), "test.All, byte 2: is cut short"}, /* field number 0 */
-		{BYTES("\x80\x00\x01"), "byte 0: is cut short"}, /* and spelt longer */
-		{BYTES("\x88\x80\x80\x80\x80\x00\x01"),
-		 "byte 0: is cut short"}, /* a tag of six bytes */
+		/* field number 0 */
+		{BYTES("\x68\x01\x00\x01"), "test.All, byte 2: is cut short"},
+		/* and spelt longer */
+		{BYTES("\x80\x00\x01"), "byte 0: is cut short"},
+		/* a tag of six bytes */
+		{BYTES("\x88\x80\x80\x80\x80\x00\x01"), "byte 0: is cut short"},
 		{BYTES("\x88\x80\x80\x80\x10\x01"), "byte 0: is cut short"}, /* of 33 bits */
 		{BYTES("\x0b\x0c"), "byte 0: is cut short"},                 /* a group */
-		{BYTES("\x0e\x00"), "byte 0: is cut short"},                 /* no such wire type */
+		/* no such wire type */
+		{BYTES("\x0e\x00"), "byte 0: is cut short"},
 		{BYTES("\x0f\x00"), "byte 0: is cut short"},
-		{BYTES("\x08\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x00"),
-		 "byte 0: is cut short"}, /* 11 bytes */
-		{BYTES("\x48\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02"),
-		 "byte 0: is cut short"}, /* 65 bits */
+		/* 11 bytes */
+		{BYTES("\x08\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x00"), "byte 0: is cut short"},
+		/* 65 bits */
+		{BYTES("\x48\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02"), "byte 0: is cut short"},
 		{BYTES("\x08\xff"), "byte 0: is cut short"},
 		{BYTES("\x1d\x01\x02\x03"), "byte 0: is cut short"},
 		{BYTES("\x51\x01\x02\x03\x04\x05\x06\x07"), "byte 0: is cut short"},
 		{BYTES("\x7a\x02x"), "byte 0: is cut short"},
 		{BYTES("\x7a\xff\xff\xff\xff\x0fx"), "byte 0: is cut short"},
-		{BYTES("\x7a\x81\x80\x80\x80\x80\x00x"),
-		 "byte 0: is cut short"},                         /* a length of six bytes */
-		{BYTES("\xc2\x3e\x05x"), "byte 0: is cut short"}, /* in an unknown field too */
+		/* a length of six bytes */
+		{BYTES("\x7a\x81\x80\x80\x80\x80\x00x"), "byte 0: is cut short"},
+		/* in an unknown field too */
+		{BYTES("\xc2\x3e\x05x"), "byte 0: is cut short"},
 		/* Wire types. */
 		{BYTES("\x0d\x01\x02\x03\x04"), "test.All.INT32, byte 0: is of another wire type"},
 		{BYTES("\x18\x01"), "test.All.SFIXED32, byte 0: is of another wire type"},
-		{BYTES("\x0a\x01\x01"),
-		 "test.All.INT32, byte 0: is of another wire type"}, /* packed, not repeated */
+		/* packed, not repeated */
+		{BYTES("\x0a\x01\x01"), "test.All.INT32, byte 0: is of another wire type"},
 		{BYTES("\x78\x01"), "test.All.STRING, byte 0: is of another wire type"},
 		{BYTES("\x88\x01\x01"), "test.All.MESSAGE, byte 0: is of another wire type"},
 		{BYTES("\x98\x02\x01"), "test.All.MANY_STRING, byte 0: is of another wire type"},
@@ -415,7 +420,8 @@ static void test_pack_and_unpack(void **state)
 	vl_buf_free(&second);
 }
 
-/* A few things may happen to a copy of `from`: a bit flips, bytes go, come, move, or the end is missing. */
+/* A few things may happen to a copy of `from`: a bit flips, bytes go, come, move, or the end is
+ * missing. */
 static void mutate(struct vl_bytes from, uint64_t *random, struct vl_buf *to)
 {
 	vl_buf_reset(to);

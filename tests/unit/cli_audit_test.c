@@ -151,7 +151,8 @@ static void test_rollback(void **state)
 	assert_line(forgot, 4, 4, 0, 0, 0, 1, "rollback");
 }
 
-/* What Kafka forgets of a compacted topic is no gap; what it cannot have made is told all the same. */
+/* What Kafka forgets of a compacted topic is no gap; what it cannot have made is told all the
+ * same. */
 static void test_compacted(void **state)
 {
 	static const struct vl_bytes topics[] = {BYTES("valise.pulse.v1"),
@@ -263,7 +264,8 @@ static struct made nth(uint64_t seq)
 			     (uint8_t)(1 + seq % 250)};
 }
 
-/* Beyond what is remembered a chain is judged all the same; only what comes again of it cannot be compared, and that is said. */
+/* Beyond what is remembered a chain is judged all the same; only what comes again of it cannot
+ * be compared, and that is said. */
 static void test_more_than_is_remembered(void **state)
 {
 	struct cli_audit *audit = bounded(100, 100, 100, 10);
@@ -287,7 +289,8 @@ static void test_more_than_is_remembered(void **state)
 	cli_audit_close(audit);
 }
 
-/* Too many behind a hole are judged without what is missing: a gap, and no fork when it comes after all. */
+/* Too many behind a hole are judged without what is missing: a gap, and no fork when it comes
+ * after all. */
 static void test_more_than_may_wait(void **state)
 {
 	struct cli_audit *audit = bounded(1000, 50, 100, 10);
@@ -308,7 +311,8 @@ static void test_more_than_may_wait(void **state)
 	cli_audit_close(audit);
 }
 
-/* Whoever writes other names on records that are not authentic makes neither lines nor findings without end. */
+/* Whoever writes other names on records that are not authentic makes neither lines nor findings
+ * without end. */
 static void test_names_of_nobody(void **state)
 {
 	struct cli_audit *audit = bounded(1000, 50, 20, 10);
@@ -348,7 +352,8 @@ static const char *acknowledged(const struct made *records, size_t count,
 	return verdict;
 }
 
-/* By its epoch; a fork also by how many different batches came of it, however often, and whichever branch came first. */
+/* By its epoch; a fork also by how many different batches came of it, however often, and
+ * whichever branch came first. */
 static void test_acknowledged(void **state)
 {
 	const struct made other = {5, 2, 11, 11, 99}, branch = {5, 3, 21, 99, 98};

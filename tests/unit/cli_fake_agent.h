@@ -1,6 +1,6 @@
 /*
- * A made-up agent for those who publish: answers, refusals, and every way in which a connection ends midway. It serves from a
- * thread of its own.
+ * A made-up agent for those who publish: answers, refusals, and every way in which a connection
+ * ends midway. It serves from a thread of its own.
  */
 #ifndef VALISE_TESTS_CLI_FAKE_AGENT_H
 #define VALISE_TESTS_CLI_FAKE_AGENT_H
@@ -11,7 +11,8 @@
 
 #include <pthread.h>
 
-/* What the agent does with its connections, one after another; the last goes on until the client leaves. */
+/* What the agent does with its connections, one after another; the last goes on until the client
+ * leaves. */
 struct fake_play {
 	int closes_after;    /* events answered before the connection is closed; -1: never */
 	bool answers_last;   /* whether the answer to the last of them is sent */

@@ -1,4 +1,5 @@
-/* The command line: times, near names, options from line, environment and file, and the words for what is wrong. */
+/* The command line: times, near names, options from line, environment and file, and the words
+ * for what is wrong. */
 #include "cli/cli.h"
 
 #include "base/buf.h"
@@ -184,14 +185,15 @@ static void test_usage(void **state)
 		{ARG("try"), ARG("-bx"), ARG("a"), ARG("b"), ARG("c"), NULL}, /* too many */
 		{ARG("try"), ARG("-bx"), ARG("a"), ARG("--nope"), NULL},      /* unknown */
 		{ARG("try"), ARG("-bx"), ARG("a"), ARG("-q"), NULL},          /* unknown */
-		{ARG("try"), ARG("-bx"), ARG("a"), ARG("--views"), ARG("v"),
-		 NULL},                                                 /* another verb's */
-		{ARG("try"), ARG("-bx"), ARG("a"), ARG("-n"), NULL},    /* no value */
-		{ARG("try"), ARG("-bx"), ARG("a"), ARG("-n0"), NULL},   /* no count */
-		{ARG("try"), ARG("-bx"), ARG("a"), ARG("-n-1"), NULL},  /* no count */
-		{ARG("try"), ARG("-bx"), ARG("a"), ARG("-oxml"), NULL}, /* no format */
+		/* another verb's */
+		{ARG("try"), ARG("-bx"), ARG("a"), ARG("--views"), ARG("v"), NULL},
+		{ARG("try"), ARG("-bx"), ARG("a"), ARG("-n"), NULL},                /* no value */
+		{ARG("try"), ARG("-bx"), ARG("a"), ARG("-n0"), NULL},               /* no count */
+		{ARG("try"), ARG("-bx"), ARG("a"), ARG("-n-1"), NULL},              /* no count */
+		{ARG("try"), ARG("-bx"), ARG("a"), ARG("-oxml"), NULL},             /* no format */
 		{ARG("try"), ARG("-bx"), ARG("a"), ARG("--since"), ARG("x"), NULL}, /* no time */
-		{ARG("try"), ARG("-bx"), ARG("a"), ARG("-Xx"), NULL},        /* no property */
+		/* no property */
+		{ARG("try"), ARG("-bx"), ARG("a"), ARG("-Xx"), NULL},
 		{ARG("try"), ARG("-bx"), ARG("a"), ARG("--follow=1"), NULL}, /* takes none */
 	};
 	struct cli_options o;

@@ -1,4 +1,5 @@
-/* What `show` prints for people: words without the enum's name, times in a zone, nothing personal. */
+/* What `show` prints for people: words without the enum's name, times in a zone, nothing
+ * personal. */
 #include "bus/json.h"
 #include "cli/views.h"
 #include "cli/zone.h"

@@ -1,4 +1,5 @@
-/* Publishing over connections that end midway, talk nonsense or never begin: each line is printed once or not at all. */
+/* Publishing over connections that end midway, talk nonsense or never begin: each line is
+ * printed once or not at all. */
 #include "cli_fake_agent.h"
 
 #include "cli/cli.h"
@@ -69,13 +70,12 @@ static void test_garbage(void **state)
 	static const struct fake_play plays[][1] = {
 		{{.closes_after = 0, .garbage = "HTTP/1.1 400 Bad Request\r\n", .n_garbage = 26}},
 		{{.closes_after = 0, .garbage = "\0\0\0\2\xff\xff", .n_garbage = 6}},
-		{{.closes_after = 0, .garbage = "\0\0\0\0", .n_garbage = 4}}, /* no results */
-		{{.closes_after = 0,
-		  .garbage = "\0\0\0\4\x08\x63\x12\0",
-		  .n_garbage = 8}}, /* another tag */
-		{{.closes_after = 0,
-		  .garbage = "\0\0\0\2\x12\0",
-		  .n_garbage = 6}}, /* neither yes nor no */
+		/* no results */
+		{{.closes_after = 0, .garbage = "\0\0\0\0", .n_garbage = 4}},
+		/* another tag */
+		{{.closes_after = 0, .garbage = "\0\0\0\4\x08\x63\x12\0", .n_garbage = 8}},
+		/* neither yes nor no */
+		{{.closes_after = 0, .garbage = "\0\0\0\2\x12\0", .n_garbage = 6}},
 	};
 
 	(void)state;

@@ -43,9 +43,11 @@ static void test_bad_lines(void **state)
 		"{\"subject\":\n"                    /* 2 */
 		"{\"subject\":\"a\xff\"," CASE "}\n" /* 3 */
 		"{\"subject\":\"\"," CASE "}\n"      /* 4 */
-		"{\"subject\":\"a\",\"payload\":{\"@type\":\"consular.case.v1.No\"}}\n" /* 5 */
-		"{\"subject\":\"a\",\"sbuject\":1," CASE "}\n"                          /* 6 */
-		"{\"subject\":\"a\",\"id\":\"AAAA\"," CASE "}\n"                        /* 7 */
+		/* 5 */
+		"{\"subject\":\"a\",\"payload\":{\"@type\":\"consular.case.v1.No\"}}\n"
+		"{\"subject\":\"a\",\"sbuject\":1," CASE "}\n" /* 6 */
+		/* 7 */
+		"{\"subject\":\"a\",\"id\":\"AAAA\"," CASE "}\n"
 		"{\"subject\":\"refuse\"," CASE "}\n" /* 8: by the agent */
 		"a\0b\n"                              /* 9 */
 		LINE;                                 /* 10: good */

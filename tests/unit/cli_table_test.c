@@ -18,9 +18,8 @@ static void test_width(void **state)
 	assert_int_equal(8, WIDTH("Khartoum"));
 	assert_int_equal(6, WIDTH("喀土穆"));
 	assert_int_equal(1, WIDTH("e\xcc\x81")); /* e and an acute on it */
-	assert_int_equal(
-		7,
-		WIDTH("\xd8\xa7\xd9\x84\xd8\xae\xd8\xb1\xd8\xb7\xd9\x88\xd9\x85")); /* Khartoum in Arabic */
+	/* Khartoum in Arabic */
+	assert_int_equal(7, WIDTH("\xd8\xa7\xd9\x84\xd8\xae\xd8\xb1\xd8\xb7\xd9\x88\xd9\x85"));
 	assert_int_equal(3, WIDTH("a\xff"
 				  "b"));        /* a bad byte is shown as one '?' */
 	assert_int_equal(2, WIDTH("\xe5\x96")); /* cut short: each byte is bad */
@@ -57,7 +56,8 @@ static void test_cell(void **state)
 	assert_cell("a?b??", "a\0b\n\xff", 5, 0, false);
 }
 
-/* The cells that a terminal gives to what people of many countries write; measured with one that reports its cursor. */
+/* The cells that a terminal gives to what people of many countries write; measured with one that
+ * reports its cursor. */
 static void test_widths_of_scripts(void **state)
 {
 	(void)state;
@@ -67,8 +67,8 @@ static void test_widths_of_scripts(void **state)
 	assert_int_equal(2, WIDTH("🩺"));
 	assert_int_equal(1, WIDTH("é"));
 	assert_int_equal(2, WIDTH("한"));
-	assert_int_equal(
-		2, WIDTH("\xe1\x84\x92\xe1\x85\xa1\xe1\x86\xab")); /* the same as three jamo */
+	/* the same as three jamo */
+	assert_int_equal(2, WIDTH("\xe1\x84\x92\xe1\x85\xa1\xe1\x86\xab"));
 	assert_int_equal(3, WIDTH("a\xef\xbb\xbf"
 				  "b")); /* a byte order mark is shown as '?' */
 }

@@ -1,4 +1,5 @@
-/* Each thing that can be done to what a mission sends, and the verdict it gives: on that mission and lane, and on no other. */
+/* Each thing that can be done to what a mission sends, and the verdict it gives: on that mission
+ * and lane, and on no other. */
 #include "hq_pulse_world.h"
 
 #define MISSIONS 3
@@ -9,7 +10,8 @@ enum lane { CASES, ALERTS, PULSES, LANES };
 static const char *const lanes[LANES] = {LANE, ALERT_LANE, VL_PULSE_LANE};
 static const char *const ids[MISSIONS] = {"CN-AA-EMB", "CN-SD-EMB", "HQ"};
 
-/* A case of the table: what happens to the batches of the victim's lane of cases, and what is to be seen there. */
+/* A case of the table: what happens to the batches of the victim's lane of cases, and what is to
+ * be seen there. */
 struct attack {
 	const char *name;
 	void (*strike)(struct world *w, struct sender *victim, struct sent **sent);
@@ -148,7 +150,8 @@ static void restore_unnoticed(struct world *w, struct sender *victim, struct sen
 	bring(w, open_case(&restored, 900, "SD-9", 100));
 }
 
-/* The same with one that notices and begins an epoch, and an outbox that was lost with all it knew. */
+/* The same with one that notices and begins an epoch, and an outbox that was lost with all it
+ * knew. */
 static void restore_noticed(struct world *w, struct sender *victim, struct sent **sent)
 {
 	struct sender restored = stolen(victim, sent, 4);
@@ -277,7 +280,8 @@ static void each_attack_has_its_verdict(void **state)
 		run(&attacks[i]);
 }
 
-/* The last pulse of a mission that is gone, sent again and again by another, and one made up without the key. */
+/* The last pulse of a mission that is gone, sent again and again by another, and one made up
+ * without the key. */
 static void a_dead_mission_is_not_kept_alive(void **state)
 {
 	struct scene s;

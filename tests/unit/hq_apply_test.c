@@ -136,7 +136,8 @@ static void test_fork_suspends_its_epoch(void **state)
 	assert_int_equal(vl_standing_verdict(&standing), VL_VERDICT_OK);
 }
 
-/* What waited in the epoch is evidence from then on, and an epoch that begins behind such a batch waits for nothing. */
+/* What waited in the epoch is evidence from then on, and an epoch that begins behind such a
+ * batch waits for nothing. */
 static void test_fork_lets_nothing_wait(void **state)
 {
 	struct world *w = *state;
@@ -295,7 +296,8 @@ static void test_abort_then_again(void **state)
 #define MISSIONS 4
 #define EACH 12
 
-/* Interleave the missions' batches at random, now and then one twice, in transactions of random length. */
+/* Interleave the missions' batches at random, now and then one twice, in transactions of random
+ * length. */
 static void bring_shuffled(struct world *w, struct sent *sent[MISSIONS][EACH], uint64_t seed)
 {
 	unsigned at[MISSIONS] = {0}, left = MISSIONS * EACH;
@@ -339,7 +341,8 @@ static struct sent *random_event(struct sender *s, uint64_t id, uint64_t *seed)
 	return sign_event_on(s, LANE, id, subject, at, payloads[next_random(seed) % 5], after);
 }
 
-/* After some of its batches a sender has a clone, and they sign in turns; near the end it begins a new epoch. */
+/* After some of its batches a sender has a clone, and they sign in turns; near the end it begins
+ * a new epoch. */
 static void fork_and_heal(struct sender *s, struct sender *clone, unsigned sent)
 {
 	if (sent == EACH / 4)

@@ -1,5 +1,6 @@
-/* What one event may cost (hq/fold.h, hq/todo.h): whatever a batch asks for, a transaction takes a bounded number of steps, nobody else's
- * events wait for the rest, and how the work was split shows nowhere in the end. */
+/* What one event may cost (hq/fold.h, hq/todo.h): whatever a batch asks for, a transaction takes
+ * a bounded number of steps, nobody else's events wait for the rest, and how the work was split
+ * shows nowhere in the end. */
 #include "hq_world.h"
 
 #include "consular/case/v1/view.pb-c.h"
@@ -139,7 +140,8 @@ static void bound(struct world *w, struct vl_fold_bounds bounds)
 	vl_apply_bound_steps(w->applier, &bounds);
 }
 
-/* Bring them with small bounds and with those of every day: the digests are the same, and no transaction took more than it may. */
+/* Bring them with small bounds and with those of every day: the digests are the same, and no
+ * transaction took more than it may. */
 static void compare_splits(struct world *w, struct sent *const *sent, size_t n, const char *lane,
 			   uint64_t most)
 {
@@ -245,7 +247,8 @@ static void nobody_waits_for_the_rest(void **state)
 	assert_int_equal(world_count(w, VL_DB_PENDING), 0);
 }
 
-/* A sender's own events are filed in its own order: the second of two with one id is the one that is known. */
+/* A sender's own events are filed in its own order: the second of two with one id is the one
+ * that is known. */
 static void a_sender_waits_for_itself(void **state)
 {
 	struct world *w = *state;
@@ -294,7 +297,8 @@ static void bring_slowly(struct world *w, const struct sent *sent, int64_t most)
 	assert_int_equal(vl_apply_commit(w->applier, &why), VL_OK);
 }
 
-/* On a machine that is slow: each look at the time takes a millisecond. Less is done in a transaction, and all of it in the end. */
+/* On a machine that is slow: each look at the time takes a millisecond. Less is done in a
+ * transaction, and all of it in the end. */
 static void time_has_its_bound(void **state)
 {
 	struct world *w = *state;
@@ -323,7 +327,8 @@ static void time_has_its_bound(void **state)
 	assert_digest_equal(digest[0], digest[1]);
 }
 
-/* One case with more facts than a row is made of: each sender's first count, whoever came first, and the row says so. */
+/* One case with more facts than a row is made of: each sender's first count, whoever came first,
+ * and the row says so. */
 static void a_row_has_its_bound(void **state)
 {
 	struct world *w = *state;

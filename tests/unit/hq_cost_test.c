@@ -1,7 +1,8 @@
 /*
- * What a batch costs headquarters, counted and not timed: comparisons of texts, look-ups in the ledger, memory given out. Each scene
- * is played with N facts and with four times as many; the cost may grow by what n log n grows and no more. So a list that is searched
- * from its beginning, or copied, once for each fact is seen, whatever the machine.
+ * What a batch costs headquarters, counted and not timed: comparisons of texts, look-ups in the
+ * ledger, memory given out. Each scene is played with N facts and with four times as many; the
+ * cost may grow by what n log n grows and no more. So a list that is searched from its
+ * beginning, or copied, once for each fact is seen, whatever the machine.
  */
 #include "consular/alert/v1/alert.pb-c.h"
 #include "consular/evacuation/v1/evacuation.pb-c.h"
@@ -135,7 +136,8 @@ struct cost {
 };
 typedef struct cost play(size_t n);
 
-/* Four times as many cost about four times as much, and one more fact no more than four times as much. */
+/* Four times as many cost about four times as much, and one more fact no more than four times as
+ * much. */
 static void grows_slowly(play *scene, size_t n)
 {
 	struct cost few = scene(n), many = scene(4 * n);
@@ -254,7 +256,8 @@ static struct cost play_persons_merged(size_t n)
 }
 SCENE(a_chain_of_persons, grows_slowly, play_persons_merged, 200)
 
-/* Estimates of as many places, and reports by falling dates, each of which has to go before all others. */
+/* Estimates of as many places, and reports by falling dates, each of which has to go before all
+ * others. */
 static struct cost play_figures(size_t n)
 {
 	struct scene scene;
@@ -343,7 +346,8 @@ SCENE(many_offers_and_clocks, grows_slowly, play_offers, 200)
 
 /* -- alerts -- */
 
-/* Drafts in as many languages and for as many areas, and approvals that each revision makes lapse. */
+/* Drafts in as many languages and for as many areas, and approvals that each revision makes
+ * lapse. */
 static struct cost play_alert(size_t n)
 {
 	struct scene scene;

@@ -1,4 +1,5 @@
-/* hq/directives.h: a gap is asked for with the right numbers, less and less often, and forgotten when it closes. */
+/* hq/directives.h: a gap is asked for with the right numbers, less and less often, and forgotten
+ * when it closes. */
 #include "hq_fake_agent.h"
 
 #include "hq/directives.h"
@@ -174,8 +175,8 @@ static void what_had_no_room_is_asked_for_after_the_gap(void **state)
 	bring_range(o, 3, 3);
 	expect_silence(o, 10 * AFTER);
 	look_in_vain(o);
-	expect_silence(
-		o, 2 * AFTER - VL_DIRECTIVES_LOOK_MS); /* since it was last seen to lie in Kafka */
+	/* since it was last seen to lie in Kafka */
+	expect_silence(o, 2 * AFTER - VL_DIRECTIVES_LOOK_MS);
 	expect_one(o, 6, 11, 0);
 	bring_range(o, 6, 11);
 	expect_silence(o, 10 * AFTER);
@@ -243,8 +244,8 @@ static void an_agent_that_refuses_or_goes_is_asked_again(void **state)
 	expect_one(o, 5, 5, 0);
 }
 
-/* The end of what Kafka had is missing: nothing shows it but a pulse, and then it is asked for at once, without the time that a gap
- * has to close by itself. */
+/* The end of what Kafka had is missing: nothing shows it but a pulse, and then it is asked for
+ * at once, without the time that a gap has to close by itself. */
 static void a_cut_tail_is_asked_for_at_once(void **state)
 {
 	struct office *o = *state;

@@ -1,4 +1,5 @@
-/* hq/evidence.h and hq/parked.h: what one sender may make headquarters keep and do is bounded, and nobody else's batch waits for it. */
+/* hq/evidence.h and hq/parked.h: what one sender may make headquarters keep and do is bounded,
+ * and nobody else's batch waits for it. */
 #include "hq_world.h"
 
 #include "hq/deadletter.h"
@@ -85,7 +86,8 @@ static void a_long_fork_is_bounded(void **state)
 	assert_int_equal(s.parked, 0);
 }
 
-/* Bytes are a mission's own, over all its epochs; an epoch is suspended although nothing more is kept. */
+/* Bytes are a mission's own, over all its epochs; an epoch is suspended although nothing more is
+ * kept. */
 static void many_forks_are_bounded_for_their_mission(void **state)
 {
 	struct court *c = *state;
@@ -161,7 +163,8 @@ static void let_all_go(struct court *c)
 	}
 }
 
-/* One sender's are kept whole up to a bound, then their first bytes; another's are not fewer for it. */
+/* One sender's are kept whole up to a bound, then their first bytes; another's are not fewer for
+ * it. */
 static void dead_letters_are_bounded(void **state)
 {
 	struct court *c = *state;
@@ -224,7 +227,8 @@ static void a_gap_that_closes_is_spread_over_transactions(void **state)
 
 #define STRAY 60
 
-/* Epochs that follow on nothing wait for what they follow on, and are not looked at for anything else. */
+/* Epochs that follow on nothing wait for what they follow on, and are not looked at for anything
+ * else. */
 static void epochs_that_follow_on_nothing_cost_nothing(void **state)
 {
 	struct court *c = *state;

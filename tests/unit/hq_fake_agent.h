@@ -1,6 +1,6 @@
 /*
- * An agent of headquarters' own, as its mailbox sees it: a socket, and answers as the test likes. And an office that has one: a
- * ledger, and two missions that it hears.
+ * An agent of headquarters' own, as its mailbox sees it: a socket, and answers as the test
+ * likes. And an office that has one: a ledger, and two missions that it hears.
  */
 #ifndef VALISE_TESTS_HQ_FAKE_AGENT_H
 #define VALISE_TESTS_HQ_FAKE_AGENT_H

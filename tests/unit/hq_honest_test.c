@@ -1,12 +1,13 @@
-/* Honest runs at random: missions that publish, send late, send again and change their keys, a headquarters that reads its lanes one
- * ahead of another, is away, crashes and comes back. Never is anything but `ok` said of anybody. */
+/* Honest runs at random: missions that publish, send late, send again and change their keys, a
+ * headquarters that reads its lanes one ahead of another, is away, crashes and comes back. Never
+ * is anything but `ok` said of anybody. */
 #include "hq_pulse_world.h"
 
 #define MISSIONS 4
 #define STEPS 1500
 #define STEP_MS 5000 /* at most */
-#define LATE_MS \
-	150000 /* a pulse is in Kafka within this of the one before: less than three intervals */
+/* a pulse is in Kafka within this of the one before: less than three intervals */
+#define LATE_MS 150000
 #define MADE 2000
 #define LOG 8000
 

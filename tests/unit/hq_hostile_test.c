@@ -1,9 +1,11 @@
-/* A hostile sender: an enrolled mission that sends random but authentic nonsense beside three honest ones. Whatever it sends, in whatever
- * order all of it arrives, the honest missions' rows are those of a run without it, their events are in their rows with their own
- * transaction, and what each transaction takes, and the ledger's size, stay within bounds.
+/* A hostile sender: an enrolled mission that sends random but authentic nonsense beside three
+ * honest ones. Whatever it sends, in whatever order all of it arrives, the honest missions' rows
+ * are those of a run without it, their events are in their rows with their own transaction, and
+ * what each transaction takes, and the ledger's size, stay within bounds.
  *
- * What it may change: rows of subjects that it names, which are its own and those that all share ("ALL-..."); boards and other sums; and
- * what headquarters says of itself. VALISE_HOSTILE: how many batches come in all (a game has GAME of them); VALISE_SEED: the first seed. */
+ * What it may change: rows of subjects that it names, which are its own and those that all share
+ * ("ALL-..."); boards and other sums; and what headquarters says of itself. VALISE_HOSTILE: how
+ * many batches come in all (a game has GAME of them); VALISE_SEED: the first seed. */
 #include "hq_world.h"
 
 #include "consular/evacuation/v1/evacuation.pb-c.h"
@@ -30,7 +32,8 @@ static const char *const prefixes[HONEST] = {"EG", "SD", "TH"};
 
 /* Small, so that a game of a few hundred batches meets them all the time. */
 #define BOUNDS ((struct vl_fold_bounds){.file = 64, .settle = 512, .reserve = 128, .drain = 256})
-/* What one transaction may take: both shares, the list's, and the heaviest entity of such a game beyond. */
+/* What one transaction may take: both shares, the list's, and the heaviest entity of such a game
+ * beyond. */
 #define MOST_STEPS 30000
 /* The ledger's pages for each byte that was sent, and what an empty one takes. */
 #define DISK_EMPTY ((size_t)4 << 20)
@@ -321,7 +324,8 @@ static void check_disk(struct game *g)
 	assert_true(used <= DISK_EMPTY + DISK_TIMES * g->sent_bytes);
 }
 
-/* Bring what `who` says next. The order between senders follows from `seed`, each sender's own is kept. */
+/* Bring what `who` says next. The order between senders follows from `seed`, each sender's own
+ * is kept. */
 static void play(struct game *g, uint64_t seed, bool with_hostile, bool small)
 {
 	struct vl_fold_bounds bounds = small ? BOUNDS : VL_FOLD_BOUNDS;
@@ -350,8 +354,9 @@ static void play(struct game *g, uint64_t seed, bool with_hostile, bool small)
 	check_disk(g);
 }
 
-/* Chains that fork or have gaps are applied as far as what came first goes: in another order other batches of the hostile one may count.
- * What all orders have in common is what this compares; without forks that is everything. */
+/* Chains that fork or have gaps are applied as far as what came first goes: in another order
+ * other batches of the hostile one may count. What all orders have in common is what this
+ * compares; without forks that is everything. */
 static void play_game(uint64_t seed, size_t batches)
 {
 	struct game *g = world_new(sizeof(*g));

@@ -149,8 +149,8 @@ static void a_senders_id_is_not_used_again(void **state)
 	rebuild_changes_nothing(w, LANE);
 }
 
-/* Two batches with an event of one id, the second in an epoch that knows nothing of the first. Either
- * may come first: what is checked then is the same, and after a rebuild, too. */
+/* Two batches with an event of one id, the second in an epoch that knows nothing of the first.
+ * Either may come first: what is checked then is the same, and after a rebuild, too. */
 static void in_either_order(struct world *w, const char *subject, int64_t at,
 			    void (*check)(struct world *w, const struct sender *s))
 {

@@ -4,7 +4,8 @@
 
 #include "hq/verify.h"
 
-/* What becomes of keys that are replaced or removed, in live headquarters, and in a rebuild from nothing. */
+/* What becomes of keys that are replaced or removed, in live headquarters, and in a rebuild from
+ * nothing. */
 
 static struct vl_ring *read_book(struct world *w)
 {
@@ -87,7 +88,8 @@ static void test_removed_key_ends(void **state)
 	use_book(w);
 	bring(w, late);
 	assert_int_equal(1, world_standing(w, s.id).events);
-	/* What waited when the key ended still has its place, and so has what is missing before it. */
+	/* What waited when the key ended still has its place, and so has what is missing before
+	 * it. */
 	bring(w, hole);
 	assert_int_equal(3, world_standing(w, s.id).events);
 	bring(w, open_case(&other, 11, "ER-1", 100));
@@ -131,7 +133,8 @@ static void release(void *owner)
 	(void)owner;
 }
 
-/* A record that was judged good by the old ring, and waits to be applied, is judged again: the book has been closed before it. */
+/* A record that was judged good by the old ring, and waits to be applied, is judged again: the
+ * book has been closed before it. */
 static void test_judged_by_an_old_ring(void **state)
 {
 	struct world *w = *state;

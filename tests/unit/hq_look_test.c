@@ -26,7 +26,8 @@ static void open_cases(struct world *w, struct sender *s)
 	free(events);
 }
 
-/* Its output is not read, and it is stopped on top of that: not a page is kept from use. Then it goes on, and has listed all. */
+/* Its output is not read, and it is stopped on top of that: not a page is kept from use. Then it
+ * goes on, and has listed all. */
 static void a_listing_that_nobody_reads_holds_nothing(void **state)
 {
 	struct world *w = *state;

@@ -68,7 +68,8 @@ static void what_waits_is_not_passed(void **state)
 		put(*state, i, 0, 10 + i);
 	take(*state, 2, 10, -1);
 	take(*state, 0, 11, 0);
-	/* Behind all that was taken already stands 13, which waits; behind that one there is nothing more. */
+	/* Behind all that was taken already stands 13, which waits; behind that one there is
+	 * nothing more. */
 	take(*state, 1, 13, 2);
 	take(*state, 3, 14, 3);
 	/* The furthest is known, although another was taken last. */

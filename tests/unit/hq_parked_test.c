@@ -1,5 +1,5 @@
-/* hq/parked.h: what is missing has a name, what waits has bounds, and nothing that was lost or dropped on the way is missing from the
- * views in the end. */
+/* hq/parked.h: what is missing has a name, what waits has bounds, and nothing that was lost or
+ * dropped on the way is missing from the views in the end. */
 #include "hq_world.h"
 
 #include "hq/parked.h"
@@ -258,7 +258,8 @@ static void all_gaps_are_told(void **state)
 	assert_int_equal(n, 2);
 }
 
-/* -- whatever is lost, late, doubled or dropped: what is asked for is sent again, and the views are the same -- */
+/* -- whatever is lost, late, doubled or dropped: what is asked for is sent again, and the views
+ * are the same -- */
 
 #define MISSIONS 4
 #define EACH 12
@@ -329,7 +330,8 @@ static void carry_all(struct play *p)
 	}
 }
 
-/* What a mission does about a directive; and, where none comes, about receipts that do not. False where all is applied. */
+/* What a mission does about a directive; and, where none comes, about receipts that do not.
+ * False where all is applied. */
 static bool send_again(struct play *p, unsigned m)
 {
 	struct vl_standing standing = world_standing(p->world, p->senders[m].id);

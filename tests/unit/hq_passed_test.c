@@ -1,5 +1,5 @@
-/* hq/passed.h: what found no room to wait is read again from where it lies, whatever order the partitions are read in, and the views are
- * those of a reading without a hole. */
+/* hq/passed.h: what found no room to wait is read again from where it lies, whatever order the
+ * partitions are read in, and the views are those of a reading without a hole. */
 #include "hq_world.h"
 
 #include "hq/parked.h"
@@ -74,7 +74,8 @@ static void read_on(struct topic *t, unsigned partition, size_t count)
 		deliver(t, partition, t->read[partition]++, false);
 }
 
-/* A turn of at most `count` records of the next pass; false where none is worth it. A turn that is `cut` off leaves no mark. */
+/* A turn of at most `count` records of the next pass; false where none is worth it. A turn that
+ * is `cut` off leaves no mark. */
 static bool read_again(struct topic *t, size_t count, bool cut)
 {
 	struct vl_pass pass;

@@ -1,4 +1,5 @@
-/* hq/pulse.h, pulse_tail.h, pulse_board.h: which pulse is kept, when a tail is missing and when not, and who is silent. */
+/* hq/pulse.h, pulse_tail.h, pulse_board.h: which pulse is kept, when a tail is missing and when
+ * not, and who is silent. */
 #include "hq_pulse_world.h"
 
 struct place {
@@ -32,7 +33,8 @@ static struct vl_standing beats_standing(struct place *p)
 	return standing;
 }
 
-/* The sequence number and the hour of the pulse that is kept; 0 where there is none, or it is damaged. */
+/* The sequence number and the hour of the pulse that is kept; 0 where there is none, or it is
+ * damaged. */
 static uint64_t kept(struct place *p, int64_t *at_ms)
 {
 	struct vl_pulse_kept pulse = {0};
@@ -263,7 +265,8 @@ static void what_comes_meanwhile_is_not_missing(void **state)
 	vl_tails_close(tails);
 }
 
-/* A lane that could not be asked is not judged, nor is what waits behind a gap; that says itself what is missing. */
+/* A lane that could not be asked is not judged, nor is what waits behind a gap; that says itself
+ * what is missing. */
 static void no_tail_is_judged_in_the_dark(void **state)
 {
 	struct place *p = *state;
@@ -359,7 +362,8 @@ static void three_intervals_without_a_word_are_silence(void **state)
 	assert_int_equal(ask_board(&p->world, "CN-SD-EMB", NULL).waiting, 4);
 }
 
-/* Headquarters was away, or is behind: nobody is silent for that, and it says that it hears nothing itself. */
+/* Headquarters was away, or is behind: nobody is silent for that, and it says that it hears
+ * nothing itself. */
 static void nobody_is_silent_to_a_deaf_headquarters(void **state)
 {
 	struct place *p = *state;
@@ -383,7 +387,8 @@ static void nobody_is_silent_to_a_deaf_headquarters(void **state)
 	assert_verdict(&p->world, "CN-SD-EMB", NULL, VL_VERDICT_OK);
 }
 
-/* One partition of the lane of pulses may be read before another: each measures its own missions. */
+/* One partition of the lane of pulses may be read before another: each measures its own
+ * missions. */
 static void a_partition_read_late_makes_nobody_silent(void **state)
 {
 	struct place *p = *state;

@@ -1,5 +1,6 @@
 /*
- * Pulses for tests of headquarters: as a mission's agent would say them, and the board that headquarters makes of them.
+ * Pulses for tests of headquarters: as a mission's agent would say them, and the board that
+ * headquarters makes of them.
  */
 #ifndef VALISE_TESTS_HQ_PULSE_WORLD_H
 #define VALISE_TESTS_HQ_PULSE_WORLD_H

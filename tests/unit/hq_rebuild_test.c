@@ -98,7 +98,8 @@ static void the_old_view_answers_meanwhile(void **state)
 	assert_int_equal(h->batches, 0);
 }
 
-/* What was accepted under a key that nobody has any more stays accepted; what another's key has signed does not pass for it. */
+/* What was accepted under a key that nobody has any more stays accepted; what another's key has
+ * signed does not pass for it. */
 static void a_key_that_is_gone_loses_no_past(void **state)
 {
 	struct hall *h = *state;
@@ -192,7 +193,8 @@ static void the_earliest_place_of_an_id_stands(void **state)
 	struct vl_rebuilt rebuilt;
 	struct sent *first = open_case(&s, 50, "X-5", 5);
 
-	/* An outbox that was lost, and its events sent once more; the later epoch lies in a partition that is read first. */
+	/* An outbox that was lost, and its events sent once more; the later epoch lies in a
+	 * partition that is read first. */
 	sender_begin_epoch(&s, 3000);
 	s.head = (struct vl_digest){0};
 	bring(&h->world, open_case(&s, 50, "X-5", 5));

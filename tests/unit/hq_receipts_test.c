@@ -197,7 +197,8 @@ static void says_all_at_the_start(void **state)
 	expect_one(o, &o->sd, 0);
 }
 
-/* One event, with all of the mission: each epoch that moved since the start, the newest ones of too many. */
+/* One event, with all of the mission: each epoch that moved since the start, the newest ones of
+ * too many. */
 static void says_all_of_a_mission_at_once(void **state)
 {
 	struct office *o = *state;

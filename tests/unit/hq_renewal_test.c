@@ -1,5 +1,5 @@
-/* hq/renewal.h, hq/look.h, hq/mend.h: whatever entry of whatever database is damaged, and however, headquarters goes on, and in the end the
- * views are what they would have been. */
+/* hq/renewal.h, hq/look.h, hq/mend.h: whatever entry of whatever database is damaged, and
+ * however, headquarters goes on, and in the end the views are what they would have been. */
 #include "hq_scene.h"
 
 #include "hq/check.h"
@@ -200,7 +200,8 @@ static void test_damaged_list_of_what_is_to_be_done(void **state)
 
 /* -- while it is under way -- */
 
-/* An urgent event of another lane is in its row with the transaction that brought it, and no transaction is long. */
+/* An urgent event of another lane is in its row with the transaction that brought it, and no
+ * transaction is long. */
 static void test_others_go_on_while_a_view_is_made_whole(void **state)
 {
 	struct scene *c = *state;
@@ -242,7 +243,8 @@ static int64_t sum_of_tallies(struct scene *c)
 	return sum;
 }
 
-/* What a damaged row has added to tallies it does not add again, not even for the time until they are counted. */
+/* What a damaged row has added to tallies it does not add again, not even for the time until
+ * they are counted. */
 static void test_damaged_row_never_counts_twice(void **state)
 {
 	struct scene *c = *state;

@@ -22,7 +22,8 @@ static void a_part_of_the_room_is_kept(void **state)
 	assert_int_equal(vl_reserve_least(&r), VL_IMMEDIATE);
 }
 
-/* Bulk waits at once, the urgent only where the reserve is full, too; each is said once while it lasts. */
+/* Bulk waits at once, the urgent only where the reserve is full, too; each is said once while it
+ * lasts. */
 static void full_views_go_on_with_what_is_urgent(void **state)
 {
 	(void)state;
@@ -41,7 +42,8 @@ static void full_views_go_on_with_what_is_urgent(void **state)
 	assert_true(vl_reserve_met(&r, now, &word));
 	assert_int_equal(word, VL_RESERVE_NOTHING);
 	assert_true(r.pause_ms > VL_RESERVE_PAUSE_MS && r.pause_ms <= VL_RESERVE_PAUSE_MOST_MS);
-	/* All are tried again after the pause, and only where there is room for more than the reserve. */
+	/* All are tried again after the pause, and only where there is room for more than the
+	 * reserve. */
 	now = r.until_ms;
 	assert_false(vl_reserve_look(&r, 15 * MB, r.size, now, &word));
 	assert_false(vl_reserve_look(&r, 8 * MB, r.size, now - 1, &word));
@@ -118,8 +120,8 @@ static uint64_t turn(struct jam *j)
 	return vl_apply_total(j->world.applier) - before;
 }
 
-/* What waited behind a gap on a lane that is not urgent stays where it is, and is no work; that of an urgent one goes on, whoever is first
- * in the order. Once there is room all goes on. */
+/* What waited behind a gap on a lane that is not urgent stays where it is, and is no work; that
+ * of an urgent one goes on, whoever is first in the order. Once there is room all goes on. */
 static void what_waited_waits_on_unless_it_is_urgent(void **state)
 {
 	struct jam *j = *state;

@@ -1,4 +1,5 @@
-/* hq/check.h, hq/fold.h: what one rotten row of a ledger costs, and that it is no more than that. */
+/* hq/check.h, hq/fold.h: what one rotten row of a ledger costs, and that it is no more than
+ * that. */
 #include "hq_world.h"
 
 #include "consular/case/v1/view.pb-c.h"
@@ -221,7 +222,8 @@ static void test_damaged_head_is_made_again_and_headquarters_goes_on(void **stat
 	}
 }
 
-/* The newest batch is damaged, and so is the chain: the batch comes again, from Kafka, and is taken. */
+/* The newest batch is damaged, and so is the chain: the batch comes again, from Kafka, and is
+ * taken. */
 static void test_chain_behind_a_damaged_batch_takes_that_batch_again(void **state)
 {
 	struct world *w = *state;
@@ -245,7 +247,8 @@ static void test_chain_behind_a_damaged_batch_takes_that_batch_again(void **stat
 	assert_int_equal(marks(w, "SD-2"), 0);
 }
 
-/* What waits behind a gap: one that is damaged is forgotten, and comes again; the others keep waiting. */
+/* What waits behind a gap: one that is damaged is forgotten, and comes again; the others keep
+ * waiting. */
 static void test_damaged_parked_batch_comes_again(void **state)
 {
 	struct world *w = *state;
@@ -299,7 +302,8 @@ static void test_damaged_evidence_keeps_its_place(void **state)
 	assert_int_equal(world_standing(w, s.id).forks, 2);
 }
 
-/* It is made from its history at once; what it had added to others is counted again beside (hq_renewal_test.c has every kind). */
+/* It is made from its history at once; what it had added to others is counted again beside
+ * (hq_renewal_test.c has every kind). */
 static void test_damaged_row_is_made_again_and_its_event_is_taken(void **state)
 {
 	struct world *w = *state;

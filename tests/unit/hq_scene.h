@@ -1,5 +1,6 @@
 /*
- * A ledger with something in nearly every database, and a disk that damages an entry of it, for tests of headquarters.
+ * A ledger with something in nearly every database, and a disk that damages an entry of it, for
+ * tests of headquarters.
  */
 #ifndef VALISE_TESTS_HQ_SCENE_H
 #define VALISE_TESTS_HQ_SCENE_H
@@ -19,15 +20,16 @@ struct scene {
 	/* Of the undamaged ledger, as it is and once more has come. */
 	struct vl_digest now[MOST_VIEWS], then[MOST_VIEWS];
 	struct vl_standing standing;
-	unsigned trials,
-		disorders; /* harms tried; and those after which a whole view was written anew */
+	/* harms tried; and those after which a whole view was written anew */
+	unsigned trials, disorders;
 };
 
 /* Fixtures: *state is a scene. */
 int scene_setup(void **state);
 int scene_teardown(void **state);
 
-/* Back to the undamaged ledger, which is closed; and from now on that is the ledger as it is, closed. */
+/* Back to the undamaged ledger, which is closed; and from now on that is the ledger as it is,
+ * closed. */
 void scene_restore(struct scene *c);
 void scene_keep(struct scene *c);
 
@@ -42,8 +44,8 @@ struct sent *scene_board(struct sender *s, uint64_t id, unsigned n, const char *
 enum harm { FIRST_BIT, WORD, GARBLED, SHORTER, KEY_FIRST, KEY_MIDDLE, KEY_LAST, HARMS };
 extern const char *const scene_harms[];
 
-/* The undamaged ledger, closed, with this harm done to the entry where it lies in the file. False where the database has no such entry, or
- * it lies on pages of its own. */
+/* The undamaged ledger, closed, with this harm done to the entry where it lies in the file.
+ * False where the database has no such entry, or it lies on pages of its own. */
 bool scene_spoil(struct scene *c, unsigned db, size_t index, enum harm harm);
 
 #endif

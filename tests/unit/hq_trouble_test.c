@@ -1,4 +1,5 @@
-/* hq/trouble.h and views/trouble.c: a fork or rollback that an officer has acknowledged rests, and any other alarms. */
+/* hq/trouble.h and views/trouble.c: a fork or rollback that an officer has acknowledged rests,
+ * and any other alarms. */
 #include "hq_pulse_world.h"
 
 #include "hq/evidence.h"
@@ -146,7 +147,8 @@ static void a_fork_rests_until_there_is_another(void **state)
 	struct looked looked = troubles(o, LANE);
 	assert_string_equal(looked.by, "officer:7");
 	assert_int_equal(looked.at, o->ids);
-	/* It stands all the same, and its epoch stays suspended; what came before is nothing new. */
+	/* It stands all the same, and its epoch stays suspended; what came before is nothing
+	 * new. */
 	assert_int_equal(world_standing(&o->world, "CN-SD-EMB").forks, 1);
 	bring(&o->world, other);
 	assert_lane(o, LANE, VL_VERDICT_OK);
@@ -166,7 +168,8 @@ static void a_fork_rests_until_there_is_another(void **state)
 	assert_false(troubles(o, LANE).items[1].acknowledged);
 }
 
-/* Whichever branch comes first, and whether the acknowledgement comes before or behind: what was acknowledged stays so. */
+/* Whichever branch comes first, and whether the acknowledgement comes before or behind: what was
+ * acknowledged stays so. */
 static void a_rebuild_keeps_it_in_any_order(void **state)
 {
 	struct office *o = *state;

@@ -123,7 +123,8 @@ static void a_partition_keeps_its_order(void **state)
 	assert_int_equal(vl_turns_apply(t->turns), -1);
 }
 
-/* In one partition: a sender's flood, and one record of another behind it. Two senders of one queue would not be told apart here. */
+/* In one partition: a sender's flood, and one record of another behind it. Two senders of one
+ * queue would not be told apart here. */
 static void senders_take_turns(void **state)
 {
 	struct table *t = *state;

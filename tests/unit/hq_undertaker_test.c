@@ -1,4 +1,5 @@
-/* hq/deadletter.h, hq/refused.h: dead letters go to their topic, and one that it refuses holds up no other. */
+/* hq/deadletter.h, hq/refused.h: dead letters go to their topic, and one that it refuses holds
+ * up no other. */
 #include "hq_world.h"
 #include "stream_mock.h"
 

@@ -144,7 +144,8 @@ static void test_pump_applies_what_is_ready(void **state)
 	vl_verifier_close(verifier);
 }
 
-/* One partition has as much as may be here; another has room all the same, and so have the others together. */
+/* One partition has as much as may be here; another has room all the same, and so have the
+ * others together. */
 static void test_no_partition_takes_all_room(void **state)
 {
 	struct world *w = *state;
@@ -201,7 +202,8 @@ static int64_t offset_of(struct world *w)
 	return offset;
 }
 
-/* One sender's record stands behind another's bulk in the same partition, is taken before it, and comes again after a crash. */
+/* One sender's record stands behind another's bulk in the same partition, is taken before it,
+ * and comes again after a crash. */
 static void test_nobody_stands_behind_another(void **state)
 {
 	struct world *w = *state;

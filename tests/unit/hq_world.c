@@ -43,7 +43,8 @@ void world_start_over(struct world *w)
 
 void world_open(struct world *w)
 {
-	/* In memory where that can be: thousands of commits are made, and none of these tests pulls a plug. */
+	/* In memory where that can be: thousands of commits are made, and none of these tests
+	 * pulls a plug. */
 	*w = (struct world){.dir = "/tmp/valise-hq-test-XXXXXX"};
 	if (access("/dev/shm", W_OK) == 0)
 		(void)snprintf(w->dir, sizeof(w->dir), "/dev/shm/valise-hq-test-XXXXXX");

@@ -1,14 +1,16 @@
 /*
- * A small world for tests of headquarters: senders with keys and chains, what they sign, as Kafka would bring it, and a ledger in a
- * folder of its own. Deterministic: keys from the order in which senders come into the world, time from the event's.
+ * A small world for tests of headquarters: senders with keys and chains, what they sign, as
+ * Kafka would bring it, and a ledger in a folder of its own. Deterministic: keys from the order
+ * in which senders come into the world, time from the event's.
  *
- *	struct sender s = world_sender(w, "CN-SD-EMB");
+ * 	struct sender s = world_sender(w, "CN-SD-EMB");
  *
- *	bring(w, open_case(&s, 1, "SD-1", 100));
- *	assert_int_equal(world_standing(w, s.id).batches, 1);
+ * 	bring(w, open_case(&s, 1, "SD-1", 100));
+ * 	assert_int_equal(world_standing(w, s.id).batches, 1);
  *
- * The world owns all that is made in it, and world_close frees it: senders are copied like numbers (a copy is a clone of the
- * mission, with the same key), and a batch lives as long as the world of its sender.
+ * The world owns all that is made in it, and world_close frees it: senders are copied like
+ * numbers (a copy is a clone of the mission, with the same key), and a batch lives as long as
+ * the world of its sender.
  */
 #ifndef VALISE_TESTS_HQ_WORLD_H
 #define VALISE_TESTS_HQ_WORLD_H
@@ -74,7 +76,8 @@ struct sent {
 
 /* -- the world -- */
 
-/* With an empty ledger, in which nobody is enrolled. It stays where it is: its senders point to it. */
+/* With an empty ledger, in which nobody is enrolled. It stays where it is: its senders point to
+ * it. */
 void world_open(struct world *w);
 void world_close(struct world *w);
 
@@ -84,7 +87,8 @@ void world_forget(struct world *w);
 /* Memory of zeros that begins with an open world, for a fixture; world_teardown ends it. */
 void *world_new(size_t size);
 
-/* Fixtures: sets *state to an open world; closes the world that *state is or begins with, and frees it. */
+/* Fixtures: sets *state to an open world; closes the world that *state is or begins with, and
+ * frees it. */
 int world_setup(void **state);
 int world_teardown(void **state);
 
@@ -96,7 +100,8 @@ void world_start_over(struct world *w);
 
 /* -- senders, and what they sign: the sender's chain moves on -- */
 
-/* A mission at the beginning of its epoch 1000, and one that is not enrolled, whoever it says it is. */
+/* A mission at the beginning of its epoch 1000, and one that is not enrolled, whoever it says it
+ * is. */
 struct sender world_sender(struct world *w, const char *id);
 struct sender world_stranger(struct world *w, const char *id);
 
@@ -106,7 +111,8 @@ void world_enrol(struct world *w, const struct sender *s);
 /* What the sender signs next begins an epoch, which names the end of the one before. */
 void sender_begin_epoch(struct sender *s, uint64_t epoch);
 
-/* One serialised Event, which the caller frees. `id` numbers it; times are seconds; `after` 0 is none. */
+/* One serialised Event, which the caller frees. `id` numbers it; times are seconds; `after` 0 is
+ * none. */
 void put_event(struct vl_buf *out, uint64_t id, const char *subject, int64_t at,
 	       const ProtobufCMessage *payload, uint64_t after);
 
@@ -121,11 +127,13 @@ struct sent *open_case(struct sender *s, uint64_t id, const char *subject, int64
 
 /* -- headquarters -- */
 
-/* Bring one record, as the next of partition 0 of the lane, in a transaction of its own, and in the one begun. */
+/* Bring one record, as the next of partition 0 of the lane, in a transaction of its own, and in
+ * the one begun. */
 void bring(struct world *w, const struct sent *sent);
 void bring_within(struct world *w, const struct sent *sent);
 
-/* Do what is still to be done for what was brought; how many transactions that took. Fails where it does not come to an end. */
+/* Do what is still to be done for what was brought; how many transactions that took. Fails where
+ * it does not come to an end. */
 unsigned world_work_off(struct world *w);
 
 /* The view of cases; its digest, and that of any view. */
@@ -142,7 +150,8 @@ uint64_t world_count(struct world *w, unsigned db);
 
 /* -- tests at random -- */
 
-/* The first seed and the number of rounds: VALISE_SEED, else 1, and VALISE_ROUNDS, else `rounds`; both are printed. */
+/* The first seed and the number of rounds: VALISE_SEED, else 1, and VALISE_ROUNDS, else
+ * `rounds`; both are printed. */
 struct rounds {
 	uint64_t first, n;
 };

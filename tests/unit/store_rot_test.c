@@ -55,7 +55,8 @@ static int setup(void **state)
 	return 0;
 }
 
-/* Turn a bit of the byte at `offset` behind each place in the file where `text` stands, or stood in an older page. */
+/* Turn a bit of the byte at `offset` behind each place in the file where `text` stands, or stood
+ * in an older page. */
 static void rot(const char *text, size_t offset)
 {
 	static uint8_t bytes[MAP];
@@ -112,7 +113,8 @@ static void an_unchecked_row_is_the_callers_business(void **state)
 	vl_store_close(store);
 }
 
-/* Each bit of a key: it is not there any more, but nobody is told that it never was; nor are others in doubt. */
+/* Each bit of a key: it is not there any more, but nobody is told that it never was; nor are
+ * others in doubt. */
 static void a_key_that_rotted_is_not_forgotten(void **state)
 {
 	(void)state;
@@ -216,7 +218,8 @@ static void a_name_that_rotted_is_no_new_database(void **state)
 
 	(void)state;
 	rot("twin", 0);
-	/* The rows of that database have the word in them as well, but they are not looked at here. */
+	/* The rows of that database have the word in them as well, but they are not looked at
+	 * here. */
 	assert_int_equal(try_open(false, &store, &why), VL_ERR_CORRUPT);
 	assert_int_equal(try_open(true, &store, &why), VL_ERR_CORRUPT);
 	assert_non_null(strstr(why.text, "damaged"));
@@ -240,7 +243,8 @@ static void a_file_cut_short_is_refused_as_it_is(void **state)
 	}
 }
 
-/* LMDB does not write pages that were taken and given back at once: such a file is shorter, and nothing is wrong. */
+/* LMDB does not write pages that were taken and given back at once: such a file is shorter, and
+ * nothing is wrong. */
 static void a_file_without_its_free_end_is_opened(void **state)
 {
 	static uint8_t big[100000];
@@ -259,7 +263,8 @@ static void a_file_without_its_free_end_is_opened(void **state)
 	struct stat grown;
 	assert_int_equal(stat(file, &grown), 0);
 	assert_true(grown.st_size > whole.st_size + 90000);
-	/* Of the big value's pages, and of those written since, some are at the end: cut into the free ones only. */
+	/* Of the big value's pages, and of those written since, some are at the end: cut into
+	 * the free ones only. */
 	off_t size = grown.st_size;
 	struct vl_why why = {0};
 	enum vl_err err = VL_OK;

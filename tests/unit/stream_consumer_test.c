@@ -513,7 +513,8 @@ static unsigned take(struct vl_consumer *consumer, unsigned count, int64_t offse
 	return apart;
 }
 
-/* What is apart stands in no line with the rest, each partition of it neither, and nothing is lost of what had to wait. */
+/* What is apart stands in no line with the rest, each partition of it neither, and nothing is
+ * lost of what had to wait. */
 static void apart_is_apart(void **state)
 {
 	static const char flash[] = "consular.evacuation.v1";

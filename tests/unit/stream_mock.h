@@ -1,6 +1,6 @@
 /*
- * librdkafka's mock cluster, for the tests of the stream. It keeps records but checks no sequence numbers, knows no
- * timestamps and no admin requests; a real broker is for those.
+ * librdkafka's mock cluster, for the tests of the stream. It keeps records but checks no
+ * sequence numbers, knows no timestamps and no admin requests; a real broker is for those.
  */
 #ifndef VALISE_TESTS_STREAM_MOCK_H
 #define VALISE_TESTS_STREAM_MOCK_H

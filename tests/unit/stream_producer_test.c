@@ -230,8 +230,8 @@ static void close_tells_the_rest(void **state)
 		assert_int_equal(acks.err[i], VL_ERR_GONE);
 }
 
-/* The death that librdkafka 2.0.2 dies after a lost ack: an ack that does not come back in time, then a retry that
- * the broker refuses for its sequence number. */
+/* The death that librdkafka 2.0.2 dies after a lost ack: an ack that does not come back in time,
+ * then a retry that the broker refuses for its sequence number. */
 static void a_fatal_error_is_gone(void **state)
 {
 	struct mock *mock = *state;
@@ -292,7 +292,8 @@ static void one_refused_record_stops_no_other(void **state)
 	vl_producer_close(producer, 0);
 }
 
-/* The ways in which send itself says no keep or free the headers exactly once; the sanitizer looks on. */
+/* The ways in which send itself says no keep or free the headers exactly once; the sanitizer
+ * looks on. */
 static void a_refused_send_leaks_nothing(void **state)
 {
 	struct mock *mock = *state;
@@ -336,7 +337,8 @@ static void a_refused_send_leaks_nothing(void **state)
 	free(much);
 }
 
-/* Whether a record comes through to a topic of which the brokers say, from `after_ms` on, that it is not there. */
+/* Whether a record comes through to a topic of which the brokers say, from `after_ms` on, that
+ * it is not there. */
 static bool passes_unasked(struct mock *mock, const char *topic, bool met, int after_ms)
 {
 	struct acks acks = {0};

@@ -182,7 +182,8 @@ static void read_until(struct reading *reading, const char *word)
 			 reading->passed, reading->troubles);
 }
 
-/* A batch that nobody can unpack costs itself: others are read at once, what lies behind it too, and it is named. */
+/* A batch that nobody can unpack costs itself: others are read at once, what lies behind it too,
+ * and it is named. */
 static void check_codec(struct mock *mock, const char *codec, bool held)
 {
 	unsigned long long before = vl_wall_held();
@@ -208,7 +209,8 @@ static void check_codec(struct mock *mock, const char *codec, bool held)
 	assert_int_equal(vl_wall_held() > before, held);
 	if (held) {
 		assert_int_equal(reading.trouble, VL_ERR_CORRUPT);
-		/* A flush may send the first few of them ahead, in a batch of their own that can be read. */
+		/* A flush may send the first few of them ahead, in a batch of their own that can
+		 * be read. */
 		assert_in_range(reading.passed_from, 1, 1000);
 		assert_true(reading.passed_to >= 6001);
 	}

@@ -1,4 +1,5 @@
-/* stream/valve.h: what goes through arrives as it was, and librdkafka sees of its connection what it would see without. */
+/* stream/valve.h: what goes through arrives as it was, and librdkafka sees of its connection
+ * what it would see without. */
 #include "bus_fixture.h"
 
 #include "base/clock.h"

@@ -1,5 +1,6 @@
 /*
- * The view of alerts: from draft to expiry, levels of areas, and each invariant once kept and once broken.
+ * The view of alerts: from draft to expiry, levels of areas, and each invariant once kept and
+ * once broken.
  */
 #include "view_alert.h"
 

@@ -1,6 +1,6 @@
 /*
- * Who may say what of an alert (A9), and which text an approval is for (A2): tried in every order, with the attempt before and after
- * it is known whose the alert is.
+ * Who may say what of an alert (A9), and which text an approval is for (A2): tried in every
+ * order, with the attempt before and after it is known whose the alert is.
  */
 #include "view_alert.h"
 

@@ -274,7 +274,8 @@ static const CASE(MergeRow) *merge_row(struct bench *b, const char *key)
 	return row == NULL || row->into[0] == '\0' ? NULL : row;
 }
 
-/* Walk from the case as often as there are cases; set aside where it comes back and met no merge that was made later. */
+/* Walk from the case as often as there are cases; set aside where it comes back and met no merge
+ * that was made later. */
 static bool set_aside_naively(struct bench *b, const char *key)
 {
 	const CASE(MergeRow) *first = merge_row(b, key), *at = first;

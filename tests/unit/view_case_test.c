@@ -1,5 +1,6 @@
 /*
- * The view of cases: the lifecycle, what comes late or twice, and the same rows in any order of arrival.
+ * The view of cases: the lifecycle, what comes late or twice, and the same rows in any order of
+ * arrival.
  */
 #include "view_case.h"
 

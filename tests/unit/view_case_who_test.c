@@ -1,6 +1,6 @@
 /*
- * Who may say what of a case: another's attempt changes nothing that people act on, is shown by name, and does so whether it comes before or
- * after it is known whose the case is.
+ * Who may say what of a case: another's attempt changes nothing that people act on, is shown by
+ * name, and does so whether it comes before or after it is known whose the case is.
  */
 #include "view_case.h"
 
@@ -120,7 +120,8 @@ static void an_unknown_priority_is_never_the_highest(void **state)
 	done(&b);
 }
 
-/* Each of the fields that rules read, with a number that this build does not know: it never stands above one that is known. */
+/* Each of the fields that rules read, with a number that this build does not know: it never
+ * stands above one that is known. */
 #define UNKNOWN 9999
 
 static void known_stands(struct bench *b, const char *key)

@@ -1,5 +1,6 @@
 /*
- * An evacuation in the fake engine: the senders and legs of the tests, an event a call, and the rows read back.
+ * An evacuation in the fake engine: the senders and legs of the tests, an event a call, and the
+ * rows read back.
  */
 #ifndef VALISE_TESTS_VIEW_EVACUATION_H
 #define VALISE_TESTS_VIEW_EVACUATION_H
@@ -25,7 +26,8 @@ extern const struct vl_view vl_view_evacuation;
 #define DAY 1682467200000
 #define AT(minute) (DAY + (minute)*INT64_C(60000))
 
-/* Send an event: SEND(fake, mission, minute, subject, PersonRegistered, person_registered, .person = "P-1"). */
+/* Send an event: SEND(fake, mission, minute, subject, PersonRegistered, person_registered,
+ * .person = "P-1"). */
 #define SEND(fake, mission, minute, subject, Type, type, ...)            \
 	fake_next(fake, mission, AT(minute), subject, "officer-1", NULL, \
 		  (const ProtobufCMessage *)&(const EV(Type)){           \

@@ -87,8 +87,8 @@ static void test_e2_broken(void **state)
 	EV(LegCount) stated = CONSULAR__EVACUATION__V1__LEG_COUNT__INIT;
 	stated.boarded = 7;
 	close_leg(fake, SHIP, 61, &stated);
-	assert_int_equal(leg_breaks(fake, SHIP, "E2"),
-			 2); /* does not add up; is not what was counted */
+	/* does not add up; is not what was counted */
+	assert_int_equal(leg_breaks(fake, SHIP, "E2"), 2);
 	settle(fake);
 }
 
@@ -165,8 +165,8 @@ static void test_e5_a_minor_boards_with_a_guardian(void **state)
 	enrol_in(fake, "P-3", "F-1", false, MEMBER);
 	board(fake, 10, "P-1", SHIP);
 	board(fake, 10, "P-3", SHIP);
-	assert_int_equal(leg_breaks(fake, SHIP, "E5"),
-			 1); /* an adult of the party who is no guardian will not do */
+	/* an adult of the party who is no guardian will not do */
+	assert_int_equal(leg_breaks(fake, SHIP, "E5"), 1);
 	assert_int_equal(broken(operation_row(fake), "E5"), 1);
 	board(fake, 12, "P-2", SHIP);
 	assert_int_equal(leg_breaks(fake, SHIP, "E5"), 0);
@@ -231,7 +231,8 @@ static void test_e6_two_references_one_head(void **state)
 	assert_int_equal(row->violations_total, 0);
 	assert_int_equal(person_row(fake, "P-2")->disposition, DISPOSITION(DUPLICATE_OF));
 	assert_string_equal(person_row(fake, "P-2")->duplicate_of, "P-1");
-	/* What is said of the merged reference is said of the human, also of one merged into it in turn. */
+	/* What is said of the merged reference is said of the human, also of one merged into it
+	 * in turn. */
 	merge(fake, 13, "P-3", "P-2");
 	pass(fake, JEDDAH, 14, "P-3", SHIP, CHECKPOINT(DISEMBARKED));
 	assert_int_equal(leg_row(fake, SHIP)->disembarked, 1);
@@ -332,8 +333,8 @@ static void test_e8_nobody_is_left_when_it_closes(void **state)
 	assert_int_equal(broken(operation_row(fake), "E8"), 0);
 	SEND(fake, EMBASSY, 22, "P-3", WishRecorded, wish_recorded, .person = "P-3",
 	     .operation = OP, .wish = CONSULAR__EVACUATION__V1__WISH__WISH_LEAVE);
-	write_down(fake, 23, "P-3",
-		   DISPOSITION(MISSING)); /* in writing, but not where the person stands */
+	/* in writing, but not where the person stands */
+	write_down(fake, 23, "P-3", DISPOSITION(MISSING));
 	assert_int_equal(broken(operation_row(fake), "E8"), 1);
 	SEND(fake, "HQ", 30, OP, OperationReopened, operation_reopened, .operation = OP);
 	assert_int_equal(broken(operation_row(fake), "E8"), 0);
@@ -401,8 +402,8 @@ static void test_e10_of_a_leg(void **state)
 	board(fake, 10, "P-1", SHIP);
 	board(fake, 10, "P-2", SHIP);
 	report(fake, 20, SHIP, MEASURE(BOARDED), 1, QUALIFIER(EXACT));
-	assert_int_equal(leg_breaks(fake, SHIP, "E10"),
-			 0); /* yesterday's figure, boarding goes on */
+	/* yesterday's figure, boarding goes on */
+	assert_int_equal(leg_breaks(fake, SHIP, "E10"), 0);
 	depart(fake, SHIP, 30);
 	assert_int_equal(leg_breaks(fake, SHIP, "E10"), 1);
 	assert_int_equal(leg_row(fake, SHIP)->reports[0]->difference, 1);

@@ -1,6 +1,6 @@
 /*
- * The evacuation view: the first ship of the Sudan evacuation to the head, where people end up, and the same rows in any order of
- * arrival.
+ * The evacuation view: the first ship of the Sudan evacuation to the head, where people end up,
+ * and the same rows in any order of arrival.
  */
 #include "view_evacuation.h"
 
@@ -134,8 +134,8 @@ static void test_the_way_home(void **state)
 	}
 	SEND(fake, EMBASSY, 90, "P-1", WishRecorded, wish_recorded, .person = "P-1",
 	     .operation = OP, .wish = CONSULAR__EVACUATION__V1__WISH__WISH_LEAVE);
-	enrol(fake, "P-1", STANDING(NATIONAL),
-	      ""); /* a registration that comes late moves nobody */
+	/* a registration that comes late moves nobody */
+	enrol(fake, "P-1", STANDING(NATIONAL), "");
 	assert_int_equal(person_row(fake, "P-1")->disposition, DISPOSITION(HOME));
 	settle(fake);
 }
@@ -220,7 +220,8 @@ static void test_references_of_any_length(void **state)
 	settle(fake);
 }
 
-/* Every payload of the lane, empty, with the largest numbers and with constants nobody knows: nothing may fall over. */
+/* Every payload of the lane, empty, with the largest numbers and with constants nobody knows:
+ * nothing may fall over. */
 static void test_every_payload_of_the_lane(void **state)
 {
 	(void)state;

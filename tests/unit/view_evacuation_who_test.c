@@ -1,6 +1,7 @@
 /*
- * Who may say what of an evacuation (E12): another's attempt changes nothing that people act on, whether it comes before or after it is known
- * whose the operation or the leg is. And an event that names nothing belongs to what its subject says.
+ * Who may say what of an evacuation (E12): another's attempt changes nothing that people act on,
+ * whether it comes before or after it is known whose the operation or the leg is. And an event
+ * that names nothing belongs to what its subject says.
  */
 #include "view_evacuation.h"
 
@@ -100,7 +101,8 @@ static void test_leg(void **state)
 
 static void steal_persons(struct fake *fake, int64_t minute)
 {
-	/* One is the embassy's, one its own; then both the embassy's; then one that nobody has registered. */
+	/* One is the embassy's, one its own; then both the embassy's; then one that nobody has
+	 * registered. */
 	SEND(fake, STRANGER, minute, "P-1", PersonsMerged, persons_merged, .person = "P-1",
 	     .kept = "X-1");
 	SEND(fake, STRANGER, minute, "P-2", PersonsMerged, persons_merged, .person = "P-2",
@@ -111,7 +113,8 @@ static void steal_persons(struct fake *fake, int64_t minute)
 	     .kept = "P-1");
 }
 
-/* A merge hides somebody under another reference: of both somebody else's, of one, and of one not registered yet. */
+/* A merge hides somebody under another reference: of both somebody else's, of one, and of one
+ * not registered yet. */
 static void test_merge(void **state)
 {
 	(void)state;

@@ -1,10 +1,11 @@
 /*
- * A small engine in memory behind services/hq/view.h, so that a view can be tested without a store.
+ * A small engine in memory behind services/hq/view.h, so that a view can be tested without a
+ * store.
  *
- * Facts are added in any arrival order; fake_fold folds what the facts added since the last call touch, rank by rank,
- * so that one call at the end is a rebuild and one call after each fact is a live headquarters. Both must end in the
- * same bytes: fake_converges tries that on shuffled copies. Everything is freed with the fake. Failures end the
- * process.
+ * Facts are added in any arrival order; fake_fold folds what the facts added since the last call
+ * touch, rank by rank, so that one call at the end is a rebuild and one call after each fact is
+ * a live headquarters. Both must end in the same bytes: fake_converges tries that on shuffled
+ * copies. Everything is freed with the fake. Failures end the process.
  */
 #ifndef VALISE_TESTS_VIEW_FAKE_H
 #define VALISE_TESTS_VIEW_FAKE_H
@@ -16,9 +17,9 @@ struct fake;
 struct fake *fake_open(const struct vl_view *view);
 void fake_close(struct fake *fake);
 
-/* Add a fact; `payload` is packed at once. Returns its id (16 bytes, the same for the same mission, epoch and event;
- * valid while the fake is), to be named as `after` by a later one. The same id twice is one fact. `after` may be
- * NULL. */
+/* Add a fact; `payload` is packed at once. Returns its id (16 bytes, the same for the same
+ * mission, epoch and event; valid while the fake is), to be named as `after` by a later one. The
+ * same id twice is one fact. `after` may be NULL. */
 const uint8_t *fake_add(struct fake *fake, const char *mission, uint64_t epoch, uint64_t event,
 			int64_t occurred_ms, const char *subject, const char *actor,
 			const uint8_t *after, const ProtobufCMessage *payload);
@@ -39,11 +40,12 @@ int64_t fake_tally(struct fake *fake, unsigned kind, const char *key, const char
 /* Every row and tally, one after another with its kind and key, to compare two folds. */
 void fake_packed(struct fake *fake, struct vl_buf *buf);
 
-/* A new fake with the same facts in an order shuffled by `seed`, every third twice; folded after each fact when
- * `live`, else once. */
+/* A new fake with the same facts in an order shuffled by `seed`, every third twice; folded after
+ * each fact when `live`, else once. */
 struct fake *fake_shuffled(const struct fake *fake, uint64_t seed, bool live);
 
-/* Folds, then compares with `rounds` shuffled copies, live and rebuilt; prints the seed of one that differs. */
+/* Folds, then compares with `rounds` shuffled copies, live and rebuilt; prints the seed of one
+ * that differs. */
 bool fake_converges(struct fake *fake, uint64_t seed, unsigned rounds);
 
 /* How many violations of `rule` a row's field `violations` lists; all of them for NULL. */

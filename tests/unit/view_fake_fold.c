@@ -104,7 +104,8 @@ static int64_t sum_of(const struct contribution *given, size_t n, const struct c
 	return sum;
 }
 
-/* A tally that ends as it was wakes nobody: a view that relies on more has to say so (vl_fold_dirty). */
+/* A tally that ends as it was wakes nobody: a view that relies on more has to say so
+ * (vl_fold_dirty). */
 static void replace_given(struct fake *fake, struct entity *entity, struct contribution *former,
 			  size_t n_former)
 {
@@ -288,8 +289,8 @@ static int own_order(const struct stored *a, const struct stored *b)
 	return a->event < b->event ? -1 : a->event > b->event;
 }
 
-/* Whether another fact of the history, not yet taken, comes first by its sender's order or (when `causal`) by
- * `after`. */
+/* Whether another fact of the history, not yet taken, comes first by its sender's order or (when
+ * `causal`) by `after`. */
 static bool waits(const struct entity *entity, const struct stored *fact, bool causal)
 {
 	for (size_t i = 0; i < entity->n_facts; i++) {

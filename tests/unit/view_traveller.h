@@ -130,10 +130,9 @@ static inline const ProtobufCMessage *withdrawal(bool duplicate)
 {
 	static TRAVELLER(RegistrationWithdrawn) event;
 	consular__traveller__v1__registration_withdrawn__init(&event);
-	event.reason =
-		duplicate
-			? TRAVELLER_DUPLICATE
-			: CONSULAR__TRAVELLER__V1__WITHDRAWAL_REASON__WITHDRAWAL_REASON_RETURNED_HOME;
+	event.reason = CONSULAR__TRAVELLER__V1__WITHDRAWAL_REASON__WITHDRAWAL_REASON_RETURNED_HOME;
+	if (duplicate)
+		event.reason = TRAVELLER_DUPLICATE;
 	event.instead = duplicate ? (char *)(uintptr_t) "T-9" : NONE;
 	return (const ProtobufCMessage *)&event;
 }

@@ -1,6 +1,6 @@
 /*
- * The view of travellers: registrations and trips as days in places, and the same rows, with counts that can be made again, in any
- * order of arrival.
+ * The view of travellers: registrations and trips as days in places, and the same rows, with
+ * counts that can be made again, in any order of arrival.
  */
 #include "view_traveller.h"
 
@@ -196,8 +196,8 @@ static struct days days_of(const TRAVELLER(Stay) *said, const Google__Protobuf__
 	return days;
 }
 
-/* Whether a trip's stay leads to the place on the day (country; area where asked for). Of those in other countries than `home`: does one
- * come to its end then, begin, or do neither. */
+/* Whether a trip's stay leads to the place on the day (country; area where asked for). Of those
+ * in other countries than `home`: does one come to its end then, begin, or do neither. */
 struct seen {
 	bool there, back, off, away;
 };

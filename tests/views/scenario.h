@@ -1,19 +1,17 @@
 /*
- * Scenarios: what missions say, and what headquarters must show, as text that an officer can read
- * and add to.
+ * Scenarios: what missions say, and what headquarters must show, as text that an officer can
+ * read and add to.
  *
- *     # A loan that is answered too late.
- *     CN-SD-EMB {"subject": "LN-1", "occurredAt": "2026-03-02T09:00:00Z", "payload": {"@type": "consular.loan.v1.LoanRequested"}}
- *     CN-SD-EMB answer {...}
- *     CN-EG-EMB note after answer {...}
- *     = loan LN-1 {"state": "LOAN_STATE_APPROVED", "paid": null}
- *     ! loan LN-1 L3
+ * # A loan that is answered too late. CN-SD-EMB {"subject": "LN-1", "occurredAt":
+ * "2026-03-02T09:00:00Z", "payload": {"@type": "consular.loan.v1.LoanRequested"}} CN-SD-EMB
+ * answer {...} CN-EG-EMB note after answer {...} = loan LN-1 {"state": "LOAN_STATE_APPROVED",
+ * "paid": null} ! loan LN-1 L3
  *
- * A line that begins with a mission is an event of it, as `valise publish` takes it; it may have a
- * name, and follow another by its name. "=" is a row by its kind and key, as `valise NOUN show -o
- * json` prints it: each field that is named must be so, null is one that must not be there. "!"
- * lists the rules that the row breaks, all of them; none where no rule stands there. A key with
- * blanks stands in quotes.
+ * A line that begins with a mission is an event of it, as `valise publish` takes it; it may have
+ * a name, and follow another by its name. "=" is a row by its kind and key, as `valise NOUN show
+ * -o json` prints it: each field that is named must be so, null is one that must not be there.
+ * "!" lists the rules that the row breaks, all of them; none where no rule stands there. A key
+ * with blanks stands in quotes.
  */
 #ifndef VALISE_TESTS_VIEWS_SCENARIO_H
 #define VALISE_TESTS_VIEWS_SCENARIO_H

@@ -64,9 +64,9 @@ bool vl_bound_listed(const struct vl_bound *bound, unsigned kind, const char *ke
 /* The declaration as text: routes, states, clocks, rules with their words, sums. */
 void vl_bound_explain(const struct vl_bound *bound, struct vl_buf *out);
 
-/* What the rows are made by: the declaration, the types of event that there are, the view's own C
- * (`sum`, of vl_view_sums) and the engine. Where it is another, the rows may be others, too. NOMEM or
- * ok. */
+/* What the rows are made by: the declaration, the types of event that there are, the view's own
+ * C (`sum`, of vl_view_sums) and the engine. Where it is another, the rows may be others, too.
+ * NOMEM or ok. */
 enum vl_err vl_bound_version(const struct vl_bound *bound, const char *sum,
 			     struct vl_digest *version) VL_CHECKED;
 

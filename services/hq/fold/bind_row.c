@@ -1,5 +1,6 @@
 /*
- * What follows from a row, bound: the rules, the targets with their sums, and the columns of a kind.
+ * What follows from a row, bound: the rules, the targets with their sums, and the columns of a
+ * kind.
  */
 #include "hq/fold/binder.h"
 

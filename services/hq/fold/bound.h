@@ -12,7 +12,8 @@
 /* Where a value comes from: a field of the payload, or what is known of each fact. */
 enum source { OF_PAYLOAD, OF_OCCURRED, OF_MISSION, OF_ACTOR, OF_SUBJECT, OF_TYPE, SOURCES };
 
-/* What is known of each fact: its name in a table (declare.h), and in words. None for OF_PAYLOAD. */
+/* What is known of each fact: its name in a table (declare.h), and in words. None for
+ * OF_PAYLOAD. */
 struct bound_source {
 	const char *name, *words;
 };

@@ -77,8 +77,9 @@ enum vl_how {
 	VL_FIRST,    /* the first fact's that says something */
 	VL_GREATEST, /* of times and numbers */
 	VL_LEAST,
-	VL_COUNT, /* one more for each fact, in a number or, by name, in a list of valise.v1.Count */
-	VL_SET,   /* true */
+	/* one more for each fact, in a number or, by name, in a list of valise.v1.Count */
+	VL_COUNT,
+	VL_SET,    /* true */
 	VL_CLEAR,  /* empty again */
 	VL_APPEND, /* to a list of texts, once each */
 };
@@ -156,9 +157,10 @@ struct vl_target {
 
 /* -- what `ls` shows -- */
 
-/* One column: a field, shown as its type has it (a constant by its name, a time, a list of counts,
- * the rules that are broken), the row's key, its next time limit, how long a list is, or what `cell` prints; `now` is
- * for what depends on the time of asking, which a row itself never says. */
+/* One column: a field, shown as its type has it (a constant by its name, a time, a list of
+ * counts, the rules that are broken), the row's key, its next time limit, how long a list is, or
+ * what `cell` prints; `now` is for what depends on the time of asking, which a row itself never
+ * says. */
 enum vl_form { VL_AS_IT_IS, VL_KEY, VL_DUE, VL_LENGTH };
 struct vl_column {
 	const char *title;
@@ -177,7 +179,8 @@ struct vl_column {
 /* -- a kind of row, and the view -- */
 
 struct vl_kind {
-	const char *name; /* "case", "leg": what `valise <noun> ls KIND` takes */
+	/* "case", "leg": what `valise <noun> ls KIND` takes */
+	const char *name;
 	const ProtobufCMessageDescriptor *row; /* a message of the lane's view.proto */
 	const struct vl_set *sets;             /* each table may be NULL */
 	struct vl_field state;                 /* an enum: what the moves change */

@@ -42,8 +42,8 @@ void vl_value_set(ProtobufCMessage *message, const ProtobufCFieldDescriptor *fie
 /* Whether it says anything: it is not 0, not empty, and there. */
 bool vl_value_says(const struct vl_value *value);
 
-/* The name that a value is counted under: a constant's, without the enum's, or the text. "UNSPECIFIED"
- * where it has none. `field` may be NULL for a text that is no field. */
+/* The name that a value is counted under: a constant's, without the enum's, or the text.
+ * "UNSPECIFIED" where it has none. `field` may be NULL for a text that is no field. */
 const char *vl_value_name(const ProtobufCFieldDescriptor *field, const struct vl_value *value);
 
 /* Numbers, and messages that are times: below 0, 0 or above, as the first is less, equal or more.

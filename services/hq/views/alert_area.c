@@ -1,8 +1,8 @@
 /*
- * The level of an area is a function of what has been published (A5): standing levels, each until the next, and
- * alerts, each within its hours and until another message ended it. Where several hold, the highest counts; the level
- * at a point is the highest over the areas that contain it, so that a part may exceed its country and never falls
- * below it (A8).
+ * The level of an area is a function of what has been published (A5): standing levels, each
+ * until the next, and alerts, each within its hours and until another message ended it. Where
+ * several hold, the highest counts; the level at a point is the highest over the areas that
+ * contain it, so that a part may exceed its country and never falls below it (A8).
  */
 #include "hq/names.h"
 #include "hq/views/alert.h"
@@ -141,7 +141,8 @@ static const Google__Protobuf__Timestamp *taken_over(const ALERT(AreaRow) *row)
 	return first;
 }
 
-/* A9: a mission sets the level of an area that it was the first to set, for the time before headquarters did. */
+/* A9: a mission sets the level of an area that it was the first to set, for the time before
+ * headquarters did. */
 static void set_aside(struct vl_fold *fold, ALERT(AreaRow) *row)
 {
 	const Google__Protobuf__Timestamp *from = taken_over(row);
@@ -168,7 +169,8 @@ static void set_aside(struct vl_fold *fold, ALERT(AreaRow) *row)
 	row->n_standing = kept;
 }
 
-/* Each level until the next begins. Two from the same instant both hold, and disagree where their colours do. */
+/* Each level until the next begins. Two from the same instant both hold, and disagree where
+ * their colours do. */
 static void finish_standing(struct vl_fold *fold, ALERT(AreaRow) *row)
 {
 	size_t next = 0;

@@ -1,12 +1,14 @@
 /*
  * Who may speak about an alert (A9), and which text an approval is for (A2).
  *
- * An identifier is its holder's: of the mission that drafted it first, and from its publication on of the one that published it.
- * Headquarters may act on any, and what it has published is its own from then on. What anybody else says about it changes nothing, and
- * is shown by name, there and in the message that says it.
+ * An identifier is its holder's: of the mission that drafted it first, and from its publication
+ * on of the one that published it. Headquarters may act on any, and what it has published is its
+ * own from then on. What anybody else says about it changes nothing, and is shown by name, there
+ * and in the message that says it.
  *
- * A message names others in its references. Their issuers are worked out in rows of a lower rank, one an identifier, which tell the
- * messages that refer to them; so it does not matter which of the two comes first.
+ * A message names others in its references. Their issuers are worked out in rows of a lower
+ * rank, one an identifier, which tell the messages that refer to them; so it does not matter
+ * which of the two comes first.
  */
 #include "hq/views/alert.h"
 
@@ -31,7 +33,8 @@ static bool drafts(const struct vl_fact *fact)
 	       fact->payload->descriptor == ALERT_DESCRIPTOR(alert_revised);
 }
 
-/* What needs a say in the alert; delivering and answering it is anybody's, and approvals are judged by the text they are for. */
+/* What needs a say in the alert; delivering and answering it is anybody's, and approvals are
+ * judged by the text they are for. */
 static bool acts(const struct vl_fact *fact)
 {
 	const ProtobufCMessageDescriptor *type = fact->payload->descriptor;

@@ -1,10 +1,10 @@
 /*
- * What only the whole history of an alert shows: which message replaced or ended it, and the rules A1, A2, A3, A6 and
- * A7.
+ * What only the whole history of an alert shows: which message replaced or ended it, and the
+ * rules A1, A2, A3, A6 and A7.
  *
- * An alert that anything replaced stays replaced, whatever comes of the replacement, so that an old message that
- * arrives late never revives a cancelled chain. Only a message of the same status replaces: an exercise never ends a
- * real alert.
+ * An alert that anything replaced stays replaced, whatever comes of the replacement, so that an
+ * old message that arrives late never revives a cancelled chain. Only a message of the same
+ * status replaces: an exercise never ends a real alert.
  */
 #include "hq/names.h"
 #include "hq/views/alert.h"

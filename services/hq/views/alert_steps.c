@@ -1,6 +1,7 @@
 /*
- * One fact on one alert: its own, or another message's that refers to it. A text in the making gives way to the
- * published one; nothing that is told later about a draft touches what was published.
+ * One fact on one alert: its own, or another message's that refers to it. A text in the making
+ * gives way to the published one; nothing that is told later about a draft touches what was
+ * published.
  */
 #include "base/text.h"
 #include "hq/names.h"
@@ -401,7 +402,8 @@ static void replaced(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl
 	replacement->event = id_of(fact);
 }
 
-/* It has another holder now, or its first: what others said before of its end, of its languages or of a foreign issuer is over. */
+/* It has another holder now, or its first: what others said before of its end, of its languages
+ * or of a foreign issuer is over. */
 static void taken(struct vl_fold *fold, ALERT(AlertRow) *row, const char *before,
 		  const struct vl_fact *fact)
 {

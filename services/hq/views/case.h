@@ -1,15 +1,13 @@
 /*
- * What the files of the view of cases share. Start with case.c: it names the kinds and says where each is worked out.
+ * What the files of the view of cases share. Start with case.c: it names the kinds and says
+ * where each is worked out.
  *
- *     case.c         kinds, columns, which case a fact belongs to
- *     case_steps.c   one fact on one case: a table of events and a function for each that moves something
- *     case_owner.c   who owns a case: assignment, offers and answers (C1)
- *     case_offers.c  the offers that are open
- *     case_clocks.c  time limits (C5)
- *     case_rules.c   what only the whole history shows, and what a case adds to the boards
- *     case_merges.c  the merge of a case (C6)
- *     case_circles.c merges that run in a circle (C6)
- *     case_board.c   the numbers
+ * case.c         kinds, columns, which case a fact belongs to case_steps.c   one fact on one
+ * case: a table of events and a function for each that moves something case_owner.c   who owns a
+ * case: assignment, offers and answers (C1) case_offers.c  the offers that are open
+ * case_clocks.c  time limits (C5) case_rules.c   what only the whole history shows, and what a
+ * case adds to the boards case_merges.c  the merge of a case (C6) case_circles.c merges that run
+ * in a circle (C6) case_board.c   the numbers
  */
 #ifndef VALISE_HQ_VIEWS_CASE_H
 #define VALISE_HQ_VIEWS_CASE_H
@@ -49,7 +47,8 @@ enum {
 void vl_case_step(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact);
 int64_t vl_case_count_of(const CASE(CaseRow) *row, const char *event);
 
-/* What a case's fold keeps by name or in order: its clocks, its transfers, and those that are open. */
+/* What a case's fold keeps by name or in order: its clocks, its transfers, and those that are
+ * open. */
 enum {
 	CASE_SLOT_CLOCKS,
 	CASE_SLOT_TRANSFERS,
@@ -60,15 +59,17 @@ enum {
 	CASE_SLOT_EARLY_TOO
 };
 
-/* case_offers.c: say that an offer has come to be open (`place`: its index among the row's transfers), and ask for the latest that is:
- * to a mission, and of all. NULL where there is none. */
+/* case_offers.c: say that an offer has come to be open (`place`: its index among the row's
+ * transfers), and ask for the latest that is: to a mission, and of all. NULL where there is
+ * none. */
 void vl_case_offer_opened(struct vl_fold *fold, CASE(Transfer) *offer, size_t place);
 CASE(Transfer) *vl_case_offer_open_to(struct vl_fold *fold, const char *to);
 CASE(Transfer) *vl_case_offer_open(struct vl_fold *fold);
 
 /* case_owner.c */
 bool vl_case_may_move(const CASE(CaseRow) *row, const struct vl_fact *fact);
-/* A mission's own opening comes before its own merges: as long as nobody owns the case only headquarters merges it. */
+/* A mission's own opening comes before its own merges: as long as nobody owns the case only
+ * headquarters merges it. */
 bool vl_case_may_merge(const CASE(CaseRow) *row, const struct vl_fact *fact);
 void vl_case_assigned(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_fact *fact);
 void vl_case_offered(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_fact *fact);
@@ -86,7 +87,8 @@ void vl_case_finish(struct vl_fold *fold, ProtobufCMessage *message);
 void vl_case_contribute(struct vl_fold *fold, const ProtobufCMessage *message);
 bool vl_case_ended(CASE(CaseState) state);
 
-/* case_merges.c. What `into` is after a merge or an unmerge; `clash` is set where the case was merged elsewhere. */
+/* case_merges.c. What `into` is after a merge or an unmerge; `clash` is set where the case was
+ * merged elsewhere. */
 const char *vl_case_merged(const char *into, const struct vl_fact *fact, bool *clash);
 void vl_case_merge_step(struct vl_fold *fold, ProtobufCMessage *message,
 			const struct vl_fact *fact);
@@ -101,7 +103,8 @@ void vl_case_forest_contribute(struct vl_fold *fold, const ProtobufCMessage *mes
 /* case_board.c */
 void vl_case_board_finish(struct vl_fold *fold, ProtobufCMessage *message);
 
-/* The value's name without the enum's prefix of `skip` characters; its number for one this build does not know. */
+/* The value's name without the enum's prefix of `skip` characters; its number for one this build
+ * does not know. */
 void vl_case_enum_text(const ProtobufCEnumDescriptor *type, size_t skip, int value,
 		       struct vl_buf *out);
 char *vl_case_enum(struct vl_fold *fold, const ProtobufCEnumDescriptor *type, size_t skip,

@@ -1,6 +1,6 @@
 /*
- * The numbers of a board are sums of what the cases contributed, so that a figure published at an offset can be made
- * again from that offset (C9).
+ * The numbers of a board are sums of what the cases contributed, so that a figure published at
+ * an offset can be made again from that offset (C9).
  */
 #include "hq/views/case.h"
 

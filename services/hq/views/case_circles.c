@@ -1,10 +1,11 @@
 /*
  * Circles of merges (C6), found where something changed and nowhere else.
  *
- * Of each merge that changed the walk goes along the merges that hold. A circle is named after the least case on it, and its ForestRow
- * sets aside the merge that was made last. Which that is follows from the events, not from their arrival. The circle leaves its name
- * with the merges that it is made of, so that it is looked at again when one of them changes; a circle that comes to be has a merge
- * that changed last, whose walk finds it.
+ * Of each merge that changed the walk goes along the merges that hold. A circle is named after
+ * the least case on it, and its ForestRow sets aside the merge that was made last. Which that is
+ * follows from the events, not from their arrival. The circle leaves its name with the merges
+ * that it is made of, so that it is looked at again when one of them changes; a circle that
+ * comes to be has a merge that changed last, whose walk finds it.
  */
 #include "hq/names.h"
 #include "hq/views/case.h"
@@ -47,8 +48,9 @@ static bool pass(struct walk *walk, const CASE(MergeRow) *merge)
 	return true;
 }
 
-/* From `start` on, until the merges end, come to a case that is known to be on no circle, or meet the walk itself: then the place
- * where, from 1; else 0. *cut says that the walk is longer than any. */
+/* From `start` on, until the merges end, come to a case that is known to be on no circle, or
+ * meet the walk itself: then the place where, from 1; else 0. *cut says that the walk is longer
+ * than any. */
 static size_t go(struct walk *walk, const char *start, void **known, bool *cut)
 {
 	const CASE(MergeRow) *merge = merge_of(walk->fold, start);
@@ -95,8 +97,8 @@ static const char *keep_for_turn(struct vl_fold *fold, const char *name)
 	return copy == NULL ? NO_CIRCLE : memcpy(copy, name, size);
 }
 
-/* Walk from a case, and keep for the turn what that shows, so that no case is passed again. The circle that the way leads into, if that
- * was not known before; else NULL. */
+/* Walk from a case, and keep for the turn what that shows, so that no case is passed again. The
+ * circle that the way leads into, if that was not known before; else NULL. */
 static const char *explore(struct vl_fold *fold, const char *start)
 {
 	struct walk walk = {.fold = fold};
@@ -104,7 +106,8 @@ static const char *explore(struct vl_fold *fold, const char *start)
 	bool cut;
 	size_t met = go(&walk, start, known, &cut);
 	if (met == 0 || walk.count - (met - 1) > CASE_CIRCLE_MOST) {
-		/* Of a walk that was cut only the first half: a circle of those would have closed in the second. */
+		/* Of a walk that was cut only the first half: a circle of those would have
+		 * closed in the second. */
 		remember(&walk, known, 0, cut ? CASE_CIRCLE_MOST : walk.count, NO_CIRCLE);
 		return NULL;
 	}

@@ -1,7 +1,7 @@
 /*
- * Time limits of a case (C5). A limit's due time is the first one said; a breach, once recorded or plain from the
- * times, stays, and meeting the limit late is a fact beside it. Whether a limit that nobody has met is past is for
- * the hour of asking.
+ * Time limits of a case (C5). A limit's due time is the first one said; a breach, once recorded
+ * or plain from the times, stays, and meeting the limit late is a fact beside it. Whether a
+ * limit that nobody has met is past is for the hour of asking.
  */
 #include "hq/names.h"
 #include "hq/views/case.h"

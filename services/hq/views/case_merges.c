@@ -1,6 +1,7 @@
 /*
- * Merges form a forest (C6). A case holds at most one merge at a time; what its own history says is its MergeRow.
- * Whether several cases' merges run in a circle is looked for in case_circles.c.
+ * Merges form a forest (C6). A case holds at most one merge at a time; what its own history says
+ * is its MergeRow. Whether several cases' merges run in a circle is looked for in
+ * case_circles.c.
  */
 #include "hq/views/case.h"
 
@@ -21,7 +22,8 @@ const char *vl_case_merged(const char *into, const struct vl_fact *fact, bool *c
 	return into;
 }
 
-/* Who owns the case so far: a row of the case as far as what moves its owner makes it. NULL when out of memory. */
+/* Who owns the case so far: a row of the case as far as what moves its owner makes it. NULL when
+ * out of memory. */
 static CASE(CaseRow) *owned(struct vl_fold *fold)
 {
 	void **slot = vl_fold_slot(fold, CASE_SLOT_OWNED);

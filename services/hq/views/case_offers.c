@@ -1,11 +1,13 @@
 /*
- * The offers of transfer that are open, in a heap for each addressee and one for all, so that an answer without a name finds the one it
- * means, the latest, without a walk over all that there ever were. What is answered stays in a heap until it comes to its top.
+ * The offers of transfer that are open, in a heap for each addressee and one for all, so that an
+ * answer without a name finds the one it means, the latest, without a walk over all that there
+ * ever were. What is answered stays in a heap until it comes to its top.
  */
 #include "hq/names.h"
 #include "hq/views/case.h"
 
-/* A leftist heap: the latest offer on top, the way to the right no longer than the logarithm of what is in it. */
+/* A leftist heap: the latest offer on top, the way to the right no longer than the logarithm of
+ * what is in it. */
 struct open {
 	CASE(Transfer) *offer;
 	size_t place; /* among the transfers of the row */

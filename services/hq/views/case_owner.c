@@ -1,7 +1,8 @@
 /*
- * Exactly one mission owns a case at every moment (C1): who opened it, until it is assigned once; from then on it
- * moves only by offer and accept, and its old owner, who may be off line, owns it until the accept. An answer finds
- * its offer by name, so that it counts even where two missions' clocks put it first.
+ * Exactly one mission owns a case at every moment (C1): who opened it, until it is assigned
+ * once; from then on it moves only by offer and accept, and its old owner, who may be off line,
+ * owns it until the accept. An answer finds its offer by name, so that it counts even where two
+ * missions' clocks put it first.
  */
 #include "hq/names.h"
 #include "hq/views/case.h"

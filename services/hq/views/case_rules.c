@@ -1,6 +1,6 @@
 /*
- * What only the whole history of a case shows: the rules that need its last word on type or state, and what the case
- * adds to the boards.
+ * What only the whole history of a case shows: the rules that need its last word on type or
+ * state, and what the case adds to the boards.
  */
 #include "hq/views/case.h"
 
@@ -37,7 +37,8 @@ static bool death(const CASE(CaseRow) *row)
 	       row->outcome == CONSULAR__CASE__V1__OUTCOME__OUTCOME_FOUND_DEAD;
 }
 
-/* C3 holds in cases of detention and C4 in cases of death; which they are, the last word on the type says. */
+/* C3 holds in cases of detention and C4 in cases of death; which they are, the last word on the
+ * type says. */
 static void drop_what_does_not_apply(CASE(CaseRow) *row)
 {
 	size_t kept = 0;

@@ -1,13 +1,15 @@
 /*
- * One fact on one case. The table says of each event whether it moves the case, acts for the person, or tells others
- * of the person; what it changes beyond that is its own function. A fact that moves nothing is counted and shown.
+ * One fact on one case. The table says of each event whether it moves the case, acts for the
+ * person, or tells others of the person; what it changes beyond that is its own function. A fact
+ * that moves nothing is counted and shown.
  */
 #include "hq/views/case.h"
 
 #include <limits.h>
 #include <string.h>
 
-/* A move: only the owner's or headquarters' has effect, and none but a reopening after the closing. */
+/* A move: only the owner's or headquarters' has effect, and none but a reopening after the
+ * closing. */
 #define MOVE 1u
 /* Acts for the person: not after help was refused (C3, VCCR 36(1)(c)). */
 #define HELP 2u
@@ -139,7 +141,8 @@ static bool automatic(CASE(Mode) mode)
 
 /* -- the moves -- */
 
-/* Whoever is not headquarters and acts before anybody is known to own the case: two of them are as many as need be known. */
+/* Whoever is not headquarters and acts before anybody is known to own the case: two of them are
+ * as many as need be known. */
 static void act_early(struct vl_fold *fold, const struct vl_fact *fact)
 {
 	for (unsigned slot = CASE_SLOT_EARLY; slot <= CASE_SLOT_EARLY_TOO; slot++) {
@@ -469,7 +472,8 @@ static const struct step *find_step(const struct vl_fact *fact)
 	return NULL;
 }
 
-/* C10: where the act says that it was outside the mission's district, it quotes somebody's consent. */
+/* C10: where the act says that it was outside the mission's district, it quotes somebody's
+ * consent. */
 static void check_place(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_fact *fact)
 {
 	const ProtobufCFieldDescriptor *field =

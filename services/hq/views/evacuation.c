@@ -1,20 +1,22 @@
 /*
- * The view of consular.evacuation.v1: which fact belongs to what, and the kinds of row in their rank.
+ * The view of consular.evacuation.v1: which fact belongs to what, and the kinds of row in their
+ * rank.
  *
- *   registrar     whose a reference is                                                    one a reference
- *   itinerary     what a leg's people must know of it                                     one a leg
- *   merges        which references are one human (E6)                                     one row, "all"
- *   registration  what is said under one reference of a person                            one a reference
- *   person        the human: where he stands, which legs, E3, E7                          one a reference, too
- *   party         E5, for it takes two people                                             one a party
- *   leg           the board at the gangway, E2, E4, E10                                   one a leg
- *   operation     all people, E1, E8, E10, E11                                            one an operation
- *   crisis        its operations together                                                 one a crisis
+ * registrar     whose a reference is                                                    one a
+ * reference itinerary     what a leg's people must know of it
+ * one a leg merges        which references are one human (E6)
+ * one row, "all" registration  what is said under one reference of a person
+ * one a reference person        the human: where he stands, which legs, E3, E7
+ * one a reference, too party         E5, for it takes two people
+ * one a party leg           the board at the gangway, E2, E4, E10
+ * one a leg operation     all people, E1, E8, E10, E11
+ * one an operation crisis        its operations together
+ * one a crisis
  *
- * News travel upwards: merges tell registrations under whom they count, registrations tell their person, the person
- * tells party, legs and operation, as tallies. One thing travels otherwise: when an itinerary changes (the leg has
- * departed), the people on it have to be folded again, and the itinerary knows them by tallies "member/P-17" that
- * the persons left.
+ * News travel upwards: merges tell registrations under whom they count, registrations tell their
+ * person, the person tells party, legs and operation, as tallies. One thing travels otherwise:
+ * when an itinerary changes (the leg has departed), the people on it have to be folded again,
+ * and the itinerary knows them by tallies "member/P-17" that the persons left.
  */
 #include "evacuation.h"
 

@@ -1,9 +1,10 @@
 /*
- * What the parts of the evacuation view share. Read evacuation.c first: it lists the kinds and who tells whom what.
+ * What the parts of the evacuation view share. Read evacuation.c first: it lists the kinds and
+ * who tells whom what.
  *
- * The rule that orders everything here: a head is counted once. What is counted is counted where the human's row is
- * made (evacuation_person.c) and reaches legs and operations as tallies, so that no row above ever walks the
- * people.
+ * The rule that orders everything here: a head is counted once. What is counted is counted where
+ * the human's row is made (evacuation_person.c) and reaches legs and operations as tallies, so
+ * that no row above ever walks the people.
  */
 #ifndef VALISE_HQ_VIEWS_EVACUATION_H
 #define VALISE_HQ_VIEWS_EVACUATION_H
@@ -41,7 +42,8 @@ enum evacuation_kind {
 	EVACUATION_KINDS,
 };
 
-/* The one row of EVACUATION_MERGES: a human may be registered with two operations, so the merges know no bounds. */
+/* The one row of EVACUATION_MERGES: a human may be registered with two operations, so the merges
+ * know no bounds. */
 #define EVACUATION_ALL "all"
 
 /* Parts two references within a tally's name. */
@@ -54,7 +56,8 @@ EV(Place) *vl_evacuation_keep_place(struct vl_fold *fold, const EV(Place) *place
 Google__Protobuf__Timestamp *vl_evacuation_as_of(struct vl_fold *fold, const struct vl_fact *fact,
 						 const Google__Protobuf__Timestamp *time);
 
-/* Whether people are out of danger in such a place; in one of a zone that is not known here they are not said to be. */
+/* Whether people are out of danger in such a place; in one of a zone that is not known here they
+ * are not said to be. */
 static inline bool vl_evacuation_is_safe(EV(PlaceZone) zone)
 {
 	return vl_view_rank(&EV_TYPE(place_zone), (int)zone) >= ZONE(STAGING);
@@ -69,8 +72,8 @@ static inline bool vl_evacuation_is_empty(const char *text)
 void vl_evacuation_count_rules(struct vl_fold *fold, unsigned kind, const char *key, size_t count,
 			       Valise__V1__Violation *const *violations);
 
-/* Violations by rule: those listed, in the order in which their rules first come; and in the order of the rules, with those of the
- * tallies "violation/..." of the entity being folded. */
+/* Violations by rule: those listed, in the order in which their rules first come; and in the
+ * order of the rules, with those of the tallies "violation/..." of the entity being folded. */
 struct evacuation_rules {
 	size_t count;
 	Valise__V1__Count **items;
@@ -82,34 +85,38 @@ void vl_evacuation_add_rules(struct vl_fold *fold, size_t count,
 void vl_evacuation_rules(struct vl_fold *fold, unsigned kind, size_t count,
 			 Valise__V1__Violation *const *own, struct evacuation_rules *rules);
 
-/* Keep a figure among `figures`, whose names are in `slot`: the later `as_of` of the same measure, source and place replaces the
- * earlier. */
+/* Keep a figure among `figures`, whose names are in `slot`: the later `as_of` of the same
+ * measure, source and place replaces the earlier. */
 void vl_evacuation_keep_figure(struct vl_fold *fold, unsigned slot, size_t *count,
 			       EV(Figure) ***figures, const EV(Figure) *figure);
 
 /* A FigureReported as a figure. */
 void vl_evacuation_report(struct vl_fold *fold, const struct vl_fact *fact, EV(Figure) *figure);
 
-/* E10: set a figure beside the ledger's count. True where the two contradict each other: the ledger cannot show what
- * was reported as exact or as the least; or, when `final`, an exact figure differs at all. */
+/* E10: set a figure beside the ledger's count. True where the two contradict each other: the
+ * ledger cannot show what was reported as exact or as the least; or, when `final`, an exact
+ * figure differs at all. */
 bool vl_evacuation_compare(EV(Figure) *figure, int64_t ledger, bool final);
 
 /* Whom the catalogue of rules binds least: headquarters may say everything. */
 #define EVACUATION_HQ "HQ"
 
-/* E12 (evacuation_say.c): the step keeps what needs an owner, and the finish takes of it what the owner and headquarters said. Of the attempts
- * of others the first EVACUATION_TRIED_MAX are listed. */
+/* E12 (evacuation_say.c): the step keeps what needs an owner, and the finish takes of it what
+ * the owner and headquarters said. Of the attempts of others the first EVACUATION_TRIED_MAX are
+ * listed. */
 #define EVACUATION_SLOT_SAID 7
 #define EVACUATION_TRIED_MAX 16
 struct evacuation_owning {
 	const ProtobufCMessageDescriptor *begins; /* who says this first owns it */
-	const ProtobufCMessageDescriptor
-		*opens; /* and who says this first, where it may be another; or NULL */
-	bool theirs;    /* what headquarters begins is the missions' to carry out */
+	/* and who says this first, where it may be another; or NULL */
+	const ProtobufCMessageDescriptor *opens;
+	/* what headquarters begins is the missions' to carry out */
+	bool theirs;
 	const struct vl_step *steps;
-	const char *(*lead)(const ProtobufCMessage
-				    *row); /* a mission that the owner has put in charge; or NULL */
-	size_t *n_violations;              /* where they are listed; NULL: elsewhere */
+	/* a mission that the owner has put in charge; or NULL */
+	const char *(*lead)(const ProtobufCMessage *row);
+	/* where they are listed; NULL: elsewhere */
+	size_t *n_violations;
 	Valise__V1__Violation ***violations;
 };
 void vl_evacuation_keep_said(struct vl_fold *fold, const struct vl_fact *fact);

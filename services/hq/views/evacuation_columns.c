@@ -164,7 +164,8 @@ CELL(leg_route)
 			      leg->destination == NULL ? "?" : leg->destination->name);
 }
 
-/* "678 (668 + 10)", and a third number for those of whom nobody has said whose nationals they are. */
+/* "678 (668 + 10)", and a third number for those of whom nobody has said whose nationals they
+ * are. */
 CELL(leg_boarded)
 {
 	const EV(LegRow) *leg = (const EV(LegRow) *)row;

@@ -1,9 +1,10 @@
 /*
  * Where a human stands, concluded from everything that was said of him.
  *
- * The body decides before the paper: who is aboard is in transit, whoever else was last heard of elsewhere, unless
- * a post said so after the boarding. A wish moves only those who have not set out. The dead stay dead until a post
- * says otherwise. Without any of these it is what the contacts and the registration give.
+ * The body decides before the paper: who is aboard is in transit, whoever else was last heard of
+ * elsewhere, unless a post said so after the boarding. A wish moves only those who have not set
+ * out. The dead stay dead until a post says otherwise. Without any of these it is what the
+ * contacts and the registration give.
  */
 #include "evacuation_person.h"
 

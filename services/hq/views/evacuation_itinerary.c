@@ -1,8 +1,9 @@
 /*
- * The itinerary: what the people of a leg must know of it, and nothing else, so that it seldom changes.
+ * The itinerary: what the people of a leg must know of it, and nothing else, so that it seldom
+ * changes.
  *
- * Its facts come from two ends of the leg with two clocks, so nothing here depends on their order, but for the
- * plan, of which the last holds: what has departed has departed.
+ * Its facts come from two ends of the leg with two clocks, so nothing here depends on their
+ * order, but for the plan, of which the last holds: what has departed has departed.
  */
 #include "evacuation.h"
 
@@ -83,7 +84,8 @@ static void keep(struct vl_fold *fold, ProtobufCMessage *message, const struct v
 	vl_evacuation_keep_said(fold, fact);
 }
 
-/* Only from who planned it, who opened it at its gangway, and headquarters: the leg's row says whose attempt changed nothing (E12). */
+/* Only from who planned it, who opened it at its gangway, and headquarters: the leg's row says
+ * whose attempt changed nothing (E12). */
 static const struct vl_step owned[] = {
 	{&EV_TYPE(leg_planned), take_planned},
 	{&EV_TYPE(leg_cancelled), take_cancelled},
@@ -116,7 +118,8 @@ EVACUATION_FINISH(itinerary)
 		itinerary->owner = vl_view_keep(fold, owners.owner);
 		itinerary->opener = vl_view_keep(fold, owners.opener);
 	}
-	/* A leg that has arrived has departed, whether or not the port of departure can tell us yet. */
+	/* A leg that has arrived has departed, whether or not the port of departure can tell us
+	 * yet. */
 	itinerary->departed = itinerary->departed || itinerary->arrived;
 }
 

@@ -1,10 +1,10 @@
 /*
- * Leg: the board at the gangway. Its times and its capacity come from its own facts, its heads from the people's
- * rows.
+ * Leg: the board at the gangway. Its times and its capacity come from its own facts, its heads
+ * from the people's rows.
  *
- * Rules of its own: E2 once it has closed, E4, E10 for figures reported of this leg. Those of its people (E3, E5,
- * E7) are listed here because here somebody can still do something about them; the operation counts them where they
- * arise.
+ * Rules of its own: E2 once it has closed, E4, E10 for figures reported of this leg. Those of
+ * its people (E3, E5, E7) are listed here because here somebody can still do something about
+ * them; the operation counts them where they arise.
  */
 #include "evacuation.h"
 
@@ -124,7 +124,8 @@ static void keep(struct vl_fold *fold, ProtobufCMessage *message, const struct v
 	vl_evacuation_keep_said(fold, fact);
 }
 
-/* Only from who planned it, who opened it at its gangway, and headquarters (E12). That it opened, left, came and closed is told from both of its ends. */
+/* Only from who planned it, who opened it at its gangway, and headquarters (E12). That it
+ * opened, left, came and closed is told from both of its ends. */
 static const struct vl_step owned[] = {
 	{&EV_TYPE(leg_planned), take_planned},
 	{&EV_TYPE(leg_cancelled), take_cancelled},

@@ -1,10 +1,10 @@
 /*
  * Merges: which references are one human (E6).
  *
- * The merges that stand form a forest: each reference has at most one that it is kept under. They are taken in the
- * order of their facts; one that would give a reference a second parent, or close a circle, is not followed and
- * shown as a violation until somebody undoes one of the two. Every reference then counts under the root of its
- * tree.
+ * The merges that stand form a forest: each reference has at most one that it is kept under.
+ * They are taken in the order of their facts; one that would give a reference a second parent,
+ * or close a circle, is not followed and shown as a violation until somebody undoes one of the
+ * two. Every reference then counts under the root of its tree.
  */
 #include "evacuation.h"
 
@@ -88,7 +88,8 @@ static bool may_undo(EV(Merge) *undoing, const EV(Merge) *merge)
 	return false;
 }
 
-/* E12: those of the statements that may be made; one that may not leaves its word. Returns how many. */
+/* E12: those of the statements that may be made; one that may not leaves its word. Returns how
+ * many. */
 static size_t keep_owned(struct vl_fold *fold, EV(MergesRow) *merges, struct said *said)
 {
 	size_t kept = 0;
@@ -103,7 +104,8 @@ static size_t keep_owned(struct vl_fold *fold, EV(MergesRow) *merges, struct sai
 	return kept;
 }
 
-/* Of each pair keep the first statement since the last undoing, where it was not undone. Returns how many. */
+/* Of each pair keep the first statement since the last undoing, where it was not undone. Returns
+ * how many. */
 static size_t standing(struct said *said, size_t count)
 {
 	qsort(said, count, sizeof(*said), by_pair);

@@ -1,8 +1,9 @@
 /*
  * Operation: all its people by where they stand, and what was said of them from outside.
  *
- * The ledger is counted from single persons, never from figures; estimates and reported figures stand beside it
- * (E10). It reads a fixed number of tallies, however many people there are. Rules of its own: E1, E8, E10, E11.
+ * The ledger is counted from single persons, never from figures; estimates and reported figures
+ * stand beside it (E10). It reads a fixed number of tallies, however many people there are.
+ * Rules of its own: E1, E8, E10, E11.
  */
 #include "evacuation.h"
 
@@ -272,8 +273,8 @@ static void check_settled(struct vl_fold *fold, EV(OperationRow) *row)
 			vl_view_name(&EV_TYPE(disposition), (int)row->unsettled[i]->disposition));
 }
 
-/* What the ledger counts of a measure; false where it counts no such thing. `cumulative` is set where it only grows, so
- * that a figure of yesterday still binds today. */
+/* What the ledger counts of a measure; false where it counts no such thing. `cumulative` is set
+ * where it only grows, so that a figure of yesterday still binds today. */
 static bool ledger_of(const EV(OperationRow) *row, const EV(Figure) *figure, int64_t *ledger,
 		      bool *cumulative)
 {

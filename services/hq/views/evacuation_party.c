@@ -1,5 +1,6 @@
 /*
- * Party: people who travel together. E5 takes two people, the minor and the guardian, so it is looked at here.
+ * Party: people who travel together. E5 takes two people, the minor and the guardian, so it is
+ * looked at here.
  */
 #include "evacuation.h"
 

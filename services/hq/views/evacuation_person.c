@@ -1,9 +1,10 @@
 /*
  * Person: the human behind one or more references. Heads are counted here and nowhere else.
  *
- * A reference that was merged into another has a row too, which says DUPLICATE_OF and counts as a reference but not
- * as a person, so that E1 can be seen: references = persons + duplicates. The facts of all references of a human
- * are laid over each other leg by leg, so that somebody boarded under both counts once aboard (E6).
+ * A reference that was merged into another has a row too, which says DUPLICATE_OF and counts as
+ * a reference but not as a person, so that E1 can be seen: references = persons + duplicates.
+ * The facts of all references of a human are laid over each other leg by leg, so that somebody
+ * boarded under both counts once aboard (E6).
  */
 #include "evacuation_person.h"
 #include "hq/names.h"
@@ -180,7 +181,8 @@ static void show_leg(struct vl_fold *fold, EV(PersonRow) *row, struct evacuation
 	shown->leg = facts->leg;
 	shown->born = facts->born;
 	shown->died = facts->died && dead;
-	/* Offloading is said where the leg begins; whoever was there at its end was not taken off. */
+	/* Offloading is said where the leg begins; whoever was there at its end was not taken
+	 * off. */
 	shown->boarded =
 		facts->boarded && !facts->born && (!facts->offloaded || off || shown->died);
 	shown->offloaded = facts->offloaded && !shown->boarded && !off && !facts->born;

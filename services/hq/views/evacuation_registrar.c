@@ -1,7 +1,8 @@
 /*
  * Registrar: whose a reference is, for whoever wants to merge it with another (E12).
  *
- * It is apart from the registration because merges come before registrations, which count under what the merges say.
+ * It is apart from the registration because merges come before registrations, which count under
+ * what the merges say.
  */
 #include "evacuation.h"
 

@@ -1,9 +1,10 @@
 /*
  * Registration: what is said under one reference of a person.
  *
- * On one leg the way has a direction: nobody disembarks before boarding, whatever the two docks' clocks say. So the
- * facts of a leg are flags, and only boarding and offloading, which one dock does in turns, go by their order. What
- * is said apart from legs goes by the order of the history: the last holds.
+ * On one leg the way has a direction: nobody disembarks before boarding, whatever the two docks'
+ * clocks say. So the facts of a leg are flags, and only boarding and offloading, which one dock
+ * does in turns, go by their order. What is said apart from legs goes by the order of the
+ * history: the last holds.
  */
 #include "evacuation.h"
 #include "hq/names.h"

@@ -1,6 +1,7 @@
 /*
- * Who may say what (E12): what opens, amends, closes and corrects is its owner's to say, or headquarters'. It is judged when all of it is
- * known, so that it does not matter whether the owner became known before the attempt or after it.
+ * Who may say what (E12): what opens, amends, closes and corrects is its owner's to say, or
+ * headquarters'. It is judged when all of it is known, so that it does not matter whether the
+ * owner became known before the attempt or after it.
  */
 #include "evacuation.h"
 
@@ -32,8 +33,9 @@ static bool is_headquarters(const struct vl_fact *fact)
 	return strcmp(fact->mission, EVACUATION_HQ) == 0;
 }
 
-/* Of an operation or a crisis, headquarters' where it has ever begun it. Of a leg the mission's that was first to plan it: where only
- * headquarters has, the missions carry it out. NULL where nobody has. */
+/* Of an operation or a crisis, headquarters' where it has ever begun it. Of a leg the mission's
+ * that was first to plan it: where only headquarters has, the missions carry it out. NULL where
+ * nobody has. */
 static const char *owner_of(const struct said *said, const ProtobufCMessageDescriptor *begins,
 			    bool theirs)
 {

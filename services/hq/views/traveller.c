@@ -1,15 +1,17 @@
 /*
- * The view of consular.traveller.v1: which fact belongs to what, and the kinds of row in their rank.
+ * The view of consular.traveller.v1: which fact belongs to what, and the kinds of row in their
+ * rank.
  *
- *   asked      the checks that ask about a place                one a place
- *   traveller  a registration, its trips, its answers           one a reference
- *   check      how many are safe, in need of help, silent       one a check
- *   place      who arrives and leaves, day by day               one a place
- *   board      the numbers                                      one a mission, and "all"
+ * asked      the checks that ask about a place                one a place traveller  a
+ * registration, its trips, its answers           one a reference check      how many are safe,
+ * in need of help, silent       one a check place      who arrives and leaves, day by day
+ * one a place board      the numbers                                      one a mission, and
+ * "all"
  *
- * Travellers read which checks ask about their places, and tell check, place and board as tallies, so that no row walks the
- * travellers. One thing travels otherwise: when a check is opened, those in its place have to be folded again, and the place
- * knows them by tallies "member/T-17" that they left.
+ * Travellers read which checks ask about their places, and tell check, place and board as
+ * tallies, so that no row walks the travellers. One thing travels otherwise: when a check is
+ * opened, those in its place have to be folded again, and the place knows them by tallies
+ * "member/T-17" that they left.
  */
 #include "hq/views/traveller.h"
 

@@ -1,13 +1,12 @@
 /*
- * What the files of the view of travellers share. Start with traveller.c: it names the kinds and says who tells whom what.
+ * What the files of the view of travellers share. Start with traveller.c: it names the kinds and
+ * says who tells whom what.
  *
- *     traveller.c        kinds, columns, what a fact belongs to
- *     traveller_steps.c  one fact on one traveller
- *     traveller_stays.c  residence and trips as days in places (T2, T3)
- *     traveller_rules.c  what only the whole history of a traveller shows, and what it adds to the others
- *     traveller_asked.c  who asks about a place (T10)
- *     traveller_check.c  the count of a check (T6, T7, T9), days of a place, and the numbers
- *     traveller_columns.c  what `ls` shows
+ * traveller.c        kinds, columns, what a fact belongs to traveller_steps.c  one fact on one
+ * traveller traveller_stays.c  residence and trips as days in places (T2, T3) traveller_rules.c
+ * what only the whole history of a traveller shows, and what it adds to the others
+ * traveller_asked.c  who asks about a place (T10) traveller_check.c  the count of a check (T6,
+ * T7, T9), days of a place, and the numbers traveller_columns.c  what `ls` shows
  */
 #ifndef VALISE_HQ_VIEWS_TRAVELLER_H
 #define VALISE_HQ_VIEWS_TRAVELLER_H
@@ -41,7 +40,8 @@ enum {
 	TRAVELLER_KINDS
 };
 
-/* A day as rows have it, "2026-11-23"; years before 1 and after 9999 are the first and the last day of those. */
+/* A day as rows have it, "2026-11-23"; years before 1 and after 9999 are the first and the last
+ * day of those. */
 #define TRAVELLER_DAY 11
 char *vl_traveller_day(struct vl_time time, char day[TRAVELLER_DAY]);
 char *vl_traveller_keep_day(struct vl_fold *fold, struct vl_time time);
@@ -49,14 +49,17 @@ char *vl_traveller_keep_day(struct vl_fold *fold, struct vl_time time);
 /* Whether the days of a presence and from `from` to `until` have one in common. */
 bool vl_traveller_meets(const TRAVELLER(Presence) *presence, const char *from, const char *until);
 
-/* What a traveller's fold keeps by name: answers by check, trips by their names; and the trips that are planned. */
+/* What a traveller's fold keeps by name: answers by check, trips by their names; and the trips
+ * that are planned. */
 enum { TRAVELLER_SLOT_ANSWERS, TRAVELLER_SLOT_TRIPS, TRAVELLER_SLOT_PLANNED };
 
-/* The answer to `check`, made where there is none; NULL when out of memory. The finish puts them in the order of their names. */
+/* The answer to `check`, made where there is none; NULL when out of memory. The finish puts them
+ * in the order of their names. */
 TRAVELLER(Answer) *vl_traveller_answer(struct vl_fold *fold, TRAVELLER(TravellerRow) *row,
 				       const char *check);
 
-/* How an answer counts: of those asked so many safe, in need of help, silent, and so many beyond. */
+/* How an answer counts: of those asked so many safe, in need of help, silent, and so many
+ * beyond. */
 struct traveller_count {
 	int64_t asked, safe, help, silent, beyond_safe, beyond_help;
 };

@@ -1,9 +1,10 @@
 /*
  * Who asks about a place, and on which days.
  *
- * Everybody who is in the place has to know it, so that what a mission may ask has an end: of its checks those that it opened last.
- * Nobody takes a check out of the list but by opening newer ones in its own name: where two missions opened the same check, it stays as
- * long as one of them keeps it there.
+ * Everybody who is in the place has to know it, so that what a mission may ask has an end: of
+ * its checks those that it opened last. Nobody takes a check out of the list but by opening
+ * newer ones in its own name: where two missions opened the same check, it stays as long as one
+ * of them keeps it there.
  */
 #include "hq/views/traveller.h"
 

@@ -1,6 +1,6 @@
 /*
- * What a safety check has come to, the days of a place, and the numbers: sums of what the travellers said,
- * so that no row here walks them.
+ * What a safety check has come to, the days of a place, and the numbers: sums of what the
+ * travellers said, so that no row here walks them.
  */
 #include "hq/names.h"
 #include "hq/views/traveller.h"
@@ -45,8 +45,8 @@ static void take_closed(struct vl_fold *fold, ProtobufCMessage *message, const s
 		vl_view_stamp(fold, fact->occurred_at);
 }
 
-/* T11: a check is headquarters' where headquarters has ever opened it, else the first mission's. It is judged when all of it is known: the
- * facts wait in the fold until then. */
+/* T11: a check is headquarters' where headquarters has ever opened it, else the first mission's.
+ * It is judged when all of it is known: the facts wait in the fold until then. */
 struct said {
 	const struct vl_fact **facts;
 	size_t count;

@@ -1,6 +1,6 @@
 /*
- * What only the whole history of a traveller shows: which checks ask about them, how their answers count, and what they add to checks,
- * places and boards.
+ * What only the whole history of a traveller shows: which checks ask about them, how their
+ * answers count, and what they add to checks, places and boards.
  */
 #include "hq/views/traveller.h"
 

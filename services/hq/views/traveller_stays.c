@@ -1,6 +1,7 @@
 /*
- * Residence and trips as days in places. A stay in a part of a country is one in the country too; where stays in one place meet,
- * they are one presence, so that nobody is counted twice in a place on a day.
+ * Residence and trips as days in places. A stay in a part of a country is one in the country
+ * too; where stays in one place meet, they are one presence, so that nobody is counted twice in
+ * a place on a day.
  */
 #include "hq/views/traveller.h"
 
@@ -167,8 +168,8 @@ static struct spans countries_of(const struct spans *trips)
 	return away;
 }
 
-/* Each against the one before it that lasts longest: what ends sooner cannot meet it either, nor can one in the same country, as those
- * are joined. */
+/* Each against the one before it that lasts longest: what ends sooner cannot meet it either, nor
+ * can one in the same country, as those are joined. */
 static void find_two_countries(const struct spans *away, TRAVELLER(TravellerRow) *row)
 {
 	const struct span *longest = NULL;
@@ -182,8 +183,8 @@ static void find_two_countries(const struct spans *away, TRAVELLER(TravellerRow)
 	}
 }
 
-/* The residence, but for the days between going to another country and coming back. Who goes on to a third does not come home
- * between. */
+/* The residence, but for the days between going to another country and coming back. Who goes on
+ * to a third does not come home between. */
 static void add_residence(struct spans *spans, const struct days *home, const struct spans *away)
 {
 	int64_t at = home->from;

@@ -1,6 +1,7 @@
 /*
- * What headquarters' officers acknowledged of a mission's chain on a lane: each fork and rollback by its epoch (hq/trouble.h). Of what was
- * acknowledged more than once the one that speaks of most batches counts. Only headquarters acknowledges (R1).
+ * What headquarters' officers acknowledged of a mission's chain on a lane: each fork and
+ * rollback by its epoch (hq/trouble.h). Of what was acknowledged more than once the one that
+ * speaks of most batches counts. Only headquarters acknowledges (R1).
  */
 #include "bus/types.h"
 #include "hq/fold/declare.h"
@@ -34,7 +35,8 @@ static void refuse(struct vl_fold *fold, TroubleRow *row, const struct vl_fact *
 				  "%s is not headquarters and acknowledges nothing", fact->mission);
 }
 
-/* As it is acknowledged so far; one that says nothing yet where it is new, and NULL where there is no room. */
+/* As it is acknowledged so far; one that says nothing yet where it is new, and NULL where there
+ * is no room. */
 static Acknowledged *find(struct vl_fold *fold, TroubleRow *row, const Trouble *trouble)
 {
 	char name[48];
