@@ -21,11 +21,11 @@ struct vl_standing {
 	uint64_t batches, events; /* applied */
 	uint64_t replayed;        /* batches that came again and were dropped */
 	uint64_t repeated;        /* events whose id was known already */
-	/* events of unknown type, with a malformed payload, with an id of this sender's other event on
-	 * the lane, or with one that is all zeros or ones: archived, not in a view */
+	/* events of unknown type, with a malformed payload, with an id of this sender's other event
+	 * on the lane, or with one that is all zeros or ones: archived, not in a view */
 	uint64_t unread;
-	/* events whose id is also that of another mission's event, or of one on another lane: applied
-	 * all the same */
+	/* events whose id is also that of another mission's event, or of one on another lane:
+	 * applied all the same */
 	uint64_t shared;
 	uint64_t forks, rollbacks; /* batches kept as evidence; epochs begun without memory */
 	uint64_t parked;           /* batches that wait behind a gap, now */

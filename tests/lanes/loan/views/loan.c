@@ -108,13 +108,15 @@ static const struct vl_column columns[] = {
 static const struct vl_column number_columns[] = {
 	KEY_COLUMN("KEY"), COLUMN("LOANS", NumbersRow, loans),
 	COLUMN("WAITING", NumbersRow, waiting),
-	COLUMN("BY PURPOSE", NumbersRow, by_purpose), COLUMN("BREAKS", NumbersRow, violations_by_rule),
+	COLUMN("BY PURPOSE", NumbersRow, by_purpose),
+	COLUMN("BREAKS", NumbersRow, violations_by_rule),
 	END,
 };
 
 static const struct vl_kind kinds[KINDS] = {
 	[LOAN] = {.name = "loan", .row = MESSAGE(LoanRow), .sets = sets,
-		  .state = F(LoanRow, state), .moves = moves, .clocks = clocks, .rules = rules, .targets = targets, .columns = columns,
+		  .state = F(LoanRow, state), .moves = moves, .clocks = clocks,
+		  .rules = rules, .targets = targets, .columns = columns,
 		  .done = STATE(LOAN_STATE_REFUSED) | STATE(LOAN_STATE_REPAID)},
 	[COUNTRY] = {.name = "country", .row = MESSAGE(NumbersRow), .sets = country_sets,
 		     .rules = number_rules, .columns = number_columns},
