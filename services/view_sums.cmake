@@ -19,7 +19,7 @@ foreach(view IN LISTS VIEWS)
   string(APPEND rows "\t\"${sum}\", /* ${name} */\n")
 endforeach()
 file(WRITE ${OUT} "/* Made by services/view_sums.cmake. */
-#include \"hq/views.h\"
+#include \"hq/fold/views.h\"
 
 const char *const vl_view_sums[] = {
 ${rows}\tNULL,

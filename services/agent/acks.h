@@ -5,7 +5,7 @@
 #ifndef VALISE_AGENT_ACKS_H
 #define VALISE_AGENT_ACKS_H
 
-#include "agent/outbox.h"
+#include "agent/outbox/outbox.h"
 #include "agent/pipe.h"
 
 struct vl_acks;

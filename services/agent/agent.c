@@ -2,7 +2,7 @@
 
 #include "agent/keeper.h"
 #include "agent/listen.h"
-#include "agent/outbox.h"
+#include "agent/outbox/outbox.h"
 #include "agent/pipe.h"
 #include "agent/supervise.h"
 #include "base/log.h"

@@ -1,6 +1,6 @@
 #include "agent/config.h"
 
-#include "agent/outbox.h"
+#include "agent/outbox/outbox.h"
 #include "bus/keys.h"
 #include "stream/stream.h"
 

@@ -5,7 +5,7 @@
 #ifndef VALISE_AGENT_FRAME_H
 #define VALISE_AGENT_FRAME_H
 
-#include "agent/outbox.h"
+#include "agent/outbox/outbox.h"
 #include "bus/wire.h"
 #include "valise/v1/agent.pb-c.h"
 

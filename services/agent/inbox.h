@@ -13,7 +13,7 @@
 #ifndef VALISE_AGENT_INBOX_H
 #define VALISE_AGENT_INBOX_H
 
-#include "agent/outbox.h"
+#include "agent/outbox/outbox.h"
 #include "agent/pipe.h"
 #include "bus/ring.h"
 

@@ -11,7 +11,7 @@
 #define VALISE_AGENT_INTAKE_H
 
 #include "agent/config.h"
-#include "agent/outbox.h"
+#include "agent/outbox/outbox.h"
 #include "agent/relay.h"
 
 struct vl_intake;

@@ -13,7 +13,7 @@
 #ifndef VALISE_AGENT_KEEPER_H
 #define VALISE_AGENT_KEEPER_H
 
-#include "agent/outbox.h"
+#include "agent/outbox/outbox.h"
 #include "agent/pulse.h"
 #include "bus/ring.h"
 

@@ -2,7 +2,7 @@
 
 #include "agent/flight.h"
 #include "agent/intake.h"
-#include "agent/outbox.h"
+#include "agent/outbox/outbox.h"
 #include "agent/pipe.h"
 #include "agent/resend.h"
 #include "agent/roster.h"

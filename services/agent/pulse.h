@@ -8,7 +8,7 @@
 #ifndef VALISE_AGENT_PULSE_H
 #define VALISE_AGENT_PULSE_H
 
-#include "agent/outbox.h"
+#include "agent/outbox/outbox.h"
 
 struct vl_pulse;
 

@@ -10,7 +10,7 @@
 
 #include "agent/config.h"
 #include "agent/flight.h"
-#include "agent/outbox.h"
+#include "agent/outbox/outbox.h"
 
 struct vl_sender;
 

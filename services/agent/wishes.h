@@ -10,7 +10,7 @@
 #define VALISE_AGENT_WISHES_H
 
 #include "agent/flight.h"
-#include "agent/outbox.h"
+#include "agent/outbox/outbox.h"
 #include "agent/pipe.h"
 #include "agent/resend.h"
 

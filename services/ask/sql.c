@@ -2,7 +2,7 @@
 
 #include "base/near.h"
 #include "base/when.h"
-#include "hq/ledger.h"
+#include "hq/ledger/ledger.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,8 +3,8 @@
 
 #include "base/hash.h"
 #include "bus/wire.h"
-#include "hq/fold.h"
-#include "hq/views.h"
+#include "hq/fold/fold.h"
+#include "hq/fold/views.h"
 
 #include <stdlib.h>
 

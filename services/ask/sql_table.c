@@ -2,8 +2,8 @@
 #include "ask/sql_in.h"
 
 #include "bus/wire.h"
-#include "hq/fold.h"
-#include "hq/views.h"
+#include "hq/fold/fold.h"
+#include "hq/fold/views.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 
 #include "base/arena.h"
 #include "bus/json_field.h"
-#include "hq/views.h"
+#include "hq/fold/views.h"
 
 #include <ctype.h>
 #include <stdio.h>

@@ -4,7 +4,7 @@
 #include "base/text.h"
 #include "base/when.h"
 #include "bus/json_field.h"
-#include "hq/view.h"
+#include "hq/fold/view.h"
 
 #include <errno.h>
 #include <google/protobuf/duration.pb-c.h>

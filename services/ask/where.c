@@ -2,7 +2,7 @@
 
 #include "base/near.h"
 #include "base/when.h"
-#include "hq/views.h"
+#include "hq/fold/views.h"
 
 #include <stdlib.h>
 #include <string.h>

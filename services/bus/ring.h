@@ -12,7 +12,7 @@
  * `ended` says that the key signs nothing new. Each `until LANE EPOCH BATCH` names the last place
  * up to which it stays good on that lane. A key holds by place and never by time, as a sender's
  * clock proves nothing. Headquarters writes these files itself when a key is replaced or removed
- * (hq/keybook.h).
+ * (hq/ingest/keybook.h).
  *
  * A file that cannot be used is left out and named (vl_ring_fault); it stops nobody else. CR LF,
  * blanks at the ends, a byte order mark and capital hex digits are taken.

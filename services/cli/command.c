@@ -1,7 +1,7 @@
 #include "cli/cli.h"
 
 #include "base/log.h"
-#include "hq/views.h"
+#include "hq/fold/views.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "hq/deadletter.h"
+#include "hq/ledger/deadletter.h"
 #include "base/buf.h"
 #include "base/text.h"
 #include "bus/json.h"
@@ -6,7 +6,7 @@
 #include "cli/scan.h"
 #include "cli/table.h"
 #include "cli/views.h"
-#include "hq/refused.h"
+#include "hq/ledger/refused.h"
 
 #include <inttypes.h>
 #include <sodium.h>

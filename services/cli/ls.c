@@ -9,8 +9,8 @@
 #include "cli/answer.h"
 #include "cli/table.h"
 #include "cli/views.h"
-#include "hq/fold.h"
 #include "hq/fold/bind.h"
+#include "hq/fold/fold.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -3,8 +3,8 @@
 #include "bus/json.h"
 #include "cli/table.h"
 #include "cli/views.h"
-#include "hq/pulse_board.h"
-#include "hq/unread.h"
+#include "hq/ledger/unread.h"
+#include "hq/watch/pulse_board.h"
 
 #include <inttypes.h>
 #include <stdio.h>

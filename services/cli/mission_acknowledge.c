@@ -8,7 +8,7 @@
 #include "cli/publish.h"
 #include "cli/table.h"
 #include "cli/views.h"
-#include "hq/pulse_board.h"
+#include "hq/watch/pulse_board.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -1,4 +1,4 @@
-#include "agent/outbox.h"
+#include "agent/outbox/outbox.h"
 #include "base/buf.h"
 #include "base/log.h"
 #include "bus/json.h"

@@ -1,4 +1,4 @@
-#include "agent/outbox.h"
+#include "agent/outbox/outbox.h"
 #include "base/log.h"
 #include "cli/cli.h"
 #include "cli/publish.h"

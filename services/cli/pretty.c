@@ -6,7 +6,7 @@
 #include "bus/json_field.h"
 #include "cli/table.h"
 #include "cli/zone.h"
-#include "hq/view.h"
+#include "hq/fold/view.h"
 
 #include <google/protobuf/timestamp.pb-c.h>
 #include <inttypes.h>

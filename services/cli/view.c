@@ -6,12 +6,12 @@
 #include "cli/scan.h"
 #include "cli/table.h"
 #include "cli/views.h"
-#include "hq/beside.h"
-#include "hq/check.h"
-#include "hq/digest.h"
-#include "hq/rebuild.h"
-#include "hq/renewal.h"
-#include "hq/todo.h"
+#include "hq/fold/digest.h"
+#include "hq/fold/renewal.h"
+#include "hq/fold/todo.h"
+#include "hq/repair/beside.h"
+#include "hq/repair/check.h"
+#include "hq/repair/rebuild.h"
 
 #include <poll.h>
 #include <stdio.h>

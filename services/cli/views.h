@@ -8,8 +8,8 @@
 #define VALISE_CLI_VIEWS_H
 
 #include "cli/cli.h"
-#include "hq/ledger.h"
-#include "hq/views.h"
+#include "hq/fold/views.h"
+#include "hq/ledger/ledger.h"
 
 struct cli_views {
 	struct vl_store *store;

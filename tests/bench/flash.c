@@ -18,9 +18,9 @@
 #include "bus/keys.h"
 #include "flash_peer.h"
 #include "flash_scenes.h"
-#include "hq/fold.h"
-#include "hq/ledger.h"
-#include "hq/views.h"
+#include "hq/fold/fold.h"
+#include "hq/fold/views.h"
+#include "hq/ledger/ledger.h"
 #include "stream/stream.h"
 
 #include <poll.h>

@@ -13,7 +13,7 @@
  * records, and how many of these were sent again. publish_bench topic BROKERS NAME Make a topic
  * of one partition for the plain producer.
  */
-#include "agent/outbox.h"
+#include "agent/outbox/outbox.h"
 #include "bus/keys.h"
 #include "bus/record.h"
 #include "bus/ring.h"

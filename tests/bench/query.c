@@ -12,9 +12,9 @@
 #include "base/clock.h"
 #include "bus/json.h"
 #include "bus/wire.h"
-#include "hq/fold.h"
-#include "hq/ledger.h"
-#include "hq/views.h"
+#include "hq/fold/fold.h"
+#include "hq/fold/views.h"
+#include "hq/ledger/ledger.h"
 
 #include <stdio.h>
 #include <stdlib.h>

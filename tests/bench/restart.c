@@ -9,8 +9,8 @@
  */
 #include "bus/batch.h"
 #include "events.h"
-#include "hq/apply.h"
-#include "hq/ledger.h"
+#include "hq/ingest/apply.h"
+#include "hq/ledger/ledger.h"
 
 #include <lmdb.h>
 #include <stdbool.h>

@@ -15,10 +15,10 @@
 #include "bus/sign.h"
 #include "bus/types.h"
 #include "bus/wire.h"
-#include "hq/ledger.h"
-#include "hq/pump.h"
-#include "hq/standing.h"
-#include "hq/views.h"
+#include "hq/fold/views.h"
+#include "hq/ingest/pump.h"
+#include "hq/ledger/ledger.h"
+#include "hq/ledger/standing.h"
 #include "valise/v1/batch.pb-c.h"
 
 #include <dirent.h>

@@ -1,7 +1,7 @@
 /* A ledger whose disk rots: each bit, each length. reliability: 6. */
 #include "faults.h"
-#include "hq/check.h"
-#include "hq/fold.h"
+#include "hq/fold/fold.h"
+#include "hq/repair/check.h"
 #include "ledger_world.h"
 #include "rot.h"
 

@@ -1,7 +1,7 @@
 #include "ledger_world.h"
 
 #include "google/protobuf/timestamp.pb-c.h"
-#include "hq/history.h"
+#include "hq/fold/history.h"
 #include "image.h"
 
 #include <sodium.h>

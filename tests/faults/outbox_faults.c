@@ -7,7 +7,7 @@
 #include "outbox_world.h"
 #include "trial.h"
 
-#include "agent/outbox_in.h"
+#include "agent/outbox/outbox_in.h"
 
 #include <sys/wait.h>
 

@@ -1,5 +1,5 @@
 /* An outbox whose disk rots: each bit, each length. reliability: 6. */
-#include "agent/outbox_rows.h"
+#include "agent/outbox/outbox_rows.h"
 #include "faults.h"
 #include "outbox_world.h"
 #include "rot.h"

@@ -7,7 +7,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from valise import CASE, PROGRAMS, Sender, Wire, valise, wait_for
 
 MISSION = "CN-DJ-EMB"
-WAITING = 1000  # batches of a mission's lane that may wait (services/hq/parked.h)
+WAITING = 1000  # batches of a mission's lane that may wait (services/hq/ledger/parked.h)
 EARLY, LATE = 200, WAITING + 300
 
 

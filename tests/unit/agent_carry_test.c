@@ -1,4 +1,4 @@
-/* agent/outbox_carry.c: what a receipt says of an epoch, and that nothing is lost when its end
+/* agent/outbox/outbox_carry.c: what a receipt says of an epoch, and that nothing is lost when its end
  * is carried into a new one. */
 #include "agent_shelf.h"
 

@@ -7,7 +7,7 @@
 
 #include "bus_fixture.h"
 
-#include "agent/outbox.h"
+#include "agent/outbox/outbox.h"
 #include "bus/sign.h"
 
 #define CASE_LANE "consular.case.v1"

@@ -1,8 +1,8 @@
-/* agent/outbox_ids.c: ids of applied events are let go in time, and none that may still be
+/* agent/outbox/outbox_ids.c: ids of applied events are let go in time, and none that may still be
  * needed here. */
 #include "agent_fixture.h"
 
-#include "agent/outbox_rows.h"
+#include "agent/outbox/outbox_rows.h"
 
 #define SPAN 20
 

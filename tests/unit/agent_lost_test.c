@@ -1,8 +1,8 @@
-/* agent/outbox_lost.c: a damaged batch costs itself, wherever it lies: what is whole is sent, as
+/* agent/outbox/outbox_lost.c: a damaged batch costs itself, wherever it lies: what is whole is sent, as
  * headquarters can follow it. */
 #include "agent_shelf.h"
 
-#include "agent/outbox_rows.h"
+#include "agent/outbox/outbox_rows.h"
 
 #define N 5
 

@@ -1,4 +1,4 @@
-/* agent/outbox.h: how far a batch is, what frees it, and who may have the room. */
+/* agent/outbox/outbox.h: how far a batch is, what frees it, and who may have the room. */
 #include "agent_audit.h"
 
 static enum vl_outbox_state state_of(struct world *world, unsigned nth)

@@ -1,4 +1,4 @@
-/* agent/outbox_room.c: what counts as full, who is told to be why, and that FLASH's reserve is
+/* agent/outbox/outbox_room.c: what counts as full, who is told to be why, and that FLASH's reserve is
  * really there. */
 #include "agent_fixture.h"
 #include "cli_blocked.h"

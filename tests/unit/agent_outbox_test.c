@@ -1,4 +1,4 @@
-/* agent/outbox.h: what is accepted is kept once, numbered without gaps, chained and signed; and
+/* agent/outbox/outbox.h: what is accepted is kept once, numbered without gaps, chained and signed; and
  * what is refused is not. */
 #include "agent_audit.h"
 

@@ -1,7 +1,7 @@
-/* agent/mark.h, outbox_doubt.c: an old copy or a clone of an outbox is known for one. */
+/* agent/outbox/mark.h, outbox_doubt.c: an old copy or a clone of an outbox is known for one. */
 #include "agent_shelf.h"
 
-#include "agent/mark.h"
+#include "agent/outbox/mark.h"
 
 /* -- the mark itself -- */
 

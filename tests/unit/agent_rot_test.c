@@ -1,7 +1,7 @@
-/* agent/outbox.h: what one rotten row of an outbox costs, and that it is no more than that. */
+/* agent/outbox/outbox.h: what one rotten row of an outbox costs, and that it is no more than that. */
 #include "agent_fixture.h"
 
-#include "agent/outbox_rows.h"
+#include "agent/outbox/outbox_rows.h"
 
 /* Turn a bit in the raw row of `key`, check word and all; or, `at` bytes before its end, in the
  * key. */

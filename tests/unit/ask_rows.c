@@ -2,8 +2,8 @@
 
 #include "bus/json.h"
 #include "bus/wire.h"
-#include "hq/fold.h"
-#include "hq/views.h"
+#include "hq/fold/fold.h"
+#include "hq/fold/views.h"
 
 #define MAP ((size_t)256 << 20)
 

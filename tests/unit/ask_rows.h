@@ -10,7 +10,7 @@
 #include "ask/table.h"
 #include "ask/where.h"
 #include "base/arena.h"
-#include "hq/ledger.h"
+#include "hq/ledger/ledger.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,7 +2,7 @@
 #include "ask_rows.h"
 
 #include "ask/value.h"
-#include "hq/views.h"
+#include "hq/fold/views.h"
 
 /* A name stands for one table, and within it for one column, for SQL and for whoever writes
  * openedAt. */

@@ -1,6 +1,6 @@
 #include "hq_world.h"
 
-#include "hq/fold.h"
+#include "hq/fold/fold.h"
 
 static size_t facts_of(struct world *w, const char *subject)
 {

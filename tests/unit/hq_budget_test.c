@@ -1,4 +1,4 @@
-/* What one event may cost (hq/fold.h, hq/todo.h): whatever a batch asks for, a transaction takes
+/* What one event may cost (hq/fold/fold.h, hq/fold/todo.h): whatever a batch asks for, a transaction takes
  * a bounded number of steps, nobody else's events wait for the rest, and how the work was split
  * shows nowhere in the end. */
 #include "hq_world.h"
@@ -7,8 +7,8 @@
 #include "consular/evacuation/v1/evacuation.pb-c.h"
 #include "consular/traveller/v1/traveller.pb-c.h"
 #include "consular/traveller/v1/view.pb-c.h"
-#include "hq/fold.h"
-#include "hq/todo.h"
+#include "hq/fold/fold.h"
+#include "hq/fold/todo.h"
 
 #define EVACUATIONS "consular.evacuation.v1"
 #define TRAVELLERS "consular.traveller.v1"

@@ -4,7 +4,7 @@
 #include <stdarg.h>
 #include <stdint.h>
 
-#include "hq/views.h"
+#include "hq/fold/views.h"
 
 #include <cmocka.h>
 #include <stdio.h>

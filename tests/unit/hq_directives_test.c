@@ -1,9 +1,9 @@
-/* hq/directives.h: a gap is asked for with the right numbers, less and less often, and forgotten
+/* hq/reply/directives.h: a gap is asked for with the right numbers, less and less often, and forgotten
  * when it closes. */
 #include "hq_fake_agent.h"
 
-#include "hq/directives.h"
-#include "hq/passed.h"
+#include "hq/ledger/passed.h"
+#include "hq/reply/directives.h"
 #include "valise/directive/v1/directive.pb-c.h"
 
 #define AFTER 5000

@@ -1,9 +1,9 @@
-/* hq/evidence.h and hq/parked.h: what one sender may make headquarters keep and do is bounded,
+/* hq/ledger/evidence.h and hq/ledger/parked.h: what one sender may make headquarters keep and do is bounded,
  * and nobody else's batch waits for it. */
 #include "hq_world.h"
 
-#include "hq/deadletter.h"
-#include "hq/evidence.h"
+#include "hq/ledger/deadletter.h"
+#include "hq/ledger/evidence.h"
 
 #define FORKS (VL_EVIDENCE_WHOLE + VL_EVIDENCE_DIGESTS + 40)
 

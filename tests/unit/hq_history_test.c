@@ -1,6 +1,6 @@
 #include "hq_world.h"
 
-#include "hq/fold.h"
+#include "hq/fold/fold.h"
 
 /* Bring one event of each sender given, and say in which order the case's history has them. */
 struct wanted {

@@ -10,7 +10,7 @@
 
 #include "consular/evacuation/v1/evacuation.pb-c.h"
 #include "consular/traveller/v1/traveller.pb-c.h"
-#include "hq/fold.h"
+#include "hq/fold/fold.h"
 
 #include <sodium.h>
 

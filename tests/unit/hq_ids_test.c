@@ -5,9 +5,9 @@
  */
 #include "cli_blocked.h"
 #include "consular/evacuation/v1/evacuation.pb-c.h"
-#include "hq/deadletter.h"
-#include "hq/fold.h"
-#include "hq/rebuild.h"
+#include "hq/fold/fold.h"
+#include "hq/ledger/deadletter.h"
+#include "hq/repair/rebuild.h"
 #include "hq_world.h"
 
 #define EVACUATIONS "consular.evacuation.v1"

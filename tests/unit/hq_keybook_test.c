@@ -1,8 +1,8 @@
-#include "hq/keybook.h"
+#include "hq/ingest/keybook.h"
 
 #include "hq_world.h"
 
-#include "hq/verify.h"
+#include "hq/ingest/verify.h"
 
 /* What becomes of keys that are replaced or removed, in live headquarters, and in a rebuild from
  * nothing. */

@@ -1,5 +1,5 @@
-/* hq/marks.h: no partition is read on behind a record that still waits. */
-#include "hq/marks.h"
+/* hq/ingest/marks.h: no partition is read on behind a record that still waits. */
+#include "hq/ingest/marks.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

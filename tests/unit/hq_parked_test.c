@@ -1,8 +1,8 @@
-/* hq/parked.h: what is missing has a name, what waits has bounds, and nothing that was lost or
+/* hq/ledger/parked.h: what is missing has a name, what waits has bounds, and nothing that was lost or
  * dropped on the way is missing from the views in the end. */
 #include "hq_world.h"
 
-#include "hq/parked.h"
+#include "hq/ledger/parked.h"
 
 #define BATCHES 10
 

@@ -1,9 +1,9 @@
-/* hq/passed.h: what found no room to wait is read again from where it lies, whatever order the
+/* hq/ledger/passed.h: what found no room to wait is read again from where it lies, whatever order the
  * partitions are read in, and the views are those of a reading without a hole. */
 #include "hq_world.h"
 
-#include "hq/parked.h"
-#include "hq/passed.h"
+#include "hq/ledger/parked.h"
+#include "hq/ledger/passed.h"
 
 #define PARTITIONS 4
 #define MOST 64

@@ -9,8 +9,8 @@
 
 #include "bus/types.h"
 #include "consular/alert/v1/alert.pb-c.h"
-#include "hq/pulse_board.h"
-#include "hq/pulse_tail.h"
+#include "hq/watch/pulse_board.h"
+#include "hq/watch/pulse_tail.h"
 
 #define ALERT_LANE "consular.alert.v1"
 #define EVERY 60

@@ -1,7 +1,7 @@
-/* hq/rebuild.h: the archive alone gives the view that is live, or nothing changes. */
+/* hq/repair/rebuild.h: the archive alone gives the view that is live, or nothing changes. */
 #include "hq_world.h"
 
-#include "hq/rebuild.h"
+#include "hq/repair/rebuild.h"
 
 struct hall {
 	struct world world;

@@ -1,7 +1,7 @@
-/* hq/receipts.h: what a fake agent on a socket is told, and when it is told again. */
+/* hq/reply/receipts.h: what a fake agent on a socket is told, and when it is told again. */
 #include "hq_fake_agent.h"
 
-#include "hq/receipts.h"
+#include "hq/reply/receipts.h"
 #include "valise/receipt/v1/receipt.pb-c.h"
 
 #define INTERVAL 1000

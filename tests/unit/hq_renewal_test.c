@@ -1,11 +1,11 @@
-/* hq/renewal.h, hq/look.h, hq/mend.h: whatever entry of whatever database is damaged, and
+/* hq/fold/renewal.h, hq/fold/look.h, hq/repair/mend.h: whatever entry of whatever database is damaged, and
  * however, headquarters goes on, and in the end the views are what they would have been. */
 #include "hq_scene.h"
 
-#include "hq/check.h"
-#include "hq/mend.h"
-#include "hq/renewal.h"
-#include "hq/todo.h"
+#include "hq/fold/renewal.h"
+#include "hq/fold/todo.h"
+#include "hq/repair/check.h"
+#include "hq/repair/mend.h"
 
 #define MOST_STEPS 4000 /* transactions until all is whole again */
 

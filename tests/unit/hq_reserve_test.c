@@ -1,7 +1,7 @@
-/* hq/reserve.h, and what the applier leaves alone for it: full views go on with what is urgent. */
+/* hq/ingest/reserve.h, and what the applier leaves alone for it: full views go on with what is urgent. */
 #include "hq_pulse_world.h"
 
-#include "hq/reserve.h"
+#include "hq/ingest/reserve.h"
 
 #define GB ((size_t)1 << 30)
 #define MB ((size_t)1 << 20)

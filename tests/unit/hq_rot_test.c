@@ -1,13 +1,13 @@
-/* hq/check.h, hq/fold.h: what one rotten row of a ledger costs, and that it is no more than
+/* hq/repair/check.h, hq/fold/fold.h: what one rotten row of a ledger costs, and that it is no more than
  * that. */
 #include "hq_world.h"
 
 #include "consular/case/v1/view.pb-c.h"
-#include "hq/check.h"
-#include "hq/deadletter.h"
-#include "hq/fold.h"
-#include "hq/mend.h"
-#include "hq/view.h"
+#include "hq/fold/fold.h"
+#include "hq/fold/view.h"
+#include "hq/ledger/deadletter.h"
+#include "hq/repair/check.h"
+#include "hq/repair/mend.h"
 
 /* Turn a bit of the raw row at `key`, check word and all, with the ledger closed meanwhile. */
 static void rot(struct world *w, unsigned db, const struct vl_key *key, size_t from_end)

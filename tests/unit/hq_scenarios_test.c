@@ -1,6 +1,6 @@
 #include "bus/json.h"
-#include "hq/fold.h"
-#include "hq/rebuild.h"
+#include "hq/fold/fold.h"
+#include "hq/repair/rebuild.h"
 #include "hq_world.h"
 #include "scenario.h"
 

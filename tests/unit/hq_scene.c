@@ -2,9 +2,9 @@
 
 #include "consular/evacuation/v1/evacuation.pb-c.h"
 #include "consular/traveller/v1/traveller.pb-c.h"
-#include "hq/deadletter.h"
-#include "hq/keybook.h"
-#include "hq/unread.h"
+#include "hq/ingest/keybook.h"
+#include "hq/ledger/deadletter.h"
+#include "hq/ledger/unread.h"
 
 #define TRAVELLERS "consular.traveller.v1"
 #define EV(name) Consular__Evacuation__V1__##name

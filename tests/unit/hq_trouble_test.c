@@ -1,11 +1,11 @@
-/* hq/trouble.h and views/trouble.c: a fork or rollback that an officer has acknowledged rests,
+/* hq/watch/trouble.h and views/trouble.c: a fork or rollback that an officer has acknowledged rests,
  * and any other alarms. */
 #include "hq_pulse_world.h"
 
-#include "hq/evidence.h"
-#include "hq/fold.h"
-#include "hq/mend_count.h"
-#include "hq/trouble.h"
+#include "hq/fold/fold.h"
+#include "hq/ledger/evidence.h"
+#include "hq/repair/mend_count.h"
+#include "hq/watch/trouble.h"
 #include "valise/trouble/v1/trouble.pb-c.h"
 #include "valise/trouble/v1/view.pb-c.h"
 

@@ -1,5 +1,5 @@
-/* hq/turns.h: each partition in its order, the urgent first, and nobody for ever last. */
-#include "hq/turns.h"
+/* hq/ingest/turns.h: each partition in its order, the urgent first, and nobody for ever last. */
+#include "hq/ingest/turns.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,10 +1,10 @@
-/* hq/deadletter.h, hq/refused.h: dead letters go to their topic, and one that it refuses holds
+/* hq/ledger/deadletter.h, hq/ledger/refused.h: dead letters go to their topic, and one that it refuses holds
  * up no other. */
 #include "hq_world.h"
 #include "stream_mock.h"
 
-#include "hq/deadletter.h"
-#include "hq/refused.h"
+#include "hq/ledger/deadletter.h"
+#include "hq/ledger/refused.h"
 
 #include <poll.h>
 

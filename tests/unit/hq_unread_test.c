@@ -1,8 +1,8 @@
 /* What could not be read, as the ledger keeps it; and which settings of topics are told. */
 #include "hq_world.h"
 
-#include "hq/settings.h"
-#include "hq/unread.h"
+#include "hq/ingest/settings.h"
+#include "hq/ledger/unread.h"
 
 #define LANE "consular.case.v1"
 

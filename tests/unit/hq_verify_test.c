@@ -1,6 +1,6 @@
 #include "hq_world.h"
 
-#include "hq/pump.h"
+#include "hq/ingest/pump.h"
 
 #include <pthread.h>
 #include <sched.h>

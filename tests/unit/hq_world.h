@@ -22,11 +22,11 @@
 #include "bus/ring.h"
 #include "bus/wire.h"
 #include "consular/case/v1/case.pb-c.h"
-#include "hq/apply.h"
-#include "hq/digest.h"
-#include "hq/ledger.h"
-#include "hq/standing.h"
-#include "hq/views.h"
+#include "hq/fold/digest.h"
+#include "hq/fold/views.h"
+#include "hq/ingest/apply.h"
+#include "hq/ledger/ledger.h"
+#include "hq/ledger/standing.h"
 #include "valise/v1/batch.pb-c.h"
 
 #include <setjmp.h>

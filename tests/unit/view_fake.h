@@ -1,5 +1,5 @@
 /*
- * A small engine in memory behind services/hq/view.h, so that a view can be tested without a
+ * A small engine in memory behind services/hq/fold/view.h, so that a view can be tested without a
  * store.
  *
  * Facts are added in any arrival order; fake_fold folds what the facts added since the last call
@@ -10,7 +10,7 @@
 #ifndef VALISE_TESTS_VIEW_FAKE_H
 #define VALISE_TESTS_VIEW_FAKE_H
 
-#include "hq/view.h"
+#include "hq/fold/view.h"
 
 struct fake;
 

@@ -1,4 +1,4 @@
-#include "hq/views.h"
+#include "hq/fold/views.h"
 #include "scenario.h"
 #include "view_fake.h"
 

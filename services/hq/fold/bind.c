@@ -1,6 +1,6 @@
 #include "bus/types.h"
 #include "hq/fold/binder.h"
-#include "hq/views.h"
+#include "hq/fold/views.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -21,7 +21,7 @@
 #ifndef VALISE_HQ_FOLD_DECLARE_H
 #define VALISE_HQ_FOLD_DECLARE_H
 
-#include "hq/view.h"
+#include "hq/fold/view.h"
 
 /* A field of a message: its name in the .proto and where it lies in the C struct. */
 struct vl_field {

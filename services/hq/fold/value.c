@@ -1,6 +1,6 @@
 #include "hq/fold/value.h"
 
-#include "hq/view.h"
+#include "hq/fold/view.h"
 
 #include <string.h>
 

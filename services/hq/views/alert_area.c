@@ -4,7 +4,7 @@
  * several hold, the highest counts; the level at a point is the highest over the areas that
  * contain it, so that a part may exceed its country and never falls below it (A8).
  */
-#include "hq/names.h"
+#include "hq/fold/names.h"
 #include "hq/views/alert.h"
 
 #include <stdio.h>

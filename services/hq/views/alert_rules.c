@@ -6,7 +6,7 @@
  * old message that arrives late never revives a cancelled chain. Only a message of the same
  * status replaces: an exercise never ends a real alert.
  */
-#include "hq/names.h"
+#include "hq/fold/names.h"
 #include "hq/views/alert.h"
 
 #include <stdarg.h>

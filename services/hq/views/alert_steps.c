@@ -4,7 +4,7 @@
  * published.
  */
 #include "base/text.h"
-#include "hq/names.h"
+#include "hq/fold/names.h"
 #include "hq/views/alert.h"
 
 #include <ctype.h>

@@ -7,7 +7,7 @@
  * that it is made of, so that it is looked at again when one of them changes; a circle that
  * comes to be has a merge that changed last, whose walk finds it.
  */
-#include "hq/names.h"
+#include "hq/fold/names.h"
 #include "hq/views/case.h"
 
 #include <stdio.h>

@@ -3,7 +3,7 @@
  * or plain from the times, stays, and meeting the limit late is a fact beside it. Whether a
  * limit that nobody has met is past is for the hour of asking.
  */
-#include "hq/names.h"
+#include "hq/fold/names.h"
 #include "hq/views/case.h"
 
 static CASE(Clock) *clock_of(struct vl_fold *fold, CASE(CaseRow) *row, char *name)

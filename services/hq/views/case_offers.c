@@ -3,7 +3,7 @@
  * answer without a name finds the one it means, the latest, without a walk over all that there
  * ever were. What is answered stays in a heap until it comes to its top.
  */
-#include "hq/names.h"
+#include "hq/fold/names.h"
 #include "hq/views/case.h"
 
 /* A leftist heap: the latest offer on top, the way to the right no longer than the logarithm of

@@ -4,7 +4,7 @@
  * owns it until the accept. An answer finds its offer by name, so that it counts even where two
  * missions' clocks put it first.
  */
-#include "hq/names.h"
+#include "hq/fold/names.h"
 #include "hq/views/case.h"
 
 #include <string.h>

@@ -2,7 +2,7 @@
  * What the kinds of the evacuation view share: copies of places, tallies by rule, and figures.
  */
 #include "evacuation.h"
-#include "hq/names.h"
+#include "hq/fold/names.h"
 
 #include <string.h>
 

@@ -7,7 +7,7 @@
  * boarded under both counts once aboard (E6).
  */
 #include "evacuation_person.h"
-#include "hq/names.h"
+#include "hq/fold/names.h"
 
 #include <string.h>
 

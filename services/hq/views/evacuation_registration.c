@@ -7,7 +7,7 @@
  * history: the last holds.
  */
 #include "evacuation.h"
-#include "hq/names.h"
+#include "hq/fold/names.h"
 
 #include <string.h>
 

@@ -2,7 +2,7 @@
  * What a safety check has come to, the days of a place, and the numbers: sums of what the
  * travellers said, so that no row here walks them.
  */
-#include "hq/names.h"
+#include "hq/fold/names.h"
 #include "hq/views/traveller.h"
 
 #include <inttypes.h>

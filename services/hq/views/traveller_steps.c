@@ -1,7 +1,7 @@
 /*
  * One fact on one traveller.
  */
-#include "hq/names.h"
+#include "hq/fold/names.h"
 #include "hq/views/traveller.h"
 
 #include <string.h>

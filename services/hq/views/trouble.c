@@ -1,11 +1,11 @@
 /*
  * What headquarters' officers acknowledged of a mission's chain on a lane: each fork and
- * rollback by its epoch (hq/trouble.h). Of what was acknowledged more than once the one that
+ * rollback by its epoch (hq/watch/trouble.h). Of what was acknowledged more than once the one that
  * speaks of most batches counts. Only headquarters acknowledges (R1).
  */
 #include "bus/types.h"
 #include "hq/fold/declare.h"
-#include "hq/names.h"
+#include "hq/fold/names.h"
 #include "valise/trouble/v1/short.h"
 
 #include <inttypes.h>

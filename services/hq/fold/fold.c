@@ -1,0 +1,287 @@
+#include "hq/fold/fold.h"
+
+#include "bus/types.h"
+#include "hq/fold/fold_state.h"
+#include "hq/fold/views.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The most urgent view first. */
+static void put_in_order(size_t *order)
+{
+	size_t n = 0;
+
+	for (int precedence = 0; precedence <= VL_PRECEDENCES; precedence++)
+		for (size_t view = 0; vl_views[view] != NULL; view++)
+			if (vl_view_precedence(view) == (enum vl_precedence)precedence)
+				order[n++] = view;
+}
+
+struct vl_fold *vl_fold_open(void)
+{
+	struct vl_fold *fold = calloc(1, sizeof(*fold));
+
+	if (fold == NULL)
+		return NULL;
+	fold->txn_arena = vl_arena_open(0);
+	fold->arena = vl_arena_open(0);
+	fold->dirty = calloc(vl_views_count() * FOLD_MAX_KINDS + 1, sizeof(struct dirty *));
+	fold->bound = calloc(vl_views_count() + 1, sizeof(*fold->bound));
+	fold->order = calloc(vl_views_count() + 1, sizeof(*fold->order));
+	fold->renewals = calloc(vl_views_count() + 1, sizeof(*fold->renewals));
+	fold->bounds = VL_FOLD_BOUNDS;
+	fold->shared.arena = fold->txn_arena;
+	if (fold->txn_arena == NULL || fold->arena == NULL || fold->dirty == NULL ||
+	    fold->order == NULL || fold->renewals == NULL || fold->bound == NULL ||
+	    !vl_views_bind(fold->bound, &fold->packed)) {
+		vl_fold_close(fold);
+		return NULL;
+	}
+	put_in_order(fold->order);
+	return fold;
+}
+
+static void forget(struct vl_fold *fold)
+{
+	for (size_t i = 0; i < vl_views_count() * FOLD_MAX_KINDS; i++)
+		HASH_CLEAR(hh, fold->dirty[i]);
+	vl_history_forget(&fold->shared);
+	vl_arena_reset(fold->txn_arena);
+	fold->turn = NULL;
+	fold->owners = NULL;
+	fold->n_owners = fold->owner = 0;
+}
+
+void vl_fold_close(struct vl_fold *fold)
+{
+	if (fold == NULL)
+		return;
+	if (fold->dirty != NULL && fold->txn_arena != NULL)
+		forget(fold);
+	free(fold->dirty);
+	free(fold->order);
+	for (size_t i = 0; fold->bound != NULL && vl_views[i] != NULL; i++)
+		vl_view_unbind(fold->bound[i]);
+	free(fold->bound);
+	free(fold->renewals);
+	vl_arena_close(fold->txn_arena);
+	vl_arena_close(fold->arena);
+	vl_buf_free(&fold->packed);
+	free(fold);
+}
+
+void vl_fold_begin(struct vl_fold *fold, struct vl_txn *txn)
+{
+	forget(fold);
+	fold->steps = fold->folded = 0;
+	fold->pace.now_ms = NULL;
+	fold->phase = VL_PHASE_FILE;
+	fold->txn = txn;
+	fold->claimed = 0;
+	for (size_t view = 0; vl_views[view] != NULL; view++)
+		if (vl_txn_count(txn, vl_view_db(view, VL_VIEW_EVENT)) > 0)
+			fold->claimed |= UINT64_C(1) << view;
+	vl_todo_begin(&fold->todo, txn);
+	vl_renewal_read(txn, fold->renewals);
+}
+
+void vl_fold_bound(struct vl_fold *fold, const struct vl_fold_bounds *bounds)
+{
+	fold->bounds = *bounds;
+}
+
+void vl_fold_set_pace(struct vl_fold *fold, const struct vl_fold_pace *pace)
+{
+	bool began = fold->pace.now_ms != NULL;
+
+	fold->pace = *pace;
+	if (!began)
+		vl_fold_enter(fold, fold->phase);
+}
+
+void vl_fold_enter(struct vl_fold *fold, enum vl_fold_phase phase)
+{
+	fold->phase = phase;
+	fold->entered_ms = fold->pace.now_ms != NULL ? fold->pace.now_ms() : 0;
+}
+
+bool vl_fold_late(const struct vl_fold *fold)
+{
+	return fold->pace.now_ms != NULL &&
+	       fold->pace.now_ms() - fold->entered_ms >= fold->pace.most_ms[fold->phase];
+}
+
+const struct vl_fold_bounds *vl_fold_bounds(const struct vl_fold *fold)
+{
+	return &fold->bounds;
+}
+
+struct vl_todo *vl_fold_todo(struct vl_fold *fold)
+{
+	return &fold->todo;
+}
+
+uint64_t vl_fold_steps(const struct vl_fold *fold)
+{
+	return fold->steps;
+}
+
+void vl_fold_charge(struct vl_fold *fold, uint64_t steps)
+{
+	fold->steps += steps;
+}
+
+uint64_t vl_fold_filed(const struct vl_fold *fold)
+{
+	return fold->owner < fold->n_owners ? fold->owners[fold->owner].filed : 0;
+}
+
+/* -- whose work it is -- */
+
+static bool add_owner(struct vl_fold *fold, const char *mission)
+{
+	size_t n = fold->n_owners;
+
+	if ((n & (n - 1)) == 0) {
+		struct owner *larger =
+			vl_arena_alloc(fold->txn_arena, (n == 0 ? 1 : 2 * n) * sizeof(*larger));
+		if (larger == NULL)
+			return false;
+		if (n > 0)
+			memcpy(larger, fold->owners, n * sizeof(*larger));
+		fold->owners = larger;
+	}
+	const char *copy = vl_arena_text(fold->txn_arena, mission, strlen(mission));
+	if (copy == NULL)
+		return false;
+	fold->owners[fold->n_owners++] = (struct owner){.mission = copy};
+	return true;
+}
+
+void vl_fold_serve(struct vl_fold *fold, const char *mission)
+{
+	if (fold->owner < fold->n_owners && strcmp(fold->owners[fold->owner].mission, mission) == 0)
+		return;
+	for (fold->owner = 0; fold->owner < fold->n_owners; fold->owner++)
+		if (strcmp(fold->owners[fold->owner].mission, mission) == 0)
+			return;
+	if (!add_owner(fold, mission)) {
+		fold->owner = 0;
+		vl_txn_fail(fold->txn, VL_ERR_NOMEM);
+	}
+}
+
+/* The mission's share of what all may take; where that, or the time, is spent already, what is
+ * kept for each. */
+uint64_t vl_fold_room(const struct vl_fold *fold)
+{
+	const struct vl_fold_bounds *bounds = &fold->bounds;
+	uint64_t own = fold->n_owners > 0 ? fold->owners[fold->owner].folded : 0;
+	uint64_t share = bounds->settle / (fold->n_owners > 0 ? fold->n_owners : 1);
+
+	if (share < bounds->reserve || fold->folded >= bounds->settle || vl_fold_late(fold))
+		share = bounds->reserve;
+	return own < share ? share - own : 0;
+}
+
+struct dirty *vl_fold_mark(struct vl_fold *fold, unsigned kind, const char *key, bool *added)
+{
+	struct dirty **set = &fold->dirty[fold->view * FOLD_MAX_KINDS + kind], *entry;
+	size_t size = strlen(key);
+
+	HASH_FIND(hh, *set, key, size, entry);
+	*added = entry == NULL;
+	if (entry != NULL)
+		return entry;
+	entry = vl_arena_alloc(fold->txn_arena, sizeof(*entry));
+	char *copy = vl_arena_text(fold->txn_arena, key, size);
+	if (entry == NULL || copy == NULL) {
+		vl_txn_fail(fold->txn, VL_ERR_NOMEM);
+		return NULL;
+	}
+	entry->key = copy;
+	entry->last = &entry->facts;
+	entry->owner = (uint32_t)fold->owner;
+	fold->steps += FOLD_MARK_STEPS;
+	HASH_ADD_KEYPTR(hh, *set, entry->key, size, entry);
+	if (entry->hh.tbl == NULL) {
+		vl_txn_fail(fold->txn, VL_ERR_NOMEM);
+		return NULL;
+	}
+	return entry;
+}
+
+/* -- what has to wait -- */
+
+/* A byte for the kind, and the key. */
+void vl_fold_put_entity(struct vl_buf *body, unsigned kind, const char *key)
+{
+	vl_buf_put_byte(body, (uint8_t)kind);
+	vl_buf_put(body, key, strlen(key) + 1);
+}
+
+/* What waits in a queue of this mission already need not wait there twice. */
+static void put_off(struct vl_fold *fold, const struct dirty *entry)
+{
+	const char *mission = fold->owners[entry->owner].mission, *whose;
+
+	if (!entry->taken_up &&
+	    vl_todo_waits(&fold->todo, fold->view, fold->kind, entry->key, &whose) &&
+	    strcmp(whose, mission) == 0)
+		return;
+	vl_buf_reset(&fold->packed);
+	vl_fold_put_entity(&fold->packed, fold->kind, entry->key);
+	if (vl_buf_failed(&fold->packed))
+		vl_txn_fail(fold->txn, VL_ERR_NOMEM);
+	vl_todo_push(&fold->todo, VL_TODO_FOLDS, fold->view, mission, vl_buf_bytes(&fold->packed));
+	vl_todo_wait(&fold->todo, fold->view, fold->kind, entry->key, mission);
+}
+
+static void settle_entity(struct vl_fold *fold, const struct dirty *entry)
+{
+	fold->owner = entry->owner;
+	if (vl_fold_room(fold) == 0) {
+		put_off(fold, entry);
+		return;
+	}
+	uint64_t before = fold->steps;
+	bool whole = vl_fold_entity(fold, entry);
+	if (whole) {
+		vl_todo_folded(&fold->todo, fold->view, fold->kind, entry->key);
+		vl_fold_begin_fans(fold);
+	} else {
+		put_off(fold, entry);
+	}
+	fold->folded += fold->steps - before + 1;
+	fold->owners[entry->owner].folded += fold->steps - before + 1;
+}
+
+void vl_fold_damaged(struct vl_fold *fold, unsigned db)
+{
+	if (db >= VL_DB_VIEWS)
+		vl_renewal_want(fold, (db - VL_DB_VIEWS) / VL_VIEW_DBS,
+				(enum vl_view_db)((db - VL_DB_VIEWS) % VL_VIEW_DBS));
+	else
+		fold->todo.damaged++;
+}
+
+enum vl_err vl_fold_settle(struct vl_fold *fold)
+{
+	struct dirty *entry, *next;
+
+	for (size_t i = 0; vl_views[i] != NULL; i++) {
+		fold->view = fold->order[i];
+		for (fold->kind = 0; fold->kind < vl_views[fold->view]->n_kinds; fold->kind++)
+			HASH_ITER (hh, fold->dirty[fold->view * FOLD_MAX_KINDS + fold->kind], entry,
+				   next)
+				if (vl_txn_err(fold->txn) == VL_OK)
+					settle_entity(fold, entry);
+	}
+	if (fold->todo.damaged > 0)
+		vl_renewal_want_all(fold);
+	vl_todo_end(&fold->todo);
+	vl_renewal_keep(fold);
+	forget(fold);
+	return vl_txn_err(fold->txn);
+}

@@ -1,0 +1,134 @@
+/*
+ * The inside of the fold, shared by fold.c (settling), fold_row.c (one row), fold_fan.c (many
+ * marked by one), fold_add.c (facts in) and fold_view.c (what views call).
+ */
+#ifndef VALISE_HQ_FOLD_FOLD_STATE_H
+#define VALISE_HQ_FOLD_FOLD_STATE_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/hash.h"
+#include "hq/fold/bind.h"
+#include "hq/fold/fold.h"
+#include "hq/fold/history.h"
+#include "hq/fold/renewal.h"
+#include "hq/fold/todo.h"
+#include "hq/fold/views.h"
+
+#define FOLD_MAX_KINDS 16
+#define FOLD_TALLY_NAME_MAX ((size_t)200)
+
+/* A fact that this transaction filed. */
+struct filed {
+	const struct vl_fact *fact;
+	struct vl_place place;
+	struct filed *next;
+};
+
+/* An entity to be folded again. */
+struct dirty {
+	char *key;
+	/* Where its whole history was filed by this transaction, that history, so that it need
+	 * not be read back. */
+	struct filed *facts, **last;
+	size_t n_facts;
+	uint64_t weight;
+	bool complete;
+	bool taken_up; /* from the list, where its entry is gone */
+	uint32_t owner;
+	UT_hash_handle hh;
+};
+
+/* A mission that this transaction works for, and the steps that it took. */
+struct owner {
+	const char *mission;
+	uint64_t filed, folded;
+};
+
+/* Entities of `kind` to be marked: those that a tally of the entity at hand names behind
+ * `prefix`. */
+struct fan {
+	unsigned kind;
+	const char *prefix;
+	struct fan *next;
+};
+
+/* What one row adds to one tally, summed over the row as it was (taken back) and as it is. */
+struct change {
+	unsigned kind;
+	struct vl_bytes tally; /* its key in the ledger: kind, entity with a NUL, name */
+	int64_t count;
+	UT_hash_handle hh;
+};
+
+struct vl_fold {
+	struct vl_txn *txn;
+	struct vl_arena *txn_arena; /* until settle: the dirty sets, the facts that were added */
+	struct vl_arena *arena;     /* until one entity is done */
+	struct vl_facts shared;     /* until settle */
+	struct vl_buf packed;
+	struct vl_bound **bound; /* the views */
+	struct dirty **dirty;    /* view * FOLD_MAX_KINDS + kind */
+	size_t view;
+	unsigned kind;
+	const char *key;
+	int sign; /* -1 while a row's former contribution is taken back, else 1 */
+	struct change *changes;
+	void *slots[VL_FOLD_SLOTS]; /* the view's, until one entity is done */
+	void *turn;                 /* the view's, until another kind is folded */
+	size_t turn_view;
+	unsigned turn_kind;
+	struct fan *fans; /* that the row at hand asks for */
+	bool beyond;      /* of what the row at hand is made there is more than a row may have */
+	size_t *order;    /* the views, the most urgent first */
+	struct vl_fold_bounds bounds;
+	struct vl_fold_pace pace;
+	enum vl_fold_phase phase;
+	int64_t entered_ms; /* the phase */
+	struct vl_todo todo;
+	struct owner *owners;
+	size_t n_owners, owner;      /* all of them; who is served */
+	uint64_t claimed;            /* a bit for each view that has an event */
+	struct vl_renewal *renewals; /* of each view */
+	bool hurt;                   /* what the row at hand is made of is damaged: it waits */
+	bool adopts;                 /* the row at hand adds nothing to the tallies (renewal.h) */
+	bool counting;               /* nothing follows from what the row at hand adds */
+	uint64_t steps, folded;      /* of this transaction; of those, what it took to fold */
+};
+
+/* What an entity that was marked is reckoned to take at least. */
+#define FOLD_MARK_STEPS 4
+
+static inline const struct vl_kind *fold_kind(const struct vl_fold *fold)
+{
+	return &vl_views[fold->view]->kinds[fold->kind];
+}
+
+/* The entity's entry in the set of those to be folded again; *added says that it is new there.
+ * NULL when out of memory, with the transaction failed. */
+struct dirty *vl_fold_mark(struct vl_fold *fold, unsigned kind, const char *key, bool *added);
+
+/* What is left of the share of the mission that is served. */
+uint64_t vl_fold_room(const struct vl_fold *fold);
+
+/* Fold one entity and store what came out (fold_row.c). False where what it is made of is
+ * damaged: then it has to wait. */
+bool vl_fold_entity(struct vl_fold *fold, const struct dirty *entry);
+
+/* What a row adds to tallies, in `changes`. */
+void vl_fold_row_adds(struct vl_fold *fold, const ProtobufCMessage *row, int sign);
+
+/* An entry of the view at hand, of another entity than the one that is folded or of its tallies,
+ * is damaged. */
+void vl_fold_hurt(struct vl_fold *fold, enum vl_view_db db);
+
+/* Begin what the row that was folded asks for (fold_fan.c). */
+void vl_fold_begin_fans(struct vl_fold *fold);
+
+/* An entity as the queue of folds has it. */
+void vl_fold_put_entity(struct vl_buf *body, unsigned kind, const char *key);
+
+/* The key of a tally in the ledger. */
+void vl_fold_tally_key(struct vl_key *key, unsigned kind, const char *entity, const char *name);
+
+#endif

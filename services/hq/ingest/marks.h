@@ -1,0 +1,38 @@
+/*
+ * Marks: where each partition is to be read on, although its records are not taken in the order
+ * in which they came.
+ *
+ * Each sender's records keep their order, and senders do not wait for each other (turns.h). A
+ * ledger that remembers one offset for each partition must not pass a record that still waits:
+ * it is read on from the first that does. After a crash what was taken beyond it comes again,
+ * and is known by its place in its chain.
+ *
+ * It knows records by the number of their slot, and does no locking.
+ */
+#ifndef VALISE_HQ_INGEST_MARKS_H
+#define VALISE_HQ_INGEST_MARKS_H
+
+#include "bus/batch.h"
+#include "bus/record.h"
+
+struct vl_marks;
+
+/* For slots 0 to `slots` - 1. NULL when out of memory. */
+struct vl_marks *vl_marks_open(unsigned slots);
+void vl_marks_close(struct vl_marks *marks);
+
+/* The record in `slot` waits; those of one partition come in their order. False when out of
+ * memory. */
+bool vl_marks_put(struct vl_marks *marks, unsigned slot, const struct vl_record *record);
+
+/* Where a partition is to be read on, and the digest of the record before that one, all zero
+ * where it is not known. */
+struct vl_mark {
+	int64_t next;
+	struct vl_digest last;
+};
+
+/* The record in `slot`, which has that digest, waits no longer. */
+struct vl_mark vl_marks_take(struct vl_marks *marks, unsigned slot, const struct vl_digest *digest);
+
+#endif

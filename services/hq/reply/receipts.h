@@ -1,0 +1,51 @@
+/*
+ * Receipts: headquarters tells the missions how far it has applied what they sent, so that their
+ * outboxes may let go of it.
+ *
+ * Headquarters gives its receipts to an agent of its own, which signs and sends them
+ * (mailbox.h), each mission's on a lane of its own. A mission's receipt is due when something of
+ * it was applied further, and when a batch came again or was kept as evidence, since that
+ * mission has not heard; at the start that of each is. It is said at most once in an interval,
+ * as of the last commit, and it is not said until the agent has accepted it.
+ *
+ * A receipt says all that headquarters has applied of the mission, so that the newest, which
+ * Kafka's compaction keeps, is enough for a mission that was away however long: of each lane the
+ * newest epoch, and the others that have moved since the start, VL_RECEIPTS_EPOCHS at most. What
+ * an older epoch lacks is said when its batches come again.
+ */
+#ifndef VALISE_HQ_REPLY_RECEIPTS_H
+#define VALISE_HQ_REPLY_RECEIPTS_H
+
+#include "base/clock.h"
+#include "bus/batch.h"
+#include "store/store.h"
+
+/* The most epochs of a lane that a receipt speaks of. */
+#define VL_RECEIPTS_EPOCHS 8
+
+struct vl_receipts;
+
+/* Store, text and clock stay the caller's. */
+struct vl_receipts_options {
+	struct vl_store *store;
+	const char *socket;  /* of headquarters' own agent; "": no receipts are given */
+	int64_t interval_ms; /* between two requests to it */
+	/* for its answer; after an error, half of it at most until the next try */
+	int64_t patience_ms;
+	const struct vl_clock *clock;
+};
+
+enum vl_err vl_receipts_open(const struct vl_receipts_options *options,
+			     struct vl_receipts **receipts, struct vl_why *why) VL_CHECKED;
+void vl_receipts_close(struct vl_receipts *receipts);
+
+/* This one is due (vl_apply_moved). */
+void vl_receipts_due(void *receipts, const char *mission, const char *lane, struct vl_epoch epoch);
+
+/* Send, receive, connect again, as far as that goes at once. Call often, between transactions. */
+void vl_receipts_work(struct vl_receipts *receipts, int64_t now_ms);
+
+/* Missions whose receipts are due or on their way. */
+size_t vl_receipts_waiting(const struct vl_receipts *receipts);
+
+#endif
