@@ -10,6 +10,7 @@
 #define VALISE_CLI_CLI_H
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/conf.h"
 #include "base/err.h"
@@ -171,6 +172,9 @@ int cli_finish(int code);
 void cli_progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void cli_progress_end(void);
 
+/* A member of a JSON object: a comma where one is needed, the name, the text in quotes. */
+void cli_put_json_text(struct vl_buf *out, const char *name, struct vl_bytes text);
+
 /* -- the commands; main.c has them in a table -- */
 
 extern const struct cli_verb cli_key_verbs[], cli_publish_verbs[], cli_tail_verbs[],
@@ -180,6 +184,7 @@ extern const struct cli_verb cli_key_verbs[], cli_publish_verbs[], cli_tail_verb
 /* Verbs in files of their own. */
 int cli_outbox_carry(const struct cli_options *options);
 int cli_mission_acknowledge(const struct cli_options *options);
+int cli_deadletter_refused(const struct cli_options *options);
 
 int cli_topic(int argc, char **argv);
 

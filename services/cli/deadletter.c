@@ -6,7 +6,6 @@
 #include "cli/scan.h"
 #include "cli/table.h"
 #include "cli/views.h"
-#include "hq/ledger/refused.h"
 
 #include <inttypes.h>
 #include <sodium.h>
@@ -189,7 +188,7 @@ static struct vl_bytes claimed_mission(const struct letter *letter)
 	return vl_mission_valid((const char *)key->data, key->size) ? *key : (struct vl_bytes){0};
 }
 
-static void put_json_text(struct vl_buf *out, const char *name, struct vl_bytes text)
+void cli_put_json_text(struct vl_buf *out, const char *name, struct vl_bytes text)
 {
 	vl_buf_printf(out, "%s\"%s\":", out->size > 0 && out->data[out->size - 1] != '{' ? "," : "",
 		      name);
@@ -202,15 +201,15 @@ static void put_letter_json(struct vl_buf *out, const struct letter *letter)
 	char time[VL_TIME_TEXT];
 
 	vl_buf_put_text(out, "{");
-	put_json_text(out, "topic", letter->topic);
+	cli_put_json_text(out, "topic", letter->topic);
 	vl_buf_printf(out, ",\"partition\":%" PRId32 ",\"offset\":%" PRId64 ",\"timestamp\":\"%s\"",
 		      r->partition, r->offset,
 		      vl_time_format(vl_time_from_ms(r->timestamp_ms), time));
-	put_json_text(out, "reason", letter->reason);
+	cli_put_json_text(out, "reason", letter->reason);
 	if (letter->detail.size > 0)
-		put_json_text(out, "detail", letter->detail);
+		cli_put_json_text(out, "detail", letter->detail);
 	if (claimed_mission(letter).size > 0)
-		put_json_text(out, "key", claimed_mission(letter));
+		cli_put_json_text(out, "key", claimed_mission(letter));
 	vl_buf_printf(out, ",\"keySize\":%zu,\"valueSize\":%zu,\"headers\":%zu", r->key.size,
 		      r->value.size, r->n_headers);
 }
@@ -373,8 +372,8 @@ static void print_letter_json(struct showing *s, const struct letter *letter)
 	vl_buf_put_text(&s->out, ",\"headerList\":[");
 	for (size_t i = 0; i < r->n_headers; i++) {
 		vl_buf_printf(&s->out, "%s{", i > 0 ? "," : "");
-		put_json_text(&s->out, "name", r->headers[i].name);
-		put_json_text(&s->out, "value", r->headers[i].value);
+		cli_put_json_text(&s->out, "name", r->headers[i].name);
+		cli_put_json_text(&s->out, "value", r->headers[i].value);
 		vl_buf_put_byte(&s->out, '}');
 	}
 	vl_buf_put_byte(&s->out, ']');
@@ -470,89 +469,6 @@ static int reasons(const struct cli_options *options)
 	return code;
 }
 
-/* -- refused -- */
-
-struct refusals {
-	struct cli_table *table; /* NULL for JSON */
-	struct vl_buf out, text;
-	size_t damaged;
-};
-
-static void put_refusal_json(struct vl_buf *out, const struct vl_refused *refused,
-			     const struct vl_letter *letter)
-{
-	const struct vl_record *r = &letter->record;
-	char time[VL_TIME_TEXT];
-
-	vl_buf_put_text(out, "{");
-	put_json_text(out, "topic", r->topic);
-	vl_buf_printf(out,
-		      ",\"partition\":%" PRId32 ",\"offset\":%" PRId64
-		      ",\"reason\":\"%s\",\"refused\":\"%s\"",
-		      r->partition, r->offset, letter->reason, vl_err_name(refused->err));
-	vl_buf_printf(out, ",\"since\":\"%s\"",
-		      vl_time_format(vl_time_from_ms(refused->since_ms), time));
-	vl_buf_printf(out, ",\"tries\":%" PRIu32 ",\"next\":\"%s\",\"valueSize\":%zu}\n",
-		      refused->tries, vl_time_format(vl_time_from_ms(refused->next_ms), time),
-		      r->value.size);
-}
-
-static void put_refusal(void *context, const struct vl_refused *refused)
-{
-	struct refusals *l = context;
-	char time[VL_TIME_TEXT];
-	struct vl_letter letter;
-
-	if (vl_letter_read(refused->letter, &letter) != VL_OK) {
-		l->damaged++;
-		return;
-	}
-	if (l->table == NULL) {
-		put_refusal_json(&l->out, refused, &letter);
-		return;
-	}
-	vl_buf_reset(&l->text);
-	vl_buf_put(&l->text, letter.record.topic.data, letter.record.topic.size);
-	vl_buf_printf(&l->text, "/%" PRId32 "/%" PRId64, letter.record.partition,
-		      letter.record.offset);
-	cli_table_put_bytes(l->table, vl_buf_bytes(&l->text));
-	cli_table_put(l->table, letter.reason);
-	cli_table_printf(l->table, "%zu", letter.record.value.size);
-	cli_table_put(l->table, vl_time_format(vl_time_from_ms(refused->since_ms), time));
-	cli_table_printf(l->table, "%" PRIu32, refused->tries);
-	cli_table_put(l->table, vl_time_format(vl_time_from_ms(refused->next_ms), time));
-	cli_table_put(l->table, vl_err_text(refused->err));
-}
-
-static int refused(const struct cli_options *options)
-{
-	static const char *const titles[] = {"ORIGIN", "REASON", "BYTES",     "SINCE",
-					     "TRIES",  "NEXT",   "REFUSED AS"};
-	struct refusals l = {.table = options->json ? NULL : cli_table_open(titles, 7)};
-	struct cli_views views = {0};
-	struct vl_why why = {0};
-
-	enum vl_err err = options->json || l.table != NULL ? VL_OK : VL_ERR_NOMEM;
-	if (err == VL_OK)
-		err = cli_views_open(options, &views, &why);
-	if (err == VL_OK) {
-		l.damaged += vl_refused_each(views.txn, put_refusal, &l);
-		err = vl_txn_err(views.txn);
-	}
-	cli_views_close(&views);
-	if (err == VL_OK && l.table != NULL)
-		cli_table_print(l.table, cli_bold(), &l.out);
-	int code = err == VL_OK ? CLI_OK : cli_cannot("list", "dead letters", &why, err);
-	if (err == VL_OK)
-		cli_views_print(&l.out);
-	if (err == VL_OK && l.damaged > 0)
-		code = cli_views_damaged("dead letters", l.damaged);
-	vl_buf_free(&l.out);
-	vl_buf_free(&l.text);
-	cli_table_close(l.table);
-	return code;
-}
-
 const struct cli_verb cli_deadletter_verbs[] = {
 	{
 		.name = "ls",
@@ -598,7 +514,7 @@ const struct cli_verb cli_deadletter_verbs[] = {
 			 "take it. With a larger\n"
 			 "max.message.bytes of the topic, say, they go into it by themselves.",
 		.options = CLI_OPT_VIEWS | CLI_OPT_OUTPUT,
-		.run = refused,
+		.run = cli_deadletter_refused,
 	},
 	{0},
 };

@@ -1,5 +1,5 @@
-/* agent/outbox/outbox_carry.c: what a receipt says of an epoch, and that nothing is lost when its end
- * is carried into a new one. */
+/* agent/outbox/outbox_carry.c: what a receipt says of an epoch, and that nothing is lost when
+ * its end is carried into a new one. */
 #include "agent_shelf.h"
 
 static enum vl_outbox_fit hear(struct shelf *shelf, uint64_t epoch, uint64_t seq,

@@ -1,5 +1,5 @@
-/* agent/outbox/outbox_lost.c: a damaged batch costs itself, wherever it lies: what is whole is sent, as
- * headquarters can follow it. */
+/* agent/outbox/outbox_lost.c: a damaged batch costs itself, wherever it lies: what is whole is
+ * sent, as headquarters can follow it. */
 #include "agent_shelf.h"
 
 #include "agent/outbox/outbox_rows.h"

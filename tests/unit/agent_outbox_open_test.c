@@ -1,4 +1,5 @@
-/* agent/outbox/outbox.h: whose an outbox is, who may open it, and the epochs that another key begins. */
+/* agent/outbox/outbox.h: whose an outbox is, who may open it, and the epochs that another key
+ * begins. */
 #include "agent_audit.h"
 
 #include "agent/outbox/outbox_rows.h"

@@ -1,5 +1,5 @@
-/* agent/outbox/outbox_room.c: what counts as full, who is told to be why, and that FLASH's reserve is
- * really there. */
+/* agent/outbox/outbox_room.c: what counts as full, who is told to be why, and that FLASH's
+ * reserve is really there. */
 #include "agent_fixture.h"
 #include "cli_blocked.h"
 

@@ -1,4 +1,5 @@
-/* agent/outbox/outbox.h: transactions that are aborted, overlap or fail, and what is left of each. */
+/* agent/outbox/outbox.h: transactions that are aborted, overlap or fail, and what is left of
+ * each. */
 #include "agent_audit.h"
 
 #include <signal.h>

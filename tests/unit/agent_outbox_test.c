@@ -1,5 +1,5 @@
-/* agent/outbox/outbox.h: what is accepted is kept once, numbered without gaps, chained and signed; and
- * what is refused is not. */
+/* agent/outbox/outbox.h: what is accepted is kept once, numbered without gaps, chained and
+ * signed; and what is refused is not. */
 #include "agent_audit.h"
 
 static void accepts_and_keeps(void **state)

@@ -1,4 +1,5 @@
-/* agent/outbox/outbox.h: what one rotten row of an outbox costs, and that it is no more than that. */
+/* agent/outbox/outbox.h: what one rotten row of an outbox costs, and that it is no more than
+ * that. */
 #include "agent_fixture.h"
 
 #include "agent/outbox/outbox_rows.h"

@@ -1,6 +1,6 @@
-/* What one event may cost (hq/fold/fold.h, hq/fold/todo.h): whatever a batch asks for, a transaction takes
- * a bounded number of steps, nobody else's events wait for the rest, and how the work was split
- * shows nowhere in the end. */
+/* What one event may cost (hq/fold/fold.h, hq/fold/todo.h): whatever a batch asks for, a
+ * transaction takes a bounded number of steps, nobody else's events wait for the rest, and how
+ * the work was split shows nowhere in the end. */
 #include "hq_world.h"
 
 #include "consular/case/v1/view.pb-c.h"

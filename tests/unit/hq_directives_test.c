@@ -1,5 +1,5 @@
-/* hq/reply/directives.h: a gap is asked for with the right numbers, less and less often, and forgotten
- * when it closes. */
+/* hq/reply/directives.h: a gap is asked for with the right numbers, less and less often, and
+ * forgotten when it closes. */
 #include "hq_fake_agent.h"
 
 #include "hq/ledger/passed.h"

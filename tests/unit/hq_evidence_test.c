@@ -1,5 +1,5 @@
-/* hq/ledger/evidence.h and hq/ledger/parked.h: what one sender may make headquarters keep and do is bounded,
- * and nobody else's batch waits for it. */
+/* hq/ledger/evidence.h and hq/ledger/parked.h: what one sender may make headquarters keep and do
+ * is bounded, and nobody else's batch waits for it. */
 #include "hq_world.h"
 
 #include "hq/ledger/deadletter.h"

@@ -1,5 +1,5 @@
-/* hq/ledger/parked.h: what is missing has a name, what waits has bounds, and nothing that was lost or
- * dropped on the way is missing from the views in the end. */
+/* hq/ledger/parked.h: what is missing has a name, what waits has bounds, and nothing that was
+ * lost or dropped on the way is missing from the views in the end. */
 #include "hq_world.h"
 
 #include "hq/ledger/parked.h"

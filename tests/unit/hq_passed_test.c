@@ -1,5 +1,5 @@
-/* hq/ledger/passed.h: what found no room to wait is read again from where it lies, whatever order the
- * partitions are read in, and the views are those of a reading without a hole. */
+/* hq/ledger/passed.h: what found no room to wait is read again from where it lies, whatever
+ * order the partitions are read in, and the views are those of a reading without a hole. */
 #include "hq_world.h"
 
 #include "hq/ledger/parked.h"

@@ -1,5 +1,5 @@
-/* hq/ingest/pulse.h, pulse_tail.h, pulse_board.h: which pulse is kept, when a tail is missing and when
- * not, and who is silent. */
+/* hq/ingest/pulse.h, pulse_tail.h, pulse_board.h: which pulse is kept, when a tail is missing
+ * and when not, and who is silent. */
 #include "hq_pulse_world.h"
 
 struct place {

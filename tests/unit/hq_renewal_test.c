@@ -1,5 +1,6 @@
-/* hq/fold/renewal.h, hq/fold/look.h, hq/repair/mend.h: whatever entry of whatever database is damaged, and
- * however, headquarters goes on, and in the end the views are what they would have been. */
+/* hq/fold/renewal.h, hq/fold/look.h, hq/repair/mend.h: whatever entry of whatever database is
+ * damaged, and however, headquarters goes on, and in the end the views are what they would have
+ * been. */
 #include "hq_scene.h"
 
 #include "hq/fold/renewal.h"

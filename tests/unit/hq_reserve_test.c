@@ -1,4 +1,5 @@
-/* hq/ingest/reserve.h, and what the applier leaves alone for it: full views go on with what is urgent. */
+/* hq/ingest/reserve.h, and what the applier leaves alone for it: full views go on with what is
+ * urgent. */
 #include "hq_pulse_world.h"
 
 #include "hq/ingest/reserve.h"

@@ -1,5 +1,5 @@
-/* hq/repair/check.h, hq/fold/fold.h: what one rotten row of a ledger costs, and that it is no more than
- * that. */
+/* hq/repair/check.h, hq/fold/fold.h: what one rotten row of a ledger costs, and that it is no
+ * more than that. */
 #include "hq_world.h"
 
 #include "consular/case/v1/view.pb-c.h"

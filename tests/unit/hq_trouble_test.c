@@ -1,5 +1,5 @@
-/* hq/watch/trouble.h and views/trouble.c: a fork or rollback that an officer has acknowledged rests,
- * and any other alarms. */
+/* hq/watch/trouble.h and views/trouble.c: a fork or rollback that an officer has acknowledged
+ * rests, and any other alarms. */
 #include "hq_pulse_world.h"
 
 #include "hq/fold/fold.h"

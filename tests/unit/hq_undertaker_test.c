@@ -1,5 +1,5 @@
-/* hq/ledger/deadletter.h, hq/ledger/refused.h: dead letters go to their topic, and one that it refuses holds
- * up no other. */
+/* hq/ledger/deadletter.h, hq/ledger/refused.h: dead letters go to their topic, and one that it
+ * refuses holds up no other. */
 #include "hq_world.h"
 #include "stream_mock.h"
 

@@ -16,8 +16,8 @@
  * A fork, two signed batches for one place, suspends its epoch for ever: what came first up to
  * then stays applied, all that comes later of that epoch, of whichever branch, is kept as
  * evidence, and the standing says `fork`. Other epochs and lanes go on. The receipt says so, and
- * the mission puts what was not applied into a new epoch (services/agent/outbox/outbox.h). Pulses are
- * another matter: pulse.h.
+ * the mission puts what was not applied into a new epoch (services/agent/outbox/outbox.h).
+ * Pulses are another matter: pulse.h.
  */
 #ifndef VALISE_HQ_INGEST_APPLY_H
 #define VALISE_HQ_INGEST_APPLY_H
