@@ -10,7 +10,7 @@
 #ifndef VALISE_TESTS_VIEW_FAKE_H
 #define VALISE_TESTS_VIEW_FAKE_H
 
-#include "hq/fold/view.h"
+#include "hq/fold/declare.h"
 
 struct fake;
 

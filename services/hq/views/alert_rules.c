@@ -218,6 +218,12 @@ static void check_approval(struct vl_fold *fold, ALERT(AlertRow) *row)
 				"red without approval by headquarters");
 }
 
+static bool is_text(const ALERT(AlertRow) *row, ProtobufCBinaryData text)
+{
+	return text.len == row->text.len &&
+	       (text.len == 0 || memcmp(text.data, row->text.data, text.len) == 0);
+}
+
 /* A2: what was published is what was approved. */
 static void check_text(struct vl_fold *fold, ALERT(AlertRow) *row)
 {
@@ -231,8 +237,7 @@ static void check_text(struct vl_fold *fold, ALERT(AlertRow) *row)
 		    !vl_alert_may_approve(row, approval))
 			continue;
 		second = true;
-		same = same || (approval->text.len == row->text.len &&
-				memcmp(approval->text.data, row->text.data, row->text.len) == 0);
+		same = same || is_text(row, approval->text);
 	}
 	struct vl_fact publication = {.id = row->publication.data};
 	if (second && !same)
