@@ -1,6 +1,8 @@
 /*
- * Random histories of a lane in the fake engine: a few subjects, missions and places, every type of
- * event, fields of ordinary and of absurd values. The same seed gives the same history.
+ * Random histories of a lane in the fake engine. A history has a few subjects, missions and places
+ * and every type of event, with ordinary and absurd values. The same seed gives the same history.
+ *
+ * Next: view_fake_in.h, what the fake keeps.
  */
 #ifndef VALISE_TESTS_VIEW_HISTORY_H
 #define VALISE_TESTS_VIEW_HISTORY_H
