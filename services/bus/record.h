@@ -27,6 +27,8 @@ struct vl_record {
 	int64_t timestamp_ms; /* the broker's */
 	/* it is not: the topic keeps the senders', and it decides nothing */
 	bool sender_time;
+	/* by headquarters' clock, when it applied it; 0 of one that is not out of its archive */
+	int64_t applied_ms;
 	struct vl_bytes key, value; /* data is NULL where the record has none */
 	size_t n_headers;
 	struct vl_header headers[VL_RECORD_HEADERS];

@@ -176,6 +176,7 @@ static enum vl_err open_applier(struct hq *hq, struct vl_why *why)
 	if (bounds.bytes > bounds.all / 4)
 		bounds.bytes = bounds.all / 4;
 	if (err == VL_OK) {
+		vl_apply_time(hq->applier, &vl_clock_system, NULL);
 		vl_apply_bound(hq->applier, &bounds);
 		vl_apply_only(hq->applier, vl_reserve_least(hq->reserve));
 	}

@@ -385,6 +385,65 @@ static void test_any_order_converges(void **state)
 	}
 }
 
+/* -- when it was applied -- */
+
+static int64_t applied_ms(struct world *w, const struct sender *s, uint64_t seq)
+{
+	struct vl_txn *txn = vl_txn_begin(w->store, false, NULL);
+	struct vl_key key;
+	struct vl_bytes stored;
+	struct vl_record record;
+	struct vl_digest digest;
+
+	vl_archive_key(&key, s->id, LANE, s->epoch, (struct vl_seq){seq});
+	assert_true(vl_txn_get(txn, VL_DB_ARCHIVE, vl_key_done(&key), &stored));
+	assert_int_equal(vl_record_unpack(stored, &record, &digest), VL_OK);
+	vl_txn_abort(txn);
+	return record.applied_ms;
+}
+
+static struct vl_time tell_time(void *context)
+{
+	return vl_time_from_ms(*(const int64_t *)context);
+}
+
+static void test_archive_says_when_a_batch_was_applied(void **state)
+{
+	struct world *w = *state, other;
+	int64_t now = 1000;
+	const struct vl_clock clock = {tell_time, &now};
+	struct sender s = world_sender(w, "CN-SD-EMB");
+	struct sent *sent[4];
+
+	for (unsigned i = 0; i < 4; i++)
+		sent[i] = open_case(&s, i + 1, "SD-1", 100 + i);
+	vl_apply_time(w->applier, &clock, NULL);
+	bring(w, sent[0]);
+	/* The third waits for the second, and is applied when that has come. */
+	now = 2000;
+	bring(w, sent[2]);
+	now = 3000;
+	bring(w, sent[1]);
+	assert_int_equal(applied_ms(w, &s, 1), 1000);
+	assert_int_equal(applied_ms(w, &s, 2), 3000);
+	assert_int_equal(applied_ms(w, &s, 3), 3000);
+
+	/* A ledger made anew keeps the times of the one before, for what that has. */
+	world_open(&other);
+	other.ring = w->ring;
+	struct vl_txn *before = vl_txn_begin(w->store, false, NULL);
+	now = 9000;
+	vl_apply_time(other.applier, &clock, before);
+	for (unsigned i = 0; i < 4; i++)
+		bring(&other, sent[i]);
+	assert_int_equal(applied_ms(&other, &s, 1), 1000);
+	assert_int_equal(applied_ms(&other, &s, 3), 3000);
+	assert_int_equal(applied_ms(&other, &s, 4), 9000);
+	vl_txn_abort(before);
+	other.ring = NULL;
+	world_close(&other);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
@@ -403,6 +462,7 @@ int main(void)
 		TEST(test_bad_record_is_buried),
 		TEST(test_abort_then_again),
 		TEST(test_any_order_converges),
+		TEST(test_archive_says_when_a_batch_was_applied),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -201,6 +201,12 @@ void vl_apply_bound_steps(struct vl_applier *applier, const struct vl_fold_bound
 	vl_fold_bound(applier->fold, bounds);
 }
 
+void vl_apply_time(struct vl_applier *applier, const struct vl_clock *clock, struct vl_txn *before)
+{
+	applier->clock = clock;
+	applier->before = before;
+}
+
 void vl_apply_pace(struct vl_applier *applier, const struct vl_fold_pace *pace)
 {
 	vl_fold_set_pace(applier->fold, pace);

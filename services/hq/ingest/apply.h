@@ -22,6 +22,7 @@
 #ifndef VALISE_HQ_INGEST_APPLY_H
 #define VALISE_HQ_INGEST_APPLY_H
 
+#include "base/clock.h"
 #include "bus/record.h"
 #include "bus/types.h"
 #include "hq/fold/fold.h"
@@ -107,6 +108,11 @@ void vl_apply_bound(struct vl_applier *applier, const struct vl_parked_bounds *b
 /* Leave what waits, or is still to be done, for lanes less urgent than `least` as it is: there
  * is no room for it (reserve.h). */
 void vl_apply_only(struct vl_applier *applier, enum vl_precedence least);
+
+/* The archive keeps when each batch was applied: by this clock from now on, and until then by the
+ * broker's time. A batch that `before`, another ledger (may be NULL), has applied keeps the time at
+ * which that did. Both must outlive the applier, or be taken back. */
+void vl_apply_time(struct vl_applier *applier, const struct vl_clock *clock, struct vl_txn *before);
 
 /* Events applied in this transaction so far, and since open. */
 uint64_t vl_apply_events(const struct vl_applier *applier);

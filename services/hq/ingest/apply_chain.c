@@ -21,11 +21,43 @@ static void add_events(struct vl_applier *applier, struct vl_arrival *a)
 	vl_filing_add(applier->filing, applier->txn, &batch, &a->standing);
 }
 
+/* When the other ledger applied it; 0 where it has not. */
+static int64_t applied_before(struct vl_applier *applier, const struct vl_arrival *a,
+			      const struct vl_key *key)
+{
+	struct vl_bytes stored;
+	struct vl_record record;
+	struct vl_digest digest;
+
+	return applier->before != NULL &&
+			       vl_txn_get(applier->before, VL_DB_ARCHIVE, vl_key_done(key),
+					  &stored) &&
+			       vl_record_unpack(stored, &record, &digest) == VL_OK &&
+			       vl_digest_equal(&digest, a->digest)
+		       ? record.applied_ms
+		       : 0;
+}
+
+/* Of a batch out of an archive the time that stands there. */
+static int64_t applied_at(struct vl_applier *applier, const struct vl_arrival *a,
+			  const struct vl_key *key)
+{
+	int64_t before = a->record->applied_ms;
+
+	if (before == 0)
+		before = applied_before(applier, a, key);
+	if (before != 0)
+		return before;
+	return applier->clock != NULL ? vl_time_ms(vl_clock_now(applier->clock))
+				      : a->record->timestamp_ms;
+}
+
 /* As it is stored; valid until the next. */
-static struct vl_bytes pack(struct vl_applier *applier, const struct vl_arrival *a)
+static struct vl_bytes pack(struct vl_applier *applier, const struct vl_arrival *a,
+			    int64_t applied_ms)
 {
 	vl_buf_reset(&applier->packed);
-	vl_record_pack(&applier->packed, a->record, a->digest);
+	vl_record_pack_applied(&applier->packed, a->record, a->digest, applied_ms);
 	if (vl_buf_failed(&applier->packed))
 		vl_txn_fail(applier->txn, VL_ERR_NOMEM);
 	return vl_buf_bytes(&applier->packed);
@@ -45,8 +77,8 @@ static void accept(struct vl_applier *applier, struct vl_arrival *a, struct vl_c
 	const struct vl_batch_head *head = &a->batch->head;
 	struct vl_key key;
 
-	struct vl_bytes packed = pack(applier, a);
 	vl_archive_key(&key, a->mission, a->lane, head->epoch, head->seq);
+	struct vl_bytes packed = pack(applier, a, applied_at(applier, a, &key));
 	vl_txn_put(applier->txn, VL_DB_ARCHIVE, vl_key_done(&key), packed);
 	vl_chain_advance(&chain, a->batch, a->digest);
 	vl_chains_put(applier->txn, a->mission, a->lane, &chain);
@@ -71,7 +103,7 @@ static bool contradict(struct vl_applier *applier, struct vl_arrival *a)
 	bool known = vl_chains_get(applier->txn, a->mission, a->lane, head->epoch, &chain);
 	enum vl_evidence_outcome outcome =
 		vl_evidence_keep(applier->txn, a->mission, a->lane, head->epoch, head->seq,
-				 a->digest, pack(applier, a), known);
+				 a->digest, pack(applier, a, 0), known);
 
 	a->standing.forks += outcome != VL_EVIDENCE_THERE;
 	a->standing.replayed += outcome == VL_EVIDENCE_THERE && !a->again;
@@ -151,7 +183,7 @@ static void park(struct vl_applier *applier, struct vl_arrival *a)
 	const struct vl_parked_place place = place_of(a);
 
 	switch (vl_parked_put(applier->txn, &applier->bounds, &place, a->digest, a->standing.parked,
-			      pack(applier, a))) {
+			      pack(applier, a, 0))) {
 	case VL_PARKED_KEPT:
 		a->standing.parked++;
 		break;

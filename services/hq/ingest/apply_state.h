@@ -26,8 +26,10 @@ struct vl_applier {
 	enum vl_precedence least; /* that is gone on with */
 	bool waits;               /* something was due when the last transaction ended */
 	uint64_t events, total;
-	uint64_t undone;       /* entries of the to-do list when the last transaction ended */
-	vl_apply_moved *moved; /* may be NULL */
+	uint64_t undone; /* entries of the to-do list when the last transaction ended */
+	const struct vl_clock *clock; /* NULL: the broker's time is taken */
+	struct vl_txn *before;        /* another ledger, which may have applied it; or NULL */
+	vl_apply_moved *moved;        /* may be NULL */
 	void *context;
 };
 

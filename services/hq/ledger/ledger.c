@@ -137,11 +137,18 @@ static void put_run(struct vl_buf *buf, struct vl_bytes run)
 void vl_record_pack(struct vl_buf *buf, const struct vl_record *record,
 		    const struct vl_digest *digest)
 {
+	vl_record_pack_applied(buf, record, digest, record->applied_ms);
+}
+
+void vl_record_pack_applied(struct vl_buf *buf, const struct vl_record *record,
+			    const struct vl_digest *digest, int64_t applied_ms)
+{
 	size_t start = buf->size;
 
 	vl_buf_put(buf, digest->bytes, sizeof(digest->bytes));
 	put_u64(buf, (uint64_t)record->offset);
 	put_u64(buf, (uint64_t)record->timestamp_ms);
+	put_u64(buf, (uint64_t)applied_ms);
 	put_u32(buf, (uint32_t)record->partition);
 	put_u32(buf, (uint32_t)record->n_headers | (record->headers_cut ? 1u << 31 : 0));
 	put_run(buf, record->topic);
@@ -217,6 +224,7 @@ enum vl_err vl_record_unpack(struct vl_bytes bytes, struct vl_record *record,
 	take_digest(&r, digest);
 	record->offset = (int64_t)take_u64(&r);
 	record->timestamp_ms = (int64_t)take_u64(&r);
+	record->applied_ms = (int64_t)take_u64(&r);
 	record->partition = (int32_t)take_u32(&r);
 	uint32_t n = take_u32(&r);
 	record->headers_cut = n >> 31;

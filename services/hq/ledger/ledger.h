@@ -76,7 +76,7 @@ static inline unsigned vl_view_db(size_t view, enum vl_view_db db)
 }
 
 /* Of all that is in it; it is in `meta`, one byte. */
-#define VL_LEDGER_FORMAT 11
+#define VL_LEDGER_FORMAT 12
 #define VL_LEDGER_FORMAT_KEY "format"
 
 /* Open the ledger in folder `path`; `size` is the map's. Whoever writes mends its heads first
@@ -110,6 +110,10 @@ struct vl_place {
  * there was no value. */
 void vl_record_pack(struct vl_buf *buf, const struct vl_record *record,
 		    const struct vl_digest *digest);
+
+/* The same for the archive, of a record that is applied now. */
+void vl_record_pack_applied(struct vl_buf *buf, const struct vl_record *record,
+			    const struct vl_digest *digest, int64_t applied_ms);
 
 /* The same again, pointing into `bytes`. CORRUPT where it is not one, or not what was packed,
  * and `record` is then of no use; but whether the value has its digest is not looked at:

@@ -32,6 +32,7 @@ struct beside {
 	struct vl_why *why;
 	char aside[PATH_MOST], before[PATH_MOST];
 	struct vl_store *old, *new;
+	struct vl_txn *known; /* of the old one: when it applied what it has */
 	struct vl_ring *ring; /* until the verifier has it */
 	struct vl_verifier *verifier;
 	struct vl_applier *applier;
@@ -205,6 +206,10 @@ static enum vl_err read_kafka(struct beside *b)
 	int64_t since = vl_monotonic_ms();
 	enum vl_err err = vl_verifier_open(b->ring, 2, &b->verifier, b->why);
 
+	b->known = vl_txn_begin(b->old, false, b->why);
+	if (err == VL_OK && b->known == NULL)
+		err = VL_ERR_NOMEM;
+	vl_apply_time(b->applier, &vl_clock_system, b->known);
 	if (err == VL_OK)
 		b->ring = NULL;
 	if (err == VL_OK)
@@ -288,6 +293,7 @@ static void close_new(struct beside *b)
 	vl_verifier_close(b->verifier);
 	vl_ring_close(b->ring);
 	vl_applier_close(b->applier);
+	vl_txn_abort(b->known);
 	vl_arena_close(b->arena);
 	vl_buf_free(&b->copy);
 }
