@@ -108,8 +108,8 @@ static enum vl_err open_outbox(struct agent *agent)
 
 	enum vl_err err = vl_outbox_open(&options, &agent->outbox, &why);
 	if (err == VL_OK && vl_outbox_repaired(agent->outbox) > 0)
-		vl_log_error("%u chains in the outbox had damaged heads, and go on in new epochs; "
-			     "look at this disk",
+		vl_log_error("%u chains in the outbox had damaged heads, and go on in new "
+			     "epochs; check this disk",
 			     vl_outbox_repaired(agent->outbox));
 	if (err == VL_OK && vl_outbox_rekeyed(agent->outbox))
 		vl_log_warning(
@@ -119,18 +119,16 @@ static enum vl_err open_outbox(struct agent *agent)
 			    (unsigned long long)vl_outbox_resigned(agent->outbox));
 	if (err == VL_OK && vl_outbox_resigning(agent->outbox))
 		vl_log_warning(
-			"the outbox has no room to sign the rest of what waits here with the "
-			"present key; that "
-			"goes out with "
-			"the signatures of the key before, and is signed anew as room is made");
+			"the outbox has no room to sign all waiting batches with the present "
+			"key. The rest is sent with the signatures of the previous key, and is "
+			"signed anew as room is made");
 	if (err == VL_OK && vl_outbox_doubt(agent->outbox) != NULL)
-		vl_log_warning("the outbox may be an old copy or a clone, %s: a new epoch begins "
-			       "on every lane",
+		vl_log_warning("the outbox may be an old copy or a clone, %s: a new epoch "
+			       "begins on every lane",
 			       vl_outbox_doubt(agent->outbox));
 	if (err == VL_OK && vl_outbox_lost(agent->outbox) > 0)
 		vl_log_error("%llu damaged batches were put aside in the outbox (valise outbox "
-			     "ls): tell headquarters, and "
-			     "look at this disk",
+			     "ls): report them to headquarters, and check this disk",
 			     (unsigned long long)vl_outbox_lost(agent->outbox));
 	return told("open outbox", config->outbox, &why, err);
 }
@@ -169,9 +167,9 @@ static enum vl_err open_all(struct agent *agent, const char *path)
 	if (told("use key", agent->config->key, &why, err) != VL_OK)
 		return err;
 	if (!vl_signer_locked(agent->signer))
-		vl_log_warning("the secret key cannot be locked in memory, and may be written to "
-			       "swap: raise the limit of "
-			       "locked memory (ulimit -l, LimitMEMLOCK=)");
+		vl_log_warning("the secret key cannot be locked in memory, and may be written "
+			       "to swap: raise the limit of locked memory (ulimit -l, "
+			       "LimitMEMLOCK=)");
 	err = open_ring(agent);
 	if (err == VL_OK)
 		err = open_outbox(agent);
@@ -216,8 +214,8 @@ static void tell_what_stays(const struct agent *agent, const struct vl_agent_con
 	    strcmp(fresh->mark, old->mark) != 0 || strcmp(fresh->socket, old->socket) != 0 ||
 	    strcmp(fresh->machine, old->machine) != 0 || fresh->outbox_size != old->outbox_size ||
 	    fresh->batch_bytes != old->batch_bytes)
-		vl_log_warning("what changed under [mission], [outbox], [batch] or [socket] path "
-			       "needs a restart");
+		vl_log_warning("what changed under [mission], [outbox], [batch] or [socket] "
+			       "path needs a restart");
 	enum vl_err err = vl_key_load(fresh->key, fresh->mission, &signer, &why);
 	if (told("use key", fresh->key, &why, err) == VL_OK &&
 	    memcmp(vl_signer_public(signer), vl_signer_public(agent->signer),

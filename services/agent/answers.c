@@ -47,8 +47,7 @@ void answers_refuse(struct answers *older, struct answers *newer, enum vl_err er
 
 	(void)vl_fail(&reason, err,
 		      "the outbox cannot be written (%.80s); whether this was kept is unknown; "
-		      "send it again with the "
-		      "same id",
+		      "send it again with the same id",
 		      vl_why_text(why, err));
 	if (err == VL_ERR_FULL) {
 		cause = VALISE__V1__REFUSED_CAUSE__REFUSED_CAUSE_FULL;

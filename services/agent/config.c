@@ -19,38 +19,31 @@ const struct vl_conf_key vl_agent_keys[] = {
 	 "the mission's id as enrolled, such as CN-SD-EMB"},
 	{"mission", "key", VL_CONF_TEXT, AT(key), NULL, "path of its secret key file, mode 0600"},
 	{"outbox", "path", VL_CONF_TEXT, AT(outbox), NULL,
-	 "folder of the outbox, on a local disk; made where missing"},
+	 "folder of the outbox, on a local disk; made if it is missing"},
 	{"outbox", "size", VL_CONF_SIZE, AT(outbox_size), "8G",
 	 "the most the outbox may hold, 16M or more; taken from the disk as it fills"},
 	{"outbox", "mark", VL_CONF_TEXT, AT(mark_text), "",
-	 "file that tells an old copy of the outbox from the outbox; best on another file system, "
-	 "never copied with "
-	 "it; "
-	 "PATH.mark beside the outbox where none is given"},
+	 "file that detects an old copy of the outbox. Keep it on another file system, and "
+	 "never copy it with the outbox. Default: PATH.mark beside the outbox"},
 	{"outbox", "machine", VL_CONF_TEXT, AT(machine), "/etc/machine-id",
-	 "file that is another on each machine, to know an outbox that was moved or cloned"},
+	 "file that differs on each machine. It detects an outbox that was moved or cloned"},
 	{"keys", "path", VL_CONF_TEXT, AT(keys), "",
-	 "folder with headquarters' public key, HQ.pub; without it no receipt or directive is "
-	 "honoured and the outbox "
-	 "only grows"},
+	 "folder with headquarters' public key, HQ.pub; without it the agent accepts no "
+	 "receipt or directive, and the outbox only grows"},
 	{"receipts", "resend", VL_CONF_COUNT, AT(resend), "600",
-	 "seconds that headquarters' receipt may take before a batch is sent again; 1 to 86400, "
-	 "twice as long each "
-	 "time"},
+	 "seconds that headquarters' receipt may take before a batch is sent again, 1 to "
+	 "86400. Each time the wait is twice as long"},
 	{"socket", "path", VL_CONF_TEXT, AT(socket), NULL,
 	 "Unix socket that the mission's programs publish to"},
 	{"socket", "users", VL_CONF_TEXTS, AT(users_text), "",
-	 "who may publish, names or uids; where none is given, only the user that the agent runs "
-	 "as"},
+	 "users that may publish, names or uids; default: only the user that the agent runs as"},
 	{"batch", "bytes", VL_CONF_SIZE, AT(batch_bytes), "256k",
-	 "the most bytes of one batch that several events share, 1k to 1000000; a bigger event "
-	 "travels alone. On "
-	 "a thin line batches are smaller: what it carries in two seconds, 16k or more"},
+	 "the most bytes of one batch that several events share, 1k to 1000000. A bigger event "
+	 "travels alone. On a slow line batches are smaller: as much as it carries in two "
+	 "seconds, 16k or more"},
 	{"pulse", "every", VL_CONF_COUNT, AT(pulse), "60",
-	 "seconds between two heartbeats, by which headquarters sees that this mission is there "
-	 "and that nothing it "
-	 "sent is "
-	 "missing; 0 sends none, 86400 is the most"},
+	 "seconds between two pulses, 86400 at most; 0 sends none. By its pulses headquarters "
+	 "sees that the mission's agent runs, and that no batch of it is missing"},
 	{"kafka", "*", VL_CONF_ANY, 0, NULL,
 	 "any property of librdkafka, such as bootstrap.servers = kafka.example.org:9093 "
 	 "(required)"},
@@ -132,8 +125,8 @@ static enum vl_err place_mark(struct vl_agent_config *config, struct vl_why *why
 		return VL_ERR_NOMEM;
 	if (strncmp(config->mark, config->outbox, size) == 0 && config->mark[size] == '/')
 		return vl_fail(why, VL_ERR_CONFIG,
-			       "[outbox] mark: lies in the outbox, and would be copied with it; "
-			       "put it elsewhere");
+			       "[outbox] mark: lies in the outbox, and would be copied with "
+			       "it; put it elsewhere");
 	return VL_OK;
 }
 

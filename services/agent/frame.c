@@ -31,20 +31,19 @@ enum vl_err vl_request_read(struct vl_bytes frame, struct vl_request *request, s
 		} else {
 			return vl_fail(why, VL_ERR_MALFORMED,
 				       "request: field %u at byte %zu is of the wrong type or "
-				       "there twice; nothing of the "
-				       "request was taken",
+				       "there twice; nothing of the request was taken",
 				       field.number, (size_t)(field.start - frame.data));
 		}
 	}
 	if (wire.failed)
 		return vl_fail(why, VL_ERR_MALFORMED,
-			       "request: not a valise.v1.PublishRequest from byte %zu on; nothing "
-			       "of it was taken",
+			       "request: not a valise.v1.PublishRequest from byte %zu on; "
+			       "nothing of it was taken",
 			       (size_t)(wire.at - frame.data));
 	if (request->n_events > VL_FRAME_EVENTS)
 		return vl_fail(why, VL_ERR_TOO_LARGE,
-			       "request: %zu events, %zu are the most; send fewer in each, nothing "
-			       "was taken",
+			       "request: %zu events, %zu are the most; send fewer in each, "
+			       "nothing was taken",
 			       request->n_events, VL_FRAME_EVENTS);
 	return VL_OK;
 }

@@ -402,9 +402,8 @@ static void alarm_once(struct vl_inbox *inbox, const struct receipt *receipt,
 		return;
 	inbox->lanes[receipt->lane].alarmed = receipt->epoch;
 	vl_log_error("headquarters says it has applied batch %" PRIu64 " of epoch %" PRIu64
-		     " on lane '%s', %s. This "
-		     "outbox is an old copy, or another agent has its key: find out which, and "
-		     "tell headquarters",
+		     " on lane '%s', %s. This outbox is an old copy, or another agent has its "
+		     "key: find out which, and report it to headquarters",
 		     receipt->seq.n, receipt->epoch.n, vl_lanes[receipt->lane].name, reason);
 }
 
@@ -426,13 +425,12 @@ static void give_up_damaged(struct vl_inbox *inbox, struct vl_outbox *outbox)
 		const struct damage *damage = &inbox->damages[i];
 		if (vl_outbox_give_up(outbox, damage->lane->name, damage->epoch, damage->seq))
 			vl_log_error("batch %" PRIu64 " of epoch %" PRIu64
-				     " on lane '%s' is damaged on this disk and "
-				     "cannot be sent: it is put aside (valise outbox ls), and the "
-				     "lane goes on in a new "
-				     "epoch with all that is whole. Its events are lost unless "
-				     "headquarters has them: "
-				     "tell headquarters, publish them again with their ids, and "
-				     "look at this disk",
+				     " on lane '%s' is damaged on this disk and cannot be "
+				     "sent. It is put aside (valise outbox ls), and the lane "
+				     "goes on in a new epoch with all that is whole. Its "
+				     "events are lost unless headquarters has them: report "
+				     "them to headquarters, publish them again with their ids, "
+				     "and check this disk",
 				     damage->seq.n, damage->epoch.n, damage->lane->name);
 	}
 }
@@ -448,9 +446,9 @@ static void tell_carried(struct vl_inbox *inbox, const struct vl_outbox *outbox)
 	vl_log_info("%" PRIu64 " events of epochs that came to an end are in new ones",
 		    carried - inbox->carried);
 	if (damaged > inbox->damaged)
-		vl_log_error("%" PRIu64 " batches of such epochs are damaged or of an exercise, "
-			     "and stay as they are; "
-			     "keep a copy of the outbox for headquarters",
+		vl_log_error("%" PRIu64 " batches of such epochs are damaged or of an "
+			     "exercise, and stay as they are; keep a copy of the "
+			     "outbox for headquarters",
 			     damaged - inbox->damaged);
 	inbox->carried = carried;
 	inbox->damaged = damaged;

@@ -195,24 +195,23 @@ static void take_news(struct vl_intake *intake, struct vl_news *news, int64_t no
 		break;
 	case VL_NEWS_TROUBLE:
 		if (!source->troubled)
-			vl_log_warning("cannot read '%s', on which headquarters says what it has "
-				       "and what it wants: %s; the "
-				       "outbox keeps everything, trying on",
+			vl_log_warning("cannot read '%s', on which headquarters says what it "
+				       "has and what it wants: %s; the outbox keeps "
+				       "everything, trying on",
 				       source->position.topic, vl_why_text(&news->why, news->err));
 		source->troubled = true;
 		break;
 	case VL_NEWS_PASSED:
-		vl_log_error("'%s', offsets %lld to %lld: nobody can read it: %s; passed over: "
-			     "what headquarters said "
-			     "there it says again",
+		vl_log_error("'%s', offsets %lld to %lld: unreadable: %s; passed over: "
+			     "headquarters repeats what it said there",
 			     source->position.topic, (long long)news->at.offset,
 			     (long long)news->to - 1, vl_why_text(&news->why, news->err));
 		break;
 	case VL_NEWS_LOST:
 		if (news->at.offset < 0 && !source->troubled) {
-			vl_log_warning("cannot read '%s': %s; headquarters makes it: valise topic "
-				       "apply --keys DIR FILE; "
-				       "the outbox keeps everything, trying on",
+			vl_log_warning("cannot read '%s': %s; headquarters makes it: valise "
+				       "topic apply --keys DIR FILE; the outbox keeps "
+				       "everything, trying on",
 				       source->position.topic,
 				       vl_why_text(&news->why, VL_ERR_NOT_FOUND));
 			source->troubled = true;

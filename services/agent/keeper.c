@@ -320,8 +320,8 @@ static void mark(struct vl_keeper *keeper)
 	keeper->marked = now;
 	enum vl_err err = vl_outbox_mark(keeper->options.outbox, &why);
 	if (err != VL_OK && err != keeper->unmarked)
-		vl_log_warning("the mark cannot be written, %s: an old copy of this outbox may not "
-			       "be known for one",
+		vl_log_warning("the mark cannot be written, %s: an old copy of this outbox may "
+			       "not be known for one",
 			       vl_why_text(&why, err));
 	keeper->unmarked = err;
 }
@@ -333,9 +333,9 @@ static void tend(struct vl_keeper *keeper)
 	struct vl_outbox_reader held;
 
 	if (vl_outbox_tend(keeper->options.outbox, vl_monotonic_ms(), &held))
-		vl_log_warning("process %ld has been reading the outbox as it was %lld s ago, and "
-			       "keeps %zu kB that are "
-			       "free from being used again; end it if it hangs",
+		vl_log_warning("process %ld still reads the outbox as it was %lld s ago. "
+			       "Therefore %zu kB of free room cannot be used again; end it if "
+			       "it hangs",
 			       held.pid, (long long)held.seconds, held.pinned >> 10);
 }
 

@@ -6,6 +6,7 @@
 #include "agent/link.h"
 #include "base/descriptors.h"
 #include "base/log.h"
+#include "base/wrap.h"
 #include "store/store.h"
 
 #include <getopt.h>
@@ -21,16 +22,21 @@ static int usage(int status)
 {
 	FILE *to = status == 0 ? stdout : stderr;
 
-	(void)fprintf(to, "usage: valise-agent --config FILE [--check]\n"
-			  "  --config FILE  run the agent of one mission\n"
-			  "  --check        only look whether the configuration, key and Kafka "
-			  "properties will do\n"
-			  "  --version      print the version\n"
-			  "  --help         print this, and every key of the configuration\n"
-			  "SIGHUP reads the configuration, users and keys again and starts the "
-			  "link anew; what is bad "
-			  "changes nothing.\n"
-			  "SIGTERM and SIGINT end it.\n");
+	static const char text[] =
+		"usage: valise-agent --config FILE [--check]\n\n"
+		"Keeps a mission's events and brings them to Kafka. SIGHUP reads the "
+		"configuration, users and keys again and starts the link anew; a mistake in "
+		"them changes nothing. SIGTERM and SIGINT end it.\n\n"
+		"  --config FILE  run the agent of one mission\n"
+		"  --check        only check the configuration, the key and the Kafka "
+		"properties\n"
+		"  --version      print the version\n"
+		"  --help         print this, and every key of the configuration";
+	struct vl_buf out = {0};
+
+	vl_wrap(&out, text, "", vl_wrap_width(fileno(to)));
+	(void)fputs(vl_buf_text(&out), to);
+	vl_buf_free(&out);
 	if (status == 0) {
 		(void)puts("");
 		vl_conf_print_help(vl_agent_keys);

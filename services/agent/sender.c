@@ -126,9 +126,8 @@ static void explain_refusal(size_t lane, enum vl_err err, struct vl_why *why)
 {
 	if (err == VL_ERR_NOT_FOUND && lane >= vl_n_lanes)
 		(void)vl_fail(why, err,
-			      "Kafka has no such topic, as the mission was enrolled since; make "
-			      "it: valise topic apply "
-			      "--keys DIR brokers/topics.yaml");
+			      "Kafka has no such topic, as the mission was enrolled since; "
+			      "make it: valise topic apply --keys DIR brokers/topics.yaml");
 	else if (err == VL_ERR_NOT_FOUND)
 		(void)vl_fail(why, err, "Kafka has no such topic; make it: valise topic apply");
 	else if (err == VL_ERR_PERMISSION)

@@ -17,13 +17,13 @@ static void tell(const struct vl_pipe_message *resend, bool gone)
 		(void)snprintf(what, sizeof(what), "batches %" PRIu64 " to %" PRIu64, resend->seq.n,
 			       resend->to.n);
 	if (gone)
-		vl_log_warning("headquarters asks for %s of epoch %" PRIu64
-			       " on lane '%s', which it has said it had applied, and which are "
-			       "gone from here; if it "
-			       "asks on, it has lost them: rebuild its views",
+		vl_log_warning("headquarters requests %s of epoch %" PRIu64
+			       " on lane '%s', which it reported as applied, and which this "
+			       "outbox no longer has. If it requests them again, it has lost "
+			       "them: rebuild its views",
 			       what, resend->epoch.n, resend->lane->name);
 	else
-		vl_log_info("headquarters asks for %s of epoch %" PRIu64
+		vl_log_info("headquarters requests %s of epoch %" PRIu64
 			    " on lane '%s': sending them again",
 			    what, resend->epoch.n, resend->lane->name);
 }

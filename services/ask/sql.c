@@ -199,9 +199,9 @@ static enum vl_err explain(struct vl_ask_sql *sql, int rc, struct vl_why *why)
 	if (sql->late)
 		return vl_fail(
 			why, VL_ERR_TOO_LARGE,
-			"not answered within %lld s, and so given up, as a question holds up what "
-			"valise-hq may "
-			"use again; narrow it (a key, a range of keys, LIMIT), or ask part by part",
+			"given up after %lld s, since a long question keeps valise-hq from "
+			"using freed room again. Narrow it (a key, a range of keys, LIMIT), or "
+			"ask part by part",
 			(long long)sql->bounds.ms / 1000);
 	switch (rc) {
 	case SQLITE_NOMEM:

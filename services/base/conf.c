@@ -1,12 +1,14 @@
 #include "base/conf.h"
 
 #include "base/ini.h"
+#include "base/wrap.h"
 
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define MAX_KEYS 64
 #define MAX_PAIRS 256
@@ -226,20 +228,33 @@ size_t vl_conf_pairs(const struct vl_conf *conf, const char *section,
 	return count;
 }
 
+static void put_key(const struct vl_conf_key *key, size_t width, struct vl_buf *out)
+{
+	struct vl_buf help = {0};
+
+	vl_buf_printf(&help, "%s%s", key->help, key->initial == NULL ? " (required)" : "");
+	vl_wrap(out, vl_buf_text(&help), "# ", width);
+	vl_buf_printf(out, "%s%s = %s\n", key->initial == NULL ? "" : "#", key->key,
+		      key->initial != NULL ? key->initial : "");
+	vl_buf_free(&help);
+}
+
 void vl_conf_print_help(const struct vl_conf_key *keys)
 {
+	size_t width = vl_wrap_width(STDOUT_FILENO);
 	const char *section = "";
+	struct vl_buf out = {0};
 
 	for (; keys->key != NULL; keys++) {
 		if (strcmp(section, keys->section) != 0)
-			printf("%s[%s]\n", *section != '\0' ? "\n" : "", keys->section);
+			vl_buf_printf(&out, "%s[%s]\n", *section != '\0' ? "\n" : "",
+				      keys->section);
 		section = keys->section;
 		if (keys->type == VL_CONF_ANY)
-			printf("# %s\n", keys->help);
+			vl_wrap(&out, keys->help, "# ", width);
 		else
-			printf("# %s%s\n%s%s = %s\n", keys->help,
-			       keys->initial == NULL ? " (required)" : "",
-			       keys->initial == NULL ? "" : "#", keys->key,
-			       keys->initial != NULL ? keys->initial : "");
+			put_key(keys, width, &out);
 	}
+	(void)fputs(vl_buf_text(&out), stdout);
+	vl_buf_free(&out);
 }

@@ -91,7 +91,7 @@ const char *vl_name_flaw_text(enum vl_name_flaw flaw)
 		[VL_NAME_GOOD] = "",
 		[VL_NAME_NOT_UTF8] = "is not UTF-8",
 		[VL_NAME_CONTROL] = "has a control character or a line break",
-		[VL_NAME_HIDDEN] = "has a format character, which nobody sees",
+		[VL_NAME_HIDDEN] = "has a format character, which is invisible",
 		[VL_NAME_BLANK] = "has a blank at one end, or one that is no plain space",
 		[VL_NAME_NOT_NFC] = "has a letter that is not in its composed form (NFC)",
 	};

@@ -247,8 +247,8 @@ static enum vl_err read_event_field(struct vl_event *event, const struct vl_wire
 		event->has_occurred_at = true;
 		if (!read_time(field->bytes, &event->occurred_at))
 			return vl_fail(why, VL_ERR_INVALID,
-				       "occurred_at: is outside the years 0001 to 9999; give the "
-				       "time it happened");
+				       "occurred_at: is outside the years 0001 to 9999; give "
+				       "the time it happened");
 		break;
 	case EVENT_SUBJECT:
 		event->subject = field->bytes;
@@ -356,8 +356,8 @@ static enum vl_err check_ids(const struct vl_event *event, struct vl_why *why)
 	if (!id && !is_blank_id(event->after))
 		return VL_OK;
 	return vl_fail(why, VL_ERR_INVALID,
-		       "%s: is all zeros or all ones, which names no event; give the 16 bytes of a "
-		       "UUID, or leave it out",
+		       "%s: is all zeros or all ones, which names no event; give the 16 bytes "
+		       "of a UUID, or leave it out",
 		       id ? "id" : "after");
 }
 
@@ -390,8 +390,8 @@ static enum vl_err check_payload(const struct vl_event *event, const struct vl_l
 	const char *name = vl_type_name(url, event->type_url.size, &length);
 	if (name == url)
 		return vl_fail(why, VL_ERR_INVALID,
-			       "payload.type_url: has no '/'; write type.googleapis.com/ before "
-			       "the type's full name");
+			       "payload.type_url: has no '/'; write type.googleapis.com/ "
+			       "before the type's full name");
 	const ProtobufCMessageDescriptor *type = vl_type_find(name, length);
 	if (type == NULL)
 		return vl_fail(why, VL_ERR_UNKNOWN_TYPE,

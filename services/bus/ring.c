@@ -357,11 +357,12 @@ static void write_lines(struct vl_buf *text, const struct vl_ring_entry *entry)
 	char line[VL_KEY_LINE];
 
 	vl_key_line_write(entry->mission, entry->key.bytes, line);
-	vl_buf_printf(
-		text,
-		"# This key signs nothing new. What it signed up to the places below stays good.\n"
-		"%s\nended\n",
-		line);
+	vl_buf_printf(text,
+		      "# This key signs nothing new. What it signed up to the places below stays "
+		      "good.\n"
+		      "%s\n"
+		      "ended\n",
+		      line);
 	for (size_t i = 0; i < entry->n_ends; i++) {
 		const struct vl_key_end *end = &entry->ends[i];
 		vl_buf_printf(text, "until %s %" PRIu64 " %" PRIu64 "\n", end->lane, end->epoch.n,

@@ -103,10 +103,9 @@ enum vl_err cli_print_unused(const struct cli_options *options, struct vl_admin 
 	bool bare;
 
 	if (n_patterns > 0 && options->keys == NULL)
-		vl_log_warning("the topics of each mission (%s.<MISSION>%s) are left out, as "
-			       "nobody says who is enrolled; "
-			       "give --keys DIR, the folder of the senders' public keys, or set "
-			       "VALISE_KEYS",
+		vl_log_warning("the topics of each mission (%s.<MISSION>%s) are left out, "
+			       "since the enrolled senders are unknown. Give --keys DIR, the "
+			       "folder of the senders' public keys, or set VALISE_KEYS",
 			       patterns[0], n_patterns > 1 ? " and others" : "");
 	enum vl_err err = vl_admin_list(admin, timeout_ms, &names, &count, why);
 	for (size_t i = 0; err == VL_OK && i < count; i++) {
@@ -119,9 +118,9 @@ enum vl_err cli_print_unused(const struct cli_options *options, struct vl_admin 
 		unused++;
 	}
 	if (unused > 0)
-		vl_log_info("%zu topics are left alone, and are not used: no sender of that name "
-			    "is enrolled, or an older "
-			    "version has made them; kafka-topics.sh --delete takes them away",
+		vl_log_info("%zu topics are unused and stay as they are: no sender of that "
+			    "name is enrolled, or an older version made them. kafka-topics.sh "
+			    "--delete removes them",
 			    unused);
 	return err;
 }

@@ -99,7 +99,7 @@ struct cli_options {
 struct cli_verb {
 	const char *name;  /* "ls"; NULL where the command itself is the verb */
 	const char *args;  /* as shown in its usage: "[KIND]" */
-	const char *about; /* what it does, for --help; lines of at most 100 columns */
+	const char *about; /* what it does, for --help; wrapped when it is printed (base/wrap.h) */
 	unsigned options;
 	size_t min_args, max_args;
 	int (*run)(const struct cli_options *options);

@@ -1,10 +1,12 @@
 #include "cli/cli.h"
 
 #include "base/log.h"
+#include "base/wrap.h"
 #include "hq/fold/views.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define NAMES 64
 
@@ -73,20 +75,24 @@ int cli_run_verbs(const char *command, const struct cli_verb *verbs, int argc, c
 	return code;
 }
 
-static int help_all(const struct cli_command *commands, FILE *out)
+static void help_all(const struct cli_command *commands, int fd)
 {
-	(void)fprintf(out, "usage: valise COMMAND [OPTION]... [ARGUMENT]...\n\n");
+	struct vl_buf text = {0}, out = {0};
+
+	vl_buf_put_text(&text, "usage: valise COMMAND [OPTION]... [ARGUMENT]...\n\n");
 	for (const struct cli_command *c = commands; c->name != NULL; c++)
-		(void)fprintf(out, "  %-12s %s\n", c->name, c->help);
-	(void)fprintf(out, "\nHeadquarters' views, each with ls and show:\n");
+		vl_buf_printf(&text, "  %-11s  %s\n", c->name, c->help);
+	vl_buf_put_text(&text, "\nHeadquarters' views, each with ls and show:\n\n");
 	for (size_t i = 0; vl_views[i] != NULL; i++)
-		(void)fprintf(out, "  %-12s %s\n", vl_views[i]->noun, vl_views[i]->lane);
-	(void)fprintf(out,
-		      "\n'valise help COMMAND' says more; 'valise --version' says which this is.\n"
-		      "Exit codes: 0 ok, 1 refused or failed, 2 usage, 3 not found, 4 verification "
-		      "failed, 5 broker "
-		      "unreachable.\n");
-	return CLI_OK;
+		vl_buf_printf(&text, "  %-11s  %s\n", vl_views[i]->noun, vl_views[i]->lane);
+	vl_buf_put_text(&text, "\n"
+			       "'valise help COMMAND' says more. 'valise --version' prints the "
+			       "version. Exit codes: 0 ok, 1 refused or failed, 2 usage, 3 not "
+			       "found, 4 verification failed, 5 broker unreachable.");
+	vl_wrap(&out, vl_buf_text(&text), "", vl_wrap_width(fd));
+	(void)fputs(vl_buf_text(&out), fd == STDOUT_FILENO ? stdout : stderr);
+	vl_buf_free(&text);
+	vl_buf_free(&out);
 }
 
 static int run_command(const struct cli_command *commands, int argc, char **argv)
@@ -125,15 +131,18 @@ static int help_command(const struct cli_command *commands, int argc, char **arg
 int cli_run(const struct cli_command *commands, int argc, char **argv)
 {
 	if (argc < 2) {
-		(void)help_all(commands, stderr);
+		help_all(commands, STDERR_FILENO);
 		return CLI_USAGE;
 	}
 	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "version") == 0) {
 		(void)printf("valise %s\n", VALISE_VERSION);
 		return CLI_OK;
 	}
-	if (is_help(argv[1]))
-		return argc == 2 ? help_all(commands, stdout)
-				 : help_command(commands, argc - 2, argv + 2);
+	if (is_help(argv[1]) && argc > 2)
+		return help_command(commands, argc - 2, argv + 2);
+	if (is_help(argv[1])) {
+		help_all(commands, STDOUT_FILENO);
+		return CLI_OK;
+	}
 	return run_command(commands, argc - 1, argv + 1);
 }

@@ -413,8 +413,7 @@ static int show(const struct cli_options *options)
 	if (err == VL_OK && !s.found)
 		err = vl_fail(&why, VL_ERR_NOT_FOUND,
 			      "no dead letter of that origin; it is TOPIC/PARTITION/OFFSET, as "
-			      "'valise deadletter ls' "
-			      "has it");
+			      "'valise deadletter ls' has it");
 	int code = err == VL_OK ? CLI_OK : cli_cannot("show", options->args[0], &why, err);
 	if (err == VL_OK)
 		cli_write(s.out.data, s.out.size);
@@ -473,22 +472,20 @@ const struct cli_verb cli_deadletter_verbs[] = {
 	{
 		.name = "ls",
 		.args = "",
-		.about = "List what headquarters could not apply, and why: where each record was "
-			 "(topic, partition, "
-			 "offset),\n"
-			 "the broker's time, the reason. MISSION is what the record's key claims, "
-			 "and may be a lie.",
+		.about = "List the records that headquarters could not apply. Each line has "
+			 "the record's place (topic, partition, offset), the broker's time, "
+			 "and the reason. MISSION is what the record's key claims, and may be "
+			 "a lie.",
 		.options = CLI_OPT_BROKERS | CLI_OPT_OUTPUT | CLI_OPT_MISSION | CLI_OPT_RANGE,
 		.run = ls,
 	},
 	{
 		.name = "show",
 		.args = "TOPIC/PARTITION/OFFSET",
-		.about = "Show one dead letter: headers and bytes as they were. With --keys it is "
-			 "verified again, as "
-			 "keys\n"
-			 "may have been enrolled since. --raw writes the value alone. These bytes "
-			 "may be personal data.",
+		.about = "Show one dead letter, with its headers and bytes as they were. With "
+			 "--keys it is verified again, since keys may have been enrolled "
+			 "since. --raw writes the value alone. These bytes may be personal "
+			 "data.",
 		.options = CLI_OPT_BROKERS | CLI_OPT_OUTPUT | CLI_OPT_KEYS | CLI_OPT_RAW,
 		.min_args = 1,
 		.max_args = 1,
@@ -497,22 +494,20 @@ const struct cli_verb cli_deadletter_verbs[] = {
 	{
 		.name = "reasons",
 		.args = "",
-		.about = "How many records headquarters has refused since its views began, by "
-			 "reason.",
+		.about = "Count the records that headquarters has refused since its views "
+			 "began, by reason.",
 		.options = CLI_OPT_VIEWS | CLI_OPT_OUTPUT,
 		.run = reasons,
 	},
 	{
 		.name = "refused",
 		.args = "",
-		.about = "The dead letters that their topic refuses, too large for it, say: they "
-			 "stay in headquarters'\n"
-			 "views and are tried again with growing pauses, an hour at most. ORIGIN "
-			 "is where the record "
-			 "was,\n"
-			 "REASON why it could not be applied, REFUSED AS why the topic does not "
-			 "take it. With a larger\n"
-			 "max.message.bytes of the topic, say, they go into it by themselves.",
+		.about = "List the dead letters that their topic refuses, for example because "
+			 "they are too large. They stay in headquarters' views and are tried "
+			 "again with growing pauses, an hour at most. ORIGIN is where the "
+			 "record was. REASON says why it could not be applied. REFUSED AS says "
+			 "why the topic does not take it. If max.message.bytes of the topic is "
+			 "raised, the topic takes them without another command.",
 		.options = CLI_OPT_VIEWS | CLI_OPT_OUTPUT,
 		.run = cli_deadletter_refused,
 	},

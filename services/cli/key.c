@@ -22,10 +22,10 @@ static int new (const struct cli_options *options)
 		return cli_cannot("make the key of", options->id, &why, err);
 	(void)puts(line);
 	if (strcmp(options->id, VL_HEADQUARTERS) == 0)
-		vl_log_warning("'" VL_HEADQUARTERS "' is headquarters itself: this key speaks to "
-			       "all missions, and to all about "
-			       "everything; it is for headquarters' own agent, and no mission may "
-			       "have it");
+		vl_log_warning("'" VL_HEADQUARTERS "' is headquarters itself: this key signs "
+			       "messages to all missions; only "
+			       "headquarters' own agent may have it, and "
+			       "no mission");
 	vl_log_info(
 		"'%s/%s.key' is secret and stays with the agent; '%s/%s.pub' goes to headquarters",
 		dir, options->id, dir, options->id);
@@ -36,12 +36,11 @@ const struct cli_verb cli_key_verbs[] = {
 	{
 		.name = "new",
 		.args = "",
-		.about = "Make a key pair for a sender: ID.key (secret) and ID.pub, both for their "
-			 "owner alone.\n"
-			 "Prints the public line, as it goes into headquarters' folder of keys. An "
-			 "existing key is\n"
-			 "never overwritten. HQ is headquarters itself and its own agent alone; "
-			 "ALL is nobody.",
+		.about = "Make a key pair for a sender: ID.key (secret) and ID.pub. Only their "
+			 "owner can read them. Prints the public line that goes into "
+			 "headquarters' folder of keys. An existing key is never overwritten. "
+			 "HQ is headquarters itself, for its own agent alone. ALL is the name "
+			 "of no sender.",
 		.options = CLI_OPT_ID | CLI_OPT_OUT,
 		.run = new,
 	},

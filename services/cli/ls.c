@@ -67,8 +67,8 @@ static enum vl_err check_hour(const struct listing *l, struct vl_why *why)
 		return VL_OK;
 	const struct vl_view *view = vl_views[l->index];
 	if (view->kinds[l->kind].dated) {
-		vl_log_info("what depends on the hour is as of --at; all else is as headquarters "
-			    "knows it now");
+		vl_log_info("what depends on the time is as of --at; all else is as "
+			    "headquarters knows it now");
 		return VL_OK;
 	}
 	for (unsigned i = 0; i < view->n_kinds; i++)
@@ -77,8 +77,8 @@ static enum vl_err check_hour(const struct listing *l, struct vl_why *why)
 				      view->kinds[i].name);
 	enum vl_err err =
 		vl_fail(why, VL_ERR_USAGE,
-			"--at: a row of kind '%s' is kept as it is now, and cannot be shown as it "
-			"was%s",
+			"--at: a row of kind '%s' is kept as it is now, and cannot be shown as "
+			"it was%s",
 			view->kinds[l->kind].name, vl_buf_text(&names));
 	vl_buf_free(&names);
 	return err;
@@ -348,8 +348,8 @@ static enum vl_err put_answer(struct listing *l, struct vl_buf *out, struct vl_w
 	cli_answer_close(answer);
 	return whole && !vl_buf_failed(out) ? VL_OK
 					    : vl_fail(why, VL_ERR_TOO_LARGE,
-						      "more than is kept; narrow it by --where "
-						      "or --limit");
+						      "more rows than fit in memory; narrow "
+						      "the list by --where or --limit");
 }
 
 int cli_ls(const struct cli_options *options)
@@ -375,8 +375,7 @@ int cli_ls(const struct cli_options *options)
 	if (err == VL_OK)
 		cli_views_print(&out);
 	if (err == VL_OK && l.hidden > 0 && options->where.n > 0)
-		vl_log_info("%" PRIu64
-			    " more rows fit, but are over and done; --all lists them, too",
+		vl_log_info("%" PRIu64 " more rows match, but are closed; --all lists them too",
 			    l.hidden);
 	if (err == VL_OK && l.damaged > 0)
 		code = cli_views_damaged("rows", l.damaged);

@@ -303,7 +303,7 @@ static void put_mission_json(struct listing *l, const struct vl_mission_state *m
 		comma = ",";
 	}
 	vl_buf_put_text(out, "]");
-	put_instant_json(out, "heard", m->heard_ms);
+	put_instant_json(out, "received", m->heard_ms);
 	if (m->pulse != NULL)
 		put_pulse_json(out, m->pulse);
 	if (l->deaf)
@@ -390,8 +390,8 @@ static void put(void *context, const struct vl_mission_state *m)
 
 static struct cli_table *open_table(bool show)
 {
-	static const char *const missions[] = {"MISSION", "VERDICT", "HEARD",   "WAITING",
-					       "OLDEST",  "CLOCK",   "VERSION", "LANES"};
+	static const char *const missions[] = {"MISSION", "VERDICT", "RECEIVED", "WAITING",
+					       "OLDEST",  "CLOCK",   "VERSION",  "LANES"};
 	static const char *const lanes[] = {
 		"MISSION", "LANE",   "VERDICT",     "BATCHES", "EVENTS",  "REPLAYED",    "REPEATED",
 		"UNREAD",  "PARKED", "EPOCH/BATCH", "LAST",    "MISSING", "ACKNOWLEDGED"};
@@ -415,7 +415,7 @@ static enum vl_err gather(struct listing *l, struct vl_why *why)
 	cli_views_close(&views);
 	if (err == VL_OK && l->only != NULL && is_show(l) && l->shown == 0)
 		err = vl_fail(why, VL_ERR_NOT_FOUND,
-			      "headquarters has heard nothing of a mission of that id");
+			      "headquarters has received nothing from a mission of that id");
 	return err;
 }
 
@@ -443,9 +443,8 @@ static int run(const struct cli_options *options)
 	if (err == VL_OK && l.damaged > 0)
 		code = cli_views_damaged("standings", l.damaged);
 	if (err == VL_OK && l.deaf)
-		(void)fputs("valise: headquarters hears nothing itself: no pulse comes in time "
-			    "from anybody; who is silent "
-			    "cannot be told\n",
+		(void)fputs("valise: headquarters itself receives no pulse in time from any "
+			    "mission; the silent ones are unknown\n",
 			    stderr);
 	if (err == VL_OK && !options->json)
 		tell_unread(&l);
@@ -460,57 +459,43 @@ const struct cli_verb cli_mission_verbs[] = {
 	{
 		.name = "ls",
 		.args = "",
-		.about = "How headquarters stands with each mission, a line each: the worst "
-			 "verdict of its lanes, when "
-			 "it "
-			 "was\n"
-			 "last heard of (the broker's clock), and as its newest pulse says: "
-			 "batches that wait in its "
-			 "outbox "
-			 "for a\n"
-			 "receipt, the age of the oldest, how far the broker's clock is ahead of "
-			 "its own, its agent's "
-			 "version "
-			 "(a\n"
-			 "mission that never sent a pulse: -). LANES names those that are not ok, "
-			 "and what is missing "
-			 "(EPOCH/FROM-TO).\n"
-			 "Verdicts, worst first: fork (two signed batches for one place), rollback "
-			 "(an epoch began "
-			 "that does "
-			 "not\n"
-			 "know of the one before), gap (batches are missing: others wait behind "
-			 "them, or a pulse says "
-			 "that "
-			 "Kafka had\n"
-			 "them), silent (three intervals without a word, while others are heard), "
-			 "ok. A fork or\n"
-			 "rollback that was acknowledged is none, and is shown with who "
-			 "acknowledged it. Below\n"
-			 "the table, on stderr, stands what headquarters cannot read, whosever it "
-			 "is, what it passed "
-			 "over\n"
-			 "because nobody can, and which topics are not set as it relies on (-o "
-			 "json: \"unread\").",
+		.about = "Show the verdict on each mission, one line each.\n\n"
+			 "VERDICT is the worst verdict of its lanes. RECEIVED is when its "
+			 "newest record reached Kafka, by the broker's clock. The next columns "
+			 "come from its newest pulse. WAITING is the number of batches in its "
+			 "outbox that wait for a receipt. OLDEST is the age of the oldest of "
+			 "them. CLOCK is how far the broker's clock is ahead of its own, and "
+			 "VERSION is its agent's version. A mission that never sent a pulse "
+			 "has - there. LANES names the lanes that are not ok, and what is "
+			 "missing (EPOCH/FROM-TO).\n\n"
+			 "Verdicts, worst first:\n\n"
+			 "  fork      two signed batches have the same number\n"
+			 "  rollback  an epoch began that does not know of the one before\n"
+			 "  gap       batches are missing: others wait behind them, or a pulse "
+			 "says that Kafka had them\n"
+			 "  silent    no pulse for three intervals, while other missions send "
+			 "theirs\n"
+			 "  ok\n\n"
+			 "A fork or rollback that was acknowledged is no verdict, and is shown "
+			 "with who acknowledged it.\n\n"
+			 "Under the table, stderr lists three more things (-o json: "
+			 "\"unread\"):\n\n"
+			 "  topics and partitions that headquarters cannot read\n"
+			 "  records that it passed over because they are unreadable\n"
+			 "  topics whose settings differ from what headquarters relies on",
 		.options = CLI_OPT_VIEWS | CLI_OPT_OUTPUT | CLI_OPT_MISSION,
 		.run = run,
 	},
 	{
 		.name = "show",
 		.args = "[MISSION]",
-		.about = "The lanes of one mission, or of all: verdict and counts. REPLAYED "
-			 "batches and REPEATED "
-			 "events came\n"
-			 "again and changed nothing; UNREAD events are archived but of a type that "
-			 "this headquarters "
-			 "does "
-			 "not\n"
-			 "know; PARKED batches wait behind a gap. MISSING is EPOCH/FROM-TO of the "
-			 "first batches that "
-			 "are.\n"
-			 "ACKNOWLEDGED is the fork, else the rollback, that was acknowledged last; "
-			 "-o json has all "
-			 "(\"troubles\").",
+		.about = "Show the lanes of one mission, or of all: verdict and counts. "
+			 "REPLAYED batches and REPEATED events came again and changed nothing. "
+			 "UNREAD events are archived, but this headquarters does not know "
+			 "their type. PARKED batches wait behind a gap. MISSING is "
+			 "EPOCH/FROM-TO of the first missing batches. ACKNOWLEDGED is the fork "
+			 "that was acknowledged last, or else the rollback. -o json has all of "
+			 "them (\"troubles\").",
 		.options = CLI_OPT_VIEWS | CLI_OPT_OUTPUT,
 		.max_args = 1,
 		.run = run,
@@ -518,20 +503,13 @@ const struct cli_verb cli_mission_verbs[] = {
 	{
 		.name = "acknowledge",
 		.args = "MISSION [LANE]",
-		.about = "Say that an officer has looked into the forks and rollbacks of a "
-			 "mission, on one lane or on "
-			 "all, as "
-			 "they\n"
-			 "stand in the views now. It is given to headquarters' own agent "
-			 "(--socket), which signs it; "
-			 "in a "
-			 "moment they\n"
-			 "are shown as acknowledged, by whom and when, and are no verdict any "
-			 "more, in valise verify "
-			 "either. A new fork\n"
-			 "or rollback is one as before, and so is another batch of a forked epoch. "
-			 "Headquarters alone "
-			 "acknowledges.",
+		.about = "Record that an officer has looked into the forks and rollbacks of a "
+			 "mission, as the views have them now. LANE limits it to one lane. "
+			 "Headquarters' own agent (--socket) signs the record. From then on "
+			 "they are shown as acknowledged, by whom and when. They are no "
+			 "verdict any more, in valise verify either.\n\n"
+			 "A new fork or rollback is a verdict as before, and so is another "
+			 "batch of a forked epoch. Only headquarters acknowledges.",
 		.options = CLI_OPT_VIEWS | CLI_OPT_SOCKET | CLI_OPT_BY | CLI_OPT_OUTPUT,
 		.min_args = 1,
 		.max_args = 2,

@@ -119,7 +119,8 @@ static enum vl_err check_officer(const char *by, struct vl_why *why)
 {
 	if (by == NULL || *by == '\0')
 		return vl_fail(why, VL_ERR_USAGE,
-			       "say who has looked into it: --by OFFICER, such as officer:7");
+			       "name the officer who looked into it: --by OFFICER, such as "
+			       "officer:7");
 	enum vl_name_flaw flaw = vl_name_check(vl_bytes_of(by), NULL);
 	if (flaw != VL_NAME_GOOD || strlen(by) > OFFICER_MOST)
 		return vl_fail(why, VL_ERR_USAGE, "--by: %s",
@@ -140,8 +141,8 @@ static enum vl_err gather(struct acknowledging *a, struct vl_why *why)
 	cli_views_close(&views);
 	if (err == VL_OK && a->heard == 0)
 		err = vl_fail(why, VL_ERR_NOT_FOUND,
-			      "headquarters has heard nothing of it%s; valise mission show lists "
-			      "what there is",
+			      "headquarters has received nothing from it%s; valise mission "
+			      "show lists the missions and lanes",
 			      a->lane != NULL ? " on that lane" : "");
 	if (err == VL_OK && a->new + a->rested == 0)
 		err = vl_fail(why, VL_ERR_NOT_FOUND,

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/near.h"
 #include "base/when.h"
+#include "base/wrap.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define N_OF(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -32,51 +34,54 @@ struct row {
 
 static const struct row rows[] = {
 	{CLI_OPT_BROKERS, 'b', "brokers", "HOST:PORT,...", "VALISE_BROKERS", TEXT, AT(brokers),
-	 "where Kafka is"},
+	 "Kafka's addresses"},
 	{CLI_OPT_BROKERS, 'X', "property", "NAME=VALUE", NULL, PROPERTY, 0,
 	 "a property of librdkafka, such as TLS files"},
 	{CLI_OPT_BROKERS, 'F', "properties", "FILE", NULL, PROPERTIES, 0,
-	 "a file of such lines; # begins a comment"},
+	 "a file of such properties, one a line; # begins a comment"},
 	{CLI_OPT_KEYS, 0, "keys", "DIR", "VALISE_KEYS", TEXT, AT(keys),
-	 "the senders' public keys (*.pub)"},
-	{CLI_OPT_VIEWS, 0, "views", "DIR", "VALISE_VIEWS", TEXT, AT(views), "headquarters' views"},
+	 "folder of the senders' public keys (*.pub)"},
+	{CLI_OPT_VIEWS, 0, "views", "DIR", "VALISE_VIEWS", TEXT, AT(views),
+	 "folder of headquarters' views"},
 	{CLI_OPT_SOCKET, 0, "socket", "PATH", "VALISE_SOCKET", TEXT, AT(socket),
 	 "the agent's socket"},
 	{CLI_OPT_OUTBOX, 0, "outbox", "DIR", "VALISE_OUTBOX", TEXT, AT(outbox),
-	 "the agent's outbox"},
+	 "folder of the agent's outbox"},
 	{CLI_OPT_OUTPUT, 'o', "output", "table|json", NULL, FORMAT, 0,
-	 "for people, or one JSON value a line"},
+	 "a table, or one JSON value a line"},
 	{CLI_OPT_FORMS, 'o', "output", "table|json|csv", NULL, FORMAT, 0,
-	 "for people, one JSON value a line, or for spreadsheets"},
+	 "a table, one JSON value a line, or CSV"},
 	{CLI_OPT_ASK, 'w', "where", "CONDITION", NULL, LIST, AT(where),
-	 "only rows that fit: FIELD=VALUE, != < <= > >= ~, 'FIELD in A,B'; may be given again"},
+	 "only rows that match: FIELD=VALUE, != < <= > >= ~, 'FIELD in A,B'; may be given again"},
 	{CLI_OPT_ASK, 's', "sort", "FIELD", NULL, LIST, AT(sort),
-	 "in this order; -FIELD: the greatest first; may be given again"},
-	{CLI_OPT_ASK, 'n', "limit", "COUNT", NULL, COUNT, AT(limit), "no more rows than these"},
-	{CLI_OPT_ASK, 'c', "columns", "FIELD,...", NULL, TEXT, AT(columns), "these, and no others"},
+	 "sort by FIELD; -FIELD puts the greatest first; may be given again"},
+	{CLI_OPT_ASK, 'n', "limit", "COUNT", NULL, COUNT, AT(limit), "show at most COUNT rows"},
+	{CLI_OPT_ASK, 'c', "columns", "FIELD,...", NULL, TEXT, AT(columns),
+	 "show only these columns"},
 	{CLI_OPT_SCHEMA, 0, "schema", NULL, NULL, FLAG, AT(schema),
 	 "list the tables, their columns and types"},
 	{CLI_OPT_ZONE, 'z', "zone", "ZONE", NULL, TEXT, AT(zone),
-	 "times in this zone: UTC, +08:00, Asia/Shanghai; the host's where it is not given"},
-	{CLI_OPT_MISSION, 0, "mission", "ID", NULL, TEXT, AT(mission), "only this sender's"},
-	{CLI_OPT_RANGE, 0, "since", "TIME", NULL, TIME, AT(since), "from this broker time on"},
-	{CLI_OPT_RANGE, 0, "until", "TIME", NULL, TIME, AT(until), "before this broker time"},
-	{CLI_OPT_COUNT, 'n', "count", "COUNT", NULL, COUNT, AT(count), "stop after so many events"},
+	 "print times in this zone: UTC, +08:00, Asia/Shanghai; default: the host's"},
+	{CLI_OPT_MISSION, 0, "mission", "ID", NULL, TEXT, AT(mission), "only this sender"},
+	{CLI_OPT_RANGE, 0, "since", "TIME", NULL, TIME, AT(since), "only from this broker time on"},
+	{CLI_OPT_RANGE, 0, "until", "TIME", NULL, TIME, AT(until), "only before this broker time"},
+	{CLI_OPT_COUNT, 'n', "count", "COUNT", NULL, COUNT, AT(count), "stop after COUNT events"},
 	{CLI_OPT_FOLLOW, 'f', "follow", NULL, NULL, FLAG, AT(follow),
 	 "wait for more; Ctrl-C ends it"},
-	{CLI_OPT_ALL, 'a', "all", NULL, NULL, FLAG, AT(all), "also what is over and done"},
+	{CLI_OPT_ALL, 'a', "all", NULL, NULL, FLAG, AT(all), "also closed rows"},
 	{CLI_OPT_AT, 0, "at", "TIME", NULL, TIME, AT(at),
-	 "as at this hour, where the hour matters"},
-	{CLI_OPT_KIND, 'k', "kind", "KIND", NULL, TEXT, AT(kind), "of this kind"},
+	 "show rows as at TIME; refused for kinds that are kept only as they are now"},
+	{CLI_OPT_KIND, 'k', "kind", "KIND", NULL, TEXT, AT(kind), "only this kind of row"},
 	{CLI_OPT_ID, 0, "id", "ID", NULL, TEXT, AT(id), "the sender, such as CN-SD-EMB"},
 	{CLI_OPT_OUT, 0, "out", "DIR", NULL, TEXT, AT(out), "the folder to write to"},
 	{CLI_OPT_RAW, 0, "raw", NULL, NULL, FLAG, AT(raw),
-	 "the bytes of the value alone, to stdout"},
+	 "write only the bytes of the value, to stdout"},
 	{CLI_OPT_FROM, 0, "from", "archive|kafka|both", NULL, TEXT, AT(from),
-	 "what to read; archive where it is not given"},
+	 "the source to read; default: archive"},
 	{CLI_OPT_BY, 0, "by", "OFFICER", NULL, TEXT, AT(by),
-	 "who has looked into it, such as officer:7"},
-	{CLI_OPT_DRY, 0, "dry-run", NULL, NULL, FLAG, AT(dry_run), "only say what would be done"},
+	 "the officer who looked into it, such as officer:7"},
+	{CLI_OPT_DRY, 0, "dry-run", NULL, NULL, FLAG, AT(dry_run),
+	 "print what would be done, and do nothing"},
 };
 
 #define LONG_BASE 256
@@ -353,7 +358,7 @@ static enum vl_err check_args(const struct cli_verb *verb, const struct cli_opti
 			      struct vl_why *why)
 {
 	if (o->n_args < verb->min_args)
-		return vl_fail(why, VL_ERR_USAGE, "something is missing: %s", verb->args);
+		return vl_fail(why, VL_ERR_USAGE, "an argument is missing: %s", verb->args);
 	if (o->n_args > verb->max_args)
 		return vl_fail(why, VL_ERR_USAGE, "'%.64s' is one argument too many",
 			       o->args[verb->max_args]);
@@ -373,7 +378,8 @@ static int help(const char *command, const struct cli_verb *verb)
 	struct vl_buf out = {0};
 
 	print_usage(command, verb, &out);
-	vl_buf_printf(&out, "\n%s\n", verb->about);
+	vl_buf_put_byte(&out, '\n');
+	vl_wrap(&out, verb->about, "", vl_wrap_width(STDOUT_FILENO));
 	if (verb->options != 0) {
 		vl_buf_put_text(&out, "\n");
 		cli_options_print(verb->options, &out);
@@ -419,18 +425,20 @@ void cli_options_close(struct cli_options *options)
 
 void cli_options_print(unsigned options, struct vl_buf *out)
 {
+	size_t width = vl_wrap_width(STDOUT_FILENO);
+
 	for (size_t i = 0; i < N_OF(rows); i++) {
 		const struct row *row = &rows[i];
-		char left[64];
+		char left[64], line[256];
 		if ((row->bit & options) == 0)
 			continue;
 		(void)snprintf(left, sizeof(left), "  %c%c%c --%s%s%s",
 			       row->letter != 0 ? '-' : ' ', row->letter != 0 ? row->letter : ' ',
 			       row->letter != 0 ? ',' : ' ', row->name,
 			       row->value != NULL ? " " : "", row->value != NULL ? row->value : "");
-		vl_buf_printf(out, "%-30s %s", left, row->help);
-		if (row->env != NULL)
-			vl_buf_printf(out, " [%s]", row->env);
-		vl_buf_put_byte(out, '\n');
+		(void)snprintf(line, sizeof(line), "%-29s  %s%s%s%s", left, row->help,
+			       row->env != NULL ? " [" : "", row->env != NULL ? row->env : "",
+			       row->env != NULL ? "]" : "");
+		vl_wrap(out, line, "", width);
 	}
 }

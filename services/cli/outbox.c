@@ -247,8 +247,8 @@ static int ls(const struct cli_options *options)
 	if (err == VL_OK)
 		cli_write(l.out.data, l.out.size);
 	if (err == VL_OK && l.damaged > 0) {
-		vl_log_error("%" PRIu64 " batches are damaged on this disk; the agent gives them "
-			     "up when they are to be sent",
+		vl_log_error("%" PRIu64 " batches are damaged on this disk; the agent gives "
+			     "them up when they are due to be sent",
 			     l.damaged);
 		code = CLI_UNVERIFIED;
 	}
@@ -268,45 +268,32 @@ const struct cli_verb cli_outbox_verbs[] = {
 	{
 		.name = "ls",
 		.args = "",
-		.about = "List what a mission's agent keeps: each batch, and whether it is stored "
-			 "(on this disk), sent "
-			 "(given\n"
-			 "to a Kafka that was answering; it may be there or not) or acked (Kafka "
-			 "has acknowledged it). "
-			 "A batch\n"
-			 "that headquarters has applied is kept no longer: one line a lane says "
-			 "how far that is.\n"
-			 "A batch that this disk has let rot is damaged, and is not sent; one that "
-			 "was given up is "
-			 "lost. Exit\n"
-			 "code 4 where there is one.\n"
-			 "Works while the agent runs and while it does not.",
+		.about = "List the batches that a mission's agent keeps, and the state of each:\n\n"
+			 "  stored   on this disk\n"
+			 "  sent     given to a Kafka that was answering; Kafka may have it or "
+			 "not\n"
+			 "  acked    acknowledged by Kafka\n"
+			 "  damaged  corrupted on this disk; it is not sent\n"
+			 "  lost     damaged and given up\n\n"
+			 "A batch that headquarters has applied is no longer kept: one line a "
+			 "lane says how far that is. The exit code is 4 if a batch is damaged "
+			 "or lost. This works while the agent runs and while it does not.",
 		.options = CLI_OPT_OUTBOX | CLI_OPT_OUTPUT,
 		.run = ls,
 	},
 	{
 		.name = "carry",
 		.args = "",
-		.about = "Give the mission's agent what an outbox that was put aside still keeps: "
-			 "an old copy that was "
-			 "replaced,\n"
-			 "a clone's folder, one of a machine that broke. --outbox is that folder, "
-			 "which is only read "
-			 "and "
-			 "must be\n"
-			 "the same mission's; the agent runs on another. Every event that "
-			 "headquarters is not known to "
-			 "have\n"
-			 "applied is published with its own id, so that one that arrived all the "
-			 "same is one event "
-			 "still.\n\n"
+		.about = "Give the mission's agent the events that an outbox put aside still "
+			 "has. --outbox is its folder: a replaced old copy, a clone's, or that "
+			 "of a broken machine. It is only read, and must belong to the same "
+			 "mission. The agent runs on another folder. Every event that "
+			 "headquarters is not known to have applied is published with its own "
+			 "id. So an event that had arrived all the same stays one event.\n\n"
 			 "Prints {\"line\",\"id\",\"lane\",\"epoch\",\"event\"} for each, as "
-			 "publish does, with "
-			 "\"duplicate\":true where\n"
-			 "the agent knows the id already. Run it again after any trouble. With "
-			 "--dry-run nothing is "
-			 "sent, and\n"
-			 "epoch and event say where each lies in the folder.",
+			 "publish does, with \"duplicate\":true if the agent knows the id "
+			 "already. If anything fails, run it again. With --dry-run nothing is "
+			 "sent, and epoch and event say where each event is in the folder.",
 		.options = CLI_OPT_OUTBOX | CLI_OPT_SOCKET | CLI_OPT_DRY,
 		.run = cli_outbox_carry,
 	},

@@ -245,9 +245,8 @@ static void warn_of_repeat(struct publisher *p)
 	p->whole = cli_published_digest(p->how->input, &p->content);
 	if (p->whole && cli_published_find(&p->content, when))
 		vl_log_warning(
-			"%s was published already at %s, and its events have no ids: those without "
-			"become events of "
-			"their own once more; give each an \"id\" to make a second time harmless",
+			"%s was already published at %s. Its events without an id become new "
+			"events each time; give each an \"id\" to make a second time harmless",
 			p->how->name, when);
 }
 
@@ -331,21 +330,17 @@ static int run(const struct cli_options *options)
 const struct cli_verb cli_publish_verbs[] = {
 	{
 		.args = "[FILE|-]",
-		.about = "Give events to the mission's agent, each line one valise.v1.Event in "
-			 "proto3 JSON:\n\n"
-			 "  "
-			 "{\"subject\":\"SD-2023-0042\",\"payload\":{\"@type\":\"consular.case.v1."
-			 "CaseOpened\",...}}\n\n"
-			 "Prints {\"line\",\"id\",\"lane\",\"epoch\",\"event\"} for each, the "
-			 "moment it is durable.\n"
-			 "Without an id one is made; the same id twice is one event and gets the "
-			 "first answer again,\n"
-			 "with \"duplicate\":true. A line that is refused is told of on stderr; "
-			 "those around it go on,\n"
-			 "and the exit code is 1. When the agent goes away, it is waited for, 30 "
-			 "s, and what it has "
-			 "not\n"
-			 "answered is given to it again under the same ids.",
+		.about = "Give events to the mission's agent. Each line is one valise.v1.Event "
+			 "in proto3 JSON:\n\n"
+			 "  {\"subject\":\"SD-1\","
+			 "\"payload\":{\"@type\":\"consular.case.v1.CaseOpened\",...}}\n\n"
+			 "Prints {\"line\",\"id\",\"lane\",\"epoch\",\"event\"} for each, as "
+			 "soon as it is on the disk. An event without an id gets one. If an id "
+			 "is used again for the same event, it stays one event and gets the "
+			 "first answer, with \"duplicate\":true. If a line is refused, stderr "
+			 "says why, the other lines go on, and the exit code is 1. If the "
+			 "agent stops, valise waits 30 s for it, and then gives it the "
+			 "unanswered events again under the same ids.",
 		.options = CLI_OPT_SOCKET,
 		.max_args = 1,
 		.run = run,

@@ -145,8 +145,8 @@ static enum vl_err no_table(const struct vl_ask_tables *tables, const char *name
 	}
 	const char *near = vl_nearest(name, names, n);
 	return near != NULL ? vl_fail(why, VL_ERR_NOT_FOUND,
-				      "no such table; did you mean '%s'? 'valise query --schema' "
-				      "lists all",
+				      "no such table; did you mean '%s'? 'valise query "
+				      "--schema' lists all",
 				      near)
 			    : vl_fail(why, VL_ERR_NOT_FOUND,
 				      "no such table; 'valise query --schema' lists all");
@@ -201,7 +201,7 @@ static int query(const struct cli_options *options)
 		err = list_tables(options, tables, answer, &why);
 	else if (err == VL_OK && options->n_args == 0)
 		err = vl_fail(&why, VL_ERR_USAGE,
-			      "nothing is asked; give 'SELECT ...', or --schema");
+			      "the question is missing; give 'SELECT ...', or --schema");
 	else if (err == VL_OK)
 		err = ask(options, tables, answer, &damaged, &why);
 	if (err == VL_OK && cli_answer_whole(answer))
@@ -223,23 +223,21 @@ const struct cli_verb cli_query_verbs[] = {
 	{
 		.args = "'SELECT ...' [VALUE]... | --schema [TABLE]...",
 		.about = "Ask all views at once, in the SQL of SQLite. Each kind of row is a "
-			 "table: case, evacuation_person,\n"
-			 "traveller_check; each list in a row is one, too, with the row's key and "
-			 "a position: case_clocks.\n"
-			 "--schema lists tables, columns and types. VALUEs stand for ?1, ?2 ... in "
-			 "the question.\n"
-			 "  valise query 'SELECT host_country, count(*) FROM case WHERE state <> "
-			 "''CLOSED'' GROUP BY 1'\n"
-			 "  valise query \"SELECT c.key, p.key FROM case c JOIN "
-			 "evacuation_operation o ON o.crisis = c.crisis\n"
-			 "                JOIN evacuation_person p ON p.operation = o.key WHERE "
+			 "table: case, evacuation_person, traveller_check. Each list in a row "
+			 "is a table too, with the row's key and a position: case_clocks. "
+			 "--schema lists tables, columns and types. Each VALUE stands for ?1, "
+			 "?2 ... in the question.\n\n"
+			 "  valise query \"SELECT host_country, count(*) FROM case\n"
+			 "    WHERE state <> 'CLOSED' GROUP BY 1\"\n\n"
+			 "  valise query \"SELECT c.key, p.key FROM case c\n"
+			 "    JOIN evacuation_operation o ON o.crisis = c.crisis\n"
+			 "    JOIN evacuation_person p ON p.operation = o.key WHERE "
 			 "p.unsettled\"\n\n"
-			 "Times compare as times: opened_at >= '2023-04-26'. What nobody has said "
-			 "is '' for texts and words,\n"
-			 "NULL for times and ids. A column that SQL has as a word of its own is "
-			 "written \"from\", or t.from.\n"
-			 "Nothing is ever written. A question has 30 seconds, 256 MB of memory, "
-			 "and 256 MB for its answer.",
+			 "Times compare as times: opened_at >= '2023-04-26'. An unset field is "
+			 "'' for texts and words, and NULL for times and ids. If a column has "
+			 "the name of an SQL word, write \"from\", or t.from. A question never "
+			 "writes. It has 30 seconds, 256 MB of memory, and 256 MB for its "
+			 "answer.",
 		.options = CLI_OPT_VIEWS | CLI_OPT_FORMS | CLI_OPT_SCHEMA,
 		.max_args = 64,
 		.run = query,

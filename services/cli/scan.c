@@ -79,8 +79,8 @@ static bool has_senders_time(const struct cli_scan *scan, const char *topic)
 	    vl_admin_settings(admin, topic, ASK_MS, see_setting, &senders, NULL) == VL_OK &&
 	    senders)
 		vl_log_warning("'%s' keeps the senders' time (message.timestamp.type), which "
-			       "nobody can rely on: --since "
-			       "and --until leave out nothing of it; valise topic apply mends it",
+			       "is not reliable: --since and --until leave out nothing of it; "
+			       "valise topic apply mends it",
 			       topic);
 	vl_admin_close(admin);
 	return senders;
@@ -334,7 +334,7 @@ size_t cli_scan_tell_unread(const struct cli_scan *scan)
 		const struct cli_unread *u = &unread[i];
 		if (u->to >= 0)
 			vl_log_error("unread: %s partition %" PRId32 ", offsets %" PRId64
-				     " to %" PRId64 ": nobody can read it: %s; passed over",
+				     " to %" PRId64 ": unreadable: %s; passed over",
 				     u->at.topic, u->at.partition, u->at.offset, u->to - 1,
 				     vl_why_text(&u->why, u->err));
 		else
@@ -362,8 +362,8 @@ enum vl_err cli_ring_open(const struct cli_options *options, struct vl_ring **ri
 	*ring = NULL;
 	if (options->keys == NULL)
 		return vl_fail(why, VL_ERR_USAGE,
-			       "no keys to verify with; give --keys DIR (a folder of *.pub files) "
-			       "or set VALISE_KEYS");
+			       "no keys to verify with; give --keys DIR (a folder of *.pub "
+			       "files) or set VALISE_KEYS");
 	enum vl_err err = vl_ring_open(options->keys, ring, why);
 	for (size_t i = 0; err == VL_OK && vl_ring_fault(*ring, i) != NULL; i++)
 		vl_log_warning("a public key is left out: %s", vl_ring_fault(*ring, i));

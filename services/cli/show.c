@@ -310,8 +310,8 @@ static void print_entity(const struct entity *e, struct vl_buf *out)
 		print_due(e, out);
 		print_violations(&e->view->kinds[e->kind], e->row, out);
 	} else {
-		vl_buf_put_text(out, "its row is damaged in the views; valise-hq makes it again "
-				     "while it runs\n");
+		vl_buf_put_text(out, "its row is damaged in the views; valise-hq makes it "
+				     "again while it runs\n");
 	}
 	if (e->n_history > 0)
 		print_history(e, out);

@@ -289,24 +289,17 @@ static int run(const struct cli_options *options)
 const struct cli_verb cli_tail_verbs[] = {
 	{
 		.args = "LANE...",
-		.about = "Show what lanes carry, event by event, each record verified as it "
-			 "prints: ok, or the reason\n"
-			 "why it may not be believed. The table shows no personal data; -o json "
-			 "gives every event "
-			 "whole,\n"
-			 "with mission, lane, epoch, seq, partition and offset, and of a bad "
-			 "record its place and "
-			 "sizes\n"
-			 "alone.\n\n"
-			 "From the first record to the last there is now, or with --follow on and "
-			 "on: Ctrl-C ends "
-			 "that,\n"
-			 "with exit code 0, and --since now leaves out what is there already. "
-			 "Joins no group and "
-			 "commits\n"
-			 "nothing. Exit code 4 where a record that was printed is not authentic, "
-			 "or one could not be\n"
-			 "read at all (it is passed over and told at the end).",
+		.about = "Show the events of lanes, one by one. Each record is verified as it "
+			 "prints: ok, or the reason why it may not be believed. The table "
+			 "shows no personal data. -o json gives every event whole, with "
+			 "mission, lane, epoch, seq, partition and offset. Of a bad record it "
+			 "gives place and sizes alone.\n\n"
+			 "It reads from the first record to the present last one. With "
+			 "--follow it goes on until Ctrl-C, with exit code 0; --since now "
+			 "leaves out what is there already. It joins no group and commits "
+			 "nothing. The exit code is 4 if a printed record is not authentic, or "
+			 "if a record cannot be read. An unreadable record is passed over and "
+			 "reported at the end.",
 		.options = CLI_OPT_BROKERS | CLI_OPT_KEYS | CLI_OPT_OUTPUT | CLI_OPT_MISSION |
 			   CLI_OPT_RANGE | CLI_OPT_COUNT | CLI_OPT_FOLLOW,
 		.min_args = 1,

@@ -111,12 +111,10 @@ static enum vl_err refuse(const struct apply *apply, const struct vl_topic *ther
 {
 	if (there->partitions > wanted->partitions && cli_comes_down(wanted->name))
 		return vl_fail(why, VL_ERR_INVALID,
-			       "it has %" PRId32 " partitions and must have one, the only one that "
-			       "is used; to write %" PRId32
+			       "it has %" PRId32 " partitions and must have one, the only one "
+			       "that is used; to write %" PRId32
 			       " in the file mends nothing. Delete it (kafka-topics.sh), then "
-			       "apply again: what it "
-			       "says is said "
-			       "again",
+			       "apply again: what it says is said again",
 			       there->partitions, there->partitions);
 	if (there->partitions > wanted->partitions)
 		return vl_fail(why, VL_ERR_INVALID,
@@ -131,8 +129,7 @@ static enum vl_err refuse(const struct apply *apply, const struct vl_topic *ther
 	if (there->n_configs + wanted->n_configs > VL_TOPIC_CONFIGS)
 		return vl_fail(why, VL_ERR_INVALID,
 			       "it has %zu overrides, too many to keep them; change it with "
-			       "kafka-configs.sh, then "
-			       "apply again",
+			       "kafka-configs.sh, then apply again",
 			       there->n_configs);
 	return VL_OK;
 }
@@ -436,17 +433,13 @@ static const struct cli_verb verbs[N_VERBS] = {
 	{
 		.name = "apply",
 		.args = "[--dry-run] FILE",
-		.about = "Make the cluster's topics what FILE says (YAML, as Strimzi's "
-			 "KafkaTopic), and wait until "
-			 "they\n"
-			 "are there. Prints the plan first: create, grow, set, ok; with --dry-run "
-			 "it ends there. What\n"
-			 "FILE does not name stays as it is, and partitions are never taken away. "
-			 "If one topic is\n"
-			 "refused, nothing is changed. A topic whose name ends with .<MISSION> is "
-			 "made for every "
-			 "sender\n"
-			 "whose public key is in --keys; apply again when a mission is enrolled.",
+		.about = "Make the cluster's topics as FILE describes them (YAML, as Strimzi's "
+			 "KafkaTopic), and wait until they exist. Prints the plan first: "
+			 "create, grow, set, ok. With --dry-run it ends there. Topics that "
+			 "FILE does not name stay as they are, and partitions are never "
+			 "removed. If one topic is refused, nothing is changed. If a topic's "
+			 "name ends with .<MISSION>, one is made for every sender whose public "
+			 "key is in --keys. Apply again after a mission is enrolled.",
 		.options = CLI_OPT_BROKERS | CLI_OPT_KEYS,
 		.min_args = 1,
 		.max_args = 1,
@@ -455,9 +448,8 @@ static const struct cli_verb verbs[N_VERBS] = {
 	{
 		.name = "ls",
 		.args = "",
-		.about = "List the cluster's topics: how many partitions, replicas and leaders, "
-			 "and what is set on "
-			 "them.",
+		.about = "List the cluster's topics: how many partitions, replicas and leaders "
+			 "they have, and their settings.",
 		.options = CLI_OPT_BROKERS | CLI_OPT_OUTPUT,
 		.run = run_ls,
 	},

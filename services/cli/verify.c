@@ -161,11 +161,11 @@ static void tell(const struct cli_audit *audit)
 		for (size_t j = 0; j < line->n_findings && j < TOLD; j++)
 			tell_finding(line, &line->findings[j]);
 		if (line->unsure > 0)
-			vl_log_error(
-				"%s %s: %" PRIu64 " batches came for places of which nothing is "
-				"remembered, and could "
-				"not be compared: the lane is too long, or too many batches waited",
-				line->mission, line->lane, line->unsure);
+			vl_log_error("%s %s: %" PRIu64 " batches could not be compared, since "
+				     "their numbers are no longer "
+				     "remembered. The lane is too long, or "
+				     "too many batches waited",
+				     line->mission, line->lane, line->unsure);
 		if (line->n_findings > TOLD)
 			vl_log_error("%s %s: more than %d findings; -o json lists them",
 				     line->mission, line->lane, TOLD);
@@ -336,28 +336,25 @@ static int run(const struct cli_options *options)
 const struct cli_verb cli_verify_verbs[] = {
 	{
 		.args = "LANE...",
-		.about = "Audit whole lanes from their first record to the last there is now: "
-			 "every signature, every\n"
-			 "chain. Prints a line for each mission and lane; what is wrong is told on "
-			 "stderr, or is in "
-			 "the\n"
-			 "\"findings\" of -o json. The verdict is ok, bad (not authentic or not "
-			 "readable), gap "
-			 "(batches\n"
-			 "are missing), rollback (an epoch that does not know of the one before) "
-			 "or fork (two batches\n"
-			 "for one place), the worst there is; exit code 4 unless all are ok and "
-			 "all could be read: a\n"
-			 "batch that nobody can read (a broken checksum, too much unpacked) is "
-			 "passed over and told\n"
-			 "(\"unread\" in -o json), and the rest is judged. What an officer at "
-			 "headquarters has "
-			 "acknowledged\n"
-			 "(valise mission acknowledge) is no verdict. The same batch again is\n"
-			 "counted as replayed and not wrong: a sender that heard no answer sends "
-			 "it again. Nor is what\n"
-			 "is missing on a lane whose topic is compacted: there Kafka itself "
-			 "forgets old batches.",
+		.about = "Audit whole lanes from their first record to the present last one: "
+			 "every signature, every chain. Prints one line for each mission and "
+			 "lane. Findings go to stderr, or into \"findings\" of -o json. The "
+			 "verdict of a line is the worst of these:\n\n"
+			 "  bad       a record is not authentic or not readable\n"
+			 "  fork      two batches have the same number\n"
+			 "  rollback  an epoch does not know of the one before\n"
+			 "  gap       batches are missing\n"
+			 "  ok\n\n"
+			 "The exit code is 4 unless all are ok and all records could be read. "
+			 "If a batch is unreadable (a broken checksum, or it unpacks to too "
+			 "much), it is passed over and reported (\"unread\" in -o json). The "
+			 "rest is judged.\n\n"
+			 "Forks and rollbacks that headquarters has acknowledged (valise "
+			 "mission acknowledge) are no verdict. A batch that comes again is "
+			 "counted as replayed, and is not wrong: a sender that received no "
+			 "answer sends it again. Missing batches on a lane whose topic is "
+			 "compacted are not wrong either, since Kafka itself drops old batches "
+			 "there.",
 		.options = CLI_OPT_BROKERS | CLI_OPT_KEYS | CLI_OPT_OUTPUT,
 		.min_args = 1,
 		.max_args = 64,

@@ -99,9 +99,8 @@ static enum vl_err wait_until_folded(struct vl_txn *txn, struct vl_why *why)
 	for (size_t i = 0; err == VL_OK && vl_views[i] != NULL; i++)
 		if (vl_renewal_left_of(txn, i) > 0)
 			return vl_fail(why, VL_ERR_BUSY,
-				       "%s is rebuilding, step %d of %d ('valise view ls'); ask "
-				       "again when valise-hq "
-				       "has done that",
+				       "%s is rebuilding, step %d of %d ('valise view ls'); "
+				       "ask again when valise-hq has done that",
 				       vl_views[i]->lane, (int)vl_renewal_phase_of(txn, i),
 				       (int)VL_RENEWAL_FIX);
 	if (err == VL_OK && left > 0)
@@ -238,9 +237,8 @@ static int report(struct findings *f)
 	if (f->table != NULL)
 		cli_table_print(f->table, cli_bold(), &f->out);
 	cli_views_print(&f->out);
-	vl_log_error("%zu entries are damaged; valise-hq makes again what can be, while it runs; "
-		     "where that does not "
-		     "help, " VL_LEDGER_REBUILD,
+	vl_log_error("%zu entries are damaged; valise-hq makes again what can be, while it "
+		     "runs; where that does not help, " VL_LEDGER_REBUILD,
 		     f->n);
 	return CLI_UNVERIFIED;
 }
@@ -381,10 +379,9 @@ static enum vl_err rebuild_beside(const struct cli_options *options, struct vl_b
 	struct cli_views views = {0};
 
 	if (options->n_args > 0)
-		return vl_fail(
-			why, VL_ERR_USAGE,
-			"from Kafka all lanes are rebuilt together; a lane alone is rebuilt from "
-			"the archive");
+		return vl_fail(why, VL_ERR_USAGE,
+			       "from Kafka all lanes are rebuilt together; a lane alone is "
+			       "rebuilt from the archive");
 	if (options->keys == NULL)
 		return vl_fail(why, VL_ERR_USAGE,
 			       "no keys to verify with; give --keys DIR or set VALISE_KEYS");
@@ -428,17 +425,12 @@ const struct cli_verb cli_view_verbs[] = {
 	{
 		.name = "digest",
 		.args = "[LANE]...",
-		.about = "Print the digest of each view, 64 hex digits and its lane. Two "
-			 "headquarters that have "
-			 "applied the\n"
-			 "same batches, in whatever order they came, have the same digests: a view "
-			 "rebuilt from its "
-			 "first\n"
-			 "record proves itself by this. Where rows are still to be folded it waits "
-			 "for them, ten "
-			 "seconds at "
-			 "most;\n"
-			 "then it says how many, and exits 1.",
+		.about = "Print the digest of each view: 64 hex digits and its lane. Two "
+			 "headquarters that have applied the same batches, in any order, have "
+			 "the same digests. So a view that was rebuilt from its first record "
+			 "proves itself. If rows are still to be folded, the command waits for "
+			 "them, ten seconds at most. Then it says how many are left, and exits "
+			 "with 1.",
 		.options = CLI_OPT_VIEWS,
 		.max_args = 64,
 		.run = digest,
@@ -446,40 +438,30 @@ const struct cli_verb cli_view_verbs[] = {
 	{
 		.name = "ls",
 		.args = "",
-		.about = "List the views: how many rows each has, and how many rows and batches "
-			 "are still to be "
-			 "folded. What\n"
-			 "one batch asks for may take headquarters several transactions; the rows "
-			 "are whole when "
-			 "nothing is left.\n"
-			 "A view whose declaration or disk has changed is rebuilding from the "
-			 "archive, beside all else.",
+		.about = "List the views: how many rows each has, and how many rows and "
+			 "batches are still to be folded. One batch may need several "
+			 "transactions. The rows are whole when nothing is left. A view whose "
+			 "declaration has changed, or whose data is corrupted, is rebuilding "
+			 "from the archive, beside all other work.",
 		.options = CLI_OPT_VIEWS | CLI_OPT_OUTPUT,
 		.run = list,
 	},
 	{
 		.name = "check",
 		.args = "",
-		.about = "Look at everything that headquarters keeps, and list what its disk has "
-			 "let rot: entries whose "
-			 "check\n"
-			 "word does not fit, and events in histories that the archive no longer "
-			 "has as they were "
-			 "signed. "
-			 "Exit\n"
-			 "code 4 where there is any. Works while valise-hq runs.",
+		.about = "Check all data that headquarters keeps, and list corrupted entries. "
+			 "Such an entry has a wrong checksum, or the archive no longer has its "
+			 "event as it was signed. The exit code is 4 if there is any. This "
+			 "works while valise-hq runs.",
 		.options = CLI_OPT_VIEWS | CLI_OPT_OUTPUT,
 		.run = check,
 	},
 	{
 		.name = "explain",
 		.args = "[LANE]",
-		.about = "Print what the view of a lane, or of each, declares: which row an event "
-			 "belongs to, what it "
-			 "writes\n"
-			 "there, the states, the time limits, the rules with their words, and what "
-			 "rows add to "
-			 "others.",
+		.about = "Print what the view of a lane, or of each lane, declares: which row "
+			 "an event belongs to, and what it writes there. Then states, time "
+			 "limits, rules with their words, and what rows add to others.",
 		.options = 0,
 		.max_args = 1,
 		.run = cli_explain,
@@ -488,36 +470,24 @@ const struct cli_verb cli_view_verbs[] = {
 		.name = "rebuild",
 		.args = "[LANE]",
 		.about = "Make views anew, and print their digests. Stop valise-hq first, and "
-			 "start it again\n"
-			 "afterwards. Who reads the views meanwhile gets the old ones, as they "
-			 "were when it\n"
-			 "stopped, until the new ones are whole. A rebuild that fails, or dies, "
-			 "leaves the old ones\n"
-			 "as they are; give the same command again.\n"
-			 "\n"
-			 "  --from archive   (the default) the view of LANE, or of each, from the "
-			 "batches that\n"
-			 "                   headquarters has kept, without Kafka. Each batch is "
-			 "checked first,\n"
-			 "                   with --keys its signature too. Where one is damaged "
-			 "it says which,\n"
-			 "                   and changes nothing.\n"
-			 "  --from kafka     all lanes together, from the first record of each "
-			 "topic. Needs --keys\n"
-			 "                   and -b. They grow in the folder VIEWS.rebuild, and "
-			 "change places with\n"
-			 "                   the old ones in one step; these lie in VIEWS.before "
-			 "then. The disk\n"
-			 "                   needs room for both. What may not be read, or has no "
-			 "leader, is named\n"
-			 "                   and left out.\n"
-			 "  --from both      the same, with what the archive has first: for what "
-			 "Kafka has lost.\n"
-			 "\n"
-			 "From Kafka, nothing is changed where the new views would lack a batch "
-			 "that was applied;\n"
-			 "it says of whom, and exits 3. How far it is stands on stderr, a line a "
-			 "second.",
+			 "start it again afterwards. Until the new views are whole, readers "
+			 "get the old ones, as they were when valise-hq stopped. If a rebuild "
+			 "fails or dies, the old views stay as they are. Give the same command "
+			 "again.\n\n"
+			 "  --from archive  (the default) The view of LANE, or of each, from "
+			 "the batches that headquarters has kept, without Kafka. Each batch is "
+			 "checked first; with --keys its signature too. If one is damaged, the "
+			 "command says which, and changes nothing.\n"
+			 "  --from kafka    All lanes together, from the first record of each "
+			 "topic. Needs --keys and -b. The new views grow in the folder "
+			 "VIEWS.rebuild, and replace the old ones in one step. The old ones "
+			 "are then in VIEWS.before. The disk needs room for both. A topic that "
+			 "may not be read, or has no leader, is named and left out.\n"
+			 "  --from both     The same, but with the batches of the archive "
+			 "first. It recovers what Kafka has lost.\n\n"
+			 "From Kafka, nothing is changed if the new views would lack a batch "
+			 "that was applied. The command then names the missions, and exits "
+			 "with 3. Progress goes to stderr, a line a second.",
 		.options = CLI_OPT_VIEWS | CLI_OPT_KEYS | CLI_OPT_BROKERS | CLI_OPT_FROM,
 		.max_args = 1,
 		.run = rebuild,

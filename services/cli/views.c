@@ -55,8 +55,8 @@ void cli_views_print(struct vl_buf *out)
 
 int cli_views_damaged(const char *what, size_t count)
 {
-	vl_log_error("%zu %s are damaged in the views, and left out; 'valise view check' lists all "
-		     "that is",
+	vl_log_error("%zu %s are damaged in the views, and left out; 'valise view check' lists "
+		     "all that is",
 		     count, what);
 	return CLI_UNVERIFIED;
 }
@@ -66,28 +66,20 @@ const struct cli_verb cli_noun_verbs[] = {
 		.name = "ls",
 		.args = "[KIND]",
 		.about = "List the rows of headquarters' view. A view has kinds of row (an "
-			 "evacuation: crisis, "
-			 "operation,\n"
-			 "leg, person ...). Without KIND the view's own choice is listed. Closed "
-			 "rows are left out, "
-			 "unless\n"
-			 "--all. Overdue rows come first, then the urgent ones, unless --sort says "
+			 "evacuation: crisis, operation, leg, person ...). Without KIND the "
+			 "view's default kind is listed. Closed rows are hidden; --all shows "
+			 "them. Overdue rows come first, then urgent ones, unless --sort says "
 			 "otherwise.\n\n"
-			 "A field is any that 'valise query --schema' lists for the kind, or a "
-			 "column by its title. Of "
-			 "a\n"
-			 "list (clocks_due_at, violations_rule) one item has to fit. An empty "
-			 "VALUE is what nobody has "
-			 "said.\n"
-			 "  valise case ls --where 'priority<=P2' --where DUE~overdue --where "
-			 "'host_country in SD,EG'\n"
-			 "  valise evacuation ls person -w unsettled=yes -c "
-			 "key,operation,disposition -o csv\n\n"
-			 "-o json gives {\"key\",\"kind\",\"row\"}, one row a line; with "
-			 "--columns, one object of "
-			 "these.\n"
-			 "-o csv is RFC 4180's. A text that a spreadsheet would take for a formula "
-			 "gets a ' in front.",
+			 "FIELD is any that 'valise query --schema' lists for the kind, or a "
+			 "column by its title. For a list (clocks_due_at, violations_rule) one "
+			 "item has to match. An empty VALUE matches an unset field.\n\n"
+			 "  valise case ls -w 'priority<=P2' -w DUE~overdue -w 'host_country "
+			 "in SD,EG'\n"
+			 "  valise evacuation ls person -w unsettled=yes -c key,disposition -o "
+			 "csv\n\n"
+			 "-o json gives {\"key\",\"kind\",\"row\"}, one row a line. With "
+			 "--columns it gives one object of these. -o csv follows RFC 4180. A "
+			 "text that a spreadsheet would take for a formula gets a ' in front.",
 		.options = CLI_OPT_VIEWS | CLI_OPT_FORMS | CLI_OPT_ALL | CLI_OPT_AT | CLI_OPT_ASK,
 		.max_args = 1,
 		.run = cli_ls,
@@ -95,18 +87,13 @@ const struct cli_verb cli_noun_verbs[] = {
 	{
 		.name = "show",
 		.args = "KEY",
-		.about = "Show one row whole, what is due, what the facts in it break (its "
-			 "violations, in the rule's "
-			 "words),\n"
-			 "and every signed event behind it with what it said. Personal parts are "
-			 "left out. Times are "
-			 "to the\n"
-			 "second, in the host's zone or in --zone.\n"
-			 "-o json gives {\"key\",\"kind\",\"lane\",\"row\",\"history\"}, the "
-			 "events whole and the "
-			 "times exact.\n"
-			 "Without --kind the key is looked for in every kind, the one that ls "
-			 "lists first.",
+		.about = "Show one row: its fields, what is due, and the rules that its facts "
+			 "break, in the rule's words. Then each signed event behind it, with "
+			 "its content. Personal parts are left out. Times are to the second, "
+			 "in the host's zone or in --zone. -o json gives "
+			 "{\"key\",\"kind\",\"lane\",\"row\",\"history\"}, with whole events "
+			 "and exact times. Without --kind the key is looked for in every kind, "
+			 "the default one first.",
 		.options = CLI_OPT_VIEWS | CLI_OPT_OUTPUT | CLI_OPT_KIND | CLI_OPT_ZONE,
 		.min_args = 1,
 		.max_args = 1,

@@ -41,23 +41,22 @@ const struct vl_conf_key vl_hq_keys[] = {
 	{"views", "path", VL_CONF_TEXT, offsetof(struct vl_hq_settings, views), NULL,
 	 "folder of the views"},
 	{"views", "size", VL_CONF_SIZE, offsetof(struct vl_hq_settings, size), "256G",
-	 "the most the views may ever hold, 1M at least; they are mapped bit by bit, as they grow"},
+	 "the most that the views may ever hold, 1M at least. They are mapped step by step, as "
+	 "they grow"},
 	{"keys", "path", VL_CONF_TEXT, offsetof(struct vl_hq_settings, keys), NULL,
-	 "folder of the senders' public keys, <id>.pub; read again at SIGHUP"},
+	 "folder of the senders' public keys, <id>.pub. SIGHUP reads it again"},
 	{"verify", "threads", VL_CONF_COUNT, offsetof(struct vl_hq_settings, threads), "2",
 	 "how many threads verify signatures"},
 	{"receipts", "socket", VL_CONF_TEXT, offsetof(struct vl_hq_settings, receipts), "",
-	 "socket of headquarters' own agent, whose id is HQ; without it no receipts are given and "
-	 "the missions' "
-	 "outboxes "
-	 "only grow"},
+	 "socket of headquarters' own agent, whose id is HQ. Without it no receipts are sent, "
+	 "and the missions' outboxes only grow"},
 	{"receipts", "interval", VL_CONF_COUNT, offsetof(struct vl_hq_settings, receipts_interval),
-	 "1000", "milliseconds between receipts, at least"},
+	 "1000", "the least milliseconds between receipts"},
 	{"directives", "after", VL_CONF_COUNT, offsetof(struct vl_hq_settings, directives_after),
 	 "5",
-	 "seconds that a gap may stand before its mission is asked, through the same agent, to "
-	 "send again; asked on "
-	 "with doubling pauses, 10 minutes at most"},
+	 "seconds that a gap may stand before headquarters requests the missing batches, "
+	 "through the same agent. It repeats the request with doubling pauses, 10 minutes at "
+	 "most"},
 	{"kafka", "*", VL_CONF_ANY, 0, NULL, "any librdkafka property, such as bootstrap.servers"},
 	{NULL, NULL, VL_CONF_TEXT, 0, NULL, NULL},
 };
@@ -304,18 +303,15 @@ static void say_room(const struct hq *hq, enum vl_reserve_word word, const struc
 	const char *views = hq->settings->views, *reason = vl_why_text(why, VL_ERR_FULL);
 
 	if (word == VL_RESERVE_FULL)
-		vl_log_error("no room left in '%s' (%.100s) but for what is urgent: FLASH and "
-			     "IMMEDIATE lanes go on, and "
-			     "all "
-			     "others wait in Kafka; make room on its disk, or give [views] size "
-			     "more and start this again; "
-			     "they are tried again, with pauses of up to a minute",
+		vl_log_error("no room left in '%s' (%.100s) but for urgent lanes: FLASH and "
+			     "IMMEDIATE go on, and all others wait in Kafka. Make room on its "
+			     "disk, or raise [views] size and start valise-hq again. The other "
+			     "lanes are tried again, with pauses of up to a minute",
 			     views, reason);
 	if (word == VL_RESERVE_ALL_FULL)
-		vl_log_error("nor is there room in '%s' for what is urgent (%.100s): nothing new "
-			     "is taken, and all "
-			     "that comes "
-			     "waits in Kafka; it is tried again, with pauses of up to a minute",
+		vl_log_error("nor is there room in '%s' for urgent lanes (%.100s): all new "
+			     "records wait in Kafka. They are tried again, with pauses of up "
+			     "to a minute",
 			     views, reason);
 	if (word == VL_RESERVE_ROOM)
 		vl_log_info("there is room in '%s' again: all lanes go on", views);

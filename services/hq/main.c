@@ -1,5 +1,6 @@
 #include "base/descriptors.h"
 #include "base/log.h"
+#include "base/wrap.h"
 #include "hq/hq.h"
 #include "store/store.h"
 
@@ -31,13 +32,20 @@ static void catch_signals(void)
 
 static int usage(FILE *to, int status)
 {
-	(void)fprintf(to, "usage: valise-hq --config FILE [--check]\n\n"
-			  "Verifies what the missions sent and keeps the views of cases, alerts "
-			  "and evacuations.\n\n"
-			  "  -c, --config FILE  the configuration\n"
-			  "      --check        only check the configuration\n"
-			  "  -h, --help         print this, and every key of the configuration\n"
-			  "      --version      print the version\n");
+	static const char text[] =
+		"usage: valise-hq --config FILE [--check]\n\n"
+		"Verifies the records of the missions, and keeps headquarters' views: cases, "
+		"alerts, evacuations, travellers. SIGHUP reads the public keys again. SIGTERM "
+		"and SIGINT end it.\n\n"
+		"  -c, --config FILE  the configuration\n"
+		"      --check        only check the configuration\n"
+		"  -h, --help         print this, and every key of the configuration\n"
+		"      --version      print the version";
+	struct vl_buf out = {0};
+
+	vl_wrap(&out, text, "", vl_wrap_width(fileno(to)));
+	(void)fputs(vl_buf_text(&out), to);
+	vl_buf_free(&out);
 	return status;
 }
 

@@ -74,8 +74,7 @@ enum vl_err vl_store_lock_data(struct vl_store *store, const char *path, struct 
 	if (flock(store->data, LOCK_EX | LOCK_NB) != 0)
 		return vl_fail(why, VL_ERR_LOCKED,
 			       "another process writes to it, although its file 'writer' was "
-			       "removed; stop that one "
-			       "first");
+			       "removed; stop that one first");
 	return VL_OK;
 }
 
@@ -103,9 +102,8 @@ enum vl_err vl_store_check_seen(const struct vl_store *store, struct vl_why *why
 	if (store->folder < 0 || inode_of(store->folder, "lock.mdb") == store->lock_inode)
 		return VL_OK;
 	return vl_fail(why, VL_ERR_LOCKED,
-		       "its file 'lock.mdb' was removed while it was in use, and nobody who reads "
-		       "can be seen any more; "
-		       "start this program again");
+		       "its file 'lock.mdb' was removed while it was in use, so its readers "
+		       "are unknown; start this program again");
 }
 
 /* -- readers -- */
@@ -152,24 +150,22 @@ enum vl_err vl_store_check_reader(const char *path, struct vl_why *why)
 
 	if (reason == EACCES)
 		return vl_fail(why, VL_ERR_PERMISSION,
-			       "it is another user's: whoever reads marks that in its file "
-			       "'lock.mdb', and so must be "
-			       "allowed to write that one; run this as the user who writes to it, "
-			       "or give a group rw to "
-			       "lock.mdb, r to data.mdb and writer, and x to the folder");
+			       "it is another user's, and each reader must write to its file "
+			       "'lock.mdb'. Run this as the user who writes to it. Or give a "
+			       "group rw to lock.mdb, r to data.mdb and writer, and x to the "
+			       "folder");
 	if (reason == EROFS && held)
 		return vl_fail(why, VL_ERR_PERMISSION,
-			       "it is on a read-only file system, while process %ld writes to it: "
-			       "whoever reads must "
-			       "mark that in its file 'lock.mdb'; read it where that can be "
-			       "written, or a copy",
+			       "it is on a read-only file system, while process %ld writes to "
+			       "it. Each reader must write to its file 'lock.mdb': read it "
+			       "where that file is writable, or read a copy",
 			       holder.pid);
 	(void)snprintf(name, sizeof(name), "%s/lock.mdb", path);
 	if (held && holder.lock != 0 && (stat(name, &file) != 0 || file.st_ino != holder.lock))
 		return vl_fail(why, VL_ERR_LOCKED,
-			       "its file 'lock.mdb' was removed while process %ld writes to it, "
-			       "who would not see you "
-			       "reading; stop and start that one, then try again",
+			       "its file 'lock.mdb' was removed while process %ld writes to "
+			       "it, who would not see you reading; stop and start that one, "
+			       "then try again",
 			       holder.pid);
 	return VL_OK;
 }

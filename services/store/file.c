@@ -126,9 +126,8 @@ void vl_store_guard(const char *program)
 {
 	struct sigaction action = {.sa_handler = on_bus_error};
 	int size = snprintf(last_words, sizeof(last_words),
-			    "%.32s: a page of the store's file cannot be read: the file was cut "
-			    "short, or its disk fails; "
-			    "ending\n",
+			    "%.32s: a page of the store's file cannot be read: the file was "
+			    "cut short, or its disk fails; ending\n",
 			    program);
 
 	last_size = size > 0 ? (size_t)size : 0;

@@ -79,9 +79,9 @@ static enum vl_err judge(const struct vl_store_options *options, uint64_t format
 		wanted++;
 	if (format > options->format)
 		return vl_fail(why, VL_ERR_VERSION,
-			       "it is of format %llu, of a newer version of Valise; this program "
-			       "reads format %llu: "
-			       "update it, and leave the folder as it is",
+			       "it is of format %llu, of a newer version of Valise; this "
+			       "program reads format %llu: update it, and leave the folder as "
+			       "it is",
 			       (unsigned long long)format, (unsigned long long)options->format);
 	if (format != 0 && format < options->format_oldest)
 		return vl_fail(why, VL_ERR_VERSION,
@@ -89,9 +89,9 @@ static enum vl_err judge(const struct vl_store_options *options, uint64_t format
 			       (unsigned long long)format, options->older);
 	if (names->others > 0 && names->listed == wanted && format == options->format)
 		return vl_fail(why, VL_ERR_VERSION,
-			       "it has a database '%s' that this program does not know: it is of a "
-			       "newer version of "
-			       "Valise; update this program, and leave the folder as it is",
+			       "it has a database '%s' that this program does not know, since "
+			       "it is of a newer version of Valise. Update this program, and "
+			       "leave the folder as it is",
 			       names->other);
 	if (names->others > 0)
 		return vl_fail(why, VL_ERR_CORRUPT,

@@ -181,8 +181,7 @@ static enum vl_err explain_map(struct vl_why *why, size_t map)
 			"out of memory, or its file says that it has more pages than it may");
 	return vl_fail(why, VL_ERR_NOMEM,
 		       "this process may not map the %zu MB that it asks for: allow it more "
-		       "address space (ulimit -v), or "
-		       "give the store a smaller size",
+		       "address space (ulimit -v), or give the store a smaller size",
 		       map >> 20);
 }
 

@@ -70,6 +70,7 @@ def test_manual_pages_say_what_the_programs_say():
         for program in programs:
             text = subprocess.check_output([*program, "--help"], text=True).removeprefix("usage: ").splitlines()
             assert set(text) <= set(page), (name, program)
+            assert [line for line in text if len(line) > 80] == [], program
 
 
 # -- exit codes, stdout, stderr --
@@ -421,13 +422,13 @@ def test_a_file_without_ids_given_twice_is_named(place, tmp_path):
     mission = place.mission[OTHER]
     plain, named = case_opened("EG-TWICE"), case_opened("EG-ONCE")
     del plain["id"]
-    for name, one, words in (("plain", plain, "was published already"), ("named", named, "")):
+    for name, one, words in (("plain", plain, "was already published"), ("named", named, "")):
         file = tmp_path / name
         file.write_text(json.dumps(one) + "\n")
         talk = [valise.valise("publish", file, "--socket", mission.socket, env={"XDG_STATE_HOME": str(tmp_path)}).stderr
                 for _ in range(2)]
-        assert "published already" not in talk[0]
-        assert words in talk[1] and ("published already" in talk[1]) == bool(words)
+        assert "already published" not in talk[0]
+        assert words in talk[1] and ("already published" in talk[1]) == bool(words)
 
 
 def test_an_hour_that_has_passed(place):

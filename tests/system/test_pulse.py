@@ -89,7 +89,7 @@ def test_a_killed_agent_is_silent_until_it_comes_back(place):
     place.sd.stop()
     place.own.stop()
     quiet = wait_for("the quiet", lambda: [line for line in [place.hq.missions()[SD]] if line.get("deaf")])
-    assert "hears nothing itself" in valise.valise("mission", "ls", "--views", place.hq.views).stderr
+    assert "itself receives no pulse" in valise.valise("mission", "ls", "--views", place.hq.views).stderr
     assert len(quiet) == 1
 
 

@@ -233,7 +233,7 @@ def test_without_a_topic_of_directives_receipts_come_and_later_both(place):
     def heard():
         client.publish(Sender("HQ").event(subject=f"{SD}/{CASE}", payload=wish))
         time.sleep(1)
-        return "which are gone from here" in place.sd.said()
+        return "which this outbox no longer has" in place.sd.said()
 
     wait_for("a directive to be heard", heard, 90)
     publish(place.sd, 6, 1)

@@ -75,7 +75,7 @@ static void a_place_comes_back_as_it_was_put(void **state)
 	assert_string_equal(
 		vl_unread_text(u, text),
 		"'" LANE
-		"' partition 3, offsets 5 to 14 (1 batches, 10 bytes): nobody can read it: broken");
+		"' partition 3, offsets 5 to 14 (1 batches, 10 bytes): unreadable: broken");
 }
 
 static void the_places_of_a_partition_are_bounded_and_none_is_forgotten(void **state)

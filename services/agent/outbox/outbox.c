@@ -175,8 +175,8 @@ static enum vl_err check_owner(struct vl_outbox *outbox, struct vl_txn *txn, str
 
 	if (strcmp(outbox->mission, mission) != 0)
 		return vl_fail(why, VL_ERR_CONFIG,
-			       "it is the outbox of mission '%s', not of '%s'; give each mission "
-			       "its own folder",
+			       "it is the outbox of mission '%s', not of '%s'; give each "
+			       "mission its own folder",
 			       outbox->mission, mission);
 	outbox->rekeyed = !vl_txn_get(txn, META, vl_bytes_of("key"), &value) ||
 			  value.size != sizeof(outbox->key.bytes) ||
@@ -266,9 +266,7 @@ static struct vl_store_options store_options(const char *path)
 		.format = VL_OUTBOX_FORMAT,
 		.format_oldest = VL_OUTBOX_FORMAT_BEFORE,
 		.older = "what waits in it is not lost: run the agent of that version until "
-			 "nothing waits (valise "
-			 "outbox "
-			 "ls), then move the folder away",
+			 "nothing waits (valise outbox ls), then move the folder away",
 	};
 }
 

@@ -105,10 +105,9 @@ static enum vl_err find_id(struct vl_outbox *outbox, const struct vl_event_id *i
 static enum vl_err refuse_unknowable(struct vl_why *why)
 {
 	return vl_fail(why, VL_ERR_CORRUPT,
-		       "id: what the outbox knows of it is damaged on this disk, and whether the "
-		       "event was accepted "
-		       "before cannot be said; look for it at headquarters, and give it a new id "
-		       "where it is not there");
+		       "id: its entry in the outbox is damaged on this disk. So it is unknown "
+		       "whether the event was accepted before; if headquarters does not have "
+		       "it, publish it with a new id");
 }
 
 /* The same id for another event: were it called a duplicate, nobody would ever learn that it is
@@ -116,8 +115,8 @@ static enum vl_err refuse_unknowable(struct vl_why *why)
 static enum vl_err refuse_reuse(const struct vl_accepted *first, struct vl_why *why)
 {
 	return vl_fail(why, VL_ERR_INVALID,
-		       "id: is that of another event, number %llu of epoch %llu of lane '%s'; give "
-		       "this one an id of its own",
+		       "id: is that of another event, number %llu of epoch %llu of lane '%s'; "
+		       "give this one an id of its own",
 		       (unsigned long long)first->event.n, (unsigned long long)first->epoch.n,
 		       first->lane);
 }
@@ -151,13 +150,13 @@ static enum vl_err give_id(struct vl_outbox *outbox, struct vl_bytes *event, str
 	while (vl_wire_next(&wire, &field))
 		if (field.number == 1)
 			return vl_fail(why, VL_ERR_INVALID,
-				       "id: is there but empty; leave it out or give the 16 bytes "
-				       "of a UUID");
+				       "id: is there but empty; leave it out or give the 16 "
+				       "bytes of a UUID");
 	*id = vl_uuid7(outbox->options.clock, outbox->options.rand);
 	if (event->size + vl_wire_bytes_size(1, sizeof(id->bytes)) > VL_EVENT_MAX)
 		return vl_fail(why, VL_ERR_TOO_LARGE,
-			       "event: %zu bytes and an id are more than %zu; carry large things "
-			       "beside the bag",
+			       "event: %zu bytes and an id are more than %zu; carry large "
+			       "things beside the bag",
 			       event->size, VL_EVENT_MAX);
 	vl_buf_reset(&outbox->scratch);
 	vl_wire_put_bytes(&outbox->scratch, 1, id->bytes, sizeof(id->bytes));
@@ -255,9 +254,8 @@ static enum vl_err accept(struct vl_outbox *outbox, struct vl_bytes bytes, bool 
 			"payload: a pulse is the agent's own to give; leave it to the agent");
 	if (lane->headquarters && strcmp(outbox->mission, VL_HEADQUARTERS) != 0)
 		return vl_fail(why, VL_ERR_INVALID,
-			       "payload: '%s' is headquarters' own lane, and this is the agent of "
-			       "'%s'; leave it "
-			       "to " VL_HEADQUARTERS,
+			       "payload: '%s' is headquarters' own lane, and this is the agent "
+			       "of '%s'; leave it to " VL_HEADQUARTERS,
 			       lane->name, outbox->mission);
 	err = address(&event, &lane, why);
 	if (err != VL_OK)

@@ -92,8 +92,8 @@ enum vl_err outbox_doubt_look(struct vl_outbox *outbox, struct vl_txn *txn, stru
 	enum vl_err err = vl_mark_read(outbox->options.mark, &mark, NULL);
 	if (err == VL_OK && strcmp(mark.mission, outbox->mission) != 0)
 		return vl_fail(why, VL_ERR_CONFIG,
-			       "its mark '%.100s' is mission '%s's; give each agent its own under "
-			       "[outbox] mark",
+			       "its mark '%.100s' is mission '%s's; give each agent its own "
+			       "under [outbox] mark",
 			       outbox->options.mark, mark.mission);
 	for (size_t i = 0; err == VL_OK && i < mark.n_lanes; i++)
 		if (mark.lanes[i].epoch.n > outbox->floor.n)

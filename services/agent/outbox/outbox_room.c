@@ -87,9 +87,8 @@ static bool pinned_by(const struct vl_outbox *outbox, size_t least, char text[20
 	if (outbox->use.pinned == 0 || outbox->use.pinned < least)
 		return false;
 	(void)snprintf(text, 200,
-		       "process %ld has been reading it since before %zu kB of it were freed, and "
-		       "keeps them from use; "
-		       "end that process",
+		       "process %ld has been reading it since before %zu kB of it were freed, "
+		       "and keeps them from use; end that process",
 		       outbox->use.reader.pid, outbox->use.pinned >> 10);
 	return true;
 }

@@ -154,8 +154,8 @@ static void say_ended(const struct vl_ring_entry *entry)
 {
 	char id[2 * ID_SIZE + 1];
 
-	vl_log_warning("key %s of %s is no longer enrolled: what it signed up to here stays good, "
-		       "and nothing new does",
+	vl_log_warning("key %s of %s is no longer enrolled: what it signed up to here stays "
+		       "good, and nothing new does",
 		       vl_hex(entry->id.bytes, ID_SIZE, id), entry->mission);
 }
 
@@ -185,9 +185,9 @@ static void keep_past(const char *dir, const struct vl_ring_entry *entry)
 	enum vl_err err = vl_ring_keep_past(dir, entry, &why);
 
 	if (err != VL_OK && err != VL_ERR_EXISTS)
-		vl_log_warning("cannot keep the past of a key of %s in '%s': %s; the tools, and a "
-			       "rebuild from nothing, "
-			       "do not know it; give valise-hq leave to write there",
+		vl_log_warning("cannot keep the past of a key of %s in '%s': %s. The tools, "
+			       "and a rebuild from nothing, do not know it; allow valise-hq to "
+			       "write there",
 			       entry->mission, dir, vl_why_text(&why, err));
 }
 

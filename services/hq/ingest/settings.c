@@ -85,9 +85,7 @@ size_t vl_settings_judge(const char *topic, int32_t partitions,
 
 	judge_text(&j, "message.timestamp.type", "LogAppendTime",
 		   "%s is %s and must be %s: it keeps the senders' time, which decides nothing "
-		   "here; silence is "
-		   "measured by "
-		   "our own clock" APPLY);
+		   "here; silence is measured by our own clock" APPLY);
 	judge_text(&j, "cleanup.policy", receipts || pulses ? "compact" : "delete",
 		   "%s is %s and must be %s: Kafka forgets what is still needed" APPLY);
 	judge_number(&j, "retention.ms", -1, -1, "-1");
@@ -98,9 +96,8 @@ size_t vl_settings_judge(const char *topic, int32_t partitions,
 	(void)snprintf(count, sizeof(count), "%" PRId32, partitions);
 	if (alone && partitions > 1)
 		find(&j, "partitions",
-		     "it has %2$s %1$s and must have %3$s: missions read it alone, and partitions "
-		     "cannot be "
-		     "taken away; make the topic anew",
+		     "it has %2$s %1$s and must have %3$s: missions read it alone, and "
+		     "partitions cannot be taken away; make the topic anew",
 		     count, "1");
 	return j.n;
 }

@@ -183,7 +183,7 @@ static enum vl_err hand_over(struct vl_undertaker *u, uint64_t tag, struct vl_by
 	char text[3][32];
 
 	if (vl_letter_read(value, &letter) != VL_OK)
-		return vl_fail(why, VL_ERR_CORRUPT, "a buried record is damaged");
+		return vl_fail(why, VL_ERR_CORRUPT, "a kept dead letter is damaged");
 	size_t n = make_headers(&letter, headers, text);
 	return vl_producer_send(u->producer, VL_DEADLETTER_TOPIC, letter.record.key,
 				letter.record.value, headers, n, tag, why);
@@ -222,8 +222,7 @@ static void tell_damaged(void *context, struct vl_bytes key)
 	(void)key;
 	if (!u->told_damaged)
 		vl_log_error("a record for the dead letters is damaged in the views: it stays "
-			     "there; 'valise view check' "
-			     "lists what is");
+			     "there; 'valise view check' lists what is");
 	u->told_damaged = true;
 }
 
@@ -269,9 +268,9 @@ static void tell_refused(struct vl_undertaker *u, const struct letter *letter)
 	if (!u->refusing)
 		vl_log_error("the dead letter of '%.249s' partition %" PRIu32 " offset %" PRIu64
 			     " cannot be kept in '" VL_DEADLETTER_TOPIC
-			     "' (%s): it stays in the views and is tried again, "
-			     "with growing pauses; 'valise deadletter refused' lists all such; no "
-			     "more of them are logged",
+			     "' (%s): it stays in the views and is tried again, with growing "
+			     "pauses; 'valise deadletter refused' lists all such; no more of "
+			     "them are logged",
 			     topic, vl_get_be32(origin), vl_get_be64(origin + 4),
 			     vl_err_text(letter->err));
 	u->refusing = true;

@@ -222,8 +222,7 @@ const char *vl_unread_text(const struct vl_unread *u, char text[VL_UNREAD_TEXT])
 			       u->times, u->bytes);
 	if (u->kind == VL_UNREAD_PASSED)
 		(void)snprintf(text, VL_UNREAD_TEXT,
-			       "'%s'%s, offsets %" PRId64 " to %" PRId64
-			       "%s: nobody can read it: %s",
+			       "'%s'%s, offsets %" PRId64 " to %" PRId64 "%s: unreadable: %s",
 			       u->topic, at, u->from, u->to - 1, size, u->words);
 	else if (u->kind == VL_UNREAD_SETTING)
 		(void)snprintf(text, VL_UNREAD_TEXT, "'%s': %s", u->topic, u->words);

@@ -83,9 +83,8 @@ static void try_later(struct vl_mailbox *m, int64_t now)
 static void trouble(struct vl_mailbox *m, const char *reason)
 {
 	if (!m->told)
-		vl_log_warning("cannot give %s to the agent at '%.100s': %s; trying on, and the "
-			       "missions keep "
-			       "what they have sent",
+		vl_log_warning("cannot give %s to the agent at '%.100s': %s; trying on, and "
+			       "the missions keep what they have sent",
 			       m->options.what, m->options.socket, reason);
 	m->told = true;
 }

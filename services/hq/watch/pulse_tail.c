@@ -148,9 +148,10 @@ static void tell(const struct suspect *suspects, size_t n)
 	for (size_t i = 0; i < n; i++)
 		if (suspects[i].missing)
 			vl_log_warning(
-				"%s says that Kafka has had its batches to %" PRIu64
+				"%s says that Kafka had its batches to %" PRIu64
 				" of epoch %" PRIu64
-				" on '%s', and they are not there; it is asked to send them again",
+				" on '%s', and Kafka does not have them. Headquarters requests "
+				"them again",
 				suspects[i].mission, suspects[i].seq.n, suspects[i].epoch.n,
 				suspects[i].lane);
 }
