@@ -1,6 +1,8 @@
 /*
  * A growing run of bytes. Its error sticks: after a failed allocation every call does nothing,
  * and one check of `vl_buf_failed` at the end is enough.
+ *
+ * Next: arena.h, memory for one piece of work.
  */
 #ifndef VALISE_BASE_BUF_H
 #define VALISE_BASE_BUF_H
@@ -10,7 +12,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Bytes somebody else owns. */
+/* Bytes that belong to another owner. */
 struct vl_bytes {
 	const uint8_t *data;
 	size_t size;
@@ -22,7 +24,7 @@ static inline struct vl_bytes vl_bytes_of(const char *text)
 	return (struct vl_bytes){(const uint8_t *)text, strlen(text)};
 }
 
-/* Whether they are that text, and nothing more. */
+/* Whether `bytes` are exactly that text. */
 static inline bool vl_bytes_are(struct vl_bytes bytes, const char *text)
 {
 	return bytes.size == strlen(text) &&

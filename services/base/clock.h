@@ -1,6 +1,8 @@
 /*
- * Time, passed in. Whatever needs the hour takes a `struct vl_clock`, so that a test can be its
- * own clock.
+ * Time, passed in. A function that needs the time takes a `struct vl_clock`, so that a test can be
+ * its own clock.
+ *
+ * Next: when.h, times that a person writes.
  */
 #ifndef VALISE_BASE_CLOCK_H
 #define VALISE_BASE_CLOCK_H
@@ -30,8 +32,8 @@ struct vl_time vl_clock_now(const struct vl_clock *clock);
 /* Milliseconds that never go back, for intervals within this process. */
 int64_t vl_monotonic_ms(void);
 
-/* How long to wait the next time, after `last_ms` (0: the first time): twice as long, `least_ms`
- * at least and `most_ms` at most. */
+/* The next wait after a wait of `last_ms` (0: the first): twice as long, `least_ms` at least and
+ * `most_ms` at most. */
 static inline int64_t vl_back_off(int64_t last_ms, int64_t least_ms, int64_t most_ms)
 {
 	int64_t longer = last_ms * 2 > least_ms ? last_ms * 2 : least_ms;

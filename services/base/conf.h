@@ -1,9 +1,11 @@
 /*
- * A program's configuration: an INI file (inih) read against one table of the keys there are.
+ * A program's configuration: an INI file, read against one table of its keys.
  *
- * An unknown section or key, a value that does not fit, and a required key that is missing are
- * each an error that names file and line. Any key is accepted in a section that the table marks
- * as passed through, such as [kafka].
+ * Errors are an unknown section or key, a value that does not fit, and a missing required key. Each
+ * names file and line. Any key is accepted in a section that the table marks as passed through,
+ * such as [kafka].
+ *
+ * Next: ini.h, which reads the file.
  */
 #ifndef VALISE_BASE_CONF_H
 #define VALISE_BASE_CONF_H
@@ -21,7 +23,7 @@ enum vl_conf_type {
 	VL_CONF_ANY,   /* the section's keys are passed through; key is "*" */
 };
 
-/* One key. `offset` is where in the caller's struct the value goes. */
+/* One key. The value goes to `offset` in the caller's struct. */
 struct vl_conf_key {
 	const char *section, *key;
 	enum vl_conf_type type;

@@ -1,10 +1,12 @@
 /*
  * Errors: one enum for the whole program, with a class that says what to do about each.
  *
- * A function that can fail returns `enum vl_err`. Where the caller may want words, it also takes
- * a `struct vl_why`, owned by the caller, NULL where nobody will read it. The error is carried
- * up unchanged and reported once, by a program, as `program: cannot VERB 'OBJECT': reason`. A
- * reason never holds personal data, keys or payloads.
+ * A function that can fail returns `enum vl_err`. If its caller may want words, it also takes a
+ * `struct vl_why`, owned by the caller; NULL means that no words are wanted. The error is carried
+ * up unchanged. A program reports it once, as `program: cannot VERB 'OBJECT': reason`. A reason
+ * never holds personal data, keys or payloads.
+ *
+ * Next: buf.h, the bytes that all modules pass to each other.
  */
 #ifndef VALISE_BASE_ERR_H
 #define VALISE_BASE_ERR_H
@@ -15,7 +17,7 @@
 enum vl_err_class {
 	VL_CLASS_OK,     /* nothing is wrong */
 	VL_CLASS_RETRY,  /* the same call may work later */
-	VL_CLASS_REJECT, /* this input will never do; go on with the next */
+	VL_CLASS_REJECT, /* this input will never be accepted; go on with the next */
 	VL_CLASS_FATAL,  /* the process cannot keep its promises; stop */
 };
 

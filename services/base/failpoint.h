@@ -1,13 +1,15 @@
 /*
- * Failpoints: places where a test makes a program die, wait or fail. They are there only in a
- * build with VALISE_FAILPOINTS, which tests/run makes; in any other a call is nothing at all.
+ * Failpoints: points where a test makes a program die, wait or fail. They exist only in a build
+ * with VALISE_FAILPOINTS, which tests/run makes; in any other build a call does nothing.
  *
- * The environment says which one acts, how, and at which of its calls in this process (the first
- * where it does not say):
+ * The environment says which one acts, how, and at which of its calls in this process (default: the
+ * first):
  *
- * VALISE_FAILPOINT=hq.before-commit:kill:3     kill -9 of the process itself
- * VALISE_FAILPOINT=link.send:fail              the call is true, and the caller goes on as after
- * an error VALISE_FAILPOINT=keeper.answer:2000:10       wait 2,000 ms
+ * VALISE_FAILPOINT=hq.before-commit:kill:3    kill -9 of the process itself
+ * VALISE_FAILPOINT=link.send:fail             the call is true; the caller acts as after an error
+ * VALISE_FAILPOINT=keeper.answer:2000:10      wait 2,000 ms
+ *
+ * Next: descriptors.h, which every program calls first.
  */
 #ifndef VALISE_BASE_FAILPOINT_H
 #define VALISE_BASE_FAILPOINT_H
@@ -15,7 +17,7 @@
 #include <stdbool.h>
 
 #ifdef VALISE_FAILPOINTS
-/* True where this is to fail. Any thread may call it. */
+/* True if the caller is to fail. Any thread may call it. */
 bool vl_failpoint(const char *name);
 #else
 static inline bool vl_failpoint(const char *name)

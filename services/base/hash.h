@@ -1,7 +1,11 @@
 /*
- * The only door to xxhash, and to uthash, made to survive a failed allocation, where it would
- * end the process: after HASH_ADD_*, `entry->hh.tbl` is NULL where the entry was not added. Its
- * hash is XXH3, as keys here are long and looked for by the million.
+ * The only user of xxhash and of uthash.
+ *
+ * Here uthash survives a failed allocation, which otherwise ends the process: after HASH_ADD_*,
+ * `entry->hh.tbl` is NULL if the entry was not added. Its hash is XXH3, since keys here are long
+ * and are looked up by the million.
+ *
+ * Next: clock.h, time.
  */
 #ifndef VALISE_BASE_HASH_H
 #define VALISE_BASE_HASH_H

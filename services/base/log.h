@@ -1,7 +1,9 @@
 /*
- * What a program says while it runs: one line each, on stderr, with sd-daemon's <N> level in
- * front when stderr is systemd's journal. Never personal data, keys or payloads. Every function
- * keeps errno.
+ * The log: one line for each report, on stderr. If stderr is systemd's journal, sd-daemon's <N>
+ * level stands in front. A line never holds personal data, keys or payloads. Every function keeps
+ * errno.
+ *
+ * Next: failpoint.h, where tests make a program fail.
  */
 #ifndef VALISE_BASE_LOG_H
 #define VALISE_BASE_LOG_H
@@ -10,8 +12,8 @@
 
 enum vl_log_level { VL_LOG_ERROR = 3, VL_LOG_WARNING = 4, VL_LOG_INFO = 6, VL_LOG_DEBUG = 7 };
 
-/* Name the program, as it stands before every line, and the least urgent level that is still
- * said. Static text. */
+/* Set the name that stands before every line, and the least urgent level that is still printed.
+ * Static text. */
 void vl_log_open(const char *program, enum vl_log_level level);
 
 void vl_log(enum vl_log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -1,5 +1,7 @@
 /*
- * Which known name is nearest to one that was written: "did you mean".
+ * The known name that is nearest to a written one: "did you mean".
+ *
+ * Next: wrap.h, text for people.
  */
 #ifndef VALISE_BASE_NEAR_H
 #define VALISE_BASE_NEAR_H

@@ -1,5 +1,7 @@
 /*
  * Randomness, passed in, so that a test can repeat a run from its seed.
+ *
+ * Next: log.h, what a program reports while it runs.
  */
 #ifndef VALISE_BASE_RAND_H
 #define VALISE_BASE_RAND_H

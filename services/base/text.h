@@ -1,5 +1,7 @@
 /*
- * Small things done to text and bytes: hex, UUIDs, UTF-8, big-endian numbers.
+ * Functions on text and bytes: hex, UUIDs, UTF-8, big-endian numbers.
+ *
+ * Next: unicode.h, which names may look alike.
  */
 #ifndef VALISE_BASE_TEXT_H
 #define VALISE_BASE_TEXT_H
@@ -32,17 +34,18 @@ bool vl_uuid_parse(const char *text, size_t length, uint8_t bytes[16]);
  * is set to the offset of the first byte that is not. */
 bool vl_utf8_valid(const void *bytes, size_t count, size_t *bad);
 
-/* The character at the beginning of `left` bytes (1 or more), and how many bytes it has. A byte
- * that begins no well-formed character, and NUL, is VL_CHARACTER_BAD, and one byte. */
+/* The character at the beginning of `left` bytes (1 or more), and how many bytes it has. For
+ * NUL, or a byte that begins no well-formed character, it is VL_CHARACTER_BAD, with one byte. */
 #define VL_CHARACTER_BAD UINT32_MAX
 uint32_t vl_character(const void *bytes, size_t left, size_t *length);
 
-/* What a terminal may obey instead of show, or what is not seen: controls (C0, DEL, C1), marks that
- * turn the direction of what follows, line separators, and format characters that take no room. */
+/* Whether a terminal may obey the character instead of showing it, or shows nothing. These are
+ * controls (C0, DEL, C1), marks that turn the direction, line separators, and format characters
+ * without width. */
 bool vl_character_unsafe(uint32_t c);
 
-/* Wherever a terminal or a log may show text from outside: the same text with unsafe characters and
- * bad bytes made '?'. */
+/* For text from outside that a terminal or a log may show: the same text, with unsafe characters
+ * and bad bytes replaced by '?'. */
 const char *vl_printable(const char *text, char *out, size_t room);
 
 /* Big-endian numbers, so that LMDB's byte order is numeric order. */
@@ -71,7 +74,7 @@ static inline uint32_t vl_get_be32(const uint8_t *from)
 	return (uint32_t)from[0] << 24 | (uint32_t)from[1] << 16 | (uint32_t)from[2] << 8 | from[3];
 }
 
-/* As memcmp's; of two ids the one made later is greater, but for those of one millisecond. */
+/* As memcmp. Of two ids the later one is greater, unless both were made in one millisecond. */
 static inline int vl_event_id_compare(const struct vl_event_id *a, const struct vl_event_id *b)
 {
 	uint64_t x = vl_get_be64(a->bytes), y = vl_get_be64(b->bytes);

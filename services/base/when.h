@@ -1,5 +1,7 @@
 /*
  * A point in time as a person writes it.
+ *
+ * Next: rand.h, randomness.
  */
 #ifndef VALISE_BASE_WHEN_H
 #define VALISE_BASE_WHEN_H

@@ -3,10 +3,10 @@
  *
  * The text has no line ends of its own but those that begin a paragraph, an item or an example:
  *
- *   paragraph  begins in the first column; it is wrapped.
- *   item       begins with blanks and has two blanks or more behind its name; what stands behind
- *              them is wrapped below itself, as here.
- *   example    begins with blanks and has no such gap; it is printed as it stands.
+ *   paragraph   begins in the first column; it is wrapped.
+ *   item        begins with blanks, and has two blanks or more behind its name; the words behind
+ *               them are wrapped below each other, as here.
+ *   example     begins with blanks, and has no such gap; it is printed as it stands.
  *
  * Next: conf.h, the configuration, whose help is printed so.
  */

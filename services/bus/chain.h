@@ -1,7 +1,9 @@
 /*
  * The chain of one (mission, lane): which batch may follow which.
  *
- * Pure: a head, a batch, a verdict. Keeping heads, parked batches and evidence is the caller's.
+ * Pure: a head, a batch, a verdict. The caller keeps heads, parked batches and evidence.
+ *
+ * Next: types.h, the lanes and their payloads.
  */
 #ifndef VALISE_BUS_CHAIN_H
 #define VALISE_BUS_CHAIN_H
@@ -18,19 +20,21 @@ struct vl_chain {
 
 enum vl_chain_step {
 	VL_CHAIN_NEXT, /* follows; vl_chain_advance may be called */
-	/* its place is taken: a replay if that batch has the same digest, else a fork */
+	/* its number is taken: a replay if that batch has the same digest, else a fork */
 	VL_CHAIN_KNOWN,
-	VL_CHAIN_AHEAD, /* something before it has not come yet: a gap */
-	/* in its place by number, but prev or first_event contradict the chain: a fork */
+	VL_CHAIN_AHEAD, /* a batch before it has not come yet: a gap */
+	/* its number is the next, but prev or first_event contradict the chain: a fork */
 	VL_CHAIN_MISMATCH,
 };
 
-/* Where `batch` stands. A batch of the same epoch is judged by seq, prev and first_event. A
- * batch of a later epoch follows when it is seq 1, first_event 1 and its prev is the chain's
- * digest; when prev is another digest it is AHEAD (the end of the epoch before may still come);
- * seq > 1 is AHEAD. An earlier epoch is KNOWN. prev of all zeros in a later epoch, after a first
- * epoch that had batches, is a MISMATCH: the sender has forgotten its past. The very first
- * batch: seq 1, first_event 1, prev zero. */
+/* Where `batch` stands in the chain. If it is of the same epoch, seq, prev and first_event
+ * decide. If it is of an earlier epoch, it is KNOWN.
+ *
+ * A batch of a later epoch is NEXT if its seq and first_event are 1 and its prev is the chain's
+ * digest. If prev is another digest, it is AHEAD, since the end of the previous epoch may still
+ * come. If seq > 1, it is AHEAD. If prev is all zeros after an epoch that had batches, it is a
+ * MISMATCH: the sender has forgotten its past. The very first batch has seq 1, first_event 1 and
+ * prev zero. */
 enum vl_chain_step vl_chain_check(const struct vl_chain *chain, const struct vl_batch *batch);
 
 void vl_chain_advance(struct vl_chain *chain, const struct vl_batch *batch,

@@ -1,12 +1,16 @@
 /*
  * proto3 JSON (protobuf.dev/programming-guides/json), both ways, over protobuf-c's descriptors.
  *
- * Printing: lowerCamelCase names, 64-bit numbers as strings, enums by name, bytes in base64,
- * Timestamp as RFC 3339, Any with "@type" beside the fields, defaults left out, in field order,
- * one line. A value that is not what it should be (an Any of unknown type) prints as {"@type":
- * ..., "value": base64}: printing never fails but for memory. Parsing is strict: unknown fields,
- * unknown types, wrong enum names, numbers out of range, a field twice, two members of one
- * oneof, bad UTF-8 and anything after the value are each an error that says what and where.
+ * Printing writes one line, in field order, with lowerCamelCase names. 64-bit numbers are strings,
+ * enums are names, bytes are base64, and a Timestamp is RFC 3339. An Any has "@type" beside its
+ * fields. Defaults are left out. An Any of unknown type prints as {"@type": ..., "value": base64}.
+ * Printing fails only if memory ends.
+ *
+ * Parsing is strict. Unknown fields and types, wrong enum names, numbers out of range and bad UTF-8
+ * are errors. So are a field twice, two members of one oneof, and anything behind the value. The
+ * reason says what is wrong and where.
+ *
+ * Next: json_field.h, the fields.
  */
 #ifndef VALISE_BUS_JSON_H
 #define VALISE_BUS_JSON_H
@@ -24,9 +28,9 @@ void vl_json_print(const ProtobufCMessage *message, struct vl_buf *out);
  * U+FFFD. */
 void vl_json_print_text(struct vl_buf *out, const char *text, size_t length);
 
-/* Parse one JSON value of at most 4 MB into a message of `type`, allocated in the arena. Accepts
- * "@type" with and without the "type.googleapis.com/" prefix, and stores the prefix with it.
- * UUID-shaped text (36 characters) is accepted for a 16-byte bytes field named id or after,
+/* Parse one JSON value of at most 4 MB into a message of `type`, allocated in the arena. It
+ * accepts "@type" with and without the "type.googleapis.com/" prefix, and stores the prefix with
+ * it. For a 16-byte bytes field named id or after it accepts UUID-shaped text (36 characters)
  * besides base64. The reason names the field's path and, for broken JSON, the column (from 1).
  * Errors: MALFORMED, UNKNOWN_TYPE, UNKNOWN_FIELD, INVALID, NOMEM. */
 enum vl_err vl_json_parse(const ProtobufCMessageDescriptor *type, const char *text, size_t length,

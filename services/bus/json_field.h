@@ -1,5 +1,8 @@
 /*
- * What printing and parsing JSON both ask of a protobuf-c field. Only json_*.c read this.
+ * The facts about a protobuf-c field that printing and parsing JSON share. Only json_*.c include
+ * this.
+ *
+ * Next: json_number.h, exact numbers.
  */
 #ifndef VALISE_BUS_JSON_FIELD_H
 #define VALISE_BUS_JSON_FIELD_H
@@ -7,8 +10,7 @@
 #include <protobuf-c/protobuf-c.h>
 #include <stdbool.h>
 
-/* Messages within messages, and Any within Any, before JSON gives up. vl_wire_check allows fewer
- * in one message. */
+/* The deepest nesting of messages, and of Any in Any. vl_wire_check allows fewer in one message. */
 #define VL_JSON_DEPTH 32
 
 /* The types that proto3 JSON writes in a form of their own. */

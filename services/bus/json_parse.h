@@ -1,6 +1,8 @@
 /*
  * Parsing JSON, between its two halves: json_parse.c walks messages and fields, json_value.c
  * reads single values.
+ *
+ * Next: store/store.h, the store of agent and headquarters.
  */
 #ifndef VALISE_BUS_JSON_PARSE_H
 #define VALISE_BUS_JSON_PARSE_H
@@ -11,14 +13,14 @@
 #include <jansson.h>
 #include <protobuf-c/protobuf-c.h>
 
-/* One parse, and what its memory comes from. */
+/* One parse, and the arena of its memory. */
 struct vl_json_parser {
 	struct vl_arena *arena;
 	struct vl_why *why;
 	int depth;
 };
 
-/* Where in the message we are: a chain of these on the stack, innermost first. NULL at the root. */
+/* The position in the message: a chain of these on the stack, innermost first. NULL at the root. */
 struct vl_json_spot {
 	const struct vl_json_spot *up;
 	const char *name; /* of the field, as in the .proto */
@@ -31,7 +33,7 @@ enum vl_err vl_json_refuse(const struct vl_json_parser *p, const struct vl_json_
 			   enum vl_err err, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 
-/* Read one value that is no message into *at, which is as large as its type asks. The reason
+/* Read one value that is not a message into *at, which has the size of its type. The reason
  * never quotes it. */
 enum vl_err vl_json_value(const struct vl_json_parser *p, const struct vl_json_spot *spot,
 			  const ProtobufCFieldDescriptor *field, json_t *json, void *at) VL_CHECKED;

@@ -1,23 +1,23 @@
 /*
- * The ring: the public keys of all senders, which headquarters, the agents and the tools verify
- * with.
+ * The key ring: the public keys of all senders. Headquarters, the agents and the tools verify with
+ * it.
  *
  * It is read from a folder. Each file `NAME.pub` holds one key: a line `<id> <public key, 64 hex
- * digits>`. A sender may have several. Keys of the past lie in the folder's own folder `past`, in
- * files of the same form with more lines:
+ * digits>`. A sender may have several. Keys of the past are in the subfolder `past`, in files of
+ * the same form with more lines:
  *
  *     ended
  *     until consular.case.v1 1700000000 12
  *
- * `ended` says that the key signs nothing new. Each `until LANE EPOCH BATCH` names the last place
- * up to which it stays good on that lane. A key holds by place and never by time, as a sender's
- * clock proves nothing. Headquarters writes these files itself when a key is replaced or removed
- * (hq/ingest/keybook.h).
+ * `ended` says that the key signs nothing new. Each `until LANE EPOCH BATCH` names the last batch
+ * up to which it stays good on that lane. A key ends at a batch and never at a time, since a
+ * sender's clock proves nothing. If a key is replaced or removed, headquarters writes these files
+ * itself (hq/ingest/keybook.h).
  *
- * A file that cannot be used is left out and named (vl_ring_fault); it stops nobody else. CR LF,
- * blanks at the ends, a byte order mark and capital hex digits are taken.
+ * A file that cannot be used is left out and named (vl_ring_fault), and the other keys stay usable.
+ * CR LF, blanks at the ends, a byte order mark and capital hex digits are accepted.
  *
- * Read record.h next.
+ * Next: record.h, whether a Kafka record may be believed.
  */
 #ifndef VALISE_BUS_RING_H
 #define VALISE_BUS_RING_H
@@ -30,7 +30,7 @@
 
 struct vl_ring;
 
-/* The last place of a lane up to which a key is good. */
+/* The last batch of a lane up to which a key is good. */
 #define VL_KEY_LANE_MAX ((size_t)96)
 struct vl_key_end {
 	char lane[VL_KEY_LANE_MAX + 1];
@@ -50,8 +50,9 @@ struct vl_ring_entry {
 	struct vl_key_end *ends; /* the ring's */
 };
 
-/* Read a folder. Not ok only where the folder itself cannot be read, or memory ends. Files are
- * taken in the order of their names, links followed, names that begin with '.' left out. */
+/* Read a folder. It fails only if the folder itself cannot be read, or memory ends. Files are
+ * read in the order of their names. Links are followed, and names that begin with '.' are left
+ * out. */
 enum vl_err vl_ring_open(const char *dir, struct vl_ring **ring, struct vl_why *why) VL_CHECKED;
 void vl_ring_close(struct vl_ring *ring);
 
@@ -64,7 +65,7 @@ bool vl_ring_faulty(const struct vl_ring *ring, const char *file);
 /* The key of an id, or NULL. Safe from several threads at once. */
 const struct vl_ring_entry *vl_ring_find(const struct vl_ring *ring, const struct vl_key_id *id);
 
-/* Whether the key may stand behind a batch of that lane and place. */
+/* Whether the key is good for that batch of the lane. */
 bool vl_ring_holds(const struct vl_ring_entry *entry, struct vl_bytes lane, struct vl_epoch epoch,
 		   struct vl_seq seq);
 
@@ -72,17 +73,17 @@ bool vl_ring_holds(const struct vl_ring_entry *entry, struct vl_bytes lane, stru
 size_t vl_ring_count(const struct vl_ring *ring);
 const struct vl_ring_entry *vl_ring_at(const struct vl_ring *ring, size_t i);
 
-/* Add a copy of an entry before the ring is in use. A key that is there and still signs stays as it
- * is; one that has ended gets the later of both ends on each lane. INVALID where the key is another
- * sender's. */
+/* Add a copy of an entry before the ring is in use. A key that is present and still signs stays
+ * as it is. A key that has ended gets the later of both ends on each lane. INVALID if the key is
+ * another sender's. */
 enum vl_err vl_ring_add(struct vl_ring *ring, const struct vl_ring_entry *entry,
 			struct vl_why *why) VL_CHECKED;
 
-/* Give an entry that is not in a ring an end on a lane; the later counts where it has one. Its
+/* Give an end on a lane to an entry that is not in a ring. If it has one, the later counts. Its
  * `ends` are freed with free(). */
 enum vl_err vl_ring_entry_end(struct vl_ring_entry *entry, const struct vl_key_end *end) VL_CHECKED;
 
-/* Write an ended key into `dir`/past, which is made where missing. EXISTS where its file is there:
+/* Write an ended key into `dir`/past, which is made if it is missing. EXISTS if its file exists;
  * that one stays. */
 enum vl_err vl_ring_keep_past(const char *dir, const struct vl_ring_entry *entry,
 			      struct vl_why *why) VL_CHECKED;

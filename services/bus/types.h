@@ -1,11 +1,12 @@
 /*
- * The lanes there are, and the payload types each carries. Both tables are made at build time:
- * the lanes from the topic catalogue (brokers/topics.yaml) and the types from the .proto files,
- * so that a new system needs no line here.
+ * The lanes, and the payload types of each. Both tables are made at build time: the lanes from the
+ * topic catalogue (brokers/topics.yaml), the types from the .proto files. A new system needs no
+ * line here.
  *
- * A lane may be addressed: then each mission has one of its own, "<lane>.<MISSION>", a topic and
- * a chain by themselves, that only that mission reads. The payload's package is the lane's all
- * the same.
+ * A lane may be addressed. Then each mission has one of its own, "<lane>.<MISSION>". It is a topic
+ * and a chain by itself, and only that mission reads it. The payload's package is still the lane's.
+ *
+ * Next: json.h, events as proto3 JSON.
  */
 #ifndef VALISE_BUS_TYPES_H
 #define VALISE_BUS_TYPES_H
@@ -16,13 +17,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The lane of heartbeats (proto/valise/pulse/v1), and what headquarters says to each mission:
- * how far it has applied what came, and what it asks for. */
+/* The lane of pulses (proto/valise/pulse/v1), and headquarters' lanes to each mission: how far
+ * it has applied, and what it requests. */
 #define VL_PULSE_LANE "valise.pulse.v1"
 #define VL_RECEIPT_LANE "valise.receipt.v1"
 #define VL_DIRECTIVE_LANE "valise.directive.v1"
 
-/* Who signs receipts and directives. */
+/* The signer of receipts and directives. */
 #define VL_HEADQUARTERS "HQ"
 
 /* Most urgent first. */
@@ -34,13 +35,12 @@ enum vl_precedence { VL_FLASH, VL_IMMEDIATE, VL_PRIORITY, VL_ROUTINE, VL_PRECEDE
 struct vl_lane {
 	const char *name; /* proto package = topic = view */
 	enum vl_precedence precedence;
-	/* Kafka forgets its old batches, so that a chain there has holes and is whole all the
-	 * same */
+	/* Kafka drops its old batches, so its chain there has holes and is still whole */
 	bool compacted;
 	bool broadcast; /* there is a topic of just this name */
 	bool addressed; /* each mission has a topic of its own, "<name>.<MISSION>" */
-	/* what missions act on because headquarters says it: nobody else's agent takes an event
-	 * for it */
+	/* missions act on it because headquarters says it: only headquarters' agent accepts an
+	 * event for it */
 	bool headquarters;
 };
 
@@ -51,9 +51,8 @@ extern const size_t vl_n_lanes;
 /* The lane of that name, or NULL. */
 const struct vl_lane *vl_lane_find(const char *name, size_t length);
 
-/* The same for the name of a topic or a batch's lane, which may be that of an addressed one: the
- * lane it is of. `mission`, which may be NULL, is whom it is for, empty where it is not
- * addressed. */
+/* The same for the name of a topic, or for a batch's lane. If it is the name of an addressed
+ * lane, `mission` (may be NULL) is set to its mission; otherwise `mission` is empty. */
 const struct vl_lane *vl_lane_named(const char *name, size_t length, struct vl_bytes *mission);
 
 /* "FLASH" and so on; static. */
@@ -72,15 +71,15 @@ const ProtobufCMessageDescriptor *vl_message_find(const char *name, size_t lengt
 /* The lane a type belongs to: the one whose name is its package. NULL where it has none. */
 const struct vl_lane *vl_type_lane(const ProtobufCMessageDescriptor *type);
 
-/* Whom a payload of this type is for, by its field "mission"; false where the type has none, or
- * it is no mission's id. */
+/* The mission that a payload of this type is for, by its field "mission". False if the type has
+ * no such field, or its text is not a mission's id. */
 bool vl_type_addressee(const ProtobufCMessageDescriptor *type, struct vl_bytes payload,
 		       struct vl_bytes *mission);
 
-/* What stands before a type's full name in the type URLs made here. */
+/* The text before a type's full name in the type URLs made here. */
 #define VL_TYPE_PREFIX "type.googleapis.com/"
 
-/* The full name within a type URL: what follows its last slash, or all of it where it has none
+/* The full name within a type URL: the part behind its last slash, or the whole without a slash
  * ("type.googleapis.com/consular.case.v1.CaseOpened"). */
 const char *vl_type_name(const char *url, size_t length, size_t *name_length);
 

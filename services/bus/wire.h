@@ -2,10 +2,12 @@
  * The protobuf wire format, read without allocating and checked strictly
  * (protobuf.dev/programming-guides/encoding).
  *
- * protobuf-c takes what it is given: it lets bad UTF-8, a repeated scalar field or a wrong wire
- * type by, and cuts a string at a NUL. `vl_wire_check` looks first, so that two parsers can never
- * disagree about what was signed, and so that whoever accepts an event knows that headquarters will
- * be able to read it.
+ * protobuf-c is lenient: it accepts bad UTF-8, a repeated scalar field and a wrong wire type, and
+ * cuts a string at a NUL. Therefore `vl_wire_check` looks first. Then two parsers can never
+ * disagree about the signed bytes, and an agent that accepts an event knows that headquarters can
+ * read it.
+ *
+ * Next: sign.h, signatures over a batch's digest.
  */
 #ifndef VALISE_BUS_WIRE_H
 #define VALISE_BUS_WIRE_H
@@ -29,8 +31,7 @@ struct vl_wire {
 	bool failed;
 };
 
-/* One field as it stands: for BYTES `bytes`, for the others `number` (fixed types in host order).
- * */
+/* One field. For BYTES read `bytes`, for the other types `value` (fixed types in host order). */
 struct vl_wire_field {
 	uint32_t number;
 	enum vl_wire_type type;
@@ -51,17 +52,18 @@ void vl_wire_put_bytes(struct vl_buf *buf, uint32_t field, const void *bytes, si
 /* The bytes that vl_wire_put_bytes would write for `count`. */
 size_t vl_wire_bytes_size(uint32_t field, size_t count);
 
-/* Whether `message` is one of `type`, so that every parser reads the same from it: well formed to
- * the end, each field of the right wire type, no singular field twice, no two members of one oneof,
- * strings in UTF-8 without NUL, at most 16 messages deep. Fields the type does not know are let
- * pass where `allow_unknown`, else VL_ERR_UNKNOWN_FIELD. Any payloads (google.protobuf.Any) are
- * checked as Any, not opened. MALFORMED names the field and the offset, never a value. */
+/* Whether `message` is of `type`, so that every parser reads the same from it. It must be well
+ * formed to the end, with each field of the right wire type and no singular field twice. No two
+ * members of one oneof may occur. Strings are UTF-8 without NUL, and messages are at most 16
+ * deep. If `allow_unknown`, fields that the type does not know pass; else they are
+ * VL_ERR_UNKNOWN_FIELD. Any payloads (google.protobuf.Any) are checked as Any, not opened.
+ * MALFORMED names the field and the offset, never a value. */
 enum vl_err vl_wire_check(const ProtobufCMessageDescriptor *type, struct vl_bytes message,
 			  bool allow_unknown, struct vl_why *why) VL_CHECKED;
 
-/* Whether every google.protobuf.Timestamp in a message that vl_wire_check has taken lies in the
- * years 0001 to 9999, its nanoseconds in 0 to 999,999,999, as proto3 JSON has them. INVALID, with
- * the field's name. Types in an Any are the caller's. */
+/* Check every google.protobuf.Timestamp of a message that vl_wire_check has passed. It must be
+ * in the years 0001 to 9999, with nanoseconds 0 to 999,999,999. INVALID, with the field's name.
+ * Types in an Any are left to the caller. */
 enum vl_err vl_wire_check_times(const ProtobufCMessageDescriptor *type, struct vl_bytes message,
 				struct vl_why *why) VL_CHECKED;
 

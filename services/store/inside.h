@@ -1,7 +1,9 @@
 /*
- * Inside the store: what its parts share. door.c sees who comes in, open.c makes and opens one,
- * kind.c and file.c look at what is there, grow.c maps it, store.c works in it, cursor.c walks,
- * readers.c looks at who reads, check.c tells a damaged row.
+ * Inside the store: the declarations that its parts share. door.c checks who opens it, open.c makes
+ * and opens one, kind.c and file.c check what exists, grow.c maps it. store.c does transactions,
+ * cursor.c walks, readers.c looks at readers, check.c detects a corrupted row.
+ *
+ * Next: stream/stream.h, the door to Kafka.
  */
 #ifndef VALISE_STORE_INSIDE_H
 #define VALISE_STORE_INSIDE_H
@@ -13,14 +15,15 @@
 #include <sys/types.h>
 
 #define STORE_MAX_DBS 64
-#define STORE_FOLLOWS 8        /* times that a reader maps what a writer adds while it opens */
-#define STORE_WORD ((size_t)4) /* the check word behind each value */
-#define STORE_DAMAGED (-1)     /* beside LMDB's codes: an entry that its check word contradicts */
+/* times that a reader maps more while a writer adds to the store that it opens */
+#define STORE_FOLLOWS 8
+#define STORE_WORD ((size_t)4) /* the checksum behind each value */
+#define STORE_DAMAGED (-1)     /* beside LMDB's codes: an entry whose checksum does not fit */
 
 struct store_db {
 	MDB_dbi dbi;
 	bool checked;
-	uint64_t seed; /* of its check words: they fit in no other database */
+	uint64_t seed; /* of its checksums: they fit in no other database */
 	char *name;
 };
 
@@ -29,21 +32,21 @@ struct vl_store {
 	struct store_db dbs[STORE_MAX_DBS];
 	unsigned n_dbs;
 	int lock, data, folder;        /* held by the one writer; -1 for readers */
-	unsigned long long lock_inode; /* of the lock.mdb that it looks at */
-	pid_t identity;                /* that LMDB knows us by; 0: our process's number */
-	size_t file_end;               /* the file was seen to be this long */
+	unsigned long long lock_inode; /* of the lock.mdb that it uses */
+	pid_t identity;                /* the process number by which LMDB knows us; 0: our own */
+	size_t file_end;               /* the length of the file when it was last seen */
 	/* for beginning a transaction, and for mapping more while there is none */
 	pthread_mutex_t gate;
 	unsigned under_way;
 	size_t most; /* to be mapped; 0 where it does not grow */
-	/* the database that a transaction failed for, as it is damaged */
+	/* the corrupted database that made a transaction fail */
 	const struct store_db *failed;
 	bool was_full;
 	bool wary;
 };
 
-/* A large value that was found sound, so that it need not be read again each time something is
- * looked for beside it. */
+/* A large value that was found sound, so that it need not be read again for each search beside
+ * it. */
 #define STORE_LARGE 4096
 #define STORE_KNOWN 4
 struct store_known {
@@ -51,7 +54,7 @@ struct store_known {
 	const void *value;
 	size_t size;
 	uint64_t key;     /* its digest */
-	uint32_t changes; /* of the database, by then */
+	uint32_t changes; /* of the database at that time */
 };
 
 struct vl_txn {
@@ -62,8 +65,9 @@ struct vl_txn {
 	uint32_t changes[STORE_MAX_DBS]; /* made in each database; a writer's */
 	struct store_known known[STORE_KNOWN];
 	unsigned next_known;
-	const struct store_db *damaged; /* where a row was found to be, or NULL */
-	const struct store_db *broken;  /* of which LMDB itself could not read a page, or NULL */
+	const struct store_db *damaged; /* where a corrupted row was found, or NULL */
+	/* the database of which LMDB itself could not read a page, or NULL */
+	const struct store_db *broken;
 };
 
 static inline struct vl_bytes vl_store_bytes(const MDB_val *val)
@@ -80,10 +84,10 @@ void vl_store_fail(struct vl_txn *txn, const struct store_db *db, int rc);
 /* The same, with LMDB's words. */
 enum vl_err vl_store_explain(struct vl_why *why, int rc);
 
-/* -- who comes in (door.c, identity.c) -- */
+/* -- who opens the store (door.c, identity.c) -- */
 
-/* For the writer: before anything is made; once data.mdb is there; once it is open. Then, before
- * each transaction, whether readers are still seen. */
+/* For the writer: before anything is made; when data.mdb exists; when the store is open. Then,
+ * before each transaction, whether readers are still visible. */
 enum vl_err vl_store_lock_folder(struct vl_store *store, const char *path, struct vl_why *why);
 enum vl_err vl_store_lock_data(struct vl_store *store, const char *path, struct vl_why *why);
 void vl_store_sign(struct vl_store *store, const char *path);
@@ -92,64 +96,64 @@ enum vl_err vl_store_check_seen(const struct vl_store *store, struct vl_why *why
 /* For a reader, before it opens anything. */
 enum vl_err vl_store_check_reader(const char *path, struct vl_why *why);
 
-/* On this thread be that process for LMDB, until it is 0 again; and a number that no process
+/* On this thread, be that process for LMDB, until the call with 0. And a number that no process
  * has. */
 void vl_store_assume(pid_t identity);
 pid_t vl_store_new_identity(void);
 
-/* -- what is there (kind.c, file.c) -- */
+/* -- what exists (kind.c, file.c) -- */
 
-/* Of the right kind, and of a format that is read. */
+/* Whether it is of the right kind, and of a format that is read. */
 enum vl_err vl_store_check_kind(MDB_txn *txn, const struct vl_store_options *options,
 				struct vl_why *why);
 
-/* The file is as long as its newest meta page says, or what it lacks was never used; the writer
- * then makes it so long. CORRUPT where it was cut. */
+/* Whether the file is as long as its newest meta page says, or its missing part was never used.
+ * A writer then makes it so long. CORRUPT if it was cut. */
 enum vl_err vl_store_check_length(struct vl_store *store, bool read_only, struct vl_why *why);
 
-/* After a commit: LMDB does not write a page that was taken and given back at once, were it the
- * last. */
+/* After a commit: LMDB does not write a page that was taken and given back at once, even the
+ * last one. */
 void vl_store_fill_up(struct vl_store *store);
 
-/* What the file may grow by before its disk is full; SIZE_MAX where that cannot be told. */
+/* The bytes that the file may grow by before its disk is full; SIZE_MAX if unknown. */
 size_t vl_store_disk_left(MDB_env *env);
 
 /* -- how much is mapped (grow.c) -- */
 
-/* To begin with; `file` is how long data.mdb is. */
+/* The first map; `file` is the length of data.mdb. */
 size_t vl_store_first_map(const struct vl_store_options *options, size_t file);
 
-/* Within the gate, with no transaction under way: map more where it is nearly full; map what the
- * file has now. */
+/* Within the gate, with no transaction open: map more if the map is nearly full; map the present
+ * length of the file. */
 void vl_store_grow(struct vl_store *store);
 int vl_store_follow(struct vl_store *store);
 
-/* -- check words -- */
+/* -- checksums -- */
 
 void vl_store_name_db(struct store_db *db, char *name, bool checked);
 
-/* Write a value and its word, where it has one, to `to`, which has room for both. */
+/* Write a value, and its checksum if it has one, to `to`, which has room for both. */
 void vl_store_seal(const struct store_db *db, const MDB_val *key, struct vl_bytes value,
 		   uint8_t *to);
 
-/* Take the word off a value. False where it does not fit. */
+/* Remove the checksum from a value. False if it does not fit. */
 bool vl_store_good(const struct store_db *db, const MDB_val *key, MDB_val *value);
 
-/* Whether an entry beside a place that is looked for is sound. */
+/* Whether an entry beside a requested key is sound. */
 bool vl_store_sound(struct vl_txn *txn, const struct store_db *db, const MDB_val *key,
 		    const MDB_val *value);
 
-/* The writer is about to change something in that database. */
+/* The writer is about to change that database. */
 void vl_store_changes(struct vl_txn *txn, const struct store_db *db);
 
-/* Whether a damaged entry would be sound if its key began with `prefix`: then that is how it
- * began before it rotted. `value` has its word still. */
+/* Whether a corrupted entry would be sound if its key began with `prefix`: then its key began so
+ * before the corruption. `value` still has its checksum. */
 bool vl_store_was(const struct store_db *db, struct vl_bytes prefix, const MDB_val *key,
 		  const MDB_val *value);
 
-/* As mdb_get, the word taken off the value. STORE_DAMAGED where the row is damaged, or was it
- * before its key was damaged; where the order is not what it should be; and, for a writer, where
- * an entry beside its place is damaged: what is written there might go astray. */
+/* As mdb_get, with the checksum removed. STORE_DAMAGED if the row is corrupted, or if its key
+ * was corrupted, or if the order is wrong. For a writer it is also STORE_DAMAGED if an entry
+ * beside the key is corrupted, since a new row there might be misplaced. */
 int vl_store_look_up(struct vl_txn *txn, const struct store_db *db, MDB_val *key, MDB_val *value);
 
 #endif

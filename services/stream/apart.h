@@ -1,9 +1,11 @@
 /*
- * Apart: partitions whose messages do not stand in line with all others of a consumer.
+ * Apart: partitions that do not share the queue of a consumer.
  *
- * librdkafka puts what it fetches into one queue, and fetches nothing more of anybody while that
- * is full. A partition that is apart has a queue of its own: it waits for no other, and is taken
- * from only where there is room for what it has. Inside the stream only.
+ * librdkafka puts what it fetches into one queue. While that queue is full, it fetches nothing more
+ * for any partition. A partition that is apart has a queue of its own. It waits for no other, and
+ * its messages are taken only if there is room for them. For services/stream only.
+ *
+ * Next: ward.h, a partition that cannot be read.
  */
 #ifndef VALISE_STREAM_APART_H
 #define VALISE_STREAM_APART_H
@@ -24,11 +26,11 @@ void vl_apart_close(struct vl_apart *apart);
 /* Before the partition is assigned. False when out of memory. */
 bool vl_apart_add(struct vl_apart *apart, const char *topic, int32_t partition);
 
-/* The next message, in turns; NULL where there is none. *left: there is one, and no room for it. */
+/* The next message, in turns; NULL if there is none. *left: there is one, but no room for it. */
 rd_kafka_message_t *vl_apart_next(struct vl_apart *apart, const struct vl_consumer_room *room,
 				  bool *left);
 
-/* Wait until something comes for the consumer, of whichever partition. */
+/* Wait until any partition of the consumer has a message. */
 void vl_apart_wait(struct vl_apart *apart, int timeout_ms);
 
 #endif

@@ -1,12 +1,14 @@
 /*
- * The stream: the only door to librdkafka. Kafka carries records; it is never asked to remember
- * for us.
+ * The stream: the only user of librdkafka. Kafka carries records. No program relies on Kafka to
+ * remember its offsets.
  *
- * Every handle is disposable: when one says GONE, close it and open another (an idempotent
- * producer of librdkafka 2.0.2 can die for good after a lost ack). librdkafka's own log lines go
- * to base/log.h, at debug unless they are errors. All handles take `[kafka]` properties of a
- * configuration as pairs and pass them on; ours, which keep our promises (acks=all, idempotence,
- * no auto commit, offset reset by error), cannot be overridden and are named in the error.
+ * Every handle is disposable: when it returns GONE, close it and open another. (An idempotent
+ * producer of librdkafka 2.0.2 can fail for good after a lost ack.) librdkafka's own log lines go
+ * to base/log.h, at debug unless they are errors. All handles take the `[kafka]` properties of a
+ * configuration as pairs and pass them on. Ours keep our promises: acks=all, idempotence, no auto
+ * commit, offset reset by error. They cannot be overridden, and the error names them.
+ *
+ * Next: handle.h, which all handles share.
  */
 #ifndef VALISE_STREAM_STREAM_H
 #define VALISE_STREAM_STREAM_H
@@ -22,37 +24,38 @@
 
 struct vl_producer;
 
-/* Told once for each record given to send: ok when all in-sync replicas have it, else why not.
- * Runs inside poll, flush and close. */
+/* Called once for each record given to send: ok when all in-sync replicas have it, else the
+ * error. Runs inside poll, flush and close. */
 typedef void vl_producer_acked(void *context, uint64_t tag, enum vl_err err, int32_t partition,
 			       int64_t offset);
 
 struct vl_producer_options {
 	const struct vl_conf_pair *pairs; /* bootstrap.servers and so on */
 	size_t n_pairs;
-	/* the most librdkafka may hold; send says BUSY above it */
+	/* the most that librdkafka may hold; above it send returns BUSY */
 	size_t window_bytes, window_records;
 	vl_producer_acked *acked;
 	void *context;
-	/* on a thin line, to all others: only a quarter of a second of it stands in the line */
+	/* on a slow line, to all other connections: at most a quarter of a second of its data is
+	 * on the line */
 	bool gives_way;
-	/* Where these lead is asked before the first record comes, which is then not late. The
-	 * names may go after open. */
+	/* Their leaders are looked up before the first record comes, so that it is not delayed.
+	 * The names may be freed after open. */
 	const char *const *topics;
 	size_t n_topics;
 };
 
-/* CONFIG where librdkafka refuses a property, naming it. Needs no broker. */
+/* CONFIG if librdkafka refuses a property; the reason names it. Needs no broker. */
 enum vl_err vl_producer_open(const struct vl_producer_options *options,
 			     struct vl_producer **producer, struct vl_why *why) VL_CHECKED;
 
-/* Wait up to `timeout_ms` for what is in flight, then drop the rest (each is told to `acked` as
- * GONE) and free all. */
+/* Wait up to `timeout_ms` for records in flight. Then drop the rest (`acked` is called with GONE
+ * for each) and free all. */
 void vl_producer_close(struct vl_producer *producer, int timeout_ms);
 
-/* Hand over one record; the bytes are copied. Order within a (topic, key) is kept. `value.data`
- * NULL is a null value. BUSY where the window is full: poll, then try again. GONE where the
- * producer is dead. */
+/* Send one record; the bytes are copied. Order within a (topic, key) is kept. `value.data` NULL
+ * is a null value. BUSY if the window is full: poll, then try again. GONE if the producer has
+ * failed for good. */
 enum vl_err vl_producer_send(struct vl_producer *producer, const char *topic, struct vl_bytes key,
 			     struct vl_bytes value, const struct vl_header *headers,
 			     size_t n_headers, uint64_t tag, struct vl_why *why) VL_CHECKED;
@@ -64,31 +67,31 @@ enum vl_err vl_producer_send_to(struct vl_producer *producer, const char *topic,
 				const struct vl_header *headers, size_t n_headers, uint64_t tag,
 				struct vl_why *why) VL_CHECKED;
 
-/* Serve acks for up to `timeout_ms`. GONE where the producer is dead: close it. UNREACHABLE
- * while no broker answers (it goes on trying by itself). */
+/* Serve acks for up to `timeout_ms`. GONE if the producer has failed for good: close it.
+ * UNREACHABLE while no broker answers; it goes on trying by itself. */
 enum vl_err vl_producer_poll(struct vl_producer *producer, int timeout_ms,
 			     struct vl_why *why) VL_CHECKED;
 
-/* Within `acked`, ok: when the broker appended that record, by its own clock; -1 where the topic
- * does not keep that hour. */
+/* Within `acked`, ok: when the broker appended that record, by its own clock; -1 if the topic
+ * does not keep that time. */
 int64_t vl_producer_appended_ms(const struct vl_producer *producer);
 
-/* Records and bytes given to send and not yet told to `acked`. */
+/* Records and bytes that were given to send and not yet reported to `acked`. */
 void vl_producer_in_flight(const struct vl_producer *producer, size_t *records, size_t *bytes);
 
-/* What the line carries, in bytes a second, as measured while more was waiting; 0 while that is
- * not known, and for one that does not give way. */
+/* The line's speed in bytes a second, measured while more was waiting. 0 while it is unknown,
+ * and for a producer that does not give way. */
 uint64_t vl_producer_rate(const struct vl_producer *producer);
 
-/* A file descriptor that becomes readable when poll has something to do; -1 where there is none.
- * Read it dry before poll. */
+/* A file descriptor that becomes readable when poll has something to do; -1 if there is none.
+ * Read it empty before poll. */
 int vl_producer_fd(const struct vl_producer *producer);
 
 /* -- receiving -- */
 
 #define VL_OFFSET_BEGINNING ((int64_t)-2)
 #define VL_OFFSET_END ((int64_t)-1)
-#define VL_OFFSET_LAST ((int64_t)-2001) /* of the last record there is; the end, where it is none */
+#define VL_OFFSET_LAST ((int64_t)-2001) /* the last record; the end, if there is none */
 #define VL_TOPIC_MAX ((size_t)249)
 
 struct vl_position {
@@ -105,18 +108,18 @@ enum vl_err vl_consumer_open(const struct vl_conf_pair *pairs, size_t n_pairs,
 			     struct vl_consumer **consumer, struct vl_why *why) VL_CHECKED;
 void vl_consumer_close(struct vl_consumer *consumer);
 
-/* The same on a thread of its own, which nobody waits for: librdkafka 2.0.2 may never come back
- * from closing a consumer while one of its topics is being deleted (its issue 4362). For one
- * that is replaced because something was wrong with it. */
+/* The same on a thread of its own, for which no thread waits. librdkafka 2.0.2 may never return
+ * from closing a consumer while one of its topics is being deleted (its issue 4362). Use it for
+ * a consumer that is replaced because of an error. */
 void vl_consumer_abandon(struct vl_consumer *consumer);
 
-/* Read these partitions from these offsets, instead of what was assigned before. */
+/* Read these partitions from these offsets, instead of the previous ones. */
 enum vl_err vl_consumer_assign(struct vl_consumer *consumer, const struct vl_position *positions,
 			       size_t count, struct vl_why *why) VL_CHECKED;
 
-/* Whose partitions stand in no line with others', and whether there is room for a record of one;
- * with a topic of NULL, of any of the others. Where there is none, what is fetched waits, and so
- * does what librdkafka says by the way. */
+/* Which partitions are read apart from the others, and whether there is room for a record of
+ * one. A topic of NULL stands for all others. While there is no room, fetched records wait, and
+ * so do librdkafka's reports. */
 struct vl_consumer_room {
 	bool (*apart)(void *context, const char *topic);
 	bool (*has)(void *context, const char *topic, int32_t partition);
@@ -127,45 +130,51 @@ struct vl_consumer_room {
 enum vl_err vl_consumer_set_room(struct vl_consumer *consumer,
 				 const struct vl_consumer_room *room) VL_CHECKED;
 
-/* The next message, to be freed by the caller; messages may be freed from any thread. TIMEOUT:
- * nothing came. END: a partition's end was reached for now, `*at` says which and its next
- * offset. UNREACHABLE: no broker answers; go on polling. NOT_FOUND: `*at` is an offset or a
- * topic that is not there (any more); it is not skipped or reset. Other errors of one partition
- * name it in `*at` too, and leave the others as they are: PERMISSION, CORRUPT and TOO_LARGE (a
- * batch that cannot be read; its first offset, or VL_OFFSET_END where nobody says it), and
- * UNREACHABLE with a topic. `at` may be NULL; a topic of "" in it means the whole consumer.
- * reader.h keeps such partitions apart. */
+/* The next message, to be freed by the caller; messages may be freed from any thread. `*at`,
+ * which may be NULL, names the partition; a topic of "" in it means the whole consumer. reader.h
+ * handles partitions that fail.
+ *
+ * - TIMEOUT: no message came.
+ * - END: a partition's end was reached for now; `*at` has its next offset.
+ * - UNREACHABLE: no broker answers; go on polling. With a topic: this partition alone.
+ * - NOT_FOUND: `*at` is an offset or a topic that does not exist, or no longer. It is not
+ *   skipped or
+ * reset.
+ * - CORRUPT, TOO_LARGE: a batch that cannot be read. `*at` has its first offset, or
+ *   VL_OFFSET_END if
+ * that is unknown. The other partitions go on.
+ * - PERMISSION: this partition may not be read. The others go on. */
 enum vl_err vl_consumer_poll(struct vl_consumer *consumer, int timeout_ms,
 			     struct vl_message **message, struct vl_position *at,
 			     struct vl_why *why) VL_CHECKED;
 
 const struct vl_record *vl_message_record(const struct vl_message *message);
 
-/* Give the record another time than it came with. */
+/* Replace the time of a record. */
 void vl_message_stamp(struct vl_message *message, int64_t timestamp_ms);
 void vl_message_free(struct vl_message *message);
 
-/* The most that one record batch may hold unpacked, whatever its codec; a larger one is CORRUPT.
- * Snappy alone is bounded by itself: 22 times its packed size. */
+/* The most that one record batch may hold unpacked, with any codec; a larger one is CORRUPT.
+ * Snappy bounds itself: 22 times its packed size. */
 #define VL_UNPACK_MAX ((size_t)4000000)
 
-/* -- asking, through a consumer's connection -- */
+/* -- questions, through a consumer's connection -- */
 
-/* What Kafka has said by itself of a partition that is read: the first offset there is and the
- * one after the last. False where it has not answered yet. Asks nobody. */
+/* The first offset and the one after the last, as Kafka has already reported them for a
+ * partition that is read. False if it has not. Sends no question. */
 bool vl_consumer_known(struct vl_consumer *consumer, const char *topic, int32_t partition,
 		       int64_t *first, int64_t *end);
 
-/* How many answers to its questions for records there were. */
+/* How many fetches Kafka has answered. */
 uint64_t vl_consumer_answers(const struct vl_consumer *consumer);
 
-/* The number of partitions of a topic; NOT_FOUND where there is none, UNREACHABLE within
+/* The number of partitions of a topic. NOT_FOUND if there is no topic, UNREACHABLE within
  * `timeout_ms`. */
 enum vl_err vl_consumer_partitions(struct vl_consumer *consumer, const char *topic, int timeout_ms,
 				   int32_t *count, struct vl_why *why) VL_CHECKED;
 
 /* The same, and which of them have no leader: `absent`, an array of `size`, which may be less
- * than there are. */
+ * than the number of partitions. */
 enum vl_err vl_consumer_leaders(struct vl_consumer *consumer, const char *topic, int timeout_ms,
 				int32_t *count, bool *absent, size_t size,
 				struct vl_why *why) VL_CHECKED;
@@ -175,7 +184,7 @@ enum vl_err vl_consumer_range(struct vl_consumer *consumer, const char *topic, i
 			      int timeout_ms, int64_t *first, int64_t *end,
 			      struct vl_why *why) VL_CHECKED;
 
-/* The first offset whose broker timestamp is not before `ms`; VL_OFFSET_END where there is none. */
+/* The first offset whose broker timestamp is not before `ms`; VL_OFFSET_END if there is none. */
 enum vl_err vl_consumer_offset_at(struct vl_consumer *consumer, const char *topic,
 				  int32_t partition, int64_t ms, int timeout_ms, int64_t *offset,
 				  struct vl_why *why) VL_CHECKED;
@@ -194,12 +203,13 @@ enum vl_err vl_admin_brokers(struct vl_admin *admin, int timeout_ms, int *count,
 
 #define VL_TOPIC_CONFIGS 32
 
-/* A topic as it is or is wanted. Texts belong to the caller, or to the admin handle until its
- * next call. */
+/* A topic, as it is or as it should be. Texts belong to the caller, or to the admin handle until
+ * its next call. */
 struct vl_topic {
 	const char *name;
 	int32_t partitions, replicas;
-	int32_t leaders; /* how many partitions have one now; describe sets it, nothing reads it */
+	/* how many partitions have a leader now; describe sets it, and configure ignores it */
+	int32_t leaders;
 	size_t n_configs;
 	/* overrides only; describe sorts them by key */
 	struct vl_conf_pair configs[VL_TOPIC_CONFIGS];
@@ -210,8 +220,8 @@ struct vl_topic {
 enum vl_err vl_admin_list(struct vl_admin *admin, int timeout_ms, const char *const **names,
 			  size_t *count, struct vl_why *why) VL_CHECKED;
 
-/* Every setting a topic has, its own or the brokers'. The texts are valid during the call.
- * NOT_FOUND where there is no such topic; PERMISSION. */
+/* Every setting of a topic, its own or the brokers'. The texts are valid during the call.
+ * NOT_FOUND if there is no such topic; PERMISSION. */
 enum vl_err vl_admin_settings(struct vl_admin *admin, const char *name, int timeout_ms,
 			      void (*each)(void *context, const char *key, const char *value),
 			      void *context, struct vl_why *why) VL_CHECKED;
@@ -226,8 +236,8 @@ enum vl_err vl_admin_create(struct vl_admin *admin, const struct vl_topic *topic
 enum vl_err vl_admin_grow(struct vl_admin *admin, const char *name, int32_t partitions,
 			  int timeout_ms, struct vl_why *why) VL_CHECKED;
 
-/* Set the topic's overrides to exactly `configs`: librdkafka 2.0.2 replaces them all
- * (AlterConfigs), so pass what is to stay too. */
+/* Set the topic's overrides to exactly `configs`. librdkafka 2.0.2 replaces them all
+ * (AlterConfigs), so pass those that stay too. */
 enum vl_err vl_admin_configure(struct vl_admin *admin, const struct vl_topic *topic, int timeout_ms,
 			       struct vl_why *why) VL_CHECKED;
 

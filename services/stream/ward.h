@@ -1,11 +1,13 @@
 /*
- * The ward: one partition that could not be read, with a consumer of its own, so that nobody
- * else waits for it. For services/stream only.
+ * The ward: one partition that could not be read, with a consumer of its own, so that no other
+ * partition waits for it. For services/stream only.
  *
- * It reads again where reading failed. What comes then is handed on, and the partition is well.
- * What cannot be read a second time is passed over: the ward looks for the first offset behind
- * it (search.h) and reads on there. What it is not allowed to read, or what has no leader, it
- * leaves for later.
+ * It reads again where reading failed. If records come, it hands them on, and the partition is
+ * healthy. If a batch cannot be read a second time, the ward passes over it. It searches the first
+ * offset behind it (search.h) and reads on there. If there are no rights or no leader, the ward
+ * leaves it for later.
+ *
+ * Next: search.h, the end of an unreadable batch.
  */
 #ifndef VALISE_STREAM_WARD_H
 #define VALISE_STREAM_WARD_H
@@ -18,17 +20,18 @@ enum vl_ward_said {
 	VL_WARD_NOTHING,
 	VL_WARD_RECORD, /* `message` */
 	VL_WARD_END,    /* `at` */
-	VL_WARD_SICK,   /* unreadable: `err` and `why`; it is being looked for what lies behind */
+	/* unreadable: `err` and `why`; the ward searches for the end of the batch */
+	VL_WARD_SICK,
 	VL_WARD_PASSED, /* `at` to before `to`; reading goes on at `to` */
 	VL_WARD_REST,   /* not now: `err` and `why`; close it and open another later */
-	VL_WARD_LOST,   /* the partition, or this offset, is not there (any more); close it */
+	VL_WARD_LOST,   /* the partition, or this offset, does not exist, or no longer; close it */
 };
 
 struct vl_ward_word {
 	struct vl_message *message; /* the caller's */
 	struct vl_position at;
 	int64_t to;
-	uint64_t bytes; /* of what was passed over; 0 where that is not known */
+	uint64_t bytes; /* of the batch that was passed over; 0 if unknown */
 	enum vl_err err;
 	struct vl_why why;
 };
@@ -41,10 +44,10 @@ void vl_ward_close(struct vl_ward *ward);
 /* One step; never waits. */
 enum vl_ward_said vl_ward_step(struct vl_ward *ward, int64_t now_ms, struct vl_ward_word *word);
 
-/* Since when it reads without trouble; INT64_MAX while it does not. */
+/* The time since which it reads without trouble; INT64_MAX while it does not. */
 int64_t vl_ward_calm_since(const struct vl_ward *ward);
 
-/* Whether an error means that the bytes there cannot be read, whoever asks and whenever. */
+/* Whether an error means that these bytes cannot be read, by any consumer at any time. */
 bool vl_ward_unreadable(enum vl_err err);
 
 #endif
