@@ -6,13 +6,9 @@
 #define VALISE_AGENT_FRAME_H
 
 #include "agent/outbox/outbox.h"
+#include "bus/frame.h"
 #include "bus/wire.h"
 #include "valise/v1/agent.pb-c.h"
-
-#define VL_FRAME_HEAD ((size_t)4)
-#define VL_FRAME_MAX ((size_t)1 << 20)
-/* the most in one request, so that its answers fit one frame */
-#define VL_FRAME_EVENTS ((size_t)4096)
 
 /* A PublishRequest, pointing into its frame. */
 struct vl_request {

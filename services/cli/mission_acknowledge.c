@@ -175,7 +175,8 @@ static int give(struct acknowledging *a)
 		code = cli_publish_run(&(struct cli_publish){
 			.input = input,
 			.name = "acknowledgement",
-			.socket = a->options->socket != NULL ? a->options->socket : CLI_SOCKET,
+			.socket =
+				a->options->socket != NULL ? a->options->socket : VL_CLIENT_SOCKET,
 			.print = ignore,
 			.patience_ms = PATIENCE_MS,
 			.clock = &vl_clock_system,

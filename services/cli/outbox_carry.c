@@ -6,17 +6,16 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <sodium.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 struct carry {
 	struct vl_outbox *outbox;
-	struct cli_link *link; /* NULL where nothing is to be sent */
+	struct vl_client *client; /* NULL where nothing is to be sent */
 	struct vl_arena *arena;
 	struct vl_buf printed;
 	struct vl_buf copy; /* of a batch; nothing is held of the outbox while it is carried */
-	uint64_t line, accepted, duplicates, refused;
+	uint64_t line, accepted, duplicates, refused, lost;
 };
 
 static void show(struct carry *c)
@@ -28,38 +27,46 @@ static void show(struct carry *c)
 	cli_progress("%" PRIu64 " events", c->line);
 }
 
-static void answered(void *context, const struct cli_pending *pending,
-		     const struct cli_answer *answer)
+static void answered(void *context, uint64_t line, const struct vl_client_answer *answer)
 {
 	struct carry *c = context;
 	struct vl_why why = {0};
 	char id[VL_UUID_TEXT];
 
-	if (answer->accepted) {
-		cli_print_accepted(&c->printed, pending, answer);
+	switch (answer->outcome) {
+	case VL_CLIENT_ACCEPTED:
+		cli_print_accepted(&c->printed, line, answer);
 		c->accepted++;
 		c->duplicates += answer->duplicate;
 		return;
+	case VL_CLIENT_REFUSED:
+	case VL_CLIENT_FULL:
+		(void)vl_fail(&why, VL_ERR_INVALID, "%s", answer->reason);
+		(void)cli_cannot("carry", vl_uuid_format(answer->id, id), &why, VL_ERR_INVALID);
+		c->refused++;
+		return;
+	case VL_CLIENT_UNKNOWN:
+	case VL_CLIENT_UNSENT:
+		c->lost++;
+		return;
 	}
-	(void)vl_fail(&why, VL_ERR_INVALID, "%s", answer->reason);
-	(void)cli_cannot("carry", vl_uuid_format(pending->id.bytes, id), &why, VL_ERR_INVALID);
-	c->refused++;
 }
 
-/* Send and hear until there is room for more, or, where `all`, until everything is answered. */
+/* Send and receive until there is room for more, or, where `all`, until everything is answered. */
 static enum vl_err pump(struct carry *c, bool all, struct vl_why *why)
 {
 	for (;;) {
 		struct pollfd fd = {0};
-		enum vl_err err = cli_link_work(c->link, why);
+		int64_t now = vl_monotonic_ms();
+		int timeout;
+		bool going = vl_client_work(c->client, now);
 		show(c);
-		if (err != VL_OK &&
-		    (err != VL_ERR_UNREACHABLE || cli_link_unanswered(c->link) != NULL || !all))
-			return err;
-		if (all ? cli_link_unanswered(c->link) == NULL : cli_link_has_room(c->link))
+		if (!going)
+			return vl_fail(why, VL_ERR_UNREACHABLE, "%s", vl_client_reason(c->client));
+		if (all ? vl_client_unanswered(c->client) == 0 : vl_client_has_room(c->client))
 			return VL_OK;
-		cli_link_poll(c->link, &fd.fd, &fd.events);
-		if (poll(&fd, 1, -1) < 0 && errno != EINTR)
+		vl_client_poll(c->client, now, &fd.fd, &fd.events, &timeout);
+		if (poll(&fd, 1, timeout) < 0 && errno != EINTR)
 			return vl_fail(why, VL_ERR_IO, "%s", strerror(errno));
 	}
 }
@@ -67,33 +74,23 @@ static enum vl_err pump(struct carry *c, bool all, struct vl_why *why)
 static enum vl_err carry_event(struct carry *c, const struct vl_outbox_batch *kept, size_t index,
 			       struct vl_bytes bytes)
 {
-	struct vl_event event;
-	enum vl_err err = vl_event_read(bytes, &event, NULL);
-	struct cli_pending *pending =
-		err == VL_OK ? calloc(1, sizeof(*pending) + bytes.size) : NULL;
-
-	if (err != VL_OK || event.id.size != sizeof(pending->id.bytes)) {
-		free(pending);
-		return VL_ERR_CORRUPT;
-	}
-	if (pending == NULL)
-		return VL_ERR_NOMEM;
-	pending->line = ++c->line;
-	memcpy(pending->id.bytes, event.id.data, event.id.size);
-	pending->size = bytes.size;
-	memcpy(pending->bytes, bytes.data, bytes.size);
-	if (c->link != NULL) {
-		cli_link_add(c->link, pending);
-		return VL_OK;
-	}
-	struct cli_answer where = {
-		.accepted = true,
-		.lane = kept->lane,
+	struct vl_client_answer where = {
 		.epoch = kept->epoch.n,
 		.event = kept->first_event.n + index,
 	};
-	cli_print_accepted(&c->printed, pending, &where);
-	free(pending);
+	struct vl_event event;
+	enum vl_err err = vl_event_read(bytes, &event, NULL);
+
+	if (err != VL_OK || event.id.size != sizeof(where.id))
+		return VL_ERR_CORRUPT;
+	c->line++;
+	if (c->client != NULL)
+		return vl_client_add_packed(c->client, bytes.data, bytes.size, c->line)
+			       ? VL_OK
+			       : VL_ERR_NOMEM;
+	memcpy(where.id, event.id.data, event.id.size);
+	(void)snprintf(where.lane, sizeof(where.lane), "%s", kept->lane);
+	cli_print_accepted(&c->printed, c->line, &where);
 	return VL_OK;
 }
 
@@ -146,7 +143,7 @@ static bool carry_next(struct carry *c, const char *lane, struct vl_epoch *epoch
 	if (*err == VL_OK && more && batch.state != VL_OUTBOX_APPLIED &&
 	    batch.domain == VL_DOMAIN_BATCH)
 		*err = carry_batch(c, &batch);
-	if (*err == VL_OK && c->link != NULL)
+	if (*err == VL_OK && c->client != NULL)
 		*err = pump(c, false, why);
 	else
 		show(c);
@@ -166,13 +163,22 @@ static enum vl_err carry_all(struct carry *c, struct vl_why *why)
 		while (carry_next(c, vl_lanes[i].name, &epoch, &seq, &err, why))
 			;
 	}
-	return err == VL_OK && c->link != NULL ? pump(c, true, why) : err;
+	return err == VL_OK && c->client != NULL ? pump(c, true, why) : err;
+}
+
+static enum vl_err connect_client(struct carry *c, const char *socket, struct vl_why *why)
+{
+	c->client = vl_client_open(
+		&(struct vl_client_options){.socket = socket, .answered = answered, .context = c});
+	if (c->client == NULL)
+		return VL_ERR_NOMEM;
+	if (vl_client_ready(c->client, vl_monotonic_ms()))
+		return VL_OK;
+	return vl_fail(why, VL_ERR_UNREACHABLE, "%s", vl_client_reason(c->client));
 }
 
 static enum vl_err open_all(struct carry *c, const struct cli_options *options, struct vl_why *why)
 {
-	const struct cli_link_options link = {
-		options->socket != NULL ? options->socket : CLI_SOCKET, answered, c};
 	enum vl_err err;
 
 	if (options->outbox == NULL)
@@ -183,7 +189,7 @@ static enum vl_err open_all(struct carry *c, const struct cli_options *options, 
 		return VL_ERR_NOMEM;
 	err = vl_outbox_open_reader(options->outbox, &c->outbox, why);
 	if (err == VL_OK && !options->dry_run)
-		c->link = cli_link_open(&link, &err, why);
+		err = connect_client(c, options->socket, why);
 	return err;
 }
 
@@ -201,12 +207,12 @@ int cli_outbox_carry(const struct cli_options *options)
 				: cli_cannot("carry",
 					     options->outbox != NULL ? options->outbox : "outbox",
 					     &why, err);
-	if (c.link != NULL && cli_link_unanswered(c.link) != NULL)
+	if (c.lost > 0)
 		vl_log_info("hint: run it again; what was taken is known by its id");
 	else if (c.refused > 0)
 		vl_log_info("%" PRIu64 " accepted (%" PRIu64 " of them before), %" PRIu64 " not",
 			    c.accepted, c.duplicates, c.refused);
-	cli_link_close(c.link);
+	vl_client_close(c.client);
 	vl_outbox_close(c.outbox);
 	vl_buf_free(&c.printed);
 	vl_buf_free(&c.copy);

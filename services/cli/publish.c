@@ -16,14 +16,12 @@
 #include <unistd.h>
 
 #define PATIENCE_MS 30000
-#define RETRY_MS 100
-#define STEADY_MS 5000 /* a connection that lasted so long was a good one, answers or not */
 #define BLANK " \t\r"
 
 struct publisher {
 	const struct cli_publish *how;
 	struct cli_lines lines;
-	struct cli_link *link;
+	struct vl_client *client;
 	struct vl_arena *arena;
 	struct vl_buf bytes, printed;
 	uint64_t accepted, duplicates, refused;
@@ -31,9 +29,6 @@ struct publisher {
 	struct vl_digest content;
 	/* the input is a file that can be given again, and `content` is its digest */
 	bool whole;
-	int64_t connected_at;  /* when the connection there is was made */
-	int64_t lost_at;       /* since when the agent does not answer */
-	uint64_t lost_answers; /* how many answers had come by then */
 };
 
 static void complain(struct publisher *p, uint64_t line, const struct vl_why *why, enum vl_err err)
@@ -47,33 +42,54 @@ static void complain(struct publisher *p, uint64_t line, const struct vl_why *wh
 
 /* -- what the agent says -- */
 
-void cli_print_accepted(struct vl_buf *out, const struct cli_pending *pending,
-			const struct cli_answer *answer)
+void cli_print_accepted(struct vl_buf *out, uint64_t line, const struct vl_client_answer *answer)
 {
 	char id[sodium_base64_ENCODED_LEN(16, sodium_base64_VARIANT_ORIGINAL)], uuid[VL_UUID_TEXT];
 
-	(void)sodium_bin2base64(id, sizeof(id), pending->id.bytes, sizeof(pending->id.bytes),
+	(void)sodium_bin2base64(id, sizeof(id), answer->id, sizeof(answer->id),
 				sodium_base64_VARIANT_ORIGINAL);
-	vl_buf_printf(out, "{\"line\":%" PRIu64 ",\"id\":\"%s\",\"uuid\":\"%s\",\"lane\":",
-		      pending->line, id, vl_uuid_format(pending->id.bytes, uuid));
+	vl_buf_printf(out, "{\"line\":%" PRIu64 ",\"id\":\"%s\",\"uuid\":\"%s\",\"lane\":", line,
+		      id, vl_uuid_format(answer->id, uuid));
 	vl_json_print_text(out, answer->lane, strlen(answer->lane));
 	vl_buf_printf(out, ",\"epoch\":%" PRIu64 ",\"event\":%" PRIu64 "%s}\n", answer->epoch,
 		      answer->event, answer->duplicate ? ",\"duplicate\":true" : "");
 }
 
-static void answered(void *context, const struct cli_pending *pending,
-		     const struct cli_answer *answer)
+static void answered(void *context, uint64_t line, const struct vl_client_answer *answer)
 {
 	struct publisher *p = context;
 	struct vl_why why = {0};
+	char id[VL_UUID_TEXT];
 
-	if (answer->accepted) {
-		cli_print_accepted(&p->printed, pending, answer);
+	switch (answer->outcome) {
+	case VL_CLIENT_ACCEPTED:
+		cli_print_accepted(&p->printed, line, answer);
 		p->accepted++;
 		p->duplicates += answer->duplicate;
-	} else
-		complain(p, pending->line, &why,
-			 vl_fail(&why, VL_ERR_INVALID, "%s", answer->reason));
+		return;
+	case VL_CLIENT_REFUSED:
+	case VL_CLIENT_FULL:
+		complain(p, line, &why, vl_fail(&why, VL_ERR_INVALID, "%s", answer->reason));
+		return;
+	case VL_CLIENT_UNKNOWN:
+		complain(p, line, &why,
+			 vl_fail(&why, VL_ERR_OUTCOME_UNKNOWN,
+				 "whether it was stored is unknown; publish it again with "
+				 "\"id\":\"%s\"",
+				 vl_uuid_format(answer->id, id)));
+		return;
+	case VL_CLIENT_UNSENT:
+		complain(p, line, &why,
+			 vl_fail(&why, VL_ERR_UNREACHABLE, "not sent; publish it again"));
+		return;
+	}
+}
+
+static void lost(void *context, const char *reason)
+{
+	const struct publisher *p = context;
+
+	vl_log_warning("%s; trying again for %d s", reason, p->how->patience_ms / 1000);
 }
 
 /* stdout may be gone; the facts still have to reach the agent. */
@@ -116,12 +132,8 @@ static enum vl_err take_line(struct publisher *p, struct vl_bytes line, struct v
 	if (err != VL_OK)
 		return err;
 	p->made |= made;
-	struct cli_pending *pending = malloc(sizeof(*pending) + p->bytes.size);
-	if (pending == NULL)
-		return VL_ERR_NOMEM;
-	*pending = (struct cli_pending){.line = p->lines.line, .id = id, .size = p->bytes.size};
-	memcpy(pending->bytes, p->bytes.data, p->bytes.size);
-	cli_link_add(p->link, pending);
+	if (!vl_client_add_packed(p->client, p->bytes.data, p->bytes.size, p->lines.line))
+		return vl_fail(why, VL_ERR_NOMEM, "%s", vl_client_reason(p->client));
 	return VL_OK;
 }
 
@@ -130,7 +142,7 @@ static bool take_lines(struct publisher *p)
 {
 	struct vl_bytes line;
 
-	while (cli_link_has_room(p->link)) {
+	while (vl_client_has_room(p->client)) {
 		struct vl_why why = {0};
 		enum vl_err err = cli_lines_next(&p->lines, &line);
 		if (err == VL_ERR_END)
@@ -149,48 +161,16 @@ static bool take_lines(struct publisher *p)
 	return false;
 }
 
-/* -- a lost agent -- */
-
-static void give_up(struct publisher *p, const struct vl_why *reason)
+/* Each line without an answer has its own complaint by now. */
+static void give_up(struct publisher *p)
 {
-	for (const struct cli_pending *e = cli_link_unanswered(p->link); e != NULL; e = e->next) {
-		struct vl_why why = {0};
-		char id[VL_UUID_TEXT];
-		if (e->sent)
-			(void)vl_fail(&why, VL_ERR_OUTCOME_UNKNOWN,
-				      "whether it was stored is unknown; publish it again with "
-				      "\"id\":\"%s\"",
-				      vl_uuid_format(e->id.bytes, id));
-		else
-			(void)vl_fail(&why, VL_ERR_UNREACHABLE, "not sent; publish it again");
-		complain(p, e->line, &why, VL_ERR_OUTCOME_UNKNOWN);
-	}
-	(void)cli_cannot("publish", p->how->name, reason, VL_ERR_UNREACHABLE);
+	struct vl_why why = {0};
+
+	(void)cli_cannot("publish", p->how->name, &why,
+			 vl_fail(&why, VL_ERR_UNREACHABLE, "%s", vl_client_reason(p->client)));
 	if (!p->lines.eof || p->lines.at < p->lines.buf.size)
 		vl_log_error("nothing behind line %" PRIu64 " was read", p->lines.line);
 	p->refused++;
-}
-
-/* False where it did not come back in time. `why` says what happened last. */
-static bool reconnect(struct publisher *p, struct vl_why *why)
-{
-	uint64_t answers = cli_link_answers(p->link);
-	int64_t now = vl_monotonic_ms();
-
-	if (p->lost_at == 0 || answers != p->lost_answers || now - p->connected_at > STEADY_MS) {
-		p->lost_at = now;
-		p->lost_answers = answers;
-		vl_log_warning("%s; trying again for %d s", why->text, p->how->patience_ms / 1000);
-	} else
-		(void)poll(NULL, 0, RETRY_MS);
-	while (vl_monotonic_ms() - p->lost_at < p->how->patience_ms) {
-		if (cli_link_again(p->link, why) == VL_OK) {
-			p->connected_at = vl_monotonic_ms();
-			return true;
-		}
-		(void)poll(NULL, 0, RETRY_MS);
-	}
-	return false;
 }
 
 /* -- the loop -- */
@@ -198,9 +178,10 @@ static bool reconnect(struct publisher *p, struct vl_why *why)
 static bool wait_for_either(struct publisher *p, bool want_input, struct vl_why *why)
 {
 	struct pollfd fds[2] = {{.fd = want_input ? p->lines.fd : -1, .events = POLLIN}};
+	int timeout;
 
-	cli_link_poll(p->link, &fds[1].fd, &fds[1].events);
-	if (poll(fds, 2, -1) < 0 && errno != EINTR)
+	vl_client_poll(p->client, vl_monotonic_ms(), &fds[1].fd, &fds[1].events, &timeout);
+	if (poll(fds, 2, timeout) < 0 && errno != EINTR)
 		return false;
 	if (fds[0].revents == 0)
 		return true;
@@ -217,22 +198,15 @@ static void publish_all(struct publisher *p)
 	for (;;) {
 		struct vl_why why = {0};
 		bool dry = take_lines(p);
-		enum vl_err err = cli_link_work(p->link, &why);
+		bool going = vl_client_work(p->client, vl_monotonic_ms());
 		show(p);
-		if (err == VL_ERR_UNREACHABLE &&
-		    (!dry || !p->lines.eof || cli_link_unanswered(p->link) != NULL)) {
-			if (reconnect(p, &why))
-				continue;
-			give_up(p, &why);
+		if (!going) {
+			give_up(p);
 			return;
 		}
-		if (err != VL_OK && err != VL_ERR_UNREACHABLE) {
-			give_up(p, &why);
+		if (dry && p->lines.eof && vl_client_unanswered(p->client) == 0)
 			return;
-		}
-		if (dry && p->lines.eof && cli_link_unanswered(p->link) == NULL)
-			return;
-		if ((dry || !cli_link_has_room(p->link)) &&
+		if ((dry || !vl_client_has_room(p->client)) &&
 		    !wait_for_either(p, dry && !p->lines.eof, &why))
 			return;
 	}
@@ -263,31 +237,50 @@ static void summarise(const struct publisher *p)
 		vl_log_info("%" PRIu64 " accepted, %" PRIu64 " refused", p->accepted, p->refused);
 }
 
+/* A client that is connected; else what is wrong was said. */
+static bool connect_client(struct publisher *p)
+{
+	const struct vl_client_options options = {
+		.socket = p->how->socket,
+		.patience_ms = p->how->patience_ms,
+		.answered = answered,
+		.lost = lost,
+		.context = p,
+	};
+	struct vl_why why = {0};
+	enum vl_err err = VL_ERR_NOMEM;
+
+	p->client = vl_client_open(&options);
+	if (p->client != NULL && vl_client_ready(p->client, vl_monotonic_ms()))
+		return true;
+	if (p->client != NULL)
+		err = vl_fail(&why, VL_ERR_UNREACHABLE, "%s", vl_client_reason(p->client));
+	(void)cli_cannot("publish", p->how->name, &why, err);
+	p->refused++;
+	return false;
+}
+
 int cli_publish_run(const struct cli_publish *publish)
 {
 	struct publisher p = {
 		.how = publish, .lines = {.fd = publish->input}, .arena = vl_arena_open(0)};
-	const struct cli_link_options options = {publish->socket, answered, &p};
 	struct vl_why why = {0};
-	enum vl_err err = VL_ERR_NOMEM;
 
-	if (p.arena != NULL)
-		p.link = cli_link_open(&options, &err, &why);
-	if (p.link == NULL) {
-		(void)cli_cannot("publish", publish->name, &why, err);
-		p.refused = 1;
-		goto out;
+	if (p.arena == NULL) {
+		(void)cli_cannot("publish", publish->name, &why, VL_ERR_NOMEM);
+		return CLI_FAILED;
 	}
-	warn_of_repeat(&p);
-	publish_all(&p);
-	/* However it ended: a line without an answer is never success. */
-	if (p.refused == 0 && cli_link_unanswered(p.link) != NULL)
-		give_up(&p, &why);
-	summarise(&p);
-	if (p.whole && p.made && p.accepted > 0)
-		cli_published_note(&p.content, vl_clock_now(publish->clock));
-out:
-	cli_link_close(p.link);
+	if (connect_client(&p)) {
+		warn_of_repeat(&p);
+		publish_all(&p);
+		/* However it ended: a line without an answer is never success. */
+		if (p.refused == 0 && vl_client_unanswered(p.client) > 0)
+			give_up(&p);
+		summarise(&p);
+		if (p.whole && p.made && p.accepted > 0)
+			cli_published_note(&p.content, vl_clock_now(publish->clock));
+	}
+	vl_client_close(p.client);
 	cli_lines_free(&p.lines);
 	vl_buf_free(&p.bytes);
 	vl_buf_free(&p.printed);
@@ -316,7 +309,7 @@ static int run(const struct cli_options *options)
 	int code = cli_publish_run(&(struct cli_publish){
 		.input = input,
 		.name = standard ? "stdin" : path,
-		.socket = options->socket != NULL ? options->socket : CLI_SOCKET,
+		.socket = options->socket != NULL ? options->socket : VL_CLIENT_SOCKET,
 		.print = print,
 		.patience_ms = PATIENCE_MS,
 		.clock = &vl_clock_system,

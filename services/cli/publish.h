@@ -1,6 +1,6 @@
 /*
  * Publishing, between its parts: publish.c is the verb and the loop, publish_lines.c turns lines
- * into events, and publish_link.c speaks with the agent (proto/valise/v1/agent.proto).
+ * into events, and client/client.h speaks with the agent.
  *
  * What is promised: a line is printed as accepted only after the agent said so, and a line whose
  * answer got lost is sent again with the same id, which the agent takes as the same event.
@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/rand.h"
 #include "base/text.h"
+#include "client/client.h"
 
 #define CLI_LINE_MAX ((size_t)4 << 20) /* what vl_json_parse takes */
 
@@ -29,9 +30,6 @@ struct cli_publish {
 	const struct vl_clock *clock;
 	const struct vl_rand *rand;
 };
-
-/* Where the agent listens when nothing else is said. */
-#define CLI_SOCKET "/run/valise/agent.sock"
 
 /* Publish all of the input; complaints go to stderr. The exit code. */
 int cli_publish_run(const struct cli_publish *publish);
@@ -64,65 +62,7 @@ enum vl_err cli_event_make(struct vl_bytes line, struct vl_arena *arena,
 			   const struct cli_publish *publish, struct vl_buf *bytes,
 			   struct vl_event_id *id, bool *made, struct vl_why *why) VL_CHECKED;
 
-/* -- publish_link.c -- */
-
-/* One event on its way. */
-struct cli_pending {
-	struct cli_pending *next;
-	uint64_t line;
-	struct vl_event_id id;
-	bool sent; /* at least once; without an answer its outcome is unknown */
-	size_t size;
-	uint8_t bytes[];
-};
-
-/* What the agent said about one event. Texts are valid during the call. */
-struct cli_answer {
-	bool accepted, duplicate;
-	const char *lane, *reason;
-	uint64_t epoch, event;
-};
-
-/* The line of JSON that stands for an accepted event. */
-void cli_print_accepted(struct vl_buf *out, const struct cli_pending *pending,
-			const struct cli_answer *answer);
-
-struct cli_link;
-
-struct cli_link_options {
-	const char *socket;
-	void (*answered)(void *context, const struct cli_pending *pending,
-			 const struct cli_answer *answer);
-	void *context;
-};
-
-/* Connect. NULL with `err` and `why` set where nobody listens. */
-struct cli_link *cli_link_open(const struct cli_link_options *options, enum vl_err *err,
-			       struct vl_why *why);
-void cli_link_close(struct cli_link *link);
-
-/* Hand over an event made with malloc; the link frees it once it was answered, or at close. */
-void cli_link_add(struct cli_link *link, struct cli_pending *pending);
-
-/* True while little enough waits to be sent that more input should be read. */
-bool cli_link_has_room(const struct cli_link *link);
-
-/* The first event not answered, or NULL; the others follow by `next`. */
-const struct cli_pending *cli_link_unanswered(const struct cli_link *link);
-
-/* What to poll for; `fd` is -1 while there is no connection. */
-void cli_link_poll(const struct cli_link *link, int *fd, short *events);
-
-/* Send and receive what can be without waiting. UNREACHABLE: the connection is lost, or the
- * agent could not keep what it was given; connect again. INVALID: the agent speaks another
- * protocol. */
-enum vl_err cli_link_work(struct cli_link *link, struct vl_why *why) VL_CHECKED;
-
-/* Connect again, so that everything unanswered is sent again. UNREACHABLE, NOT_FOUND,
- * PERMISSION: not now. */
-enum vl_err cli_link_again(struct cli_link *link, struct vl_why *why) VL_CHECKED;
-
-/* How many answers have come, over all connections. */
-uint64_t cli_link_answers(const struct cli_link *link);
+/* The line of JSON that stands for an accepted event of that line of the input. */
+void cli_print_accepted(struct vl_buf *out, uint64_t line, const struct vl_client_answer *answer);
 
 #endif

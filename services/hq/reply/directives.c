@@ -161,7 +161,7 @@ static bool any_due(const struct vl_directives *d)
 	return false;
 }
 
-static void put(struct vl_directives *d, struct entry *entry)
+static bool put(struct vl_directives *d, struct entry *entry)
 {
 	Valise__Directive__V1__Resend resend = VALISE__DIRECTIVE__V1__RESEND__INIT;
 	char mission[SUBJECT_MAX];
@@ -173,22 +173,21 @@ static void put(struct vl_directives *d, struct entry *entry)
 	resend.epoch = entry->gap.epoch.n;
 	resend.from_seq = entry->gap.from.n;
 	resend.to_seq = entry->gap.to.n;
-	vl_mailbox_put(d->mailbox, entry->subject, &resend.base);
+	return vl_mailbox_put(d->mailbox, entry->subject, &resend.base);
 }
 
 static void ask(struct vl_directives *d)
 {
 	size_t n = 0;
 
-	for (struct entry *entry = d->entries; entry != NULL && n < VL_MAILBOX_MOST;
+	for (struct entry *entry = d->entries; entry != NULL && !vl_mailbox_full(d->mailbox);
 	     entry = entry->hh.next) {
-		if (!due(d, entry))
+		if (!due(d, entry) || !put(d, entry))
 			continue;
-		put(d, entry);
 		entry->sent = true;
 		d->sent[n++] = entry;
 	}
-	vl_mailbox_send(d->mailbox, d->now);
+	vl_mailbox_work(d->mailbox, d->now);
 }
 
 void vl_directives_work(struct vl_directives *d, int64_t now)

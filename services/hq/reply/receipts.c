@@ -234,8 +234,9 @@ static Valise__Receipt__V1__Applied *say(struct vl_arena *arena, struct vl_txn *
 	return applied;
 }
 
-/* All that is said to one mission. False where nothing is. */
-static bool put_receipt(struct vl_receipts *r, struct vl_txn *txn, struct entry *entry)
+/* All that is said to one mission. False where it cannot be given now; *any is whether there is
+ * anything to say. */
+static bool put_receipt(struct vl_receipts *r, struct vl_txn *txn, struct entry *entry, bool *any)
 {
 	Valise__Receipt__V1__Receipt receipt = VALISE__RECEIPT__V1__RECEIPT__INIT;
 	size_t room = 0;
@@ -251,9 +252,8 @@ static bool put_receipt(struct vl_receipts *r, struct vl_txn *txn, struct entry 
 		receipt.applied[receipt.n_applied] = say(r->arena, txn, entry, said);
 		receipt.n_applied += receipt.applied[receipt.n_applied] != NULL;
 	}
-	if (receipt.n_applied > 0)
-		vl_mailbox_put(r->mailbox, entry->mission, &receipt.base);
-	return receipt.n_applied > 0;
+	*any = receipt.n_applied > 0;
+	return !*any || vl_mailbox_put(r->mailbox, entry->mission, &receipt.base);
 }
 
 /* As much as is due. */
@@ -261,9 +261,14 @@ static void put_receipts(struct vl_receipts *r, struct vl_txn *txn)
 {
 	size_t n = 0;
 
-	while (r->n_due > 0 && n < VL_MAILBOX_MOST && !vl_mailbox_full(r->mailbox)) {
+	while (r->n_due > 0 && !vl_mailbox_full(r->mailbox)) {
 		struct entry *entry = take_due(r);
-		if (put_receipt(r, txn, entry))
+		bool any;
+		if (!put_receipt(r, txn, entry, &any)) {
+			put_due(r, entry);
+			return;
+		}
+		if (any)
 			r->sent[n++] = entry;
 	}
 }
@@ -279,5 +284,5 @@ void vl_receipts_work(struct vl_receipts *r, int64_t now)
 		r->next_at = now + r->options.interval_ms;
 	}
 	vl_txn_abort(txn);
-	vl_mailbox_send(r->mailbox, now);
+	vl_mailbox_work(r->mailbox, now);
 }
