@@ -1,6 +1,8 @@
 /*
  * The limits of a frame on the agent's socket (proto/valise/v1/agent.proto). Both sides take them
  * from here: the agent (agent/frame.h) and its clients (client/client.h).
+ *
+ * Next: agent/frame.h, how the agent reads requests and writes answers.
  */
 #ifndef VALISE_BUS_FRAME_H
 #define VALISE_BUS_FRAME_H

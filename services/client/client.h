@@ -8,21 +8,15 @@
  *
  * One event, in a program that may wait:
  *
- *   struct vl_client *client = vl_client_open(&(struct vl_client_options){.patience_ms = 30000});
- *   struct vl_client_event event = {
- *           .type = "consular.case.v1.CaseOpened", .payload = bytes, .size = n_bytes,
- *           .subject = "SD-2023-0042", .actor = "officer:7"};
- *   struct vl_client_answer answer;
+ *   client = vl_client_open(&(struct vl_client_options){.patience_ms = 30000});
  *   if (vl_client_publish(client, &event, &answer))
  *           record_as_reported(answer.id);
- *   else
- *           show(answer.reason);
  *   vl_client_close(client);
  *
  * What an answer promises:
  *
  *   ACCEPTED  The event is signed and on the mission's disk. It will reach headquarters. Only now
- *             may the program tell anybody that the event is recorded.
+ *             may the program report that the event is recorded.
  *   REFUSED   Nothing of the event was kept. The reason says what is wrong with it. Publishing the
  *             same event again is of no use.
  *   FULL      Nothing of the event was kept. The agent has no room for this lane now. Publish the
@@ -50,7 +44,9 @@
  *
  * The agent lets in the users that its configuration names ([socket] users).
  *
- * example.c beside this header is a whole program. Read next: proto/valise/v1/agent.proto.
+ * example.c beside this header is a whole program.
+ *
+ * Next: proto/valise/v1/agent.proto, what travels over the socket.
  */
 #ifndef VALISE_CLIENT_H
 #define VALISE_CLIENT_H

@@ -1,5 +1,7 @@
 /*
  * The inside of client.h: client.c keeps the connection and never waits, wait.c waits for it.
+ *
+ * Next: client/response.h, how an answer is read.
  */
 #ifndef VALISE_CLIENT_CLIENT_IN_H
 #define VALISE_CLIENT_CLIENT_IN_H

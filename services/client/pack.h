@@ -1,5 +1,7 @@
 /*
  * An event as the bytes of a valise.v1.Event, and the id in such bytes.
+ *
+ * Next: client/client_in.h, where the events wait for their answers.
  */
 #ifndef VALISE_CLIENT_PACK_H
 #define VALISE_CLIENT_PACK_H

@@ -1,5 +1,7 @@
 /*
  * An agent as its clients see it: a socket, and answers as the test likes. It never waits.
+ *
+ * Next: client/client.h, which speaks with it.
  */
 #ifndef VALISE_TESTS_CLIENT_FAKE_AGENT_H
 #define VALISE_TESTS_CLIENT_FAKE_AGENT_H
@@ -48,7 +50,7 @@ static inline void fake_open(struct fake_agent *agent)
 	fake_listen(agent);
 }
 
-/* The connection ends; whoever connects next is another. */
+/* The connection ends; the next one is another. */
 static inline void fake_hang_up(struct fake_agent *agent)
 {
 	if (agent->fd >= 0)
