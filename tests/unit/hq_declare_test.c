@@ -100,6 +100,7 @@ static char *fault_of(const struct vl_kind *tried, const struct vl_route *tried_
 		}             \
 	}
 
+static const ProtobufCMessageDescriptor *const owned[] = {MESSAGE(TripCancelled), NULL};
 #define WITH_SETS(...) KIND(.sets = TABLE(vl_set, __VA_ARGS__))
 #define WITH_MOVES(...) KIND(.state = F(TravellerRow, state), .moves = TABLE(vl_move, __VA_ARGS__))
 #define WITH_CLOCKS(...) KIND(.clocks = TABLE(vl_clock_rule, __VA_ARGS__))
@@ -173,6 +174,31 @@ static const struct {
 		     .parts = {F(TravellerRow, minors)}}),
 	 "'mission' is no number"},
 	{WITH_RULES({"X1", "words", IF(never)}), ""},
+	{WITH_RULES({"X1", "words", IN_C}), ""},
+	/* references */
+	{WITH_SETS({MESSAGE(TripPlanned), F(TripPlanned, trip), F(TravellerRow, mission),
+		    VL_LAST | VL_REF}),
+	 ""},
+	{WITH_SETS({ANY_EVENT, OCCURRED, F(TravellerRow, last_event_at), VL_LAST | VL_REF}),
+	 "'last_event_at' cannot become LAST"},
+	/* steps, and what has an owner */
+	{KIND(.steps = TABLE(vl_step, {MESSAGE(Trip)})),
+	 "steps[0]: consular.traveller.v1.Trip is no"},
+	{KIND(.steps = TABLE(vl_step, {MESSAGE(TripPlanned)}, {MESSAGE(TripPlanned)})),
+	 "steps[1]: TripPlanned has a line already"},
+	{KIND(.owned = &(struct vl_owned){.events = owned}), "owned[1]: nothing begins it"},
+	{KIND(.owned = &(struct vl_owned){owned, MESSAGE(TripPlanned), MESSAGE(Trip)}),
+	 "consular.traveller.v1.Trip is no event of"},
+	{KIND(.owned = &(struct vl_owned){owned, MESSAGE(TripPlanned),
+					  .lead = F(TravellerRow, people)}),
+	 "'people' is no text, and names no mission"},
+	{KIND(.owned = &(struct vl_owned){owned, MESSAGE(TripPlanned), .rule = "X1",
+					  .lead = F(TravellerRow, mission)}),
+	 ""},
+	/* what C sums */
+	{KIND(.summed = TABLE(vl_field, F(TravellerRow, mission))),
+	 "summed[0]: 'mission' is neither a number nor a list of valise.v1.Count"},
+	{KIND(.summed = TABLE(vl_field, F(TravellerRow, people))), ""},
 	/* targets and sums */
 	{KIND(.targets = TABLE(vl_target, {.kind = TRAVELLER, .fixed = "all"})),
 	 "targets[0]: a row adds to kinds of a higher rank only"},

@@ -15,6 +15,12 @@
 /* cmocka.h needs those before it. */
 #include <cmocka.h>
 
+#define TRAVELLER(name) Consular__Traveller__V1__##name
+#define TRAVELLER_STATE(name) REGISTRATION_STATE_##name
+#define TRAVELLER_TRIP(name) TRIP_STATE_##name
+#define TRAVELLER_DUPLICATE WITHDRAWAL_REASON_DUPLICATE
+#define TRAVELLER_BOARD_ALL "all"
+
 extern const struct vl_view vl_view_traveller;
 
 #define A "CN-SD-EMB"

@@ -193,8 +193,9 @@ static void bind_kind(struct binder *b, unsigned rank)
 	if (violations != NULL && violations->id == VIOLATIONS_ID &&
 	    vl_field_is_list_of(violations, &valise__v1__violation__descriptor))
 		kind->violations = violations;
-	kind->has_facts = kind->kind->step != NULL || kind->kind->sets != NULL ||
-			  kind->kind->moves != NULL || kind->kind->clocks != NULL;
+	kind->has_facts = kind->kind->step != NULL || kind->kind->steps != NULL ||
+			  kind->kind->sets != NULL || kind->kind->moves != NULL ||
+			  kind->kind->clocks != NULL;
 	binder_facts(b, rank, kind);
 	binder_row(b, rank, kind);
 	b->kind = NULL;

@@ -26,7 +26,10 @@ static bool suits(const struct bound_set *set)
 	const ProtobufCFieldDescriptor *to = set->to;
 	bool is_list = to->label == PROTOBUF_C_LABEL_REPEATED;
 
-	switch (set->set->how) {
+	if ((set->set->how & VL_REF) != 0 &&
+	    (is_list || to->type != PROTOBUF_C_TYPE_STRING || bound_how(set->set) > VL_FIRST))
+		return false;
+	switch (bound_how(set->set)) {
 	case VL_COUNT:
 		return vl_field_is_list_of(to, &valise__v1__count__descriptor) ||
 		       vl_value_class(to) == VL_NUMBER;
@@ -60,11 +63,11 @@ static void bind_set(struct binder *b, struct bound_set *bound, const struct vl_
 	bound->to = binder_field(b, row, &set->to);
 	if (bound->to == NULL || (bound->source == OF_PAYLOAD && bound->from == NULL))
 		return;
-	if (set->how < VL_LAST || set->how > VL_APPEND)
+	if (bound_how(set) < VL_LAST || bound_how(set) > VL_APPEND)
 		binder_fault(b, "it says not how '%s' is set", set->to.name);
 	else if (!suits(bound))
 		binder_fault(b, "'%s' cannot become %s of '%s': their types differ", set->to.name,
-			     hows[set->how], set->from.name);
+			     hows[bound_how(set)], set->from.name);
 }
 
 static void bind_sets(struct binder *b, unsigned rank, const ProtobufCMessageDescriptor *row)
@@ -229,8 +232,66 @@ static void bind_clocks(struct binder *b, unsigned rank, struct bound_kind *kind
 	b->table = NULL;
 }
 
+/* -- steps, and what has an owner -- */
+
+static struct bound_work *work_of(struct binder *b, unsigned rank,
+				  const ProtobufCMessageDescriptor *type)
+{
+	const struct bound_event *event = type != NULL ? bound_event_of(b->bound, type) : NULL;
+
+	if (event == NULL && type != NULL)
+		(void)binder_event(b, type);
+	return event != NULL ? &event->work[rank] : NULL;
+}
+
+static void bind_steps(struct binder *b, unsigned rank, const struct bound_kind *kind)
+{
+	const struct vl_step *steps = kind->kind->steps;
+
+	b->table = "steps";
+	for (b->row = 0; steps != NULL && steps[b->row].type != NULL; b->row++) {
+		struct bound_work *work = work_of(b, rank, steps[b->row].type);
+		if (work != NULL && work->step != NULL)
+			binder_fault(b, "%s has a line already", steps[b->row].type->short_name);
+		if (work != NULL)
+			work->step = &steps[b->row];
+	}
+	b->table = NULL;
+}
+
+static void bind_owned(struct binder *b, unsigned rank, struct bound_kind *kind)
+{
+	const struct vl_owned *owned = kind->kind->owned;
+
+	if (owned == NULL)
+		return;
+	b->table = "owned";
+	for (b->row = 0; owned->events != NULL && owned->events[b->row] != NULL; b->row++) {
+		struct bound_work *work = work_of(b, rank, owned->events[b->row]);
+		if (work != NULL)
+			work->kept = work->waits = true;
+	}
+	const ProtobufCMessageDescriptor *const says[] = {owned->begins, owned->opens};
+	for (size_t i = 0; i < sizeof(says) / sizeof(says[0]); i++) {
+		struct bound_work *work = work_of(b, rank, says[i]);
+		if (work != NULL)
+			work->kept = true;
+	}
+	if (owned->begins == NULL)
+		binder_fault(b, "nothing begins it");
+	if (owned->rule != NULL && kind->violations == NULL)
+		binder_fault(b, "the row has no list of violations for rule %s", owned->rule);
+	if (owned->lead.name != NULL)
+		kind->lead = binder_field(b, kind->kind->row, &owned->lead);
+	if (kind->lead != NULL && vl_value_class(kind->lead) != VL_TEXT)
+		binder_fault(b, "'%s' is no text, and names no mission", owned->lead.name);
+	b->table = NULL;
+}
+
 void binder_facts(struct binder *b, unsigned rank, struct bound_kind *kind)
 {
+	bind_steps(b, rank, kind);
+	bind_owned(b, rank, kind);
 	bind_sets(b, rank, kind->kind->row);
 	bind_moves(b, rank, kind);
 	bind_clocks(b, rank, kind);

@@ -12,7 +12,7 @@ static void bind_rule(struct binder *b, struct bound_kind *kind, struct bound_ru
 	bound->rule = rule;
 	if (rule->text == NULL || rule->text[0] == '\0')
 		binder_fault(b, "rule %s has no words", rule->id);
-	if ((rule->broken.holds == NULL) == (rule->sum.name == NULL))
+	if ((rule->broken.name == NULL) == (rule->sum.name == NULL))
 		binder_fault(b, "rule %s needs either a function or a sum", rule->id);
 	if (rule->sum.name == NULL)
 		return;
@@ -72,6 +72,38 @@ static void bind_group(struct binder *b, const struct bound_kind *kind, struct b
 			     sum->group.name);
 }
 
+/* A field that is filled with what others add, once. */
+static void add_summed(struct binder *b, struct bound_kind *kind,
+		       const ProtobufCFieldDescriptor *field)
+{
+	for (size_t i = 0; i < kind->n_summed; i++)
+		if (kind->summed[i] == field)
+			return;
+	if (kind->summed == NULL)
+		kind->summed = binder_make(b, kind->kind->row->n_fields, sizeof(*kind->summed));
+	if (kind->summed != NULL)
+		kind->summed[kind->n_summed++] = field;
+}
+
+static void bind_summed(struct binder *b, struct bound_kind *kind)
+{
+	const struct vl_field *fields = kind->kind->summed;
+
+	b->table = "summed";
+	for (b->row = 0; fields != NULL && fields[b->row].name != NULL; b->row++) {
+		const ProtobufCFieldDescriptor *field =
+			binder_field(b, kind->kind->row, &fields[b->row]);
+		if (field == NULL)
+			continue;
+		if (vl_value_class(field) != VL_NUMBER &&
+		    !vl_field_is_list_of(field, &valise__v1__count__descriptor))
+			binder_fault(b, "'%s' is neither a number nor a list of valise.v1.Count",
+				     field->name);
+		add_summed(b, kind, field);
+	}
+	b->table = NULL;
+}
+
 static void bind_sum(struct binder *b, const struct bound_kind *kind, unsigned to,
 		     struct bound_sum *bound, const struct vl_sum *sum)
 {
@@ -92,14 +124,7 @@ static void bind_sum(struct binder *b, const struct bound_kind *kind, unsigned t
 		if (bound->amount != NULL && vl_value_class(bound->amount) != VL_NUMBER)
 			binder_fault(b, "'%s' is no number", sum->amount.name);
 	}
-	for (size_t i = 0; i < other->n_summed; i++)
-		if (other->summed[i] == field)
-			return;
-	if (other->summed == NULL)
-		other->summed = binder_make(b, b->bound->view->kinds[to].row->n_fields,
-					    sizeof(*other->summed));
-	if (other->summed != NULL)
-		other->summed[other->n_summed++] = field;
+	add_summed(b, other, field);
 }
 
 static void bind_target(struct binder *b, unsigned rank, struct bound_target *bound,
@@ -187,6 +212,7 @@ static void bind_columns(struct binder *b, struct bound_kind *kind)
 void binder_row(struct binder *b, unsigned rank, struct bound_kind *kind)
 {
 	bind_rules(b, kind);
+	bind_summed(b, kind);
 	bind_targets(b, rank, kind);
 	bind_columns(b, kind);
 }

@@ -25,6 +25,11 @@ struct bound_set {
 	const ProtobufCFieldDescriptor *from, *to;
 };
 
+static inline enum vl_how bound_how(const struct vl_set *set)
+{
+	return (enum vl_how)(set->how & ~VL_REF);
+}
+
 struct bound_route {
 	const struct vl_route *route;
 	enum source source;
@@ -44,6 +49,8 @@ struct bound_work {
 	const struct vl_move **moves;
 	struct bound_clock *clocks;
 	size_t n_sets, n_moves, n_clocks;
+	const struct vl_step *step;
+	bool kept, waits; /* it says who the owner is; it is the owner's to say */
 };
 
 struct bound_event {
@@ -80,7 +87,7 @@ struct bound_column {
 
 struct bound_kind {
 	const struct vl_kind *kind;
-	const ProtobufCFieldDescriptor *state, *violations, *clocks;
+	const ProtobufCFieldDescriptor *state, *violations, *clocks, *lead;
 	struct bound_rule *rules;
 	struct bound_target *targets;
 	struct bound_column *columns;
@@ -116,6 +123,15 @@ void bound_clocks_finish(const struct bound_kind *kind, struct vl_fold *fold,
 			 ProtobufCMessage *row);
 void bound_put_due(const struct bound_kind *kind, const ProtobufCMessage *row, struct vl_time now,
 		   struct vl_buf *out);
+
+/* owned.c: keep a fact until its owner is known; then let those act that may. */
+void bound_owned_keep(struct vl_fold *fold, const struct vl_fact *fact);
+void bound_owned_finish(const struct vl_bound *bound, unsigned rank, struct vl_fold *fold,
+			ProtobufCMessage *row);
+
+/* step.c: what the tables and the C of the kind do with a fact. */
+void bound_apply(const struct bound_kind *kind, const struct bound_work *work, struct vl_fold *fold,
+		 ProtobufCMessage *row, const struct vl_fact *fact);
 
 /* sums.c: fill in what others add to this row. */
 void bound_fill_sums(const struct bound_kind *kind, unsigned rank, struct vl_fold *fold,

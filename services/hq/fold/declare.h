@@ -10,13 +10,16 @@
  *
  * In every table a C function may stand for what no table says; `step`, `finish` and `contribute`
  * of a kind are the widest of them (view.h). For each fact the engine applies the sets, then the
- * move, then the clocks, then `step`. When all facts are in, it fills in the sums of others, calls
- * `finish`, then looks at the clocks and rules. The order of arrival decides nothing.
+ * move, then the clocks, then the line in `steps`, then `step`. When all facts are in, it judges
+ * those that have an owner, fills in the sums of others, calls `finish`, then looks at the clocks
+ * and rules. The order of arrival decides nothing.
  *
  * Every type of event of the lane is routed, or listed as ignored. A fact that names no row goes to
  * the row "stray" of its mission.
  *
- * Every table ends with END. Next: bind.h.
+ * Every table ends with END.
+ *
+ * Next: heads.h, how a view's own functions begin; then bind.h.
  */
 #ifndef VALISE_HQ_FOLD_DECLARE_H
 #define VALISE_HQ_FOLD_DECLARE_H
@@ -83,13 +86,21 @@ enum vl_how {
 	VL_CLEAR,  /* empty again */
 	VL_APPEND, /* to a list of texts, once each */
 };
+/* With VL_LAST, VL_EXACTLY or VL_FIRST: a text becomes a reference (vl_view_ref). */
+#define VL_REF 0x100u
 
 struct vl_set {
 	const ProtobufCMessageDescriptor *event;
 	struct vl_field from; /* a field of the event, or one of the names above */
 	struct vl_field to;   /* of the row */
-	enum vl_how how;
+	unsigned how;         /* enum vl_how */
 };
+
+/* clang-format off */
+/* A field of the event under its own name, and a field under another. */
+#define COPY(Event, Row, field, how) {MESSAGE(Event), F(Event, field), F(Row, field), how}
+#define SET(Event, field, Row, to, how) {MESSAGE(Event), F(Event, field), F(Row, to), how}
+/* clang-format on */
 
 /* -- the state machine -- */
 
@@ -121,10 +132,49 @@ struct vl_clock_rule {
 	const char *rule;
 };
 
+/* -- what C does with an event -- */
+
+/* A table ends with a NULL type. `flags` are the kind's own, for its `admit`. */
+struct vl_step {
+	const ProtobufCMessageDescriptor *type;
+	void (*take)(struct vl_fold *fold, ProtobufCMessage *row, const struct vl_fact *fact);
+	unsigned flags;
+};
+void vl_view_step(const struct vl_step *table, struct vl_fold *fold, ProtobufCMessage *row,
+		  const struct vl_fact *fact);
+
+/* -- who may say it -- */
+
+/* The types in `events` are the owner's to say, or headquarters'. The owner is who said `begins`
+ * first, and headquarters where it ever has. Where `theirs`, headquarters never owns it: what it
+ * begins is for the missions to carry out. Who said `opens` first, and whom field `lead` of the row
+ * names, may say it, too. Where nobody has said `begins`, everybody may.
+ *
+ * Such facts are judged when all facts are known, so that their order of arrival decides nothing.
+ * Then they act on the row, in their order. What another says changes nothing, and breaks `rule`
+ * (NULL: none); of its attempts the first VL_TRIED_MOST are shown. */
+#define VL_TRIED_MOST 16
+struct vl_owned {
+	const ProtobufCMessageDescriptor *const *events; /* ends with NULL */
+	const ProtobufCMessageDescriptor *begins, *opens;
+	bool theirs;
+	struct vl_field lead;
+	const char *rule;
+};
+
+/* Who that is in the fold at hand; NULL for nobody. */
+struct vl_owners {
+	const char *owner, *opener;
+};
+struct vl_owners vl_owners_of(struct vl_fold *fold, const struct vl_owned *owned);
+
 /* -- what a row must not show -- */
 
 /* The row breaks it where `broken` holds, or where field `sum` differs from the sum of `parts`. A
- * Violation says `text`. */
+ * Violation says `text`. Of a rule IN_C the table has the words only: the kind's C finds it. */
+/* clang-format off */
+#define IN_C {NULL, "found in C"}
+/* clang-format on */
 #define VL_PARTS 8
 struct vl_rule {
 	const char *id, *text;
@@ -188,6 +238,15 @@ struct vl_kind {
 	const struct vl_clock_rule *clocks;
 	const struct vl_rule *rules;
 	const struct vl_target *targets;
+	const struct vl_owned *owned;
+	/* Whether the fact may do more than the sets, asked before all that follows them; `flags`
+	 * are those of its line in `steps`. */
+	bool (*admit)(struct vl_fold *fold, ProtobufCMessage *row, const struct vl_fact *fact,
+		      unsigned flags);
+	const struct vl_step *steps;
+	/* Fields that are filled with what others add under the field's name in C (vl_view_count;
+	 * "NAME/..." for a list of counts). Those of targets need no line here. Ends with END. */
+	const struct vl_field *summed;
 	/* As view.h has them; each may be NULL. `contribute` must say the same for the same row,
 	 * whenever it was made. */
 	void (*step)(struct vl_fold *fold, ProtobufCMessage *row, const struct vl_fact *fact);

@@ -26,6 +26,8 @@ static void put_when(const struct vl_test *when, struct vl_buf *out)
 {
 	if (when->holds != NULL)
 		vl_buf_printf(out, " when %s()", when->name);
+	else if (when->name != NULL)
+		vl_buf_printf(out, " (%s)", when->name);
 }
 
 /* -- routes -- */
@@ -75,13 +77,14 @@ static void put_sets(const struct vl_set *set, struct vl_buf *out)
 
 	for (; set != NULL && set->to.name != NULL; set++) {
 		vl_buf_printf(out, "    set %s = ", set->to.name);
-		if (set->how == VL_COUNT)
+		enum vl_how how = bound_how(set);
+		if (how == VL_COUNT)
 			vl_buf_printf(out, "how many %s\n", event_name(set->event));
-		else if (set->how == VL_SET || set->how == VL_CLEAR)
-			vl_buf_printf(out, "%s on %s\n", set->how == VL_SET ? "yes" : "nothing",
+		else if (how == VL_SET || how == VL_CLEAR)
+			vl_buf_printf(out, "%s on %s\n", how == VL_SET ? "yes" : "nothing",
 				      event_name(set->event));
 		else
-			vl_buf_printf(out, "%s %s of %s\n", hows[set->how], source_name(&set->from),
+			vl_buf_printf(out, "%s %s of %s\n", hows[how], source_name(&set->from),
 				      event_name(set->event));
 	}
 }
@@ -191,6 +194,34 @@ static void put_targets(const struct vl_view *view, const struct bound_kind *kin
 	}
 }
 
+static void put_owned(const struct vl_owned *owned, struct vl_buf *out)
+{
+	if (owned == NULL)
+		return;
+	vl_buf_put_text(out, "    only its owner or headquarters says");
+	for (size_t i = 0; owned->events[i] != NULL; i++)
+		vl_buf_printf(out, "%s %s", i > 0 ? "," : "", owned->events[i]->short_name);
+	vl_buf_printf(out, "\n      its owner is %s says %s first",
+		      owned->theirs ? "the mission that" : "headquarters, or who",
+		      owned->begins->short_name);
+	if (owned->opens != NULL)
+		vl_buf_printf(out, ", and who says %s first", owned->opens->short_name);
+	if (owned->lead.name != NULL)
+		vl_buf_printf(out, ", and whom %s names", owned->lead.name);
+	if (owned->rule != NULL)
+		vl_buf_printf(out, "; another breaks %s", owned->rule);
+	vl_buf_put_byte(out, '\n');
+}
+
+static void put_steps(const struct vl_step *step, struct vl_buf *out)
+{
+	for (size_t i = 0; step != NULL && step[i].type != NULL; i++)
+		vl_buf_printf(out, "%s %s%s", i == 0 ? "    in C:" : ",",
+			      i > 0 && i % 5 == 0 ? "\n     " : "", step[i].type->short_name);
+	if (step != NULL)
+		vl_buf_put_byte(out, '\n');
+}
+
 static void put_functions(const struct vl_kind *kind, struct vl_buf *out)
 {
 	const struct {
@@ -228,6 +259,8 @@ void vl_bound_explain(const struct vl_bound *bound, struct vl_buf *out)
 		put_sets(kind->kind->sets, out);
 		put_moves(kind, out);
 		put_clocks(kind->kind->clocks, out);
+		put_owned(kind->kind->owned, out);
+		put_steps(kind->kind->steps, out);
 		put_functions(kind->kind, out);
 		put_rules(kind, out);
 		put_targets(view, kind, out);

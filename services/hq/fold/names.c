@@ -114,3 +114,13 @@ void *vl_names_find(void *const *root, const char *name)
 
 	return leaf == NULL || strcmp(leaf->name, name) != 0 ? NULL : leaf->item;
 }
+
+void *vl_names_item(struct vl_fold *fold, unsigned slot, const char *name,
+		    const ProtobufCMessageDescriptor *type, size_t *count, void *items)
+{
+	void **place = name != NULL ? vl_names_at(fold, vl_fold_slot(fold, slot), name) : NULL;
+
+	if (place != NULL && *place == NULL)
+		*place = vl_fold_add(fold, type, count, items);
+	return place != NULL ? *place : NULL;
+}

@@ -14,6 +14,11 @@
  * memory. */
 void **vl_names_at(struct vl_fold *fold, void **root, const char *name);
 
+/* The item of a repeated message field that is called `name` in the tree of `slot`: made and
+ * appended where the name is new. NULL when out of memory, or where the list is full. */
+void *vl_names_item(struct vl_fold *fold, unsigned slot, const char *name,
+		    const ProtobufCMessageDescriptor *type, size_t *count, void *items);
+
 /* The same for a tree that lasts for the turn (vl_turn_slot). */
 void **vl_names_keep(struct vl_fold *fold, void **root, const char *name);
 

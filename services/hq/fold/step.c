@@ -173,7 +173,7 @@ static void apply_set(const struct bound_set *set, struct vl_fold *fold, Protobu
 {
 	struct vl_value value = bound_value(fold, fact, set->source, set->from), was;
 
-	switch (set->set->how) {
+	switch (bound_how(set->set)) {
 	case VL_COUNT:
 		put_one_more(fold, row, set, &value);
 		return;
@@ -190,8 +190,11 @@ static void apply_set(const struct bound_set *set, struct vl_fold *fold, Protobu
 		return;
 	default:
 		was = vl_value_get(row, set->to);
-		if (replaces(set->set->how, &was, &value))
-			vl_value_set(row, set->to, &value);
+		if (!replaces(bound_how(set->set), &was, &value))
+			return;
+		if ((set->set->how & VL_REF) != 0)
+			value.text = vl_view_keep_ref(fold, value.text);
+		vl_value_set(row, set->to, &value);
 	}
 }
 
@@ -251,22 +254,35 @@ bool vl_bound_has_facts(const struct vl_bound *bound, unsigned kind)
 	return bound->kinds[kind].has_facts;
 }
 
+void bound_apply(const struct bound_kind *kind, const struct bound_work *work, struct vl_fold *fold,
+		 ProtobufCMessage *row, const struct vl_fact *fact)
+{
+	for (size_t i = 0; i < work->n_sets; i++)
+		apply_set(&work->sets[i], fold, row, fact);
+	if (kind->kind->admit != NULL &&
+	    !kind->kind->admit(fold, row, fact, work->step != NULL ? work->step->flags : 0))
+		return;
+	apply_moves(kind, work, fold, row, fact);
+	for (size_t i = 0; i < work->n_clocks; i++)
+		bound_clock_step(kind, &work->clocks[i], fold, row, fact);
+	if (work->step != NULL && work->step->take != NULL)
+		work->step->take(fold, row, fact);
+	if (kind->kind->step != NULL)
+		kind->kind->step(fold, row, fact);
+}
+
 void vl_bound_step(const struct vl_bound *bound, unsigned rank, struct vl_fold *fold,
 		   ProtobufCMessage *row, const struct vl_fact *fact)
 {
-	const struct bound_kind *kind = &bound->kinds[rank];
 	const struct bound_event *event = bound_event_of(bound, fact->payload->descriptor);
+	const struct bound_work *work = event != NULL ? &event->work[rank] : NULL;
 
-	if (event != NULL) {
-		const struct bound_work *work = &event->work[rank];
-		for (size_t i = 0; i < work->n_sets; i++)
-			apply_set(&work->sets[i], fold, row, fact);
-		apply_moves(kind, work, fold, row, fact);
-		for (size_t i = 0; i < work->n_clocks; i++)
-			bound_clock_step(kind, &work->clocks[i], fold, row, fact);
-	}
-	if (kind->kind->step != NULL)
-		kind->kind->step(fold, row, fact);
+	if (work == NULL)
+		return;
+	if (work->kept)
+		bound_owned_keep(fold, fact);
+	if (!work->waits)
+		bound_apply(&bound->kinds[rank], work, fold, row, fact);
 }
 
 /* -- rules -- */
@@ -298,7 +314,7 @@ static void look_at_rules(const struct bound_kind *kind, struct vl_fold *fold,
 		const struct bound_rule *rule = &kind->rules[i];
 		if (rule->sum != NULL)
 			look_at_sum(kind, rule, fold, row);
-		else if (rule->rule->broken.holds(row))
+		else if (rule->rule->broken.holds != NULL && rule->rule->broken.holds(row))
 			bound_violation(kind, fold, row, rule->rule->id, NULL, rule->rule->text);
 	}
 }
@@ -308,6 +324,8 @@ void vl_bound_finish(const struct vl_bound *bound, unsigned rank, struct vl_fold
 {
 	const struct bound_kind *kind = &bound->kinds[rank];
 
+	if (kind->kind->owned != NULL)
+		bound_owned_finish(bound, rank, fold, row);
 	bound_fill_sums(kind, rank, fold, row);
 	if (kind->kind->finish != NULL)
 		kind->kind->finish(fold, row);

@@ -19,12 +19,18 @@
 /* More rules than any lane has. */
 #define MOST_RULES 32
 
-void vl_view_step(const struct vl_step *table, struct vl_fold *fold, ProtobufCMessage *row,
-		  const struct vl_fact *fact)
+void *vl_view_make(struct vl_fold *fold, const ProtobufCMessageDescriptor *type)
 {
-	for (; table->type != NULL; table++)
-		if (table->type == fact->payload->descriptor)
-			table->take(fold, row, fact);
+	ProtobufCMessage *made = vl_fold_alloc(fold, type->sizeof_message);
+
+	if (made != NULL)
+		protobuf_c_message_init(type, made);
+	return made;
+}
+
+ProtobufCBinaryData vl_view_id(const struct vl_fact *fact)
+{
+	return (ProtobufCBinaryData){.len = 16, .data = (uint8_t *)(uintptr_t)fact->id};
 }
 
 /* -- references and copies -- */

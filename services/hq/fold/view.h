@@ -83,7 +83,9 @@ void vl_fold_add_text(struct vl_fold *fold, const char *text, size_t *count, cha
 /* A pointer of the kind's own that is NULL when the entity's fold begins and keeps what is put
  * into it until its end: what the steps of one fold need besides the row, such as the names of a
  * list (names.h). `slot` is below VL_FOLD_SLOTS. */
-#define VL_FOLD_SLOTS 8
+#define VL_FOLD_SLOTS 9
+/* The last one is the engine's (owned.c). */
+#define VL_FOLD_SLOT_OWNED 8
 void **vl_fold_slot(struct vl_fold *fold, unsigned slot);
 
 /* What the folds of a turn share: entities of one kind that are folded one after another while
@@ -129,13 +131,15 @@ void vl_fold_dirty_each(struct vl_fold *fold, unsigned kind, const char *prefix)
 
 /* -- what most views do alike (view.c) -- */
 
-/* What a kind does with one type of fact. A table ends with a NULL type. */
-struct vl_step {
-	const ProtobufCMessageDescriptor *type;
-	void (*take)(struct vl_fold *fold, ProtobufCMessage *row, const struct vl_fact *fact);
-};
-void vl_view_step(const struct vl_step *table, struct vl_fold *fold, ProtobufCMessage *row,
-		  const struct vl_fact *fact);
+/* A new message in the fold's memory, initialised; NULL when out of memory. */
+void *vl_view_make(struct vl_fold *fold, const ProtobufCMessageDescriptor *type);
+
+/* The fact's id as a row has it. */
+ProtobufCBinaryData vl_view_id(const struct vl_fact *fact);
+
+/* A violation in a row that has `violations`: BREAKS(fold, row, "C1", fact, "%s ...", ...). */
+#define BREAKS(fold, row, rule, fact, ...) \
+	vl_fold_violation(fold, &(row)->n_violations, &(row)->violations, rule, fact, __VA_ARGS__)
 
 /* A reference is taken as it is up to 80 bytes of printable text; else its beginning and a
  * digest of the whole stand for it, everywhere alike, so that it fits a key and, in a pair, the

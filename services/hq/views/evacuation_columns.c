@@ -9,6 +9,7 @@
 #include <string.h>
 
 /* The head of a cell's function. */
+#undef CELL
 #define CELL(name)                                                                         \
 	static void name(const char *key, const ProtobufCMessage *row, struct vl_time now, \
 			 struct vl_buf *out)

@@ -1,33 +1,22 @@
 /*
- * What the files of the view of travellers share. Start with traveller.c: it names the kinds and
- * says who tells whom what.
+ * What the files of the view of travellers share.
  *
- * traveller.c        kinds, columns, what a fact belongs to traveller_steps.c  one fact on one
- * traveller traveller_stays.c  residence and trips as days in places (T2, T3) traveller_rules.c
- * what only the whole history of a traveller shows, and what it adds to the others
- * traveller_asked.c  who asks about a place (T10) traveller_check.c  the count of a check (T6,
- * T7, T9), days of a place, and the numbers traveller_columns.c  what `ls` shows
+ *   traveller.c          the declaration, and what it says in C
+ *   traveller_answers.c  what travellers answer, and how it counts (T4, T8)
+ *   traveller_stays.c    residence and trips as days in places (T2, T3)
+ *   traveller_asked.c    which checks ask about a place (T10)
+ *
+ * Next: traveller.c.
  */
 #ifndef VALISE_HQ_VIEWS_TRAVELLER_H
 #define VALISE_HQ_VIEWS_TRAVELLER_H
 
-#include "consular/traveller/v1/traveller.pb-c.h"
-#include "consular/traveller/v1/view.pb-c.h"
 #include "hq/fold/declare.h"
 
-#define TRAVELLER(name) Consular__Traveller__V1__##name
-#define TRAVELLER_DESCRIPTOR(name) &consular__traveller__v1__##name##__descriptor
-#define TRAVELLER_STATE(name) CONSULAR__TRAVELLER__V1__REGISTRATION_STATE__REGISTRATION_STATE_##name
-#define TRAVELLER_TRIP(name) CONSULAR__TRAVELLER__V1__TRIP_STATE__TRIP_STATE_##name
-#define TRAVELLER_SELF CONSULAR__TRAVELLER__V1__ANSWERER__ANSWERER_SELF
-#define TRAVELLER_DUPLICATE CONSULAR__TRAVELLER__V1__WITHDRAWAL_REASON__WITHDRAWAL_REASON_DUPLICATE
+#include "consular/traveller/v1/short.h"
 
 /* In so many checks a mission asks about one place (T10), so that a traveller's row has an end. */
 #define TRAVELLER_ASKING_MOST 64
-
-/* The board of all; the others are named by their mission. */
-#define TRAVELLER_BOARD_ALL "all"
-#define TRAVELLER_HQ "HQ"
 
 /* Ranks of the view's kinds. */
 enum {
@@ -47,64 +36,37 @@ char *vl_traveller_day(struct vl_time time, char day[TRAVELLER_DAY]);
 char *vl_traveller_keep_day(struct vl_fold *fold, struct vl_time time);
 
 /* Whether the days of a presence and from `from` to `until` have one in common. */
-bool vl_traveller_meets(const TRAVELLER(Presence) *presence, const char *from, const char *until);
+bool vl_traveller_meets(const Presence *presence, const char *from, const char *until);
 
-/* What a traveller's fold keeps by name: answers by check, trips by their names; and the trips
- * that are planned. */
-enum { TRAVELLER_SLOT_ANSWERS, TRAVELLER_SLOT_TRIPS, TRAVELLER_SLOT_PLANNED };
+/* The presences of a row, from its residence and its trips. */
+void vl_traveller_finish_presences(struct vl_fold *fold, TravellerRow *row);
 
-/* The answer to `check`, made where there is none; NULL when out of memory. The finish puts them
- * in the order of their names. */
-TRAVELLER(Answer) *vl_traveller_answer(struct vl_fold *fold, TRAVELLER(TravellerRow) *row,
-				       const char *check);
+/* What an answer does, and what it comes to; a fold keeps them by their check. */
+#define TRAVELLER_SLOT_ANSWERS 7
+void vl_traveller_reply(struct vl_fold *fold, ProtobufCMessage *message,
+			const struct vl_fact *fact);
+void vl_traveller_take_up(struct vl_fold *fold, ProtobufCMessage *message,
+			  const struct vl_fact *fact);
+void vl_traveller_finish_answers(struct vl_fold *fold, TravellerRow *row);
+void vl_traveller_add_to_check(struct vl_fold *fold, const TravellerRow *row, const Answer *answer);
 
-/* How an answer counts: of those asked so many safe, in need of help, silent, and so many
- * beyond. */
-struct traveller_count {
-	int64_t asked, safe, help, silent, beyond_safe, beyond_help;
-};
-struct traveller_count vl_traveller_count(const TRAVELLER(TravellerRow) *row,
-					  const TRAVELLER(Answer) *answer);
+/* T5: `what` was said under a registration that was withdrawn. */
+void vl_traveller_expect(struct vl_fold *fold, TravellerRow *row, const struct vl_fact *fact,
+			 const char *what);
 
-/* traveller_steps.c */
-void vl_traveller_step(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact);
-
-/* traveller_stays.c */
-void vl_traveller_finish_presences(struct vl_fold *fold, TRAVELLER(TravellerRow) *row);
-
-/* traveller_rules.c */
-void vl_traveller_finish(struct vl_fold *fold, ProtobufCMessage *message);
-void vl_traveller_contribute(struct vl_fold *fold, const ProtobufCMessage *message);
-
-/* traveller_asked.c */
 /* The days that a SafetyCheckOpened asks about. */
 struct traveller_days {
 	char *from, *until;
 };
-struct traveller_days vl_traveller_days_of(struct vl_fold *fold, const struct vl_fact *fact);
+struct traveller_days vl_traveller_days_of(struct vl_fold *fold, const SafetyCheckOpened *event,
+					   const struct vl_fact *fact);
+
 /* Whether the check still asks about the place. */
 bool vl_traveller_asks(struct vl_fold *fold, const char *check, const char *place);
-void vl_traveller_asked_step(struct vl_fold *fold, ProtobufCMessage *message,
-			     const struct vl_fact *fact);
+
+/* The kind "asked". */
+extern const struct vl_step vl_traveller_asked_steps[];
 void vl_traveller_asked_finish(struct vl_fold *fold, ProtobufCMessage *message);
 void vl_traveller_asked_contribute(struct vl_fold *fold, const ProtobufCMessage *message);
-
-/* traveller_check.c */
-void vl_traveller_check_step(struct vl_fold *fold, ProtobufCMessage *message,
-			     const struct vl_fact *fact);
-void vl_traveller_check_finish(struct vl_fold *fold, ProtobufCMessage *message);
-void vl_traveller_place_finish(struct vl_fold *fold, ProtobufCMessage *message);
-
-/* Columns of `ls`, in traveller_columns.c. */
-extern const struct vl_column vl_traveller_asked_columns[], vl_traveller_columns[],
-	vl_traveller_check_columns[], vl_traveller_place_columns[], vl_traveller_board_columns[];
-bool vl_traveller_listed(const char *key, const ProtobufCMessage *message, struct vl_time now);
-bool vl_traveller_check_listed(const char *key, const ProtobufCMessage *message,
-			       struct vl_time now);
-bool vl_traveller_place_listed(const char *key, const ProtobufCMessage *message,
-			       struct vl_time now);
-
-#define TRAVELLER_VIOLATION(fold, row, rule, fact, ...) \
-	vl_fold_violation(fold, &(row)->n_violations, &(row)->violations, rule, fact, __VA_ARGS__)
 
 #endif

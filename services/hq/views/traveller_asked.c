@@ -6,13 +6,15 @@
  * newer ones in its own name: where two missions opened the same check, it stays as long as one
  * of them keeps it there.
  */
+#include "hq/fold/heads.h"
+#include "hq/fold/names.h"
 #include "hq/views/traveller.h"
 
 #include <string.h>
 
-struct traveller_days vl_traveller_days_of(struct vl_fold *fold, const struct vl_fact *fact)
+struct traveller_days vl_traveller_days_of(struct vl_fold *fold, const SafetyCheckOpened *said,
+					   const struct vl_fact *fact)
 {
-	const TRAVELLER(SafetyCheckOpened) *said = (const void *)fact->payload;
 	const Google__Protobuf__Timestamp *from = said->from != NULL ? said->from : said->until;
 	const Google__Protobuf__Timestamp *until = said->until != NULL ? said->until : said->from;
 	struct vl_time told = fact->occurred_at;
@@ -26,125 +28,99 @@ struct traveller_days vl_traveller_days_of(struct vl_fold *fold, const struct vl
 struct opening {
 	const char *check, *mission;
 	struct traveller_days days;
-	size_t place; /* in the history */
 	bool asks;
 };
 
-/* Those of one fold, in its slot. */
+/* Those of one fold, in its slot; and by name: each mission's checks, how many checks each mission
+ * has, each check. */
 struct openings {
 	struct opening **items;
 	size_t count;
 };
+enum { SLOT_OPENINGS, SLOT_PAIRS, SLOT_MISSIONS, SLOT_CHECKS };
 
-static struct openings *openings_of(struct vl_fold *fold)
+static void add(struct vl_fold *fold, struct openings *all, struct opening *opening)
 {
-	void **slot = vl_fold_slot(fold, 0);
-	if (*slot == NULL)
-		*slot = vl_fold_alloc(fold, sizeof(struct openings));
-	return *slot;
-}
-
-void vl_traveller_asked_step(struct vl_fold *fold, ProtobufCMessage *message,
-			     const struct vl_fact *fact)
-{
-	struct openings *all = openings_of(fold);
-	struct opening *opening = vl_fold_alloc(fold, sizeof(*opening));
-	(void)message;
-	if (all == NULL || opening == NULL)
-		return;
 	struct opening **larger =
 		vl_view_grow(fold, all->items, all->count, sizeof(struct opening *));
 	if (larger == NULL)
 		return;
-	*opening = (struct opening){.check = vl_view_keep_ref(fold, fact->subject),
-				    .mission = fact->mission,
-				    .days = vl_traveller_days_of(fold, fact),
-				    .place = all->count};
 	all->items = larger;
 	all->items[all->count++] = opening;
 }
 
+STEP(keep_opening, AskedRow, SafetyCheckOpened)
+{
+	void **slot = vl_fold_slot(fold, SLOT_OPENINGS);
+	struct openings *all = *slot != NULL ? *slot : (*slot = vl_fold_alloc(fold, sizeof(*all)));
+	struct opening *opening = vl_fold_alloc(fold, sizeof(*opening));
+	if (all == NULL || opening == NULL)
+		return;
+	*opening = (struct opening){.check = vl_view_keep_ref(fold, fact->subject),
+				    .mission = fact->mission,
+				    .days = vl_traveller_days_of(fold, event, fact)};
+	add(fold, all, opening);
+}
+
+const struct vl_step vl_traveller_asked_steps[] = {{MESSAGE(SafetyCheckOpened), keep_opening}, END};
+
 /* -- which of them ask -- */
-
-static int by_mission_and_check(const void *left, const void *right)
-{
-	const struct opening *a = left, *b = right;
-	int order = strcmp(a->mission, b->mission);
-	return order != 0 ? order : strcmp(a->check, b->check);
-}
-
-static int by_mission_last_first(const void *left, const void *right)
-{
-	const struct opening *a = left, *b = right;
-	int order = strcmp(a->mission, b->mission);
-	return order != 0 ? order : (a->place < b->place) - (a->place > b->place);
-}
 
 static int by_check(const void *left, const void *right)
 {
-	const struct opening *a = left, *b = right;
-	int order = strcmp(a->check, b->check);
-	return order != 0 ? order : (a->place > b->place) - (a->place < b->place);
+	return strcmp(((const struct opening *)left)->check,
+		      ((const struct opening *)right)->check);
 }
 
-/* Of each mission and check the last opening; of each mission so many of those ask. */
-static void choose(struct vl_fold *fold, struct openings *all)
+/* From the last opening to the first. Of each mission and check the last one counts, and of each
+ * mission so many of those ask; a check asks on the days of its last opening. */
+static void choose(struct vl_fold *fold, const struct openings *all, struct openings *checks)
 {
-	size_t kept = 0, rank = 0;
-	vl_view_sort(fold, all->items, all->count, by_mission_and_check);
-	for (size_t i = 0; i < all->count; i++) {
-		if (i + 1 == all->count ||
-		    by_mission_and_check(all->items[i], all->items[i + 1]) != 0)
-			all->items[kept++] = all->items[i];
+	for (size_t i = all->count; i-- > 0;) {
+		struct opening *one = all->items[i];
+		const char *pair = vl_fold_printf(fold, "%s\t%s", one->mission, one->check);
+		void **seen = pair == NULL
+				      ? NULL
+				      : vl_names_at(fold, vl_fold_slot(fold, SLOT_PAIRS), pair);
+		if (seen == NULL || *seen != NULL)
+			continue;
+		*seen = one;
+		void **rank = vl_names_at(fold, vl_fold_slot(fold, SLOT_MISSIONS), one->mission);
+		void **last = vl_names_at(fold, vl_fold_slot(fold, SLOT_CHECKS), one->check);
+		if (rank == NULL || last == NULL)
+			return;
+		if (*last == NULL)
+			add(fold, checks, *last = one);
+		((struct opening *)*last)->asks |= (uintptr_t)*rank < TRAVELLER_ASKING_MOST;
+		*rank = (void *)((uintptr_t)*rank + 1);
 	}
-	all->count = kept;
-	vl_view_sort(fold, all->items, all->count, by_mission_last_first);
-	for (size_t i = 0; i < all->count; i++) {
-		bool same =
-			i > 0 && strcmp(all->items[i - 1]->mission, all->items[i]->mission) == 0;
-		rank = same ? rank + 1 : 0;
-		all->items[i]->asks = rank < TRAVELLER_ASKING_MOST;
-	}
-}
-
-static void list(struct vl_fold *fold, TRAVELLER(AskedRow) *row, const struct opening *last,
-		 bool asks)
-{
-	if (!asks) {
-		row->left_out++;
-		return;
-	}
-	TRAVELLER(Asking) *asking =
-		vl_fold_add(fold, TRAVELLER_DESCRIPTOR(asking), &row->n_asking, &row->asking);
-	if (asking == NULL)
-		return;
-	asking->check = (char *)(uintptr_t)last->check;
-	asking->from = last->days.from;
-	asking->until = last->days.until;
+	vl_view_sort(fold, checks->items, checks->count, by_check);
 }
 
 void vl_traveller_asked_finish(struct vl_fold *fold, ProtobufCMessage *message)
 {
-	struct openings *all = openings_of(fold);
-	if (all == NULL)
-		return;
-	choose(fold, all);
-	vl_view_sort(fold, all->items, all->count, by_check);
-	bool asks = false;
-	for (size_t i = 0; i < all->count; i++) {
-		const struct opening *opening = all->items[i];
-		asks = asks || opening->asks;
-		if (i + 1 < all->count && strcmp(opening->check, all->items[i + 1]->check) == 0)
+	AskedRow *row = (void *)message;
+	const struct openings *all = *vl_fold_slot(fold, SLOT_OPENINGS);
+	struct openings checks = {0};
+	if (all != NULL)
+		choose(fold, all, &checks);
+	for (size_t i = 0; i < checks.count; i++) {
+		const struct opening *last = checks.items[i];
+		row->left_out += !last->asks;
+		Asking *asking = last->asks ? vl_fold_add(fold, MESSAGE(Asking), &row->n_asking,
+							  &row->asking)
+					    : NULL;
+		if (asking == NULL)
 			continue;
-		list(fold, (void *)message, opening, asks);
-		asks = false;
+		asking->check = (char *)(uintptr_t)last->check;
+		asking->from = last->days.from;
+		asking->until = last->days.until;
 	}
 }
 
 bool vl_traveller_asks(struct vl_fold *fold, const char *check, const char *place)
 {
-	const TRAVELLER(AskedRow) *row =
-		(const void *)vl_fold_row(fold, TRAVELLER_KIND_ASKED, place);
+	const AskedRow *row = (const void *)vl_fold_row(fold, TRAVELLER_KIND_ASKED, place);
 	size_t low = 0, high = row == NULL ? 0 : row->n_asking;
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
@@ -164,7 +140,7 @@ bool vl_traveller_asks(struct vl_fold *fold, const char *check, const char *plac
 /* A check that stays out of the list after another came is in the row before. */
 void vl_traveller_asked_contribute(struct vl_fold *fold, const ProtobufCMessage *message)
 {
-	const TRAVELLER(AskedRow) *row = (const void *)message;
+	const AskedRow *row = (const void *)message;
 	vl_fold_dirty_each(fold, TRAVELLER_KIND_TRAVELLER, "member/");
 	for (size_t i = 0; row->n_asking >= TRAVELLER_ASKING_MOST && i < row->n_asking; i++)
 		vl_fold_dirty(fold, TRAVELLER_KIND_CHECK, row->asking[i]->check);

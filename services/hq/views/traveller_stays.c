@@ -46,7 +46,7 @@ char *vl_traveller_keep_day(struct vl_fold *fold, struct vl_time time)
 	return vl_view_keep(fold, vl_traveller_day(time, day));
 }
 
-bool vl_traveller_meets(const TRAVELLER(Presence) *presence, const char *from, const char *until)
+bool vl_traveller_meets(const Presence *presence, const char *from, const char *until)
 {
 	return strcmp(presence->from, until) <= 0 &&
 	       (presence->until[0] == '\0' || strcmp(from, presence->until) <= 0);
@@ -70,8 +70,8 @@ struct days {
 };
 
 /* Nobody is there after `end`; NULL for no end. */
-static struct days days_of(struct spans *spans, TRAVELLER(TravellerRow) *row,
-			   const TRAVELLER(Stay) *stay, const Google__Protobuf__Timestamp *end)
+static struct days days_of(struct spans *spans, TravellerRow *row, const Stay *stay,
+			   const Google__Protobuf__Timestamp *end)
 {
 	struct days days = {.from = day_of(vl_view_time(stay->from)), .until = LAST_DAY + 1};
 	if (stay->until != NULL)
@@ -81,9 +81,8 @@ static struct days days_of(struct spans *spans, TRAVELLER(TravellerRow) *row,
 	if (days.country[0] == '\0' && strlen(days.area) > 2 && days.area[2] == '-')
 		memcpy(days.country, days.area, 2);
 	if (days.until < days.from)
-		TRAVELLER_VIOLATION(spans->fold, row, "T3", NULL,
-				    "a stay in %s ends before it begins",
-				    days.area[0] != '\0' ? days.area : days.country);
+		BREAKS(spans->fold, row, "T3", NULL, "a stay in %s ends before it begins",
+		       days.area[0] != '\0' ? days.area : days.country);
 	if (end != NULL && day_of(vl_view_time(end)) < days.until)
 		days.until = day_of(vl_view_time(end));
 	return days;
@@ -95,12 +94,11 @@ static void add_days(struct spans *spans, const struct days *days, int64_t from,
 	add_span(spans, days->area, false, from, until);
 }
 
-static void add_trip(struct spans *spans, TRAVELLER(TravellerRow) *row, const TRAVELLER(Trip) *trip)
+static void add_trip(struct spans *spans, TravellerRow *row, const Trip *trip)
 {
 	for (size_t i = 0; i < trip->n_stays; i++) {
-		struct days days =
-			days_of(spans, row, trip->stays[i],
-				trip->state == TRAVELLER_TRIP(ENDED) ? trip->ended_at : NULL);
+		struct days days = days_of(spans, row, trip->stays[i],
+					   trip->state == TRIP_STATE_ENDED ? trip->ended_at : NULL);
 		add_days(spans, &days, days.from, days.until);
 	}
 }
@@ -133,10 +131,10 @@ static void join(struct spans *spans)
 	spans->count = kept;
 }
 
-static void list(struct vl_fold *fold, TRAVELLER(TravellerRow) *row, const struct span *span)
+static void list(struct vl_fold *fold, TravellerRow *row, const struct span *span)
 {
-	TRAVELLER(Presence) *presence = vl_fold_add(fold, TRAVELLER_DESCRIPTOR(presence),
-						    &row->n_presences, &row->presences);
+	Presence *presence =
+		vl_fold_add(fold, MESSAGE(Presence), &row->n_presences, &row->presences);
 	if (presence == NULL)
 		return;
 	presence->place = (char *)(uintptr_t)span->place;
@@ -170,14 +168,14 @@ static struct spans countries_of(const struct spans *trips)
 
 /* Each against the one before it that lasts longest: what ends sooner cannot meet it either, nor
  * can one in the same country, as those are joined. */
-static void find_two_countries(const struct spans *away, TRAVELLER(TravellerRow) *row)
+static void find_two_countries(const struct spans *away, TravellerRow *row)
 {
 	const struct span *longest = NULL;
 	for (size_t i = 0; i < away->count; i++) {
 		const struct span *stay = &away->items[i];
 		if (longest != NULL && stay->from < longest->until && stay->from < stay->until)
-			TRAVELLER_VIOLATION(away->fold, row, "T2", NULL, "in %s and in %s at once",
-					    longest->place, stay->place);
+			BREAKS(away->fold, row, "T2", NULL, "in %s and in %s at once",
+			       longest->place, stay->place);
 		if (longest == NULL || stay->until > longest->until)
 			longest = stay;
 	}
@@ -202,7 +200,7 @@ static void add_residence(struct spans *spans, const struct days *home, const st
 
 /* -- all of it -- */
 
-static void make_room(struct spans *spans, const TRAVELLER(TravellerRow) *row)
+static void make_room(struct spans *spans, const TravellerRow *row)
 {
 	size_t stays = 1;
 	for (size_t i = 0; i < row->n_trips; i++)
@@ -213,14 +211,14 @@ static void make_room(struct spans *spans, const TRAVELLER(TravellerRow) *row)
 }
 
 /* Trips are held against each other only: for them the residence is left. */
-void vl_traveller_finish_presences(struct vl_fold *fold, TRAVELLER(TravellerRow) *row)
+void vl_traveller_finish_presences(struct vl_fold *fold, TravellerRow *row)
 {
 	struct spans spans = {.fold = fold};
 	make_room(&spans, row);
-	if (spans.items == NULL || row->withdrawn_for == TRAVELLER_DUPLICATE)
+	if (spans.items == NULL || row->withdrawn_for == WITHDRAWAL_REASON_DUPLICATE)
 		return;
 	for (size_t i = 0; i < row->n_trips; i++) {
-		if (row->trips[i]->state != TRAVELLER_TRIP(CANCELLED))
+		if (row->trips[i]->state != TRIP_STATE_CANCELLED)
 			add_trip(&spans, row, row->trips[i]);
 	}
 	join(&spans);

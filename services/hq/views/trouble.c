@@ -4,7 +4,7 @@
  * speaks of most batches counts. Only headquarters acknowledges (R1).
  */
 #include "bus/types.h"
-#include "hq/fold/declare.h"
+#include "hq/fold/heads.h"
 #include "hq/fold/names.h"
 #include "valise/trouble/v1/short.h"
 
@@ -42,18 +42,12 @@ static Acknowledged *find(struct vl_fold *fold, TroubleRow *row, const Trouble *
 	char name[48];
 
 	(void)snprintf(name, sizeof(name), "%d/%" PRIu64, (int)trouble->kind, trouble->epoch);
-	void **place = vl_names_at(fold, vl_fold_slot(fold, 0), name);
-	if (place != NULL && *place == NULL)
-		*place = vl_fold_add(fold, MESSAGE(Acknowledged), &row->n_acknowledged,
-				     &row->acknowledged);
-	return place != NULL ? *place : NULL;
+	return vl_names_item(fold, 0, name, MESSAGE(Acknowledged), &row->n_acknowledged,
+			     &row->acknowledged);
 }
 
-static void acknowledge(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
+STEP(acknowledge, TroubleRow, TroubleAcknowledged)
 {
-	TroubleRow *row = (void *)message;
-	const TroubleAcknowledged *event = (const void *)fact->payload;
-
 	row->mission = event->mission;
 	row->lane = event->lane;
 	if (strcmp(fact->mission, VL_HEADQUARTERS) != 0) {
@@ -68,25 +62,16 @@ static void acknowledge(struct vl_fold *fold, ProtobufCMessage *message, const s
 		one->trouble = event->troubles[i];
 		one->by = vl_view_keep(fold, fact->actor);
 		one->at = vl_view_stamp(fold, fact->occurred_at);
-		one->event = (ProtobufCBinaryData){16, (uint8_t *)(uintptr_t)fact->id};
+		one->event = vl_view_id(fact);
 	}
 }
 
-static const struct vl_step steps[] = {
-	{MESSAGE(TroubleAcknowledged), acknowledge},
-	{NULL, NULL},
-};
-
-static void step(struct vl_fold *fold, ProtobufCMessage *row, const struct vl_fact *fact)
-{
-	vl_view_step(steps, fold, row, fact);
-}
+static const struct vl_step steps[] = {{MESSAGE(TroubleAcknowledged), acknowledge}, END};
 
 /* -- columns -- */
 
-static size_t count(const ProtobufCMessage *message, TroubleKind kind)
+static size_t count(const TroubleRow *row, TroubleKind kind)
 {
-	const TroubleRow *row = (const void *)message;
 	size_t n = 0;
 
 	for (size_t i = 0; i < row->n_acknowledged; i++)
@@ -94,23 +79,18 @@ static size_t count(const ProtobufCMessage *message, TroubleKind kind)
 	return n;
 }
 
-static void put_forks(const char *key, const ProtobufCMessage *row, struct vl_time now,
-		      struct vl_buf *out)
+CELL(put_forks, TroubleRow)
 {
-	(void)key, (void)now;
 	vl_buf_printf(out, "%zu", count(row, TROUBLE_KIND_FORK));
 }
 
-static void put_rollbacks(const char *key, const ProtobufCMessage *row, struct vl_time now,
-			  struct vl_buf *out)
+CELL(put_rollbacks, TroubleRow)
 {
-	(void)key, (void)now;
 	vl_buf_printf(out, "%zu", count(row, TROUBLE_KIND_ROLLBACK));
 }
 
-static const Acknowledged *last(const ProtobufCMessage *message)
+static const Acknowledged *last(const TroubleRow *row)
 {
-	const TroubleRow *row = (const void *)message;
 	const Acknowledged *newest = NULL;
 
 	for (size_t i = 0; i < row->n_acknowledged; i++)
@@ -120,22 +100,18 @@ static const Acknowledged *last(const ProtobufCMessage *message)
 	return newest;
 }
 
-static void put_by(const char *key, const ProtobufCMessage *row, struct vl_time now,
-		   struct vl_buf *out)
+CELL(put_by, TroubleRow)
 {
 	const Acknowledged *newest = last(row);
 
-	(void)key, (void)now;
 	vl_buf_put_text(out, newest != NULL ? newest->by : "");
 }
 
-static void put_at(const char *key, const ProtobufCMessage *row, struct vl_time now,
-		   struct vl_buf *out)
+CELL(put_at, TroubleRow)
 {
 	const Acknowledged *newest = last(row);
 	char text[VL_TIME_TEXT];
 
-	(void)key, (void)now;
 	vl_buf_put_text(out, newest != NULL ? vl_time_format(vl_view_time(newest->at), text) : "");
 }
 
@@ -152,7 +128,7 @@ static const struct vl_column columns[] = {
 static const struct vl_kind kinds[KINDS] = {
 	[KIND_TROUBLE] = {.name = "trouble",
 			  .row = MESSAGE(TroubleRow),
-			  .step = step,
+			  .steps = steps,
 			  .columns = columns},
 	[KIND_STRAY] = VL_STRAY_KIND,
 };
