@@ -1,13 +1,15 @@
 /*
- * The answers that wait for one commit: written into their clients' buffers already, and let go
- * of when it is on the disk, or taken back and written anew as refusals when it is not.
+ * The answers that wait for one commit. They are already in their clients' buffers. When the commit
+ * is on the disk, they are released. If it fails, they are taken back and written anew as refusals.
+ *
+ * Next: acks.h, what the link reports.
  */
 #ifndef VALISE_AGENT_ANSWERS_H
 #define VALISE_AGENT_ANSWERS_H
 
 #include "agent/client.h"
 
-/* requests of one commit; the rest is for what clients are told besides */
+/* requests of one commit; the rest is for other messages to clients */
 #define ANSWERS_ROOM (4096 + 256)
 
 /* All zero at the start. */
@@ -20,16 +22,16 @@ struct answers {
 	} held[ANSWERS_ROOM];
 };
 
-/* Hold what is written for this client from here on, until answers_held: the answer to one
- * request of so many events. */
+/* Hold the bytes that are written for this client from here on, until answers_held: the answer
+ * to one request of `n_events` events. */
 void answers_hold(struct answers *answers, struct client *client, uint64_t tag, size_t n_events);
 void answers_held(struct answers *answers);
 
-/* Let all go. */
+/* Release all. */
 void answers_release(struct answers *answers);
 
-/* Answer every event of what is held in `older`, then in `newer`, with one refusal: that commit
- * failed with `err`. */
+/* Replace the held answers, first in `older`, then in `newer`, by refusals of each event: that
+ * commit failed with `err`. */
 void answers_refuse(struct answers *older, struct answers *newer, enum vl_err err,
 		    const struct vl_why *why);
 
@@ -37,8 +39,8 @@ void answers_refuse(struct answers *older, struct answers *newer, enum vl_err er
 void answer_refused(struct vl_buf *out, uint64_t tag, Valise__V1__RefusedCause cause,
 		    const char *reason, size_t times);
 
-/* Tell one whom the agent does not serve why, as far as the socket takes it at once, and close
- * it. */
+/* Send a refusal to a user that the agent does not serve, as far as the socket takes it at once,
+ * and close the connection. */
 void answer_turned_away(int fd, const char *reason);
 
 #endif

@@ -1,5 +1,7 @@
 /*
  * valise-agent's configuration file.
+ *
+ * Next: listen.h, its socket.
  */
 #ifndef VALISE_AGENT_CONFIG_H
 #define VALISE_AGENT_CONFIG_H
@@ -12,11 +14,11 @@
 
 #define VL_AGENT_USERS 64
 
-/* As read and found good. Texts belong to it. */
+/* As read and checked. Texts belong to it. */
 struct vl_agent_config {
 	const char *mission, *key, *outbox, *socket, *users_text;
 	const char *keys, *mark_text, *machine;
-	char *mark; /* where it is; config.c's to free */
+	char *mark; /* its path; config.c frees it */
 	uint64_t outbox_size, batch_bytes, resend, pulse;
 	uid_t users[VL_AGENT_USERS];
 	size_t n_users;
@@ -28,14 +30,14 @@ struct vl_agent_config {
 /* The table that the file is read with and --help is printed from; ends with a NULL key. */
 extern const struct vl_conf_key vl_agent_keys[];
 
-/* Read a file and look whether its values can be; opens nothing that it names. Close also after
- * an error. */
+/* Read a file and check its values; it opens nothing that the file names. Close also after an
+ * error. */
 enum vl_err vl_agent_config_open(const char *path, struct vl_agent_config *config,
 				 struct vl_why *why) VL_CHECKED;
 void vl_agent_config_close(struct vl_agent_config *config);
 
-/* Try what it names as far as that disturbs no agent that runs: the key file, the Kafka
- * properties. */
+/* Try the things that it names, as far as that disturbs no running agent: the key file, the
+ * Kafka properties. */
 enum vl_err vl_agent_config_try(const struct vl_agent_config *config,
 				struct vl_why *why) VL_CHECKED;
 

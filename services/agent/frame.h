@@ -1,6 +1,8 @@
 /*
  * The frames between a program and the agent (proto/valise/v1/agent.proto), read and written by
  * hand: nothing is allocated for an event on its way in.
+ *
+ * Next: answers.h, the answers to them.
  */
 #ifndef VALISE_AGENT_FRAME_H
 #define VALISE_AGENT_FRAME_H
@@ -17,9 +19,9 @@ struct vl_request {
 	struct vl_wire rest;
 };
 
-/* Look through a whole request, so that nothing of one that is broken at its end is taken.
- * MALFORMED, UNKNOWN_FIELD, TOO_LARGE where it has more events than fit an answer; the tag is
- * set as far as it was found. */
+/* Check a whole request first, so that no event of a broken request is taken. MALFORMED or
+ * UNKNOWN_FIELD; TOO_LARGE if it has more events than fit one answer. The tag is set if it was
+ * found. */
 enum vl_err vl_request_read(struct vl_bytes frame, struct vl_request *request,
 			    struct vl_why *why) VL_CHECKED;
 

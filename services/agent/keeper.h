@@ -1,14 +1,16 @@
 /*
- * The keeper: takes events from the programs on its socket, and says OK only for what is on the
+ * The keeper: takes events from the programs on its socket, and says OK only for events on the
  * disk.
  *
- * It has no loop of its own. Whoever runs it waits for vl_keeper_fd, or for vl_keeper_timeout,
- * and then calls vl_keeper_step, which does one round: read what the clients have sent by now,
- * at most 1 MB of events or 20 ms; commit; answer; wake the link. A small commit is made here
- * and now. A bigger one is made on the outbox's thread while the next one's events are read,
- * checked and put together; its answers go out when it has landed. So a commit carries one event
- * when there is one and thousands when there are thousands, and nobody waits for a timer. Now
- * and then it says itself how the agent stands (pulse.h).
+ * It has no loop of its own. Its caller waits for vl_keeper_fd, or for vl_keeper_timeout, and then
+ * calls vl_keeper_step, which does one round. A round reads the requests that have come, at most 1
+ * MB of events or 20 ms. Then it commits, answers, and wakes the link. A small commit is made at
+ * once. A bigger one is made on the outbox's thread, while the events of the next one are read and
+ * checked. Its answers are sent when it is on the disk. So a commit carries one event when there is
+ * one, and thousands when there are thousands. No event waits for a timer. At intervals the keeper
+ * adds a pulse of its own (pulse.h).
+ *
+ * Next: keeper_in.h, its parts.
  */
 #ifndef VALISE_AGENT_KEEPER_H
 #define VALISE_AGENT_KEEPER_H
@@ -29,7 +31,7 @@ struct vl_keeper_options {
 	int listener; /* listening, non-blocking */
 	const uid_t *users;
 	size_t n_users;
-	/* of whose receipts and directives are honoured; NULL: nobody's */
+	/* whose receipts and directives are accepted; NULL: of none */
 	const struct vl_ring *ring;
 	struct vl_pulse *pulse; /* NULL: none is sent */
 };
@@ -46,7 +48,7 @@ void vl_keeper_set_link(struct vl_keeper *keeper, int fd);
 void vl_keeper_renew(struct vl_keeper *keeper, const uid_t *users, size_t n_users,
 		     const struct vl_ring *ring);
 
-/* How many messages have come from links so far. */
+/* How many messages links have sent so far. */
 uint64_t vl_keeper_heard(const struct vl_keeper *keeper);
 
 /* Readable when step has something to do. */
@@ -55,12 +57,12 @@ int vl_keeper_fd(const struct vl_keeper *keeper);
 /* Milliseconds until step should be called although nothing is readable; -1 for never. */
 int vl_keeper_timeout(const struct vl_keeper *keeper);
 
-/* One round; never waits for a client, but may for the disk. Not ok only where the promise can
- * no longer be kept (whether a commit is on the disk is unknown, the disk fails): every client
- * under way has been told, and the process must end. */
+/* One round. It never waits for a client, but may wait for the disk. It fails only if the
+ * promise can no longer be kept: the disk fails, or it is unknown whether a commit is on the
+ * disk. Then every client under way has its refusal, and the process must end. */
 enum vl_err vl_keeper_step(struct vl_keeper *keeper, struct vl_why *why) VL_CHECKED;
 
-/* Take nothing more: note the acks that came, and give clients up to `wait_ms` to take their
+/* Take no more events: note the acks that came, and give clients up to `wait_ms` to take their
  * answers. */
 enum vl_err vl_keeper_finish(struct vl_keeper *keeper, int wait_ms, struct vl_why *why) VL_CHECKED;
 

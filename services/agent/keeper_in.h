@@ -1,6 +1,8 @@
 /*
- * Inside the keeper: keeper.c runs the rounds and the link, keeper_serve.c takes from the
- * programs what they send, in turns.
+ * Inside the keeper: keeper.c runs the rounds and the link. keeper_serve.c takes the requests of
+ * the programs, in turns.
+ *
+ * Next: client.h, one connected program.
  */
 #ifndef VALISE_AGENT_KEEPER_IN_H
 #define VALISE_AGENT_KEEPER_IN_H
@@ -11,12 +13,12 @@
 #include "agent/inbox.h"
 #include "agent/keeper.h"
 
-/* What one commit takes along. */
+/* The content of one commit. */
 struct round {
 	struct answers answers;
-	size_t bytes; /* of its events */
-	/* of them, in requests that began with FLASH or IMMEDIATE: those do not wait for more to
-	 * come */
+	size_t bytes; /* of the events */
+	/* the bytes of requests that began with FLASH or IMMEDIATE; they do not wait for more
+	 * events */
 	size_t urgent;
 };
 
@@ -25,30 +27,31 @@ struct vl_keeper {
 	int epoll, link;
 	struct client *clients[VL_KEEPER_CLIENTS];
 	size_t n_clients;
-	size_t turn;          /* whose is next */
-	int64_t strangers_at; /* when one was told of last; 0: never */
-	uint64_t strangers;   /* turned away since */
+	size_t turn;          /* whose turn is next */
+	int64_t strangers_at; /* when the log last named users that were not let in; 0: never */
+	uint64_t strangers;   /* users that were not let in since then */
 	struct client_budget budget;
-	bool deaf; /* no descriptor left: the listener rests until the next tick */
+	bool deaf; /* no descriptor is left: the listener rests until the next tick */
 
 	struct round rounds[2];
-	struct round *filling, *flying; /* flying: with the outbox's own thread, or empty */
-	bool in_txn;                    /* the outbox has begun what is filled */
-	bool again;                     /* a client's next request is here already */
-	/* that nothing can be written, before a transaction even began */
+	/* the second: being committed by the outbox's own thread, or empty */
+	struct round *filling, *flying;
+	bool in_txn; /* the outbox has begun the transaction of `filling` */
+	bool again;  /* a client's next request is already here */
+	/* why nothing can be written, although no transaction has begun */
 	enum vl_err err;
 	struct vl_why why;
 
 	struct vl_acks *acks;
 	struct vl_inbox *inbox;
-	uint64_t heard;       /* messages of the link */
-	struct vl_buf record; /* as far as it has come from the link */
+	uint64_t heard;       /* messages from the link */
+	struct vl_buf record; /* the part of a record that has come from the link */
 	int64_t tick, freed;
 	int64_t marked;
-	enum vl_err unmarked; /* why the mark could not be written, so that it is told once */
+	enum vl_err unmarked; /* why the mark could not be written, so that it is reported once */
 };
 
-/* epoll gives back a pointer: a client's, or one of keeper.c's, or this. */
+/* epoll returns a pointer: a client's, one of keeper.c's, or this one. */
 static inline void *listener_mark(struct vl_keeper *keeper)
 {
 	return &keeper->options.listener;
@@ -56,24 +59,24 @@ static inline void *listener_mark(struct vl_keeper *keeper)
 
 int keeper_watch(struct vl_keeper *keeper, int op, int fd, unsigned events, void *mark);
 
-/* Begin what is filled, where it has not begun; whether it can only fail. */
+/* Begin the transaction of `filling`, if it has not begun; whether it can only fail. */
 void keeper_begin(struct vl_keeper *keeper);
 bool keeper_failed(const struct vl_keeper *keeper);
 
-/* The commit has as much as one should. */
+/* Whether the commit is large enough. */
 bool keeper_gathered(const struct vl_keeper *keeper);
 
-/* Let in who waits at the door, some at a time. */
+/* Accept waiting connections, some at a time. */
 void keeper_greet(struct vl_keeper *keeper);
 
-/* epoll speaks of a client. */
+/* epoll reports a client. */
 void keeper_client_ready(struct client *client, unsigned events);
 
-/* One turn for each client: what is urgent first, then a piece of what each has sent. False
- * where nobody had anything. */
+/* One turn for each client: urgent requests first, then a part of the others. False if no client
+ * had a request. */
 bool keeper_turns(struct vl_keeper *keeper);
 
-/* Send answers, forget who is gone. */
+/* Send answers, and drop clients that are gone. */
 void keeper_sweep(struct vl_keeper *keeper);
 
 #endif

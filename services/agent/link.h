@@ -1,15 +1,19 @@
 /*
- * The link: takes batches out of the outbox to Kafka. It has the network and its libraries, and
- * neither key nor right to write.
+ * The link: sends batches from the outbox to Kafka. It has the network and its libraries, but no
+ * key and no right to write to the outbox.
  *
- * What is in flight is a small window over the outbox; nothing else is held. FLASH and IMMEDIATE
- * have a producer with connections of their own, and the other lanes another, which gives way to
- * it on a thin line (sender.h). What the line carries is told to the keeper, which makes batches
- * to fit. Whatever fails, the answer is the same: a new producer, and on from what was acked.
- * Sending twice is harmless; headquarters knows each batch by its place. That is also what
- * happens where Kafka has acked and headquarters' receipt does not come (resend.h), or
- * headquarters asks (wishes.h). Receipts and directives are read here and judged by the keeper
+ * A small window over the outbox is in flight, and the link holds nothing else. FLASH and IMMEDIATE
+ * have a producer with connections of its own. The other lanes have another one, which gives way to
+ * it on a slow line (sender.h). The link reports the speed of the line to the keeper, which makes
+ * batches to fit.
+ *
+ * After any failure the link does the same: it opens a new producer, and goes on after the last
+ * ack. Sending twice is harmless, since headquarters knows each batch by its number. It also sends
+ * again if Kafka has acked and headquarters' receipt does not come (resend.h), or if headquarters
+ * requests it (wishes.h). The link reads receipts and directives, and the keeper judges them
  * (intake.h, inbox.h).
+ *
+ * Next: sender.h, its producers.
  */
 #ifndef VALISE_AGENT_LINK_H
 #define VALISE_AGENT_LINK_H

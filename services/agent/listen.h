@@ -1,5 +1,7 @@
 /*
- * The agent's socket, and who may come in.
+ * The agent's socket, and the users that may connect.
+ *
+ * Next: supervise.h, which starts the link.
  */
 #ifndef VALISE_AGENT_LISTEN_H
 #define VALISE_AGENT_LISTEN_H
@@ -10,13 +12,13 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* Make the socket, non-blocking; one left behind by an agent that is gone is replaced. LOCKED
- * where somebody listens there. `shared`: others than our own user may connect, to be looked at
- * by uid. Close the fd and unlink the path when done. */
+/* Make the socket, non-blocking. One left behind by an agent that is gone is replaced. LOCKED if
+ * another process listens there. `shared`: users other than our own may connect, and the keeper
+ * checks their uid. Close the fd and unlink the path when done. */
 enum vl_err vl_listen(const char *path, bool shared, int *fd, struct vl_why *why) VL_CHECKED;
 
-/* Take the next connection that waits. END where there is none; BUSY where the process has no
- * descriptor left. */
+/* Take the next waiting connection. END if there is none; BUSY if the process has no descriptor
+ * left. */
 enum vl_err vl_listen_accept(int listener, int *fd, uid_t *uid) VL_CHECKED;
 
 #endif

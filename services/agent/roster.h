@@ -1,9 +1,12 @@
 /*
- * The roster: every lane that this process knows, by number. Those of the catalogue come first,
- * as in vl_lanes; then the addressed ones (bus/types.h) that it has met, in that order. A
- * mission's agent has none of those; headquarters' own has two for each mission.
+ * The roster: every lane that this process knows, by number. First those of the catalogue, as in
+ * vl_lanes. Then the addressed ones (bus/types.h) that it has met, in that order. A mission's agent
+ * has none of those; headquarters' own has two for each mission.
  *
- * One for the process, as vl_lanes is; not for several threads. A lane that was met stays.
+ * There is one for the process, as with vl_lanes; it is not for several threads. A lane stays in
+ * it.
+ *
+ * Next: pulse.h, the agent's own report.
  */
 #ifndef VALISE_AGENT_ROSTER_H
 #define VALISE_AGENT_ROSTER_H
@@ -17,17 +20,17 @@
 size_t vl_roster_count(void);
 size_t vl_roster_room(void);
 
-/* The lane of that number, below the count; valid while the process is. Its name is the whole
- * one, as its topic's is. */
+/* The lane of that number, below the count; valid while the process runs. Its name is the full
+ * name, as that of its topic. */
 const struct vl_lane *vl_roster_lane(size_t number);
 size_t vl_roster_number(const struct vl_lane *lane);
 
-/* The lane of that whole name, or NULL: `meet` adds one that is addressed, and gives NULL for it
- * only where there is no room. */
+/* The lane of that full name, or NULL. `meet` adds an addressed one; it gives NULL for it only
+ * if there is no room. */
 const struct vl_lane *vl_roster_find(const char *name, size_t length);
 const struct vl_lane *vl_roster_meet(const char *name, size_t length);
 
-/* The addressed lane of `lane` that is this mission's, met. */
+/* The addressed lane of `lane` for this mission; it is added. */
 const struct vl_lane *vl_roster_address(const struct vl_lane *lane, struct vl_bytes mission);
 
 #endif

@@ -1,19 +1,19 @@
 /*
  * SQL over the views, read-only: SQLite sees each table of table.h, and nothing else.
  *
- * It is a question: SELECT, WITH, expressions and functions. SQLite is not allowed to write, to
- * attach or make a file, to load an extension or to set anything, and it works in memory alone.
- * A key that is given or joined on (=, IN), and a range of keys (<, >, BETWEEN, GLOB 'SD-*'),
- * are looked up; a join on another text is answered from an index that is made for the question.
+ * A question is SELECT, WITH, expressions and functions. SQLite may not write, attach or make a
+ * file, load an extension, or set anything. It works in memory alone. A key that is given or joined
+ * on (=, IN), and a range of keys (<, >, BETWEEN, GLOB 'SD-*'), are looked up. For a join on
+ * another text an index is made for the question.
  *
- * A question reads one snapshot, which keeps valise-hq from using pages again. So it has a bound
- * in time and one in memory, and its caller keeps the answer and prints it when the snapshot is
- * gone.
+ * A question reads one snapshot, which keeps valise-hq from using pages again. So it has a bound in
+ * time and one in memory. Its caller keeps the answer, and prints it after the snapshot has ended.
  *
  * Times compare as times: opened_at >= '2023-04-26' and < '2023-04-26T10:00:00+08:00' are right,
- * whatever the decimals. Nothing said is '' for texts and words, NULL for times and ids.
+ * with any number of decimals. An unset field is '' for texts and words, NULL for times and ids. A
+ * damaged row is left out and counted.
  *
- * A damaged row is left out and counted.
+ * Next: sql_in.h, its parts.
  */
 #ifndef VALISE_ASK_SQL_H
 #define VALISE_ASK_SQL_H
@@ -38,14 +38,14 @@ struct vl_ask_bounds {
 
 struct vl_ask_sql;
 
-/* `txn` and `tables` must outlive it. NOMEM, or BUG with SQLite's words. vl_ask_sql_close in any
- * case. */
+/* `txn` and `tables` must outlive it. NOMEM, or BUG with SQLite's words. Call vl_ask_sql_close
+ * in any case. */
 enum vl_err vl_ask_sql_open(struct vl_txn *txn, const struct vl_ask_tables *tables,
 			    const struct vl_ask_bounds *bounds, struct vl_ask_sql **sql,
 			    struct vl_why *why) VL_CHECKED;
 void vl_ask_sql_close(struct vl_ask_sql *sql);
 
-/* One value of an answer; valid during the call it is given in. */
+/* One value of an answer; valid during the call that gives it. */
 enum vl_ask_type {
 	VL_ASK_IS_NULL,
 	VL_ASK_IS_NUMBER,
@@ -60,24 +60,25 @@ struct vl_ask_cell {
 	struct vl_bytes bytes;
 };
 
-/* Who takes the answer: the titles once, then each row. False: no more; that is TOO_LARGE. */
+/* The receiver of the answer: the titles once, then each row. False: it takes no more; that is
+ * TOO_LARGE. */
 struct vl_ask_sink {
 	bool (*titles)(void *context, const char *const *titles, size_t n);
 	bool (*row)(void *context, const struct vl_ask_cell *cells, size_t n);
 	void *context;
 };
 
-/* Answer one question. `values` stand for its ?1, ?2 ... and are texts. Errors: USAGE, with
- * SQLite's words, where it is none, or asks for more than it may; TOO_LARGE at a bound, with
- * what to do; CORRUPT, NOMEM and IO as the store has them. */
+/* Answer one question. `values` stand for its ?1, ?2 ... and are texts. USAGE, with SQLite's
+ * words, if it is no question, or is not allowed. TOO_LARGE at a bound, with advice. CORRUPT,
+ * NOMEM and IO as from the store. */
 enum vl_err vl_ask_sql_run(struct vl_ask_sql *sql, const char *question, const char *const *values,
 			   size_t n_values, const struct vl_ask_sink *sink,
 			   struct vl_why *why) VL_CHECKED;
 
-/* Different damaged rows that were met; of very many only the first are counted. */
+/* Different damaged rows in the answer. Of very many only the first are counted. */
 size_t vl_ask_sql_damaged(const struct vl_ask_sql *sql);
 
-/* Whether SQL takes the name for a word of its own, so that it is to be written "name". */
+/* Whether the name is a word of SQL, so that it must be written "name". */
 bool vl_ask_sql_reserved(const char *name);
 
 #endif

@@ -1,21 +1,21 @@
 /*
- * What may be asked of the views: each kind of row is a table, with a column for each field.
+ * The tables of the views: each kind of row is a table, with a column for each field.
  *
- * Nothing here is written down for a lane: tables follow from the descriptors of the rows, so
- * that a new lane has its tables without a line of code.
+ * Nothing here is written for one lane. Tables follow from the descriptors of the rows, so that a
+ * new lane has its tables without a line of code.
  *
  * - A kind's table has the row's `key` and the fields of its message. A message within it has a
  *   column for each of its own fields, named with '_' between: residence_place.
  * - A repeated field is a table of its own: the row's `key`, the item's `position` (from 1), then
- *   the item's fields, or `value` where the items are no messages. A list within a list names the
- *   outer position by its list: trips_position.
- * - Names: NOUN_KIND (evacuation_person), a list behind it (evacuation_person_legs). The kind that
- *   `valise NOUN ls` shows first has the noun alone (case, case_clocks); where the kind is not
- *   named as the noun is, it has both (evacuation and evacuation_leg).
+ *   the item's fields. If the items are not messages, they have one column `value`. A list within a
+ *   list names the outer position by its list: trips_position.
+ * - Names are NOUN_KIND (evacuation_person), with a list behind it (evacuation_person_legs). The
+ *   kind that `valise NOUN ls` shows by default has the noun alone (case, case_clocks). If that
+ *   kind has another name than the noun, both names work (evacuation and evacuation_leg).
  * - No table has a field for personal data.
  *
  * A field, for `ls`, is a column of the kind's table or of one of its lists: priority,
- * clocks_due_at, merged_from. Case, '_', '.' and '-' do not matter there, so that openedAt is
+ * clocks_due_at, merged_from. There case, '_', '.' and '-' do not matter, so that openedAt is
  * opened_at.
  *
  * Next: value.h, how a column is read out of a row.
@@ -27,11 +27,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Messages within messages, and lists within lists, before a field is left out. */
+/* The deepest nesting of messages, and of lists; deeper fields are left out. */
 #define VL_ASK_DEPTH 6
 #define VL_ASK_LISTS 3
 
-/* Columns of one table: the bound that SQL is given, too. */
+/* The most columns of one table; SQLite gets the same bound. */
 #define VL_ASK_COLUMNS 256
 
 /* What a column holds. */
@@ -42,10 +42,10 @@ enum vl_ask_form {
 	VL_ASK_YESNO, /* 0 or 1 */
 	VL_ASK_WORD,  /* a constant of an enum, without the enum's name */
 	VL_ASK_TIME,
-	VL_ASK_ID, /* bytes: a UUID where they are 16, else hexadecimal */
+	VL_ASK_ID, /* bytes: a UUID if they are 16, else hexadecimal */
 };
 
-/* Where it is found. */
+/* The source of its value. */
 enum vl_ask_source {
 	VL_ASK_KEY,
 	VL_ASK_POSITION, /* in the list `level` */
@@ -62,7 +62,7 @@ struct vl_ask_column {
 	const ProtobufCFieldDescriptor *path[VL_ASK_DEPTH];
 };
 
-/* The way to a list: messages, then the repeated field. */
+/* The path to a list: messages, then the repeated field. */
 struct vl_ask_list {
 	unsigned n_path;
 	const ProtobufCFieldDescriptor *path[VL_ASK_DEPTH];
@@ -84,8 +84,8 @@ struct vl_ask_tables;
 struct vl_ask_tables *vl_ask_tables_open(void);
 void vl_ask_tables_close(struct vl_ask_tables *tables);
 
-/* By number, a view's together, a kind's own table before its lists; by name, or other name.
- * NULL where there is none. */
+/* By number: the tables of a view together, and a kind's own table before its lists. By name or
+ * alias. NULL if there is none. */
 const struct vl_ask_table *vl_ask_table_at(const struct vl_ask_tables *tables, size_t i);
 const struct vl_ask_table *vl_ask_table_named(const struct vl_ask_tables *tables, const char *name);
 
@@ -107,7 +107,7 @@ size_t vl_ask_field_names(struct vl_ask_tables *tables, size_t view, unsigned ki
 /* Whether two names are one, but for case, '_', '.' and '-'. */
 bool vl_ask_same_name(const char *a, const char *b);
 
-/* Whether a field holds what is personal, open or sealed. */
+/* Whether a field holds personal data, open or sealed. */
 bool vl_ask_is_personal(const ProtobufCFieldDescriptor *field);
 
 #endif

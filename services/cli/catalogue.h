@@ -1,12 +1,14 @@
 /*
- * The catalogue: the topics there are to be, read from YAML. Each document is a KafkaTopic as
- * Strimzi's topic operator reads it on Kubernetes, so that one file serves both.
+ * The catalogue: the topics of the bus, read from YAML. Each document is a KafkaTopic as Strimzi's
+ * topic operator reads it on Kubernetes, so that one file serves both.
  *
- * A document whose topic's name ends with ".<MISSION>" is a pattern: it stands for a topic of
- * each mission, which vl_catalogue_address puts in its place.
+ * If a document's topic name ends with ".<MISSION>", it is a pattern: it stands for a topic of each
+ * mission. vl_catalogue_address replaces it by these.
  *
- * It is read strictly: a key that is not known, one that is missing, a topic that stands there
- * twice, each is an error that names the line and what to do.
+ * It is read strictly. An unknown key, a missing key, and a topic given twice are each an error
+ * that names the line and what to do.
+ *
+ * Next: addressed.h, the topics of each mission.
  */
 #ifndef VALISE_CLI_CATALOGUE_H
 #define VALISE_CLI_CATALOGUE_H
@@ -18,7 +20,7 @@
 
 struct vl_catalogue;
 
-/* Read `path`. INVALID with the line where the file is not as it should be. */
+/* Read `path`. INVALID, with the line, if the file has an error. */
 enum vl_err vl_catalogue_open(const char *path, struct vl_catalogue **catalogue,
 			      struct vl_why *why) VL_CHECKED;
 void vl_catalogue_close(struct vl_catalogue *catalogue);
@@ -27,8 +29,8 @@ void vl_catalogue_close(struct vl_catalogue *catalogue);
  * and stay after addressing. */
 size_t vl_catalogue_patterns(const struct vl_catalogue *catalogue, const char *const **names);
 
-/* Put a topic of each of these missions in the place of every pattern; with none, only the
- * patterns go. */
+/* Replace every pattern by a topic for each of these missions. With none, the patterns are only
+ * removed. */
 enum vl_err vl_catalogue_address(struct vl_catalogue *catalogue, const char *const *missions,
 				 size_t count) VL_CHECKED;
 

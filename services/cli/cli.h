@@ -1,10 +1,12 @@
 /*
- * What the verbs of `valise` share. Read command.c for how a line becomes a call, then the
- * verb's own file.
+ * The declarations that the verbs of `valise` share. command.c shows how a line becomes a call;
+ * each verb has a file of its own.
  *
- * Data goes to stdout, talk to stderr. A verb is one row of a `struct cli_verb` table: name,
- * arguments, options and help stand there once, and the parser, `--help` and the checks are all
- * driven by it. A verb returns an exit code and never exits by itself.
+ * Data goes to stdout, messages go to stderr. A verb is one row of a `struct cli_verb` table with
+ * its name, arguments, options and help. The parser, `--help` and the checks all use this table. A
+ * verb returns an exit code and never exits by itself.
+ *
+ * Next: views.h, how verbs read the views.
  */
 #ifndef VALISE_CLI_CLI_H
 #define VALISE_CLI_CLI_H
@@ -21,10 +23,10 @@
 
 enum cli_exit {
 	CLI_OK = 0,
-	CLI_FAILED = 1, /* refused, or it could not be done */
+	CLI_FAILED = 1, /* refused, or impossible */
 	CLI_USAGE = 2,
 	CLI_NOT_FOUND = 3,
-	CLI_UNVERIFIED = 4, /* something that was to be verified is wrong */
+	CLI_UNVERIFIED = 4, /* a record or entry failed its verification */
 	CLI_UNREACHABLE = 5,
 };
 
@@ -34,8 +36,7 @@ int cli_exit_of(enum vl_err err);
 /* `valise: cannot VERB 'OBJECT': reason` on stderr; returns the exit code. */
 int cli_cannot(const char *verb, const char *object, const struct vl_why *why, enum vl_err err);
 
-/* The options there are. A verb takes those whose bits it sets; each is described in the table
- * of options.c. */
+/* All options. A verb takes those whose bits it sets; the table of options.c describes each. */
 enum {
 	CLI_OPT_BROKERS = 1 << 0, /* -b, and with it -X and -F */
 	CLI_OPT_KEYS = 1 << 1,
@@ -59,7 +60,7 @@ enum {
 	CLI_OPT_SCHEMA = 1 << 19,
 	CLI_OPT_ZONE = 1 << 20,
 	CLI_OPT_BY = 1 << 23,
-	CLI_OPT_FROM = 1 << 24, /* brokers are needed for some of what it says only */
+	CLI_OPT_FROM = 1 << 24, /* only some of its values need brokers */
 };
 
 #define CLI_PAIRS 64
@@ -76,10 +77,10 @@ struct cli_instant {
 	struct vl_time time;
 };
 
-/* A line as read. Texts belong to argv, the environment or `arena`; one that was not given is
+/* A line as read. Texts belong to argv, the environment or `arena`. One that was not given is
  * NULL. */
 struct cli_options {
-	const char *command, *verb; /* "case", "ls"; `verb` is NULL where the command is the verb */
+	const char *command, *verb; /* "case", "ls"; `verb` is NULL if the command is the verb */
 	const char *brokers, *keys, *views, *socket, *outbox, *mission, *kind, *id, *out, *from,
 		*by;
 	struct cli_instant since, until, at;
@@ -90,14 +91,14 @@ struct cli_options {
 	bool json, csv, follow, all, raw, dry_run, schema;
 	struct vl_conf_pair pairs[CLI_PAIRS]; /* librdkafka's properties, brokers among them */
 	size_t n_pairs;
-	char *const *args; /* what is no option */
+	char *const *args; /* the arguments that are no options */
 	size_t n_args;
 	struct vl_arena *arena;
 };
 
 /* One verb. A table of verbs ends with a NULL `run`. */
 struct cli_verb {
-	const char *name;  /* "ls"; NULL where the command itself is the verb */
+	const char *name;  /* "ls"; NULL if the command itself is the verb */
 	const char *args;  /* as shown in its usage: "[KIND]" */
 	const char *about; /* what it does, for --help; wrapped when it is printed (base/wrap.h) */
 	unsigned options;
@@ -113,36 +114,36 @@ struct cli_command {
 	int (*main)(int argc, char **argv); /* instead of verbs: argv[0] is the command's name */
 };
 
-/* Find the command of argv[1] and run it; views have their nouns as commands besides those of
- * the table. Returns the exit code. */
+/* Find the command of argv[1] and run it. The nouns of views are commands, besides those of the
+ * table. Returns the exit code. */
 int cli_run(const struct cli_command *commands, int argc, char **argv);
 
-/* Read argv[1...] after the verb and run it. For a `main` of a command of its own, too. */
+/* Read argv[1...] after the verb and run it. A command's own `main` may use it too. */
 int cli_run_verb(const char *command, const struct cli_verb *verb, int argc, char **argv);
 
-/* The verb of argv[1], run; else a usage error or help. */
+/* Run the verb of argv[1]; else a usage error or help. */
 int cli_run_verbs(const char *command, const struct cli_verb *verbs, int argc, char **argv);
 
 /* -- options.c -- */
 
-/* Read a verb's options. -1: go on; else the exit code (help was asked for, or something is
- * wrong and has been said). cli_options_close in any case. */
+/* Read a verb's options. -1: go on. Else the exit code: help was requested, or an error was
+ * reported. Call cli_options_close in any case. */
 int cli_options_parse(const char *command, const struct cli_verb *verb, int argc, char **argv,
 		      struct cli_options *options);
 void cli_options_close(struct cli_options *options);
 
-/* The options a verb takes, one a line, as `--help` shows them. */
+/* The options of a verb, one a line, as `--help` shows them. */
 struct vl_buf;
 void cli_options_print(unsigned options, struct vl_buf *out);
 
-/* A point in time: RFC 3339, a date (00:00 UTC), "now", milliseconds since 1970, or how long
- * before `now` ("90s", "15m", "1h", "2d", "1w"). False where the text is none of these. */
+/* A time: RFC 3339, a date (00:00 UTC), "now", milliseconds since 1970, or how long before `now`
+ * ("90s", "15m", "1h", "2d", "1w"). False for any other text. */
 bool cli_time_parse(const char *text, struct vl_time now, struct vl_time *time);
 
-/* How many bytes have to be changed, added or taken away to make the one of the other. */
+/* How many bytes must be changed, added or removed to turn one text into the other. */
 size_t cli_distance(const char *a, const char *b);
 
-/* The nearest of `count` names to what was written, or NULL where none is near. */
+/* The nearest of `count` names to a written one, or NULL if none is near. */
 const char *cli_nearest(const char *written, const char *const *names, size_t count);
 
 /* -- talk.c -- */
@@ -150,29 +151,27 @@ const char *cli_nearest(const char *written, const char *const *names, size_t co
 /* Whether stdout may be coloured: a terminal, and NO_COLOR is not set. */
 bool cli_bold(void);
 
-/* Print to stdout; what is much or comes for long is printed by this, so that the first error is
- * known. */
+/* Print to stdout. Verbs print large or long output by this, so that the first error is known. */
 void cli_write(const void *bytes, size_t count);
 
-/* Whoever stops this program in the middle of a look into a store would keep its room from use:
- * until cli_let_stops it stops behind that, where the terminal asks for it (Ctrl-Z). */
+/* If this program were stopped while it reads a store, it would keep the store's freed room from
+ * use. Until cli_let_stops, a stop by the terminal (Ctrl-Z) is delayed. */
 void cli_hold_stops(sigset_t *before);
 void cli_let_stops(const sigset_t *before);
 
-/* Hand what was printed to whoever reads stdout. False once that is no longer possible: stop,
- * cli_finish says why. */
+/* Flush stdout. False when that is no longer possible: stop; cli_finish reports the reason. */
 bool cli_flush(void);
 
-/* At the end of the program: `code`, unless stdout could not be written. A reader that went away
- * is nothing to talk about. */
+/* At the end of the program: `code`, unless stdout could not be written. If the reader of stdout
+ * went away, that is not reported. */
 int cli_finish(int code);
 
-/* A line that is written over again and again, on stderr, where it is a terminal and stdout is
- * not one. */
+/* A line on stderr that is overwritten again and again, if stderr is a terminal and stdout is
+ * not. */
 void cli_progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void cli_progress_end(void);
 
-/* A member of a JSON object: a comma where one is needed, the name, the text in quotes. */
+/* A member of a JSON object: a comma if needed, the name, the text in quotes. */
 void cli_put_json_text(struct vl_buf *out, const char *name, struct vl_bytes text);
 
 /* -- the commands; main.c has them in a table -- */

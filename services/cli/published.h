@@ -1,10 +1,12 @@
 /*
- * Which files were published without ids, so that whoever gives one a second time is warned.
+ * The files that were published without ids, so that a second time is met with a warning.
  *
- * An event without an id gets a new one each time its line is read: the same file again is all of
- * its events again. The record is a file of the user's own, `valise/published` below
- * XDG_STATE_HOME (~/.local/state), of lines `DIGEST TIME`. It holds the digests of files, and
- * nothing of what was in them. Where it cannot be kept nobody is warned, and nothing else changes.
+ * An event without an id gets a new one each time its line is read. So the same file again makes
+ * all its events again. The record is a file of the user's own, `valise/published` below
+ * XDG_STATE_HOME (~/.local/state), of lines `DIGEST TIME`. It holds digests of files, and nothing
+ * of their content. If the record cannot be kept, there is no warning, and nothing else changes.
+ *
+ * Next: scan.h, reading topics.
  */
 #ifndef VALISE_CLI_PUBLISHED_H
 #define VALISE_CLI_PUBLISHED_H

@@ -1,6 +1,8 @@
 /*
- * Tables for people: aligned columns of UTF-8, wide characters counted as two, control characters
- * made '?'.
+ * Tables for people: aligned columns of UTF-8. Wide characters count as two columns, and control
+ * characters are replaced by '?'.
+ *
+ * Next: answer.h, rows as table, JSON or CSV.
  */
 #ifndef VALISE_CLI_TABLE_H
 #define VALISE_CLI_TABLE_H
@@ -11,10 +13,10 @@
 
 #define CLI_COLUMNS 512
 
-/* Columns that a terminal needs for a text. */
+/* The number of terminal columns of a text. */
 size_t cli_width(const char *text, size_t length);
 
-/* Append a cell: made printable and padded to `width`, on the left where `right`; an empty one is
+/* Append a cell, made printable and padded to `width`; on the left if `right`. An empty one is
  * "-". */
 void cli_cell(struct vl_buf *out, const char *text, size_t length, size_t width, bool right);
 
@@ -31,15 +33,16 @@ void cli_table_put_bytes(struct cli_table *table, struct vl_bytes text);
 void cli_table_printf(struct cli_table *table, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* Append titles (bold where asked) and rows. Columns of numbers stand to the right; the last one is
- * not padded. A column is at most 48 wide: a longer cell moves what follows in its own line alone.
- * */
+/* Append titles (bold if requested) and rows. Columns of numbers are aligned to the right; the
+ * last column is not padded. A column is at most 48 wide: a longer cell moves the rest of its
+ * own line alone. */
 void cli_table_print(const struct cli_table *table, bool bold, struct vl_buf *out);
 
-/* False when out of memory since open: what would be printed is not whole. */
+/* False if memory ended since open: then the table is not whole. */
 bool cli_table_whole(const struct cli_table *table);
 
-/* A table printed while its rows come: column i is at least as wide as its title and widths[i]. */
+/* A table that is printed while its rows come: column i is at least as wide as its title and
+ * widths[i]. */
 struct cli_stream_column {
 	const char *title;
 	size_t width;

@@ -1,12 +1,13 @@
 /*
  * Headquarters: reads the lanes, verifies, and keeps the views.
  *
- * Kafka --> feed --> verify (threads, in parallel) --> apply (one writer): views, chains,
- * offsets in one transaction | Kafka <-- headquarters' own agent <-- receipts <-------+ after
- * each commit directives <-----+ while a gap stands
+ *     Kafka --> feed --> verify (threads) --> apply (one writer):
+ *                                             views, chains, offsets in one transaction
+ *                                               |
+ *     Kafka <-- headquarters' own agent <-- receipts, after each commit
+ *                                       <-- directives, while a gap stands
  *
- * Continue with feed.h, verify.h, apply.h, fold.h, view.h, receipts.h, directives.h, pulse.h,
- * trouble.h and reserve.h, in that order.
+ * Next: ingest/feed.h, which reads Kafka.
  */
 #ifndef VALISE_HQ_HQ_H
 #define VALISE_HQ_HQ_H
@@ -29,16 +30,16 @@ struct vl_hq_settings {
 /* The keys of headquarters' configuration file, for vl_conf_open. */
 extern const struct vl_conf_key vl_hq_keys[];
 
-/* CONFIG, with words, where a value read from the file cannot be; BUG where a view is declared
+/* CONFIG, with the reason, if a value in the file is impossible. BUG if a view is declared
  * wrongly. */
 enum vl_err vl_hq_check(const struct vl_hq_settings *settings, struct vl_why *why) VL_CHECKED;
 
-/* Told from outside, by a signal: end; read the folder of keys again. */
+/* Requests from outside, by a signal: end; read the folder of keys again. */
 struct vl_hq_signals {
 	atomic_bool stop, reload;
 };
 
-/* Run until `signals->stop`. The error that ended it otherwise, with words, has the class FATAL. */
+/* Run until `signals->stop`. If an error ends it, the error has a reason and the class FATAL. */
 enum vl_err vl_hq_run(const struct vl_hq_settings *settings, const struct vl_conf_pair *pairs,
 		      size_t n_pairs, struct vl_hq_signals *signals, struct vl_why *why) VL_CHECKED;
 

@@ -138,11 +138,9 @@ enum vl_err vl_consumer_set_room(struct vl_consumer *consumer,
  * - END: a partition's end was reached for now; `*at` has its next offset.
  * - UNREACHABLE: no broker answers; go on polling. With a topic: this partition alone.
  * - NOT_FOUND: `*at` is an offset or a topic that does not exist, or no longer. It is not
- *   skipped or
- * reset.
+ *   skipped or reset.
  * - CORRUPT, TOO_LARGE: a batch that cannot be read. `*at` has its first offset, or
- *   VL_OFFSET_END if
- * that is unknown. The other partitions go on.
+ *   VL_OFFSET_END if that is unknown. The other partitions go on.
  * - PERMISSION: this partition may not be read. The others go on. */
 enum vl_err vl_consumer_poll(struct vl_consumer *consumer, int timeout_ms,
 			     struct vl_message **message, struct vl_position *at,

@@ -84,7 +84,7 @@ def paragraphs(lines):
     for number, line in lines:
         text = line.strip()
         item = re.match(r"(?:[-*]|\d+\.) ", text)
-        table = text.startswith("|") or "\t" in text or re.search(r"\S {3,}\S", text)
+        table = text.startswith("|") or re.search(r"^(?: {4}|\t)|\t|\S {3,}\S", line)
         if held and (not text or item or table):
             yield start, " ".join(held)
             held = []

@@ -1,6 +1,8 @@
 /*
- * The ids of events that are accepted and not yet on the disk, in the order they came, each with
- * its row.
+ * The ids of events that are accepted and not yet on the disk, in the order of their arrival, each
+ * with its row.
+ *
+ * Next: seal.h, which signs batches.
  */
 #ifndef VALISE_AGENT_OUTBOX_IDS_H
 #define VALISE_AGENT_OUTBOX_IDS_H
@@ -25,11 +27,11 @@ struct vl_ids {
 	uint64_t keys[2];
 };
 
-/* The random numbers keep anybody from making ids that all fall on one slot. */
+/* The random numbers prevent a sender from making ids that all fall on one slot. */
 void vl_ids_start(struct vl_ids *ids, const struct vl_rand *rand);
 void vl_ids_free(struct vl_ids *ids);
 
-/* Forget all; keep some memory. */
+/* Drop all; keep some memory. */
 void vl_ids_clear(struct vl_ids *ids);
 
 /* The row of an id, or NULL. Valid until the next put. */
@@ -42,7 +44,7 @@ struct vl_id_place {
 };
 struct vl_id_place *vl_ids_sort(const struct vl_ids *ids);
 
-/* Put an id that is not there. False when out of memory. */
+/* Put an id that is not present. False when out of memory. */
 bool vl_ids_put(struct vl_ids *ids, const struct vl_event_id *id, const uint8_t row[VL_IDS_ROW]);
 
 #endif

@@ -1,19 +1,32 @@
 /*
- * Inside the outbox: what its parts share. outbox.c opens, outbox_accept.c takes events,
- * outbox_batch.c makes batches of them, outbox_round.c stores, outbox_free.c lets go of what is
- * applied, outbox_doubt.c compares with the mark, outbox_carry.c begins a new epoch and carries
- * over, outbox_room.c knows how full it is, outbox_repair.c begins anew what rotted,
- * outbox_ids.c lets go of ids, outbox_lost.c gives up a damaged batch, outbox_resign.c signs
- * with another key, outbox_look.c reads, outbox_rows.c knows the rows.
+ * Inside the outbox: the declarations that its parts share.
  *
- * What is accepted between begin and commit is a round. There are two, so that one may be filled
- * while the other is stored by the writer's thread: numbers and chain run on from the one under
- * way, and if that fails both are dropped. An id is looked for in both, and then in the store by
- * a read transaction that was refreshed when the round began; so the ids of the round before
- * must stay until the next refresh.
+ *     outbox.c         opens and closes
+ *     outbox_accept.c  takes events
+ *     outbox_batch.c   makes batches of them
+ *     outbox_round.c   stores
+ *     outbox_free.c    deletes applied batches
+ *     outbox_doubt.c   compares with the mark
+ *     outbox_carry.c   begins a new epoch and carries events into it
+ *     outbox_room.c    measures how full it is
+ *     outbox_repair.c  begins a chain anew if its head is corrupted
+ *     outbox_ids.c     deletes old ids
+ *     outbox_lost.c    gives up a damaged batch
+ *     outbox_resign.c  signs with another key
+ *     outbox_look.c    reads
+ *     outbox_rows.c    packs and unpacks rows
  *
- * Freeing reads and writes the store at once, in a transaction on the caller's thread that the
- * round then goes into as well; so what flies must have landed, and such a round cannot fly.
+ * The events accepted between begin and commit are a round. There are two rounds, so that one can
+ * be filled while the writer's thread stores the other. Numbers and chain go on from the one that
+ * is being stored; if that fails, both are dropped. An id is searched in both rounds, and then in
+ * the store, by a read transaction that was refreshed when the round began. So the ids of the
+ * previous round must stay until the next refresh.
+ *
+ * Freeing reads and writes the store at once, in a transaction on the caller's thread, which then
+ * takes the round as well. Therefore wait for the asynchronous commit first; a round that frees
+ * batches is committed synchronously.
+ *
+ * Next: outbox_rows.h, its rows.
  */
 #ifndef VALISE_AGENT_OUTBOX_OUTBOX_IN_H
 #define VALISE_AGENT_OUTBOX_OUTBOX_IN_H
@@ -35,17 +48,17 @@
 struct outbox_lane {
 	char *name;
 	uint32_t number;
-	/* as of what was accepted; its digest is not used, but `tail` */
+	/* after the accepted events; its digest is not used, but `tail` */
 	struct vl_chain chain;
-	struct vl_chain committed; /* as of what is on the disk */
+	struct vl_chain committed; /* as it is on the disk */
 	struct vl_digest tail;     /* the sealer's, while it has a batch of this lane */
 	bool freeing;              /* there may be batches that are applied and still kept */
-	/* this process has begun its epoch, with a number that no clone has */
+	/* this process began its epoch, with a number that no clone has */
 	bool own;
-	bool carried; /* all of `carry` is, once this round is committed */
-	/* ids from before are let go, once all up to there is applied */
+	bool carried; /* all of `carry` is done when this round is committed */
+	/* ids from before are deleted when all up to that batch is applied */
 	struct lane_ids ids;
-	struct carry_row carry;     /* epochs to leave behind; 0 for none */
+	struct carry_row carry;     /* epochs to leave behind; 0: none */
 	struct vl_epoch past_epoch; /* batches up to here cannot be carried */
 	struct vl_seq past_seq;
 	struct vl_buf batch; /* the open batch: its head, then its events */
@@ -66,7 +79,7 @@ struct outbox_closed {
 	struct vl_seal seal;
 };
 
-/* What one round leaves of a lane: its chain's head, and how far it is acked. */
+/* The result of one round for a lane: its chain's head, and how far it is acked. */
 struct outbox_end {
 	bool touched, acked, sent;
 	struct vl_chain chain;
@@ -77,10 +90,10 @@ struct outbox_end {
 
 struct outbox_round {
 	struct outbox_closed *first, *last;
-	unsigned n_given; /* of them, to the sealer */
+	unsigned n_given; /* batches given to the sealer */
 	struct vl_ids ids;
 	struct outbox_end ends[VL_OUTBOX_LANES]; /* by number */
-	uint32_t n_lanes;                        /* when it was complete */
+	uint32_t n_lanes;                        /* at the time it was complete */
 	struct vl_time now;
 	size_t added;
 	bool empty; /* nothing to store */
@@ -89,10 +102,10 @@ struct outbox_round {
 struct vl_outbox {
 	struct vl_store *store;
 	struct vl_outbox_options options; /* all zero for a reader */
-	size_t batch_bytes;               /* where batches close on this line */
+	size_t batch_bytes;               /* batches close at this size on this line */
 	struct vl_key_id key;
 	char mission[VL_MISSION_MAX + 1];
-	bool rekeyed, renumber; /* the folder is of the format before */
+	bool rekeyed, renumber; /* the folder has the previous format */
 	uint64_t resigned;
 	bool resigning; /* there was no room for the rest */
 	struct vl_key resign_at;
@@ -100,16 +113,17 @@ struct vl_outbox {
 
 	struct outbox_lane *lanes[VL_OUTBOX_LANES]; /* by number */
 	uint32_t n_lanes;                           /* numbers given so far */
-	/* by the number in the roster; NULL where it has no chain yet */
+	/* by the number in the roster; NULL if the lane has no chain yet */
 	struct outbox_lane **by_roster;
 
-	struct vl_txn *known; /* for looking up ids; at rest between rounds */
+	struct vl_txn *known; /* for searching ids; at rest between rounds */
 	bool ordered;         /* the greatest id that it sees is `greatest` */
 	struct vl_event_id greatest;
 	struct outbox_round rounds[2];
-	struct outbox_round *round;           /* between begin and commit; else NULL */
-	struct outbox_round *flying;          /* with the writer's thread; else NULL */
-	struct vl_txn *txn;                   /* the round's, where it frees; else NULL */
+	struct outbox_round *round; /* between begin and commit; else NULL */
+	/* being committed by the writer's thread; else NULL */
+	struct outbox_round *flying;
+	struct vl_txn *txn;                   /* the transaction of a round that frees; else NULL */
 	enum vl_err err;                      /* why this round can only fail */
 	struct vl_buf scratch;                /* an event with its new id in front */
 	struct vl_buf spare[VL_OUTBOX_SPARE]; /* empty ones, to be used again */
@@ -119,24 +133,24 @@ struct vl_outbox {
 	struct outbox_writer *writer; /* NULL until the first submit */
 	int landed;                   /* an eventfd; -1 for a reader */
 
-	/* A guess at how full it is: measured now and then, and what was accepted since. */
+	/* An estimate of how full it is: measured at intervals, plus what was accepted since. */
 	struct vl_store_use use;
 	size_t added;
 	bool measured;
 
 	int64_t tend_at;
-	struct vl_store_reader reader; /* who read the oldest snapshot when it was last looked */
+	struct vl_store_reader reader; /* the reader of the oldest snapshot at the last look */
 	int64_t reader_since;
 	bool reader_told;
 
 	struct vl_epoch floor; /* a new lane's epoch must be above it */
 	const char *doubt;     /* why this may be a copy; NULL: it is not */
 	uint8_t token[VL_MARK_TOKEN];
-	bool marked; /* the mark says what is on the disk */
+	bool marked; /* the mark has the state on the disk */
 	/* outbox_ids.c's */
 	struct ids_row ids;
 	bool ids_loaded, ids_noted, ids_sweeping;
-	struct vl_event_id ids_at; /* where it goes on */
+	struct vl_event_id ids_at; /* where it continues */
 
 	uint64_t carried, damaged, lost;
 	struct vl_buf lost_ranges; /* outbox_lost.c's */
@@ -151,29 +165,29 @@ struct outbox_lane *outbox_add_lane(struct vl_outbox *outbox, struct vl_bytes na
 enum vl_err outbox_repair_chains(struct vl_outbox *outbox, struct vl_txn *txn,
 				 size_t damaged) VL_CHECKED;
 
-/* Where a lane stands, on the disk and so far. */
+/* The state of a lane, on the disk and so far. */
 void outbox_set_chain(struct outbox_lane *lane, const struct vl_chain *chain);
 
-/* End the transaction that frees, if there is one. What a transaction that was not kept has
- * freed is there still: look for it again. */
+/* End the transaction that frees, if there is one. If that transaction was not kept, its batches
+ * still exist: look for them again. */
 void outbox_free_abort(struct vl_outbox *outbox);
 void outbox_free_again(struct vl_outbox *outbox);
 
-/* The lane of that name, or NULL where it has no chain here. */
+/* The lane of that name, or NULL if it has no chain here. */
 struct outbox_lane *outbox_find_lane(const struct vl_outbox *outbox, const char *name);
 
-/* An ack on a lane that nobody gives receipts for frees. */
+/* An ack frees, on a lane without receipts. */
 void outbox_free_acked(struct vl_outbox *outbox, const char *lane, struct vl_epoch epoch,
 		       struct vl_seq seq);
 
-/* A number above `before`, and the hour's where that is later; and one that a clone will not
- * take in the same second. */
+/* A number above `before`, and at least the present time's. And one that a clone does not take
+ * in the same second. */
 uint64_t outbox_new_epoch(const struct vl_outbox *outbox, uint64_t before);
 uint64_t outbox_unique_epoch(const struct vl_outbox *outbox, uint64_t before);
 
 /* -- outbox_room.c -- */
 
-/* What LMDB may grow to: the size, and the reserve that FLASH alone may use. */
+/* The size that LMDB may grow to: the size, and the reserve that FLASH alone may use. */
 size_t outbox_map_size(size_t size);
 void outbox_measure(struct vl_outbox *outbox);
 size_t outbox_footprint(size_t size);
@@ -187,44 +201,45 @@ enum vl_err outbox_refuse_full(const struct vl_outbox *outbox, const struct vl_l
  * `token`. CONFIG where the mark is another mission's. */
 enum vl_err outbox_doubt_look(struct vl_outbox *outbox, struct vl_txn *txn, struct vl_why *why);
 
-/* Give this start its token, and note the machine. True where that has put something into the
+/* Give this start its token, and note the machine. True if that has put something into the
  * transaction. */
 bool outbox_doubt_note(struct vl_outbox *outbox, struct vl_txn *txn);
 
 /* -- outbox_resign.c: at open, and as room is made -- */
 
-/* Note, in a transaction, that all that is kept is to be signed with the present key; and do
- * what was noted, in transactions of its own. Without room the rest stays as it is. */
+/* Note, in a transaction, that all kept batches must be signed with the present key. And do it,
+ * in transactions of its own. Without room the rest stays as it is. */
 void outbox_resign_order(struct vl_txn *txn);
 enum vl_err outbox_resign(struct vl_outbox *outbox, struct vl_why *why) VL_CHECKED;
 
-/* Whether there is a rest, and room for some of it; sign some in the transaction that frees; and
- * begin from the first, where that transaction was not kept. */
+/* Whether there is a rest, and room for some of it. Sign some in the transaction that frees. And
+ * begin from the first again, if that transaction was not kept. */
 bool outbox_resign_due(const struct vl_outbox *outbox);
 void outbox_resign_some(struct vl_outbox *outbox);
 void outbox_resign_again(struct vl_outbox *outbox);
 
 /* -- outbox_carry.c -- */
 
-/* The lane has to leave its epochs up to `up_to` behind; the next one begins behind the batch
- * `prev`, and what is kept stays. Within the transaction that frees. */
+/* The lane must leave its epochs up to `up_to` behind. The next one begins behind the batch
+ * `prev`, and the kept batches stay. Within the transaction that frees. */
 void outbox_carry_order(struct vl_outbox *outbox, struct outbox_lane *lane,
 			const struct carry_row *order);
 
 /* When a round begins: begin the new epochs that were ordered. */
 void outbox_carry_renew(struct vl_outbox *outbox);
 
-/* Carry some, in the transaction that frees. */
+/* Carry some events, in the transaction that frees. */
 void outbox_carry_some(struct vl_outbox *outbox);
 
-/* The lane's first batch that headquarters has not applied; false where there is none. Within
- * the transaction that frees. */
+/* The lane's first batch that headquarters has not applied; false if there is none. Within the
+ * transaction that frees. */
 bool outbox_unapplied(struct vl_outbox *outbox, const struct outbox_lane *lane,
 		      struct vl_outbox_batch *batch);
 
 /* -- outbox_ids.c: within the transaction that frees -- */
 
-/* Let go of some, or look whether it is time to; ids_sweeping where there is more to do. */
+/* Delete some ids, or check whether it is time to; ids_sweeping is set while there is more to
+ * do. */
 void outbox_ids_some(struct vl_outbox *outbox);
 
 /* All of a lane's carried events are in its present epoch. */
@@ -236,10 +251,10 @@ void outbox_lost_load(struct vl_outbox *outbox, struct vl_txn *txn);
 void outbox_put_aside(struct vl_outbox *outbox, const struct outbox_lane *lane,
 		      struct vl_epoch epoch, struct vl_seq seq);
 
-/* Whether it was in a batch that is given up: its id is as one that never was. */
+/* Whether the event was in a batch that is given up: its id then counts as unused. */
 bool outbox_lost_event(const struct vl_outbox *outbox, const struct event_row *row);
 
-/* The round's transaction that frees; NULL, and the round has failed, where there can be none. */
+/* The round's transaction that frees. NULL, and the round has failed, if there can be none. */
 struct vl_txn *outbox_writing(struct vl_outbox *outbox);
 
 /* Put an event into the lane's open batch. */
@@ -248,19 +263,19 @@ void outbox_append(struct vl_outbox *outbox, struct outbox_lane *lane, struct vl
 /* Make the round fail with `err`, unless it has failed already. */
 void outbox_fail(struct vl_outbox *outbox, enum vl_err err);
 
-/* Begin a lane's next batch; forget what is open. */
+/* Begin a lane's next batch; drop the open one. */
 void outbox_batch_open(struct vl_outbox *outbox, struct outbox_lane *lane);
 void outbox_batch_drop(struct vl_outbox *outbox, struct outbox_lane *lane);
 
-/* Close the lane's batch, and have it sealed: by the sealer's thread while more is to come, or
- * now. */
+/* Close the lane's batch, and have it sealed: by the sealer's thread while more events come, or
+ * at once. */
 void outbox_batch_close(struct vl_outbox *outbox, struct outbox_lane *lane, bool more);
 
-/* Have a closed batch back from the sealer; free it. */
+/* Take a closed batch back from the sealer; free it. */
 void outbox_batch_take(struct vl_outbox *outbox, struct outbox_closed *closed);
 void outbox_batch_free(struct vl_outbox *outbox, struct outbox_closed *closed);
 
-/* Forget a round and all in it. */
+/* Drop a round and all in it. */
 void outbox_round_drop(struct vl_outbox *outbox, struct outbox_round *round);
 
 /* End the writer's thread. NULL is fine. */

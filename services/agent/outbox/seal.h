@@ -1,8 +1,10 @@
 /*
- * Sealing: giving closed batches their place in the chain, digest and signature, on a thread of
- * its own while the keeper takes more events. Digests depend on each other and are the thread's;
- * signatures do not, and whoever has time makes them. The thread begins with the first batch it
- * is given; an agent that is never busy has none.
+ * Sealing: giving closed batches their position in the chain, their digest and their signature. It
+ * runs on a thread of its own while the keeper takes more events. Digests depend on each other, so
+ * only the thread computes them. Signatures do not, so any waiting thread makes them. The thread
+ * starts with the first batch that it is given; an agent that is never busy has none.
+ *
+ * Next: mark.h, which detects old copies.
  */
 #ifndef VALISE_AGENT_OUTBOX_SEAL_H
 #define VALISE_AGENT_OUTBOX_SEAL_H
@@ -12,11 +14,11 @@
 
 enum vl_seal_state { VL_SEAL_GIVEN, VL_SEAL_DIGESTED, VL_SEAL_SIGNING, VL_SEAL_DONE };
 
-/* One batch. While the sealer has it, all it points to is the sealer's. */
+/* One batch. While the sealer has it, all that it points to is the sealer's. */
 struct vl_seal {
 	uint8_t *value;
-	size_t size, prev_at;   /* where in the value the 32 bytes of `prev` stand */
-	struct vl_digest *tail; /* the digest of the batch before, then of this one */
+	size_t size, prev_at;   /* the position in the value of the 32 bytes of `prev` */
+	struct vl_digest *tail; /* the digest of the previous batch, then of this one */
 	enum vl_domain domain;
 	struct vl_digest digest;
 	struct vl_signature signature;
@@ -25,7 +27,7 @@ struct vl_seal {
 	struct vl_seal *next;
 };
 
-/* Do it here and now. */
+/* Do it at once. */
 void vl_seal(const struct vl_signer *signer, struct vl_seal *seal);
 
 struct vl_sealer;
@@ -33,13 +35,13 @@ struct vl_sealer;
 /* The signer stays the caller's, and must outlive it. NULL when out of memory. */
 struct vl_sealer *vl_sealer_open(const struct vl_signer *signer);
 
-/* Everything given must have been taken back. NULL is fine. */
+/* Every given batch must have been taken back. NULL is fine. */
 void vl_sealer_close(struct vl_sealer *sealer);
 
-/* Have one sealed, after those given before. */
+/* Give one to the thread, after those given before. */
 void vl_sealer_give(struct vl_sealer *sealer, struct vl_seal *seal);
 
-/* Wait until this one, the oldest of those given and not taken back, is sealed, and have it
+/* Wait until this one, the oldest of those given and not taken back, is sealed, and take it
  * back; from any thread. */
 void vl_sealer_take(struct vl_sealer *sealer, struct vl_seal *oldest);
 

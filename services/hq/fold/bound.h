@@ -1,6 +1,8 @@
 /*
- * The inside of a bound view, shared by bind.c (making it), step.c (facts), sums.c (what rows add
- * to others), clocks.c, cells.c and explain.c.
+ * Inside a bound view: shared by bind.c (making it), step.c (facts), sums.c (what rows add to
+ * others), clocks.c, cells.c and explain.c.
+ *
+ * Next: fold_state.h, the engine.
  */
 #ifndef VALISE_HQ_FOLD_BOUND_H
 #define VALISE_HQ_FOLD_BOUND_H
@@ -9,11 +11,10 @@
 #include "hq/fold/bind.h"
 #include "hq/fold/value.h"
 
-/* Where a value comes from: a field of the payload, or what is known of each fact. */
+/* The source of a value: a field of the payload, or a property of each fact. */
 enum source { OF_PAYLOAD, OF_OCCURRED, OF_MISSION, OF_ACTOR, OF_SUBJECT, OF_TYPE, SOURCES };
 
-/* What is known of each fact: its name in a table (declare.h), and in words. None for
- * OF_PAYLOAD. */
+/* A property of each fact: its name in a table (declare.h), and in words. Empty for OF_PAYLOAD. */
 struct bound_source {
 	const char *name, *words;
 };
@@ -36,14 +37,14 @@ struct bound_route {
 	const ProtobufCFieldDescriptor *key;
 };
 
-/* What a clock does with one type of event. */
+/* The effect of one type of event on a clock. */
 struct bound_clock {
 	const struct vl_clock_rule *clock;
 	const ProtobufCFieldDescriptor *due; /* of the event that starts it */
 	bool starts, meets, voids;
 };
 
-/* What one kind does with one type of event. */
+/* The effect of one type of event on one kind. */
 struct bound_work {
 	struct bound_set *sets;
 	const struct vl_move **moves;
@@ -91,7 +92,7 @@ struct bound_kind {
 	struct bound_rule *rules;
 	struct bound_target *targets;
 	struct bound_column *columns;
-	const ProtobufCFieldDescriptor **summed; /* of this row: what others add up to */
+	const ProtobufCFieldDescriptor **summed; /* of this row: the fields that others sum up */
 	size_t n_rules, n_targets, n_columns, n_summed;
 	bool has_facts;
 };
@@ -104,15 +105,15 @@ struct vl_bound {
 	struct bound_kind *kinds;
 };
 
-/* NULL for a type that is none of the lane's. */
+/* NULL for a type of another lane. */
 const struct bound_event *bound_event_of(const struct vl_bound *bound,
 					 const ProtobufCMessageDescriptor *type);
 
-/* The value for a fact; a time that is made is the fold's. */
+/* The value for a fact; if a time is made, it is the fold's. */
 struct vl_value bound_value(struct vl_fold *fold, const struct vl_fact *fact, enum source source,
 			    const ProtobufCFieldDescriptor *field);
 
-/* Show a violation in the row, where its kind has them (clocks.c, step.c). */
+/* Add a violation to the row, if its kind has them (clocks.c, step.c). */
 void bound_violation(const struct bound_kind *kind, struct vl_fold *fold, ProtobufCMessage *row,
 		     const char *rule, const struct vl_fact *fact, const char *detail);
 
@@ -124,16 +125,16 @@ void bound_clocks_finish(const struct bound_kind *kind, struct vl_fold *fold,
 void bound_put_due(const struct bound_kind *kind, const ProtobufCMessage *row, struct vl_time now,
 		   struct vl_buf *out);
 
-/* owned.c: keep a fact until its owner is known; then let those act that may. */
+/* owned.c: keep a fact until its owner is known; then apply the facts that may act. */
 void bound_owned_keep(struct vl_fold *fold, const struct vl_fact *fact);
 void bound_owned_finish(const struct vl_bound *bound, unsigned rank, struct vl_fold *fold,
 			ProtobufCMessage *row);
 
-/* step.c: what the tables and the C of the kind do with a fact. */
+/* step.c: apply the tables and the C of the kind to a fact. */
 void bound_apply(const struct bound_kind *kind, const struct bound_work *work, struct vl_fold *fold,
 		 ProtobufCMessage *row, const struct vl_fact *fact);
 
-/* sums.c: fill in what others add to this row. */
+/* sums.c: set the fields of this row that others sum up. */
 void bound_fill_sums(const struct bound_kind *kind, unsigned rank, struct vl_fold *fold,
 		     ProtobufCMessage *row);
 

@@ -1,9 +1,11 @@
 /*
- * The digest of a view: what is true, not when headquarters learned it.
+ * The digest of a view: of its facts, and not of when headquarters received them.
  *
- * BLAKE2b-256 over every entry of the lane's row, tally and history databases in key order, each
- * as length and bytes. Two headquarters that have applied the same batches, in whatever order
- * they came, have the same digest.
+ * BLAKE2b-256 over every entry of the lane's row, tally and history databases in key order, each as
+ * length and bytes. Two headquarters that have applied the same batches, in any order, have the
+ * same digest.
+ *
+ * Next: views.h, all views.
  */
 #ifndef VALISE_HQ_FOLD_DIGEST_H
 #define VALISE_HQ_FOLD_DIGEST_H

@@ -2,13 +2,15 @@
  * Filing: the events of accepted batches enter the histories, a bounded number in a transaction,
  * and the to-do list is served.
  *
- * A new batch is filed at once as far as its mission's share of the transaction goes (fold.h),
- * in the sender's own order: where an earlier batch of that mission and lane still waits, it
- * waits behind it. What is left is read back from the archive later.
+ * A new batch is filed at once, as far as its mission's share of the transaction goes (fold.h), in
+ * the sender's own order. If an earlier batch of that mission and lane still waits, the new one
+ * waits behind it. The rest is read back from the archive later.
  *
- * The list is served at the end of each transaction: the lanes in turn, the most urgent with
- * half of the steps, the next with half of the rest and so on, so that none stands still; within
- * a lane the missions in turn.
+ * The list is served at the end of each transaction, the lanes in turn. The most urgent has half of
+ * the steps, the next has half of the rest, and so on. So none stands still. Within a lane the
+ * missions have turns.
+ *
+ * Next: todo.h, the work that is left.
  */
 #ifndef VALISE_HQ_FOLD_FILING_H
 #define VALISE_HQ_FOLD_FILING_H
@@ -32,17 +34,17 @@ struct vl_filing_batch {
 	const struct vl_record *record;
 	const struct vl_batch *batch;
 	const struct vl_digest *digest;
-	const struct vl_fact *facts; /* NULL where they must be read here */
+	const struct vl_fact *facts; /* NULL if they must be read here */
 };
 
-/* File what may be filed now. A batch with an event that cannot be read goes to the dead
- * letters, too. The standing counts what was repeated and what could not be read. Errors stick
- * in the transaction. */
+/* File as much as the share allows. If an event cannot be read, its batch goes to the dead
+ * letters too. The standing counts repeated and unreadable events. Errors stick in the
+ * transaction. */
 void vl_filing_add(struct vl_filing *filing, struct vl_txn *txn,
 		   const struct vl_filing_batch *batch, struct vl_standing *standing);
 
-/* What an entry of the queue of batches says: which batch, and how many of its events are filed.
- * False where it is none. */
+/* The content of an entry of the queue of batches: the batch, and how many of its events are
+ * filed. False if it is none. */
 struct vl_filing_entry {
 	struct vl_epoch epoch;
 	struct vl_seq seq;

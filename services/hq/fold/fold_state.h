@@ -1,6 +1,8 @@
 /*
- * The inside of the fold, shared by fold.c (settling), fold_row.c (one row), fold_fan.c (many
- * marked by one), fold_add.c (facts in) and fold_view.c (what views call).
+ * Inside the fold: shared by fold.c (settling), fold_row.c (one row), fold_fan.c (many marked by
+ * one), fold_add.c (facts in) and fold_view.c (functions for views).
+ *
+ * Next: history.h, the facts of an entity.
  */
 #ifndef VALISE_HQ_FOLD_FOLD_STATE_H
 #define VALISE_HQ_FOLD_FOLD_STATE_H
@@ -28,24 +30,24 @@ struct filed {
 /* An entity to be folded again. */
 struct dirty {
 	char *key;
-	/* Where its whole history was filed by this transaction, that history, so that it need
-	 * not be read back. */
+	/* If this transaction filed its whole history, that history, so that it need not be read
+	 * back. */
 	struct filed *facts, **last;
 	size_t n_facts;
 	uint64_t weight;
 	bool complete;
-	bool taken_up; /* from the list, where its entry is gone */
+	bool taken_up; /* from the list, where its entry is deleted */
 	uint32_t owner;
 	UT_hash_handle hh;
 };
 
-/* A mission that this transaction works for, and the steps that it took. */
+/* A mission that this transaction works for, and the steps that it used. */
 struct owner {
 	const char *mission;
 	uint64_t filed, folded;
 };
 
-/* Entities of `kind` to be marked: those that a tally of the entity at hand names behind
+/* Entities of `kind` to be marked: those that a tally of the present entity names behind
  * `prefix`. */
 struct fan {
 	unsigned kind;
@@ -53,7 +55,7 @@ struct fan {
 	struct fan *next;
 };
 
-/* What one row adds to one tally, summed over the row as it was (taken back) and as it is. */
+/* What one row adds to one tally: the sum over the former row (taken back) and the present one. */
 struct change {
 	unsigned kind;
 	struct vl_bytes tally; /* its key in the ledger: kind, entity with a NUL, name */
@@ -63,12 +65,12 @@ struct change {
 
 struct vl_fold {
 	struct vl_txn *txn;
-	struct vl_arena *txn_arena; /* until settle: the dirty sets, the facts that were added */
+	struct vl_arena *txn_arena; /* until settle: the dirty sets, and the added facts */
 	struct vl_arena *arena;     /* until one entity is done */
 	struct vl_facts shared;     /* until settle */
 	struct vl_buf packed;
 	struct vl_bound **bound; /* the views */
-	struct dirty **dirty;    /* view * FOLD_MAX_KINDS + kind */
+	struct dirty **dirty;    /* by view * FOLD_MAX_KINDS + kind */
 	size_t view;
 	unsigned kind;
 	const char *key;
@@ -78,25 +80,25 @@ struct vl_fold {
 	void *turn;                 /* the view's, until another kind is folded */
 	size_t turn_view;
 	unsigned turn_kind;
-	struct fan *fans; /* that the row at hand asks for */
-	bool beyond;      /* of what the row at hand is made there is more than a row may have */
+	struct fan *fans; /* that the present row requests */
+	bool beyond;      /* the present row has more sources than a row may have */
 	size_t *order;    /* the views, the most urgent first */
 	struct vl_fold_bounds bounds;
 	struct vl_fold_pace pace;
 	enum vl_fold_phase phase;
-	int64_t entered_ms; /* the phase */
+	int64_t entered_ms; /* when the phase began */
 	struct vl_todo todo;
 	struct owner *owners;
-	size_t n_owners, owner;      /* all of them; who is served */
+	size_t n_owners, owner;      /* all of them; the present one */
 	uint64_t claimed;            /* a bit for each view that has an event */
 	struct vl_renewal *renewals; /* of each view */
-	bool hurt;                   /* what the row at hand is made of is damaged: it waits */
-	bool adopts;                 /* the row at hand adds nothing to the tallies (renewal.h) */
-	bool counting;               /* nothing follows from what the row at hand adds */
-	uint64_t steps, folded;      /* of this transaction; of those, what it took to fold */
+	bool hurt;                   /* a source of the present row is damaged: it waits */
+	bool adopts;                 /* the present row adds nothing to the tallies (renewal.h) */
+	bool counting;               /* nothing follows from what the present row adds */
+	uint64_t steps, folded;      /* of this transaction; of those, the steps of folding */
 };
 
-/* What an entity that was marked is reckoned to take at least. */
+/* The least steps that a marked entity is expected to take. */
 #define FOLD_MARK_STEPS 4
 
 static inline const struct vl_kind *fold_kind(const struct vl_fold *fold)
@@ -105,27 +107,27 @@ static inline const struct vl_kind *fold_kind(const struct vl_fold *fold)
 }
 
 /* The entity's entry in the set of those to be folded again; *added says that it is new there.
- * NULL when out of memory, with the transaction failed. */
+ * NULL when out of memory, and the transaction has failed. */
 struct dirty *vl_fold_mark(struct vl_fold *fold, unsigned kind, const char *key, bool *added);
 
-/* What is left of the share of the mission that is served. */
+/* The rest of the share of the present mission. */
 uint64_t vl_fold_room(const struct vl_fold *fold);
 
-/* Fold one entity and store what came out (fold_row.c). False where what it is made of is
- * damaged: then it has to wait. */
+/* Fold one entity and store its row (fold_row.c). False if one of its sources is damaged: then
+ * it has to wait. */
 bool vl_fold_entity(struct vl_fold *fold, const struct dirty *entry);
 
-/* What a row adds to tallies, in `changes`. */
+/* Put what a row adds to tallies into `changes`. */
 void vl_fold_row_adds(struct vl_fold *fold, const ProtobufCMessage *row, int sign);
 
-/* An entry of the view at hand, of another entity than the one that is folded or of its tallies,
- * is damaged. */
+/* An entry of the present view is damaged, of another entity than the present one or of its
+ * tallies. */
 void vl_fold_hurt(struct vl_fold *fold, enum vl_view_db db);
 
-/* Begin what the row that was folded asks for (fold_fan.c). */
+/* Begin the fans that the folded row requests (fold_fan.c). */
 void vl_fold_begin_fans(struct vl_fold *fold);
 
-/* An entity as the queue of folds has it. */
+/* An entity as an entry of the queue of folds. */
 void vl_fold_put_entity(struct vl_buf *body, unsigned kind, const char *key);
 
 /* The key of a tally in the ledger. */

@@ -1,21 +1,23 @@
 /*
- * Look: the ledger is looked through while there is nothing else to do, so that what its disk
- * has damaged is found before anybody asks for it. The archive and the dead letters are left
- * out: of them nothing can be made again (`valise view check`).
+ * Look: while headquarters is idle, it reads through the ledger. So it finds corrupted data before
+ * a reader needs it. The archive and the dead letters are left out, since they cannot be made again
+ * (`valise view check`).
+ *
+ * Next: mend_index.h, indexes made again.
  */
 #ifndef VALISE_HQ_FOLD_LOOK_H
 #define VALISE_HQ_FOLD_LOOK_H
 
 #include "hq/ledger/ledger.h"
 
-/* How far it has come; zeroed at first. */
+/* The position; zeroed at first. */
 struct vl_look {
 	unsigned db;
 	struct vl_key at;
 };
 
-/* So many entries on. The database in which one is damaged, or -1. *round says that all of it
- * was looked through. */
+/* Read so many entries more. Returns the database with a damaged one, or -1. *round says that
+ * the whole ledger was read. */
 int vl_look_on(struct vl_look *look, struct vl_txn *txn, uint64_t entries, bool *round);
 
 #endif

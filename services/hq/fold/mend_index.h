@@ -1,16 +1,18 @@
 /*
- * What is looked up by, made again from what it is of (mend.h).
+ * Indexes made again from the data that they index (mend.h).
+ *
+ * Next: digest.h, comparing views.
  */
 #ifndef VALISE_HQ_FOLD_MEND_INDEX_H
 #define VALISE_HQ_FOLD_MEND_INDEX_H
 
 #include "hq/ledger/ledger.h"
 
-/* What each parked batch waits for. All of them are due: what has to wait on is found to. Errors
- * stick in the transaction, here and below. */
+/* Note again what each parked batch waits for. All of them are due; those that still have to
+ * wait are found then. Errors stick in the transaction, here and below. */
 void vl_mend_waits(struct vl_txn *txn);
 
-/* The digests of all that is archived or evidence. */
+/* Note again the digests of all archived batches and of the evidence. */
 void vl_mend_digests(struct vl_txn *txn);
 
 #endif

@@ -1,27 +1,32 @@
 /*
- * Renewal: a view that the disk has damaged is made whole again where it is, while headquarters
- * goes on.
+ * Renewal: a view that the disk has damaged is made whole again in place, while headquarters goes
+ * on.
  *
- * What meets a damaged entry of a view says so (vl_renewal_want). From then on each transaction
- * does a bounded number of steps for that view, in the name of headquarters, beside all else:
+ * Code that meets a damaged entry of a view reports it (vl_renewal_want). From then on each
+ * transaction does a bounded number of steps for that view, in the name of headquarters, beside all
+ * other work:
  *
- * FILES   each archived batch of the lane is filed again: what is missing of ids and histories
- * is put back, and no more WEED    what is still damaged of ids, histories and rows is taken
- * out, and, where the view is declared otherwise than before (version.h), what is routed
- * elsewhere now; whose it was is folded again ROWS    each entity is folded again CLEAR   what
- * an earlier count has left in `recount` is taken out COUNT   what each row adds to the tallies
- * is counted in `recount`, beside the tallies there are FIX     each tally that is not what was
- * counted becomes it, and its entity is folded again
+ *     FILES   each archived batch of the lane is filed again: only missing ids and history entries
+ *             are put back
+ *     WEED    damaged ids, histories and rows are deleted; if the view is declared otherwise than
+ *             before (version.h), also entries that are routed elsewhere now; their entities are
+ *             folded again
+ *     ROWS    each entity is folded again
+ *     CLEAR   the rest of an earlier count in `recount` is deleted
+ *     COUNT   what each row adds to the tallies is counted in `recount`, beside the present tallies
+ *     FIX     each tally that differs from the count is replaced, and its entity is folded again
  *
- * New events are filed and rows are folded all the while. A row that was damaged is made from
- * its history at once, but what it had added to tallies is not known: it adds nothing more until
- * COUNT has counted it (`adopted`). An entity whose tally is damaged keeps its row as it is
- * until FIX. An event whose id is damaged waits for FILES, and behind it those of its mission on
- * this lane. A batch that is damaged in the archive itself is passed over: histories that name
- * it stay, and their rows say so (DAMAGED).
+ * Meanwhile new events are filed and rows are folded. A damaged row is made from its history at
+ * once, but what it had added to tallies is unknown. So it adds nothing more until COUNT has
+ * counted it (`adopted`). An entity whose tally is damaged keeps its row until FIX. An event whose
+ * id is damaged waits for FILES, and behind it the events of its mission on this lane. A batch that
+ * is damaged in the archive itself is skipped: histories that name it stay, and their rows say so
+ * (DAMAGED).
  *
- * How far it has come is in `meta`: a restart goes on there. Once it is at its end the view is
- * what it would have been.
+ * The progress is in `meta`: a restart goes on there. At the end the view is as if nothing had been
+ * damaged.
+ *
+ * Next: look.h, finding damage.
  */
 #ifndef VALISE_HQ_FOLD_RENEWAL_H
 #define VALISE_HQ_FOLD_RENEWAL_H
@@ -40,10 +45,11 @@ enum vl_renewal_phase {
 	VL_RENEWAL_FIX,
 };
 
-/* That of one view. `at` is where it goes on. */
+/* The renewal of one view. `at` is where it goes on. */
 struct vl_renewal {
 	enum vl_renewal_phase phase;
-	bool again;             /* once more from its beginning, as more damage was met behind it */
+	/* once more from the beginning, since more damage was met behind it */
+	bool again;
 	bool gaps;              /* the archive has damaged batches */
 	bool reroute;           /* events may belong elsewhere now */
 	uint8_t part;           /* of the phase */
@@ -51,14 +57,14 @@ struct vl_renewal {
 	struct vl_key at;
 };
 
-/* Whose work it is. */
+/* The mission in whose name the work is done. */
 #define VL_RENEWAL_MISSION "HQ"
 
-/* A database of the view has a damaged entry, whatever it is. Said in the log, once. Within a
- * fold's transaction. */
+/* A database of the view has a damaged entry of any kind. Logged once. Within a fold's
+ * transaction. */
 void vl_renewal_want(struct vl_fold *fold, size_t view, enum vl_view_db db);
 
-/* The same for all views: an entry of what is to be done is damaged, and nobody knows whose. */
+/* The same for all views: an entry of the work left is damaged, and its view is unknown. */
 void vl_renewal_want_all(struct vl_fold *fold);
 
 /* The same without a fold. */
@@ -68,14 +74,13 @@ void vl_renewal_begin_all(struct vl_txn *txn);
 /* The view is declared otherwise than before: it is made again, and events are routed anew. */
 void vl_renewal_follow(struct vl_txn *txn, size_t view);
 
-/* Other lanes than before: what is under way and what is to be done, by number of a lane, is
- * forgotten. */
+/* The set of lanes differs: renewals under way and work left, by number of a lane, are deleted. */
 void vl_renewal_forget_all(struct vl_txn *txn);
 
-/* The view was made anew otherwise. */
+/* The view was made anew in another way. */
 void vl_renewal_forget(struct vl_txn *txn, size_t view);
 
-/* What is under way, read for a transaction; `renewals` has one for each view. */
+/* The renewals under way, read for a transaction; `renewals` has one for each view. */
 void vl_renewal_read(struct vl_txn *txn, struct vl_renewal *renewals);
 
 /* Whether one is under way: of all views, how many; of one, 1 or 0. */
@@ -85,8 +90,8 @@ uint64_t vl_renewal_left_of(struct vl_txn *txn, size_t view);
 /* Its phase, of VL_RENEWAL_FIX. */
 enum vl_renewal_phase vl_renewal_phase_of(struct vl_txn *txn, size_t view);
 
-/* Go on with all of them, so many steps, before the fold settles; once it has settled, keep how
- * far they are. */
+/* Go on with all of them, so many steps, before the fold settles. After it has settled, keep
+ * their progress. */
 void vl_renewal_serve(struct vl_fold *fold, uint64_t steps);
 void vl_renewal_keep(struct vl_fold *fold);
 
@@ -101,25 +106,25 @@ bool vl_renewal_adopts(const struct vl_fold *fold);
 bool vl_recount_passed(const struct vl_fold *fold, struct vl_bytes row);
 void vl_recount_add(struct vl_fold *fold, struct vl_bytes tally, int64_t count);
 
-/* CLEAR, COUNT and FIX of the view at hand, until the fold has taken so many steps. True where
- * the phase is done. */
+/* CLEAR, COUNT and FIX of the present view, until the fold has used so many steps. True if the
+ * phase is done. */
 bool vl_recount_clear(struct vl_fold *fold, uint64_t until);
 bool vl_recount_count(struct vl_fold *fold, uint64_t until);
 bool vl_recount_fix(struct vl_fold *fold, uint64_t until);
 
 /* -- within -- */
 
-/* Go over to a phase, from its beginning. */
+/* Begin a phase. */
 void vl_renewal_turn(struct vl_renewal *renewal, enum vl_renewal_phase phase);
 
-/* WEED of the view (weed.c), until the fold has taken so many steps. True where it is done. */
+/* WEED of the view (weed.c), until the fold has used so many steps. True if it is done. */
 bool vl_renewal_weed(struct vl_fold *fold, size_t view, uint64_t until);
 
 /* The entity in a key of a history, a row or a tally, in `room` (VL_ENTITY_MAX + 1 bytes); NULL
- * where it is none. */
+ * if it has none. */
 const char *vl_renewal_entity(size_t view, struct vl_bytes key, unsigned *kind, char *room);
 
-/* Have an entity folded again, whatever waits; and the same where it has a history or a row. */
+/* Fold an entity again, whether or not it waits. And the same if it has a history or a row. */
 void vl_renewal_fold(struct vl_fold *fold, size_t view, unsigned kind, const char *entity);
 void vl_renewal_fold_known(struct vl_fold *fold, size_t view, unsigned kind, const char *entity);
 

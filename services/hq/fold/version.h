@@ -1,27 +1,28 @@
 /*
- * Versions: by what declaration the rows in the ledger were made.
+ * Versions: the declaration by which the rows in the ledger were made.
  *
- * The ledger keeps, in `meta`, a version for each lane (hq/fold/bind.h: the tables, the types of
- * event that are known, the view's own C, the engine). Where a program that writes declares a
- * lane otherwise, the view of that lane is made again in place, while all else goes on
- * (renewal.h): what the archive has is routed anew, so that an event of a type that was not
- * known comes into the view, too; what is routed elsewhere now is taken out; each row is folded
- * again, and each sum counted again. Until that is done `valise view ls` shows it, and `valise
- * view digest` waits.
+ * The ledger keeps, in `meta`, a version for each lane (hq/fold/bind.h: the tables, the known types
+ * of event, the view's own C, the engine). If a writing program declares a lane otherwise, the view
+ * of that lane is made again in place. All other work goes on meanwhile (renewal.h). The archive's
+ * events are routed anew, so that an event of a formerly unknown type enters the view too. Events
+ * that are routed elsewhere now are removed. Each row is folded again, and each sum counted again.
+ * Until that is done `valise view ls` shows it, and `valise view digest` waits.
  *
- * Where there are other lanes than before, the list of what is still to be done, which names
- * lanes by their number, is forgotten, and all views are made again.
+ * If the set of lanes differs, all views are made again. The list of work left, which names lanes
+ * by their number, is deleted.
+ *
+ * Next: renewal.h, making a view whole again.
  */
 #ifndef VALISE_HQ_FOLD_VERSION_H
 #define VALISE_HQ_FOLD_VERSION_H
 
 #include "hq/ledger/ledger.h"
 
-/* Compare, begin what is needed, and note the versions; each lane that is made again is said in the
- * log. `store` is open for writing, and nobody's transaction runs. */
+/* Compare, begin the necessary work, and note the versions. The log names each lane that is made
+ * again. `store` is open for writing, and no other transaction is open. */
 enum vl_err vl_versions_follow(struct vl_store *store, struct vl_why *why) VL_CHECKED;
 
-/* The view of the lane was made by this program, all of it. Out of memory fails the transaction. */
+/* This program has made the whole view of the lane. If memory ends, the transaction fails. */
 void vl_version_note(struct vl_txn *txn, size_t view);
 
 #endif

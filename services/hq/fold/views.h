@@ -1,5 +1,7 @@
 /*
- * The views there are: one for each file of views/, in a table made at build time.
+ * All views: one for each file of views/, in a table made at build time.
+ *
+ * Next: hq/views/case.h, a view.
  */
 #ifndef VALISE_HQ_FOLD_VIEWS_H
 #define VALISE_HQ_FOLD_VIEWS_H
@@ -15,14 +17,14 @@ extern const char *const vl_view_sums[];
 
 size_t vl_views_count(void);
 
-/* The index of the view of that lane, or of that noun; -1 where there is none. */
+/* The index of the view of that lane, or of that noun; -1 if there is none. */
 int vl_view_of_lane(const char *lane, size_t length);
 int vl_view_of_noun(const char *noun);
 
 /* How urgent its lane is. */
 enum vl_precedence vl_view_precedence(size_t view);
 
-/* The index of a kind by its name; -1 where there is none. */
+/* The index of a kind by its name; -1 if there is none. */
 int vl_view_kind(const struct vl_view *view, const char *name);
 
 #endif

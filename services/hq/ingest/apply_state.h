@@ -1,6 +1,8 @@
 /*
- * The inside of apply, shared by apply.c (records in) and apply_chain.c (where each batch
- * stands, and what it lets follow).
+ * Inside apply: apply.c takes records in; apply_chain.c judges each batch's number, and applies the
+ * batches that may follow.
+ *
+ * Next: hq/ledger/ledger.h, where all of it is stored.
  */
 #ifndef VALISE_HQ_INGEST_APPLY_STATE_H
 #define VALISE_HQ_INGEST_APPLY_STATE_H
@@ -21,14 +23,15 @@ struct vl_applier {
 	struct vl_buf packed, copy;
 	struct vl_parked_bounds bounds;
 	struct vl_look look;
-	struct vl_drain left;     /* that this transaction may still take out of what waited */
-	struct vl_due due;        /* where the last one taken in turn was */
-	enum vl_precedence least; /* that is gone on with */
-	bool waits;               /* something was due when the last transaction ended */
+	/* what this transaction may still take out of the parked batches */
+	struct vl_drain left;
+	struct vl_due due;        /* the position of the last one taken in turn */
+	enum vl_precedence least; /* the least urgent lane that goes on */
+	bool waits;               /* an epoch was due when the last transaction ended */
 	uint64_t events, total;
 	uint64_t undone; /* entries of the to-do list when the last transaction ended */
-	const struct vl_clock *clock; /* NULL: the broker's time is taken */
-	struct vl_txn *before;        /* another ledger, which may have applied it; or NULL */
+	const struct vl_clock *clock; /* NULL: the broker's time is used */
+	struct vl_txn *before;        /* another ledger that may have applied the batch; or NULL */
 	vl_apply_moved *moved;        /* may be NULL */
 	void *context;
 };
@@ -38,19 +41,19 @@ struct vl_arrival {
 	const struct vl_record *record;
 	const struct vl_batch *batch;
 	const struct vl_digest *digest;
-	const struct vl_fact *facts; /* NULL where they must be read here */
+	const struct vl_fact *facts; /* NULL if they must be read here */
 	char mission[VL_MISSION_MAX + 1];
 	const char *lane;
 	size_t view;
-	bool again; /* it was passed over, and is read once more */
+	bool again; /* it was passed over, and is read again */
 	struct vl_standing standing;
 };
 
-/* Whether anything is due that is urgent enough. */
+/* Whether an epoch is due that is urgent enough. */
 bool vl_arrival_due(struct vl_applier *applier);
 
-/* Apply it, park it, keep it as evidence or know it; and apply what it lets follow, as far as
- * `left` goes. */
+/* Apply the batch, park it, keep it as evidence, or drop it as known. Then apply the batches
+ * that it lets follow, as far as `left` allows. */
 void vl_arrival_place(struct vl_applier *applier, struct vl_arrival *arrival);
 
 #endif

@@ -1,6 +1,8 @@
 /*
- * What the feed's two files share: feed.c reads, feed_look.c knows what there is to read and
- * where it ends.
+ * Inside the feed: feed.c reads; feed_look.c knows which topics and partitions exist, and where
+ * they end.
+ *
+ * Next: verify.h, which judges records.
  */
 #ifndef VALISE_HQ_INGEST_FEED_IN_H
 #define VALISE_HQ_INGEST_FEED_IN_H
@@ -17,28 +19,29 @@
 
 enum vl_feed_state {
 	VL_FEED_READING,
-	VL_FEED_LOST,    /* its next record is not there */
-	VL_FEED_MISSING, /* nor is its topic; when it is there again, it is another one */
+	VL_FEED_LOST,    /* its next record does not exist */
+	VL_FEED_MISSING, /* nor does its topic; when it exists again, it is another one */
 };
 
-/* One partition. `next.offset` is what the ledger has, once all that was read is applied. */
+/* One partition. `next.offset` is the ledger's, when all records that were read are applied. */
 struct vl_feed_part {
 	struct vl_position next;
 	enum vl_feed_state state;
-	struct vl_digest last; /* of the record before, where `check` */
-	bool check;            /* read that one first, and see whether it still is the same */
-	bool waiting;          /* it cannot be read, and that is noted */
-	bool absent;           /* it has no leader */
-	int64_t ended;         /* where it was last read to its end; -1 */
-	int64_t end;           /* as asked for */
-	/* Under the lock: when it was last at its end, whether it still is, and what the
-	 * verifier had been given by then. */
+	struct vl_digest last; /* of the previous record, if `check` */
+	/* read the previous record first, and see whether it is still the same */
+	bool check;
+	bool waiting;  /* it cannot be read, and that is noted */
+	bool absent;   /* it has no leader */
+	int64_t ended; /* the end to which it was last read; -1 */
+	int64_t end;   /* the end that Kafka reported */
+	/* Under the lock: when it was last at its end, whether it still is, and the verifier's
+	 * mark at that time. */
 	int64_t at_end_ms;
 	bool at_end;
 	uint64_t mark;
 };
 
-/* One topic, and what is wrong with all of it. */
+/* One topic, and the state of the whole topic. */
 struct vl_feed_topic {
 	const char *name;
 	bool waiting, missing;
@@ -55,9 +58,9 @@ struct vl_feed {
 	struct vl_consumer *asker;    /* reads nothing */
 	struct vl_feed_topic *topics; /* their partitions are added under the lock */
 	size_t n_topics, n_parts, topics_missing;
-	int64_t find_at; /* when to look after what is lost */
+	int64_t find_at; /* when to look for lost records */
 	pthread_mutex_t lock;
-	struct vl_position rewind; /* what the ledger is asked for */
+	struct vl_position rewind; /* the offset requested from the ledger */
 	bool asked;
 	struct vl_notes notes;
 	bool ends_asked, ends_told;
@@ -75,17 +78,17 @@ void vl_feed_go_on(struct vl_feed *f, const char *topic, int32_t partition, bool
 
 void vl_feed_say_unreachable(struct vl_feed *f, bool unreachable, const struct vl_why *why);
 
-/* Look at what topics and partitions there are; true where all are. */
+/* Look which topics and partitions exist; true if all do. */
 bool vl_feed_look(struct vl_feed *f);
 
-/* Answer who asked for ends; and a partition was read to its end. */
+/* Answer a question for ends; and a partition was read to its end. */
 void vl_feed_survey(struct vl_feed *f);
 void vl_feed_ended(struct vl_feed *f, struct vl_feed_part *part, int64_t end);
 
-/* It goes on. */
+/* It has more records. */
 void vl_feed_not_ended(struct vl_feed *f, struct vl_feed_part *part);
 
-/* Look after what is lost; `found` puts a partition there. */
+/* Look for lost records; `found` moves a partition. */
 void vl_feed_find_lost(struct vl_feed *f,
 		       bool (*found)(struct vl_feed *f, struct vl_feed_part *part, int64_t first,
 				     int64_t end));
@@ -93,7 +96,7 @@ void vl_feed_find_lost(struct vl_feed *f,
 /* Begin to read a partition at `next`. */
 void vl_feed_read(struct vl_feed *f, struct vl_feed_part *part);
 
-/* The topics to be read, without their partitions; those less urgent than `least` are held. NULL
+/* The topics to read, without their partitions; those less urgent than `least` are held. NULL
  * when out of memory. */
 struct vl_feed_topic *vl_feed_topics(enum vl_precedence least, size_t *count);
 

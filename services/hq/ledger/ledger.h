@@ -1,39 +1,54 @@
 /*
- * The ledger: headquarters' store, and what lies where in it.
+ * The ledger: headquarters' store, and the content of each database in it.
  *
- * meta      name                                  -> value           format, bytes parked in
- * all, the version of each view (version.h) offset    topic, partition                      ->
- * next offset, digest of the last record chain     mission, lane, epoch                  -> seq,
- * next event, digest standing  mission, lane                         -> counters and verdict
- * (standing.h) archive   mission, lane, epoch, seq             -> record as received, digest
- * parked    mission, lane, epoch, seq, digest     -> record that waits behind a gap evidence
- * mission, lane, epoch, seq, digest     -> record that contradicts the chain, or nothing where
- * only its digest is kept; with one the epoch is suspended dead      topic, partition, offset
- * -> record for the dead letters, until Kafka has it refused   when to try again, key in dead
- * -> dead letter that its topic refused (refused.h) reasons   name of a reason
- * -> how many records were refused for it waiting   mission, lane                         ->
- * bytes parked; the furthest place that was not kept (parked.h) pulse     mission
- * -> its newest pulse, a record as received missing   mission, lane                         ->
- * epoch, seq that Kafka had and headquarters did not find key       key id; key id, lane
- * -> a public key ever enrolled, and where it ended (keybook.h) unread    kind, topic,
- * partition, name, offset  -> what cannot be read from Kafka, or is not as relied on (unread.h)
- * passed    mission, lane, topic, partition       -> where in Kafka that lies for which there
- * was no room to wait (passed.h) awaits    mission, lane, digest, epoch          -> nothing: the
- * parked first batch of that epoch follows on that digest due       mission, lane, epoch
- * -> nothing: what is parked of that epoch may be applied now digest    mission, lane, half of a
- * digest       -> epoch, seq of the batch, archived or evidence, that has it held      mission;
- * mission, lane; and epoch       -> how much evidence is kept and counted, and whether the epoch
- * began without knowing (evidence.h) todo      view, mission, class, number          -> what of
- * an accepted batch is still to be done (todo.h) pending   view, kind, entity
- * -> an entity that waits to be folded, or a fan under way recount   view, key of a tally
- * -> what the rows add to it, counted anew (renewal.h) and for each view (index i of vl_views):
- * event     event id, mission                     -> its place, what tells it from others;
- * de-duplication is for ever history   kind, entity, mission, epoch, event   -> where the event
- * lies in the archive row       kind, entity                          -> the row, a packed
- * message tally     kind, entity, name                    -> a number
+ * meta      name                                 -> value: format, bytes parked in all,
+ *                                                   the version of each view (version.h)
+ * offset    topic, partition                     -> next offset, digest of the last record
+ * chain     mission, lane, epoch                 -> seq, next event, digest
+ * standing  mission, lane                        -> counters and verdict (standing.h)
+ * archive   mission, lane, epoch, seq            -> record as received, digest
+ * parked    mission, lane, epoch, seq, digest    -> record that waits behind a gap
+ * evidence  mission, lane, epoch, seq, digest    -> record that contradicts the chain, or nothing
+ *                                                   if only its digest is kept; the epoch of any
+ *                                                   such record is suspended
+ * dead      topic, partition, offset             -> dead letter, until Kafka has it
+ * refused   time of the next try, key in dead    -> dead letter that its topic refused (refused.h)
+ * reasons   name of a reason                     -> how many records were refused for it
+ * waiting   mission, lane                        -> bytes parked; the furthest batch that was not
+ *                                                   kept (parked.h)
+ * pulse     mission                              -> its newest pulse, a record as received
+ * missing   mission, lane                        -> epoch, seq that Kafka had and headquarters did
+ *                                                   not find
+ * key       key id; key id, lane                 -> a public key that was ever enrolled, and where
+ *                                                   it ended (keybook.h)
+ * unread    kind, topic, partition, name, offset -> a part of Kafka that cannot be read, or a
+ *                                                   setting that is wrong (unread.h)
+ * passed    mission, lane, topic, partition      -> the place in Kafka of batches for which there
+ *                                                   was no room to wait (passed.h)
+ * awaits    mission, lane, digest, epoch         -> nothing: the parked first batch of that epoch
+ *                                                   follows on that digest
+ * due       mission, lane, epoch                 -> nothing: parked batches of that epoch may be
+ *                                                   applied now
+ * digest    mission, lane, half of a digest      -> epoch, seq of its batch, archived or evidence
+ * held      mission; mission, lane; and epoch    -> how much evidence is kept and counted, and
+ *                                                   whether the epoch began without knowing of
+ *                                                   the previous one (evidence.h)
+ * todo      view, mission, class, number         -> work left for an accepted batch (todo.h)
+ * pending   view, kind, entity                   -> an entity that waits to be folded, or a fan
+ *                                                   under way
+ * recount   view, key of a tally                 -> the sum of what the rows add to it (renewal.h)
  *
- * Texts in keys end with a NUL, numbers are big-endian. Everything that one batch changes is
- * written in one transaction with the offset it came from.
+ * and for each view (index i of vl_views):
+ * event     event id, mission                    -> its place, and its fingerprint; duplicates are
+ *                                                   known for ever
+ * history   kind, entity, mission, epoch, event  -> where the event is in the archive
+ * row       kind, entity                         -> the row, a packed message
+ * tally     kind, entity, name                   -> a number
+ *
+ * Texts in keys end with a NUL, and numbers are big-endian. All changes of one batch are written in
+ * one transaction with the offset that it came from.
+ *
+ * Next: chains.h, how far each sender is.
  */
 #ifndef VALISE_HQ_LEDGER_H
 #define VALISE_HQ_LEDGER_H
@@ -75,11 +90,11 @@ static inline unsigned vl_view_db(size_t view, enum vl_view_db db)
 	return (unsigned)(VL_DB_VIEWS + view * VL_VIEW_DBS + db);
 }
 
-/* Of all that is in it; it is in `meta`, one byte. */
+/* The format of the whole ledger, in `meta`, one byte. */
 #define VL_LEDGER_FORMAT 12
 #define VL_LEDGER_FORMAT_KEY "format"
 
-/* Open the ledger in folder `path`; `size` is the map's. Whoever writes mends its heads first
+/* Open the ledger in folder `path`; `size` is the map's. A writer first mends its heads
  * (mend.h). Errors as vl_store_open. */
 enum vl_err vl_ledger_open(const char *path, size_t size, bool read_only, struct vl_store **store,
 			   struct vl_why *why) VL_CHECKED;
@@ -88,13 +103,13 @@ enum vl_err vl_ledger_open(const char *path, size_t size, bool read_only, struct
 #define VL_LEDGER_NAME 128
 void vl_ledger_name(unsigned db, char name[VL_LEDGER_NAME]);
 
-/* What to do about a ledger that is damaged; ends a sentence. */
+/* What to do about a damaged ledger; it ends a sentence. */
 #define VL_LEDGER_REBUILD                                                                        \
 	"to rebuild the views from offset 0, stop valise-hq, move its folder away and start it " \
 	"again"
 
-/* What is kept of bytes to know them again, as LMDB has no checksums: XXH3. It finds what a disk
- * let rot, and proves nothing against somebody who wants two events to be alike. */
+/* A checksum of bytes, since LMDB has none: XXH3. It detects corruption on a disk. It proves
+ * nothing against an attacker who wants two events to be alike. */
 uint64_t vl_sum(struct vl_bytes bytes);
 
 /* The place of one event in the archive. */
@@ -106,24 +121,24 @@ struct vl_place {
 	uint64_t sum;          /* of the event's bytes */
 };
 
-/* A record as it was received, packed for the archive and the like. `digest` is all zero where
- * there was no value. */
+/* A record as it was received, packed for the archive and other databases. `digest` is all zero
+ * if there was no value. */
 void vl_record_pack(struct vl_buf *buf, const struct vl_record *record,
 		    const struct vl_digest *digest);
 
-/* The same for the archive, of a record that is applied now. */
+/* The same for the archive, for a record that is applied now. */
 void vl_record_pack_applied(struct vl_buf *buf, const struct vl_record *record,
 			    const struct vl_digest *digest, int64_t applied_ms);
 
-/* The same again, pointing into `bytes`. CORRUPT where it is not one, or not what was packed,
- * and `record` is then of no use; but whether the value has its digest is not looked at:
- * vl_record_intact. */
+/* The record again, pointing into `bytes`. CORRUPT if it is no packed record, or was changed;
+ * then `record` is useless. Whether the value has its digest is not checked: vl_record_intact
+ * does. */
 enum vl_err vl_record_unpack(struct vl_bytes bytes, struct vl_record *record,
 			     struct vl_digest *digest) VL_CHECKED;
 
 bool vl_record_intact(const struct vl_record *record, const struct vl_digest *digest);
 
-/* The digest alone of a packed record, for a look at many; false where there are too few bytes. */
+/* The digest alone of a packed record, for a look at many; false if there are too few bytes. */
 bool vl_record_digest(struct vl_bytes packed, struct vl_digest *digest);
 
 /* The archive's key. `mission` and `lane` are NUL-terminated. */
@@ -147,8 +162,8 @@ struct vl_archive_walk {
 bool vl_archive_next(struct vl_txn *txn, struct vl_archive_walk *walk, struct vl_archive_place *at,
 		     struct vl_bytes *stored);
 
-/* The batch's bytes out of the archive, that of `place`; and one event's within them. CORRUPT
- * where it is not there, or not what it was. */
+/* The batch's bytes out of the archive, that of `place`; and one event's within them. CORRUPT if
+ * it is absent, or was changed. */
 enum vl_err vl_archive_batch(struct vl_txn *txn, const char *mission, const char *lane,
 			     const struct vl_place *place, struct vl_bytes *batch) VL_CHECKED;
 enum vl_err vl_place_event(struct vl_bytes batch, const struct vl_place *place,

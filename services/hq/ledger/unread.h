@@ -1,15 +1,19 @@
 /*
- * Unread: what headquarters could not read from Kafka, and what is not as it relies on, kept in
- * the ledger (db unread) so that people see it (`valise mission ls`).
+ * Unread: parts of Kafka that headquarters could not read, and settings that it does not rely on.
+ * They are kept in the ledger (db unread), and `valise mission ls` shows them.
  *
- * PASSED   records that nobody can read (a broken checksum, a form nobody knows, too much
- * unpacked) and that were passed over. They stay: they are evidence. What they may have hidden
- * shows as a gap and is asked for again. WAITING  a topic or partition that cannot be read now:
- * no right, no leader. It goes when it can. SETTING  a topic's setting that is not what
- * headquarters relies on (settings.h). It goes when it is.
+ *   PASSED   unreadable records (a broken checksum, an unknown form, too much unpacked) that were
+ *            passed over. They stay as evidence. The events in them appear as a gap, and are
+ *            requested again.
+ *   WAITING  a topic or partition that cannot be read now: no right, no leader. Deleted when it
+ *            can be read.
+ *   SETTING  a topic's setting that differs from what headquarters relies on (settings.h). Deleted
+ *            when it is right.
  *
  * Each is one line in the log when it begins and, unless it stays, one when it ends. Of one
- * partition at most VL_UNREAD_ROWS places are kept; what is passed over later widens the last.
+ * partition at most VL_UNREAD_ROWS places are kept; a later one widens the last.
+ *
+ * Next: hq/ingest/settings.h, the settings of topics.
  */
 #ifndef VALISE_HQ_LEDGER_UNREAD_H
 #define VALISE_HQ_LEDGER_UNREAD_H
@@ -37,22 +41,21 @@ struct vl_unread {
 	char words[200];
 };
 
-/* Keep it, and say so where it is new. An error sticks to the transaction. */
+/* Keep it, and log it if it is new. An error sticks to the transaction. */
 void vl_unread_put(struct vl_txn *txn, const struct vl_unread *unread);
 
-/* It is over: true, and one line in the log, where it was there. */
+/* It has ended: true, and one line in the log, if it was kept. */
 bool vl_unread_over(struct vl_txn *txn, const struct vl_unread *unread);
 
-/* All of a kind are over, without a word: at the start, when nobody knows yet. */
+/* Delete all of a kind without a log line: at the start, when the state is unknown. */
 void vl_unread_forget(struct vl_txn *txn, enum vl_unread_kind kind);
 
-/* Each there is, by kind and topic. */
+/* Call `each` for each, by kind and topic. */
 void vl_unread_each(struct vl_txn *txn, void (*each)(void *context, const struct vl_unread *unread),
 		    void *context);
 
-/* Notes for the ledger: any thread puts them, the ledger's one writer writes them, between
- * transactions. At most VL_NOTES_MAX wait; what is still so when there is room again is found
- * again. */
+/* Notes for the ledger. Any thread puts them; the ledger's one writer writes them, between
+ * transactions. At most VL_NOTES_MAX wait. A fact that lasts is found again when there is room. */
 #define VL_NOTES_MAX ((size_t)4096)
 
 struct vl_notes {
@@ -64,7 +67,7 @@ void vl_notes_open(struct vl_notes *notes);
 void vl_notes_close(struct vl_notes *notes);
 void vl_notes_put(struct vl_notes *notes, const struct vl_unread *unread, bool over);
 
-/* A ledger that is full keeps none of them, and is no error: they have been said at least. */
+/* A full ledger keeps none of them, and that is no error: they were logged at least. */
 enum vl_err vl_notes_write(struct vl_notes *notes, struct vl_store *store,
 			   struct vl_why *why) VL_CHECKED;
 
