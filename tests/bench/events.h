@@ -1,8 +1,9 @@
 /*
  * The events of the benchmarks: cases opened, about 300 bytes each, with a sealed personal part
  * that no compression shrinks. One is made with the real messages and then copied, with an id,
- * time, number and seal of its own, so that making them takes next to no time from what is
- * measured.
+ * time, number and seal of its own. So making them takes next to no time from the measurement.
+ *
+ * Next: flash_scenes.h, what delays an urgent event.
  */
 #ifndef VALISE_BENCH_EVENTS_H
 #define VALISE_BENCH_EVENTS_H
@@ -22,7 +23,7 @@ struct bench_events {
 	uint64_t random;
 };
 
-/* `seed` tells sources apart. */
+/* `seed` distinguishes sources. */
 void bench_events_start(struct bench_events *events, uint64_t seed);
 
 /* Make `bytes` the next one. */

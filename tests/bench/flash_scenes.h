@@ -1,6 +1,8 @@
 /*
- * The scenes of tests/bench/flash.c: what an enrolled mission sends so that others wait, each
- * seen once or near to one that was.
+ * The scenes of tests/bench/flash.c: records that an enrolled mission sends so that others wait.
+ * Each was seen once, or is near to one that was.
+ *
+ * Next: flash_peer.h, a plain consumer beside it.
  */
 #ifndef VALISE_BENCH_FLASH_SCENES_H
 #define VALISE_BENCH_FLASH_SCENES_H
@@ -13,7 +15,7 @@
 #define EVACUATIONS "consular.evacuation.v1"
 #define TRAVELLERS "consular.traveller.v1"
 
-/* One sender's way on one lane. */
+/* One sender's chain on one lane. */
 struct chain {
 	const char *mission, *lane;
 	struct vl_signer *signer;
@@ -27,7 +29,7 @@ struct ready {
 	char sig[VL_SIG_TEXT];
 };
 
-/* What is sent at once. */
+/* Batches that are sent at once. */
 struct dose {
 	struct ready *batches;
 	size_t n;
@@ -38,7 +40,7 @@ struct scene {
 	void (*make)(struct chain *chain, struct dose *dose);
 };
 
-/* The first is none at all. Ends with a NULL name. */
+/* The first one sends nothing. Ends with a NULL name. */
 extern const struct scene scenes[];
 
 void must(bool good, const char *what);

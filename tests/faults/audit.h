@@ -1,6 +1,8 @@
 /*
- * The oracle's own reading of batches: a second, small reader of the wire format and libsodium,
- * nothing of the product, so that a fault in the product's reading cannot hide itself.
+ * The oracle's own reader of batches: a second, small reader of the wire format, with libsodium. It
+ * uses nothing of the product, so that a fault in the product's reader cannot hide itself.
+ *
+ * Next: outbox_world.h, the outbox under fault.
  */
 #ifndef VALISE_TESTS_FAULTS_AUDIT_H
 #define VALISE_TESTS_FAULTS_AUDIT_H
@@ -34,25 +36,25 @@ struct audit {
 	struct audit_chain chains[AUDIT_LANES];
 	size_t n_chains;
 	uint64_t n_batches;
-	char wrong[160]; /* the first thing that is not as it should be; "" for none */
+	char wrong[160]; /* the first fault; "" for none */
 };
 
 void audit_free(struct audit *audit);
 
-/* Read a batch as the next of its lane: its signature (as of no drill), its place in the chain,
- * its events. False, and `wrong` says why, where anything does not fit. */
+/* Read a batch as the next of its lane: its signature (not as a drill), its number in the chain,
+ * its events. False, with the reason in `wrong`, if anything does not fit. */
 bool audit_batch(struct audit *audit, const uint8_t *value, size_t size,
 		 const uint8_t signature[64]);
 
-/* The event of that id; NULL where there is none. `times`: how often it is there. */
+/* The event of that id; NULL if there is none. `times`: how often it is there. */
 const struct audit_event *audit_find(const struct audit *audit, const uint8_t id[16],
 				     unsigned *times);
 
-/* The chain of a lane; NULL where it has no batch. */
+/* The chain of a lane; NULL if it has no batch. */
 const struct audit_chain *audit_chain(const struct audit *audit, const char *lane);
 
-/* The digest of an event's bytes less its field 1, as in struct audit_event; and the id, all
- * zero where it has none. */
+/* The digest of an event's bytes less its field 1, as in struct audit_event. And the id, all
+ * zero if it has none. */
 bool audit_read_event(const uint8_t *bytes, size_t size, uint8_t id[16], uint8_t digest[16]);
 
 #endif

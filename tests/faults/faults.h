@@ -1,8 +1,10 @@
 /*
- * What the fault tests share: how long to try, where to put stores, which seed.
+ * Shared by the fault tests: how long to try, where to put stores, and the seed.
  *
- * VALISE_FAULTS=long tries everything there is instead of a bounded share; VALISE_SEED chooses
- * what is tried where there is a choice, and repeats it.
+ * VALISE_FAULTS=long tries every case instead of a bounded share. VALISE_SEED chooses the cases if
+ * there is a choice, and repeats them.
+ *
+ * Next: io.h, faults of the disk.
  */
 #ifndef VALISE_TESTS_FAULTS_FAULTS_H
 #define VALISE_TESTS_FAULTS_FAULTS_H
@@ -47,8 +49,8 @@ static inline uint64_t faults_next(uint64_t *state)
 	return z ^ z >> 31;
 }
 
-/* A folder of its own in memory where there is such a place: no barrier has to reach a disk
- * here, and there are thousands. */
+/* A folder of its own, in memory if there is such a place: a barrier need not reach a disk here,
+ * and there are thousands. */
 static inline void faults_folder(char path[64])
 {
 	(void)snprintf(path, 64, "%s/valise-faults-XXXXXX",

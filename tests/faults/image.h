@@ -1,11 +1,12 @@
 /*
- * Crash images: the disks that a crash may leave, made from a record of writes and barriers
- * (io.h).
+ * Crash images: the possible disks after a crash, made from a record of writes and barriers (io.h).
  *
- * The model is that of ALICE (OSDI '14): what was written before the last barrier on its file,
- * or through O_DSYNC, is there. Of what came later any part may be: any subset of the writes, in
- * any order, and of each write any of its 512-byte sectors. A rename is there or not until its
- * folder is synced. The sizes of files follow from the writes that are there.
+ * The model is that of ALICE (OSDI '14). Data written before the last barrier on its file, or
+ * through O_DSYNC, is there. Of later data any part may be there: any subset of the writes, in any
+ * order, and of each write any of its 512-byte sectors. A rename is there or not until its folder
+ * is synced. The sizes of files follow from the writes that are there.
+ *
+ * Next: memory.h, lack of memory.
  */
 #ifndef VALISE_TESTS_FAULTS_IMAGE_H
 #define VALISE_TESTS_FAULTS_IMAGE_H
@@ -14,23 +15,22 @@
 
 /* How many images to make of one point, at most. */
 struct image_limits {
-	/* all where there are no more than that, else as many at random, with none, all, each
-	 * alone */
+	/* all if there are at most that many; else as many at random, with none, all, each alone */
 	size_t subsets;
 	/* of the last write, in sectors: all that are in order, and some at random */
 	size_t tears;
 	uint64_t seed;
 };
 
-/* What has been done with a set of images. */
+/* The work done with a set of images. */
 struct image_totals {
-	uint64_t points;   /* places in the record */
+	uint64_t points;   /* positions in the record */
 	uint64_t made;     /* images, the same one twice counted once */
 	uint64_t repeated; /* that had been made before with the same promises */
 };
 
-/* Called for each image, whose files are in `folder`. `kept` is the mark that had been reached:
- * what it promised must be there. */
+/* Called for each image, whose files are in `folder`. `kept` is the last mark before the crash:
+ * its promises must hold. */
 typedef void image_check(void *context, const char *folder, uint64_t kept);
 
 /* Make every image of every point of `record` in `folder`, which is emptied before each. */

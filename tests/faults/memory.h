@@ -1,7 +1,9 @@
 /*
- * Memory that runs out: the N-th allocation made by the product or by LMDB fails, once or from
- * then on (-Wl,--wrap). What shared libraries allocate for themselves is not seen; protobuf-c
- * takes its memory from the product's arenas.
+ * Memory that runs out: the N-th allocation by the product or by LMDB fails, once or from then on
+ * (-Wl,--wrap). Allocations by shared libraries for themselves are not seen. protobuf-c takes its
+ * memory from the product's arenas.
+ *
+ * Next: trial.h, the trials of a store.
  */
 #ifndef VALISE_TESTS_FAULTS_MEMORY_H
 #define VALISE_TESTS_FAULTS_MEMORY_H

@@ -1,5 +1,7 @@
 /*
  * A walk over every batch of every lane of an outbox: form, signature, chain, numbers.
+ *
+ * Next: agent_receipt.h, receipts for it.
  */
 #ifndef VALISE_TESTS_AGENT_AUDIT_H
 #define VALISE_TESTS_AGENT_AUDIT_H

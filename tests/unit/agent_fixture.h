@@ -1,6 +1,8 @@
 /*
- * What the agent's tests share: an outbox in a folder that goes away, its own clock, and events
- * to put into it.
+ * The fixture of the agent's tests: an outbox in a folder that is removed at the end, a clock, and
+ * events for it.
+ *
+ * Next: agent_audit.h, every batch of it.
  */
 #ifndef VALISE_TESTS_AGENT_FIXTURE_H
 #define VALISE_TESTS_AGENT_FIXTURE_H
@@ -129,7 +131,7 @@ static inline struct vl_bytes world_event(struct vl_buf *buf, uint64_t n, const 
 	(void)snprintf(url, sizeof(url), "type.googleapis.com/%s", type);
 	event.id = n != 0 ? (struct vl_bytes){id, sizeof(id)} : (struct vl_bytes){0};
 	event.url = fixture_text(url);
-	/* What is addressed says to whom, in field 1. */
+	/* An addressed event names its mission, in field 1. */
 	if (strncmp(type, "valise.receipt.", 15) == 0 ||
 	    strncmp(type, "valise.directive.", 17) == 0)
 		vl_wire_put_bytes(&payload, 1, ADDRESSEE, strlen(ADDRESSEE));

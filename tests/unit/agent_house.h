@@ -1,6 +1,8 @@
 /*
- * A keeper with an outbox and a socket, and a program that speaks with it. Whatever waits lets
- * the keeper work meanwhile.
+ * A keeper with an outbox and a socket, and a program that talks to it. While a function here
+ * waits, it lets the keeper work.
+ *
+ * Next: agent_shelf.h, copies of an outbox.
  */
 #ifndef VALISE_TESTS_AGENT_HOUSE_H
 #define VALISE_TESTS_AGENT_HOUSE_H

@@ -1,6 +1,8 @@
 /*
  * Receipts and directives for the agent's tests: a ring with headquarters and two missions, and
  * records as the link would bring them.
+ *
+ * Next: agent_house.h, a keeper.
  */
 #ifndef VALISE_TESTS_AGENT_RECEIPT_H
 #define VALISE_TESTS_AGENT_RECEIPT_H
@@ -42,14 +44,14 @@ static inline struct vl_ring *receipt_ring(void)
 	return ring;
 }
 
-/* What a record is made of; what is left out is as headquarters' would be. */
+/* The parts of a record; missing parts are as headquarters makes them. */
 struct receipt_made {
 	const char *sender;
 	uint8_t key;
 	enum vl_domain domain;
 	int64_t offset;
 	const char *mission, *lane;
-	const char *topic; /* where it lies, and its batch's lane */
+	const char *topic; /* its topic, and its batch's lane */
 	bool alone;        /* the older form: an Applied by itself */
 	uint64_t epoch, seq, suspended;
 	struct vl_bytes digest;

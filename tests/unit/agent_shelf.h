@@ -1,6 +1,8 @@
 /*
  * An outbox with a mark and a machine's id beside it, and copies of it that are put back as an
  * administrator might.
+ *
+ * Next: cli_fake_agent.h, an agent for programs.
  */
 #ifndef VALISE_TESTS_AGENT_SHELF_H
 #define VALISE_TESTS_AGENT_SHELF_H
@@ -33,11 +35,10 @@ void shelf_restore(struct shelf *shelf, const char *name);
 /* One event, one commit. */
 struct vl_accepted shelf_accept(struct shelf *shelf, uint64_t n);
 
-/* The batch of cases at that place, or the next one there is; its bytes stand until something is
- * committed. */
+/* The batch of cases with that number, or the next one; its bytes stay until the next commit. */
 struct vl_outbox_batch shelf_batch(struct shelf *shelf, uint64_t epoch, uint64_t seq);
 
-/* Events in the outbox, each id once; and every epoch's batches hang together and are signed. */
+/* Events in the outbox, each id once. Every epoch's batches form a chain and are signed. */
 unsigned shelf_audit(struct shelf *shelf);
 
 #endif

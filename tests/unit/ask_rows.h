@@ -3,6 +3,8 @@
  *
  *	rows_put(r, "case", "case", "SD-1", "{\"state\":\"CASE_STATE_OPENED\"}");
  *	rows_read(r);
+ *
+ * Next: hq_world.h, headquarters.
  */
 #ifndef VALISE_TESTS_ASK_ROWS_H
 #define VALISE_TESTS_ASK_ROWS_H

@@ -1,6 +1,8 @@
 /*
- * What the tests of the bus share: a seeded source of randomness, a valid event, a folder that
- * goes away.
+ * The fixture of the bus's tests: a seeded source of randomness, a valid event, a folder that is
+ * removed at the end.
+ *
+ * Next: bus_kinds.h, a message with every kind of number.
  */
 #ifndef VALISE_TESTS_BUS_FIXTURE_H
 #define VALISE_TESTS_BUS_FIXTURE_H

@@ -1,6 +1,8 @@
 /*
  * A message for the tests of JSON with a field of each kind of number, as protoc-c would make
  * it. No .proto of ours has them all.
+ *
+ * Next: store_fixture.h, the store's tests.
  */
 #ifndef VALISE_TESTS_BUS_KINDS_H
 #define VALISE_TESTS_BUS_KINDS_H

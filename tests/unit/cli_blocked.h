@@ -1,5 +1,7 @@
 /*
- * A `valise` that stands: it writes into a pipe that nobody reads.
+ * A `valise` that hangs: it writes into a pipe that is not read.
+ *
+ * Next: ask_rows.h, rows for questions.
  */
 #ifndef VALISE_TESTS_CLI_BLOCKED_H
 #define VALISE_TESTS_CLI_BLOCKED_H

@@ -1,6 +1,8 @@
 /*
- * A made-up agent for those who publish: answers, refusals, and every way in which a connection
+ * A made-up agent for publishing programs: answers, refusals, and every way in which a connection
  * ends midway. It serves from a thread of its own.
+ *
+ * Next: cli_blocked.h, a program that hangs.
  */
 #ifndef VALISE_TESTS_CLI_FAKE_AGENT_H
 #define VALISE_TESTS_CLI_FAKE_AGENT_H
@@ -11,7 +13,7 @@
 
 #include <pthread.h>
 
-/* What the agent does with its connections, one after another; the last goes on until the client
+/* The agent's behaviour on its connections, one after another; the last goes on until the client
  * leaves. */
 struct fake_play {
 	int closes_after;    /* events answered before the connection is closed; -1: never */
@@ -27,7 +29,7 @@ struct fake_agent {
 	const struct fake_play *plays;
 	size_t n_plays;
 	pthread_t thread;
-	/* What came in, in order; an id that was there already is a duplicate. */
+	/* The ids that came, in order; an id that came before is a duplicate. */
 	struct vl_event_id ids[10000];
 	size_t n_ids;
 	uint64_t events, requests, most;

@@ -1,6 +1,8 @@
 /*
- * An agent of headquarters' own, as its mailbox sees it: a socket, and answers as the test
- * likes. And an office that has one: a ledger, and two missions that it hears.
+ * An agent of headquarters' own, as its mailbox sees it: a socket, and the answers of the test. And
+ * an office that has one: a ledger, and two missions.
+ *
+ * Next: view_fake.h, views without a store.
  */
 #ifndef VALISE_TESTS_HQ_FAKE_AGENT_H
 #define VALISE_TESTS_HQ_FAKE_AGENT_H
@@ -15,7 +17,7 @@
 
 struct fake_agent {
 	char path[100];
-	int listener, fd; /* fd: of the one who has connected, or -1 */
+	int listener, fd; /* fd: of the connected client, or -1 */
 };
 
 /* Listen at the path. */
@@ -38,7 +40,7 @@ static inline void fake_close(struct fake_agent *agent)
 		(void)close(agent->listener);
 }
 
-/* What has come to the fake agent by now; false where nothing has. The caller frees it. */
+/* The request that has come to the fake agent; NULL if none has. The caller frees it. */
 static inline Valise__V1__PublishRequest *fake_heard(struct fake_agent *agent)
 {
 	uint8_t head[4], body[65536];
@@ -57,7 +59,7 @@ static inline Valise__V1__PublishRequest *fake_heard(struct fake_agent *agent)
 
 #define FREE(request) valise__v1__publish_request__free_unpacked(request, NULL)
 
-/* Answer a request; the events of the bits in `refused` with no. */
+/* Answer a request; the events of the bits in `refused` are refused. */
 static inline void fake_answer(struct fake_agent *agent, const Valise__V1__PublishRequest *request,
 			       unsigned refused)
 {

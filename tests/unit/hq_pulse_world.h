@@ -1,6 +1,8 @@
 /*
- * Pulses for tests of headquarters: as a mission's agent would say them, and the board that
+ * Pulses for tests of headquarters, as a mission's agent makes them, and the board that
  * headquarters makes of them.
+ *
+ * Next: hq_scene.h, damage to a ledger.
  */
 #ifndef VALISE_TESTS_HQ_PULSE_WORLD_H
 #define VALISE_TESTS_HQ_PULSE_WORLD_H
@@ -62,7 +64,7 @@ static inline struct sent *submit_alert(struct sender *s, uint64_t id)
 	return sign_event_on(s, ALERT_LANE, id, "A-1", 100, &submitted.base, 0);
 }
 
-/* What the board says of one lane of one mission; with NULL for the lane, of the mission. */
+/* The board's entry of one lane of one mission; with NULL for the lane, of the mission. */
 struct asked {
 	const char *mission, *lane;
 	enum vl_verdict verdict;

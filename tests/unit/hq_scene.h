@@ -1,6 +1,8 @@
 /*
  * A ledger with something in nearly every database, and a disk that damages an entry of it, for
  * tests of headquarters.
+ *
+ * Next: hq_fake_agent.h, headquarters' agent.
  */
 #ifndef VALISE_TESTS_HQ_SCENE_H
 #define VALISE_TESTS_HQ_SCENE_H
@@ -17,7 +19,7 @@ struct scene {
 	int64_t offset;
 	struct sent *later[8];
 	size_t n_later;
-	/* Of the undamaged ledger, as it is and once more has come. */
+	/* Of the undamaged ledger, as it is and after more records have come. */
 	struct vl_digest now[MOST_VIEWS], then[MOST_VIEWS];
 	struct vl_standing standing;
 	/* harms tried; and those after which a whole view was written anew */
@@ -28,19 +30,19 @@ struct scene {
 int scene_setup(void **state);
 int scene_teardown(void **state);
 
-/* Back to the undamaged ledger, which is closed; and from now on that is the ledger as it is,
- * closed. */
+/* Back to the undamaged ledger, which is closed. And make the present ledger, closed, the
+ * undamaged one. */
 void scene_restore(struct scene *c);
 void scene_keep(struct scene *c);
 
-/* Bring what comes later, undamaged. */
+/* Bring the later records, undamaged. */
 void scene_bring_later(struct scene *c);
 
 /* A chain of its own for another lane; one who boards. */
 struct sender scene_on_lane(const struct sender *s, uint64_t epoch);
 struct sent *scene_board(struct sender *s, uint64_t id, unsigned n, const char *leg);
 
-/* What becomes of an entry. */
+/* The damage to an entry. */
 enum harm { FIRST_BIT, WORD, GARBLED, SHORTER, KEY_FIRST, KEY_MIDDLE, KEY_LAST, HARMS };
 extern const char *const scene_harms[];
 

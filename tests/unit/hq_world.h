@@ -1,16 +1,18 @@
 /*
- * A small world for tests of headquarters: senders with keys and chains, what they sign, as
- * Kafka would bring it, and a ledger in a folder of its own. Deterministic: keys from the order
- * in which senders come into the world, time from the event's.
+ * A small world for tests of headquarters: senders with keys and chains, their signed records, and
+ * a ledger in a folder of its own. It is deterministic: keys follow from the order in which senders
+ * are made, time from the events.
  *
- * 	struct sender s = world_sender(w, "CN-SD-EMB");
+ *     struct sender s = world_sender(w, "CN-SD-EMB");
  *
- * 	bring(w, open_case(&s, 1, "SD-1", 100));
- * 	assert_int_equal(world_standing(w, s.id).batches, 1);
+ *     bring(w, open_case(&s, 1, "SD-1", 100));
+ *     assert_int_equal(world_standing(w, s.id).batches, 1);
  *
- * The world owns all that is made in it, and world_close frees it: senders are copied like
- * numbers (a copy is a clone of the mission, with the same key), and a batch lives as long as
- * the world of its sender.
+ * The world owns all that is made in it, and world_close frees it. Senders are copied like numbers:
+ * a copy is a clone of the mission, with the same key. A batch lives as long as the world of its
+ * sender.
+ *
+ * Next: hq_pulse_world.h, pulses for it.
  */
 #ifndef VALISE_TESTS_HQ_WORLD_H
 #define VALISE_TESTS_HQ_WORLD_H
@@ -76,8 +78,8 @@ struct sent {
 
 /* -- the world -- */
 
-/* With an empty ledger, in which nobody is enrolled. It stays where it is: its senders point to
- * it. */
+/* With an empty ledger, in which no sender is enrolled. It must not move, since its senders
+ * point to it. */
 void world_open(struct world *w);
 void world_close(struct world *w);
 
@@ -100,8 +102,7 @@ void world_start_over(struct world *w);
 
 /* -- senders, and what they sign: the sender's chain moves on -- */
 
-/* A mission at the beginning of its epoch 1000, and one that is not enrolled, whoever it says it
- * is. */
+/* A mission at the beginning of its epoch 1000. And one that is not enrolled, under any id. */
 struct sender world_sender(struct world *w, const char *id);
 struct sender world_stranger(struct world *w, const char *id);
 
@@ -132,8 +133,8 @@ struct sent *open_case(struct sender *s, uint64_t id, const char *subject, int64
 void bring(struct world *w, const struct sent *sent);
 void bring_within(struct world *w, const struct sent *sent);
 
-/* Do what is still to be done for what was brought; how many transactions that took. Fails where
- * it does not come to an end. */
+/* Do the work left for the records that were brought; returns how many transactions that took.
+ * Fails if it does not end. */
 unsigned world_work_off(struct world *w);
 
 /* The view of cases; its digest, and that of any view. */

@@ -1,4 +1,6 @@
-/* What the store's tests share: a folder of their own, and short words for texts. */
+/* The fixture of the store's tests: a folder of their own, and short words for texts.
+ *
+ * Next: stream_mock.h, librdkafka's mock cluster. */
 #ifndef VALISE_TESTS_STORE_FIXTURE_H
 #define VALISE_TESTS_STORE_FIXTURE_H
 

@@ -1,6 +1,8 @@
 /*
  * librdkafka's mock cluster, for the tests of the stream. It keeps records but checks no
  * sequence numbers, knows no timestamps and no admin requests; a real broker is for those.
+ *
+ * Next: agent_fixture.h, an outbox.
  */
 #ifndef VALISE_TESTS_STREAM_MOCK_H
 #define VALISE_TESTS_STREAM_MOCK_H
@@ -9,7 +11,7 @@
 #include "stream/stream.h"
 
 #include <librdkafka/rdkafka.h>
-/* After rdkafka.h, as it asks for. */
+/* After rdkafka.h, which it needs first. */
 #include <librdkafka/rdkafka_mock.h>
 
 #include <setjmp.h>
@@ -62,7 +64,7 @@ static inline struct vl_bytes text_bytes(const char *text)
 	return (struct vl_bytes){(const uint8_t *)text, strlen(text)};
 }
 
-/* What a producer told of each tag, to see that it told it once. */
+/* A producer's reports of each tag, to check that it reports each once. */
 #define TAGS 64
 struct acks {
 	unsigned total, times[TAGS];
@@ -103,7 +105,7 @@ static inline struct vl_producer *mock_producer(struct mock *mock, struct acks *
 	return producer;
 }
 
-/* Sends a text; fails the test where it is not taken. */
+/* Sends a text; fails the test if it is not taken. */
 static inline void mock_send(struct vl_producer *producer, const char *topic, const char *key,
 			     const char *value, uint64_t tag)
 {

@@ -1,6 +1,8 @@
 /*
- * What the tests of the view of alerts share: alerts that are drafted, approved and published,
+ * The fixture of the tests of the view of alerts: alerts that are drafted, approved and published,
  * and questions about their rows.
+ *
+ * Next: view_traveller.h, travellers in it.
  */
 #ifndef VALISE_TESTS_VIEW_ALERT_H
 #define VALISE_TESTS_VIEW_ALERT_H
@@ -45,8 +47,7 @@ static const uint8_t *tell_as(struct bench *bench, const char *mission, const ch
 	return fake_next(bench->fake, mission, bench->now, subject, actor, NULL, payload);
 }
 
-/* What a text says, with room for it: `issue` of an event. Zero is left out; times are hours
- * after T0. */
+/* A text, with room for it: `issue` of an event. Zero is left out; times are hours after T0. */
 struct text {
 	const char *id, *area, *refers_to, *also_refers_to, *refers_to_sender;
 	const char *languages[3];

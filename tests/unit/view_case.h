@@ -1,5 +1,7 @@
 /*
  * Cases in the fake engine: two missions, an event a call, and the rows read back.
+ *
+ * Next: view_alert.h, alerts in it.
  */
 #ifndef VALISE_TESTS_VIEW_CASE_H
 #define VALISE_TESTS_VIEW_CASE_H
@@ -131,7 +133,7 @@ static inline int64_t named(Valise__V1__Count *const *counts, size_t n, const ch
 	return 0;
 }
 
-/* What every test ends with: the same rows in any order of arrival. */
+/* The end of every test: the same rows in any order of arrival. */
 static inline void done(struct bench *bench)
 {
 	print_message("seed %llu\n", (unsigned long long)SEED);

@@ -1,6 +1,8 @@
 /*
  * An evacuation in the fake engine: the senders and legs of the tests, an event a call, and the
  * rows read back.
+ *
+ * Next: views/scenario.h, scenarios as text.
  */
 #ifndef VALISE_TESTS_VIEW_EVACUATION_H
 #define VALISE_TESTS_VIEW_EVACUATION_H
@@ -183,7 +185,7 @@ static inline struct fake *open_operation(void)
 	return fake;
 }
 
-/* Also the end of every test: whatever it told, the order of arrival changes nothing. */
+/* The end of every test: for any facts in it, the order of arrival changes nothing. */
 static inline void settle(struct fake *fake)
 {
 	assert_true(fake_converges(fake, SEED, 4));

@@ -2,10 +2,12 @@
  * A small engine in memory behind services/hq/fold/view.h, so that a view can be tested without a
  * store.
  *
- * Facts are added in any arrival order; fake_fold folds what the facts added since the last call
- * touch, rank by rank, so that one call at the end is a rebuild and one call after each fact is
- * a live headquarters. Both must end in the same bytes: fake_converges tries that on shuffled
- * copies. Everything is freed with the fake. Failures end the process.
+ * Facts are added in any order. fake_fold folds the entities of the facts added since the last
+ * call, rank by rank. So one call at the end is a rebuild, and one call after each fact is a live
+ * headquarters. Both must end in the same bytes: fake_converges tries that on shuffled copies.
+ * Everything is freed with the fake. Failures end the process.
+ *
+ * Next: view_history.h, random facts.
  */
 #ifndef VALISE_TESTS_VIEW_FAKE_H
 #define VALISE_TESTS_VIEW_FAKE_H
@@ -17,9 +19,9 @@ struct fake;
 struct fake *fake_open(const struct vl_view *view);
 void fake_close(struct fake *fake);
 
-/* Add a fact; `payload` is packed at once. Returns its id (16 bytes, the same for the same
- * mission, epoch and event; valid while the fake is), to be named as `after` by a later one. The
- * same id twice is one fact. `after` may be NULL. */
+/* Add a fact; `payload` is packed at once. Returns its id, which a later fact may name as
+ * `after`. It has 16 bytes, the same for the same mission, epoch and event, and is valid while
+ * the fake is. The same id twice is one fact. `after` may be NULL. */
 const uint8_t *fake_add(struct fake *fake, const char *mission, uint64_t epoch, uint64_t event,
 			int64_t occurred_ms, const char *subject, const char *actor,
 			const uint8_t *after, const ProtobufCMessage *payload);
@@ -31,10 +33,10 @@ const uint8_t *fake_next(struct fake *fake, const char *mission, int64_t occurre
 
 void fake_fold(struct fake *fake);
 
-/* A row as it stands, or NULL; valid while the fake is. */
+/* The present row, or NULL; valid while the fake is. */
 const ProtobufCMessage *fake_row(struct fake *fake, unsigned kind, const char *key);
 
-/* A tally as it stands. */
+/* The present tally. */
 int64_t fake_tally(struct fake *fake, unsigned kind, const char *key, const char *name);
 
 /* Every row and tally, one after another with its kind and key, to compare two folds. */

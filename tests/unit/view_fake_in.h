@@ -1,5 +1,7 @@
 /*
- * Within the fake engine: what it keeps (view_fake.c) and how that is folded (view_fake_fold.c).
+ * Inside the fake engine: its data (view_fake.c), and how they are folded (view_fake_fold.c).
+ *
+ * Next: view_case.h, cases in it.
  */
 #ifndef VALISE_TESTS_VIEW_FAKE_IN_H
 #define VALISE_TESTS_VIEW_FAKE_IN_H
@@ -61,7 +63,7 @@ struct fake {
 	struct entity **entities; /* by kind, then key */
 	size_t n_entities;
 	struct vl_fold shown; /* owns what fake_row returned */
-	struct vl_fold turn;  /* and what the folds of one kind share */
+	struct vl_fold turn;  /* the memory that folds of one kind share */
 	unsigned turn_kind;
 	struct vl_buf cell;
 };
@@ -83,7 +85,7 @@ static inline void *grown(void *items, size_t count, size_t size)
 
 /* -- view_fake.c -- */
 
-/* Where it is not there: a new one for `make`, else NULL. */
+/* If it does not exist: a new one for `make`, else NULL. */
 struct entity *fake_find(struct fake *fake, unsigned kind, const char *key, bool make);
 
 /* -- view_fake_fold.c -- */

@@ -1,5 +1,7 @@
 /*
  * Travellers in the fake engine: a fact a call, and the rows read back. Days are counted from T0.
+ *
+ * Next: view_evacuation.h, evacuations in it.
  */
 #ifndef VALISE_TESTS_VIEW_TRAVELLER_H
 #define VALISE_TESTS_VIEW_TRAVELLER_H
@@ -226,7 +228,7 @@ static inline void expect_count(struct world *w, const char *check, int64_t aske
 	assert_int_equal(fake_violations((const ProtobufCMessage *)row, "T9"), 0);
 }
 
-/* What every test ends with: the same rows in any order of arrival. */
+/* The end of every test: the same rows in any order of arrival. */
 static inline void done(struct world *w)
 {
 	print_message("seed %llu\n", (unsigned long long)SEED);

@@ -1,17 +1,21 @@
 /*
- * Scenarios: what missions say, and what headquarters must show, as text that an officer can
- * read and add to.
+ * Scenarios: the events of missions and the rows that headquarters must show, as text that an
+ * officer can read and extend.
  *
- * # A loan that is answered too late. CN-SD-EMB {"subject": "LN-1", "occurredAt":
- * "2026-03-02T09:00:00Z", "payload": {"@type": "consular.loan.v1.LoanRequested"}} CN-SD-EMB
- * answer {...} CN-EG-EMB note after answer {...} = loan LN-1 {"state": "LOAN_STATE_APPROVED",
- * "paid": null} ! loan LN-1 L3
+ *     # A loan that is answered too late.
+ *     CN-SD-EMB {"subject": "LN-1", "occurredAt": "2026-03-02T09:00:00Z",
+ *                "payload": {"@type": "consular.loan.v1.LoanRequested"}}
+ *     CN-SD-EMB answer {...}
+ *     CN-EG-EMB note after answer {...}
+ *     = loan LN-1 {"state": "LOAN_STATE_APPROVED", "paid": null}
+ *     ! loan LN-1 L3
  *
- * A line that begins with a mission is an event of it, as `valise publish` takes it; it may have
- * a name, and follow another by its name. "=" is a row by its kind and key, as `valise NOUN show
- * -o json` prints it: each field that is named must be so, null is one that must not be there.
- * "!" lists the rules that the row breaks, all of them; none where no rule stands there. A key
- * with blanks stands in quotes.
+ * A line that begins with a mission is its event, as `valise publish` takes it. It may have a name,
+ * and follow another by its name. "=" is a row by its kind and key, as `valise NOUN show -o json`
+ * prints it. Each named field must be so; null is one that must be absent. "!" lists the rules that
+ * the row breaks, all of them; without a rule, the row breaks none. A key with blanks is in quotes.
+ *
+ * Next: faults/faults.h, faults of disk and memory.
  */
 #ifndef VALISE_TESTS_VIEWS_SCENARIO_H
 #define VALISE_TESTS_VIEWS_SCENARIO_H
@@ -31,7 +35,7 @@ struct scenario_event {
 };
 
 struct scenario_row {
-	const char *kind, *key, *json; /* NULL where the rules are meant */
+	const char *kind, *key, *json; /* NULL for a line of rules */
 	char **rules;
 	size_t n_rules, line;
 };
@@ -45,7 +49,7 @@ struct scenario {
 	const char *lane;
 };
 
-/* Prints what is wrong, with file and line, and ends the process. */
+/* Prints the faults, with file and line, and ends the process. */
 struct scenario scenario_read(const char *path);
 void scenario_close(struct scenario *scenario);
 
