@@ -21,6 +21,8 @@ READMES = ["README.md", "proto/README.md", "brokers/README.md", "tests/faults/RE
 SCRIPTS = ["deploy/man", "deploy/quickstart", "deploy/setup", "brokers/kafka", "tests/run", "tests/faults/run",
            "tests/faults/mutants"]
 
+ROOMS = sorted(path.name for path in (TOP / "services").iterdir() if path.is_dir())
+
 # A word, and what to write instead. They count in prose; a name of the code is not prose.
 BANNED = {
     r"rot|rots|rotted|rotten|rotting": "corrupted",
@@ -57,7 +59,7 @@ def words(sentence):
 
 def sentences(text):
     start = 0
-    for match in re.finditer(r"[.!?][\"')]*(?:\s+|$)", text):
+    for match in re.finditer(r"[.!?][\"')*`]*(?:\s+|$)", text):
         if not SHORT.search(text[start:match.start() + 1]):
             yield text[start:match.end()].strip()
             start = match.end()
@@ -167,6 +169,9 @@ def findings(path):
         units = markdown(text)
         found += [(number, f"more than {MOST_COLUMNS} columns") for number, line in enumerate(text.splitlines(), 1)
                   if len(line) > MOST_COLUMNS]
+        found += [(text.count("\n", 0, match.start()) + 1, f"there is no {match[1]}")
+                  for match in re.finditer(r"[`\s]((?:services/)?(?:%s)/[\w/]+\.[ch])\b" % "|".join(ROOMS), text)
+                  if not (TOP / "services" / match[1].removeprefix("services/")).is_file()]
     elif path.suffix == ".h":
         units = [part for _, lines in comments(text) for part in paragraphs(lines)] + list(printed(text))
         if wrong := next_of(path, text):
