@@ -214,8 +214,8 @@ static void tell_what_stays(const struct agent *agent, const struct vl_agent_con
 	    strcmp(fresh->mark, old->mark) != 0 || strcmp(fresh->socket, old->socket) != 0 ||
 	    strcmp(fresh->machine, old->machine) != 0 || fresh->outbox_size != old->outbox_size ||
 	    fresh->batch_bytes != old->batch_bytes)
-		vl_log_warning("what changed under [mission], [outbox], [batch] or [socket] "
-			       "path needs a restart");
+		vl_log_warning("a change under [mission], [outbox], [batch] or [socket] path "
+			       "needs a restart");
 	enum vl_err err = vl_key_load(fresh->key, fresh->mission, &signer, &why);
 	if (told("use key", fresh->key, &why, err) == VL_OK &&
 	    memcmp(vl_signer_public(signer), vl_signer_public(agent->signer),

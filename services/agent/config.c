@@ -125,7 +125,7 @@ static enum vl_err place_mark(struct vl_agent_config *config, struct vl_why *why
 		return VL_ERR_NOMEM;
 	if (strncmp(config->mark, config->outbox, size) == 0 && config->mark[size] == '/')
 		return vl_fail(why, VL_ERR_CONFIG,
-			       "[outbox] mark: lies in the outbox, and would be copied with "
+			       "[outbox] mark: is inside the outbox, and would be copied with "
 			       "it; put it elsewhere");
 	return VL_OK;
 }

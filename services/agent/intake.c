@@ -96,8 +96,8 @@ bool vl_intake_searches(const struct vl_intake *intake)
 static void trouble(struct vl_intake *intake, enum vl_err err, const struct vl_why *why)
 {
 	if (err != intake->told)
-		vl_log_warning("cannot read what headquarters says: %s; the outbox keeps "
-			       "everything, trying on",
+		vl_log_warning("cannot read headquarters' topics: %s; the outbox keeps "
+			       "everything, and the agent tries again",
 			       vl_why_text(why, err));
 	intake->told = err;
 }
@@ -133,8 +133,8 @@ static void miss(struct vl_intake *intake, struct source *source, int64_t offset
 		source->rest_until = now_ms + source->rest_ms;
 		return;
 	}
-	vl_log_info("'%s' no longer has offset %lld; reading what there is", source->position.topic,
-		    (long long)offset);
+	vl_log_info("'%s' no longer has offset %lld; reading the records that it has",
+		    source->position.topic, (long long)offset);
 	/* Where there is no last record, what comes next is the first. */
 	int64_t first = first_time[source - intake->sources];
 	source->position.offset = source->position.offset == first ? VL_OFFSET_END : first;
@@ -179,7 +179,7 @@ static void take_news(struct vl_intake *intake, struct vl_news *news, int64_t no
 
 	if (news->kind == VL_NEWS_RECORD || news->kind == VL_NEWS_END) {
 		if (intake->told != VL_OK)
-			vl_log_info("reading what headquarters says again");
+			vl_log_info("reading headquarters' topics again");
 		intake->told = VL_OK;
 		intake->reopen_ms = 0;
 		mend(source);
@@ -195,9 +195,9 @@ static void take_news(struct vl_intake *intake, struct vl_news *news, int64_t no
 		break;
 	case VL_NEWS_TROUBLE:
 		if (!source->troubled)
-			vl_log_warning("cannot read '%s', on which headquarters says what it "
-				       "has and what it wants: %s; the outbox keeps "
-				       "everything, trying on",
+			vl_log_warning("cannot read '%s', the topic of headquarters' receipts "
+				       "and requests: %s; the outbox keeps everything, and the "
+				       "agent tries again",
 				       source->position.topic, vl_why_text(&news->why, news->err));
 		source->troubled = true;
 		break;

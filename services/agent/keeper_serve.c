@@ -97,7 +97,7 @@ static void end_broken(struct vl_keeper *keeper, struct client *client)
 	answers_hold(answers, client, 0, 1);
 	answer_refused(client_out(client), 0, VALISE__V1__REFUSED_CAUSE__REFUSED_CAUSE_INVALID,
 		       "frame: its length says more than 1048576 bytes; the connection ends "
-		       "here, what was answered before it stands; send smaller requests",
+		       "here, earlier answers stay valid; send smaller requests",
 		       1);
 	answers_held(answers);
 	client_finish(client);

@@ -144,8 +144,8 @@ static enum vl_err check_receipts(struct link *link, int64_t now, struct vl_why 
 	vl_outbox_look_end(look);
 	for (size_t i = 0; i < vl_n_lanes; i++)
 		if ((again >> i % 64 & 1) != 0)
-			vl_log_warning("no receipt comes for what Kafka has of lane '%s': "
-				       "sending it again",
+			vl_log_warning("no receipt comes for batches of lane '%s' that Kafka "
+				       "has: sending them again",
 				       vl_lanes[i].name);
 	return err;
 }

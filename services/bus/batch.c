@@ -368,7 +368,8 @@ static enum vl_err check_subject(struct vl_bytes subject, struct vl_why *why)
 
 	if (subject.size == 0 || subject.size > VL_SUBJECT_MAX)
 		return vl_fail(why, VL_ERR_INVALID,
-			       "subject: is %zu bytes; name what it is about in 1 to %zu bytes",
+			       "subject: is %zu bytes; name the case, person or thing in 1 to "
+			       "%zu bytes",
 			       subject.size, VL_SUBJECT_MAX);
 	flaw = vl_name_check(subject, &at);
 	if (flaw == VL_NAME_GOOD)

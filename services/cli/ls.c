@@ -67,8 +67,8 @@ static enum vl_err check_hour(const struct listing *l, struct vl_why *why)
 		return VL_OK;
 	const struct vl_view *view = vl_views[l->index];
 	if (view->kinds[l->kind].dated) {
-		vl_log_info("what depends on the time is as of --at; all else is as "
-			    "headquarters knows it now");
+		vl_log_info("values that depend on the time are as of --at; all others are as "
+			    "headquarters knows them now");
 		return VL_OK;
 	}
 	for (unsigned i = 0; i < view->n_kinds; i++)

@@ -208,7 +208,8 @@ int cli_outbox_carry(const struct cli_options *options)
 					     options->outbox != NULL ? options->outbox : "outbox",
 					     &why, err);
 	if (c.lost > 0)
-		vl_log_info("hint: run it again; what was taken is known by its id");
+		vl_log_info("hint: run it again; the agent knows the accepted events by their "
+			    "ids");
 	else if (c.refused > 0)
 		vl_log_info("%" PRIu64 " accepted (%" PRIu64 " of them before), %" PRIu64 " not",
 			    c.accepted, c.duplicates, c.refused);

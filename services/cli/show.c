@@ -126,7 +126,7 @@ static enum vl_err not_found(const struct entity *e, const struct cli_options *o
 	bool found = find_near(txn, e, kind, &near);
 
 	(void)vl_fail(why, VL_ERR_NOT_FOUND,
-		      "no such %s; %s%s%s'valise %s ls%s%s --all' lists what there is",
+		      "no such %s; %s%s%s'valise %s ls%s%s --all' lists the keys",
 		      options->kind != NULL ? options->kind : options->command,
 		      found ? "did you mean '" : "", found ? (const char *)near.data : "",
 		      found ? "'? " : "", options->command, options->kind != NULL ? " " : "",

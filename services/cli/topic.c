@@ -112,14 +112,15 @@ static enum vl_err refuse(const struct apply *apply, const struct vl_topic *ther
 	if (there->partitions > wanted->partitions && cli_comes_down(wanted->name))
 		return vl_fail(why, VL_ERR_INVALID,
 			       "it has %" PRId32 " partitions and must have one, the only one "
-			       "that is used; to write %" PRId32
-			       " in the file mends nothing. Delete it (kafka-topics.sh), then "
-			       "apply again: what it says is said again",
+			       "that is used. Do not write %" PRId32
+			       " in the file: that does not help. Delete the topic "
+			       "(kafka-topics.sh), then apply again; headquarters repeats its "
+			       "messages",
 			       there->partitions, there->partitions);
 	if (there->partitions > wanted->partitions)
 		return vl_fail(why, VL_ERR_INVALID,
 			       "it has %" PRId32 " partitions and the file says %" PRId32
-			       "; none is ever taken away, so write %" PRId32 " in the file",
+			       "; none is ever removed, so write %" PRId32 " in the file",
 			       there->partitions, wanted->partitions, there->partitions);
 	if (there->replicas != wanted->replicas && there->replicas != copies(apply, wanted))
 		return vl_fail(why, VL_ERR_INVALID,

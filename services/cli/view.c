@@ -237,8 +237,8 @@ static int report(struct findings *f)
 	if (f->table != NULL)
 		cli_table_print(f->table, cli_bold(), &f->out);
 	cli_views_print(&f->out);
-	vl_log_error("%zu entries are damaged; valise-hq makes again what can be, while it "
-		     "runs; where that does not help, " VL_LEDGER_REBUILD,
+	vl_log_error("%zu entries are damaged; a running valise-hq makes most of them again; "
+		     "if that does not help, " VL_LEDGER_REBUILD,
 		     f->n);
 	return CLI_UNVERIFIED;
 }

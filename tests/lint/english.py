@@ -1,7 +1,7 @@
 """Plain English: short sentences, the field's words, and headers that name the next to read.
 
-Checked are the README files, the comments of headers, and every text that a program prints: help,
-configuration, errors, log. `english.py FILE...` shows what is to be changed in those files.
+Checked are the README files, the comments of headers and protos, and every text that a program
+prints: help, configuration, errors, log. `english.py FILE...` shows what is to be changed in those files.
 
 english.pending lists files that are not rewritten yet. The list only shrinks: a file in it that is
 clean fails the test, and so does a list that is longer than the last commit's.
@@ -36,8 +36,8 @@ BANNED = {
     r"whoever|whomever|nobody": "name who it is",
     r"(?:the|this|that|which|what|whose|its|same|of) hours?(?! of )": "time",
 }
-# By land, sea and air; a wish and a hearing that the Regulations know.
-DOMAIN = re.compile(r"\b(?:by|over|on) land\b|\bland (?:border|route|convoy)s?\b", re.I)
+# By land, sea and air; the hearing of a court.
+DOMAIN = re.compile(r"\b(?:by|over|on) land\b|\bland (?:border|route|convoy)s?\b|a hearing\b|heard by a court", re.I)
 
 NAME = re.compile(r"[\w.\-/]*(?:[_/]|\w\.\w|\d)[\w.\-/*]*|[A-Z]{2,}\w*|--?[a-z][\w-]*")
 SHORT = re.compile(r"\b(?:e\.g|i\.e|cf|Art|No|vs)\.$")
@@ -143,6 +143,19 @@ def printed(text):
                 yield at, re.sub(r"\\t", "   ", re.sub(r"\\(.)", r"\1", part))
 
 
+def remarks(text):
+    """The paragraphs of the comments of a .proto; each line behind a field is one."""
+    block = []
+    for number, line in enumerate([*text.splitlines(), ""], 1):
+        if match := re.match(r"\s*// ?(.*)", line):
+            block.append((number, match[1]))
+            continue
+        yield from paragraphs(block)
+        block = []
+        if match := re.search(r";\s*// (.*)", line):
+            yield number, match[1]
+
+
 def usages(text):
     """What a script prints as its usage."""
     for match in re.finditer(r"<<'?(END_\w+)'?\n(.*?)\n\1", text, re.S):
@@ -177,7 +190,7 @@ def findings(path):
         if wrong := next_of(path, text):
             found.append((1, wrong))
     else:
-        units = printed(text) if path.suffix == ".c" else usages(text)
+        units = {".c": printed, ".proto": remarks}.get(path.suffix, usages)(text)
     for number, said in units:
         found += [(number, wrong) for wrong in check(said)]
     return sorted(found)
@@ -187,6 +200,7 @@ def checked():
     yield from (TOP / name for name in READMES + SCRIPTS)
     yield from sorted((TOP / "services").rglob("*.[ch]"))
     yield from sorted((TOP / "tests").rglob("*.h"))
+    yield from sorted([*(TOP / "proto").rglob("*.proto"), *(TOP / "tests").rglob("*.proto")])
 
 
 def committed(unknown):

@@ -110,7 +110,7 @@ def test_full_views_take_only_what_is_urgent_and_go_on_once_there_is_room(tmp_pa
             assert int(hq.standing("CN-TH-EMB", CASE).get("events", 0)) == before
             listed = valise.valise("mission", "ls", "--views", hq.views, "--mission", "CN-TH-EMB")
             assert CASE + " not read" in listed.stdout
-            assert "no room for what is not urgent" in listed.stderr
+            assert "no room for lanes that are not urgent" in listed.stderr
             hq.stop()
             hq.config.write_text(text)
             hq.start()

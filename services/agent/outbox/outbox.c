@@ -265,8 +265,8 @@ static struct vl_store_options store_options(const char *path)
 		.format_key = vl_bytes_of("format"),
 		.format = VL_OUTBOX_FORMAT,
 		.format_oldest = VL_OUTBOX_FORMAT_BEFORE,
-		.older = "what waits in it is not lost: run the agent of that version until "
-			 "nothing waits (valise outbox ls), then move the folder away",
+		.older = "the waiting batches are not lost: run the agent of that version "
+			 "until none waits (valise outbox ls), then move the folder away",
 	};
 }
 

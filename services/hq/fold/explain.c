@@ -49,7 +49,7 @@ static void put_routes(const struct vl_view *view, struct vl_buf *out)
 	for (const ProtobufCMessageDescriptor *const *type = view->ignored;
 	     type != NULL && *type != NULL; type++)
 		vl_buf_printf(out, "  %s is ignored\n", (*type)->short_name);
-	vl_buf_printf(out, "  what names no row -> stray by mission\n");
+	vl_buf_printf(out, "  events that name no row -> stray by mission\n");
 }
 
 /* Which types there are tells an older program from one that knows more. */

@@ -172,9 +172,8 @@ static void begin(struct vl_fold *fold, size_t view)
 
 void vl_renewal_want_all(struct vl_fold *fold)
 {
-	vl_log_error("an entry of what is still to be done is damaged: all views are made whole "
-		     "again from the archive, "
-		     "beside all else");
+	vl_log_error("an entry of the to-do list is damaged: all views are made whole again "
+		     "from the archive, beside all other work");
 	for (size_t view = 0; vl_views[view] != NULL; view++)
 		if (fold->renewals[view].phase == VL_RENEWAL_NONE)
 			begin(fold, view);
@@ -192,8 +191,8 @@ void vl_renewal_want(struct vl_fold *fold, size_t view, enum vl_view_db db)
 		return;
 	}
 	vl_ledger_name(vl_view_db(view, db), name);
-	vl_log_error("an entry of '%s' is damaged: that view is made whole again from the archive, "
-		     "beside all else",
+	vl_log_error("an entry of '%s' is damaged: that view is made whole again from the "
+		     "archive, beside all else",
 		     name);
 	begin(fold, view);
 }
@@ -429,10 +428,9 @@ static void end(struct vl_fold *fold, size_t view)
 	bool again = renewal->again;
 
 	if (renewal->gaps)
-		vl_log_warning("batches of %s in the archive are damaged: what they say is missing "
-			       "from its view, "
-			       "whose rows say so; 'valise view rebuild --from both' reads them "
-			       "from Kafka",
+		vl_log_warning("batches of %s in the archive are damaged: their events are "
+			       "missing from the view, and its rows say so. 'valise view "
+			       "rebuild --from both' reads them from Kafka",
 			       vl_views[view]->lane);
 	if (!again)
 		vl_log_info("the view of %s is whole again", vl_views[view]->lane);

@@ -101,7 +101,8 @@ static void hold(struct vl_feed *f, struct vl_feed_topic *topic)
 	struct vl_why why = {0};
 	enum vl_err err =
 		vl_fail(&why, VL_ERR_FULL,
-			"the views have no room for what is not urgent; it waits in Kafka");
+			"the views have no room for lanes that are not urgent; this one waits "
+			"in Kafka");
 
 	vl_feed_wait(f, topic->name, -1, &topic->waiting, err, &why);
 }

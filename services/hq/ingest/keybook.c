@@ -154,8 +154,8 @@ static void say_ended(const struct vl_ring_entry *entry)
 {
 	char id[2 * ID_SIZE + 1];
 
-	vl_log_warning("key %s of %s is no longer enrolled: what it signed up to here stays "
-		       "good, and nothing new does",
+	vl_log_warning("key %s of %s is no longer enrolled: its signatures up to here stay "
+		       "good, and no new ones",
 		       vl_hex(entry->id.bytes, ID_SIZE, id), entry->mission);
 }
 

@@ -87,7 +87,7 @@ size_t vl_settings_judge(const char *topic, int32_t partitions,
 		   "%s is %s and must be %s: it keeps the senders' time, which decides nothing "
 		   "here; silence is measured by our own clock" APPLY);
 	judge_text(&j, "cleanup.policy", receipts || pulses ? "compact" : "delete",
-		   "%s is %s and must be %s: Kafka forgets what is still needed" APPLY);
+		   "%s is %s and must be %s: Kafka deletes records that are still needed" APPLY);
 	judge_number(&j, "retention.ms", -1, -1, "-1");
 	judge_number(&j, "retention.bytes", -1, -1, "-1");
 	judge_number(&j, "max.message.bytes", LARGEST_LEAST, LARGEST_MOST, "1010000 to 16777216");
@@ -96,8 +96,8 @@ size_t vl_settings_judge(const char *topic, int32_t partitions,
 	(void)snprintf(count, sizeof(count), "%" PRId32, partitions);
 	if (alone && partitions > 1)
 		find(&j, "partitions",
-		     "it has %2$s %1$s and must have %3$s: missions read it alone, and "
-		     "partitions cannot be taken away; make the topic anew",
+		     "it has %2$s %1$s and must have %3$s: missions read only one, and "
+		     "partitions cannot be removed; make the topic anew",
 		     count, "1");
 	return j.n;
 }

@@ -221,8 +221,8 @@ static void tell_damaged(void *context, struct vl_bytes key)
 
 	(void)key;
 	if (!u->told_damaged)
-		vl_log_error("a record for the dead letters is damaged in the views: it stays "
-			     "there; 'valise view check' lists what is");
+		vl_log_error("a dead letter is damaged in the views and stays there; 'valise "
+			     "view check' lists it");
 	u->told_damaged = true;
 }
 

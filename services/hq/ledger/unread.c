@@ -152,8 +152,8 @@ void vl_unread_put(struct vl_txn *txn, const struct vl_unread *unread)
 		write_row(txn, unread);
 	}
 	if (news && unread->kind == VL_UNREAD_PASSED)
-		vl_log_error("%s; passed over, and reading goes on behind it; what it may have "
-			     "hidden is asked for again",
+		vl_log_error("%s; passed over, and reading goes on behind it; the events in it "
+			     "are requested again",
 			     vl_unread_text(unread, text));
 	else if (news)
 		vl_log_warning("%s", vl_unread_text(unread, text));

@@ -152,8 +152,8 @@ static void say(unsigned db, size_t rows)
 
 	vl_ledger_name(db, name);
 	if (rows > 0)
-		vl_log_error("%zu rows of '%s' were damaged in the views: what can be made "
-			     "again of them is",
+		vl_log_error("%zu rows of '%s' were damaged in the views, and are made again "
+			     "as far as possible",
 			     rows, name);
 }
 

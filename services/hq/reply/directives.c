@@ -105,7 +105,7 @@ static void forget_closed(struct vl_directives *d)
 		if (stands || entry->sent)
 			continue;
 		if (entry->asked)
-			vl_log_info("what was missing of '%s' has come", entry->subject);
+			vl_log_info("the missing batches of '%s' have come", entry->subject);
 		HASH_DEL(d->entries, entry);
 		free(entry);
 	}
@@ -139,7 +139,7 @@ static void on_answered(void *context, size_t index, bool accepted)
 	if (!entry->asked)
 		vl_log_warning(
 			"%s: batches are missing, from %" PRIu64 " of epoch %" PRIu64
-			" on; what follows waits, and the mission is asked to send them again",
+			" on; later batches wait, and headquarters requests the missing ones",
 			entry->subject, entry->gap.from.n, entry->gap.epoch.n);
 	entry->asked = true;
 	entry->since = d->now;

@@ -83,8 +83,8 @@ size_t vl_mailbox_under_way(const struct vl_mailbox *m)
 static void trouble(struct vl_mailbox *m, const char *reason)
 {
 	if (!m->told)
-		vl_log_warning("cannot give %s to the agent at '%.100s': %s; trying on, and "
-			       "the missions keep what they have sent",
+		vl_log_warning("cannot give %s to the agent at '%.100s': %s; headquarters "
+			       "tries again, and the missions keep their batches",
 			       m->options.what, m->options.socket, reason);
 	m->told = true;
 }
