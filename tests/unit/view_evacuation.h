@@ -18,6 +18,17 @@
 /* cmocka.h needs those before it. */
 #include <cmocka.h>
 
+#define EV(name) Consular__Evacuation__V1__##name
+#define EV_TYPE(name) consular__evacuation__v1__##name##__descriptor
+#define DISPOSITION(name) DISPOSITION_##name
+#define CHECKPOINT(name) CHECKPOINT_##name
+#define ZONE(name) PLACE_ZONE_##name
+#define STANDING(name) STANDING_##name
+#define MEASURE(name) MEASURE_##name
+#define QUALIFIER(name) QUALIFIER_##name
+#define LEG_STATUS(name) LEG_STATUS_##name
+#define OPERATION_STATUS(name) OPERATION_STATUS_##name
+
 extern const struct vl_view vl_view_evacuation;
 
 #define OP "SD-2023"

@@ -312,6 +312,27 @@ static void test_named_by_the_subject_alone(void **state)
 	assert_int_equal(((const EV(LegRow) *)fake_row(fake, EVACUATION_LEG, "L-9"))->capacity, 3);
 	assert_non_null(fake_row(fake, EVACUATION_REGISTRATION, "P-9"));
 	assert_non_null(fake_row(fake, EVACUATION_CRISIS, "C-9"));
+	/* A list of references that are empty names nothing. */
+	char *empty[] = {""};
+	SEND(fake, EMBASSY, 4, "L-9", ManifestSealed, manifest_sealed, .expected = 2,
+	     .n_persons = 1, .persons = empty);
+	fake_fold(fake);
+	assert_int_equal(((const EV(LegRow) *)fake_row(fake, EVACUATION_LEG, "L-9"))->expected, 2);
+	assert_null(fake_row(fake, EVACUATION_STRAY, EMBASSY));
+	settle(fake);
+}
+
+/* A leg opens at either end: what has an effect is no attempt. */
+static void test_opened_by_another(void **state)
+{
+	(void)state;
+	struct fake *fake = fake_open(&vl_view_evacuation);
+	plan(fake, SHIP, "Jeddah", ZONE(STAGING), 100);
+	SEND(fake, DOCK, 10, SHIP, LegOpened, leg_opened, .leg = SHIP, .operation = OP);
+	SEND(fake, JEDDAH, 20, SHIP, LegOpened, leg_opened, .leg = SHIP, .operation = OP);
+	assert_int_equal(e12(fake, EVACUATION_LEG, SHIP), 0);
+	SEND(fake, JEDDAH, 30, SHIP, LegCancelled, leg_cancelled, .leg = SHIP, .operation = OP);
+	assert_int_equal(e12(fake, EVACUATION_LEG, SHIP), 1);
 	settle(fake);
 }
 
@@ -325,6 +346,7 @@ int main(void)
 		cmocka_unit_test(test_unknown_numbers),
 		cmocka_unit_test(test_unmerge),
 		cmocka_unit_test(test_named_by_the_subject_alone),
+		cmocka_unit_test(test_opened_by_another),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

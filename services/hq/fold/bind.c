@@ -190,7 +190,7 @@ static void bind_kind(struct binder *b, unsigned rank)
 		protobuf_c_message_descriptor_get_field_by_name(row, "violations");
 
 	b->kind = kind->kind->name;
-	if (violations != NULL && violations->id == VIOLATIONS_ID &&
+	if (violations != NULL &&
 	    vl_field_is_list_of(violations, &valise__v1__violation__descriptor))
 		kind->violations = violations;
 	kind->has_facts = kind->kind->step != NULL || kind->kind->steps != NULL ||

@@ -140,8 +140,6 @@ struct vl_step {
 	void (*take)(struct vl_fold *fold, ProtobufCMessage *row, const struct vl_fact *fact);
 	unsigned flags;
 };
-void vl_view_step(const struct vl_step *table, struct vl_fold *fold, ProtobufCMessage *row,
-		  const struct vl_fact *fact);
 
 /* -- who may say it -- */
 

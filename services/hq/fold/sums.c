@@ -92,11 +92,3 @@ void bound_fill_sums(const struct bound_kind *kind, unsigned rank, struct vl_fol
 		vl_value_set(row, field, &sum);
 	}
 }
-
-void vl_view_step(const struct vl_step *table, struct vl_fold *fold, ProtobufCMessage *row,
-		  const struct vl_fact *fact)
-{
-	for (; table->type != NULL; table++)
-		if (table->type == fact->payload->descriptor)
-			table->take(fold, row, fact);
-}

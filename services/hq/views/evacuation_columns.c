@@ -1,45 +1,34 @@
 /*
  * Columns of `valise evacuation ls`. Nothing here counts; nothing here is personal.
  */
-#include "evacuation.h"
-
-#include "consular/evacuation/v1/short.h"
+#include "hq/fold/heads.h"
+#include "hq/fold/value.h"
+#include "hq/views/evacuation.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-/* The head of a cell's function. */
-#undef CELL
-#define CELL(name)                                                                         \
-	static void name(const char *key, const ProtobufCMessage *row, struct vl_time now, \
-			 struct vl_buf *out)
-
-/* Each rule once, in the order listed. */
-static void put_violations(struct vl_buf *out, size_t count,
-			   Valise__V1__Violation *const *violations)
+/* Each rule once, in the order listed, with how often it is broken; of any kind. */
+static void put_violations(const char *key, const ProtobufCMessage *row, struct vl_time now,
+			   struct vl_buf *out)
 {
-	bool first = true;
-	for (size_t i = 0; i < count; i++) {
+	const ProtobufCFieldDescriptor *field =
+		protobuf_c_message_descriptor_get_field_by_name(row->descriptor, "violations");
+	const struct vl_value list = vl_value_get(row, field);
+	Valise__V1__Violation *const *items = list.items;
+	(void)key, (void)now;
+	for (size_t i = 0, said = 0; i < list.count; i++) {
 		size_t times = 0, before = 0;
-		for (size_t j = 0; j < count; j++) {
-			bool same = strcmp(violations[i]->rule, violations[j]->rule) == 0;
+		for (size_t j = 0; j < list.count; j++) {
+			bool same = strcmp(items[i]->rule, items[j]->rule) == 0;
 			times += same;
 			before += same && j < i;
 		}
-		if (before > 0)
-			continue;
-		vl_buf_printf(out, "%s%s:%zu", first ? "" : " ", violations[i]->rule, times);
-		first = false;
+		if (before == 0)
+			vl_buf_printf(out, "%s%s:%zu", said++ == 0 ? "" : " ", items[i]->rule,
+				      times);
 	}
 }
-
-#define VIOLATIONS(name, type)                                             \
-	CELL(name)                                                         \
-	{                                                                  \
-		(void)key, (void)now;                                      \
-		put_violations(out, ((const EV(type) *)row)->n_violations, \
-			       ((const EV(type) *)row)->violations);       \
-	}
 
 /* -- registrar -- */
 
@@ -61,12 +50,10 @@ const struct vl_column vl_evacuation_itinerary_columns[] = {
 
 /* -- merges -- */
 
-VIOLATIONS(merges_violations, MergesRow)
-
 const struct vl_column vl_evacuation_merges_columns[] = {
 	KEY_COLUMN("MERGES"),
 	LENGTH_COLUMN("COUNT", MergesRow, merges),
-	{"VIOLATIONS", merges_violations},
+	{"VIOLATIONS", put_violations},
 	END,
 };
 
@@ -84,26 +71,20 @@ const struct vl_column vl_evacuation_registration_columns[] = {
 
 /* -- person -- */
 
-VIOLATIONS(person_violations, PersonRow)
-
-CELL(person_disposition)
+static CELL(person_disposition, PersonRow)
 {
-	const EV(PersonRow) *person = (const EV(PersonRow) *)row;
-	(void)key, (void)now;
-	vl_buf_put_text(out, vl_view_name(&EV_TYPE(disposition), (int)person->disposition));
-	if (!vl_evacuation_is_empty(person->duplicate_of))
-		vl_buf_printf(out, " %s", person->duplicate_of);
+	vl_buf_put_text(out, vl_view_name(MESSAGE(Disposition), (int)row->disposition));
+	if (!vl_evacuation_is_empty(row->duplicate_of))
+		vl_buf_printf(out, " %s", row->duplicate_of);
 }
 
-CELL(person_legs)
+static CELL(person_legs, PersonRow)
 {
-	const EV(PersonRow) *person = (const EV(PersonRow) *)row;
-	(void)key, (void)now;
 	size_t said = 0;
-	for (size_t i = 0; i < person->n_legs; i++) {
-		const EV(PersonLeg) *leg = person->legs[i];
+	for (size_t i = 0; i < row->n_legs; i++) {
+		const PersonLeg *leg = row->legs[i];
 		/* Named by a manifest alone that does not count (E12). */
-		if (leg->checkpoint == CHECKPOINT(UNSPECIFIED) && !leg->expected && !leg->no_show &&
+		if (leg->checkpoint == CHECKPOINT_UNSPECIFIED && !leg->expected && !leg->no_show &&
 		    !leg->born && !leg->died)
 			continue;
 		vl_buf_printf(out, "%s%s", said++ == 0 ? "" : " ", leg->leg);
@@ -117,64 +98,53 @@ const struct vl_column vl_evacuation_person_columns[] = {
 	COLUMN("STANDING", PersonRow, standing),
 	COLUMN("ASKED BY", PersonRow, requesting_state),
 	{"LEGS", person_legs},
-	{"VIOLATIONS", person_violations},
+	{"VIOLATIONS", put_violations},
 	END,
 };
 
 /* -- party -- */
 
-VIOLATIONS(party_violations, PartyRow)
-
 const struct vl_column vl_evacuation_party_columns[] = {
 	KEY_COLUMN("PARTY"),
 	COLUMN("MEMBERS", PartyRow, members),
-	{"VIOLATIONS", party_violations},
+	{"VIOLATIONS", put_violations},
 	END,
 };
 
 /* -- leg -- */
 
 /* The seats, and where more were allowed on purpose, how many that makes. */
-CELL(leg_capacity)
+static CELL(leg_capacity, LegRow)
 {
-	const EV(LegRow) *leg = (const void *)row;
-	(void)key, (void)now;
-	vl_buf_printf(out, "%" PRId64, (int64_t)leg->capacity);
-	if (leg->allowed > leg->capacity)
-		vl_buf_printf(out, " (%" PRId64 " allowed)", (int64_t)leg->allowed);
+	vl_buf_printf(out, "%" PRId64, (int64_t)row->capacity);
+	if (row->allowed > row->capacity)
+		vl_buf_printf(out, " (%" PRId64 " allowed)", (int64_t)row->allowed);
 }
 
-VIOLATIONS(leg_violations, LegRow)
-
-CELL(leg_vehicle)
+static CELL(leg_vehicle, LegRow)
 {
-	const EV(Vehicle) *vehicle = ((const EV(LegRow) *)row)->vehicle;
-	(void)key, (void)now;
+	const Vehicle *vehicle = row->vehicle;
 	if (vehicle != NULL && !vl_evacuation_is_empty(vehicle->name))
 		vl_buf_put_text(out, vehicle->name);
 	else if (vehicle != NULL)
-		vl_buf_put_text(out, vl_view_name(&EV_TYPE(vehicle_kind), (int)vehicle->kind));
+		vl_buf_put_text(out, vl_view_name(MESSAGE(VehicleKind), (int)vehicle->kind));
 }
 
-CELL(leg_route)
+static CELL(leg_route, LegRow)
 {
-	const EV(LegRow) *leg = (const EV(LegRow) *)row;
-	(void)key, (void)now;
-	if (leg->origin != NULL || leg->destination != NULL)
-		vl_buf_printf(out, "%s-%s", leg->origin == NULL ? "?" : leg->origin->name,
-			      leg->destination == NULL ? "?" : leg->destination->name);
+	if (row->origin != NULL || row->destination != NULL)
+		vl_buf_printf(out, "%s-%s", row->origin == NULL ? "?" : row->origin->name,
+			      row->destination == NULL ? "?" : row->destination->name);
 }
 
 /* "678 (668 + 10)", and a third number for those of whom nobody has said whose nationals they
  * are. */
-CELL(leg_boarded)
+static CELL(leg_boarded, LegRow)
 {
-	const EV(LegRow) *leg = (const EV(LegRow) *)row;
-	(void)key, (void)now;
-	vl_buf_printf(out, "%" PRId64 " (%" PRId64 " + %" PRId64, leg->boarded,
-		      leg->boarded_nationals, leg->boarded_foreign);
-	if (leg->boarded_unknown != 0)
-		vl_buf_printf(out, " + %" PRId64 "?", leg->boarded_unknown);
+	vl_buf_printf(out, "%" PRId64 " (%" PRId64 " + %" PRId64, row->boarded,
+		      row->boarded_nationals, row->boarded_foreign);
+	if (row->boarded_unknown != 0)
+		vl_buf_printf(out, " + %" PRId64 "?", row->boarded_unknown);
 	vl_buf_put_text(out, ")");
 }
 
@@ -188,15 +158,15 @@ const struct vl_column vl_evacuation_leg_columns[] = {
 	{"BOARDED", leg_boarded},
 	COLUMN("ABOARD", LegRow, aboard),
 	COLUMN("DISEMBARKED", LegRow, disembarked),
-	{"VIOLATIONS", leg_violations},
+	{"VIOLATIONS", put_violations},
 	END,
 };
 
 /* -- operation -- */
 
-static const EV(Figure) *latest(size_t count, EV(Figure) *const *figures, EV(Measure) measure)
+static const Figure *latest(size_t count, Figure *const *figures, Measure measure)
 {
-	const EV(Figure) *best = NULL;
+	const Figure *best = NULL;
 	for (size_t i = 0; i < count; i++) {
 		if (figures[i]->measure == measure &&
 		    (best == NULL || vl_time_compare(vl_view_time(figures[i]->as_of),
@@ -206,60 +176,50 @@ static const EV(Figure) *latest(size_t count, EV(Figure) *const *figures, EV(Mea
 	return best;
 }
 
-static void put_figure(struct vl_buf *out, const EV(Figure) *figure)
+static void put_figure(struct vl_buf *out, const Figure *figure)
 {
 	if (figure == NULL)
 		return;
-	if (figure->qualifier == QUALIFIER(ABOUT))
+	if (figure->qualifier == QUALIFIER_ABOUT)
 		vl_buf_put_text(out, "~");
 	vl_buf_printf(out, "%" PRId64, figure->value);
-	if (figure->qualifier == QUALIFIER(AT_LEAST))
+	if (figure->qualifier == QUALIFIER_AT_LEAST)
 		vl_buf_put_text(out, "+");
 }
 
-CELL(operation_estimate)
+static CELL(operation_estimate, OperationRow)
 {
-	const EV(OperationRow) *operation = (const EV(OperationRow) *)row;
-	(void)key, (void)now;
-	put_figure(out, latest(operation->n_estimates, operation->estimates, MEASURE(PRESENT)));
+	put_figure(out, latest(row->n_estimates, row->estimates, MEASURE_PRESENT));
 }
 
-CELL(operation_reported)
+static CELL(operation_reported, OperationRow)
 {
-	const EV(OperationRow) *operation = (const EV(OperationRow) *)row;
-	(void)key, (void)now;
-	put_figure(out, latest(operation->n_reports, operation->reports, MEASURE(OUT)));
+	put_figure(out, latest(row->n_reports, row->reports, MEASURE_OUT));
 }
 
 /* Ledger less reported. */
-CELL(operation_difference)
+static CELL(operation_difference, OperationRow)
 {
-	const EV(OperationRow) *operation = (const EV(OperationRow) *)row;
-	const EV(Figure) *reported = latest(operation->n_reports, operation->reports, MEASURE(OUT));
-	(void)key, (void)now;
+	const Figure *reported = latest(row->n_reports, row->reports, MEASURE_OUT);
 	if (reported != NULL)
 		vl_buf_printf(out, "%+" PRId64, reported->difference);
 }
 
-CELL(operation_dispositions)
+static CELL(operation_dispositions, OperationRow)
 {
-	const EV(OperationRow) *operation = (const EV(OperationRow) *)row;
-	(void)key, (void)now;
-	for (size_t i = 0; i < operation->n_dispositions; i++)
-		vl_buf_printf(out, "%s%s:%" PRId64, i == 0 ? "" : " ",
-			      vl_view_name(&EV_TYPE(disposition),
-					   (int)operation->dispositions[i]->disposition),
-			      operation->dispositions[i]->count);
+	for (size_t i = 0; i < row->n_dispositions; i++)
+		vl_buf_printf(
+			out, "%s%s:%" PRId64, i == 0 ? "" : " ",
+			vl_view_name(MESSAGE(Disposition), (int)row->dispositions[i]->disposition),
+			row->dispositions[i]->count);
 }
 
-CELL(operation_persons)
+static CELL(operation_persons, OperationRow)
 {
-	const EV(OperationRow) *operation = (const EV(OperationRow) *)row;
-	(void)key, (void)now;
-	vl_buf_printf(out, "%" PRId64 " (%" PRId64 " + %" PRId64, operation->persons,
-		      operation->nationals, operation->foreign);
-	if (operation->standing_unknown != 0)
-		vl_buf_printf(out, " + %" PRId64 "?", operation->standing_unknown);
+	vl_buf_printf(out, "%" PRId64 " (%" PRId64 " + %" PRId64, row->persons, row->nationals,
+		      row->foreign);
+	if (row->standing_unknown != 0)
+		vl_buf_printf(out, " + %" PRId64 "?", row->standing_unknown);
 	vl_buf_put_text(out, ")");
 }
 

@@ -6,12 +6,12 @@
  * out. The dead stay dead until a post says otherwise. Without any of these it is what the
  * contacts and the registration give.
  */
-#include "evacuation_person.h"
+#include "hq/views/evacuation_person.h"
 
 #include <string.h>
 
 /* 1 where a is the later, by time, then by sender and the sender's own count. */
-static int compare_senders(const EV(Statement) *a, const EV(Statement) *b)
+static int compare_senders(const Statement *a, const Statement *b)
 {
 	int order = vl_time_compare(vl_view_time(a->occurred_at), vl_view_time(b->occurred_at));
 	if (order == 0)
@@ -23,7 +23,7 @@ static int compare_senders(const EV(Statement) *a, const EV(Statement) *b)
 	return order;
 }
 
-bool vl_evacuation_later(const EV(Statement) *a, const EV(Statement) *b)
+bool vl_evacuation_later(const Statement *a, const Statement *b)
 {
 	if (a == NULL || b == NULL)
 		return a != NULL;
@@ -32,36 +32,36 @@ bool vl_evacuation_later(const EV(Statement) *a, const EV(Statement) *b)
 	return compare_senders(a, b) > 0;
 }
 
-EV(PlaceZone) vl_evacuation_zone(const struct evacuation_way *way)
+PlaceZone vl_evacuation_zone(const struct evacuation_way *way)
 {
 	if (way->itinerary == NULL || way->itinerary->destination == NULL)
-		return ZONE(UNSPECIFIED);
+		return PLACE_ZONE_UNSPECIFIED;
 	return way->itinerary->destination->zone;
 }
 
 /* What being off a leg at its end means. */
-static EV(Disposition) at_destination(const struct evacuation_way *way, EV(Standing) standing)
+static Disposition at_destination(const struct evacuation_way *way, Standing standing)
 {
-	if (way->facts.handed_over && standing == STANDING(FOREIGN))
-		return DISPOSITION(ONWARD_OTHER);
-	EV(PlaceZone) zone = vl_evacuation_zone(way);
-	if (zone == ZONE(HOME))
-		return DISPOSITION(HOME);
-	if (zone == ZONE(THIRD_STATE))
-		return DISPOSITION(ONWARD_OTHER);
-	return zone == ZONE(DANGER) ? DISPOSITION(WISHES_TO_LEAVE) : DISPOSITION(AT_STAGING);
+	if (way->facts.handed_over && standing == STANDING_FOREIGN)
+		return DISPOSITION_ONWARD_OTHER;
+	PlaceZone zone = vl_evacuation_zone(way);
+	if (zone == PLACE_ZONE_HOME)
+		return DISPOSITION_HOME;
+	if (zone == PLACE_ZONE_THIRD_STATE)
+		return DISPOSITION_ONWARD_OTHER;
+	return zone == PLACE_ZONE_DANGER ? DISPOSITION_WISHES_TO_LEAVE : DISPOSITION_AT_STAGING;
 }
 
-static EV(Disposition) by_leg(const struct evacuation_way *way, EV(Standing) standing)
+static Disposition by_leg(const struct evacuation_way *way, Standing standing)
 {
-	const EV(PersonLeg) *shown = way->shown;
+	const PersonLeg *shown = way->shown;
 	if (shown->aboard)
-		return DISPOSITION(IN_TRANSIT);
+		return DISPOSITION_IN_TRANSIT;
 	if (way->facts.disembarked || way->facts.handed_over)
 		return at_destination(way, standing);
 	if (shown->offloaded || shown->no_show)
-		return DISPOSITION(WISHES_TO_LEAVE);
-	return way->facts.checked_in ? DISPOSITION(CHECKED_IN) : DISPOSITION(ALLOCATED);
+		return DISPOSITION_WISHES_TO_LEAVE;
+	return way->facts.checked_in ? DISPOSITION_CHECKED_IN : DISPOSITION_ALLOCATED;
 }
 
 /* The leg that tells where the human is: one that he is aboard of, else the one last heard of. */
@@ -81,22 +81,21 @@ static const struct evacuation_way *telling_leg(const struct evacuation_human *h
 }
 
 /* Whether a wish still counts for somebody who stands there. */
-static bool may_wish(EV(Disposition) disposition, const struct evacuation_way *way)
+static bool may_wish(Disposition disposition, const struct evacuation_way *way)
 {
 	if (way != NULL && (way->facts.disembarked || way->facts.handed_over))
 		return false;
-	return disposition <= DISPOSITION(CHECKED_IN);
+	return disposition <= DISPOSITION_CHECKED_IN;
 }
 
-static void stand(struct vl_fold *fold, EV(PersonRow) *row, const struct evacuation_human *human)
+static void stand(struct vl_fold *fold, PersonRow *row, const struct evacuation_human *human)
 {
 	const struct evacuation_way *way = telling_leg(human);
-	const EV(Statement) *by = way == NULL ? NULL : way->facts.last;
+	const Statement *by = way == NULL ? NULL : way->facts.last;
 	if (human->contacted)
-		row->disposition = DISPOSITION(CONTACTED);
+		row->disposition = DISPOSITION_CONTACTED;
 	else
-		row->disposition =
-			human->registered ? DISPOSITION(REGISTERED) : DISPOSITION(UNKNOWN);
+		row->disposition = human->registered ? DISPOSITION_REGISTERED : DISPOSITION_UNKNOWN;
 	if (way != NULL)
 		row->disposition = by_leg(way, row->standing);
 	if (vl_evacuation_later(human->stated, by)) {
@@ -105,10 +104,10 @@ static void stand(struct vl_fold *fold, EV(PersonRow) *row, const struct evacuat
 		row->disposition = by->disposition;
 	}
 	if (vl_evacuation_later(human->wish, by) && may_wish(row->disposition, way)) {
-		bool stays = human->wish->wish == CONSULAR__EVACUATION__V1__WISH__WISH_STAY;
-		row->disposition = stays ? DISPOSITION(STAYS) : DISPOSITION(WISHES_TO_LEAVE);
+		bool stays = human->wish->wish == WISH_STAY;
+		row->disposition = stays ? DISPOSITION_STAYS : DISPOSITION_WISHES_TO_LEAVE;
 	}
-	if (row->disposition != DISPOSITION(AT_STAGING))
+	if (row->disposition != DISPOSITION_AT_STAGING)
 		return;
 	if (way == NULL)
 		row->staging_area = vl_view_keep(fold, by->area);
@@ -139,7 +138,7 @@ static bool is_withdrawn_from(const struct evacuation_way *way)
 			       vl_view_time(way->itinerary->departed_at)) > 0;
 }
 
-void vl_evacuation_conclude(struct vl_fold *fold, EV(PersonRow) *row,
+void vl_evacuation_conclude(struct vl_fold *fold, PersonRow *row,
 			    const struct evacuation_human *human)
 {
 	bool withdrawn = false;
@@ -152,7 +151,7 @@ void vl_evacuation_conclude(struct vl_fold *fold, EV(PersonRow) *row,
 	row->out_withdrawn = withdrawn && !row->out;
 	row->out = row->out || withdrawn;
 	if (human->death != NULL)
-		row->disposition = DISPOSITION(DECEASED);
+		row->disposition = DISPOSITION_DECEASED;
 	else
 		stand(fold, row, human);
 }

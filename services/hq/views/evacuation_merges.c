@@ -6,55 +6,42 @@
  * or close a circle, is not followed and shown as a violation until somebody undoes one of the
  * two. Every reference then counts under the root of its tree.
  */
-#include "evacuation.h"
+#include "hq/fold/heads.h"
+#include "hq/views/evacuation.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static void take_merge(struct vl_fold *fold, EV(MergesRow) *row, const struct vl_fact *fact,
+static void take_merge(struct vl_fold *fold, MergesRow *row, const struct vl_fact *fact,
 		       const char *person, const char *kept, bool undone)
 {
-	EV(Merge) *merge = vl_fold_add(fold, &EV_TYPE(merge), &row->n_merges, &row->merges);
+	Merge *merge = vl_fold_add(fold, MESSAGE(Merge), &row->n_merges, &row->merges);
 	if (merge == NULL)
 		return;
 	merge->person = vl_view_keep_ref(fold, person);
 	merge->kept = vl_view_keep_ref(fold, kept);
 	merge->undone = undone;
 	merge->mission = (char *)(uintptr_t)fact->mission;
-	merge->event.data = vl_fold_alloc(fold, 16);
-	if (merge->event.data != NULL) {
-		memcpy(merge->event.data, fact->id, 16);
-		merge->event.len = 16;
-	}
+	merge->event = vl_view_id(fact);
 }
 
-static void take_merged(struct vl_fold *fold, ProtobufCMessage *row, const struct vl_fact *fact)
+static STEP(take_merged, MergesRow, PersonsMerged)
 {
-	const EV(PersonsMerged) *merged = (const EV(PersonsMerged) *)fact->payload;
-	take_merge(fold, (EV(MergesRow) *)row, fact, merged->person, merged->kept, false);
+	take_merge(fold, row, fact, event->person, event->kept, false);
 }
 
-static void take_unmerged(struct vl_fold *fold, ProtobufCMessage *row, const struct vl_fact *fact)
+static STEP(take_unmerged, MergesRow, PersonsUnmerged)
 {
-	const EV(PersonsUnmerged) *unmerged = (const EV(PersonsUnmerged) *)fact->payload;
-	take_merge(fold, (EV(MergesRow) *)row, fact, unmerged->person, unmerged->kept, true);
+	take_merge(fold, row, fact, event->person, event->kept, true);
 }
 
-static const struct vl_step steps[] = {
-	{&EV_TYPE(persons_merged), take_merged},
-	{&EV_TYPE(persons_unmerged), take_unmerged},
-	{NULL, NULL},
-};
-
-EVACUATION_STEP(merges)
-{
-	vl_view_step(steps, fold, row, fact);
-}
+const struct vl_step vl_evacuation_merges_steps[] = {
+	{MESSAGE(PersonsMerged), take_merged}, {MESSAGE(PersonsUnmerged), take_unmerged}, END};
 
 /* -- which statements stand -- */
 
 struct said {
-	EV(Merge) *merge;
+	Merge *merge;
 	size_t place;
 };
 
@@ -73,30 +60,43 @@ static int by_place(const void *left, const void *right)
 	return a->place < b->place ? -1 : a->place > b->place;
 }
 
-static bool same_pair(const EV(Merge) *a, const EV(Merge) *b)
+static bool same_pair(const Merge *a, const Merge *b)
 {
 	return strcmp(a->person, b->person) == 0 && strcmp(a->kept, b->kept) == 0;
 }
 
 /* E12: who merged, or headquarters. Another's attempt leaves its word in `refused`. */
-static bool may_undo(EV(Merge) *undoing, const EV(Merge) *merge)
+static bool may_undo(Merge *undoing, const Merge *merge)
 {
 	if (strcmp(undoing->mission, merge->mission) == 0 ||
-	    strcmp(undoing->mission, EVACUATION_HQ) == 0)
+	    strcmp(undoing->mission, VL_HEADQUARTERS) == 0)
 		return true;
 	undoing->refused = (char *)(uintptr_t) "it is another mission's";
 	return false;
 }
 
+/* E12: whether the mission may say that two references are one human. */
+static bool registered(struct vl_fold *fold, const char *mission, const char *reference)
+{
+	const RegistrarRow *row = (const void *)vl_fold_row(fold, EVACUATION_REGISTRAR, reference);
+	return row != NULL && strcmp(row->mission, mission) == 0;
+}
+
+static bool may_merge(struct vl_fold *fold, const Merge *merge)
+{
+	return strcmp(merge->mission, VL_HEADQUARTERS) == 0 ||
+	       (registered(fold, merge->mission, merge->person) &&
+		registered(fold, merge->mission, merge->kept));
+}
+
 /* E12: those of the statements that may be made; one that may not leaves its word. Returns how
  * many. */
-static size_t keep_owned(struct vl_fold *fold, EV(MergesRow) *merges, struct said *said)
+static size_t keep_owned(struct vl_fold *fold, MergesRow *merges, struct said *said)
 {
 	size_t kept = 0;
 	for (size_t i = 0; i < merges->n_merges; i++) {
-		EV(Merge) *merge = merges->merges[i];
-		if (merge->undone ||
-		    vl_evacuation_may_merge(fold, merge->mission, merge->person, merge->kept))
+		Merge *merge = merges->merges[i];
+		if (merge->undone || may_merge(fold, merge))
 			said[kept++] = (struct said){merge, i};
 		else
 			merge->refused = (char *)(uintptr_t) "it has not registered both first";
@@ -132,7 +132,7 @@ static size_t standing(struct said *said, size_t count)
 /* A reference that is kept under another, or under which others are kept. */
 struct node {
 	const char *name;
-	EV(Merge) *up;
+	Merge *up;
 	struct node *above; /* on the way to the root, or NULL at it */
 };
 
@@ -163,7 +163,7 @@ static struct node *root_of(struct node *node)
 	return node;
 }
 
-static const char *follow(const struct forest *forest, EV(Merge) *merge)
+static const char *follow(const struct forest *forest, Merge *merge)
 {
 	if (vl_evacuation_is_empty(merge->person) || vl_evacuation_is_empty(merge->kept))
 		return "a reference is missing";
@@ -192,56 +192,52 @@ static struct forest make_forest(struct node *nodes, const struct said *said, si
 	return forest;
 }
 
-static void list_refused(struct vl_fold *fold, EV(MergesRow) *merges)
+static void list_refused(struct vl_fold *fold, MergesRow *merges)
 {
 	size_t refused = 0;
 	for (size_t i = 0; i < merges->n_merges; i++) {
-		const EV(Merge) *merge = merges->merges[i];
-		if (vl_evacuation_is_empty(merge->refused) || refused++ >= EVACUATION_TRIED_MAX)
+		const Merge *merge = merges->merges[i];
+		if (vl_evacuation_is_empty(merge->refused) || refused++ >= VL_TRIED_MOST)
 			continue;
 		const struct vl_fact fact = {.id = merge->event.data};
-		vl_fold_violation(fold, &merges->n_violations, &merges->violations, "E12",
-				  fact.id != NULL ? &fact : NULL,
-				  "%s %s %s by %s changes nothing: %s", merge->person,
-				  merge->undone ? "unmerged from" : "merged into", merge->kept,
-				  merge->mission, merge->refused);
+		BREAKS(fold, merges, "E12", fact.id != NULL ? &fact : NULL,
+		       "%s %s %s by %s changes nothing: %s", merge->person,
+		       merge->undone ? "unmerged from" : "merged into", merge->kept, merge->mission,
+		       merge->refused);
 	}
 }
 
-EVACUATION_FINISH(merges)
+FINISH(vl_evacuation_merges_finish, MergesRow)
 {
-	EV(MergesRow) *merges = (EV(MergesRow) *)row;
-	size_t count = merges->n_merges;
+	size_t count = row->n_merges;
 	struct said *said = vl_fold_alloc(fold, (count + 1) * sizeof(*said));
 	struct node *nodes = vl_fold_alloc(fold, (2 * count + 1) * sizeof(*nodes));
 	if (said == NULL || nodes == NULL)
 		return;
-	count = keep_owned(fold, merges, said);
+	count = keep_owned(fold, row, said);
 	count = standing(said, count);
-	list_refused(fold, merges);
+	list_refused(fold, row);
 	struct forest forest = make_forest(nodes, said, count);
 	for (size_t i = 0; i < count; i++) {
-		EV(Merge) *merge = merges->merges[i] = said[i].merge;
+		Merge *merge = row->merges[i] = said[i].merge;
 		const char *why = follow(&forest, merge);
 		if (why == NULL)
 			continue;
 		merge->refused = vl_view_keep(fold, why);
 		const struct vl_fact fact = {.id = merge->event.data};
-		vl_fold_violation(fold, &merges->n_violations, &merges->violations, "E6",
-				  fact.id != NULL ? &fact : NULL, "%s merged into %s: %s",
-				  merge->person, merge->kept, why);
+		BREAKS(fold, row, "E6", fact.id != NULL ? &fact : NULL, "%s merged into %s: %s",
+		       merge->person, merge->kept, why);
 	}
-	merges->n_merges = count;
+	row->n_merges = count;
 	for (size_t i = 0; i < count; i++)
-		merges->merges[i]->canonical =
-			(char *)(uintptr_t)root_of(find(&forest, merges->merges[i]->person))->name;
+		row->merges[i]->canonical =
+			(char *)(uintptr_t)root_of(find(&forest, row->merges[i]->person))->name;
 }
 
-EVACUATION_CONTRIBUTE(merges)
+CONTRIBUTE(vl_evacuation_merges_contribute, MergesRow)
 {
-	const EV(MergesRow) *merges = (const EV(MergesRow) *)row;
-	for (size_t i = 0; i < merges->n_merges; i++) {
-		const EV(Merge) *merge = merges->merges[i];
+	for (size_t i = 0; i < row->n_merges; i++) {
+		const Merge *merge = row->merges[i];
 		if (vl_evacuation_is_empty(merge->refused))
 			vl_view_count(fold, EVACUATION_REGISTRATION, merge->person, 1,
 				      "canonical/%s", merge->canonical);

@@ -6,7 +6,9 @@
  * The facts of all references of a human are laid over each other leg by leg, so that somebody
  * boarded under both counts once aboard (E6).
  */
-#include "evacuation_person.h"
+#include "hq/views/evacuation_person.h"
+
+#include "hq/fold/heads.h"
 #include "hq/fold/names.h"
 
 #include <string.h>
@@ -18,9 +20,9 @@ enum { SLOT_WAYS, SLOT_PARTIES, SLOT_GUARDIAN_OF };
 
 struct gathering {
 	struct vl_fold *fold;
-	EV(PersonRow) *row;
+	PersonRow *row;
 	struct evacuation_human *human;
-	const EV(RegistrationRow) *own, *told; /* told: the one whose registration holds */
+	const RegistrationRow *own, *told; /* told: the one whose registration holds */
 };
 
 static void add_once(struct vl_fold *fold, unsigned slot, char *text, size_t *count, char ***texts)
@@ -34,7 +36,7 @@ static void add_once(struct vl_fold *fold, unsigned slot, char *text, size_t *co
 	vl_fold_add_text(fold, text, count, texts);
 }
 
-static struct evacuation_way *way_of(struct gathering *gathering, const EV(RegistrationLeg) *leg)
+static struct evacuation_way *way_of(struct gathering *gathering, const RegistrationLeg *leg)
 {
 	struct vl_fold *fold = gathering->fold;
 	struct evacuation_human *human = gathering->human;
@@ -46,14 +48,14 @@ static struct evacuation_way *way_of(struct gathering *gathering, const EV(Regis
 		vl_view_grow(fold, human->ways, human->n_ways, sizeof(struct evacuation_way *));
 	if (way == NULL || larger == NULL)
 		return NULL;
-	consular__evacuation__v1__registration_leg__init(&way->facts);
+	way->facts = (RegistrationLeg)CONSULAR__EVACUATION__V1__REGISTRATION_LEG__INIT;
 	way->facts.leg = leg->leg;
 	human->ways = larger;
 	human->ways[human->n_ways++] = way;
 	return *named = way;
 }
 
-static void lay_over(struct vl_fold *fold, EV(RegistrationLeg) *all, const EV(RegistrationLeg) *leg)
+static void lay_over(struct vl_fold *fold, RegistrationLeg *all, const RegistrationLeg *leg)
 {
 	for (size_t i = 0; i < leg->n_sealed_by; i++)
 		vl_fold_add_text(fold, leg->sealed_by[i], &all->n_sealed_by, &all->sealed_by);
@@ -74,16 +76,16 @@ static void lay_over(struct vl_fold *fold, EV(RegistrationLeg) *all, const EV(Re
 		all->last = leg->last;
 }
 
-static void keep_later(const EV(Statement) **kept, const EV(Statement) *said)
+static void keep_later(const Statement **kept, const Statement *said)
 {
 	if (vl_evacuation_later(said, *kept))
 		*kept = said;
 }
 
-static void add_reference(struct gathering *gathering, const EV(RegistrationRow) *from)
+static void add_reference(struct gathering *gathering, const RegistrationRow *from)
 {
 	struct vl_fold *fold = gathering->fold;
-	EV(PersonRow) *row = gathering->row;
+	PersonRow *row = gathering->row;
 	struct evacuation_human *human = gathering->human;
 	if (gathering->told == NULL || (from->registered && !gathering->told->registered))
 		gathering->told = from;
@@ -94,7 +96,7 @@ static void add_reference(struct gathering *gathering, const EV(RegistrationRow)
 	if (from->guardian)
 		add_once(fold, SLOT_GUARDIAN_OF, from->party, &row->n_guardian_of,
 			 &row->guardian_of);
-	if (vl_view_rank(&EV_TYPE(whereabouts), (int)row->whereabouts) == 0)
+	if (vl_view_rank(MESSAGE(Whereabouts), (int)row->whereabouts) == 0)
 		row->whereabouts = from->whereabouts;
 	human->registered = human->registered || from->registered;
 	human->contacted = human->contacted || from->contacted;
@@ -128,51 +130,49 @@ static void add_other(void *context, const char *name, int64_t value)
 		return;
 	vl_fold_add_text(gathering->fold, reference, &gathering->row->n_references,
 			 &gathering->row->references);
-	add_reference(gathering, (const EV(RegistrationRow) *)from);
+	add_reference(gathering, (const RegistrationRow *)from);
 }
 
 /* -- one leg -- */
 
-static EV(Checkpoint) furthest(const EV(RegistrationLeg) *facts, const EV(PersonLeg) *shown)
+static Checkpoint furthest(const RegistrationLeg *facts, const PersonLeg *shown)
 {
 	if (facts->handed_over)
-		return CHECKPOINT(HANDED_OVER);
+		return CHECKPOINT_HANDED_OVER;
 	if (facts->disembarked)
-		return CHECKPOINT(DISEMBARKED);
+		return CHECKPOINT_DISEMBARKED;
 	if (shown->offloaded)
-		return CHECKPOINT(OFFLOADED);
+		return CHECKPOINT_OFFLOADED;
 	if (shown->boarded)
-		return CHECKPOINT(BOARDED);
+		return CHECKPOINT_BOARDED;
 	if (facts->checked_in)
-		return CHECKPOINT(CHECKED_IN);
-	return facts->allocated ? CHECKPOINT(ALLOCATED) : CHECKPOINT(UNSPECIFIED);
+		return CHECKPOINT_CHECKED_IN;
+	return facts->allocated ? CHECKPOINT_ALLOCATED : CHECKPOINT_UNSPECIFIED;
 }
 
 /* A manifest counts where it is its leg's (E12). */
-static bool is_expected(const EV(ItineraryRow) *itinerary, const EV(RegistrationLeg) *facts)
+static bool is_expected(const ItineraryRow *itinerary, const RegistrationLeg *facts)
 {
 	if (itinerary == NULL || vl_evacuation_is_empty(itinerary->owner))
 		return facts->n_sealed_by > 0;
 	for (size_t i = 0; i < facts->n_sealed_by; i++) {
 		const char *by = facts->sealed_by[i];
-		if (strcmp(by, EVACUATION_HQ) == 0 || strcmp(by, itinerary->owner) == 0 ||
+		if (strcmp(by, VL_HEADQUARTERS) == 0 || strcmp(by, itinerary->owner) == 0 ||
 		    strcmp(by, itinerary->opener) == 0)
 			return true;
 	}
 	return false;
 }
 
-static void show_leg(struct vl_fold *fold, EV(PersonRow) *row, struct evacuation_way *way,
-		     bool dead)
+static void show_leg(struct vl_fold *fold, PersonRow *row, struct evacuation_way *way, bool dead)
 {
-	EV(RegistrationLeg) *facts = &way->facts;
-	EV(PersonLeg) *shown = way->shown =
-		vl_fold_add(fold, &EV_TYPE(person_leg), &row->n_legs, &row->legs);
-	way->itinerary =
-		(const EV(ItineraryRow) *)vl_fold_row(fold, EVACUATION_ITINERARY, facts->leg);
+	RegistrationLeg *facts = &way->facts;
+	PersonLeg *shown = way->shown =
+		vl_fold_add(fold, MESSAGE(PersonLeg), &row->n_legs, &row->legs);
+	way->itinerary = (const ItineraryRow *)vl_fold_row(fold, EVACUATION_ITINERARY, facts->leg);
 	if (shown == NULL)
 		return;
-	const EV(ItineraryRow) *itinerary = way->itinerary;
+	const ItineraryRow *itinerary = way->itinerary;
 	facts->expected = is_expected(itinerary, facts);
 	if (facts->expected && itinerary != NULL && vl_evacuation_is_empty(row->operation))
 		row->operation = itinerary->operation;
@@ -200,65 +200,63 @@ static void show_leg(struct vl_fold *fold, EV(PersonRow) *row, struct evacuation
 	shown->checkpoint = furthest(facts, shown);
 }
 
-static bool is_ashore_without_boarding(const EV(PersonLeg) *leg)
+static bool is_ashore_without_boarding(const PersonLeg *leg)
 {
 	return (leg->disembarked || leg->died) && !leg->boarded && !leg->born;
 }
 
 /* -- the rules of one human -- */
 
-static void violate(struct vl_fold *fold, EV(PersonRow) *row, const char *rule, const char *detail)
+static void violate(struct vl_fold *fold, PersonRow *row, const char *rule, const char *detail)
 {
-	vl_fold_violation(fold, &row->n_violations, &row->violations, rule, NULL, "%s", detail);
+	BREAKS(fold, row, rule, NULL, "%s", detail);
 }
 
-static void check_legs(struct vl_fold *fold, EV(PersonRow) *row)
+static void check_legs(struct vl_fold *fold, PersonRow *row)
 {
 	int open = 0;
 	for (size_t i = 0; i < row->n_legs; i++) {
-		const EV(PersonLeg) *leg = row->legs[i];
+		const PersonLeg *leg = row->legs[i];
 		open += leg->aboard && leg->open;
 		if (row->minor && leg->boarded && !leg->guardian_overridden && row->n_parties == 0)
-			vl_fold_violation(fold, &row->n_violations, &row->violations, "E5", NULL,
-					  "minor without a party boarded %s", leg->leg);
+			BREAKS(fold, row, "E5", NULL, "minor without a party boarded %s", leg->leg);
 	}
 	if (open > 1)
-		vl_fold_violation(fold, &row->n_violations, &row->violations, "E3", NULL,
-				  "aboard %d open legs at once", open);
+		BREAKS(fold, row, "E3", NULL, "aboard %d open legs at once", open);
 }
 
-static void check_standing(struct vl_fold *fold, EV(PersonRow) *row, bool differs)
+static void check_standing(struct vl_fold *fold, PersonRow *row, bool differs)
 {
-	if (row->standing == STANDING(FOREIGN) && vl_evacuation_is_empty(row->requesting_state))
+	if (row->standing == STANDING_FOREIGN && vl_evacuation_is_empty(row->requesting_state))
 		violate(fold, row, "E7", "foreign national without a requesting state");
-	if (row->standing == STANDING(NATIONAL) && !vl_evacuation_is_empty(row->requesting_state))
+	if (row->standing == STANDING_NATIONAL && !vl_evacuation_is_empty(row->requesting_state))
 		violate(fold, row, "E7", "a national for whom another state asks");
 	if (differs)
 		violate(fold, row, "E7",
 			"references of one human disagree on whose national it is");
 }
 
-static bool must_be_settled(EV(Disposition) disposition)
+static bool must_be_settled(Disposition disposition)
 {
-	return disposition == DISPOSITION(UNKNOWN) || disposition == DISPOSITION(MISSING) ||
-	       (disposition >= DISPOSITION(WISHES_TO_LEAVE) &&
-		disposition <= DISPOSITION(AT_STAGING));
+	return disposition == DISPOSITION_UNKNOWN || disposition == DISPOSITION_MISSING ||
+	       (disposition >= DISPOSITION_WISHES_TO_LEAVE &&
+		disposition <= DISPOSITION_AT_STAGING);
 }
 
-static const EV(RegistrationRow) *reference(struct vl_fold *fold, const EV(PersonRow) *row,
-					    size_t i, const EV(RegistrationRow) *own)
+static const RegistrationRow *reference(struct vl_fold *fold, const PersonRow *row, size_t i,
+					const RegistrationRow *own)
 {
 	if (i == 0)
 		return own;
-	return (const EV(RegistrationRow) *)vl_fold_row(fold, EVACUATION_REGISTRATION,
-							row->references[i]);
+	return (const RegistrationRow *)vl_fold_row(fold, EVACUATION_REGISTRATION,
+						    row->references[i]);
 }
 
-static void check_settled(struct vl_fold *fold, EV(PersonRow) *row, const EV(RegistrationRow) *own)
+static void check_settled(struct vl_fold *fold, PersonRow *row, const RegistrationRow *own)
 {
 	row->unsettled = must_be_settled(row->disposition);
 	for (size_t i = 0; row->unsettled && i < row->n_references; i++) {
-		const EV(RegistrationRow) *from = reference(fold, row, i, own);
+		const RegistrationRow *from = reference(fold, row, i, own);
 		if (from == NULL || from->written != row->disposition)
 			continue;
 		row->unsettled = false;
@@ -266,29 +264,28 @@ static void check_settled(struct vl_fold *fold, EV(PersonRow) *row, const EV(Reg
 	}
 }
 
-static bool disagrees(struct vl_fold *fold, const EV(PersonRow) *row,
-		      const EV(RegistrationRow) *own)
+static bool disagrees(struct vl_fold *fold, const PersonRow *row, const RegistrationRow *own)
 {
 	for (size_t i = 0; row->n_references > 1 && i < row->n_references; i++) {
-		const EV(RegistrationRow) *from = reference(fold, row, i, own);
+		const RegistrationRow *from = reference(fold, row, i, own);
 		if (from != NULL && from->registered && from->standing != row->standing)
 			return true;
 	}
 	return false;
 }
 
-static void show_duplicate(EV(PersonRow) *row, const EV(RegistrationRow) *own)
+static void show_duplicate(PersonRow *row, const RegistrationRow *own)
 {
 	row->operation = own->operation;
-	row->disposition = DISPOSITION(DUPLICATE_OF);
+	row->disposition = DISPOSITION_DUPLICATE_OF;
 	row->duplicate_of = own->canonical;
 	row->standing = own->standing;
 }
 
-static void show_human(struct vl_fold *fold, EV(PersonRow) *row, struct gathering *gathering)
+static void show_human(struct vl_fold *fold, PersonRow *row, struct gathering *gathering)
 {
 	struct evacuation_human *human = gathering->human;
-	const EV(RegistrationRow) *told = gathering->told;
+	const RegistrationRow *told = gathering->told;
 	row->standing = told->standing;
 	row->nationality = told->nationality;
 	row->requesting_state = told->requesting_state;
@@ -306,36 +303,27 @@ static void show_human(struct vl_fold *fold, EV(PersonRow) *row, struct gatherin
 	check_settled(fold, row, gathering->own);
 }
 
-EVACUATION_FINISH(person)
+FINISH(vl_evacuation_person_finish, PersonRow)
 {
-	EV(PersonRow) *person = (EV(PersonRow) *)row;
 	const char *key = vl_fold_key(fold);
 	struct evacuation_human human = {0};
-	struct gathering gathering = {.fold = fold, .row = person, .human = &human};
-	gathering.own =
-		(const EV(RegistrationRow) *)vl_fold_row(fold, EVACUATION_REGISTRATION, key);
+	struct gathering gathering = {.fold = fold, .row = row, .human = &human};
+	gathering.own = (const RegistrationRow *)vl_fold_row(fold, EVACUATION_REGISTRATION, key);
 	if (gathering.own == NULL)
 		return;
 	if (!vl_evacuation_is_empty(gathering.own->canonical)) {
-		show_duplicate(person, gathering.own);
+		show_duplicate(row, gathering.own);
 		return;
 	}
-	vl_fold_add_text(fold, key, &person->n_references, &person->references);
+	vl_fold_add_text(fold, key, &row->n_references, &row->references);
 	add_reference(&gathering, gathering.own);
 	vl_fold_each_tally(fold, EVACUATION_PERSON, key, "reference/", add_other, &gathering);
-	show_human(fold, person, &gathering);
+	show_human(fold, row, &gathering);
 }
 
 /* -- what it adds elsewhere -- */
 
-static const char *standing_name(EV(Standing) standing)
-{
-	if (standing == STANDING(NATIONAL))
-		return "national";
-	return standing == STANDING(FOREIGN) ? "foreign" : "unknown";
-}
-
-static void tell_party(struct vl_fold *fold, const EV(PersonRow) *row, const EV(PersonLeg) *leg)
+static void tell_party(struct vl_fold *fold, const PersonRow *row, const PersonLeg *leg)
 {
 	if (!leg->boarded)
 		return;
@@ -349,7 +337,7 @@ static void tell_party(struct vl_fold *fold, const EV(PersonRow) *row, const EV(
 	}
 }
 
-static bool concerns(const char *rule, const EV(PersonLeg) *leg)
+static bool concerns(const char *rule, const PersonLeg *leg)
 {
 	if (strcmp(rule, "E3") == 0)
 		return leg->aboard && leg->open;
@@ -358,27 +346,27 @@ static bool concerns(const char *rule, const EV(PersonLeg) *leg)
 	return leg->boarded;
 }
 
-static void tell_leg(struct vl_fold *fold, const EV(PersonRow) *row,
-		     const struct evacuation_rules *rules, const EV(PersonLeg) *leg)
+static void tell_leg(struct vl_fold *fold, const PersonRow *row,
+		     const struct evacuation_rules *rules, const PersonLeg *leg)
 {
 	const struct {
 		bool holds;
 		const char *name;
 	} counts[] = {
-		{leg->boarded && row->standing == STANDING(NATIONAL), "boarded/national"},
-		{leg->boarded && row->standing == STANDING(FOREIGN), "boarded/foreign"},
+		{leg->boarded && row->standing == STANDING_NATIONAL, "boarded_nationals"},
+		{leg->boarded && row->standing == STANDING_FOREIGN, "boarded_foreign"},
 		{leg->boarded, "boarded"},
 		{leg->aboard, "aboard"},
 		{leg->disembarked, "disembarked"},
 		{leg->offloaded, "offloaded"},
 		{leg->died, "died"},
 		{leg->born, "born"},
-		{leg->no_show, "no_show"},
-		{leg->expected, "expected"},
+		{leg->no_show, "no_shows"},
+		{leg->expected, "expected_named"},
 		{leg->unlisted, "unlisted"},
 		{is_ashore_without_boarding(leg), "unboarded"},
-		{leg->checkpoint == CHECKPOINT(ALLOCATED) && !leg->no_show, "allocated"},
-		{leg->checkpoint == CHECKPOINT(CHECKED_IN) && !leg->no_show, "checked_in"},
+		{leg->checkpoint == CHECKPOINT_ALLOCATED && !leg->no_show, "allocated"},
+		{leg->checkpoint == CHECKPOINT_CHECKED_IN && !leg->no_show, "checked_in"},
 	};
 	vl_view_count(fold, EVACUATION_ITINERARY, leg->leg, 1, "member/%s", vl_fold_key(fold));
 	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
@@ -394,45 +382,52 @@ static void tell_leg(struct vl_fold *fold, const EV(PersonRow) *row,
 	tell_party(fold, row, leg);
 }
 
-static void tell_operation(struct vl_fold *fold, const EV(PersonRow) *row)
+static void tell_operation(struct vl_fold *fold, const PersonRow *row)
 {
-	const char *operation = row->operation, *standing = standing_name(row->standing);
-	bool duplicate = row->disposition == DISPOSITION(DUPLICATE_OF);
-	vl_view_count(fold, EVACUATION_OPERATION, operation, 1, "references");
-	vl_view_count(fold, EVACUATION_OPERATION, operation, duplicate, "duplicates");
-	if (duplicate)
+	const unsigned to = EVACUATION_OPERATION;
+	const char *operation = row->operation;
+	bool national = row->standing == STANDING_NATIONAL,
+	     foreign = row->standing == STANDING_FOREIGN;
+	vl_view_count(fold, to, operation, 1, "references");
+	if (row->disposition == DISPOSITION_DUPLICATE_OF) {
+		vl_view_count(fold, to, operation, 1, "duplicates");
 		return;
-	vl_view_count(fold, EVACUATION_OPERATION, operation, 1, "persons/%s", standing);
-	vl_view_count(fold, EVACUATION_OPERATION, operation, 1, "disposition/%02d",
-		      (int)row->disposition);
-	vl_view_count(fold, EVACUATION_OPERATION, operation, row->unsettled, "unsettled/%02d",
-		      (int)row->disposition);
-	vl_view_count(fold, EVACUATION_OPERATION, operation, row->boarded, "boarded/%s", standing);
-	vl_view_count(fold, EVACUATION_OPERATION, operation, row->out, "out/%s", standing);
-	vl_view_count(fold, EVACUATION_OPERATION, operation, row->out_withdrawn, "withdrawn");
-	if (row->standing == STANDING(FOREIGN))
-		vl_view_count(fold, EVACUATION_OPERATION, operation, 1, "state/%s",
+	}
+	vl_view_count(fold, to, operation, 1, "persons");
+	vl_view_count(fold, to, operation, 1, "%s",
+		      national  ? "nationals"
+		      : foreign ? "foreign"
+				: "standing_unknown");
+	vl_view_count(fold, to, operation, 1, "disposition/%02d", (int)row->disposition);
+	vl_view_count(fold, to, operation, row->unsettled, "unsettled/%02d", (int)row->disposition);
+	vl_view_count(fold, to, operation, row->boarded, "boarded");
+	vl_view_count(fold, to, operation, row->boarded && national, "boarded_nationals");
+	vl_view_count(fold, to, operation, row->boarded && foreign, "boarded_foreign");
+	vl_view_count(fold, to, operation, row->out, "out_counted");
+	vl_view_count(fold, to, operation, row->out && national, "out_nationals");
+	vl_view_count(fold, to, operation, row->out && foreign, "out_foreign");
+	vl_view_count(fold, to, operation, row->out_withdrawn, "withdrawn");
+	if (foreign)
+		vl_view_count(fold, to, operation, 1, "state/%s",
 			      vl_evacuation_is_empty(row->requesting_state)
 				      ? "?"
 				      : row->requesting_state);
-	if (row->disposition == DISPOSITION(AT_STAGING))
-		vl_view_count(fold, EVACUATION_OPERATION, operation, 1, "staging/%s",
-			      row->staging_area);
-	vl_evacuation_count_rules(fold, EVACUATION_OPERATION, operation, row->n_violations,
-				  row->violations);
+	if (row->disposition == DISPOSITION_AT_STAGING)
+		vl_view_count(fold, to, operation, 1, "staging/%s", row->staging_area);
+	for (size_t i = 0; i < row->n_violations; i++)
+		vl_view_count(fold, to, operation, 1, "violation/%s", row->violations[i]->rule);
 }
 
-EVACUATION_CONTRIBUTE(person)
+CONTRIBUTE(vl_evacuation_person_contribute, PersonRow)
 {
-	const EV(PersonRow) *person = (const EV(PersonRow) *)row;
 	struct evacuation_rules rules = {0};
-	vl_evacuation_add_rules(fold, person->n_violations, person->violations, &rules);
-	for (size_t i = 0; i < person->n_legs; i++)
-		tell_leg(fold, person, &rules, person->legs[i]);
-	for (size_t i = 0; i < person->n_parties; i++) {
-		vl_view_count(fold, EVACUATION_PARTY, person->parties[i], 1, "member/%s",
+	vl_evacuation_add_rules(fold, row->n_violations, row->violations, &rules);
+	for (size_t i = 0; i < row->n_legs; i++)
+		tell_leg(fold, row, &rules, row->legs[i]);
+	for (size_t i = 0; i < row->n_parties; i++) {
+		vl_view_count(fold, EVACUATION_PARTY, row->parties[i], 1, "member/%s",
 			      vl_fold_key(fold));
-		vl_fold_dirty(fold, EVACUATION_PARTY, person->parties[i]);
+		vl_fold_dirty(fold, EVACUATION_PARTY, row->parties[i]);
 	}
-	tell_operation(fold, person);
+	tell_operation(fold, row);
 }

@@ -84,7 +84,7 @@ static Stay *keep_stay(struct vl_fold *fold, const Stay *stay, const struct vl_f
 	return kept;
 }
 
-STEP(registered_again, TravellerRow, TravellerRegistered)
+static STEP(registered_again, TravellerRow, TravellerRegistered)
 {
 	row->residence = event->residence == NULL ? NULL : keep_stay(fold, event->residence, fact);
 }
@@ -106,7 +106,7 @@ static void note_planned(struct vl_fold *fold, Trip *trip)
 }
 
 /* Its trips end with it, and do not begin again with a new registration. */
-STEP(end_trips, TravellerRow, RegistrationWithdrawn)
+static STEP(end_trips, TravellerRow, RegistrationWithdrawn)
 {
 	void **planned = vl_fold_slot(fold, SLOT_PLANNED);
 	for (struct planned *one = *planned; one != NULL; one = one->next) {
@@ -127,7 +127,7 @@ static Trip *trip_of(struct vl_fold *fold, TravellerRow *row, char *name)
 	return trip;
 }
 
-STEP(plan_trip, TravellerRow, TripPlanned)
+static STEP(plan_trip, TravellerRow, TripPlanned)
 {
 	Trip *trip = trip_of(fold, row, event->trip);
 	Stay **stays = vl_fold_alloc(fold, event->n_stays * sizeof(*stays));
@@ -147,14 +147,14 @@ STEP(plan_trip, TravellerRow, TripPlanned)
 	}
 }
 
-STEP(cancel_trip, TravellerRow, TripCancelled)
+static STEP(cancel_trip, TravellerRow, TripCancelled)
 {
 	Trip *trip = trip_of(fold, row, event->trip);
 	if (trip != NULL)
 		trip->state = TRIP_STATE_CANCELLED;
 }
 
-STEP(end_trip, TravellerRow, TripEnded)
+static STEP(end_trip, TravellerRow, TripEnded)
 {
 	Trip *trip = trip_of(fold, row, event->trip);
 	if (trip == NULL)
@@ -175,7 +175,7 @@ static const struct vl_step traveller_steps[] = {
 	END,
 };
 
-FINISH(traveller_finish, TravellerRow)
+static FINISH(traveller_finish, TravellerRow)
 {
 	if (row->people == 0)
 		row->people = 1;
@@ -206,22 +206,22 @@ static void add_to_places(struct vl_fold *fold, const TravellerRow *row)
 	}
 }
 
-CONTRIBUTE(traveller_contribute, TravellerRow)
+static CONTRIBUTE(traveller_contribute, TravellerRow)
 {
 	add_to_places(fold, row);
 	for (size_t i = 0; i < row->n_answers; i++)
 		vl_traveller_add_to_check(fold, row, row->answers[i]);
 }
 
-TEST(registered, TravellerRow)
+static TEST(registered, TravellerRow)
 {
 	return row->state == REGISTRATION_STATE_REGISTERED;
 }
-TEST(withdrawn, TravellerRow)
+static TEST(withdrawn, TravellerRow)
 {
 	return row->state != REGISTRATION_STATE_REGISTERED && row->withdrawn_at != NULL;
 }
-TEST(unregistered, TravellerRow)
+static TEST(unregistered, TravellerRow)
 {
 	return row->state != REGISTRATION_STATE_REGISTERED && row->withdrawn_at == NULL;
 }
@@ -284,7 +284,7 @@ static const struct vl_target check_targets[] = {
 
 /* clang-format on */
 
-STEP(ask, CheckRow, SafetyCheckOpened)
+static STEP(ask, CheckRow, SafetyCheckOpened)
 {
 	char *name = vl_view_keep_ref(fold, event->place);
 	Presence *place = vl_names_item(fold, SLOT_PLACES, name, MESSAGE(Presence), &row->n_places,
@@ -299,7 +299,7 @@ STEP(ask, CheckRow, SafetyCheckOpened)
 
 static const struct vl_step check_steps[] = {{MESSAGE(SafetyCheckOpened), ask}, END};
 
-FINISH(check_finish, CheckRow)
+static FINISH(check_finish, CheckRow)
 {
 	if (row->n_places == 0)
 		BREAKS(fold, row, "T7", NULL, "answered or closed, and never opened");
@@ -343,7 +343,7 @@ static void add_day(void *context, const char *name, int64_t value)
 	*(strstr(what, " arriving") != NULL ? arriving : leaving) = value;
 }
 
-FINISH(place_finish, PlaceRow)
+static FINISH(place_finish, PlaceRow)
 {
 	struct place place = {fold, row};
 	vl_fold_each_tally(fold, TRAVELLER_KIND_PLACE, vl_fold_key(fold), "", add_day, &place);
@@ -359,7 +359,7 @@ static void put_days(struct vl_buf *out, size_t i, const char *what, const char 
 		vl_buf_printf(out, "..%s", until);
 }
 
-CELL(asked_checks, AskedRow)
+static CELL(asked_checks, AskedRow)
 {
 	for (size_t i = 0; i < row->n_asking; i++)
 		put_days(out, i, row->asking[i]->check, row->asking[i]->from,
@@ -368,14 +368,14 @@ CELL(asked_checks, AskedRow)
 		vl_buf_printf(out, ", and %" PRIu32 " that ask no more", row->left_out);
 }
 
-CELL(traveller_state, TravellerRow)
+static CELL(traveller_state, TravellerRow)
 {
 	vl_buf_put_text(out, vl_view_name(MESSAGE(RegistrationState), (int)row->state));
 	if (row->withdrawn_for == WITHDRAWAL_REASON_DUPLICATE)
 		vl_buf_printf(out, " for %s", row->instead);
 }
 
-CELL(traveller_where, TravellerRow)
+static CELL(traveller_where, TravellerRow)
 {
 	char today[TRAVELLER_DAY];
 	bool first = true;
@@ -394,7 +394,7 @@ static void put_part(struct vl_buf *out, uint32_t count, const char *what)
 		vl_buf_printf(out, " %" PRIu32 " %s", count, what);
 }
 
-CELL(traveller_checks, TravellerRow)
+static CELL(traveller_checks, TravellerRow)
 {
 	for (size_t i = 0; i < row->n_answers; i++) {
 		const Answer *answer = row->answers[i];
@@ -408,7 +408,7 @@ CELL(traveller_checks, TravellerRow)
 }
 
 /* Abroad today or later, or not heard of in a check, or breaking a rule. */
-LISTED(traveller_listed, TravellerRow)
+static LISTED(traveller_listed, TravellerRow)
 {
 	char today[TRAVELLER_DAY];
 	bool listed = row->n_violations > 0;
@@ -422,21 +422,21 @@ LISTED(traveller_listed, TravellerRow)
 	return listed;
 }
 
-CELL(check_state, CheckRow)
+static CELL(check_state, CheckRow)
 {
 	vl_buf_put_text(out, row->closed_at != NULL   ? "CLOSED"
 			     : row->opened_at != NULL ? "OPEN"
 						      : "UNKNOWN");
 }
 
-CELL(check_places, CheckRow)
+static CELL(check_places, CheckRow)
 {
 	for (size_t i = 0; i < row->n_places; i++)
 		put_days(out, i, row->places[i]->place, row->places[i]->from,
 			 row->places[i]->until);
 }
 
-LISTED(check_listed, CheckRow)
+static LISTED(check_listed, CheckRow)
 {
 	return row->closed_at == NULL || row->n_violations > 0;
 }
@@ -460,22 +460,22 @@ static Day day_at(const PlaceRow *row, struct vl_time now)
 	return sum;
 }
 
-CELL(place_references, PlaceRow)
+static CELL(place_references, PlaceRow)
 {
 	vl_buf_printf(out, "%" PRId64, day_at(row, now).references_arriving);
 }
 
-CELL(place_people, PlaceRow)
+static CELL(place_people, PlaceRow)
 {
 	vl_buf_printf(out, "%" PRId64, day_at(row, now).arriving);
 }
 
-CELL(place_leaving, PlaceRow)
+static CELL(place_leaving, PlaceRow)
 {
 	vl_buf_printf(out, "%" PRId64, day_at(row, now).leaving);
 }
 
-LISTED(place_listed, PlaceRow)
+static LISTED(place_listed, PlaceRow)
 {
 	return day_at(row, now).references_arriving > 0;
 }

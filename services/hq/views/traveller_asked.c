@@ -49,7 +49,7 @@ static void add(struct vl_fold *fold, struct openings *all, struct opening *open
 	all->items[all->count++] = opening;
 }
 
-STEP(keep_opening, AskedRow, SafetyCheckOpened)
+static STEP(keep_opening, AskedRow, SafetyCheckOpened)
 {
 	void **slot = vl_fold_slot(fold, SLOT_OPENINGS);
 	struct openings *all = *slot != NULL ? *slot : (*slot = vl_fold_alloc(fold, sizeof(*all)));

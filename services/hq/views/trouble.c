@@ -46,7 +46,7 @@ static Acknowledged *find(struct vl_fold *fold, TroubleRow *row, const Trouble *
 			     &row->acknowledged);
 }
 
-STEP(acknowledge, TroubleRow, TroubleAcknowledged)
+static STEP(acknowledge, TroubleRow, TroubleAcknowledged)
 {
 	row->mission = event->mission;
 	row->lane = event->lane;
@@ -79,12 +79,12 @@ static size_t count(const TroubleRow *row, TroubleKind kind)
 	return n;
 }
 
-CELL(put_forks, TroubleRow)
+static CELL(put_forks, TroubleRow)
 {
 	vl_buf_printf(out, "%zu", count(row, TROUBLE_KIND_FORK));
 }
 
-CELL(put_rollbacks, TroubleRow)
+static CELL(put_rollbacks, TroubleRow)
 {
 	vl_buf_printf(out, "%zu", count(row, TROUBLE_KIND_ROLLBACK));
 }
@@ -100,14 +100,14 @@ static const Acknowledged *last(const TroubleRow *row)
 	return newest;
 }
 
-CELL(put_by, TroubleRow)
+static CELL(put_by, TroubleRow)
 {
 	const Acknowledged *newest = last(row);
 
 	vl_buf_put_text(out, newest != NULL ? newest->by : "");
 }
 
-CELL(put_at, TroubleRow)
+static CELL(put_at, TroubleRow)
 {
 	const Acknowledged *newest = last(row);
 	char text[VL_TIME_TEXT];
