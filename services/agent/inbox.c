@@ -72,7 +72,7 @@ struct vl_inbox {
 	struct vl_buf receipts;
 	int64_t due, not_before;
 	struct reading readings[VL_DOWN_TOPICS];
-	uint64_t carried, damaged; /* as last told */
+	uint64_t carried, damaged; /* as last reported */
 	bool resigning;
 	struct lane lanes[]; /* by index in vl_lanes */
 };

@@ -26,11 +26,11 @@ static const int64_t first_time[VL_DOWN_TOPICS] = {
 	[VL_DOWN_ORDERS] = VL_OFFSET_END,
 };
 
-/* One topic. What is wrong with it keeps nobody from reading the other. */
+/* One topic. Its errors do not stop the reading of the others. */
 struct source {
 	struct vl_position position;
 	int64_t rest_until, rest_ms; /* it is not there; 0: it is read */
-	bool troubled;               /* it cannot be read, and that was told */
+	bool troubled;               /* it cannot be read, and that was reported */
 };
 
 struct vl_intake {
@@ -123,9 +123,9 @@ static enum vl_err open_reader(struct vl_intake *intake, struct vl_why *why)
 	return err;
 }
 
-/* A topic that is not there rests. An offset that Kafka no longer has: the topic was made anew,
- * or somebody has deleted its oldest records; the first time's place is as good. One that was
- * compacted away is no such thing: Kafka reads on behind it. */
+/* A topic that is not there rests. If Kafka no longer has an offset, the topic was made anew, or
+ * its oldest records were deleted. Then begin as at the first time. A compacted offset is
+ * different: Kafka reads on behind it. */
 static void miss(struct vl_intake *intake, struct source *source, int64_t offset, int64_t now_ms)
 {
 	if (offset < 0) {

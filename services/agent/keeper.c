@@ -13,7 +13,7 @@
 #define GATHER_MS 20
 #define FLY_BYTES ((size_t)64 << 10)
 #define ACK_DELAY_MS 10
-/* between commits that free, while there is much to store: they cannot fly */
+/* between commits that free, while there is much to store: they cannot be asynchronous */
 #define FREE_DELAY_MS 100
 #define TICK_MS 1000
 #define MARK_MS 5000
@@ -152,15 +152,15 @@ static void wake_link(struct vl_keeper *keeper)
 {
 	struct vl_pipe_message message = {.kind = VL_PIPE_COMMITTED};
 
-	/* BUSY: wake-ups enough are waiting there. GONE: whoever runs us sees the link's end. */
+	/* BUSY: enough wake-ups wait there. GONE: our caller sees the link's end. */
 	if (keeper->link >= 0)
 		(void)!vl_pipe_send(keeper->link, &message);
 }
 
 /* -- a round -- */
 
-/* Whoever has something to say is heard, the link and the listener as well; then the programs
- * have their turns. */
+/* First the messages of the link, the listener and the programs are read; then the programs have
+ * their turns. */
 static void gather(struct vl_keeper *keeper)
 {
 	struct epoll_event ready[VL_KEEPER_CLIENTS + 3];
@@ -184,7 +184,7 @@ static void gather(struct vl_keeper *keeper)
 	} while (moved && !keeper_gathered(keeper) && vl_monotonic_ms() < until);
 }
 
-/* Nothing that was under way is on the disk, or nobody can know. FULL passes; after anything
+/* Nothing that was under way is on the disk, or that is unknown. FULL passes; after anything
  * else the process must end. */
 static enum vl_err fail(struct vl_keeper *keeper, enum vl_err err, struct vl_why *why)
 {
@@ -209,7 +209,7 @@ static void arrive(struct vl_keeper *keeper, struct round *round)
 	wake_link(keeper);
 }
 
-/* Wait for the commit that flies. */
+/* Wait for the asynchronous commit. */
 static enum vl_err land(struct vl_keeper *keeper, struct vl_why *why)
 {
 	if (!vl_outbox_flying(keeper->options.outbox))
@@ -326,8 +326,8 @@ static void mark(struct vl_keeper *keeper)
 	keeper->unmarked = err;
 }
 
-/* Whoever reads the outbox for long keeps it from using again what is freed. While nothing
- * happens that harms nobody. */
+/* A long read of the outbox keeps freed room from use. While the outbox does not change, that
+ * does no harm. */
 static void tend(struct vl_keeper *keeper)
 {
 	struct vl_outbox_reader held;
@@ -358,7 +358,8 @@ int vl_keeper_timeout(const struct vl_keeper *keeper)
 			wait = TICK_MS;
 	if (vl_outbox_moved(keeper->options.outbox))
 		wait = sooner(wait, keeper->marked + MARK_MS);
-	/* Nothing of the link's is committed before that has landed, and landing is seen. */
+	/* The link's reports are committed only after the asynchronous commit is done, and that
+	 * is noticed. */
 	if (vl_outbox_flying(keeper->options.outbox))
 		return (int)wait;
 	if (keeper->options.pulse != NULL)

@@ -231,8 +231,8 @@ static unsigned count_of(const struct vl_keeper *keeper, uid_t uid)
 	return n;
 }
 
-/* Who gives way to a new one: of those with nothing under way, one of the user who has most; of
- * these the one that has not moved for longest. NULL where all are at work. */
+/* The client that gives way to a new one: of those without work under way, of the user who has
+ * most, the one that has not moved for longest. NULL if all are at work. */
 static struct client *find_idle(const struct vl_keeper *keeper, int64_t now)
 {
 	struct client *idle = NULL;

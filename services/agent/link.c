@@ -22,7 +22,7 @@
 #define POLL_MS 1000   /* the producer is asked this often even when it says nothing */
 #define SEARCH_MS 20   /* between steps of a search for what can be read */
 #define LAST_MS 1000   /* for what is in flight when we end */
-#define ALIVE_MS 2000  /* the keeper is told so often that we go round (supervise.h) */
+#define ALIVE_MS 2000  /* how often the keeper gets a sign of life (supervise.h) */
 #define CHECK_MS 30000 /* between looks for receipts that do not come, at most */
 
 struct link {
@@ -36,19 +36,20 @@ struct link {
 	struct vl_resend_asked *asked;
 	struct vl_place *told_sent; /* of each lane, to the keeper */
 	int64_t check_at, sent_at, reported, alive_at;
-	uint64_t line;    /* what the keeper was told of it */
-	bool clock_known; /* and not told yet */
+	uint64_t line;    /* the last value that the keeper received */
+	bool clock_known; /* and not reported yet */
 	int64_t ahead_ms; /* the broker's clock before ours */
-	bool news;        /* acks that the keeper has not been told */
+	bool news;        /* acks that were not reported to the keeper */
 	bool addresses;   /* the outbox may have lanes that are not in the catalogue */
 	bool woken;       /* by the keeper: there may be new ones */
 	size_t n_lanes;   /* of the roster, that have started */
 	bool stopping;    /* the keeper says so, or is gone */
 };
 
-/* -- what the keeper is told -- */
+/* -- reports to the keeper -- */
 
-/* Tell the keeper what it has not been told. What does not fit its pipe is told next time. */
+/* Send the keeper all that was not reported. Messages that do not fit its pipe are sent next
+ * time. */
 static void report(struct link *link, int64_t now)
 {
 	link->news = false;
@@ -94,8 +95,7 @@ static void report_sent(struct link *link)
 	link->sent_at = vl_monotonic_ms() + REPORT_MS;
 }
 
-/* Batches are made to fit the line: what it carries is told when that is another figure than
- * before. */
+/* Batches are made to fit the line: its speed is reported when it differs from before. */
 static void report_line(struct link *link)
 {
 	struct vl_pipe_message message = {.kind = VL_PIPE_LINE,

@@ -15,7 +15,7 @@ static enum vl_err failed(struct vl_why *why)
 		       strerror(errno));
 }
 
-/* A socket nobody listens on any more is in the way of bind. */
+/* A socket without listener is in the way of bind. */
 static enum vl_err clear_stale(const struct sockaddr_un *address, struct vl_why *why)
 {
 	struct stat found;
@@ -55,7 +55,7 @@ enum vl_err vl_listen(const char *path, bool shared, int *fd, struct vl_why *why
 	int made = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (made < 0)
 		return failed(why);
-	/* Nobody can connect before listen, so the mode is right in time. */
+	/* No client can connect before listen, so the mode is right in time. */
 	if (bind(made, (const struct sockaddr *)&address, sizeof(address)) != 0 ||
 	    chmod(path, shared ? 0666 : 0600) != 0 || listen(made, BACKLOG) != 0) {
 		err = failed(why);

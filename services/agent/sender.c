@@ -68,11 +68,11 @@ struct vl_sender {
 	int64_t since;    /* when it was opened, by the clock */
 	uint64_t rate;    /* the last known */
 	int64_t ahead_ms; /* the broker's clock before ours */
-	bool clock_known; /* and nobody has asked */
-	bool news;        /* acks that nobody has asked for */
+	bool clock_known; /* not yet reported */
+	bool news;        /* acks that are not reported */
 	bool heard;       /* this producer has had an ack, and no trouble since */
-	bool closing;     /* what is told of records now is not about Kafka */
-	bool damaged;     /* a batch, and nobody has asked: */
+	bool closing;     /* reports of records now are not about Kafka */
+	bool damaged;     /* a batch, not yet reported: */
 	size_t damaged_lane;
 	struct vl_place damaged_place;
 	enum vl_err broken;   /* why the producer must be replaced */
@@ -301,9 +301,8 @@ static enum vl_err send_batch(struct vl_sender *sender, const char *mission,
 				   why);
 }
 
-/* Bytes that have been to the disk and back are looked at; what was stored a moment ago, while
- * this link ran, is still in memory, and looking would cost as much as all the rest of sending
- * it. */
+/* Bytes that came back from the disk are checked. A batch that was stored while this link runs
+ * is still in memory; checking it would cost as much as sending it. */
 static bool looks_right(const struct vl_sender *sender, const struct vl_outbox_batch *batch)
 {
 	int64_t stored = vl_time_ms(batch->stored_at);
@@ -382,8 +381,8 @@ void vl_sender_yield_to(struct vl_sender *sender, const struct vl_sender *first)
 	sender->first = first;
 }
 
-/* Each finds by itself that the line is back; whoever is first must not fill it with all that
- * waits. */
+/* Each finds by itself that the line is back; the first one must not fill it with all waiting
+ * data. */
 static bool yields(const struct vl_sender *sender, int64_t now)
 {
 	return sender->first != NULL && sender->first->told != VL_OK &&

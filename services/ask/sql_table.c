@@ -11,7 +11,7 @@
 #define LATE_EVERY 256
 #define NAME_OF_TIME "valise_time"
 
-/* How rows are found, as xBestIndex tells xFilter; the column is above. */
+/* How rows are found, from xBestIndex to xFilter; the column is above. */
 enum { BY_KEY = 1, FROM_KEY = 2, TO_KEY = 4, BY_COLUMN = 8, WHOLE_ROW = 16, COLUMN_SHIFT = 8 };
 
 struct view_table {
@@ -427,7 +427,7 @@ static int column(sqlite3_vtab_cursor *cursor, sqlite3_context *result, int i)
 	return SQLITE_OK;
 }
 
-/* SQLite tells rows apart by this where it looks for several keys at once. */
+/* SQLite distinguishes rows by this if it looks for several keys at once. */
 static int rowid(sqlite3_vtab_cursor *cursor, sqlite3_int64 *id)
 {
 	const struct scan *scan = scan_of(cursor);

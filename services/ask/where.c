@@ -304,7 +304,7 @@ bool vl_ask_fits(const struct vl_ask_condition *c, const struct vl_ask_row *row,
 	}
 	bool more = vl_ask_first(&walk, c->term.field.table, row->message);
 	if (!more)
-		fits = fits_value(c, &value); /* an empty list is what nobody has said */
+		fits = fits_value(c, &value); /* an empty list is unset */
 	for (; more && !fits; more = vl_ask_next(&walk)) {
 		vl_ask_read(&walk, c->term.field.column, row->key, &value);
 		fits = fits_value(c, &value);

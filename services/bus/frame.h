@@ -2,7 +2,7 @@
  * The limits of a frame on the agent's socket (proto/valise/v1/agent.proto). Both sides take them
  * from here: the agent (agent/frame.h) and its clients (client/client.h).
  *
- * Next: agent/frame.h, how the agent reads requests and writes answers.
+ * Next: store/store.h, the store of agent and headquarters.
  */
 #ifndef VALISE_BUS_FRAME_H
 #define VALISE_BUS_FRAME_H

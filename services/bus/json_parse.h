@@ -1,8 +1,8 @@
 /*
- * Parsing JSON, between its two halves: json_parse.c walks messages and fields, json_value.c
- * reads single values.
+ * Parsing JSON, between its two halves: json_parse.c walks messages and fields, json_value.c reads
+ * single values.
  *
- * Next: store/store.h, the store of agent and headquarters.
+ * Next: frame.h, events over a socket.
  */
 #ifndef VALISE_BUS_JSON_PARSE_H
 #define VALISE_BUS_JSON_PARSE_H

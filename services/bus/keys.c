@@ -163,7 +163,7 @@ enum vl_err vl_key_file_read(int dir, const char *name, int flags, struct vl_key
 			     struct vl_why *why)
 {
 	enum vl_err err = VL_OK;
-	/* O_NONBLOCK: a pipe put there by mistake must not hang whoever starts. */
+	/* O_NONBLOCK: a pipe put there by mistake must not hang a program that starts. */
 	int file = openat(dir, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC | flags);
 
 	if (file < 0 || fstat(file, &key->state) != 0)

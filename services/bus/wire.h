@@ -7,7 +7,7 @@
  * disagree about the signed bytes, and an agent that accepts an event knows that headquarters can
  * read it.
  *
- * Next: sign.h, signatures over a batch's digest.
+ * Next: wire_in.h, how it is checked.
  */
 #ifndef VALISE_BUS_WIRE_H
 #define VALISE_BUS_WIRE_H

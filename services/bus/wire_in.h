@@ -1,8 +1,8 @@
 /*
- * The cursor of wire.h, inlined where every byte of every event is walked: wire.c, which
- * depends on no protobuf library, and wire_check.c.
+ * The cursor of wire.h, inlined where every byte of every event is walked: wire.c, which depends on
+ * no protobuf library, and wire_check.c.
  *
- * Next: bus/batch.h, the message that is signed.
+ * Next: sign.h, signatures over a batch's digest.
  */
 #ifndef VALISE_BUS_WIRE_IN_H
 #define VALISE_BUS_WIRE_IN_H

@@ -111,7 +111,7 @@ enum vl_err cli_print_unused(const struct cli_options *options, struct vl_admin 
 	for (size_t i = 0; err == VL_OK && i < count; i++) {
 		if (!is_by_pattern(catalogue, names[i], &bare) || is_wanted(catalogue, names[i]))
 			continue;
-		/* Without keys nobody knows whose are. */
+		/* Without keys the enrolled senders are unknown. */
 		if (!bare && options->keys == NULL)
 			continue;
 		(void)printf("unused %s\n", names[i]);

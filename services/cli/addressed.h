@@ -3,7 +3,7 @@
  * those of every enrolled sender, by the folder of public keys, and names those that are no longer
  * used.
  *
- * Next: proto/README.md, how to add a lane. This is the last header of the services.
+ * Next: client/client.h, by which any program gives events to an agent.
  */
 #ifndef VALISE_CLI_ADDRESSED_H
 #define VALISE_CLI_ADDRESSED_H

@@ -45,7 +45,7 @@ static size_t line_of(const yaml_node_t *node)
 	return node->start_mark.line + 1;
 }
 
-/* The first error is the one that is told. */
+/* Only the first error is reported. */
 __attribute__((format(printf, 3, 4))) static void wrong(struct reading *r, const yaml_node_t *node,
 							const char *format, ...)
 {

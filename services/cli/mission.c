@@ -74,7 +74,7 @@ static void put_named(struct vl_buf *out, const char *before, const char *text)
 	vl_json_print_text(out, text, strlen(text));
 }
 
-/* -- what cannot be read: nobody knows of whom it is -- */
+/* -- unreadable parts: their sender is unknown -- */
 
 #define UNREAD_SHOWN 20
 

@@ -232,8 +232,8 @@ static bool take(struct cli_scan *scan, struct part *part, const struct vl_recor
 	return ours;
 }
 
-/* A batch that nobody can read, or (`to` below 0) the rest of a partition. One that begins
- * behind our end is none of ours. */
+/* An unreadable batch, or (`to` below 0) the rest of a partition. One that begins behind our end
+ * is none of ours. */
 static void pass_over(struct cli_scan *scan, struct part *part, const struct vl_news *news,
 		      int64_t to)
 {

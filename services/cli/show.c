@@ -59,14 +59,14 @@ static bool take_row(struct entity *e, struct vl_txn *txn, unsigned kind)
  * of them than this. */
 #define NEAR_MOST 100000
 
-/* A character that nobody sees, or takes for a plain blank. */
+/* A character that is invisible, or looks like a plain blank. */
 static bool is_hidden(uint32_t c)
 {
 	return vl_character_unsafe(c) || c == 0xa0 || c == 0xad || (c >= 0x2000 && c <= 0x200d) ||
 	       c == 0x202f || c == 0x3000;
 }
 
-/* Whether the key would be the other one, but for what nobody sees. */
+/* Whether the key would be the other one, but for invisible characters. */
 static bool looks_like(const char *key, const char *asked)
 {
 	size_t left = strlen(key), length;

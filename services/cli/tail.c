@@ -204,7 +204,7 @@ static void print_record(struct tail *tail, const struct vl_record *record)
 	}
 }
 
-/* False where nobody reads what is printed. */
+/* False if stdout is no longer read. */
 static bool hand_over(struct tail *tail, bool flush)
 {
 	if (tail->out.size > 0) {

@@ -212,7 +212,7 @@ static enum vl_err change(struct apply *apply, const struct vl_topic *wanted, st
 	return err;
 }
 
-/* Brokers hear of a topic one after another, so that it is there is asked until it is. */
+/* Brokers learn of a topic one after another, so repeat the question until the topic exists. */
 static enum vl_err await(struct apply *apply, const struct vl_topic *wanted, struct vl_why *why)
 {
 	static const struct timespec pause = {.tv_nsec = AGAIN_MS * 1000000L};

@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TOLD 20 /* findings told of each line on stderr; JSON has more */
+#define TOLD 20 /* findings of each line on stderr; JSON has more */
 
 static enum vl_err read_all(struct cli_scan *scan, const struct vl_ring *ring,
 			    struct vl_arena *arena, struct cli_audit *audit, struct vl_why *why)

@@ -325,8 +325,8 @@ static enum vl_err locked(struct vl_why *why)
 		"valise-hq writes to them; stop it, rebuild, and start it again (readers go on)");
 }
 
-/* Nobody else may write meanwhile: the store's lock sees to that. The size of the map stays as
- * it is. */
+/* No other process may write meanwhile: the store's lock ensures that. The size of the map stays
+ * as it is. */
 static enum vl_err rebuild_all(const struct cli_options *options, struct vl_buf *out,
 			       struct vl_why *why)
 {

@@ -69,7 +69,7 @@ const char *vl_client_reason(const struct vl_client *c)
 
 /* -- answers -- */
 
-/* The first event's. It is no longer pending when its owner is told. */
+/* The first event's. It is no longer pending when its owner gets the answer. */
 static void answer_first(struct vl_client *c, struct vl_client_answer *answer)
 {
 	struct client_pending *p = c->first;
@@ -131,7 +131,7 @@ static void pause_now(struct vl_client *c, int64_t now)
 	c->next_at = now + c->pause_ms;
 }
 
-/* The patience begins, unless it has. A loss that nobody waits for is none. */
+/* The patience begins, unless it has. A loss does not count while no call waits. */
 static void begin_losing(struct vl_client *c, int64_t now)
 {
 	if (c->losing || c->first == NULL)
@@ -296,7 +296,7 @@ static void put_request(struct vl_client *c, int64_t now)
 
 static void receive(struct vl_client *c, int64_t now);
 
-/* An agent that lets nobody in has said so before it closed. */
+/* An agent that lets no client in has said so before it closed. */
 static void cannot_send(struct vl_client *c, int64_t now, int code)
 {
 	receive(c, now);

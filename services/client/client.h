@@ -8,10 +8,10 @@
  *
  * One event, in a program that may wait:
  *
- *   client = vl_client_open(&(struct vl_client_options){.patience_ms = 30000});
- *   if (vl_client_publish(client, &event, &answer))
+ * client = vl_client_open(&(struct vl_client_options){.patience_ms = 30000}); if
+ * (vl_client_publish(client, &event, &answer))
  *           record_as_reported(answer.id);
- *   vl_client_close(client);
+ * vl_client_close(client);
  *
  * What an answer promises:
  *
@@ -29,9 +29,9 @@
  * cannot know whether the agent stored the event. For each id the agent keeps one event. When the
  * same event comes again, the agent stores nothing and repeats its first answer, marked as a
  * duplicate. Therefore each event has an id, 16 bytes, and a retry uses the same id. The client
- * itself does so for `patience_ms`. After UNKNOWN the program does it. A program that must not
- * lose an event keeps the event and its id on its own disk until an answer came. The agent refuses
- * an id that another event has.
+ * itself does so for `patience_ms`. After UNKNOWN the program does it. A program that must not lose
+ * an event keeps the event and its id on its own disk until an answer came. The agent refuses an id
+ * that another event has.
  *
  * Two ways to call it. vl_client_publish and vl_client_publish_all wait for the answers. A program
  * with an event loop calls vl_client_add, vl_client_poll and vl_client_work, which never wait; the
@@ -46,7 +46,7 @@
  *
  * example.c beside this header is a whole program.
  *
- * Next: proto/valise/v1/agent.proto, what travels over the socket.
+ * Next: pack.h, how an event is packed.
  */
 #ifndef VALISE_CLIENT_H
 #define VALISE_CLIENT_H

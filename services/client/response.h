@@ -2,7 +2,7 @@
  * A PublishResponse (proto/valise/v1/agent.proto), read by hand: so the library needs no protobuf
  * library, and an answer costs no allocation.
  *
- * Next: bus/wire.h, the cursor that reads it.
+ * Next: proto/README.md, how to add a lane. This is the last header of the services.
  */
 #ifndef VALISE_CLIENT_RESPONSE_H
 #define VALISE_CLIENT_RESPONSE_H

@@ -139,7 +139,7 @@ static MDB_cursor_op judge_before(struct vl_cursor *cursor, const MDB_val *from,
 			fail(cursor, STORE_DAMAGED);
 			return MDB_NEXT;
 		}
-		/* Nobody asks for it, and nobody may pass over it. */
+		/* It is not requested, and no walk may skip it. */
 		if (!good && !cursor->passes)
 			return MDB_NEXT;
 		astray = true;

@@ -57,8 +57,8 @@ enum vl_err vl_store_lock_folder(struct vl_store *store, const char *path, struc
 		return vl_fail(why, vl_store_translate(errno), "%s", strerror(errno));
 	if (flock(store->lock, LOCK_EX | LOCK_NB) != 0)
 		return locked(store->lock, why);
-	/* This one can be asked for without taking it: whoever reads must never be in the way of
-	 * one that begins to write. */
+	/* This one can be tested without taking it: a reader must never be in the way of a
+	 * starting writer. */
 	(void)fcntl(store->lock, F_OFD_SETLK, &all);
 	return VL_OK;
 }
@@ -85,7 +85,7 @@ static unsigned long long inode_of(int folder, const char *name)
 	return fstatat(folder, name, &file, 0) == 0 ? (unsigned long long)file.st_ino : 0;
 }
 
-/* Where it cannot be written, as on a full disk, whoever reads knows less. */
+/* If it cannot be written, as on a full disk, readers know less. */
 void vl_store_sign(struct vl_store *store, const char *path)
 {
 	char text[64];

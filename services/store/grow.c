@@ -47,8 +47,8 @@ static int set_map(struct vl_store *store, size_t before, size_t size)
 	return mdb_env_set_mapsize(store->env, size);
 }
 
-/* Within the gate, and nobody has a transaction. Where it cannot be done the map stays what it
- * is, and in time says that it is full. */
+/* Within the gate, while no transaction is open. If it cannot be done, the map stays as it is,
+ * and later reports that it is full. */
 void vl_store_grow(struct vl_store *store)
 {
 	MDB_envinfo info;

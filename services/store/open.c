@@ -31,7 +31,7 @@ static enum vl_err sync_above(const char *path, struct vl_why *why)
 	int size = snprintf(above, sizeof(above), "%s/..", path);
 	enum vl_err err = size < (int)sizeof(above) ? sync_folder(above, why) : VL_ERR_INVALID;
 
-	/* Somebody else made ours, or saw to it that nobody looks. */
+	/* Another program made ours, or ensured that no one looks. */
 	return err == VL_ERR_PERMISSION ? VL_OK : err;
 }
 
@@ -210,7 +210,7 @@ static enum vl_err open_env(struct vl_store *store, const struct vl_store_option
 	return VL_OK;
 }
 
-/* For whoever writes: lock it, and see that there is a file. */
+/* For a writer: lock it, and ensure that there is a file. */
 static enum vl_err come_to_write(struct vl_store *store, const struct vl_store_options *options,
 				 struct vl_why *why)
 {

@@ -3,15 +3,15 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The oldest snapshot that LMDB's table of readers tells of, and whose it is. */
+/* The oldest snapshot in LMDB's table of readers, and its reader. */
 struct oldest {
 	unsigned long long snapshot;
 	int pid;
 	bool found;
 };
 
-/* LMDB tells of its readers in lines only: pid, thread, and the transaction it reads as of, or
- * '-' for one at rest. */
+/* LMDB lists its readers only as lines: pid, thread, and the transaction it reads as of, or '-'
+ * for one at rest. */
 static int take_line(const char *line, void *context)
 {
 	struct oldest *oldest = context;

@@ -78,7 +78,7 @@ static const char *keep(struct vl_admin *admin, const char *text)
 
 /* -- metadata -- */
 
-/* Nobody else polls this handle, so its complaints wait until somebody wants to know why. */
+/* Nothing else polls this handle, so its complaints wait until a caller needs the reason. */
 static enum vl_err blame(struct vl_admin *admin, enum vl_err err, struct vl_why *why)
 {
 	(void)rd_kafka_poll(admin->rk, 0);

@@ -31,13 +31,13 @@ static const struct vl_conf_pair defaults[] = {
 	{"receive.message.max.bytes", "120000000"},
 	{"fetch.wait.max.ms", "50"},
 	{"fetch.error.backoff.ms", "100"},
-	/* until a topic that nobody knows is not there */
+	/* until an unknown topic counts as missing */
 	{"topic.metadata.propagation.max.ms", "5000"},
 	{NULL, NULL},
 };
 
-/* Every record is signed, so that what somebody aborted is judged as any other; and nobody's
- * open transaction keeps others waiting. */
+/* Every record is signed, so an aborted one is judged like any other. And no open transaction
+ * delays other readers. */
 static const struct vl_conf_pair promises[] = {
 	{"enable.auto.commit", "false"},
 	{"enable.auto.offset.store", "false"},
@@ -372,7 +372,7 @@ enum vl_err vl_consumer_poll(struct vl_consumer *consumer, int timeout_ms,
 
 /* -- asking -- */
 
-/* While nothing is assigned nobody polls, and complaints wait until somebody wants to know why. */
+/* While nothing is assigned nothing polls, and complaints wait until a caller needs the reason. */
 static enum vl_err blame(struct vl_consumer *consumer, struct vl_why *why)
 {
 	rd_kafka_topic_partition_list_t *assigned = NULL;

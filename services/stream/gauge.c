@@ -1,7 +1,7 @@
 #include "stream/gauge.h"
 
-/* A fast line is known at once, as all waits for that; a thin one needs a second for a figure
- * that means something. */
+/* A fast line is known at once, as all waits for that; a slow one needs a second for a useful
+ * figure. */
 #define ENOUGH_BYTES ((uint64_t)16 << 10)
 #define ENOUGH_MS 10
 #define LONG_MS 1000

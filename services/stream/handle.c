@@ -90,8 +90,8 @@ enum vl_err vl_handle_unreachable(const struct vl_handle *handle, struct vl_why 
 
 /* -- callbacks -- */
 
-/* Lost connections are told once, by poll, as UNREACHABLE; on a bad line librdkafka would repeat
- * them as errors all day. */
+/* Lost connections are reported once, by poll, as UNREACHABLE; on a bad line librdkafka would
+ * repeat them as errors all day. */
 static void on_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)
 {
 	(void)rk;
@@ -118,8 +118,8 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
 	}
 }
 
-/* librdkafka tells when the last broker goes but not when one is back; any answer says that. Runs
- * in its threads. */
+/* librdkafka reports when the last broker goes but not when one is back; any answer shows that.
+ * Runs in its threads. */
 static rd_kafka_resp_err_t on_response(rd_kafka_t *rk, int socket, const char *broker,
 				       int32_t broker_id, int16_t key, int16_t version,
 				       int32_t correlation, size_t size, int64_t rtt,

@@ -13,14 +13,14 @@
 /*
  * enable.gapless.guarantee stays off. It turns the refusal of one record (too large, no right to
  * write to that topic) into the death of the producer, and with it stops every other lane, FLASH
- * too, for as long as that record is at the head of its outbox. Without it the refusal is told
- * to `acked` and the others go on; batches are numbered and chained, so that headquarters sees
- * the gap and the outbox still has what fills it. The other source of gaps, a message that times
- * out while the next one does not, is closed: messages never time out.
+ * too, for as long as that record is at the head of its outbox. Without it the refusal is reported
+ * to `acked` and the others go on; batches are numbered and chained, so that headquarters sees the
+ * gap and the outbox still has what fills it. The other source of gaps, a message that times out
+ * while the next one does not, is closed: messages never time out.
  *
- * message.max.bytes is what the widest topic, the dead letters, takes: a record as large as
- * Kafka takes by itself and what is said about it. The other topics' own limits are the broker's
- * to keep. Batches of several records stay below batch.size, 1 MB.
+ * message.max.bytes is what the widest topic, the dead letters, takes: a record as large as Kafka
+ * takes by itself and what is said about it. The other topics' own limits are the broker's to keep.
+ * Batches of several records stay below batch.size, 1 MB.
  */
 #define MESSAGE_MAX "2097152"
 
@@ -48,7 +48,7 @@ struct vl_producer {
 	size_t n_topics;
 	struct sent all; /* a ring, oldest first */
 	size_t records, bytes;
-	int64_t appended_ms; /* of the record that is being told; -1 where not known */
+	int64_t appended_ms; /* of the record that is being reported; -1 if unknown */
 	int fd;
 	bool closing;
 };
@@ -160,7 +160,7 @@ static enum vl_err watch(struct vl_producer *producer, struct vl_why *why)
 	return VL_OK;
 }
 
-/* One that is not there yet is no trouble: what is sent to it will tell. */
+/* One that does not exist yet is no trouble: the first record to it will show that. */
 static enum vl_err meet_topics(struct vl_producer *producer)
 {
 	const struct vl_producer_options *options = &producer->options;
@@ -232,7 +232,7 @@ void vl_producer_close(struct vl_producer *producer, int timeout_ms)
 	vl_valves_close(producer->valves);
 	if (producer->fd >= 0)
 		(void)close(producer->fd);
-	/* Only now is it certain that librdkafka tells nothing more of these. */
+	/* Only now is it certain that librdkafka reports no more of these. */
 	while (producer->all.after != &producer->all)
 		tell(producer, producer->all.after, VL_ERR_GONE, -1, -1);
 	free(producer);

@@ -34,7 +34,7 @@ struct part {
 	struct vl_ward *ward;
 	int64_t due_ms, pause_ms; /* SICK and in no ward */
 	enum vl_err told;         /* its trouble */
-	int64_t ended, watched;   /* the end that was told; what was read at the last look */
+	int64_t ended, watched;   /* the end that was reported; the position at the last look */
 	/* looks at which Kafka had more of it and nothing came, had said nothing of it */
 	unsigned stalled, mute;
 };
@@ -299,7 +299,7 @@ static enum vl_err tell(const struct part *part, enum vl_news_kind kind, struct 
 	return VL_OK;
 }
 
-/* TIMEOUT where that has been told already. */
+/* TIMEOUT if that was already reported. */
 static enum vl_err tell_trouble(struct part *part, enum vl_err err, const struct vl_why *why,
 				struct vl_news *news)
 {
@@ -485,7 +485,7 @@ static enum vl_err take_answer(struct vl_reader *r, struct vl_news *news, struct
 
 	if (r->inquiry == NULL || !vl_inquiry_answer(r->inquiry, partition, &err, why))
 		return VL_ERR_TIMEOUT;
-	/* That a topic is not there librdkafka tells itself, when it is sure. */
+	/* librdkafka itself reports that a topic does not exist, when it is sure. */
 	if (r->mute != NULL && err != VL_OK && err != VL_ERR_NOT_FOUND &&
 	    strcmp(r->mute->at.topic, vl_inquiry_topic(r->inquiry)) == 0)
 		told = tell_trouble(r->mute, err, why, news);
@@ -550,7 +550,7 @@ enum vl_err vl_reader_poll(struct vl_reader *r, int timeout_ms, struct vl_news *
 		for_each(r, admit_part, &now_ms);
 	for (size_t i = 0; i < WARDS && r->n_sick > 0; i++)
 		wards |= r->wards[i] != NULL;
-	/* Each in turn, so that nobody who has much keeps the others waiting. */
+	/* Each in turn, so that a partition with many records does not delay the others. */
 	for (size_t i = 0; wards && i <= WARDS; i++) {
 		size_t source = (r->turn + i) % (WARDS + 1);
 		err = poll_turn(r, source, now_ms, news, why);

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define STALL_MS 2000    /* Kafka has answered, and nothing of it can be read */
-#define SILENT_MS 300000 /* nor has it answered, on however thin a line */
+#define SILENT_MS 300000 /* nor has it answered, on a line of any speed */
 
 enum phase {
 	CONFIRM, /* read again where it failed */
@@ -29,7 +29,7 @@ struct vl_ward {
 	bool trying;
 	int64_t asked; /* the offset that the consumer began at */
 	int64_t asked_ms, answered_ms, calm_ms;
-	int64_t base; /* of the batch that cannot be read; -1 where nobody says */
+	int64_t base; /* of the batch that cannot be read; -1 if unknown */
 	uint64_t bytes;
 	enum vl_err err; /* of CONFIRM */
 	struct vl_why why;
@@ -70,8 +70,7 @@ int64_t vl_ward_calm_since(const struct vl_ward *ward)
 	return ward->calm_ms;
 }
 
-/* A new consumer each time: of an old one's answers nobody could say which question they are
- * for. */
+/* A new consumer each time: an old one's answers do not show which question they are for. */
 static void ask(struct vl_ward *ward, int64_t offset, int64_t now_ms)
 {
 	vl_inquiry_close(ward->inquiry);

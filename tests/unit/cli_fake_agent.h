@@ -2,7 +2,7 @@
  * A made-up agent for publishing programs: answers, refusals, and every way in which a connection
  * ends midway. It serves from a thread of its own.
  *
- * Next: cli_blocked.h, a program that hangs.
+ * Next: client_fake_agent.h, one for the library.
  */
 #ifndef VALISE_TESTS_CLI_FAKE_AGENT_H
 #define VALISE_TESTS_CLI_FAKE_AGENT_H

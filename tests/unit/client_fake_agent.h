@@ -1,7 +1,7 @@
 /*
  * An agent as its clients see it: a socket, and answers as the test likes. It never waits.
  *
- * Next: client/client.h, which speaks with it.
+ * Next: cli_blocked.h, a program that hangs.
  */
 #ifndef VALISE_TESTS_CLIENT_FAKE_AGENT_H
 #define VALISE_TESTS_CLIENT_FAKE_AGENT_H

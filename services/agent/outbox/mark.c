@@ -220,7 +220,7 @@ bool vl_mark_machine(const char *path, uint8_t machine[VL_MARK_MACHINE])
 	struct vl_buf text = {0};
 	bool good = load(path, &text, NULL) == VL_OK && !vl_buf_failed(&text) && text.size > 0;
 
-	/* Keyed: the file itself is not to be told to others (machine-id(5)). */
+	/* Keyed: the file's content must not leave the machine (machine-id(5)). */
 	if (good)
 		(void)crypto_generichash(machine, VL_MARK_MACHINE, text.data, text.size, domain,
 					 sizeof(domain) - 1);

@@ -7,7 +7,7 @@
 
 #define LINE_UNKNOWN ((size_t)64 << 10) /* where batches close while nothing is known of the line */
 /* Two clones that begin a new epoch in one second take the same one once in so many times. In
- * seconds less than a day, so that the hour soon passes it again. */
+ * seconds less than a day, so that the time soon passes it again. */
 #define UNIQUE_SPREAD 65536
 
 /* -- opening -- */
@@ -123,7 +123,7 @@ static enum vl_err load_chains(struct vl_outbox *outbox, struct vl_txn *txn, siz
 	return err == VL_OK ? vl_txn_err(txn) : err;
 }
 
-/* Another key, or perhaps a copy: nobody can tell whether more was signed elsewhere, so every
+/* Another key, or perhaps a copy: it is unknown whether more was signed elsewhere. So every
  * chain goes on in a new epoch. */
 static void begin_epochs(struct vl_outbox *outbox, struct vl_txn *txn)
 {
@@ -303,7 +303,7 @@ enum vl_err vl_outbox_open(const struct vl_outbox_options *options, struct vl_ou
 	if (err == VL_OK)
 		err = open_known(outbox, why);
 	if (err != VL_OK) {
-		outbox->marked = true; /* by whoever was here before */
+		outbox->marked = true; /* by the previous process */
 		vl_outbox_close(outbox);
 		return err;
 	}

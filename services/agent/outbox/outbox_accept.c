@@ -110,8 +110,7 @@ static enum vl_err refuse_unknowable(struct vl_why *why)
 		       "it, publish it with a new id");
 }
 
-/* The same id for another event: were it called a duplicate, nobody would ever learn that it is
- * gone. */
+/* The same id for another event: if it were called a duplicate, its loss would go unnoticed. */
 static enum vl_err refuse_reuse(const struct vl_accepted *first, struct vl_why *why)
 {
 	return vl_fail(why, VL_ERR_INVALID,

@@ -6,8 +6,8 @@
 #include <string.h>
 
 /*
- * A lane's open batch has its head first, and in it `prev`, the digest of the batch before,
- * which may be with the sealer still: its place is left and filled when the batch is sealed.
+ * A lane's open batch begins with its head, which has `prev`, the digest of the previous batch. The
+ * sealer may still have that batch. So its place is left, and filled when the batch is sealed.
  */
 
 #define BATCH_PREV 6

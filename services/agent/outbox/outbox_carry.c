@@ -21,8 +21,8 @@ void outbox_carry_order(struct vl_outbox *outbox, struct outbox_lane *lane,
 
 void outbox_carry_renew(struct vl_outbox *outbox)
 {
-	/* The end of a lane is the sealer's while something flies; but an order is never given
-	 * in a round that can. */
+	/* The end of a lane is the sealer's during an asynchronous commit; but an order is never
+	 * given in such a round. */
 	for (uint32_t i = 0; outbox->flying == NULL && i < outbox->n_lanes; i++) {
 		struct outbox_lane *lane = outbox->lanes[i];
 		if (lane != NULL && lane->carried) {

@@ -3,15 +3,14 @@
 #include <string.h>
 
 /*
- * Nobody can tell a file from its copy by looking at it; only something that the copy does not
- * hold can. So each start has a token, kept in the outbox and in the mark, and the mark says how
- * far the lanes had come:
+ * A file and its copy look the same; only data outside the copy can distinguish them. So each start
+ * has a token, kept in the outbox and in the mark, and the mark says how far the lanes had come:
  *
  * mark: new token, and the outbox's as `before`; outbox: new token; mark: new token alone
  *
- * and nothing is signed before the third is written. A crash between leaves the outbox with one
- * of the two tokens that the mark then has. Where the outbox is in doubt the first is left out:
- * until it has begun its new epochs the mark must go on denying it.
+ * and nothing is signed before the third is written. A crash between leaves the outbox with one of
+ * the two tokens that the mark then has. Where the outbox is in doubt the first is left out: until
+ * it has begun its new epochs the mark must go on denying it.
  */
 
 /* One that is damaged says nothing. */
@@ -167,7 +166,7 @@ static void put_lane(struct vl_mark *mark, const struct outbox_lane *lane)
 	/* One on which nothing was ever committed is not in the outbox either. */
 	if (lane->committed.seq.n == 0 && vl_digest_equal(&lane->committed.digest, &none))
 		return;
-	/* The mark has no room for one of each mission, and the others tell a copy as well. */
+	/* The mark has no room for one of each mission, and the others detect a copy as well. */
 	if (vl_lane_find(lane->name, strlen(lane->name)) == NULL)
 		return;
 	if (mark->n_lanes == VL_MARK_LANES || strlen(lane->name) >= sizeof(to->name))

@@ -50,8 +50,8 @@ static void note(struct vl_outbox *outbox, struct outbox_lane *lane, struct vl_e
 	row_raise_place(outbox->txn, ACKED, lane->name, epoch, seq);
 }
 
-/* A place that we never came to. Where this process has begun the lane's epoch nobody else signs
- * in it, and an epoch beyond is a clone's, which does as we did. */
+/* A place that we never came to. If this process has begun the lane's epoch, no other process
+ * signs in it, and an epoch beyond is a clone's, which does as we did. */
 static enum vl_outbox_fit meet_unknown(struct vl_outbox *outbox, struct outbox_lane *lane,
 				       const struct vl_outbox_receipt *receipt)
 {

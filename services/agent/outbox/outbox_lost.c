@@ -3,9 +3,9 @@
 #include <string.h>
 
 /*
- * A batch that this disk has let rot. What headquarters can follow is the last whole one before
- * it, as that comes to it or has come; so the lane begins a new epoch behind that one, and all
- * that is whole behind the damaged one is carried into it.
+ * A batch that is corrupted on this disk. Headquarters can follow up to the last whole one before
+ * it, which it has or will get. So the lane begins a new epoch behind that one. All whole batches
+ * behind the damaged one are carried into it.
  */
 
 /* Events of a batch that was given up: what is known of their ids is no longer so. */

@@ -3,9 +3,9 @@
 #include <string.h>
 
 /*
- * A chain's head that rotted. Where the chain had come to is not guessed: it begins a new epoch,
- * behind the newest batch that is kept and whole, or, where there is none, behind nothing. And
- * the lane's number, which the rows of ids have for it, is the one that they have and no other
+ * A chain's head that is corrupted. Where the chain had come to is not guessed: it begins a new
+ * epoch, behind the newest batch that is kept and whole, or, where there is none, behind nothing.
+ * And the lane's number, which the rows of ids have for it, is the one that they have and no other
  * chain does; where that is not certain they are left without a lane, and such an id cannot be
  * answered.
  */

@@ -340,7 +340,8 @@ enum vl_err vl_outbox_commit(struct vl_outbox *outbox, struct vl_why *why)
 
 void vl_outbox_abort(struct vl_outbox *outbox)
 {
-	/* What flies, flies on; but the lanes cannot go back to before it until it has landed. */
+	/* The asynchronous commit goes on; but the lanes cannot go back to before it until it is
+	 * done. */
 	(void)!vl_outbox_land(outbox, NULL);
 	struct outbox_round *round = outbox->round;
 	if (round == NULL)
