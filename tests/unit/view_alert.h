@@ -17,6 +17,14 @@
 
 #include <cmocka.h>
 
+#define ALERT(name) Consular__Alert__V1__##name
+#define ALERT_DESCRIPTOR(name) &consular__alert__v1__##name##__descriptor
+#define ALERT_STATE(name) ALERT_STATE_##name
+#define ALERT_STATUS(name) CAP_STATUS_##name
+#define ALERT_TYPE(name) CAP_MESSAGE_TYPE_##name
+#define ALERT_COLOUR(name) RISK_COLOUR_##name
+#define ALERT_BOARD_ALL "all"
+
 extern const struct vl_view vl_view_alert;
 
 #define A "CN-SD-EMB"

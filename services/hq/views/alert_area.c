@@ -4,33 +4,33 @@
  * several hold, the highest counts; the level at a point is the highest over the areas that
  * contain it, so that a part may exceed its country and never falls below it (A8).
  */
+#include "hq/fold/heads.h"
 #include "hq/fold/names.h"
 #include "hq/views/alert.h"
 
 #include <stdio.h>
 #include <string.h>
 
-bool vl_alert_higher(ALERT(RiskColour) a, ALERT(RiskColour) b)
+bool vl_alert_higher(RiskColour a, RiskColour b)
 {
-	return vl_view_rank(&consular__alert__v1__risk_colour__descriptor, (int)a) >
-	       vl_view_rank(&consular__alert__v1__risk_colour__descriptor, (int)b);
+	return vl_view_rank(MESSAGE(RiskColour), (int)a) >
+	       vl_view_rank(MESSAGE(RiskColour), (int)b);
 }
 
-bool vl_alert_stronger(ALERT(Wording) a, ALERT(Wording) b)
+bool vl_alert_stronger(Wording a, Wording b)
 {
-	return vl_view_rank(&consular__alert__v1__wording__descriptor, (int)a) >
-	       vl_view_rank(&consular__alert__v1__wording__descriptor, (int)b);
+	return vl_view_rank(MESSAGE(Wording), (int)a) > vl_view_rank(MESSAGE(Wording), (int)b);
 }
 
-static bool covers(const ALERT(LevelEntry) *entry, struct vl_time at)
+static bool covers(const LevelEntry *entry, struct vl_time at)
 {
 	return vl_time_compare(vl_view_time(entry->since), at) <= 0 &&
 	       (entry->until == NULL || vl_time_compare(at, vl_view_time(entry->until)) < 0);
 }
 
-ALERT(RiskColour) vl_alert_area_level_at(const ALERT(AreaRow) *row, struct vl_time at)
+RiskColour vl_alert_area_level_at(const AreaRow *row, struct vl_time at)
 {
-	ALERT(RiskColour) highest = ALERT_COLOUR(UNSPECIFIED);
+	RiskColour highest = RISK_COLOUR_UNSPECIFIED;
 	for (size_t i = 0; i < row->n_standing; i++) {
 		if (covers(row->standing[i], at) &&
 		    vl_alert_higher(row->standing[i]->colour, highest))
@@ -43,9 +43,9 @@ ALERT(RiskColour) vl_alert_area_level_at(const ALERT(AreaRow) *row, struct vl_ti
 	return highest;
 }
 
-ALERT(Wording) vl_alert_area_wording_at(const ALERT(AreaRow) *row, struct vl_time at)
+Wording vl_alert_area_wording_at(const AreaRow *row, struct vl_time at)
 {
-	ALERT(Wording) strongest = CONSULAR__ALERT__V1__WORDING__WORDING_UNSPECIFIED;
+	Wording strongest = WORDING_UNSPECIFIED;
 	for (size_t i = 0; i < row->n_standing; i++) {
 		if (covers(row->standing[i], at) &&
 		    vl_alert_stronger(row->standing[i]->wording, strongest))
@@ -59,13 +59,11 @@ ALERT(Wording) vl_alert_area_wording_at(const ALERT(AreaRow) *row, struct vl_tim
 	return strongest;
 }
 
-ALERT(RiskColour) vl_alert_level_at(const ALERT(AreaRow) *const *rows, size_t count,
-				    struct vl_time at)
+RiskColour vl_alert_level_at(const AreaRow *const *rows, size_t count, struct vl_time at)
 {
-	ALERT(RiskColour) highest = ALERT_COLOUR(UNSPECIFIED);
+	RiskColour highest = RISK_COLOUR_UNSPECIFIED;
 	for (size_t i = 0; i < count; i++) {
-		ALERT(RiskColour) level =
-			rows[i] != NULL ? vl_alert_area_level_at(rows[i], at) : highest;
+		RiskColour level = rows[i] != NULL ? vl_alert_area_level_at(rows[i], at) : highest;
 		if (vl_alert_higher(level, highest))
 			highest = level;
 	}
@@ -74,7 +72,7 @@ ALERT(RiskColour) vl_alert_level_at(const ALERT(AreaRow) *const *rows, size_t co
 
 /* -- standing levels -- */
 
-static void describe(ALERT(AreaRow) *row, const ALERT(AreaLevel) *level)
+static void describe(AreaRow *row, const AreaLevel *level)
 {
 	if (level->name[0] != '\0')
 		row->name = level->name;
@@ -85,54 +83,64 @@ static void describe(ALERT(AreaRow) *row, const ALERT(AreaLevel) *level)
 }
 
 /* The area is headquarters' where it has ever spoken, else the first mission's. */
-static bool may_describe(ALERT(AreaRow) *row, const struct vl_fact *fact)
+static bool may_describe(AreaRow *row, const struct vl_fact *fact)
 {
 	if (row->owner[0] == '\0' || strcmp(fact->mission, ALERT_HQ) == 0)
 		row->owner = (char *)(uintptr_t)fact->mission;
 	return strcmp(fact->mission, row->owner) == 0;
 }
 
-void vl_alert_area_step(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
+static LevelEntry *add_standing(struct vl_fold *fold, AreaRow *row, const struct vl_fact *fact,
+				Google__Protobuf__Timestamp *since)
 {
-	ALERT(AreaRow) *row = (void *)message;
-	ALERT(LevelEntry) *entry =
-		vl_fold_add(fold, ALERT_DESCRIPTOR(level_entry), &row->n_standing, &row->standing);
+	LevelEntry *entry =
+		vl_fold_add(fold, MESSAGE(LevelEntry), &row->n_standing, &row->standing);
+	if (entry == NULL)
+		return NULL;
+	entry->mission = (char *)(uintptr_t)fact->mission;
+	entry->event = vl_view_id(fact);
+	entry->since = since != NULL ? since : vl_view_stamp(fold, fact->occurred_at);
+	return entry;
+}
+
+static STEP(set_country, AreaRow, CountryRiskSet)
+{
+	LevelEntry *entry = add_standing(fold, row, fact, event->since);
+	(void)may_describe(row, fact);
+	if (entry != NULL)
+		entry->colour = event->colour;
+}
+
+static STEP(set_area, AreaRow, AreaLevelSet)
+{
+	LevelEntry *entry = add_standing(fold, row, fact, event->since);
+	bool describes = may_describe(row, fact);
 	if (entry == NULL)
 		return;
-	bool describes = may_describe(row, fact);
-	entry->mission = (char *)(uintptr_t)fact->mission;
-	entry->event = (ProtobufCBinaryData){.len = 16, .data = (uint8_t *)(uintptr_t)fact->id};
-	if (fact->payload->descriptor == ALERT_DESCRIPTOR(country_risk_set)) {
-		const ALERT(CountryRiskSet) *event = (const void *)fact->payload;
-		entry->colour = event->colour;
-		entry->since = event->since;
-	} else {
-		const ALERT(AreaLevelSet) *event = (const void *)fact->payload;
-		if (event->level != NULL) {
-			entry->colour = event->level->colour;
-			entry->wording = event->level->wording;
-			if (describes)
-				describe(row, event->level);
-		}
-		entry->since = event->since;
-		entry->until = event->until;
-	}
-	if (entry->since == NULL)
-		entry->since = vl_view_stamp(fold, fact->occurred_at);
+	entry->until = event->until;
+	if (event->level == NULL)
+		return;
+	entry->colour = event->level->colour;
+	entry->wording = event->level->wording;
+	if (describes)
+		describe(row, event->level);
 }
+
+const struct vl_step vl_alert_area_steps[] = {
+	{MESSAGE(CountryRiskSet), set_country}, {MESSAGE(AreaLevelSet), set_area}, END};
 
 static int since_order(const void *left, const void *right)
 {
-	const ALERT(LevelEntry) *a = left, *b = right;
+	const LevelEntry *a = left, *b = right;
 	return vl_time_compare(vl_view_time(a->since), vl_view_time(b->since));
 }
 
 /* The first time from which headquarters has set the level; NULL where it never has. */
-static const Google__Protobuf__Timestamp *taken_over(const ALERT(AreaRow) *row)
+static const Google__Protobuf__Timestamp *taken_over(const AreaRow *row)
 {
 	const Google__Protobuf__Timestamp *first = NULL;
 	for (size_t i = 0; i < row->n_standing; i++) {
-		const ALERT(LevelEntry) *entry = row->standing[i];
+		const LevelEntry *entry = row->standing[i];
 		if (strcmp(entry->mission, ALERT_HQ) == 0 &&
 		    (first == NULL ||
 		     vl_time_compare(vl_view_time(entry->since), vl_view_time(first)) < 0))
@@ -143,13 +151,13 @@ static const Google__Protobuf__Timestamp *taken_over(const ALERT(AreaRow) *row)
 
 /* A9: a mission sets the level of an area that it was the first to set, for the time before
  * headquarters did. */
-static void set_aside(struct vl_fold *fold, ALERT(AreaRow) *row)
+static void set_aside(struct vl_fold *fold, AreaRow *row)
 {
 	const Google__Protobuf__Timestamp *from = taken_over(row);
 	const char *first = NULL;
 	size_t kept = 0;
 	for (size_t i = 0; i < row->n_standing; i++) {
-		ALERT(LevelEntry) *entry = row->standing[i];
+		LevelEntry *entry = row->standing[i];
 		bool headquarters = strcmp(entry->mission, ALERT_HQ) == 0;
 		if (!headquarters && first == NULL)
 			first = entry->mission;
@@ -161,35 +169,36 @@ static void set_aside(struct vl_fold *fold, ALERT(AreaRow) *row)
 		}
 		struct vl_fact fact = {.id = entry->event.data};
 		if (row->refused++ < ALERT_TRIED_MAX)
-			ALERT_VIOLATION(fold, row, "A9", &fact,
-					"%s by %s changes nothing: the level is %s's to set",
-					vl_alert_enum(ALERT_COLOUR_TEXT, entry->colour),
-					entry->mission, from != NULL ? ALERT_HQ : first);
+			BREAKS(fold, row, "A9", &fact,
+			       "%s by %s changes nothing: the level is %s's to set",
+			       vl_alert_name(MESSAGE(RiskColour), (int)entry->colour),
+			       entry->mission, from != NULL ? ALERT_HQ : first);
 	}
 	row->n_standing = kept;
 }
 
 /* Each level until the next begins. Two from the same instant both hold, and disagree where
  * their colours do. */
-static void finish_standing(struct vl_fold *fold, ALERT(AreaRow) *row)
+static void finish_standing(struct vl_fold *fold, AreaRow *row)
 {
 	size_t next = 0;
 	set_aside(fold, row);
 	vl_view_sort(fold, row->standing, row->n_standing, since_order);
 	for (size_t i = 0; i < row->n_standing; i++) {
-		ALERT(LevelEntry) *entry = row->standing[i];
+		LevelEntry *entry = row->standing[i];
 		if (next <= i)
 			next = i + 1;
 		while (next < row->n_standing && since_order(entry, row->standing[next]) == 0)
 			next++;
 		if (i + 1 < next && entry->colour != row->standing[i + 1]->colour) {
 			struct vl_fact fact = {.id = row->standing[i + 1]->event.data};
-			ALERT_VIOLATION(
-				fold, row, "A5", &fact,
-				"%s by %s and %s by %s from the same instant",
-				vl_alert_enum(ALERT_COLOUR_TEXT, entry->colour), entry->mission,
-				vl_alert_enum(ALERT_COLOUR_TEXT, row->standing[i + 1]->colour),
-				row->standing[i + 1]->mission);
+			BREAKS(fold, row, "A5", &fact,
+			       "%s by %s and %s by %s from the same instant",
+			       vl_alert_name(MESSAGE(RiskColour), (int)entry->colour),
+			       entry->mission,
+			       vl_alert_name(MESSAGE(RiskColour),
+					     (int)row->standing[i + 1]->colour),
+			       row->standing[i + 1]->mission);
 		}
 		if (next == row->n_standing)
 			continue;
@@ -206,21 +215,20 @@ static void finish_standing(struct vl_fold *fold, ALERT(AreaRow) *row)
 
 struct alerts {
 	struct vl_fold *fold;
-	ALERT(AreaRow) *row;
+	AreaRow *row;
 };
 
-static void end_by(ALERT(LevelEntry) *entry, Google__Protobuf__Timestamp *end)
+static void end_by(LevelEntry *entry, Google__Protobuf__Timestamp *end)
 {
 	if (end != NULL && (entry->until == NULL ||
 			    vl_time_compare(vl_view_time(end), vl_view_time(entry->until)) < 0))
 		entry->until = end;
 }
 
-static void add_entry(struct vl_fold *fold, ALERT(AreaRow) *row, const ALERT(AlertRow) *alert,
-		      const ALERT(AreaLevel) *level)
+static void add_entry(struct vl_fold *fold, AreaRow *row, const AlertRow *alert,
+		      const AreaLevel *level)
 {
-	ALERT(LevelEntry) *entry =
-		vl_fold_add(fold, ALERT_DESCRIPTOR(level_entry), &row->n_alerts, &row->alerts);
+	LevelEntry *entry = vl_fold_add(fold, MESSAGE(LevelEntry), &row->n_alerts, &row->alerts);
 	if (entry == NULL)
 		return;
 	describe(row, level);
@@ -234,21 +242,21 @@ static void add_entry(struct vl_fold *fold, ALERT(AreaRow) *row, const ALERT(Ale
 	end_by(entry, alert->expires);
 	end_by(entry, alert->expired_at);
 	end_by(entry, alert->ended_at);
-	entry->cancelled = alert->state == ALERT_STATE(CANCELLED);
-	entry->superseded = alert->state == ALERT_STATE(UPDATED);
+	entry->cancelled = alert->state == ALERT_STATE_CANCELLED;
+	entry->superseded = alert->state == ALERT_STATE_UPDATED;
 	entry->mission = alert->mission;
 	entry->event = alert->publication;
 }
 
 /* An alert's levels of one area, in their order. */
 struct level {
-	const ALERT(AreaLevel) *said;
+	const AreaLevel *said;
 	struct level *next;
 };
 
 /* An alert of many levels, kept for all the areas that it speaks of. */
 struct spread {
-	const ALERT(AlertRow) *alert;
+	const AlertRow *alert;
 	void *by_area; /* struct level */
 };
 
@@ -258,7 +266,7 @@ struct spread {
 static void spread_out(struct vl_fold *fold, struct spread *spread)
 {
 	for (size_t i = spread->alert->n_levels; i > 0; i--) {
-		const ALERT(AreaLevel) *said = spread->alert->levels[i - 1];
+		const AreaLevel *said = spread->alert->levels[i - 1];
 		void **first = vl_names_keep(fold, &spread->by_area, said->area);
 		struct level *level = vl_turn_alloc(fold, sizeof(*level));
 		if (first == NULL || level == NULL)
@@ -279,21 +287,21 @@ static struct spread *make_spread(struct vl_fold *fold, const char *key)
 	return spread;
 }
 
-static void add_level(struct alerts *alerts, const ALERT(AlertRow) *alert,
-		      const ALERT(AreaLevel) *level, const ALERT(AreaLevel) *said)
+static void add_level(struct alerts *alerts, const AlertRow *alert, const AreaLevel *level,
+		      const AreaLevel *said)
 {
 	add_entry(alerts->fold, alerts->row, alert, level);
 	if (said == NULL || said->colour == level->colour)
 		return;
 	struct vl_fact fact = {.id = alert->publication.data};
-	ALERT_VIOLATION(alerts->fold, alerts->row, "A5", &fact, "%s gives it both %s and %s",
-			alert->identifier, vl_alert_enum(ALERT_COLOUR_TEXT, said->colour),
-			vl_alert_enum(ALERT_COLOUR_TEXT, level->colour));
+	BREAKS(alerts->fold, alerts->row, "A5", &fact, "%s gives it both %s and %s",
+	       alert->identifier, vl_alert_name(MESSAGE(RiskColour), (int)said->colour),
+	       vl_alert_name(MESSAGE(RiskColour), (int)level->colour));
 }
 
 static void add_spread(struct alerts *alerts, const struct spread *spread)
 {
-	const ALERT(AreaLevel) *said = NULL;
+	const AreaLevel *said = NULL;
 	const struct level *level = vl_names_find(&spread->by_area, vl_fold_key(alerts->fold));
 	for (; level != NULL; level = level->next) {
 		add_level(alerts, spread->alert, level->said, said);
@@ -307,9 +315,9 @@ static void add_alert(void *context, const char *name, int64_t value)
 	struct vl_fold *fold = alerts->fold;
 	const char *key = name + strlen("alert/");
 	const struct spread *spread = vl_names_find(vl_turn_slot(fold), key);
-	const ALERT(AreaLevel) *said = NULL;
+	const AreaLevel *said = NULL;
 	(void)value;
-	const ALERT(AlertRow) *alert =
+	const AlertRow *alert =
 		spread != NULL ? NULL : (const void *)vl_fold_row(fold, ALERT_KIND_ALERT, key);
 	if (alert != NULL && alert->n_levels > SHORT_LIST) {
 		void **kept = vl_names_keep(fold, vl_turn_slot(fold), key);
@@ -326,37 +334,9 @@ static void add_alert(void *context, const char *name, int64_t value)
 	}
 }
 
-void vl_alert_area_finish(struct vl_fold *fold, ProtobufCMessage *message)
+FINISH(vl_alert_area_finish, AreaRow)
 {
-	struct alerts alerts = {fold, (void *)message};
+	struct alerts alerts = {fold, row};
 	finish_standing(fold, alerts.row);
 	vl_fold_each_tally(fold, ALERT_KIND_AREA, vl_fold_key(fold), "alert/", add_alert, &alerts);
-}
-
-void vl_alert_area_contribute(struct vl_fold *fold, const ProtobufCMessage *message)
-{
-	const ALERT(AreaRow) *row = (const void *)message;
-	for (size_t i = 0; i < row->n_violations; i++) {
-		char name[32];
-		snprintf(name, sizeof(name), "violation/%s", row->violations[i]->rule);
-		vl_fold_contribute(fold, ALERT_KIND_BOARD, ALERT_BOARD_ALL, name, 1);
-	}
-}
-
-/* -- the numbers -- */
-
-void vl_alert_board_finish(struct vl_fold *fold, ProtobufCMessage *message)
-{
-	ALERT(BoardRow) *row = (void *)message;
-	const char *key = vl_fold_key(fold);
-	row->alerts = vl_fold_tally(fold, ALERT_KIND_BOARD, key, "alert");
-	row->foreign = vl_fold_tally(fold, ALERT_KIND_BOARD, key, "foreign");
-	row->drills = vl_fold_tally(fold, ALERT_KIND_BOARD, key, "drill");
-	row->safe = vl_fold_tally(fold, ALERT_KIND_BOARD, key, "safe");
-	row->help = vl_fold_tally(fold, ALERT_KIND_BOARD, key, "help");
-	vl_view_list_counts(fold, ALERT_KIND_BOARD, "state/", &row->n_by_state, &row->by_state);
-	vl_view_list_counts(fold, ALERT_KIND_BOARD, "standing/", &row->n_standing_by_colour,
-			    &row->standing_by_colour);
-	vl_view_list_counts(fold, ALERT_KIND_BOARD, "violation/", &row->n_violations_by_rule,
-			    &row->violations_by_rule);
 }

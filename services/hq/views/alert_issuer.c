@@ -23,14 +23,14 @@ bool vl_alert_publishes(const struct vl_fact *fact)
 {
 	const ProtobufCMessageDescriptor *type = fact->payload->descriptor;
 
-	return type == ALERT_DESCRIPTOR(alert_published) ||
-	       type == ALERT_DESCRIPTOR(alert_updated) || type == ALERT_DESCRIPTOR(alert_cancelled);
+	return type == MESSAGE(AlertPublished) || type == MESSAGE(AlertUpdated) ||
+	       type == MESSAGE(AlertCancelled);
 }
 
 static bool drafts(const struct vl_fact *fact)
 {
-	return fact->payload->descriptor == ALERT_DESCRIPTOR(alert_drafted) ||
-	       fact->payload->descriptor == ALERT_DESCRIPTOR(alert_revised);
+	return fact->payload->descriptor == MESSAGE(AlertDrafted) ||
+	       fact->payload->descriptor == MESSAGE(AlertRevised);
 }
 
 /* What needs a say in the alert; delivering and answering it is anybody's, and approvals are
@@ -39,9 +39,8 @@ static bool acts(const struct vl_fact *fact)
 {
 	const ProtobufCMessageDescriptor *type = fact->payload->descriptor;
 
-	return drafts(fact) || vl_alert_publishes(fact) ||
-	       type == ALERT_DESCRIPTOR(alert_submitted) ||
-	       type == ALERT_DESCRIPTOR(alert_returned) || type == ALERT_DESCRIPTOR(alert_expired);
+	return drafts(fact) || vl_alert_publishes(fact) || type == MESSAGE(AlertSubmitted) ||
+	       type == MESSAGE(AlertReturned) || type == MESSAGE(AlertExpired);
 }
 
 bool vl_alert_claim(char **holder, bool published, const struct vl_fact *fact)
@@ -56,7 +55,7 @@ bool vl_alert_claim(char **holder, bool published, const struct vl_fact *fact)
 		return false;
 	if (vl_alert_publishes(fact) || ((*holder)[0] == '\0' && drafts(fact)))
 		*holder = (char *)(uintptr_t)fact->mission;
-	return fact->payload->descriptor != ALERT_DESCRIPTOR(alert_expired) || headquarters || mine;
+	return fact->payload->descriptor != MESSAGE(AlertExpired) || headquarters || mine;
 }
 
 /* -- one row an identifier -- */
@@ -64,7 +63,7 @@ bool vl_alert_claim(char **holder, bool published, const struct vl_fact *fact)
 void vl_alert_issuer_step(struct vl_fold *fold, ProtobufCMessage *message,
 			  const struct vl_fact *fact)
 {
-	ALERT(IssuerRow) *row = (void *)message;
+	IssuerRow *row = (void *)message;
 	bool own = strcmp(fact->subject, vl_fold_key(fold)) == 0;
 
 	if (!own) {
@@ -78,7 +77,7 @@ void vl_alert_issuer_step(struct vl_fold *fold, ProtobufCMessage *message,
 
 void vl_alert_issuer_contribute(struct vl_fold *fold, const ProtobufCMessage *message)
 {
-	const ALERT(IssuerRow) *row = (const void *)message;
+	const IssuerRow *row = (const void *)message;
 	char alert[VL_VIEW_REF];
 
 	if (!row->published)
@@ -93,7 +92,7 @@ void vl_alert_issuer_contribute(struct vl_fold *fold, const ProtobufCMessage *me
 
 struct tried {
 	struct vl_fold *fold;
-	ALERT(AlertRow) *row;
+	AlertRow *row;
 	const struct vl_fact *publication;
 };
 
@@ -114,7 +113,7 @@ static void judge(void *context, const char *name, int64_t value)
 			(int)length, issuer);
 }
 
-void vl_alert_check_references(struct vl_fold *fold, ALERT(AlertRow) *row)
+void vl_alert_check_references(struct vl_fold *fold, AlertRow *row)
 {
 	struct vl_fact publication = {.id = row->publication.data};
 	struct tried tried = {fold, row, &publication};
@@ -126,10 +125,10 @@ void vl_alert_check_references(struct vl_fold *fold, ALERT(AlertRow) *row)
 
 /* -- the text -- */
 
-ProtobufCBinaryData vl_alert_text(struct vl_fold *fold, const ALERT(Issue) *issue)
+ProtobufCBinaryData vl_alert_text(struct vl_fold *fold, const Issue *issue)
 {
-	ALERT(Issue) text = *issue;
-	ALERT(CapAlert) cap;
+	Issue text = *issue;
+	CapAlert cap;
 	struct vl_buf packed = {0};
 	uint8_t *digest = vl_fold_alloc(fold, ALERT_TEXT_DIGEST);
 
@@ -147,7 +146,7 @@ ProtobufCBinaryData vl_alert_text(struct vl_fold *fold, const ALERT(Issue) *issu
 	return (ProtobufCBinaryData){digest != NULL ? ALERT_TEXT_DIGEST : 0, digest};
 }
 
-bool vl_alert_may_approve(const ALERT(AlertRow) *row, const ALERT(Approval) *approval)
+bool vl_alert_may_approve(const AlertRow *row, const Approval *approval)
 {
 	if (strcmp(approval->mission, ALERT_HQ) == 0 ||
 	    strcmp(approval->mission, row->mission) == 0)

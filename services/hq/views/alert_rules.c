@@ -6,6 +6,7 @@
  * old message that arrives late never revives a cancelled chain. Only a message of the same
  * status replaces: an exercise never ends a real alert.
  */
+#include "hq/fold/heads.h"
 #include "hq/fold/names.h"
 #include "hq/views/alert.h"
 
@@ -13,14 +14,14 @@
 #include <stdio.h>
 #include <string.h>
 
-bool vl_alert_stands(const ALERT(AlertRow) *row)
+bool vl_alert_stands(const AlertRow *row)
 {
-	return row->state == ALERT_STATE(PUBLISHED) && !row->foreign &&
-	       row->status == ALERT_STATUS(ACTUAL) && row->message_type != ALERT_TYPE(CANCEL) &&
+	return row->state == ALERT_STATE_PUBLISHED && !row->foreign &&
+	       row->status == CAP_STATUS_ACTUAL && row->message_type != CAP_MESSAGE_TYPE_CANCEL &&
 	       !row->all_clear;
 }
 
-bool vl_alert_in_force(const ALERT(AlertRow) *row, struct vl_time now)
+bool vl_alert_in_force(const AlertRow *row, struct vl_time now)
 {
 	if (!vl_alert_stands(row) || vl_time_compare(now, vl_view_time(row->published_at)) < 0)
 		return false;
@@ -29,7 +30,7 @@ bool vl_alert_in_force(const ALERT(AlertRow) *row, struct vl_time now)
 	return row->expires == NULL || vl_time_compare(now, vl_view_time(row->expires)) < 0;
 }
 
-static bool same_identity(const ALERT(AlertRow) *row, const ALERT(CapReference) *reference)
+static bool same_identity(const AlertRow *row, const CapReference *reference)
 {
 	if (reference == NULL || !row->known)
 		return true;
@@ -41,7 +42,7 @@ static bool same_identity(const ALERT(AlertRow) *row, const ALERT(CapReference) 
 }
 
 /* Whether the message is one that could replace the alert, whoever sent it. */
-static bool fits(const ALERT(AlertRow) *row, const ALERT(Replacement) *replacement)
+static bool fits(const AlertRow *row, const Replacement *replacement)
 {
 	if (row->known &&
 	    (replacement->status != row->status || replacement->foreign != row->foreign))
@@ -50,19 +51,19 @@ static bool fits(const ALERT(AlertRow) *row, const ALERT(Replacement) *replaceme
 }
 
 /* A9: whether who sent it may. */
-static bool may_replace(const ALERT(AlertRow) *row, const ALERT(Replacement) *replacement)
+static bool may_replace(const AlertRow *row, const Replacement *replacement)
 {
 	return row->mission[0] == '\0' || replacement->foreign ||
 	       strcmp(replacement->mission, row->mission) == 0 ||
 	       strcmp(replacement->mission, ALERT_HQ) == 0;
 }
 
-static bool holds(const ALERT(AlertRow) *row, const ALERT(Replacement) *replacement)
+static bool holds(const AlertRow *row, const Replacement *replacement)
 {
 	return fits(row, replacement) && may_replace(row, replacement);
 }
 
-void vl_alert_refuse(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl_fact *fact,
+void vl_alert_refuse(struct vl_fold *fold, AlertRow *row, const struct vl_fact *fact,
 		     const char *format, ...)
 {
 	char text[256];
@@ -73,31 +74,32 @@ void vl_alert_refuse(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl
 	va_start(args, format);
 	(void)vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	ALERT_VIOLATION(fold, row, "A9", fact, "%s", text);
+	BREAKS(fold, row, "A9", fact, "%s", text);
 }
 
-static void check_replacements(struct vl_fold *fold, ALERT(AlertRow) *row)
+static void check_replacements(struct vl_fold *fold, AlertRow *row)
 {
 	for (size_t i = 0; i < row->n_replacements; i++) {
-		const ALERT(Replacement) *one = row->replacements[i];
+		const Replacement *one = row->replacements[i];
 		struct vl_fact attempt = {.id = one->event.data};
 		if (fits(row, one) && !may_replace(row, one))
-			vl_alert_refuse(fold, row, &attempt, "%s by %s changes nothing: it is %s's",
-					vl_alert_enum(ALERT_TYPE_TEXT, one->message_type),
-					one->mission, row->mission);
+			vl_alert_refuse(
+				fold, row, &attempt, "%s by %s changes nothing: it is %s's",
+				vl_alert_name(MESSAGE(CapMessageType), (int)one->message_type),
+				one->mission, row->mission);
 	}
 }
 
-static bool ends(const ALERT(Replacement) *replacement)
+static bool ends(const Replacement *replacement)
 {
-	return replacement->message_type == ALERT_TYPE(CANCEL) || replacement->all_clear;
+	return replacement->message_type == CAP_MESSAGE_TYPE_CANCEL || replacement->all_clear;
 }
 
-static const ALERT(Replacement) *first(const ALERT(AlertRow) *row, bool ending)
+static const Replacement *first(const AlertRow *row, bool ending)
 {
-	const ALERT(Replacement) *found = NULL;
+	const Replacement *found = NULL;
 	for (size_t i = 0; i < row->n_replacements; i++) {
-		const ALERT(Replacement) *one = row->replacements[i];
+		const Replacement *one = row->replacements[i];
 		if (!holds(row, one) || ends(one) != ending)
 			continue;
 		if (found == NULL || vl_time_compare(vl_view_time(one->published_at),
@@ -107,9 +109,9 @@ static const ALERT(Replacement) *first(const ALERT(AlertRow) *row, bool ending)
 	return found;
 }
 
-static void finish_replacements(ALERT(AlertRow) *row)
+static void finish_replacements(AlertRow *row)
 {
-	const ALERT(Replacement) *update = first(row, false), *end = first(row, true);
+	const Replacement *update = first(row, false), *end = first(row, true);
 	if (update != NULL) {
 		row->superseded_by = update->alert;
 		row->ended_at = update->published_at;
@@ -124,56 +126,54 @@ static void finish_replacements(ALERT(AlertRow) *row)
 	if (!row->known || row->published_at == NULL)
 		return;
 	if (end != NULL)
-		row->state = ALERT_STATE(CANCELLED);
+		row->state = ALERT_STATE_CANCELLED;
 	else if (update != NULL)
-		row->state = ALERT_STATE(UPDATED);
+		row->state = ALERT_STATE_UPDATED;
 	else if (row->expired_at != NULL)
-		row->state = ALERT_STATE(EXPIRED);
+		row->state = ALERT_STATE_EXPIRED;
 }
 
-static bool public(ALERT(AlertChannel) channel)
+static bool public(AlertChannel channel)
 {
-	return channel > CONSULAR__ALERT__V1__ALERT_CHANNEL__ALERT_CHANNEL_INTERNAL;
+	return channel > ALERT_CHANNEL_INTERNAL;
 }
 
 /* What a program that knows more than this build made it is not known to be. */
-static bool is_real(ALERT(CapStatus) status)
+static bool is_real(CapStatus status)
 {
-	if (status == ALERT_STATUS(TEST) || status == ALERT_STATUS(EXERCISE) ||
-	    status == ALERT_STATUS(DRAFT))
+	if (status == CAP_STATUS_TEST || status == CAP_STATUS_EXERCISE ||
+	    status == CAP_STATUS_DRAFT)
 		return false;
-	return status == 0 ||
-	       vl_view_rank(&consular__alert__v1__cap_status__descriptor, (int)status) != 0;
+	return status == 0 || vl_view_rank(MESSAGE(CapStatus), (int)status) != 0;
 }
 
 /* A1: only what is real reaches the public. */
-static void check_status(struct vl_fold *fold, ALERT(AlertRow) *row)
+static void check_status(struct vl_fold *fold, AlertRow *row)
 {
 	if (is_real(row->status))
 		return;
-	const char *status = vl_alert_enum(ALERT_STATUS_TEXT, row->status);
+	const char *status = vl_alert_name(MESSAGE(CapStatus), (int)row->status);
 	struct vl_fact publication = {.id = row->publication.data};
 	for (size_t i = 0; row->published_at != NULL && i < row->n_channels; i++) {
 		if (public(row->channels[i]))
-			ALERT_VIOLATION(fold, row, "A1", &publication, "%s published on %s", status,
-					vl_alert_enum(ALERT_CHANNEL_TEXT, row->channels[i]));
+			BREAKS(fold, row, "A1", &publication, "%s published on %s", status,
+			       vl_alert_name(MESSAGE(AlertChannel), (int)row->channels[i]));
 	}
 	for (size_t i = 0; i < row->n_deliveries; i++) {
-		const ALERT(ChannelCount) *count = row->deliveries[i];
+		const ChannelCount *count = row->deliveries[i];
 		if (public(count->channel) && count->sent + count->delivered + count->read > 0)
-			ALERT_VIOLATION(fold, row, "A1", NULL, "%s sent on %s", status,
-					vl_alert_enum(ALERT_CHANNEL_TEXT, count->channel));
+			BREAKS(fold, row, "A1", NULL, "%s sent on %s", status,
+			       vl_alert_name(MESSAGE(AlertChannel), (int)count->channel));
 	}
 }
 
-static bool wrote(const ALERT(Author) *author, const ALERT(Approval) *approval)
+static bool wrote(const Author *author, const Approval *approval)
 {
 	return strcmp(author->mission, approval->mission) == 0 &&
 	       strcmp(author->actor, approval->actor) == 0;
 }
 
-static bool by_author(struct vl_fold *fold, const ALERT(AlertRow) *row,
-		      const ALERT(Approval) *approval)
+static bool by_author(struct vl_fold *fold, const AlertRow *row, const Approval *approval)
 {
 	const char *name = vl_alert_author_name(fold, approval->mission, approval->actor);
 	if (name != NULL && vl_names_find(vl_fold_slot(fold, ALERT_SLOT_AUTHORS), name) != NULL)
@@ -183,14 +183,14 @@ static bool by_author(struct vl_fold *fold, const ALERT(AlertRow) *row,
 }
 
 /* A2: a second person approved it before it was published; for red one of headquarters. */
-static void check_approval(struct vl_fold *fold, ALERT(AlertRow) *row)
+static void check_approval(struct vl_fold *fold, AlertRow *row)
 {
 	if (row->published_at == NULL || row->foreign)
 		return;
 	bool own = false, lapsed = false, late = false, second = false, headquarters = false,
 	     stranger = false;
 	for (size_t i = 0; i < row->n_approvals; i++) {
-		const ALERT(Approval) *approval = row->approvals[i];
+		const Approval *approval = row->approvals[i];
 		if (approval->actor[0] == '\0' || by_author(fold, row, approval)) {
 			own = true;
 		} else if (approval->lapsed) {
@@ -206,31 +206,30 @@ static void check_approval(struct vl_fold *fold, ALERT(AlertRow) *row)
 	}
 	struct vl_fact publication = {.id = row->publication.data};
 	if (!second)
-		ALERT_VIOLATION(fold, row, "A2", &publication, "%s",
-				late       ? "approved only after it was published"
-				: lapsed   ? "published after a revision that nobody approved"
-				: own      ? "approved by nobody but its author"
-				: stranger ? "approved only by a mission that is neither its "
-					     "issuer's nor headquarters"
-					   : "published without approval");
-	else if (row->colour == ALERT_COLOUR(RED) && !headquarters)
-		ALERT_VIOLATION(fold, row, "A2", &publication,
-				"red without approval by headquarters");
+		BREAKS(fold, row, "A2", &publication, "%s",
+		       late       ? "approved only after it was published"
+		       : lapsed   ? "published after a revision that nobody approved"
+		       : own      ? "approved by nobody but its author"
+		       : stranger ? "approved only by a mission that is neither its "
+				    "issuer's nor headquarters"
+				  : "published without approval");
+	else if (row->colour == RISK_COLOUR_RED && !headquarters)
+		BREAKS(fold, row, "A2", &publication, "red without approval by headquarters");
 }
 
-static bool is_text(const ALERT(AlertRow) *row, ProtobufCBinaryData text)
+static bool is_text(const AlertRow *row, ProtobufCBinaryData text)
 {
 	return text.len == row->text.len &&
 	       (text.len == 0 || memcmp(text.data, row->text.data, text.len) == 0);
 }
 
 /* A2: what was published is what was approved. */
-static void check_text(struct vl_fold *fold, ALERT(AlertRow) *row)
+static void check_text(struct vl_fold *fold, AlertRow *row)
 {
-	bool second = false, same = false, red = row->colour == ALERT_COLOUR(RED);
+	bool second = false, same = false, red = row->colour == RISK_COLOUR_RED;
 	for (size_t i = 0; row->published_at != NULL && !row->foreign && i < row->n_approvals;
 	     i++) {
-		const ALERT(Approval) *approval = row->approvals[i];
+		const Approval *approval = row->approvals[i];
 		bool headquarters = strcmp(approval->mission, ALERT_HQ) == 0;
 		if (approval->actor[0] == '\0' || approval->lapsed || !approval->in_time ||
 		    (red && !headquarters) || by_author(fold, row, approval) ||
@@ -241,34 +240,34 @@ static void check_text(struct vl_fold *fold, ALERT(AlertRow) *row)
 	}
 	struct vl_fact publication = {.id = row->publication.data};
 	if (second && !same)
-		ALERT_VIOLATION(fold, row, "A2", &publication,
-				"another text was published than the one that was approved");
+		BREAKS(fold, row, "A2", &publication,
+		       "another text was published than the one that was approved");
 }
 
 /* A3: what ended an alert is never overtaken by it. */
-static void check_overtaken(struct vl_fold *fold, ALERT(AlertRow) *row)
+static void check_overtaken(struct vl_fold *fold, AlertRow *row)
 {
-	const ALERT(Replacement) *end = first(row, true);
+	const Replacement *end = first(row, true);
 	if (end == NULL || !row->known)
 		return;
 	struct vl_time at = vl_view_time(end->published_at);
 	if (row->published_at != NULL && vl_time_compare(vl_view_time(row->published_at), at) > 0) {
 		struct vl_fact publication = {.id = row->publication.data};
-		ALERT_VIOLATION(fold, row, "A3", &publication, "published after %s had ended it",
-				end->alert);
+		BREAKS(fold, row, "A3", &publication, "published after %s had ended it",
+		       end->alert);
 	}
 	for (size_t i = 0; i < row->n_deliveries; i++) {
-		const ALERT(ChannelCount) *count = row->deliveries[i];
+		const ChannelCount *count = row->deliveries[i];
 		if (count->last_sent_at == NULL ||
 		    vl_time_compare(vl_view_time(count->last_sent_at), at) <= 0)
 			continue;
 		struct vl_fact sent = {.id = count->last_sent.data};
-		ALERT_VIOLATION(fold, row, "A3", &sent, "sent on %s after %s had ended it",
-				vl_alert_enum(ALERT_CHANNEL_TEXT, count->channel), end->alert);
+		BREAKS(fold, row, "A3", &sent, "sent on %s after %s had ended it",
+		       vl_alert_name(MESSAGE(AlertChannel), (int)count->channel), end->alert);
 	}
 }
 
-static const Google__Protobuf__Timestamp *expiry(const ALERT(AlertRow) *row)
+static const Google__Protobuf__Timestamp *expiry(const AlertRow *row)
 {
 	if (row->expires == NULL || row->expired_at == NULL)
 		return row->expires != NULL ? row->expires : row->expired_at;
@@ -278,7 +277,7 @@ static const Google__Protobuf__Timestamp *expiry(const ALERT(AlertRow) *row)
 }
 
 /* A6: what has expired is not sent. */
-static void check_expired(struct vl_fold *fold, ALERT(AlertRow) *row)
+static void check_expired(struct vl_fold *fold, AlertRow *row)
 {
 	const Google__Protobuf__Timestamp *end = expiry(row);
 	if (end == NULL || row->foreign)
@@ -286,21 +285,21 @@ static void check_expired(struct vl_fold *fold, ALERT(AlertRow) *row)
 	if (row->published_at != NULL &&
 	    vl_time_compare(vl_view_time(row->published_at), vl_view_time(end)) >= 0) {
 		struct vl_fact publication = {.id = row->publication.data};
-		ALERT_VIOLATION(fold, row, "A6", &publication, "published after it had expired");
+		BREAKS(fold, row, "A6", &publication, "published after it had expired");
 	}
 	for (size_t i = 0; i < row->n_deliveries; i++) {
-		const ALERT(ChannelCount) *count = row->deliveries[i];
+		const ChannelCount *count = row->deliveries[i];
 		if (count->last_sent_at == NULL ||
 		    vl_time_compare(vl_view_time(count->last_sent_at), vl_view_time(end)) < 0)
 			continue;
 		struct vl_fact sent = {.id = count->last_sent.data};
-		ALERT_VIOLATION(fold, row, "A6", &sent, "sent on %s after it had expired",
-				vl_alert_enum(ALERT_CHANNEL_TEXT, count->channel));
+		BREAKS(fold, row, "A6", &sent, "sent on %s after it had expired",
+		       vl_alert_name(MESSAGE(AlertChannel), (int)count->channel));
 	}
 }
 
 /* A7: every language that was promised is in the one message. */
-static void check_languages(struct vl_fold *fold, ALERT(AlertRow) *row)
+static void check_languages(struct vl_fold *fold, AlertRow *row)
 {
 	if (row->published_at == NULL || row->foreign)
 		return;
@@ -309,14 +308,13 @@ static void check_languages(struct vl_fold *fold, ALERT(AlertRow) *row)
 		const char *name = vl_alert_language_name(fold, row->promised[i]);
 		if (name != NULL &&
 		    vl_names_find(vl_fold_slot(fold, ALERT_SLOT_LANGUAGES), name) == NULL)
-			ALERT_VIOLATION(fold, row, "A7", &publication, "published without %s",
-					row->promised[i]);
+			BREAKS(fold, row, "A7", &publication, "published without %s",
+			       row->promised[i]);
 	}
 }
 
-void vl_alert_finish(struct vl_fold *fold, ProtobufCMessage *message)
+FINISH(vl_alert_finish, AlertRow)
 {
-	ALERT(AlertRow) *row = (void *)message;
 	char *key = vl_fold_printf(fold, "%s", vl_fold_key(fold));
 	if (key != NULL)
 		row->identifier = key;
@@ -331,56 +329,18 @@ void vl_alert_finish(struct vl_fold *fold, ProtobufCMessage *message)
 	vl_alert_check_references(fold, row);
 }
 
-/* -- what boards and areas are made of -- */
-
-static void add(struct vl_fold *fold, const ALERT(AlertRow) *row, const char *name, int64_t count)
-{
-	if (count == 0)
-		return;
-	vl_fold_contribute(fold, ALERT_KIND_BOARD, ALERT_BOARD_ALL, name, count);
-	const char *mission = row->foreign ? row->received_by : row->mission;
-	if (mission[0] != '\0')
-		vl_fold_contribute(fold, ALERT_KIND_BOARD, mission, name, count);
-}
-
-static void add_named(struct vl_fold *fold, const ALERT(AlertRow) *row, const char *prefix,
-		      const char *value)
-{
-	char name[64];
-	snprintf(name, sizeof(name), "%s/%s", prefix, value);
-	add(fold, row, name, 1);
-}
+/* -- the levels of areas -- */
 
 /* Also what no longer stands: it did at its time. */
-static void contribute_levels(struct vl_fold *fold, const ALERT(AlertRow) *row)
+CONTRIBUTE(vl_alert_contribute, AlertRow)
 {
-	if (row->published_at == NULL || row->foreign || row->status != ALERT_STATUS(ACTUAL) ||
-	    row->message_type == ALERT_TYPE(CANCEL) || row->all_clear)
+	if (!row->known || row->published_at == NULL || row->foreign ||
+	    row->status != CAP_STATUS_ACTUAL || row->message_type == CAP_MESSAGE_TYPE_CANCEL ||
+	    row->all_clear)
 		return;
-	char name[sizeof("alert/") + 128];
-	snprintf(name, sizeof(name), "alert/%s", row->identifier);
 	for (size_t i = 0; i < row->n_levels; i++) {
-		vl_fold_contribute(fold, ALERT_KIND_AREA, row->levels[i]->area, name, 1);
+		vl_view_count(fold, ALERT_KIND_AREA, row->levels[i]->area, 1, "alert/%s",
+			      row->identifier);
 		vl_fold_dirty(fold, ALERT_KIND_AREA, row->levels[i]->area);
 	}
-}
-
-void vl_alert_contribute(struct vl_fold *fold, const ProtobufCMessage *message)
-{
-	const ALERT(AlertRow) *row = (const void *)message;
-	if (!row->known)
-		return;
-	bool drill =
-		row->status != ALERT_STATUS(ACTUAL) && row->status != ALERT_STATUS(UNSPECIFIED);
-	add(fold, row, row->foreign ? "foreign" : "alert", 1);
-	add(fold, row, "drill", drill && !row->foreign);
-	add(fold, row, "safe", row->safe);
-	add(fold, row, "help", row->help);
-	if (!row->foreign)
-		add_named(fold, row, "state", vl_alert_enum(ALERT_STATE_TEXT, row->state));
-	if (vl_alert_stands(row))
-		add_named(fold, row, "standing", vl_alert_enum(ALERT_COLOUR_TEXT, row->colour));
-	for (size_t i = 0; i < row->n_violations; i++)
-		add_named(fold, row, "violation", row->violations[i]->rule);
-	contribute_levels(fold, row);
 }

@@ -4,25 +4,19 @@
  * published.
  */
 #include "base/text.h"
+#include "hq/fold/heads.h"
 #include "hq/fold/names.h"
 #include "hq/views/alert.h"
 
 #include <ctype.h>
 #include <string.h>
 
-typedef void apply_fn(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl_fact *fact);
-
-static ProtobufCBinaryData id_of(const struct vl_fact *fact)
-{
-	return (ProtobufCBinaryData){.len = 16, .data = (uint8_t *)(uintptr_t)fact->id};
-}
-
-static bool published(const ALERT(AlertRow) *row)
+static bool published(const AlertRow *row)
 {
 	return row->published_at != NULL;
 }
 
-static char *language_of(const ALERT(CapInfo) *info)
+static char *language_of(const CapInfo *info)
 {
 	return info->language[0] != '\0' ? info->language : (char *)(uintptr_t) "en-US";
 }
@@ -57,7 +51,7 @@ static void add_language(struct vl_fold *fold, unsigned slot, char *language, si
 		vl_fold_add_text(fold, language, count, items);
 }
 
-static void promise(struct vl_fold *fold, ALERT(AlertRow) *row, const ALERT(Issue) *issue)
+static void promise(struct vl_fold *fold, AlertRow *row, const Issue *issue)
 {
 	for (size_t i = 0; i < issue->n_languages; i++)
 		add_language(fold, ALERT_SLOT_PROMISED, issue->languages[i], &row->n_promised,
@@ -67,13 +61,12 @@ static void promise(struct vl_fold *fold, ALERT(AlertRow) *row, const ALERT(Issu
 			     &row->n_promised, &row->promised);
 }
 
-static void add_author(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl_fact *fact)
+static void add_author(struct vl_fold *fold, AlertRow *row, const struct vl_fact *fact)
 {
 	if (!is_new(fold, ALERT_SLOT_AUTHORS,
 		    vl_alert_author_name(fold, fact->mission, fact->actor)))
 		return;
-	ALERT(Author) *author =
-		vl_fold_add(fold, ALERT_DESCRIPTOR(author), &row->n_authors, &row->authors);
+	Author *author = vl_fold_add(fold, MESSAGE(Author), &row->n_authors, &row->authors);
 	if (author == NULL)
 		return;
 	author->mission = (char *)(uintptr_t)fact->mission;
@@ -85,7 +78,7 @@ static bool sooner(const Google__Protobuf__Timestamp *a, const Google__Protobuf_
 	return vl_time_compare(vl_view_time(a), vl_view_time(b)) < 0;
 }
 
-static void take_infos(struct vl_fold *fold, ALERT(AlertRow) *row, const ALERT(CapAlert) *cap)
+static void take_infos(struct vl_fold *fold, AlertRow *row, const CapAlert *cap)
 {
 	bool endless = false;
 	*vl_fold_slot(fold, ALERT_SLOT_LANGUAGES) = NULL;
@@ -94,7 +87,7 @@ static void take_infos(struct vl_fold *fold, ALERT(AlertRow) *row, const ALERT(C
 	row->effective = row->expires = NULL;
 	row->all_clear = false;
 	for (size_t i = 0; i < cap->n_infos; i++) {
-		ALERT(CapInfo) *info = cap->infos[i];
+		CapInfo *info = cap->infos[i];
 		add_language(fold, ALERT_SLOT_LANGUAGES, language_of(info), &row->n_languages,
 			     &row->languages);
 		if (info->effective != NULL &&
@@ -105,8 +98,7 @@ static void take_infos(struct vl_fold *fold, ALERT(AlertRow) *row, const ALERT(C
 		else if (row->expires == NULL || sooner(row->expires, info->expires))
 			row->expires = info->expires;
 		for (size_t r = 0; r < info->n_responses; r++)
-			row->all_clear |= info->responses[r] ==
-					  CONSULAR__ALERT__V1__CAP_RESPONSE__CAP_RESPONSE_ALL_CLEAR;
+			row->all_clear |= info->responses[r] == CAP_RESPONSE_ALL_CLEAR;
 	}
 	if (endless)
 		row->expires = NULL;
@@ -116,7 +108,7 @@ static void take_infos(struct vl_fold *fold, ALERT(AlertRow) *row, const ALERT(C
 		row->headline = cap->infos[0]->headline;
 }
 
-static void take_cap(struct vl_fold *fold, ALERT(AlertRow) *row, const ALERT(CapAlert) *cap)
+static void take_cap(struct vl_fold *fold, AlertRow *row, const CapAlert *cap)
 {
 	if (cap == NULL)
 		return;
@@ -131,7 +123,7 @@ static void take_cap(struct vl_fold *fold, ALERT(AlertRow) *row, const ALERT(Cap
 	take_infos(fold, row, cap);
 }
 
-static void take_issue(struct vl_fold *fold, ALERT(AlertRow) *row, const ALERT(Issue) *issue)
+static void take_issue(struct vl_fold *fold, AlertRow *row, const Issue *issue)
 {
 	take_cap(fold, row, issue->cap);
 	row->n_levels = issue->n_levels;
@@ -151,107 +143,102 @@ static void take_issue(struct vl_fold *fold, ALERT(AlertRow) *row, const ALERT(I
 
 /* -- in the making -- */
 
-static void move(ALERT(AlertRow) *row, ALERT(AlertState) state)
+static void move(AlertRow *row, AlertState state)
 {
 	if (!published(row))
 		row->state = state;
 }
 
-static void lapse(ALERT(AlertRow) *row)
+static void lapse(AlertRow *row)
 {
 	/* Those before one that has lapsed have lapsed with it. */
 	for (size_t i = row->n_approvals; i > 0 && !row->approvals[i - 1]->lapsed; i--)
 		row->approvals[i - 1]->lapsed = true;
 }
 
-static void drafted(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl_fact *fact)
+static STEP(drafted, AlertRow, ProtobufCMessage)
 {
-	const ALERT(Issue) *issue = vl_alert_issue(fact->payload);
+	const Issue *issue = vl_alert_issue(fact->payload);
 	add_author(fold, row, fact);
 	if (issue != NULL)
 		row->proposed = vl_alert_text(fold, issue);
 	if (published(row))
 		return;
-	if (fact->payload->descriptor == ALERT_DESCRIPTOR(alert_revised)) {
+	if (fact->payload->descriptor == MESSAGE(AlertRevised)) {
 		lapse(row);
 		*vl_fold_slot(fold, ALERT_SLOT_PROMISED) = NULL;
 		row->n_promised = 0;
 		row->promised = NULL;
 	}
-	row->state = ALERT_STATE(DRAFT);
+	row->state = ALERT_STATE_DRAFT;
 	if (issue == NULL)
 		return;
 	take_issue(fold, row, issue);
 	promise(fold, row, issue);
 }
 
-static void submitted(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl_fact *fact)
+static STEP(submitted, AlertRow, ProtobufCMessage)
 {
-	(void)fold, (void)fact;
-	move(row, ALERT_STATE(REVIEW));
+	move(row, ALERT_STATE_REVIEW);
 }
 
-static void returned(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl_fact *fact)
+static STEP(returned, AlertRow, ProtobufCMessage)
 {
-	(void)fold, (void)fact;
 	if (published(row))
 		return;
 	lapse(row);
-	row->state = ALERT_STATE(DRAFT);
+	row->state = ALERT_STATE_DRAFT;
 }
 
-static void approved(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl_fact *fact)
+static STEP(approved, AlertRow, AlertApproved)
 {
-	const ALERT(AlertApproved) *said = (const void *)fact->payload;
-	ALERT(Approval) *approval =
-		vl_fold_add(fold, ALERT_DESCRIPTOR(approval), &row->n_approvals, &row->approvals);
+	Approval *approval =
+		vl_fold_add(fold, MESSAGE(Approval), &row->n_approvals, &row->approvals);
 	if (approval == NULL)
 		return;
 	approval->mission = (char *)(uintptr_t)fact->mission;
 	approval->actor = (char *)(uintptr_t)fact->actor;
 	approval->at = vl_view_stamp(fold, fact->occurred_at);
 	approval->in_time = !published(row);
-	approval->event = id_of(fact);
-	approval->text = said->digest.len > 0 ? said->digest : row->proposed;
-	move(row, ALERT_STATE(APPROVED));
+	approval->event = vl_view_id(fact);
+	approval->text = event->digest.len > 0 ? event->digest : row->proposed;
+	move(row, ALERT_STATE_APPROVED);
 }
 
 /* -- issued -- */
 
-static ALERT(CapMessageType) type_of(const struct vl_fact *fact)
+static CapMessageType type_of(const struct vl_fact *fact)
 {
-	if (fact->payload->descriptor == ALERT_DESCRIPTOR(alert_updated))
-		return ALERT_TYPE(UPDATE);
-	return fact->payload->descriptor == ALERT_DESCRIPTOR(alert_cancelled) ? ALERT_TYPE(CANCEL)
-									      : ALERT_TYPE(ALERT);
+	if (fact->payload->descriptor == MESSAGE(AlertUpdated))
+		return CAP_MESSAGE_TYPE_UPDATE;
+	return fact->payload->descriptor == MESSAGE(AlertCancelled) ? CAP_MESSAGE_TYPE_CANCEL
+								    : CAP_MESSAGE_TYPE_ALERT;
 }
 
-static void issued(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl_fact *fact)
+static STEP(issued, AlertRow, ProtobufCMessage)
 {
-	const ALERT(Issue) *issue = vl_alert_issue(fact->payload);
+	const Issue *issue = vl_alert_issue(fact->payload);
 	if (published(row))
 		row->replaced_publications++;
 	if (issue != NULL) {
 		take_issue(fold, row, issue);
 		promise(fold, row, issue);
 	}
-	row->state = ALERT_STATE(PUBLISHED);
+	row->state = ALERT_STATE_PUBLISHED;
 	row->message_type = type_of(fact);
 	row->foreign = false;
 	row->published_at = vl_view_stamp(fold, fact->occurred_at);
-	row->publication = id_of(fact);
-	ALERT(Author) *publisher = vl_fold_alloc(fold, sizeof(*publisher));
+	row->publication = vl_view_id(fact);
+	Author *publisher = vl_view_make(fold, MESSAGE(Author));
 	if (publisher == NULL)
 		return;
-	consular__alert__v1__author__init(publisher);
 	publisher->mission = (char *)(uintptr_t)fact->mission;
 	publisher->actor = (char *)(uintptr_t)fact->actor;
 	row->publisher = publisher;
 }
 
-static void received(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl_fact *fact)
+static STEP(received, AlertRow, ForeignAlertReceived)
 {
-	const ALERT(ForeignAlertReceived) *event = (const void *)fact->payload;
 	if (row->mission[0] != '\0') {
 		vl_alert_refuse(fold, row, fact, "%s calls it another issuer's, and it is %s's",
 				fact->mission, row->mission);
@@ -259,15 +246,14 @@ static void received(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl
 	}
 	row->foreign = true;
 	take_cap(fold, row, event->cap);
-	row->state = ALERT_STATE(PUBLISHED);
+	row->state = ALERT_STATE_PUBLISHED;
 	row->received_by = (char *)(uintptr_t)fact->mission;
-	row->publication = id_of(fact);
+	row->publication = vl_view_id(fact);
 	row->published_at = row->sent != NULL ? row->sent : vl_view_stamp(fold, fact->occurred_at);
 }
 
-static void expired(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl_fact *fact)
+static STEP(expired, AlertRow, AlertExpired)
 {
-	const ALERT(AlertExpired) *event = (const void *)fact->payload;
 	Google__Protobuf__Timestamp *at = event->expired_at != NULL
 						  ? event->expired_at
 						  : vl_view_stamp(fold, fact->occurred_at);
@@ -277,30 +263,24 @@ static void expired(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl_
 
 /* -- on the way to people -- */
 
-static ALERT(ChannelCount) *channel_of(struct vl_fold *fold, ALERT(AlertRow) *row,
-				       ALERT(AlertChannel) channel)
+static ChannelCount *channel_of(struct vl_fold *fold, AlertRow *row, AlertChannel channel)
 {
 	/* Any number may come as a channel. */
 	char *name = vl_fold_printf(fold, "%d", (int)channel);
-	void **named = name == NULL
-			       ? NULL
-			       : vl_names_at(fold, vl_fold_slot(fold, ALERT_SLOT_CHANNELS), name);
-	if (named == NULL || *named != NULL)
-		return named == NULL ? NULL : *named;
-	ALERT(ChannelCount) *count = vl_fold_add(fold, ALERT_DESCRIPTOR(channel_count),
-						 &row->n_deliveries, &row->deliveries);
+	ChannelCount *count = vl_names_item(fold, ALERT_SLOT_CHANNELS, name, MESSAGE(ChannelCount),
+					    &row->n_deliveries, &row->deliveries);
 	if (count != NULL)
 		count->channel = channel;
-	return *named = count;
+	return count;
 }
 
-static void delivered(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl_fact *fact)
+static STEP(delivered, AlertRow, ProtobufCMessage)
 {
-	const ALERT(Delivery) *delivery =
-		((const ALERT(DeliveryReported) *)(const void *)fact->payload)->delivery;
+	const Delivery *delivery =
+		((const DeliveryReported *)(const void *)fact->payload)->delivery;
 	if (delivery == NULL)
 		return;
-	ALERT(ChannelCount) *count = channel_of(fold, row, delivery->channel);
+	ChannelCount *count = channel_of(fold, row, delivery->channel);
 	if (count == NULL)
 		return;
 	int64_t *const stages[] = {NULL,         &count->queued, &count->sent, &count->delivered,
@@ -309,23 +289,20 @@ static void delivered(struct vl_fold *fold, ALERT(AlertRow) *row, const struct v
 	if (stage == 0 || stage >= sizeof(stages) / sizeof(stages[0]))
 		return;
 	*stages[stage] += delivery->recipients;
-	bool leaves = stage == CONSULAR__ALERT__V1__DELIVERY_STAGE__DELIVERY_STAGE_QUEUED ||
-		      stage == CONSULAR__ALERT__V1__DELIVERY_STAGE__DELIVERY_STAGE_SENT;
+	bool leaves = stage == DELIVERY_STAGE_QUEUED || stage == DELIVERY_STAGE_SENT;
 	if (!leaves || (count->last_sent_at != NULL &&
 			vl_time_compare(fact->occurred_at, vl_view_time(count->last_sent_at)) <= 0))
 		return;
 	count->last_sent_at = vl_view_stamp(fold, fact->occurred_at);
-	count->last_sent = id_of(fact);
+	count->last_sent = vl_view_id(fact);
 }
 
-static void acknowledged(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl_fact *fact)
+static STEP(acknowledged, AlertRow, AlertAcknowledged)
 {
-	(void)fold;
-	const ALERT(AlertAcknowledged) *event = (const void *)fact->payload;
 	int64_t people = event->people == 0 ? 1 : event->people;
-	if (event->answer == CONSULAR__ALERT__V1__ANSWER__ANSWER_HELP)
+	if (event->answer == ANSWER_HELP)
 		row->help += people;
-	else if (event->answer == CONSULAR__ALERT__V1__ANSWER__ANSWER_SAFE)
+	else if (event->answer == ANSWER_SAFE)
 		row->safe += people;
 	else
 		row->seen += people;
@@ -337,8 +314,7 @@ static void acknowledged(struct vl_fold *fold, ALERT(AlertRow) *row, const struc
 #define SHORT_LIST 8
 
 /* The place of each alert in the fact's references, from 1, for the turn. */
-static void **places_of(struct vl_fold *fold, const struct vl_fact *fact,
-			const ALERT(CapAlert) *cap)
+static void **places_of(struct vl_fold *fold, const struct vl_fact *fact, const CapAlert *cap)
 {
 	char id[33];
 	void **places = vl_names_keep(fold, vl_turn_slot(fold), vl_hex(fact->id, 16, id));
@@ -352,10 +328,10 @@ static void **places_of(struct vl_fold *fold, const struct vl_fact *fact,
 	return places;
 }
 
-static const ALERT(CapReference) *reference_to(struct vl_fold *fold, const struct vl_fact *fact,
-					       const char *key)
+static const CapReference *reference_to(struct vl_fold *fold, const struct vl_fact *fact,
+					const char *key)
 {
-	const ALERT(CapAlert) *cap = vl_alert_replacing(fact->payload);
+	const CapAlert *cap = vl_alert_replacing(fact->payload);
 	if (cap != NULL && cap->n_references > SHORT_LIST) {
 		void **places = places_of(fold, fact, cap);
 		size_t place = places == NULL ? 0 : (size_t)(uintptr_t)vl_names_find(places, key);
@@ -368,28 +344,26 @@ static const ALERT(CapReference) *reference_to(struct vl_fold *fold, const struc
 	return NULL;
 }
 
-static bool clears(const ALERT(CapAlert) *cap)
+static bool clears(const CapAlert *cap)
 {
 	for (size_t i = 0; i < cap->n_infos; i++) {
 		for (size_t r = 0; r < cap->infos[i]->n_responses; r++) {
-			if (cap->infos[i]->responses[r] ==
-			    CONSULAR__ALERT__V1__CAP_RESPONSE__CAP_RESPONSE_ALL_CLEAR)
+			if (cap->infos[i]->responses[r] == CAP_RESPONSE_ALL_CLEAR)
 				return true;
 		}
 	}
 	return false;
 }
 
-static void replaced(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl_fact *fact,
-		     const ALERT(CapReference) *reference)
+static void replaced(struct vl_fold *fold, AlertRow *row, const struct vl_fact *fact,
+		     const CapReference *reference)
 {
-	const ALERT(CapAlert) *cap = vl_alert_replacing(fact->payload);
-	ALERT(Replacement) *replacement = vl_fold_add(fold, ALERT_DESCRIPTOR(replacement),
-						      &row->n_replacements, &row->replacements);
+	const CapAlert *cap = vl_alert_replacing(fact->payload);
+	Replacement *replacement =
+		vl_fold_add(fold, MESSAGE(Replacement), &row->n_replacements, &row->replacements);
 	if (replacement == NULL)
 		return;
-	replacement->foreign =
-		fact->payload->descriptor == ALERT_DESCRIPTOR(foreign_alert_received);
+	replacement->foreign = fact->payload->descriptor == MESSAGE(ForeignAlertReceived);
 	replacement->alert = (char *)(uintptr_t)fact->subject;
 	replacement->message_type = replacement->foreign ? cap->message_type : type_of(fact);
 	replacement->all_clear = clears(cap);
@@ -398,13 +372,13 @@ static void replaced(struct vl_fold *fold, ALERT(AlertRow) *row, const struct vl
 					    ? cap->sent
 					    : vl_view_stamp(fold, fact->occurred_at);
 	replacement->mission = (char *)(uintptr_t)fact->mission;
-	replacement->reference = (ALERT(CapReference) *)(uintptr_t)reference;
-	replacement->event = id_of(fact);
+	replacement->reference = (CapReference *)(uintptr_t)reference;
+	replacement->event = vl_view_id(fact);
 }
 
 /* It has another holder now, or its first: what others said before of its end, of its languages
  * or of a foreign issuer is over. */
-static void taken(struct vl_fold *fold, ALERT(AlertRow) *row, const char *before,
+static void taken(struct vl_fold *fold, AlertRow *row, const char *before,
 		  const struct vl_fact *fact)
 {
 	if (before[0] != '\0' && strcmp(row->mission, ALERT_HQ) != 0)
@@ -425,33 +399,33 @@ static void taken(struct vl_fold *fold, ALERT(AlertRow) *row, const char *before
 	row->received_by = (char *)(uintptr_t) "";
 }
 
-static const struct step {
-	const ProtobufCMessageDescriptor *event;
-	apply_fn *apply;
-} steps[] = {
-	{ALERT_DESCRIPTOR(alert_drafted), drafted},
-	{ALERT_DESCRIPTOR(alert_revised), drafted},
-	{ALERT_DESCRIPTOR(alert_submitted), submitted},
-	{ALERT_DESCRIPTOR(alert_returned), returned},
-	{ALERT_DESCRIPTOR(alert_approved), approved},
-	{ALERT_DESCRIPTOR(alert_published), issued},
-	{ALERT_DESCRIPTOR(alert_updated), issued},
-	{ALERT_DESCRIPTOR(alert_cancelled), issued},
-	{ALERT_DESCRIPTOR(alert_expired), expired},
-	{ALERT_DESCRIPTOR(foreign_alert_received), received},
-	{ALERT_DESCRIPTOR(delivery_reported), delivered},
-	{ALERT_DESCRIPTOR(alert_acknowledged), acknowledged},
+const struct vl_step vl_alert_steps[] = {
+	{MESSAGE(AlertDrafted), drafted},
+	{MESSAGE(AlertRevised), drafted},
+	{MESSAGE(AlertSubmitted), submitted},
+	{MESSAGE(AlertReturned), returned},
+	{MESSAGE(AlertApproved), approved},
+	{MESSAGE(AlertPublished), issued},
+	{MESSAGE(AlertUpdated), issued},
+	{MESSAGE(AlertCancelled), issued},
+	{MESSAGE(AlertExpired), expired},
+	{MESSAGE(ForeignAlertReceived), received},
+	{MESSAGE(DeliveryReported), delivered},
+	{MESSAGE(AlertAcknowledged), acknowledged},
+	END,
 };
 
-void vl_alert_step(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
+bool vl_alert_admit(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact,
+		    unsigned flags)
 {
-	ALERT(AlertRow) *row = (void *)message;
+	AlertRow *row = (void *)message;
 	const char *key = vl_fold_key(fold);
-	const ALERT(CapReference) *reference = reference_to(fold, fact, key);
+	const CapReference *reference = reference_to(fold, fact, key);
+	(void)flags;
 	/* A message never replaces itself, whatever its references say. */
 	if (reference != NULL && strcmp(fact->subject, key) != 0) {
 		replaced(fold, row, fact, reference);
-		return;
+		return false;
 	}
 	row->known = true;
 	char *holder = row->mission;
@@ -459,7 +433,7 @@ void vl_alert_step(struct vl_fold *fold, ProtobufCMessage *message, const struct
 		vl_alert_refuse(fold, row, fact, "%s by %s changes nothing: it is %s's",
 				fact->payload->descriptor->short_name, fact->mission,
 				holder[0] != '\0' ? holder : "nobody");
-		return;
+		return false;
 	}
 	if (strcmp(holder, row->mission) != 0)
 		taken(fold, row, holder, fact);
@@ -467,8 +441,5 @@ void vl_alert_step(struct vl_fold *fold, ProtobufCMessage *message, const struct
 	if (row->last_event_at == NULL ||
 	    vl_time_compare(vl_view_time(row->last_event_at), fact->occurred_at) < 0)
 		row->last_event_at = vl_view_stamp(fold, fact->occurred_at);
-	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
-		if (steps[i].event == fact->payload->descriptor)
-			steps[i].apply(fold, row, fact);
-	}
+	return true;
 }
