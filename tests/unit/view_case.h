@@ -16,6 +16,13 @@
 /* cmocka.h needs those before it. */
 #include <cmocka.h>
 
+#define CASE(name) Consular__Case__V1__##name
+#define CASE_DESCRIPTOR(name) &consular__case__v1__##name##__descriptor
+#define CASE_STATE(name) CASE_STATE_##name
+#define CASE_TYPE(name) CASE_TYPE_##name
+#define CASE_TRANSFER(name) TRANSFER_STATE_##name
+#define CASE_BOARD_ALL "all"
+
 extern const struct vl_view vl_view_case;
 
 #define A "CN-SD-EMB"

@@ -1,64 +1,72 @@
+/*
+ * The view of consular.case.v1.
+ *
+ *   merge   into which case a case was merged             key: its number
+ *   walk    looks for a circle from a merge on            key: the case's number
+ *   forest  a circle of merges                            key: the least number on it
+ *   case    one case                                      key: its number
+ *   board   the numbers                                   key: a mission, or "all"
+ */
 #include "hq/views/case.h"
 
-#include "consular/case/v1/short.h"
+#include "hq/fold/heads.h"
 
-void vl_case_enum_text(const ProtobufCEnumDescriptor *type, size_t skip, int value,
-		       struct vl_buf *out)
+const char *vl_case_name(struct vl_fold *fold, const ProtobufCEnumDescriptor *type, int value)
 {
-	const ProtobufCEnumValue *known = protobuf_c_enum_descriptor_get_value(type, value);
-	if (known != NULL)
-		vl_buf_put_text(out, known->name + skip);
-	else
-		vl_buf_printf(out, "%d", value);
+	const char *name = vl_view_name(type, value);
+	if (name[0] != '\0')
+		return name;
+	name = value == 0 ? "UNSPECIFIED" : vl_fold_printf(fold, "%d", value);
+	return name != NULL ? name : "";
 }
 
-char *vl_case_enum(struct vl_fold *fold, const ProtobufCEnumDescriptor *type, size_t skip,
-		   int value)
-{
-	const ProtobufCEnumValue *known = protobuf_c_enum_descriptor_get_value(type, value);
-	return known != NULL ? vl_fold_printf(fold, "%s", known->name + skip)
-			     : vl_fold_printf(fold, "%d", value);
-}
+#define TO_MERGE(Event)                                  \
+	{                                                \
+		MESSAGE(Event), CASE_KIND_MERGE, SUBJECT \
+	}
 
 static const struct vl_route routes[] = {
 	{ANY_EVENT, CASE_KIND_CASE, SUBJECT},
 	/* Merges, and what says whose the case is when it is merged. */
-	{MESSAGE(CaseMerged), CASE_KIND_MERGE, SUBJECT},
-	{MESSAGE(CaseUnmerged), CASE_KIND_MERGE, SUBJECT},
-	{MESSAGE(CaseOpened), CASE_KIND_MERGE, SUBJECT},
-	{MESSAGE(CaseAssigned), CASE_KIND_MERGE, SUBJECT},
-	{MESSAGE(CaseClosed), CASE_KIND_MERGE, SUBJECT},
-	{MESSAGE(CaseReopened), CASE_KIND_MERGE, SUBJECT},
-	{MESSAGE(TransferOffered), CASE_KIND_MERGE, SUBJECT},
-	{MESSAGE(TransferAccepted), CASE_KIND_MERGE, SUBJECT},
-	{MESSAGE(TransferDeclined), CASE_KIND_MERGE, SUBJECT},
-	{MESSAGE(TransferWithdrawn), CASE_KIND_MERGE, SUBJECT},
+	TO_MERGE(CaseMerged),
+	TO_MERGE(CaseUnmerged),
+	TO_MERGE(CaseOpened),
+	TO_MERGE(CaseAssigned),
+	TO_MERGE(CaseClosed),
+	TO_MERGE(CaseReopened),
+	TO_MERGE(TransferOffered),
+	TO_MERGE(TransferAccepted),
+	TO_MERGE(TransferDeclined),
+	TO_MERGE(TransferWithdrawn),
 	END,
 };
 
 /* -- columns of a case -- */
 
-static void put_state(const char *key, const ProtobufCMessage *message, struct vl_time now,
-		      struct vl_buf *out)
+static void put_name(struct vl_buf *out, const ProtobufCEnumDescriptor *type, int value)
 {
-	(void)key, (void)now;
-	const CASE(CaseRow) *row = (const void *)message;
-	vl_case_enum_text(CASE_STATE_TEXT, row->state, out);
+	const char *name = vl_view_name(type, value);
+	if (name[0] != '\0' || value == 0)
+		vl_buf_put_text(out, name[0] != '\0' ? name : "UNSPECIFIED");
+	else
+		vl_buf_printf(out, "%d", value);
+}
+
+static CELL(put_state, CaseRow)
+{
+	put_name(out, MESSAGE(CaseState), (int)row->state);
 	if (row->merged_into[0] != '\0')
 		vl_buf_printf(out, " %s", row->merged_into);
-	if (row->help_refused && row->state != CASE_STATE(REFUSED_BY_SUBJECT))
+	if (row->help_refused && row->state != CASE_STATE_REFUSED_BY_SUBJECT)
 		vl_buf_put_text(out, " (help refused)");
 }
 
-static void put_type(const char *key, const ProtobufCMessage *message, struct vl_time now,
-		     struct vl_buf *out)
+static CELL(put_type, CaseRow)
 {
-	(void)key, (void)now;
-	const CASE(CaseRow) *row = (const void *)message;
-	if (row->type == CASE_TYPE(UNSPECIFIED))
+	if (row->type == CASE_TYPE_UNSPECIFIED)
 		return;
 	vl_buf_printf(out, "%d ", (int)row->type);
-	vl_case_enum_text(CASE_TYPE_TEXT, row->type, out);
+	put_name(out, MESSAGE(CaseType), (int)row->type);
 }
 
 static void put_time(const Google__Protobuf__Timestamp *stamp, struct vl_buf *out)
@@ -69,15 +77,12 @@ static void put_time(const Google__Protobuf__Timestamp *stamp, struct vl_buf *ou
 }
 
 /* The next time limit that runs, marked when it is past; else whether one was ever breached. */
-static void put_due(const char *key, const ProtobufCMessage *message, struct vl_time now,
-		    struct vl_buf *out)
+static CELL(put_due, CaseRow)
 {
-	(void)key;
-	const CASE(CaseRow) *row = (const void *)message;
 	const Google__Protobuf__Timestamp *due = NULL;
 	bool breached = false;
 	for (size_t i = 0; i < row->n_clocks; i++) {
-		const CASE(Clock) *limit = row->clocks[i];
+		const Clock *limit = row->clocks[i];
 		breached = breached || limit->breached;
 		if (limit->due_at == NULL || limit->met_at != NULL)
 			continue;
@@ -94,120 +99,94 @@ static void put_due(const char *key, const ProtobufCMessage *message, struct vl_
 	}
 }
 
-static bool listed(const char *key, const ProtobufCMessage *message, struct vl_time now)
+static LISTED(listed, CaseRow)
 {
-	(void)key, (void)now;
-	const CASE(CaseRow) *row = (const void *)message;
 	return !vl_case_ended(row->state) || row->n_violations > 0;
 }
 
 /* -- columns of the others -- */
 
-static bool merge_holds(const char *key, const ProtobufCMessage *message, struct vl_time now)
+static LISTED(merge_holds, MergeRow)
 {
-	(void)key, (void)now;
-	return ((const CASE(MergeRow) *)(const void *)message)->into[0] != '\0';
+	return row->into[0] != '\0';
 }
 
-static bool never(const char *key, const ProtobufCMessage *message, struct vl_time now)
+static LISTED(never, WalkRow)
 {
-	(void)key, (void)message, (void)now;
 	return false;
 }
 
-static bool runs_round(const char *key, const ProtobufCMessage *message, struct vl_time now)
+static LISTED(runs_round, ForestRow)
 {
-	(void)key, (void)now;
-	return ((const CASE(ForestRow) *)(const void *)message)->n_circle > 0;
+	return row->n_circle > 0;
 }
 
-static void put_circles(const char *key, const ProtobufCMessage *message, struct vl_time now,
-			struct vl_buf *out)
+static CELL(put_circles, ForestRow)
 {
-	(void)key, (void)now;
-	const CASE(ForestRow) *row = (const void *)message;
 	for (size_t i = 0; i < row->n_set_aside; i++)
 		vl_buf_printf(out, "%s%s>%s", i == 0 ? "" : " ", row->set_aside[i]->case_number,
 			      row->set_aside[i]->into);
 }
 
+/* clang-format off */
+
 static const struct vl_column merge_columns[] = {
-	KEY_COLUMN("CASE"),
-	COLUMN("INTO", MergeRow, into),
-	END,
-};
-static const struct vl_column walk_columns[] = {
-	KEY_COLUMN("CASE"),
-	END,
-};
+	KEY_COLUMN("CASE"), COLUMN("INTO", MergeRow, into), END};
+static const struct vl_column walk_columns[] = {KEY_COLUMN("CASE"), END};
 static const struct vl_column forest_columns[] = {
-	KEY_COLUMN("CASE"),
-	{"SET ASIDE", put_circles},
-	END,
-};
+	KEY_COLUMN("CASE"), {"SET ASIDE", put_circles}, END};
 static const struct vl_column case_columns[] = {
-	KEY_COLUMN("CASE"),
-	{"STATE", put_state},
-	{"TYPE", put_type},
+	KEY_COLUMN("CASE"), {"STATE", put_state}, {"TYPE", put_type},
 	COLUMN("PRI", CaseRow, priority),
-	COLUMN("OWNER", CaseRow, owner),
-	COLUMN("HOST", CaseRow, host_country),
-	COLUMN("PERSONS", CaseRow, persons),
-	{"DUE", put_due},
-	COLUMN("LAST", CaseRow, last_event_at),
-	COLUMN("BREAKS", CaseRow, violations),
-	END,
-};
+	COLUMN("OWNER", CaseRow, owner), COLUMN("HOST", CaseRow, host_country),
+	COLUMN("PERSONS", CaseRow, persons), {"DUE", put_due},
+	COLUMN("LAST", CaseRow, last_event_at), COLUMN("BREAKS", CaseRow, violations), END};
 static const struct vl_column board_columns[] = {
-	KEY_COLUMN("BOARD"),
-	COLUMN("INCIDENTS", BoardRow, incidents),
-	COLUMN("CONSULTATIONS", BoardRow, consultations),
-	COLUMN("CASES", BoardRow, cases),
-	COLUMN("OPEN", BoardRow, open),
-	COLUMN("BREACHED", BoardRow, breached_clocks),
+	KEY_COLUMN("BOARD"), COLUMN("INCIDENTS", BoardRow, incidents),
+	COLUMN("CONSULTATIONS", BoardRow, consultations), COLUMN("CASES", BoardRow, cases),
+	COLUMN("OPEN", BoardRow, open), COLUMN("BREACHED", BoardRow, breached_clocks),
 	COLUMN("BREAKS", BoardRow, violations_by_rule),
-	COLUMN("BY STATE", BoardRow, by_state),
+	COLUMN("BY STATE", BoardRow, by_state), END};
+
+/* -- the rules in words -- */
+
+static const struct vl_rule case_rules[] = {
+	{"C1", "one mission owns a case, and it and headquarters alone move it", IN_C},
+	{"C3", "who refused help in detention gets none against their will", IN_C},
+	{"C4", "the family is notified of a death before the public", IN_C},
+	{"C5", "a time limit that was breached stays breached", IN_C},
+	{"C6", "a case is merged into one case, and merges close no circle", IN_C},
+	{"C7", "a case closes with an outcome, and with a contact or a reason for none", IN_C},
+	{"C8", "a program does not close a case or make it less urgent", IN_C},
+	{"C10", "an act outside the mission's district quotes a consent", IN_C},
 	END,
 };
+static const struct vl_rule board_rules[] = {
+	{"C9", "incidents are consultations and cases", IN_C}, END};
 
 static const struct vl_kind kinds[CASE_KINDS] = {
-	[CASE_KIND_MERGE] = {.name = "merge",
-			     .row = CASE_DESCRIPTOR(merge_row),
-			     .step = vl_case_merge_step,
-			     .finish = vl_case_merge_finish,
-			     .contribute = vl_case_merge_contribute,
-			     .columns = merge_columns,
-			     .listed = merge_holds},
-	[CASE_KIND_WALK] = {.name = "walk",
-			    .row = CASE_DESCRIPTOR(walk_row),
-			    .finish = vl_case_walk_finish,
-			    .columns = walk_columns,
-			    .listed = never},
-	[CASE_KIND_FOREST] = {.name = "forest",
-			      .row = CASE_DESCRIPTOR(forest_row),
-			      .finish = vl_case_forest_finish,
-			      .contribute = vl_case_forest_contribute,
-			      .columns = forest_columns,
-			      .listed = runs_round},
-	[CASE_KIND_CASE] = {.name = "case",
-			    .row = CASE_DESCRIPTOR(case_row),
-			    .step = vl_case_step,
-			    .finish = vl_case_finish,
-			    .contribute = vl_case_contribute,
-			    .columns = case_columns,
-			    .listed = listed},
-	[CASE_KIND_BOARD] = {.name = "board",
-			     .row = CASE_DESCRIPTOR(board_row),
-			     .finish = vl_case_board_finish,
-			     .columns = board_columns},
+	[CASE_KIND_MERGE] = {
+		.name = "merge", .row = MESSAGE(MergeRow), .step = vl_case_merge_step,
+		.finish = vl_case_merge_finish, .contribute = vl_case_merge_contribute,
+		.columns = merge_columns, .listed = merge_holds},
+	[CASE_KIND_WALK] = {
+		.name = "walk", .row = MESSAGE(WalkRow), .finish = vl_case_walk_finish,
+		.columns = walk_columns, .listed = never},
+	[CASE_KIND_FOREST] = {
+		.name = "forest", .row = MESSAGE(ForestRow), .finish = vl_case_forest_finish,
+		.contribute = vl_case_forest_contribute, .columns = forest_columns,
+		.listed = runs_round},
+	[CASE_KIND_CASE] = {
+		.name = "case", .row = MESSAGE(CaseRow), .step = vl_case_step,
+		.finish = vl_case_finish, .rules = case_rules, .targets = vl_case_targets,
+		.contribute = vl_case_contribute, .columns = case_columns, .listed = listed},
+	[CASE_KIND_BOARD] = {
+		.name = "board", .row = MESSAGE(BoardRow), .summed = vl_case_board_summed,
+		.finish = vl_case_board_finish, .rules = board_rules, .columns = board_columns},
 	[CASE_KIND_STRAY] = VL_STRAY_KIND,
 };
 
 const struct vl_view vl_view_case = {
-	.lane = "consular.case.v1",
-	.noun = "case",
-	.kinds = kinds,
-	.n_kinds = CASE_KINDS,
-	.shown = CASE_KIND_CASE,
-	.routes = routes,
+	.lane = "consular.case.v1", .noun = "case", .kinds = kinds, .n_kinds = CASE_KINDS,
+	.shown = CASE_KIND_CASE, .routes = routes,
 };

@@ -14,9 +14,9 @@
 #include <string.h>
 
 /* The merge that holds for a case; NULL where none does. */
-static const CASE(MergeRow) *merge_of(struct vl_fold *fold, const char *case_number)
+static const MergeRow *merge_of(struct vl_fold *fold, const char *case_number)
 {
-	const CASE(MergeRow) *row = (const void *)vl_fold_row(fold, CASE_KIND_MERGE, case_number);
+	const MergeRow *row = (const void *)vl_fold_row(fold, CASE_KIND_MERGE, case_number);
 	return row == NULL || row->into[0] == '\0' ? NULL : row;
 }
 
@@ -25,7 +25,7 @@ static const CASE(MergeRow) *merge_of(struct vl_fold *fold, const char *case_num
 struct walk {
 	struct vl_fold *fold;
 	void *by_case; /* where each case stands in it, from 1 */
-	const CASE(MergeRow) **merges;
+	const MergeRow **merges;
 	size_t count;
 };
 
@@ -35,11 +35,11 @@ static size_t place_of(struct walk *walk, const char *case_number)
 }
 
 /* False when out of memory. */
-static bool pass(struct walk *walk, const CASE(MergeRow) *merge)
+static bool pass(struct walk *walk, const MergeRow *merge)
 {
 	void **named = vl_names_at(walk->fold, &walk->by_case, merge->case_number);
-	const CASE(MergeRow) **larger =
-		vl_view_grow(walk->fold, walk->merges, walk->count, sizeof(const CASE(MergeRow) *));
+	const MergeRow **larger =
+		vl_view_grow(walk->fold, walk->merges, walk->count, sizeof(const MergeRow *));
 	if (named == NULL || larger == NULL)
 		return false;
 	walk->merges = larger;
@@ -53,7 +53,7 @@ static bool pass(struct walk *walk, const CASE(MergeRow) *merge)
  * than any. */
 static size_t go(struct walk *walk, const char *start, void **known, bool *cut)
 {
-	const CASE(MergeRow) *merge = merge_of(walk->fold, start);
+	const MergeRow *merge = merge_of(walk->fold, start);
 	*cut = false;
 	while (merge != NULL &&
 	       (known == NULL || vl_names_find(known, merge->case_number) == NULL)) {
@@ -127,7 +127,7 @@ void vl_case_walk_finish(struct vl_fold *fold, ProtobufCMessage *message)
 
 /* -- a circle -- */
 
-static int made_order(const CASE(MergeRow) *a, const CASE(MergeRow) *b)
+static int made_order(const MergeRow *a, const MergeRow *b)
 {
 	int order = vl_time_compare(vl_view_time(a->merged_at), vl_view_time(b->merged_at));
 	if (order == 0)
@@ -141,7 +141,7 @@ static int made_order(const CASE(MergeRow) *a, const CASE(MergeRow) *b)
 
 void vl_case_forest_finish(struct vl_fold *fold, ProtobufCMessage *message)
 {
-	CASE(ForestRow) *row = (void *)message;
+	ForestRow *row = (void *)message;
 	struct walk walk = {.fold = fold};
 	bool cut;
 	const char *key = vl_fold_key(fold);
@@ -150,14 +150,14 @@ void vl_case_forest_finish(struct vl_fold *fold, ProtobufCMessage *message)
 	if (circle == NULL || strcmp(circle, key) != 0)
 		return;
 	(void)go(&walk, key, NULL, &cut);
-	const CASE(MergeRow) *last = walk.merges[0];
+	const MergeRow *last = walk.merges[0];
 	for (size_t i = 0; i < walk.count; i++) {
 		vl_fold_add_text(fold, walk.merges[i]->case_number, &row->n_circle, &row->circle);
 		if (made_order(walk.merges[i], last) > 0)
 			last = walk.merges[i];
 	}
-	CASE(SetAsideMerge) *aside = vl_fold_add(fold, CASE_DESCRIPTOR(set_aside_merge),
-						 &row->n_set_aside, &row->set_aside);
+	SetAsideMerge *aside =
+		vl_fold_add(fold, MESSAGE(SetAsideMerge), &row->n_set_aside, &row->set_aside);
 	if (aside == NULL)
 		return;
 	aside->case_number = last->case_number;
@@ -166,12 +166,12 @@ void vl_case_forest_finish(struct vl_fold *fold, ProtobufCMessage *message)
 
 void vl_case_forest_contribute(struct vl_fold *fold, const ProtobufCMessage *message)
 {
-	const CASE(ForestRow) *row = (const void *)message;
+	const ForestRow *row = (const void *)message;
 	for (size_t i = 0; i < row->n_circle; i++)
 		vl_view_count(fold, CASE_KIND_MERGE, row->circle[i], 1, CASE_CIRCLE "%s",
 			      vl_fold_key(fold));
 	for (size_t i = 0; i < row->n_set_aside; i++) {
-		const CASE(SetAsideMerge) *aside = row->set_aside[i];
+		const SetAsideMerge *aside = row->set_aside[i];
 		vl_view_count(fold, CASE_KIND_CASE, aside->case_number, 1, "circle");
 		/* Takes back what the merge itself contributed. */
 		vl_view_count(fold, CASE_KIND_CASE, aside->into, -1, "merged/%s",

@@ -3,25 +3,22 @@
  * or plain from the times, stays, and meeting the limit late is a fact beside it. Whether a
  * limit that nobody has met is past is for the hour of asking.
  */
+#include "hq/fold/heads.h"
 #include "hq/fold/names.h"
 #include "hq/views/case.h"
 
-static CASE(Clock) *clock_of(struct vl_fold *fold, CASE(CaseRow) *row, char *name)
+static Clock *clock_of(struct vl_fold *fold, CaseRow *row, char *name)
 {
-	void **named = vl_names_at(fold, vl_fold_slot(fold, CASE_SLOT_CLOCKS), name);
-	if (named == NULL || *named != NULL)
-		return named == NULL ? NULL : *named;
-	CASE(Clock) *limit =
-		vl_fold_add(fold, CASE_DESCRIPTOR(clock), &row->n_clocks, &row->clocks);
+	Clock *limit = vl_names_item(fold, CASE_SLOT_CLOCKS, name, MESSAGE(Clock), &row->n_clocks,
+				     &row->clocks);
 	if (limit != NULL)
 		limit->clock = name;
-	return *named = limit;
+	return limit;
 }
 
-void vl_case_clock_started(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_fact *fact)
+STEP(vl_case_clock_started, CaseRow, ClockStarted)
 {
-	const CASE(ClockStarted) *event = (const void *)fact->payload;
-	CASE(Clock) *limit = clock_of(fold, row, event->clock);
+	Clock *limit = clock_of(fold, row, event->clock);
 	if (limit == NULL)
 		return;
 	if (limit->started_at == NULL) {
@@ -29,28 +26,24 @@ void vl_case_clock_started(struct vl_fold *fold, CASE(CaseRow) *row, const struc
 		limit->started_at = vl_view_stamp(fold, fact->occurred_at);
 		limit->due_at = event->due_at;
 	} else if (vl_time_compare(vl_view_time(limit->due_at), vl_view_time(event->due_at)) != 0) {
-		limit->set_again =
-			(ProtobufCBinaryData){.len = 16, .data = (uint8_t *)(uintptr_t)fact->id};
+		limit->set_again = vl_view_id(fact);
 	}
 }
 
-void vl_case_clock_met(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_fact *fact)
+STEP(vl_case_clock_met, CaseRow, ClockMet)
 {
-	const CASE(ClockMet) *event = (const void *)fact->payload;
-	CASE(Clock) *limit = clock_of(fold, row, event->clock);
+	Clock *limit = clock_of(fold, row, event->clock);
 	if (limit == NULL)
 		return;
 	if (limit->met_at == NULL)
 		limit->met_at = vl_view_stamp(fold, fact->occurred_at);
 	if (event->in_time && limit->said_in_time.len == 0)
-		limit->said_in_time =
-			(ProtobufCBinaryData){.len = 16, .data = (uint8_t *)(uintptr_t)fact->id};
+		limit->said_in_time = vl_view_id(fact);
 }
 
-void vl_case_clock_breached(struct vl_fold *fold, CASE(CaseRow) *row, const struct vl_fact *fact)
+STEP(vl_case_clock_breached, CaseRow, ClockBreached)
 {
-	CASE(Clock) *limit = clock_of(
-		fold, row, ((const CASE(ClockBreached) *)(const void *)fact->payload)->clock);
+	Clock *limit = clock_of(fold, row, event->clock);
 	if (limit == NULL || limit->breached)
 		return;
 	limit->breached = true;
@@ -58,7 +51,7 @@ void vl_case_clock_breached(struct vl_fold *fold, CASE(CaseRow) *row, const stru
 }
 
 /* Being late follows from the two times as well as from a recorded breach, and never goes away. */
-static void finish_clock(struct vl_fold *fold, CASE(CaseRow) *row, CASE(Clock) *limit)
+static void finish_clock(struct vl_fold *fold, CaseRow *row, Clock *limit)
 {
 	bool late = limit->met_at != NULL && limit->due_at != NULL &&
 		    vl_time_compare(vl_view_time(limit->met_at), vl_view_time(limit->due_at)) > 0;
@@ -73,14 +66,13 @@ static void finish_clock(struct vl_fold *fold, CASE(CaseRow) *row, CASE(Clock) *
 	struct vl_fact said = {.id = limit->said_in_time.data},
 		       again = {.id = limit->set_again.data};
 	if (limit->said_in_time.len > 0)
-		CASE_VIOLATION(fold, row, "C5", &said,
-			       "clock %s said to be met in time, but breached", limit->clock);
+		BREAKS(fold, row, "C5", &said, "clock %s said to be met in time, but breached",
+		       limit->clock);
 	if (limit->set_again.len > 0)
-		CASE_VIOLATION(fold, row, "C5", &again, "clock %s breached and set again",
-			       limit->clock);
+		BREAKS(fold, row, "C5", &again, "clock %s breached and set again", limit->clock);
 }
 
-void vl_case_finish_clocks(struct vl_fold *fold, CASE(CaseRow) *row)
+void vl_case_finish_clocks(struct vl_fold *fold, CaseRow *row)
 {
 	for (size_t i = 0; i < row->n_clocks; i++)
 		finish_clock(fold, row, row->clocks[i]);

@@ -10,12 +10,12 @@
 const char *vl_case_merged(const char *into, const struct vl_fact *fact, bool *clash)
 {
 	*clash = false;
-	if (fact->payload->descriptor == CASE_DESCRIPTOR(case_unmerged)) {
-		const CASE(CaseUnmerged) *undone = (const void *)fact->payload;
+	if (fact->payload->descriptor == MESSAGE(CaseUnmerged)) {
+		const CaseUnmerged *undone = (const void *)fact->payload;
 		bool this_one = undone->from[0] == '\0' || strcmp(undone->from, into) == 0;
 		return this_one ? "" : into;
 	}
-	const CASE(CaseMerged) *merged = (const void *)fact->payload;
+	const CaseMerged *merged = (const void *)fact->payload;
 	if (into[0] == '\0')
 		return merged->into;
 	*clash = merged->into[0] != '\0' && strcmp(merged->into, into) != 0;
@@ -24,23 +24,23 @@ const char *vl_case_merged(const char *into, const struct vl_fact *fact, bool *c
 
 /* Who owns the case so far: a row of the case as far as what moves its owner makes it. NULL when
  * out of memory. */
-static CASE(CaseRow) *owned(struct vl_fold *fold)
+static CaseRow *owned(struct vl_fold *fold)
 {
 	void **slot = vl_fold_slot(fold, CASE_SLOT_OWNED);
-	if (*slot == NULL && (*slot = vl_fold_alloc(fold, sizeof(CASE(CaseRow)))) != NULL)
-		consular__case__v1__case_row__init(*slot);
+	if (*slot == NULL)
+		*slot = vl_view_make(fold, MESSAGE(CaseRow));
 	return *slot;
 }
 
 void vl_case_merge_step(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact)
 {
-	CASE(MergeRow) *row = (void *)message;
-	CASE(CaseRow) *own = owned(fold);
+	MergeRow *row = (void *)message;
+	CaseRow *own = owned(fold);
 	bool clash;
 	if (own == NULL)
 		return;
-	if (fact->payload->descriptor != CASE_DESCRIPTOR(case_merged) &&
-	    fact->payload->descriptor != CASE_DESCRIPTOR(case_unmerged)) {
+	if (fact->payload->descriptor != MESSAGE(CaseMerged) &&
+	    fact->payload->descriptor != MESSAGE(CaseUnmerged)) {
 		vl_case_step(fold, &own->base, fact);
 		return;
 	}
@@ -58,14 +58,14 @@ void vl_case_merge_step(struct vl_fold *fold, ProtobufCMessage *message, const s
 
 void vl_case_merge_finish(struct vl_fold *fold, ProtobufCMessage *message)
 {
-	CASE(MergeRow) *row = (void *)message;
+	MergeRow *row = (void *)message;
 	if (row->into[0] != '\0')
 		row->case_number = vl_fold_printf(fold, "%s", vl_fold_key(fold));
 }
 
 void vl_case_merge_contribute(struct vl_fold *fold, const ProtobufCMessage *message)
 {
-	const CASE(MergeRow) *row = (const void *)message;
+	const MergeRow *row = (const void *)message;
 	/* Also when the merge went away; the walk from here learns of that by its tally. */
 	vl_fold_dirty_each(fold, CASE_KIND_FOREST, CASE_CIRCLE);
 	if (row->into[0] == '\0')

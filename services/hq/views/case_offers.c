@@ -9,7 +9,7 @@
 /* A leftist heap: the latest offer on top, the way to the right no longer than the logarithm of
  * what is in it. */
 struct open {
-	CASE(Transfer) *offer;
+	Transfer *offer;
 	size_t place; /* among the transfers of the row */
 	struct open *left, *right;
 	unsigned depth;
@@ -40,7 +40,7 @@ static struct open *meld(struct open *a, struct open *b)
 	return a;
 }
 
-static struct open *add(struct vl_fold *fold, void **heap, CASE(Transfer) *offer, size_t place)
+static struct open *add(struct vl_fold *fold, void **heap, Transfer *offer, size_t place)
 {
 	struct open *one = vl_fold_alloc(fold, sizeof(*one));
 	if (one == NULL)
@@ -49,16 +49,16 @@ static struct open *add(struct vl_fold *fold, void **heap, CASE(Transfer) *offer
 	return *heap = meld(*heap, one);
 }
 
-static CASE(Transfer) *top(void **heap)
+static Transfer *top(void **heap)
 {
 	struct open *one = *heap;
-	while (one != NULL && one->offer->state != CASE_TRANSFER(OFFERED))
+	while (one != NULL && one->offer->state != TRANSFER_STATE_OFFERED)
 		one = meld(one->left, one->right);
 	*heap = one;
 	return one == NULL ? NULL : one->offer;
 }
 
-void vl_case_offer_opened(struct vl_fold *fold, CASE(Transfer) *offer, size_t place)
+void vl_case_offer_opened(struct vl_fold *fold, Transfer *offer, size_t place)
 {
 	void **to = vl_names_at(fold, vl_fold_slot(fold, CASE_SLOT_OPEN_TO), offer->to);
 	if (to != NULL)
@@ -66,13 +66,13 @@ void vl_case_offer_opened(struct vl_fold *fold, CASE(Transfer) *offer, size_t pl
 	(void)add(fold, vl_fold_slot(fold, CASE_SLOT_OPEN), offer, place);
 }
 
-CASE(Transfer) *vl_case_offer_open_to(struct vl_fold *fold, const char *to)
+Transfer *vl_case_offer_open_to(struct vl_fold *fold, const char *to)
 {
 	void **heap = vl_names_at(fold, vl_fold_slot(fold, CASE_SLOT_OPEN_TO), to);
 	return heap == NULL ? NULL : top(heap);
 }
 
-CASE(Transfer) *vl_case_offer_open(struct vl_fold *fold)
+Transfer *vl_case_offer_open(struct vl_fold *fold)
 {
 	return top(vl_fold_slot(fold, CASE_SLOT_OPEN));
 }

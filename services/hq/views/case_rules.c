@@ -2,44 +2,42 @@
  * What only the whole history of a case shows: the rules that need its last word on type or
  * state, and what the case adds to the boards.
  */
+#include "hq/fold/heads.h"
 #include "hq/views/case.h"
 
-#include <stdio.h>
+#include <inttypes.h>
 #include <string.h>
 
-#define VIOLATION "violation/"
-
-bool vl_case_ended(CASE(CaseState) state)
+bool vl_case_ended(CaseState state)
 {
-	return state == CASE_STATE(CLOSED) || state == CASE_STATE(CONSULTATION_ONLY) ||
-	       state == CASE_STATE(MERGED_INTO) || state == CASE_STATE(REFERRED_OUT) ||
-	       state == CASE_STATE(INELIGIBLE) || state == CASE_STATE(REFUSED_BY_SUBJECT);
+	return state == CASE_STATE_CLOSED || state == CASE_STATE_CONSULTATION_ONLY ||
+	       state == CASE_STATE_MERGED_INTO || state == CASE_STATE_REFERRED_OUT ||
+	       state == CASE_STATE_INELIGIBLE || state == CASE_STATE_REFUSED_BY_SUBJECT;
 }
 
 /* That of the types that this build does not know is 0: there may be any number of them. */
 static int group_of(int type)
 {
-	return vl_view_rank(&consular__case__v1__case_type__descriptor, type) / 100 * 100;
+	return vl_view_rank(MESSAGE(CaseType), type) / 100 * 100;
 }
 
-static bool detention(const CASE(CaseRow) *row)
+static bool detention(const CaseRow *row)
 {
-	return row->type == CASE_TYPE(LAW) || row->type == CASE_TYPE(ARREST_DETENTION) ||
-	       row->type == CASE_TYPE(SENTENCE_SERVED) ||
-	       row->type == CASE_TYPE(IMMIGRATION_DETENTION);
+	return row->type == CASE_TYPE_LAW || row->type == CASE_TYPE_ARREST_DETENTION ||
+	       row->type == CASE_TYPE_SENTENCE_SERVED ||
+	       row->type == CASE_TYPE_IMMIGRATION_DETENTION;
 }
 
-static bool death(const CASE(CaseRow) *row)
+static bool death(const CaseRow *row)
 {
-	return row->type == CASE_TYPE(DEATH_NATURAL) ||
-	       row->type == CASE_TYPE(DEATH_ACCIDENT_VIOLENCE) ||
-	       row->type == CASE_TYPE(MASS_CASUALTY) ||
-	       row->outcome == CONSULAR__CASE__V1__OUTCOME__OUTCOME_FOUND_DEAD;
+	return row->type == CASE_TYPE_DEATH_NATURAL ||
+	       row->type == CASE_TYPE_DEATH_ACCIDENT_VIOLENCE ||
+	       row->type == CASE_TYPE_MASS_CASUALTY || row->outcome == OUTCOME_FOUND_DEAD;
 }
 
 /* C3 holds in cases of detention and C4 in cases of death; which they are, the last word on the
  * type says. */
-static void drop_what_does_not_apply(CASE(CaseRow) *row)
+static void drop_what_does_not_apply(CaseRow *row)
 {
 	size_t kept = 0;
 	for (size_t i = 0; i < row->n_violations; i++) {
@@ -54,25 +52,25 @@ static void drop_what_does_not_apply(CASE(CaseRow) *row)
 }
 
 /* C7. */
-static void finish_closed(struct vl_fold *fold, CASE(CaseRow) *row)
+static void finish_closed(struct vl_fold *fold, CaseRow *row)
 {
-	if (row->state != CASE_STATE(CLOSED))
+	if (row->state != CASE_STATE_CLOSED)
 		return;
-	if (vl_view_rank(&consular__case__v1__outcome__descriptor, (int)row->outcome) == 0)
-		CASE_VIOLATION(fold, row, "C7", NULL, "closed without an outcome");
+	if (vl_view_rank(MESSAGE(Outcome), (int)row->outcome) == 0)
+		BREAKS(fold, row, "C7", NULL, "closed without an outcome");
 	if (vl_case_count_of(row, "ContactMade") == 0 &&
-	    vl_view_rank(&consular__case__v1__unable_reason__descriptor, (int)row->unable) == 0)
-		CASE_VIOLATION(fold, row, "C7", NULL,
-			       "closed without a contact or a reason why none was made");
-	if (group_of((int)row->type) == CASE_TYPE(GUARDIANSHIP) &&
+	    vl_view_rank(MESSAGE(UnableReason), (int)row->unable) == 0)
+		BREAKS(fold, row, "C7", NULL,
+		       "closed without a contact or a reason why none was made");
+	if (group_of((int)row->type) == CASE_TYPE_GUARDIANSHIP &&
 	    vl_case_count_of(row, "FamilyNotified") == 0 &&
 	    vl_case_count_of(row, "ProvinceNotified") == 0)
-		CASE_VIOLATION(fold, row, "C7", NULL, "closed before family or province was told");
+		BREAKS(fold, row, "C7", NULL, "closed before family or province was told");
 }
 
 struct names {
 	struct vl_fold *fold;
-	CASE(CaseRow) *row;
+	CaseRow *row;
 };
 
 static void add_merged(void *context, const char *name, int64_t value)
@@ -83,7 +81,7 @@ static void add_merged(void *context, const char *name, int64_t value)
 				 &names->row->merged_from);
 }
 
-static void finish_merge(struct vl_fold *fold, CASE(CaseRow) *row)
+static void finish_merge(struct vl_fold *fold, CaseRow *row)
 {
 	const char *key = vl_fold_key(fold);
 	struct names names = {fold, row};
@@ -91,17 +89,16 @@ static void finish_merge(struct vl_fold *fold, CASE(CaseRow) *row)
 	if (row->merged_into[0] == '\0')
 		return;
 	if (vl_fold_tally(fold, CASE_KIND_CASE, key, "circle") > 0) {
-		CASE_VIOLATION(fold, row, "C6", NULL, "merging into %s would close a circle",
-			       row->merged_into);
+		BREAKS(fold, row, "C6", NULL, "merging into %s would close a circle",
+		       row->merged_into);
 		row->merged_into = (char *)(uintptr_t)protobuf_c_empty_string;
 		return;
 	}
-	row->state = CASE_STATE(MERGED_INTO);
+	row->state = CASE_STATE_MERGED_INTO;
 }
 
-void vl_case_finish(struct vl_fold *fold, ProtobufCMessage *message)
+FINISH(vl_case_finish, CaseRow)
 {
-	CASE(CaseRow) *row = (void *)message;
 	drop_what_does_not_apply(row);
 	vl_case_finish_clocks(fold, row);
 	finish_closed(fold, row);
@@ -111,66 +108,85 @@ void vl_case_finish(struct vl_fold *fold, ProtobufCMessage *message)
 
 /* -- what the boards sum up -- */
 
-static void add(struct vl_fold *fold, const CASE(CaseRow) *row, const char *name, int64_t count)
+static TEST(is_case, CaseRow)
 {
-	if (count == 0)
-		return;
-	vl_fold_contribute(fold, CASE_KIND_BOARD, CASE_BOARD_ALL, name, count);
-	if (row->owner[0] != '\0')
-		vl_fold_contribute(fold, CASE_KIND_BOARD, row->owner, name, count);
+	return row->opened_by[0] != '\0' && row->state != CASE_STATE_MERGED_INTO;
+}
+static TEST(merged, CaseRow)
+{
+	return row->opened_by[0] != '\0' && row->state == CASE_STATE_MERGED_INTO;
+}
+static TEST(opened, CaseRow)
+{
+	return row->opened_by[0] != '\0';
+}
+static TEST(open, CaseRow)
+{
+	return row->opened_by[0] != '\0' && !vl_case_ended(row->state);
+}
+static TEST(consultation, CaseRow)
+{
+	return row->opened_by[0] == '\0' && row->consultation;
+}
+static TEST(unopened, CaseRow)
+{
+	return row->opened_by[0] == '\0' && !row->consultation;
+}
+static TEST(incident, CaseRow)
+{
+	return row->state != CASE_STATE_MERGED_INTO && !unopened_(row);
+}
+static TEST(prioritised, CaseRow)
+{
+	return is_case_(row) && vl_view_rank(MESSAGE(Priority), (int)row->priority) != 0;
 }
 
-static void add_named(struct vl_fold *fold, const CASE(CaseRow) *row, const char *prefix,
-		      const ProtobufCEnumDescriptor *type, size_t skip, int value)
-{
-	char *text = vl_case_enum(fold, type, skip, value);
-	char *name = vl_fold_printf(fold, "%s%s", prefix, text != NULL ? text : "");
-	if (name != NULL)
-		add(fold, row, name, 1);
-}
+/* clang-format off */
+static const struct vl_sum sums[] = {
+	{F(BoardRow, incidents), .when = IF(incident)},
+	{F(BoardRow, consultations), .when = IF(consultation)},
+	{F(BoardRow, cases), .when = IF(is_case)},
+	{F(BoardRow, open), .when = IF(open)},
+	{F(BoardRow, merged), .when = IF(merged)},
+	{F(BoardRow, unopened), .when = IF(unopened)},
+	{F(BoardRow, persons), F(CaseRow, persons), .when = IF(incident)},
+	{F(BoardRow, by_state), .group = F(CaseRow, state), .when = IF(opened)},
+	{F(BoardRow, by_priority), .group = F(CaseRow, priority), .when = IF(prioritised)},
+	{F(BoardRow, violations_by_rule), .group = BROKEN_RULES},
+	END,
+};
+const struct vl_target vl_case_targets[] = {
+	{CASE_KIND_BOARD, .fixed = "all", .sums = sums},
+	{CASE_KIND_BOARD, .key = F(CaseRow, owner), .sums = sums},
+	END,
+};
+const struct vl_field vl_case_board_summed[] = {
+	F(BoardRow, breached_clocks), F(BoardRow, late_facts), F(BoardRow, by_group), END};
+/* clang-format on */
 
-static void add_group(struct vl_fold *fold, const CASE(CaseRow) *row)
+static void add_to(struct vl_fold *fold, const CaseRow *row, const char *board)
 {
-	int group = group_of((int)row->type);
-	char *text = vl_case_enum(fold, CASE_TYPE_TEXT, group);
-	char *name = vl_fold_printf(fold, "group/%04d %s", group, text != NULL ? text : "");
-	if (name != NULL)
-		add(fold, row, name, 1);
-}
-
-static void add_violations(struct vl_fold *fold, const CASE(CaseRow) *row)
-{
-	for (size_t i = 0; i < row->n_violations; i++) {
-		char name[32];
-		snprintf(name, sizeof(name), VIOLATION "%s", row->violations[i]->rule);
-		add(fold, row, name, 1);
-	}
-}
-
-void vl_case_contribute(struct vl_fold *fold, const ProtobufCMessage *message)
-{
-	const CASE(CaseRow) *row = (const void *)message;
 	int64_t breached = 0;
+	int group = group_of((int)row->type);
 	for (size_t i = 0; i < row->n_clocks; i++)
 		breached += row->clocks[i]->breached;
-	bool opened = row->opened_by[0] != '\0', merged = row->state == CASE_STATE(MERGED_INTO);
-	add_violations(fold, row);
-	add(fold, row, "breached", breached);
-	add(fold, row, "late", (int64_t)row->n_late);
-	if (opened) {
-		add(fold, row, merged ? "merged" : "case", 1);
-		add_named(fold, row, "state/", CASE_STATE_TEXT, row->state);
-		if (!vl_case_ended(row->state))
-			add(fold, row, "open", 1);
-	} else {
-		add(fold, row, row->consultation ? "consultation" : "unopened", 1);
-	}
-	if (merged || (!opened && !row->consultation))
-		return;
-	add(fold, row, "incident", 1);
-	add(fold, row, "persons", row->persons);
-	add_group(fold, row);
-	if (opened &&
-	    vl_view_rank(&consular__case__v1__priority__descriptor, (int)row->priority) != 0)
-		add_named(fold, row, "priority/", CASE_PRIORITY_TEXT, row->priority);
+	vl_view_count(fold, CASE_KIND_BOARD, board, breached, "breached_clocks");
+	vl_view_count(fold, CASE_KIND_BOARD, board, (int64_t)row->n_late, "late_facts");
+	vl_view_count(fold, CASE_KIND_BOARD, board, incident_(row), "by_group/%04d %s", group,
+		      vl_case_name(fold, MESSAGE(CaseType), group));
+}
+
+CONTRIBUTE(vl_case_contribute, CaseRow)
+{
+	add_to(fold, row, "all");
+	add_to(fold, row, row->owner);
+}
+
+/* A figure published at an offset can be made again from that offset (C9). */
+FINISH(vl_case_board_finish, BoardRow)
+{
+	if (row->incidents != row->consultations + row->cases)
+		BREAKS(fold, row, "C9", NULL,
+		       "%" PRId64 " incidents, but %" PRId64 " consultations and cases",
+		       row->incidents, row->consultations + row->cases);
 }
