@@ -84,8 +84,9 @@ static void put_sets(const struct vl_set *set, struct vl_buf *out)
 			vl_buf_printf(out, "%s on %s\n", how == VL_SET ? "yes" : "nothing",
 				      event_name(set->event));
 		else
-			vl_buf_printf(out, "%s %s of %s\n", hows[how], source_name(&set->from),
-				      event_name(set->event));
+			vl_buf_printf(out, "%s %s of %s%s\n", hows[how], source_name(&set->from),
+				      event_name(set->event),
+				      (set->how & VL_REF) != 0 ? ", as a reference" : "");
 	}
 }
 
@@ -216,8 +217,11 @@ static void put_owned(const struct vl_owned *owned, struct vl_buf *out)
 static void put_steps(const struct vl_step *step, struct vl_buf *out)
 {
 	for (size_t i = 0; step != NULL && step[i].type != NULL; i++)
-		vl_buf_printf(out, "%s %s%s", i == 0 ? "    in C:" : ",",
-			      i > 0 && i % 5 == 0 ? "\n     " : "", step[i].type->short_name);
+		vl_buf_printf(out, "%s%s",
+			      i == 0       ? "    in C: "
+			      : i % 5 == 0 ? ",\n      "
+					   : ", ",
+			      step[i].type->short_name);
 	if (step != NULL)
 		vl_buf_put_byte(out, '\n');
 }
