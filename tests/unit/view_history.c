@@ -98,8 +98,10 @@ static const char *text(struct history *h, const char *field)
 
 static uint64_t number(struct history *h)
 {
-	if (wild(h, 24))
-		return bits(h) >> below(h, 64);
+	if (wild(h, 24)) {
+		uint64_t shift = below(h, 64), whole = bits(h);
+		return whole >> shift;
+	}
 	return below(h, 6);
 }
 
