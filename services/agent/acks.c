@@ -1,6 +1,6 @@
 #include "agent/acks.h"
 
-#include "agent/roster.h"
+#include "agent/outbox/roster.h"
 
 #include <stdlib.h>
 

@@ -2,6 +2,7 @@
 
 #include "agent/relay.h"
 #include "base/log.h"
+#include "bus/record_pack.h"
 #include "bus/wire.h"
 #include "valise/directive/v1/directive.pb-c.h"
 #include "valise/receipt/v1/receipt.pb-c.h"
@@ -323,11 +324,12 @@ static void wait_until(struct vl_inbox *inbox, int64_t at)
 void vl_inbox_take(struct vl_inbox *inbox, struct vl_bytes relayed, int64_t now_ms)
 {
 	struct vl_verified verified = {0};
-	struct vl_record record;
+	struct vl_record record = {0};
+	struct vl_digest unknown;
 	struct vl_why why = {0};
 
-	if (inbox->ring == NULL || vl_relay_unpack(relayed, &record) != VL_OK ||
-	    record.partition != 0 || record.offset == INT64_MAX)
+	if (inbox->ring == NULL || vl_record_unpack(relayed, &record, &unknown) != VL_OK ||
+	    record.partition != 0 || record.offset < 0 || record.offset == INT64_MAX)
 		return;
 	size_t topic = topic_of(inbox, &record);
 	if (topic == VL_DOWN_TOPICS)

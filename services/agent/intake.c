@@ -3,6 +3,7 @@
 #include "agent/pipe.h"
 #include "agent/relay.h"
 #include "base/log.h"
+#include "bus/record_pack.h"
 #include "stream/reader.h"
 
 #include <stdlib.h>
@@ -164,10 +165,11 @@ static void mend(struct source *source)
 
 static void take(struct vl_intake *intake, struct source *source, struct vl_message *message)
 {
+	static const struct vl_digest unknown; /* the keeper takes its own */
 	const struct vl_record *record = vl_message_record(message);
 
 	source->position.offset = record->offset + 1;
-	vl_relay_pack(record, &intake->record);
+	vl_record_pack(&intake->record, record, &unknown);
 	if (vl_buf_failed(&intake->record))
 		vl_buf_free(&intake->record);
 	vl_message_free(message);

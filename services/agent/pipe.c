@@ -1,7 +1,7 @@
 #include "agent/pipe.h"
 
+#include "agent/outbox/roster.h"
 #include "agent/relay.h"
-#include "agent/roster.h"
 
 #include <errno.h>
 #include <string.h>

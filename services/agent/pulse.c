@@ -1,6 +1,6 @@
 #include "agent/pulse.h"
 
-#include "agent/roster.h"
+#include "agent/outbox/roster.h"
 #include "bus/batch.h"
 #include "valise/pulse/v1/pulse.pb-c.h"
 

@@ -1,6 +1,6 @@
 #include "agent/sender.h"
 
-#include "agent/roster.h"
+#include "agent/outbox/roster.h"
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "stream/stream.h"

@@ -1,6 +1,6 @@
 #include "agent/wishes.h"
 
-#include "agent/roster.h"
+#include "agent/outbox/roster.h"
 #include "base/log.h"
 
 #include <inttypes.h>

@@ -1,5 +1,6 @@
 #include "ask/sql_in.h"
 
+#include "base/checksum.h"
 #include "base/near.h"
 #include "base/when.h"
 #include "hq/ledger/ledger.h"
@@ -27,7 +28,7 @@ static int look_at_time(void *context)
 
 void sql_note_damaged(struct vl_ask_sql *sql, unsigned db, struct vl_bytes key)
 {
-	uint64_t sum = vl_sum(key) + db;
+	uint64_t sum = vl_checksum(key) + db;
 
 	for (size_t i = 0; i < sql->n_damaged; i++)
 		if (sql->damaged[i] == sum)

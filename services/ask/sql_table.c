@@ -1,6 +1,7 @@
 /* A table of the views, as a virtual table of SQLite's. */
 #include "ask/sql_in.h"
 
+#include "base/checksum.h"
 #include "bus/wire.h"
 #include "hq/fold/fold.h"
 #include "hq/fold/views.h"
@@ -431,7 +432,7 @@ static int column(sqlite3_vtab_cursor *cursor, sqlite3_context *result, int i)
 static int rowid(sqlite3_vtab_cursor *cursor, sqlite3_int64 *id)
 {
 	const struct scan *scan = scan_of(cursor);
-	uint64_t sum = vl_sum(vl_bytes_of(scan->key));
+	uint64_t sum = vl_checksum(vl_bytes_of(scan->key));
 
 	for (unsigned i = 0; i < table_of(scan)->n_lists; i++)
 		sum = sum * UINT64_C(0x9e3779b97f4a7c15) + scan->walk.level[i].at + 1;

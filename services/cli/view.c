@@ -12,6 +12,7 @@
 #include "hq/repair/beside.h"
 #include "hq/repair/check.h"
 #include "hq/repair/rebuild.h"
+#include "hq/repair/open.h"
 
 #include <poll.h>
 #include <stdio.h>

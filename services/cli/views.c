@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "hq/repair/open.h"
 
 enum vl_err cli_views_open(const struct cli_options *options, struct cli_views *views,
 			   struct vl_why *why)

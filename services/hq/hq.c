@@ -19,6 +19,7 @@
 #include "hq/reply/directives.h"
 #include "hq/reply/receipts.h"
 #include "hq/watch/pulse_tail.h"
+#include "hq/repair/open.h"
 
 #include <poll.h>
 #include <stdio.h>

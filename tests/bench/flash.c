@@ -21,6 +21,7 @@
 #include "hq/fold/fold.h"
 #include "hq/fold/views.h"
 #include "hq/ledger/ledger.h"
+#include "hq/repair/open.h"
 #include "stream/stream.h"
 
 #include <poll.h>

@@ -15,6 +15,7 @@
 #include "hq/fold/fold.h"
 #include "hq/fold/views.h"
 #include "hq/ledger/ledger.h"
+#include "hq/repair/open.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -11,6 +11,7 @@
 #include "events.h"
 #include "hq/ingest/apply.h"
 #include "hq/ledger/ledger.h"
+#include "hq/repair/open.h"
 
 #include <lmdb.h>
 #include <stdbool.h>

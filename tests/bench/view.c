@@ -19,6 +19,7 @@
 #include "hq/ingest/pump.h"
 #include "hq/ledger/ledger.h"
 #include "hq/ledger/standing.h"
+#include "hq/repair/open.h"
 #include "valise/v1/batch.pb-c.h"
 
 #include <dirent.h>

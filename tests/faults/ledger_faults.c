@@ -6,6 +6,7 @@
 #include "ledger_world.h"
 #include "memory.h"
 #include "trial.h"
+#include "hq/repair/open.h"
 
 #include <sys/wait.h>
 

@@ -2,6 +2,7 @@
 
 #include "google/protobuf/timestamp.pb-c.h"
 #include "hq/fold/history.h"
+#include "hq/repair/open.h"
 #include "image.h"
 
 #include <sodium.h>

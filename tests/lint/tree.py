@@ -19,6 +19,28 @@ DOORS = {
     r"<jansson\.h>": ("services/bus/", "services/cli/"),
 }
 
+# The folders of services/ in their order. Each may include its own headers and those of the folders that it names; what these name
+# is not included by that. So no folder can need itself by way of another.
+ORDER = {
+    "base": (),
+    "bus": ("base",),
+    "client": ("base", "bus"),
+    "store": ("base",),
+    "stream": ("base", "bus"),
+    "agent/outbox": ("base", "bus", "store"),
+    "agent": ("base", "bus", "store", "stream", "agent/outbox"),
+    "hq/ledger": ("base", "bus", "store", "stream"),
+    "hq/fold": ("base", "bus", "store", "hq/ledger"),
+    "hq/views": ("base", "bus", "hq/fold"),
+    "hq/ingest": ("base", "bus", "store", "stream", "hq/ledger", "hq/fold"),
+    "hq/watch": ("base", "bus", "stream", "hq/ledger", "hq/fold", "hq/ingest"),
+    "hq/reply": ("base", "bus", "client", "store", "hq/ledger", "hq/watch"),
+    "hq/repair": ("base", "bus", "store", "stream", "hq/ledger", "hq/fold", "hq/ingest"),
+    "hq": ("base", "bus", "store", "stream", "hq/ledger", "hq/fold", "hq/ingest", "hq/watch", "hq/reply", "hq/repair"),
+    "ask": ("base", "bus", "store", "hq/ledger", "hq/fold"),
+    "cli": ("base", "bus", "client", "store", "stream", "agent/outbox", "hq/ledger", "hq/fold", "hq/watch", "hq/repair", "ask"),
+}
+
 # Calls that have a better one here, and the files where they may stand.
 BANNED = {
     r"\b(strcat|sprintf|vsprintf|gets|strtok|atoi|system)\(": (),
@@ -48,6 +70,27 @@ def tracked():
             and not path.relative_to(TOP).parts[0].startswith(("build", ".git"))]
 
 
+def out_of_order(name, code):
+    """What a file of services/ includes of a folder that its own may not include."""
+    folder = str(pathlib.PurePath(name).parent.relative_to("services"))
+    if folder not in ORDER:
+        yield f"{name}: its folder has no place in ORDER of tests/lint/tree.py"
+        return
+    for header in re.findall(r'#include\s+["<]([^">]+)[">]', code):
+        other = str(pathlib.PurePath(header).parent)
+        if other in ORDER and other != folder and other not in ORDER[folder]:
+            yield f"{name}: {folder} may not include {header}; see ORDER in tests/lint/tree.py"
+
+
+def backwards():
+    """Lines of ORDER that name a folder that does not stand above them."""
+    above = set()
+    for folder, others in ORDER.items():
+        yield from (f"tests/lint/tree.py: ORDER: {folder} names {other}, which does not stand above it"
+                    for other in others if other not in above)
+        above.add(folder)
+
+
 def functions(text):
     """Yield (first line, length) of what stands between a line of a definition and a closing brace in column one."""
     start = None
@@ -60,7 +103,7 @@ def functions(text):
 
 
 def main():
-    wrong = []
+    wrong = list(backwards())
     files = tracked()
     for name in sorted({path.relative_to(TOP).parts[0] for path in files}):
         if name not in AT_TOP and not name.startswith("."):
@@ -79,6 +122,7 @@ def main():
         for header, door in DOORS.items():
             if re.search(r"#include\s+" + header, code) and not name.startswith(door):
                 wrong.append(f"{name}: {header} is included through {door} only")
+        wrong.extend(out_of_order(name, code))
         for call, where in BANNED.items():
             match = re.search(r"(?<![\w>.])" + call.removeprefix(r"\b"), code)
             if match and not name.startswith(tuple(where) or ("-",)):

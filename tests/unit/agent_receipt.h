@@ -11,6 +11,7 @@
 
 #include "agent/relay.h"
 #include "bus/keys.h"
+#include "bus/record_pack.h"
 #include "bus/ring.h"
 #include "valise/directive/v1/directive.pb-c.h"
 #include "valise/receipt/v1/receipt.pb-c.h"
@@ -149,7 +150,7 @@ static inline struct vl_buf receipt_relay(const struct receipt_made *made)
 			     fixture_text(vl_domain_content_type(made->domain))},
 			    {fixture_text(VL_SIG_HEADER), fixture_text(sig)}},
 	};
-	vl_relay_pack(&record, &relayed);
+	vl_record_pack(&relayed, &record, &(struct vl_digest){0});
 	vl_signer_close(signer);
 	vl_buf_free(&value);
 	vl_buf_free(&filler);

@@ -4,6 +4,8 @@
 #include "bus/wire.h"
 #include "hq/fold/fold.h"
 #include "hq/fold/views.h"
+#include "hq/repair/open.h"
+#include "hq/fold/databases.h"
 
 #define MAP ((size_t)256 << 20)
 

@@ -7,6 +7,7 @@
 #include "hq/fold/todo.h"
 #include "hq/repair/check.h"
 #include "hq/repair/mend.h"
+#include "hq/fold/databases.h"
 
 #define MOST_STEPS 4000 /* transactions until all is whole again */
 

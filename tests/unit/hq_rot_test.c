@@ -8,6 +8,8 @@
 #include "hq/ledger/deadletter.h"
 #include "hq/repair/check.h"
 #include "hq/repair/mend.h"
+#include "hq/repair/open.h"
+#include "hq/fold/databases.h"
 
 /* Turn a bit of the raw row at `key`, check word and all, with the ledger closed meanwhile. */
 static void rot(struct world *w, unsigned db, const struct vl_key *key, size_t from_end)

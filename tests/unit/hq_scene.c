@@ -5,6 +5,7 @@
 #include "hq/ingest/keybook.h"
 #include "hq/ledger/deadletter.h"
 #include "hq/ledger/unread.h"
+#include "hq/fold/databases.h"
 
 #define TRAVELLERS "consular.traveller.v1"
 #define EV(name) Consular__Evacuation__V1__##name

@@ -1,4 +1,5 @@
 #include "hq_world.h"
+#include "hq/repair/open.h"
 
 static void expect_ok(enum vl_err err, const struct vl_why *why)
 {

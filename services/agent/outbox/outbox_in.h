@@ -35,7 +35,7 @@
 #include "agent/outbox/mark.h"
 #include "agent/outbox/outbox_rows.h"
 #include "agent/outbox/seal.h"
-#include "agent/roster.h"
+#include "agent/outbox/roster.h"
 
 #include <pthread.h>
 

@@ -1,3 +1,4 @@
+#include "base/checksum.h"
 #include "base/text.h"
 #include "bus/batch.h"
 #include "hq/fold/fold_state.h"
@@ -497,7 +498,7 @@ void vl_fold_add_event(struct vl_fold *fold, size_t view, const char *mission,
 	    !vl_event_id_is_one((struct vl_bytes){read->id, 16})) {
 		added->outcome = VL_FOLD_NIL;
 	} else if (read != NULL && read->payload != NULL) {
-		claim.place.sum = vl_sum(event);
+		claim.place.sum = vl_checksum(event);
 		if (read->content != NULL)
 			memcpy(claim.content, read->content, VL_CONTENT_SIZE);
 		else

@@ -8,6 +8,7 @@
 #include "hq/fold/todo.h"
 #include "hq/fold/views.h"
 #include "hq/ledger/chains.h"
+#include "hq/fold/databases.h"
 
 #include <string.h>
 

@@ -10,6 +10,7 @@
 #include "hq/ingest/pulse.h"
 #include "hq/ledger/deadletter.h"
 #include "hq/ledger/passed.h"
+#include "hq/fold/databases.h"
 
 #include <stdlib.h>
 #include <string.h>

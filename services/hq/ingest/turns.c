@@ -1,5 +1,6 @@
 #include "hq/ingest/turns.h"
 
+#include "base/checksum.h"
 #include "bus/types.h"
 #include "hq/ledger/ledger.h"
 
@@ -119,7 +120,7 @@ static bool rename_queue(struct queue *queue, struct vl_bytes topic, int32_t par
 bool vl_turns_put(struct vl_turns *turns, unsigned slot, struct vl_bytes topic, int32_t partition,
 		  struct vl_bytes sender)
 {
-	uint64_t sum = vl_sum(sender);
+	uint64_t sum = vl_checksum(sender);
 	struct queue *empty, *queue = find(turns, topic, partition, sum, &empty);
 
 	if (queue == NULL) {

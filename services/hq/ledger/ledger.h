@@ -53,7 +53,7 @@
 #ifndef VALISE_HQ_LEDGER_H
 #define VALISE_HQ_LEDGER_H
 
-#include "bus/record.h"
+#include "bus/record_pack.h"
 #include "store/store.h"
 
 enum vl_ledger_db {
@@ -94,23 +94,13 @@ static inline unsigned vl_view_db(size_t view, enum vl_view_db db)
 #define VL_LEDGER_FORMAT 12
 #define VL_LEDGER_FORMAT_KEY "format"
 
-/* Open the ledger in folder `path`; `size` is the map's. A writer first mends its heads
- * (mend.h). Errors as vl_store_open. */
-enum vl_err vl_ledger_open(const char *path, size_t size, bool read_only, struct vl_store **store,
-			   struct vl_why *why) VL_CHECKED;
-
-/* The name of a database, as LMDB has it. */
+/* Room for the name of a database, as LMDB has it (hq/fold/databases.h). */
 #define VL_LEDGER_NAME 128
-void vl_ledger_name(unsigned db, char name[VL_LEDGER_NAME]);
 
 /* What to do about a damaged ledger; it ends a sentence. */
 #define VL_LEDGER_REBUILD                                                                        \
 	"to rebuild the views from offset 0, stop valise-hq, move its folder away and start it " \
 	"again"
-
-/* A checksum of bytes, since LMDB has none: XXH3. It detects corruption on a disk. It proves
- * nothing against an attacker who wants two events to be alike. */
-uint64_t vl_sum(struct vl_bytes bytes);
 
 /* The place of one event in the archive. */
 struct vl_place {
@@ -120,26 +110,6 @@ struct vl_place {
 	uint32_t offset, size; /* within the batch's bytes */
 	uint64_t sum;          /* of the event's bytes */
 };
-
-/* A record as it was received, packed for the archive and other databases. `digest` is all zero
- * if there was no value. */
-void vl_record_pack(struct vl_buf *buf, const struct vl_record *record,
-		    const struct vl_digest *digest);
-
-/* The same for the archive, for a record that is applied now. */
-void vl_record_pack_applied(struct vl_buf *buf, const struct vl_record *record,
-			    const struct vl_digest *digest, int64_t applied_ms);
-
-/* The record again, pointing into `bytes`. CORRUPT if it is no packed record, or was changed;
- * then `record` is useless. Whether the value has its digest is not checked: vl_record_intact
- * does. */
-enum vl_err vl_record_unpack(struct vl_bytes bytes, struct vl_record *record,
-			     struct vl_digest *digest) VL_CHECKED;
-
-bool vl_record_intact(const struct vl_record *record, const struct vl_digest *digest);
-
-/* The digest alone of a packed record, for a look at many; false if there are too few bytes. */
-bool vl_record_digest(struct vl_bytes packed, struct vl_digest *digest);
 
 /* The archive's key. `mission` and `lane` are NUL-terminated. */
 void vl_archive_key(struct vl_key *key, const char *mission, const char *lane,

@@ -13,6 +13,7 @@
 #include "hq/ingest/pump.h"
 #include "hq/ledger/ledger.h"
 #include "hq/ledger/standing.h"
+#include "hq/repair/open.h"
 #include "hq/repair/rebuild.h"
 
 #include <errno.h>

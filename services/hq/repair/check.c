@@ -1,5 +1,6 @@
 #include "hq/repair/check.h"
 
+#include "hq/fold/databases.h"
 #include "hq/fold/history.h"
 #include "hq/fold/views.h"
 

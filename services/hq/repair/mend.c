@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "hq/fold/databases.h"
 #include "hq/fold/mend_index.h"
 #include "hq/fold/renewal.h"
 #include "hq/fold/todo.h"

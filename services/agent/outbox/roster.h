@@ -8,8 +8,8 @@
  *
  * Next: pulse.h, the agent's own report.
  */
-#ifndef VALISE_AGENT_ROSTER_H
-#define VALISE_AGENT_ROSTER_H
+#ifndef VALISE_AGENT_OUTBOX_ROSTER_H
+#define VALISE_AGENT_OUTBOX_ROSTER_H
 
 #include "bus/types.h"
 

@@ -1,4 +1,4 @@
-#include "agent/roster.h"
+#include "agent/outbox/roster.h"
 
 #include "base/hash.h"
 #include "bus/batch.h"
