@@ -11,7 +11,7 @@
  * a transaction, the newest of each lane and epoch is kept. The read positions of the topics are
  * stored with the changes, in one transaction.
  *
- * Next: roster.h, all lanes by number.
+ * Next: agent/outbox/roster.h, all lanes by number.
  */
 #ifndef VALISE_AGENT_INBOX_H
 #define VALISE_AGENT_INBOX_H

@@ -6,7 +6,7 @@
  * There is one for the process, as with vl_lanes; it is not for several threads. A lane stays in
  * it.
  *
- * Next: pulse.h, the agent's own report.
+ * Next: agent/pulse.h, the agent's own report.
  */
 #ifndef VALISE_AGENT_OUTBOX_ROSTER_H
 #define VALISE_AGENT_OUTBOX_ROSTER_H
