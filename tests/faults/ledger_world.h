@@ -3,11 +3,11 @@
  * ledger after each transaction of it.
  *
  * The records come from three missions over two partitions: batches in order and before their turn,
- * and replays. There are a forged one, one without a value, a stranger's, a fork, a new epoch,
- * twins, a batch that cannot be read here, and one that waits for ever. The oracle is an
- * undisturbed run: a hash over every entry of every database after each transaction. A disturbed
- * ledger must hold exactly the content of one of those. Given the records from its own stored
- * offsets on, it must end as the undisturbed one did.
+ * and replays. There are a forged one, one without a value, a stranger's, a fork, a new epoch, and
+ * twins. One batch cannot be read here, and one waits for ever. The oracle is an undisturbed run: a
+ * hash over every entry of every database after each transaction. A disturbed ledger must hold
+ * exactly the content of one of those. Given the records from its own stored offsets on, it must
+ * end as the undisturbed one did.
  *
  * Next: rot.h, corrupted disks.
  */

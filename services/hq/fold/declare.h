@@ -1,18 +1,18 @@
 /*
- * A declared view: what one lane's events come to, as tables.
+ * A declared view: how one lane's events become rows, as tables.
  *
  * A file views/NAME.c says in tables which row an event belongs to (routes), what it writes there
- * (sets), which state it leads to (moves), which time limits it starts (clocks), what a row must
- * not show (rules), what a row adds to others (targets and their sums) and what `ls` prints
- * (columns). The tables are bound once, when a program starts, against the descriptors of
- * protobuf-c (bind.h), and what is wrong in them is found then. `valise view explain LANE` prints
- * them as text.
+ * (sets), and which state it leads to (moves). More tables say which time limits it starts
+ * (clocks), and what a row must not show (rules). The last ones say what a row adds to others
+ * (targets and their sums), and what `ls` prints (columns). The tables are bound once, when a
+ * program starts, against the descriptors of protobuf-c (bind.h), which finds mistakes in them.
+ * `valise view explain LANE` prints them as text.
  *
- * In every table a C function may stand for what no table says; `step`, `finish` and `contribute`
+ * In every table a C function may replace what no table can say; `step`, `finish` and `contribute`
  * of a kind are the widest of them (view.h). For each fact the engine applies the sets, then the
  * move, then the clocks, then the line in `steps`, then `step`. When all facts are in, it judges
- * those that have an owner, fills in the sums of others, calls `finish`, then looks at the clocks
- * and rules. The order of arrival decides nothing.
+ * those that have an owner, and fills in the sums of others. Then it calls `finish`, and checks the
+ * clocks and rules. The order of arrival does not matter.
  *
  * Every type of event of the lane is routed, or listed as ignored. A fact that names no row goes to
  * the row "stray" of its mission.
@@ -26,7 +26,7 @@
 
 #include "hq/fold/view.h"
 
-/* A field of a message: its name in the .proto and where it lies in the C struct. */
+/* A field of a message: its name in the .proto, and its offset in the C struct. */
 struct vl_field {
 	const char *name;
 	size_t offset;
@@ -39,14 +39,14 @@ struct vl_field {
 /* A message type by its short name (short.h of the lane's package). */
 #define MESSAGE(name) &name##__descriptor
 
-/* In the place of an event: every one; in routes, those that no line names. In the place of an
- * event's field: what is known of each. */
+/* In place of an event: every one; in routes, those that no line names. In place of an event's
+ * field: a property of each fact. */
 #define ANY_EVENT NULL
 #define OTHER_EVENTS (&vl_other_events)
 extern const ProtobufCMessageDescriptor vl_other_events;
 /* clang-format off */
 #define OCCURRED {"@occurred", 0} /* when it happened: a time */
-#define MISSION {"@mission", 0}   /* who signed it: a text, as are the next three */
+#define MISSION {"@mission", 0}   /* its signer: a text, as are the next three */
 #define ACTOR {"@actor", 0}
 #define SUBJECT {"@subject", 0}
 #define TYPE {"@type", 0}         /* the event's type without its package */
@@ -63,8 +63,8 @@ struct vl_test {
 
 /* -- which row an event belongs to -- */
 
-/* The fact belongs to the row with that key, or, where `key` is a repeated string, to each. An
- * empty key names no row. `when` is asked of the payload. */
+/* The fact belongs to the row with that key or, if `key` is a repeated string, to each. An empty
+ * key names no row. `when` is applied to the payload. */
 struct vl_route {
 	const ProtobufCMessageDescriptor *event;
 	unsigned kind;
@@ -75,9 +75,9 @@ struct vl_route {
 /* -- what an event writes into the row -- */
 
 enum vl_how {
-	VL_LAST = 1, /* the last fact's, where it says something: not empty, not 0 */
-	VL_EXACTLY,  /* the last fact's, whatever it says */
-	VL_FIRST,    /* the first fact's that says something */
+	VL_LAST = 1, /* the last fact's, if it is set: not empty, not 0 */
+	VL_EXACTLY,  /* the last fact's, set or not */
+	VL_FIRST,    /* the first fact's that is set */
 	VL_GREATEST, /* of times and numbers */
 	VL_LEAST,
 	/* one more for each fact, in a number or, by name, in a list of valise.v1.Count */
@@ -107,9 +107,9 @@ struct vl_set {
 #define STATE(state) ((uint64_t)1 << (state))
 #define FROM_ANY UINT64_MAX
 
-/* From one of the states in `from` the event leads to `to`. From another state it changes nothing
- * and breaks `rule` (NULL: none). The state 0 is that of a row that no move has reached. States are
- * below 64. */
+/* From one of the states in `from` the event leads to `to`. From another state it changes
+ * nothing and breaks `rule` (NULL: none). The state 0 is that of a row that no move has reached.
+ * States are below 64. */
 struct vl_move {
 	const ProtobufCMessageDescriptor *event;
 	uint64_t from;
@@ -119,10 +119,10 @@ struct vl_move {
 
 /* -- time limits -- */
 
-/* From the event `starts` on there are `seconds`, or until the time in the event's field `due`, for
- * the event `met_by`; `void_by` (may be NULL) takes the limit away. While a clock runs, another
- * start changes nothing. A breach stays; where it is known it breaks `rule`. The row has a field
- * `repeated valise.v1.Clock clocks`. */
+/* From the event `starts` on, the event `met_by` must come within `seconds`, or by the time in
+ * the event's field `due`. `void_by` (may be NULL) removes the limit. While a clock runs,
+ * another start changes nothing. A breach stays; when it is known it breaks `rule`. The row has
+ * a field `repeated valise.v1.Clock clocks`. */
 struct vl_clock_rule {
 	const char *name;
 	const ProtobufCMessageDescriptor *starts;
@@ -143,14 +143,14 @@ struct vl_step {
 
 /* -- who may say it -- */
 
-/* The types in `events` are the owner's to say, or headquarters'. The owner is who said `begins`
- * first, and headquarters where it ever has. Where `theirs`, headquarters never owns it: what it
- * begins is for the missions to carry out. Who said `opens` first, and whom field `lead` of the row
- * names, may say it, too. Where nobody has said `begins`, everybody may.
+/* Only the owner, or headquarters, may send the types in `events`. The owner is the first sender
+ * of `begins`, or headquarters if it ever sent it. If `theirs`, headquarters never owns it: the
+ * missions carry out what it begins. The first sender of `opens`, and the mission in field
+ * `lead` of the row, may send them too. If `begins` was never sent, every mission may.
  *
- * Such facts are judged when all facts are known, so that their order of arrival decides nothing.
- * Then they act on the row, in their order. What another says changes nothing, and breaks `rule`
- * (NULL: none); of its attempts the first VL_TRIED_MOST are shown. */
+ * Such facts are judged when all facts are known, so that their order of arrival does not
+ * matter. Then they act on the row, in their order. An attempt of another mission changes
+ * nothing, and breaks `rule` (NULL: none); the first VL_TRIED_MOST of them are shown. */
 #define VL_TRIED_MOST 16
 struct vl_owned {
 	const ProtobufCMessageDescriptor *const *events; /* ends with NULL */
@@ -160,7 +160,7 @@ struct vl_owned {
 	const char *rule;
 };
 
-/* Who that is in the fold at hand; NULL for nobody. */
+/* The owners in the present fold; NULL: none. */
 struct vl_owners {
 	const char *owner, *opener;
 };
@@ -168,8 +168,8 @@ struct vl_owners vl_owners_of(struct vl_fold *fold, const struct vl_owned *owned
 
 /* -- what a row must not show -- */
 
-/* The row breaks it where `broken` holds, or where field `sum` differs from the sum of `parts`. A
- * Violation says `text`. Of a rule IN_C the table has the words only: the kind's C finds it. */
+/* The row breaks it if `broken` holds, or if field `sum` differs from the sum of `parts`. The
+ * Violation has `text`. Of a rule IN_C the table has the words only: the kind's C finds it. */
 /* clang-format off */
 #define IN_C {NULL, "found in C"}
 /* clang-format on */
@@ -182,9 +182,9 @@ struct vl_rule {
 
 /* -- what a row adds to others -- */
 
-/* Field `to` of the other row becomes the sum of `amount` (none: 1) over all rows for which `when`
- * holds. Where `to` is a list of valise.v1.Count there is one number for each value of `group`.
- * BROKEN_RULES groups by the rules that a row breaks. */
+/* Field `to` of the other row becomes the sum of `amount` (none: 1) over all rows for which
+ * `when` holds. If `to` is a list of valise.v1.Count, there is one number for each value of
+ * `group`. BROKEN_RULES groups by the rules that a row breaks. */
 struct vl_sum {
 	struct vl_field to, amount, group;
 	struct vl_test when;
@@ -193,8 +193,8 @@ struct vl_sum {
 #define BROKEN_RULES {"@rules", 0}
 /* clang-format on */
 
-/* The rows that get `sums`: of a higher rank, with the key in a field, or fixed, or given by a
- * function that appends it to a buffer. */
+/* The rows that get `sums`, of a higher rank. The key is in a field, or fixed, or appended to a
+ * buffer by a function. */
 struct vl_target {
 	unsigned kind;
 	struct vl_field key;
@@ -205,10 +205,10 @@ struct vl_target {
 
 /* -- what `ls` shows -- */
 
-/* One column: a field, shown as its type has it (a constant by its name, a time, a list of
- * counts, the rules that are broken), the row's key, its next time limit, how long a list is, or
- * what `cell` prints; `now` is for what depends on the time of asking, which a row itself never
- * says. */
+/* One column. It shows a field as its type has it: a constant by its name, a time, a list of
+ * counts, the broken rules. Or it shows the row's key, its next time limit, the length of a
+ * list, or what `cell` prints. `now` is for values that depend on the time of the question,
+ * which a row never has. */
 enum vl_form { VL_AS_IT_IS, VL_KEY, VL_DUE, VL_LENGTH };
 struct vl_column {
 	const char *title;
@@ -227,11 +227,11 @@ struct vl_column {
 /* -- a kind of row, and the view -- */
 
 struct vl_kind {
-	/* "case", "leg": what `valise <noun> ls KIND` takes */
+	/* "case", "leg": the KIND of `valise <noun> ls KIND` */
 	const char *name;
 	const ProtobufCMessageDescriptor *row; /* a message of the lane's view.proto */
 	const struct vl_set *sets;             /* each table may be NULL */
-	struct vl_field state;                 /* an enum: what the moves change */
+	struct vl_field state;                 /* an enum that the moves change */
 	const struct vl_move *moves;
 	const struct vl_clock_rule *clocks;
 	const struct vl_rule *rules;
@@ -245,18 +245,18 @@ struct vl_kind {
 	/* Fields that are filled with what others add under the field's name in C (vl_view_count;
 	 * "NAME/..." for a list of counts). Those of targets need no line here. Ends with END. */
 	const struct vl_field *summed;
-	/* As view.h has them; each may be NULL. `contribute` must say the same for the same row,
-	 * whenever it was made. */
+	/* As in view.h; each may be NULL. `contribute` must give the same for the same row at
+	 * any time. */
 	void (*step)(struct vl_fold *fold, ProtobufCMessage *row, const struct vl_fact *fact);
 	void (*finish)(struct vl_fold *fold, ProtobufCMessage *row);
 	void (*contribute)(struct vl_fold *fold, const ProtobufCMessage *row);
 	const struct vl_column *columns;
-	/* States in which a row is over: a plain `ls` leaves it out, `ls --all` shows it. `listed`
-	 * says it in C instead. */
+	/* States in which a row is closed: a plain `ls` leaves it out, `ls --all` shows it.
+	 * `listed` decides in C instead. */
 	uint64_t done;
 	bool (*listed)(const char *key, const ProtobufCMessage *row, struct vl_time now);
-	/* Its cells are those of the time asked for (`now`), so that a time that has passed may be
-	 * asked for, too. */
+	/* Its cells are those of the requested time (`now`), so that a past time may be
+	 * requested. */
 	bool dated;
 };
 
@@ -266,13 +266,13 @@ struct vl_view {
 	const char *noun;            /* "case": `valise case ls` */
 	const struct vl_kind *kinds; /* in their rank, lowest first */
 	unsigned n_kinds;
-	unsigned shown;  /* the kind that `ls` and `show` take when none is named */
-	bool references; /* keys are taken by vl_view_ref */
+	unsigned shown;  /* the default kind of `ls` and `show` */
+	bool references; /* keys are converted by vl_view_ref */
 	const struct vl_route *routes;
 	/* May be NULL: in C, after the routes. Without routes it takes every type. */
 	void (*touch)(struct vl_touch *touch, const struct vl_fact *fact);
-	/* The types that `touch` takes, and those that no row takes; each ends with NULL and may be
-	 * NULL. */
+	/* The types that `touch` takes, and those that no row takes. Each list ends with NULL
+	 * and may be NULL. */
 	const ProtobufCMessageDescriptor *const *touched, *const *ignored;
 };
 

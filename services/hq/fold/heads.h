@@ -2,7 +2,7 @@
  * How a view's own functions begin, so that each has its row and its event by their types. Only
  * the files of views include it.
  *
- * Next: names.h, items of a row by their names.
+ * Next: bind.h, where the tables are bound.
  */
 #ifndef VALISE_HQ_FOLD_HEADS_H
 #define VALISE_HQ_FOLD_HEADS_H

@@ -1,11 +1,13 @@
 /*
- * Again: reads what was passed over (passed.h) once more, beside the feed.
+ * Again: reads passed batches (passed.h) once more, beside the feed.
  *
- * One pass at a time, one thread, one reader: a turn of some thousands of records, then the next
- * pass has its turn, so that one mission's flood keeps nobody else's records waiting. A pass
- * that brought little rests before its next, longer each time, and so does one whose partition
- * cannot be read; what lies there is not lost meanwhile. What Kafka no longer has ends the pass:
- * the missions are asked for it (directives.h).
+ * There is one pass at a time, one thread, one reader. After a turn of some thousands of records
+ * the next pass has its turn, so that one mission's flood delays no other mission. A pass that
+ * brought little rests before its next turn, longer each time. So does one whose partition cannot
+ * be read; its batches are not lost meanwhile. If Kafka no longer has the batches, the pass ends,
+ * and headquarters requests them from the missions (directives.h).
+ *
+ * Next: hq/ledger/evidence.h, batches that contradict a chain.
  */
 #ifndef VALISE_HQ_INGEST_AGAIN_H
 #define VALISE_HQ_INGEST_AGAIN_H
@@ -27,8 +29,8 @@ enum vl_err vl_again_open(struct vl_store *store, struct vl_verifier *verifier,
  * error of the store is returned. */
 enum vl_err vl_again_work(struct vl_again *again, int64_t now_ms, struct vl_why *why) VL_CHECKED;
 
-/* Whether nothing is being read, and nothing would be worth it as of the last commit, whatever
- * rests. */
+/* Whether nothing is being read, and no pass would be useful as of the last commit, including
+ * those that rest. */
 bool vl_again_idle(struct vl_again *again);
 
 /* Call after vl_verifier_stop; waits for the thread. */

@@ -99,7 +99,7 @@ static void lose(struct vl_feed *f, struct vl_feed_part *part, int64_t offset,
 {
 	if (part->state != VL_FEED_READING)
 		return;
-	vl_log_error("cannot read '%s' partition %d at offset %lld: %s; looking for what is there",
+	vl_log_error("cannot read '%s' partition %d at offset %lld: %s; looking for its records",
 		     part->next.topic, (int)part->next.partition, (long long)part->next.offset,
 		     vl_why_text(why, VL_ERR_NOT_FOUND));
 	mark_lost(f, part, offset < 0);
@@ -150,10 +150,9 @@ static bool found(struct vl_feed *f, struct vl_feed_part *part, int64_t first, i
 	if (!there) {
 		if (!ask_rewind(f, next, first))
 			return false;
-		vl_log_error("'%s' partition %d no longer has offset %lld: what it has now begins "
-			     "at %lld and ends before "
-			     "%lld; reading on from %lld, nothing is skipped; what is lost the "
-			     "missions send again",
+		vl_log_error("'%s' partition %d no longer has offset %lld: it begins at %lld "
+			     "and ends before %lld. Reading goes on at %lld, and no record is "
+			     "skipped; the missions send lost ones again",
 			     next->topic, (int)next->partition, (long long)next->offset,
 			     (long long)first, (long long)end, (long long)first);
 		next->offset = first;
@@ -182,8 +181,8 @@ static bool check_last(struct vl_feed *f, struct vl_feed_part *part, const struc
 		return false;
 	if (!vl_digest_equal(&digest, &part->last)) {
 		(void)vl_fail(&why, VL_ERR_NOT_FOUND,
-			      "the record before it is not the one that was read; was the topic "
-			      "made anew?");
+			      "the record before it is not the one that was read; was the "
+			      "topic made anew?");
 		lose(f, part, VL_OFFSET_END, &why);
 	}
 	return true;

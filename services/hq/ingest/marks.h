@@ -1,13 +1,15 @@
 /*
- * Marks: where each partition is to be read on, although its records are not taken in the order
- * in which they came.
+ * Marks: the offset at which each partition is to be read on, although its records are not taken in
+ * the order in which they came.
  *
  * Each sender's records keep their order, and senders do not wait for each other (turns.h). A
- * ledger that remembers one offset for each partition must not pass a record that still waits:
- * it is read on from the first that does. After a crash what was taken beyond it comes again,
- * and is known by its place in its chain.
+ * ledger that remembers one offset for each partition must not pass a record that still waits. So
+ * the partition is read on from the first waiting record. After a crash the records that were taken
+ * beyond it come again, and are known by their number in their chain.
  *
  * It knows records by the number of their slot, and does no locking.
+ *
+ * Next: pump.h, from the verifier into the ledger.
  */
 #ifndef VALISE_HQ_INGEST_MARKS_H
 #define VALISE_HQ_INGEST_MARKS_H
@@ -25,8 +27,8 @@ void vl_marks_close(struct vl_marks *marks);
  * memory. */
 bool vl_marks_put(struct vl_marks *marks, unsigned slot, const struct vl_record *record);
 
-/* Where a partition is to be read on, and the digest of the record before that one, all zero
- * where it is not known. */
+/* The offset at which a partition is to be read on, and the digest of the record before it, all
+ * zero if unknown. */
 struct vl_mark {
 	int64_t next;
 	struct vl_digest last;

@@ -1,15 +1,15 @@
 /*
- * What the files of the view of cases share.
+ * Inside the view of cases: the declarations that its files share.
  *
- *   case.c          the declaration
- *   case_steps.c    one fact on one case
- *   case_owner.c    who owns a case: assignment, offers and answers (C1)
- *   case_offers.c   the offers that are open
- *   case_clocks.c   time limits (C5)
- *   case_rules.c    what only the whole history shows, and the numbers of the boards
- *   case_merges.c   the merge of a case; case_circles.c: merges that run in a circle (C6)
+ *     case.c          the declaration
+ *     case_steps.c    one fact on one case
+ *     case_owner.c    the owner of a case: assignment, offers and answers (C1)
+ *     case_offers.c   open offers
+ *     case_clocks.c   time limits (C5)
+ *     case_rules.c    rules that need the whole history, and the numbers of the boards
+ *     case_merges.c   the merge of a case; case_circles.c: merges that run in a circle (C6)
  *
- * Next: case.c.
+ * Next: alert.h, another view.
  */
 #ifndef VALISE_HQ_VIEWS_CASE_H
 #define VALISE_HQ_VIEWS_CASE_H
@@ -32,7 +32,7 @@ enum {
 	CASE_KINDS
 };
 
-/* A circle of more cases than that is not looked for: its merges hold. */
+/* A circle of more cases than that is not searched for: its merges hold. */
 #define CASE_CIRCLE_MOST ((size_t)10000)
 /* A merge's tallies that name the circle it is on. */
 #define CASE_CIRCLE "circle/"
@@ -41,8 +41,7 @@ enum {
 void vl_case_step(struct vl_fold *fold, ProtobufCMessage *message, const struct vl_fact *fact);
 int64_t vl_case_count_of(const CaseRow *row, const char *event);
 
-/* What a case's fold keeps by name or in order: its clocks, its transfers, and those that are
- * open. */
+/* The slots of a case's fold: its clocks, its transfers, and the open ones, by name or in order. */
 enum {
 	CASE_SLOT_CLOCKS,
 	CASE_SLOT_TRANSFERS,
@@ -53,16 +52,15 @@ enum {
 	CASE_SLOT_EARLY_TOO
 };
 
-/* case_offers.c: say that an offer has come to be open (`place`: its index among the row's
- * transfers), and ask for the latest that is: to a mission, and of all. NULL where there is
- * none. */
+/* case_offers.c: record that an offer is open; `place` is its index among the row's transfers.
+ * And return the latest open one: to a mission, and of all. NULL if there is none. */
 void vl_case_offer_opened(struct vl_fold *fold, Transfer *offer, size_t place);
 Transfer *vl_case_offer_open_to(struct vl_fold *fold, const char *to);
 Transfer *vl_case_offer_open(struct vl_fold *fold);
 
 /* case_owner.c */
 bool vl_case_may_move(const CaseRow *row, const struct vl_fact *fact);
-/* A mission's own opening comes before its own merges: as long as nobody owns the case only
+/* A mission's own opening comes before its own merges: while the case has no owner, only
  * headquarters merges it. */
 bool vl_case_may_merge(const CaseRow *row, const struct vl_fact *fact);
 void vl_case_assigned(struct vl_fold *fold, ProtobufCMessage *row, const struct vl_fact *fact);
@@ -85,8 +83,8 @@ void vl_case_contribute(struct vl_fold *fold, const ProtobufCMessage *message);
 void vl_case_board_finish(struct vl_fold *fold, ProtobufCMessage *message);
 bool vl_case_ended(CaseState state);
 
-/* case_merges.c. What `into` is after a merge or an unmerge; `clash` is set where the case was
- * merged elsewhere. */
+/* case_merges.c. The value of `into` after a merge or an unmerge; `clash` is set if the case was
+ * already merged elsewhere. */
 const char *vl_case_merged(const char *into, const struct vl_fact *fact, bool *clash);
 void vl_case_merge_step(struct vl_fold *fold, ProtobufCMessage *message,
 			const struct vl_fact *fact);

@@ -13,7 +13,7 @@
  * A head is counted once. It is counted where the human's row is made, and reaches legs and
  * operations as tallies, so that no row above walks the people.
  *
- * Next: evacuation.c.
+ * Next: evacuation_person.h, one human.
  */
 #ifndef VALISE_HQ_VIEWS_EVACUATION_H
 #define VALISE_HQ_VIEWS_EVACUATION_H
@@ -23,7 +23,7 @@
 
 #include "consular/evacuation/v1/short.h"
 
-/* In rank: a row reads those before it and tells those after it. */
+/* In rank: a row reads those before it and adds to those after it. */
 enum evacuation_kind {
 	EVACUATION_REGISTRAR,
 	EVACUATION_ITINERARY,
@@ -38,19 +38,18 @@ enum evacuation_kind {
 	EVACUATION_KINDS,
 };
 
-/* The one row of EVACUATION_MERGES: a human may be registered with two operations, so the merges
- * know no bounds. */
+/* The one row of EVACUATION_MERGES. A human may be registered with two operations, so merges
+ * have no bounds of an operation. */
 #define EVACUATION_ALL "all"
 
-/* Parts two references within a tally's name. */
+/* Separates two references within a tally's name. */
 #define EVACUATION_PART "\t"
 
-/* `time` where given, else when the fact happened; copied. */
+/* `time` if it is set, else when the fact happened; copied. */
 Google__Protobuf__Timestamp *vl_evacuation_as_of(struct vl_fold *fold, const struct vl_fact *fact,
 						 const Google__Protobuf__Timestamp *time);
 
-/* Whether people are out of danger in such a place; in one of a zone that is not known here they
- * are not said to be. */
+/* Whether people are out of danger in such a place; in a place of an unknown zone they are not. */
 static inline bool vl_evacuation_is_safe(PlaceZone zone)
 {
 	return vl_view_rank(MESSAGE(PlaceZone), (int)zone) >= PLACE_ZONE_STAGING;
@@ -78,9 +77,9 @@ void vl_evacuation_keep_figure(struct vl_fold *fold, unsigned slot, size_t *coun
 /* A FigureReported as a figure. */
 void vl_evacuation_report(struct vl_fold *fold, const struct vl_fact *fact, Figure *figure);
 
-/* E10: set a figure beside the ledger's count. True where the two contradict each other: the
- * ledger cannot show what was reported as exact or as the least; or, when `final`, an exact
- * figure differs at all. */
+/* E10: compare a figure with the ledger's count. True if the two contradict each other: the
+ * ledger cannot show a figure that was reported as exact or as the least. Or, when `final`, an
+ * exact figure differs at all. */
 bool vl_evacuation_compare(Figure *figure, int64_t ledger, bool final);
 
 /* What each kind does in C, in the file named after it (fold/declare.h). */

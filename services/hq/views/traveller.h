@@ -6,7 +6,7 @@
  *   traveller_stays.c    residence and trips as days in places (T2, T3)
  *   traveller_asked.c    which checks ask about a place (T10)
  *
- * Next: traveller.c.
+ * Next: evacuation.h, another view.
  */
 #ifndef VALISE_HQ_VIEWS_TRAVELLER_H
 #define VALISE_HQ_VIEWS_TRAVELLER_H
@@ -15,7 +15,8 @@
 
 #include "consular/traveller/v1/short.h"
 
-/* In so many checks a mission asks about one place (T10), so that a traveller's row has an end. */
+/* The most checks in which a mission asks about one place (T10), so that a traveller's row is
+ * bounded. */
 #define TRAVELLER_ASKING_MOST 64
 
 /* Ranks of the view's kinds. */
@@ -29,13 +30,13 @@ enum {
 	TRAVELLER_KINDS
 };
 
-/* A day as rows have it, "2026-11-23"; years before 1 and after 9999 are the first and the last
+/* A day as in rows, "2026-11-23". Years before 1 and after 9999 become the first and the last
  * day of those. */
 #define TRAVELLER_DAY 11
 char *vl_traveller_day(struct vl_time time, char day[TRAVELLER_DAY]);
 char *vl_traveller_keep_day(struct vl_fold *fold, struct vl_time time);
 
-/* Whether the days of a presence and from `from` to `until` have one in common. */
+/* Whether the days of a presence and those from `from` to `until` overlap. */
 bool vl_traveller_meets(const Presence *presence, const char *from, const char *until);
 
 /* The presences of a row, from its residence and its trips. */
