@@ -14,7 +14,7 @@
 #include <pthread.h>
 #include <sys/types.h>
 
-#define STORE_MAX_DBS 64
+#define STORE_MAX_DBS 128
 /* times that a reader maps more while a writer adds to the store that it opens */
 #define STORE_FOLLOWS 8
 #define STORE_WORD ((size_t)4) /* the checksum behind each value */

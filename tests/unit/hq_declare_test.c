@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "consular/alert/v1/view.pb-c.h"
+#include "consular/evacuation/v1/view.pb-c.h"
 #include "consular/traveller/v1/short.h"
 
 /* What is wrong in a declaration is found when it is bound, with its place; and the views there are
@@ -24,6 +26,23 @@ static void test_every_view_binds(void **state)
 	assert_true(vl_views_count() >= 4);
 }
 
+static void assert_explains_lookups(const struct vl_view *view, const char *text)
+{
+	char line[256];
+
+	for (unsigned k = 0; k < view->n_kinds; k++)
+		for (const struct vl_lookup *lookup = view->kinds[k].lookups;
+		     lookup != NULL && lookup->kind != NULL; lookup++) {
+			if (lookup->to.name != NULL)
+				(void)snprintf(line, sizeof(line), "looks up %s = %s.%s",
+					       lookup->to.name, lookup->kind, lookup->from.name);
+			else
+				(void)snprintf(line, sizeof(line), "reads %s.%s", lookup->kind,
+					       lookup->from.name);
+			assert_non_null(strstr(text, line));
+		}
+}
+
 static void test_every_view_explains_each_kind_and_rule(void **state)
 {
 	(void)state;
@@ -33,6 +52,7 @@ static void test_every_view_explains_each_kind_and_rule(void **state)
 		struct vl_bound *bound = vl_view_bind(vl_views[v], &out);
 		assert_non_null(bound);
 		vl_bound_explain(bound, &out);
+		assert_explains_lookups(vl_views[v], vl_buf_text(&out));
 		for (unsigned k = 0; k < vl_views[v]->n_kinds; k++) {
 			char line[128];
 			(void)snprintf(line, sizeof(line), "\n  %s, a ",
@@ -61,6 +81,9 @@ static const struct vl_column columns[] = {{"KEY", .form = VL_KEY}, {.title = NU
 static const struct vl_route routes[] = {{.event = ANY_EVENT, .kind = TRAVELLER, .key = SUBJECT},
 					 {.key = {NULL, 0}}};
 
+/* The lanes that the view says it reads. */
+static const char *const *tried_reads;
+
 /* One kind of row, one table of which is tried, and a board. */
 static char *fault_of(const struct vl_kind *tried, const struct vl_route *tried_routes)
 {
@@ -77,6 +100,7 @@ static char *fault_of(const struct vl_kind *tried, const struct vl_route *tried_
 		.n_kinds = KINDS,
 		.shown = TRAVELLER,
 		.routes = tried_routes,
+		.reads = tried_reads,
 	};
 	struct vl_buf wrong = {0};
 	struct vl_bound *bound = vl_view_bind(&view, &wrong);
@@ -114,6 +138,18 @@ static const ProtobufCMessageDescriptor *const owned[] = {MESSAGE(TripCancelled)
 		.name = "traveller", .row = MESSAGE(TravellerRow), \
 		.columns = TABLE(vl_column, __VA_ARGS__)           \
 	}
+
+#define WITH_LOOKUPS(...) KIND(.lookups = TABLE(vl_lookup, __VA_ARGS__))
+
+#define EVACUATIONS "consular.evacuation.v1"
+#define AreaRow Consular__Alert__V1__AreaRow
+#define CrisisRow Consular__Evacuation__V1__CrisisRow
+#define OperationRow Consular__Evacuation__V1__OperationRow
+
+static void look_at_nothing(struct vl_fold *fold, ProtobufCMessage *row)
+{
+	(void)fold, (void)row;
+}
 
 static const struct {
 	struct vl_kind kind;
@@ -166,6 +202,33 @@ static const struct {
 	/* clocks */
 	{WITH_CLOCKS({"c", MESSAGE(TripPlanned), 5, {0}, MESSAGE(TripEnded)}),
 	 "TravellerRow has no field 'repeated valise.v1.Clock clocks'"},
+	/* lookups */
+	{WITH_LOOKUPS({F(TravellerRow, instead), NULL, "board", F(BoardRow, people),
+		       F(TravellerRow, people)}),
+	 "lookups[0]: a row looks up kinds of a lower rank only, and 'board' is none"},
+	{WITH_LOOKUPS({F(TravellerRow, instead), NULL, "boat", F(BoardRow, people),
+		       F(TravellerRow, people)}),
+	 "consular.traveller.v1 has no kind 'boat'"},
+	{WITH_LOOKUPS({F(TravellerRow, instead), "consular.alert.v1", "area", F(AreaRow, name),
+		       F(TravellerRow, instead)}),
+	 "lookups[0]: consular.alert.v1 is not among the lanes that the view reads"},
+	{WITH_LOOKUPS({F(TravellerRow, people), EVACUATIONS, "crisis", F(CrisisRow, title),
+		       F(TravellerRow, instead)}),
+	 "a key is a text, and 'people' is none"},
+	{WITH_LOOKUPS({F(TravellerRow, instead), EVACUATIONS, "crisis", F(CrisisRow, title),
+		       F(TravellerRow, people)}),
+	 "'people' cannot become 'title' of CrisisRow: their types differ"},
+	{WITH_LOOKUPS({F(TravellerRow, instead), EVACUATIONS, "crisis", F(OperationRow, lead),
+		       F(TravellerRow, instead)}),
+	 "CrisisRow has no field 'lead'"},
+	{WITH_LOOKUPS({F(TravellerRow, instead), EVACUATIONS, "crisis", F(CrisisRow, title)}),
+	 "both a key and a field to fill"},
+	{WITH_LOOKUPS({{0}, EVACUATIONS, "crisis", F(CrisisRow, title)}),
+	 "it is for a function 'look', and there is none"},
+	{WITH_LOOKUPS(
+		 {ROW_KEY, EVACUATIONS, "crisis", F(CrisisRow, title), F(TravellerRow, instead)}),
+	 ""},
+	{KIND(.look = look_at_nothing), "no lookups that say what it reads"},
 	/* rules */
 	{WITH_RULES({"X1", "words"}), "rules[0]: rule X1 needs either a function or a sum"},
 	{WITH_RULES({"X1", "", IF(never)}), "rule X1 has no words"},
@@ -230,6 +293,9 @@ static void test_what_is_wrong_is_found_with_its_place(void **state)
 {
 	(void)state;
 
+	static const char *const lanes[] = {EVACUATIONS, NULL};
+
+	tried_reads = lanes;
 	for (size_t i = 0; i < sizeof(wrongs) / sizeof(wrongs[0]); i++) {
 		const char *fault = fault_of(&wrongs[i].kind, routes);
 		if (wrongs[i].fault[0] == '\0' ? fault[0] == '\0'
@@ -237,6 +303,7 @@ static void test_what_is_wrong_is_found_with_its_place(void **state)
 			continue;
 		fail_msg("case %zu: wanted '%s', got '%s'", i, wrongs[i].fault, fault);
 	}
+	tried_reads = NULL;
 }
 
 static void test_a_fault_names_file_kind_table_and_row(void **state)
@@ -246,6 +313,23 @@ static void test_a_fault_names_file_kind_table_and_row(void **state)
 	assert_string_equal(fault_of(&wrongs[1].kind, routes),
 			    "views/tried.c: kind 'traveller', sets[0]: 'people' "
 			    "cannot become LAST of 'trip': their types differ\n");
+}
+
+static void test_lanes_read_in_one_direction(void **state)
+{
+	(void)state;
+	static const char *const round[] = {EVACUATIONS, "consular.traveller.v1", NULL};
+	static const char *const none[] = {"consular.nothing.v1", NULL};
+
+	/* The view that is tried says that it is of travellers. */
+	tried_reads = round;
+	assert_string_equal(fault_of(&wrongs[0].kind, routes),
+			    "views/tried.c: reads[1]: consular.traveller.v1 reads "
+			    "consular.traveller.v1 itself, and lanes read in one direction only\n");
+	tried_reads = none;
+	assert_string_equal(fault_of(&wrongs[0].kind, routes),
+			    "views/tried.c: reads[0]: there is no lane consular.nothing.v1\n");
+	tried_reads = NULL;
 }
 
 static void test_every_event_is_routed_or_ignored(void **state)
@@ -274,6 +358,7 @@ int main(void)
 		cmocka_unit_test(test_every_view_explains_each_kind_and_rule),
 		cmocka_unit_test(test_what_is_wrong_is_found_with_its_place),
 		cmocka_unit_test(test_a_fault_names_file_kind_table_and_row),
+		cmocka_unit_test(test_lanes_read_in_one_direction),
 		cmocka_unit_test(test_every_event_is_routed_or_ignored),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -274,7 +274,11 @@ static void test_it_goes_on_where_it_was_after_a_restart(void **state)
 	unsigned transactions = 0;
 
 	for (enum vl_view_db db = 0; db < VL_VIEW_DBS; db++) {
-		assert_true(scene_spoil(c, vl_view_db(evacuations, db), 1, FIRST_BIT));
+		/* Evacuations look up nothing. */
+		size_t view = db < VL_VIEW_LOOKUP ? evacuations : case_view();
+		if (db == VL_VIEW_INDEX)
+			continue;
+		assert_true(scene_spoil(c, vl_view_db(view, db), 1, FIRST_BIT));
 		world_open_ledger(&c->w);
 		for (size_t i = 0; i < c->n_later; i++)
 			go_on(c, c->later[i], "restart");
@@ -323,7 +327,7 @@ static void test_every_database_has_entries(void **state)
 		if (db != VL_DB_REFUSED && db != VL_DB_TODO && db != VL_DB_PENDING &&
 		    db != VL_DB_RECOUNT)
 			assert_true(world_count(&c->w, db) > 0);
-	for (unsigned db = 0; db < VL_VIEW_DBS; db++)
+	for (unsigned db = 0; db < VL_VIEW_INDEX; db++)
 		assert_true(world_count(&c->w, vl_view_db(case_view(), db)) > 0);
 }
 

@@ -74,6 +74,24 @@ static struct sent *reply(struct sender *s, uint64_t id, const char *traveller, 
 	return sign_event_on(s, TRAVELLERS, id, traveller, 200100, &said.base, 0);
 }
 
+static struct sent *emergency(struct sender *s, uint64_t id, const char *subject,
+			      const char *crisis)
+{
+	Consular__Case__V1__CaseOpened opened = CONSULAR__CASE__V1__CASE_OPENED__INIT;
+
+	opened.type = CONSULAR__CASE__V1__CASE_TYPE__CASE_TYPE_EMERGENCY;
+	opened.crisis = (char *)crisis;
+	return sign_event_on(s, LANE, id, subject, 100, &opened.base, 0);
+}
+
+static struct sent *declare(struct sender *s, uint64_t id, const char *crisis)
+{
+	EV(CrisisDeclared) said = CONSULAR__EVACUATION__V1__CRISIS_DECLARED__INIT;
+
+	said.crisis = (char *)crisis;
+	return sign_event_on(s, EVACUATIONS, id, crisis, 200, &said.base, 0);
+}
+
 /* -- a ledger with something in every database -- */
 
 /* Each lane has its own chain. */
@@ -145,6 +163,7 @@ static void fill_views(struct scene *c)
 
 	for (uint64_t i = 0; i < 3; i++)
 		bring(w, open_case(&c->sd, 1 + i, i < 2 ? "SD-1" : "SD-2", 100 + (int64_t)i));
+	bring(w, emergency(&c->sd, 4, "SD-3", "CR-1"));
 	for (unsigned i = 0; i < PEOPLE; i++)
 		bring(w, scene_board(&legs, 100 + i, i, i % 2 == 0 ? "L-1" : "L-2"));
 	/* One event of two missions. */
@@ -163,6 +182,7 @@ static void fill_views(struct scene *c)
 	c->later[c->n_later++] = scene_board(&legs, 501, 3, "L-1");
 	c->later[c->n_later++] = scene_board(&other, 502, PEOPLE, "L-2");
 	c->later[c->n_later++] = depart(&legs, 503, "L-2");
+	c->later[c->n_later++] = declare(&legs, 520, "CR-1");
 	c->later[c->n_later++] = reply(&people, 504, "T-207", "CHECK");
 	c->later[c->n_later++] = register_some(&people, 300, 3);
 	c->later[c->n_later++] = ask(&people, 510, "CHECK-2");

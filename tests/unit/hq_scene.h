@@ -17,7 +17,7 @@ struct scene {
 	struct sender sd, et;
 	struct vl_buf sound; /* data.mdb, undamaged */
 	int64_t offset;
-	struct sent *later[8];
+	struct sent *later[9];
 	size_t n_later;
 	/* Of the undamaged ledger, as it is and after more records have come. */
 	struct vl_digest now[MOST_VIEWS], then[MOST_VIEWS];

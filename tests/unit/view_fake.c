@@ -52,6 +52,7 @@ struct fake *fake_open(const struct vl_view *view)
 	struct fake *fake = must(calloc(1, sizeof(*fake)));
 	struct vl_buf wrong = {0};
 	fake->view = view;
+	fake->first = fake;
 	fake->bound = vl_view_bind(view, &wrong);
 	if (fake->bound == NULL) {
 		(void)fprintf(stderr, "%s", vl_buf_text(&wrong));
@@ -59,6 +60,24 @@ struct fake *fake_open(const struct vl_view *view)
 	}
 	vl_buf_free(&wrong);
 	return fake;
+}
+
+struct fake *fake_of(struct fake *fake, const struct vl_view *view)
+{
+	for (fake = fake->first; fake != NULL && fake->view != view;)
+		fake = fake->next;
+	return fake;
+}
+
+struct fake *fake_beside(struct fake *fake, const struct vl_view *view)
+{
+	struct fake *there = fake_of(fake, view);
+	if (there != NULL)
+		return there;
+	there = fake_open(view);
+	there->first = fake->first;
+	there->next = fake->first->next;
+	return fake->first->next = there;
 }
 
 static void free_entity(struct entity *entity)
@@ -77,7 +96,7 @@ static void free_entity(struct entity *entity)
 	free(entity);
 }
 
-void fake_close(struct fake *fake)
+static void close_one(struct fake *fake)
 {
 	for (size_t i = 0; i < fake->n_facts; i++) {
 		struct stored *stored = fake->facts[i];
@@ -96,6 +115,14 @@ void fake_close(struct fake *fake)
 	vl_buf_free(&fake->cell);
 	vl_view_unbind(fake->bound);
 	free(fake);
+}
+
+void fake_close(struct fake *fake)
+{
+	for (struct fake *next; fake != NULL; fake = next) {
+		next = fake->next;
+		close_one(fake);
+	}
 }
 
 /* -- facts -- */
@@ -206,20 +233,25 @@ const char *fake_cell(struct fake *fake, unsigned kind, const char *key, const c
 
 /* -- convergence -- */
 
+static void put_entity(const struct fake *fake, const struct entity *entity, struct vl_buf *buf)
+{
+	vl_buf_printf(buf, "\n%s %s %zu:", fake->view->kinds[entity->kind].name, entity->key,
+		      entity->row_size);
+	vl_buf_put(buf, entity->row, entity->row_size);
+	for (size_t t = 0; t < entity->n_tallies; t++) {
+		if (entity->tallies[t].value != 0)
+			vl_buf_printf(buf, "\n %s=%" PRId64, entity->tallies[t].name,
+				      entity->tallies[t].value);
+	}
+}
+
 void fake_packed(struct fake *fake, struct vl_buf *buf)
 {
-	for (size_t i = 0; i < fake->n_entities; i++) {
-		const struct entity *entity = fake->entities[i];
-		if (!entity->has_row)
-			continue;
-		vl_buf_printf(buf, "\n%s %s %zu:", fake->view->kinds[entity->kind].name,
-			      entity->key, entity->row_size);
-		vl_buf_put(buf, entity->row, entity->row_size);
-		for (size_t t = 0; t < entity->n_tallies; t++) {
-			if (entity->tallies[t].value != 0)
-				vl_buf_printf(buf, "\n %s=%" PRId64, entity->tallies[t].name,
-					      entity->tallies[t].value);
-		}
+	for (; fake != NULL; fake = fake->next) {
+		vl_buf_printf(buf, "\n%s", fake->view->lane);
+		for (size_t i = 0; i < fake->n_entities; i++)
+			if (fake->entities[i]->has_row)
+				put_entity(fake, fake->entities[i], buf);
 	}
 }
 
@@ -231,25 +263,55 @@ static uint64_t next_random(uint64_t *state)
 	return z ^ (z >> 31);
 }
 
+/* A fact, and where it is said. */
+struct said {
+	const struct stored *stored;
+	struct fake *to;
+};
+
+/* Every third twice. */
+static struct said *say_all(const struct fake *fake, struct fake *copy, size_t *n)
+{
+	struct said *all = NULL;
+	*n = 0;
+	for (; fake != NULL; fake = fake->next) {
+		for (size_t i = 0; i < fake->n_facts; i++) {
+			for (int twice = 0; twice <= (i % 3 == 0); twice++) {
+				all = grown(all, *n, sizeof(*all));
+				all[(*n)++] = (struct said){fake->facts[i], copy};
+			}
+		}
+		copy = copy->next;
+	}
+	return all;
+}
+
+static struct fake *open_same(const struct fake *fake)
+{
+	struct fake *copy = fake_open(fake->view), *last = copy;
+	for (fake = fake->next; fake != NULL; fake = fake->next) {
+		last->next = fake_open(fake->view);
+		last = last->next;
+		last->first = copy;
+	}
+	return copy;
+}
+
 struct fake *fake_shuffled(const struct fake *fake, uint64_t seed, bool live)
 {
-	struct fake *copy = fake_open(fake->view);
-	size_t *order = must(calloc(fake->n_facts * 2 + 1, sizeof(*order)));
-	size_t n = 0;
-	for (size_t i = 0; i < fake->n_facts; i++) {
-		order[n++] = i;
-		if (i % 3 == 0)
-			order[n++] = i;
-	}
+	struct fake *copy = open_same(fake);
+	size_t n;
+	struct said *order = say_all(fake, copy, &n);
 	for (size_t i = n; i > 1; i--) {
-		size_t j = next_random(&seed) % i, kept = order[i - 1];
+		size_t j = next_random(&seed) % i;
+		struct said kept = order[i - 1];
 		order[i - 1] = order[j];
 		order[j] = kept;
 	}
 	for (size_t i = 0; i < n; i++) {
-		const struct stored *s = fake->facts[order[i]];
-		struct vl_fold fold = {.fake = copy};
-		fake_add(copy, s->mission, s->epoch, s->event, vl_time_ms(s->at), s->subject,
+		const struct stored *s = order[i].stored;
+		struct vl_fold fold = {.fake = order[i].to};
+		fake_add(order[i].to, s->mission, s->epoch, s->event, vl_time_ms(s->at), s->subject,
 			 s->actor, s->has_after ? s->after : NULL,
 			 fake_unpack(&fold, s->type, s->bytes, s->size));
 		fake_release(&fold);

@@ -19,6 +19,10 @@ struct fake;
 struct fake *fake_open(const struct vl_view *view);
 void fake_close(struct fake *fake);
 
+/* Another lane beside it, made if there is none yet. Rows of either may look up rows of the other.
+ * The fake that was opened first folds, compares and closes all of them. */
+struct fake *fake_beside(struct fake *fake, const struct vl_view *view);
+
 /* Add a fact; `payload` is packed at once. Returns its id, which a later fact may name as
  * `after`. It has 16 bytes, the same for the same mission, epoch and event, and is valid while
  * the fake is. The same id twice is one fact. `after` may be NULL. */

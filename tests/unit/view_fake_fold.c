@@ -232,6 +232,32 @@ const ProtobufCMessage *vl_turn_row(struct vl_fold *fold, unsigned kind, const c
 			   entity->row_size);
 }
 
+/* Nothing is remembered of who looks up what: see fold_lane. */
+const ProtobufCMessage *vl_fold_look(struct vl_fold *fold, unsigned n, const char *key)
+{
+	struct fake *fake = fold->fake, *there = fake;
+	char ref[VL_VIEW_REF];
+	unsigned kind;
+	size_t view;
+
+	if (key[0] == '\0' || !vl_bound_lookup(fake->bound, fold->entity->kind, n, &view, &kind))
+		return NULL;
+	if (view != VL_OWN_LANE)
+		there = fake_of(fake, vl_views[view]);
+	if (there == NULL)
+		return NULL;
+	const struct entity *entity = fake_find(
+		there, kind, there->view->references ? vl_view_ref(key, ref) : key, false);
+	if (entity == NULL || !entity->has_row)
+		return NULL;
+	const ProtobufCMessageDescriptor *type = there->view->kinds[kind].row;
+	ProtobufCMessage *seen = vl_fold_alloc(fold, type->sizeof_message);
+	protobuf_c_message_init(type, seen);
+	vl_bound_sees(fake->bound, fold->entity->kind, view, kind,
+		      fake_unpack(fold, type, entity->row, entity->row_size), seen);
+	return seen;
+}
+
 int64_t vl_fold_tally(struct vl_fold *fold, unsigned kind, const char *key, const char *name)
 {
 	return fake_tally(fold->fake, kind, key, name);
@@ -406,8 +432,10 @@ static struct entity *next_pending(struct fake *fake)
 	return NULL;
 }
 
-void fake_fold(struct fake *fake)
+/* What came since the last fold. */
+static bool touch_all(struct fake *fake)
 {
+	bool any = fake->n_touched < fake->n_facts;
 	for (; fake->n_touched < fake->n_facts; fake->n_touched++) {
 		struct stored *stored = fake->facts[fake->n_touched];
 		struct vl_fold fold = {.fake = fake};
@@ -426,9 +454,56 @@ void fake_fold(struct fake *fake)
 			       &fact);
 		fake_release(&fold);
 	}
+	return any;
+}
+
+/* Whether rows of the kind look up any that there are here. */
+static bool looks(struct fake *fake, unsigned kind)
+{
+	unsigned there;
+	size_t view;
+	for (unsigned n = 0; vl_bound_lookup(fake->bound, kind, n, &view, &there); n++) {
+		if (view == VL_OWN_LANE || fake_of(fake, vl_views[view]) != NULL)
+			return true;
+	}
+	return false;
+}
+
+/* Whatever looks up others is folded again, each time. */
+static void fold_lane(struct fake *fake)
+{
+	for (size_t i = 0; i < fake->n_entities; i++)
+		fake->entities[i]->pending |= looks(fake, fake->entities[i]->kind);
 	for (struct entity *entity; (entity = next_pending(fake)) != NULL;) {
 		begin_turn(fake, entity->kind);
 		fold_entity(fake, entity);
 	}
 	begin_turn(fake, fake->view->n_kinds);
+}
+
+/* How many lanes have to be folded before it. */
+static unsigned depth(const struct vl_view *view)
+{
+	unsigned most = 0;
+	for (size_t i = 0; view->reads != NULL && view->reads[i] != NULL; i++) {
+		const char *lane = view->reads[i];
+		unsigned below = 1 + depth(vl_views[vl_view_of_lane(lane, strlen(lane))]);
+		most = below > most ? below : most;
+	}
+	return most;
+}
+
+void fake_fold(struct fake *fake)
+{
+	bool any = false, more = true;
+	for (struct fake *lane = fake->first; lane != NULL; lane = lane->next)
+		any = touch_all(lane) || any;
+	for (unsigned level = 0; any && more; level++) {
+		more = false;
+		for (struct fake *lane = fake->first; lane != NULL; lane = lane->next) {
+			if (depth(lane->view) == level)
+				fold_lane(lane);
+			more = more || depth(lane->view) > level;
+		}
+	}
 }

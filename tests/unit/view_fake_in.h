@@ -7,6 +7,7 @@
 #define VALISE_TESTS_VIEW_FAKE_IN_H
 
 #include "hq/fold/bind.h"
+#include "hq/fold/views.h"
 #include "view_fake.h"
 
 #include <stdlib.h>
@@ -66,6 +67,7 @@ struct fake {
 	struct vl_fold turn;  /* the memory that folds of one kind share */
 	unsigned turn_kind;
 	struct vl_buf cell;
+	struct fake *first, *next; /* of the lanes beside each other */
 };
 
 static inline void *must(void *memory)
@@ -87,6 +89,9 @@ static inline void *grown(void *items, size_t count, size_t size)
 
 /* If it does not exist: a new one for `make`, else NULL. */
 struct entity *fake_find(struct fake *fake, unsigned kind, const char *key, bool make);
+
+/* That of a lane, among those beside each other; NULL where there is none. */
+struct fake *fake_of(struct fake *fake, const struct vl_view *view);
 
 /* -- view_fake_fold.c -- */
 

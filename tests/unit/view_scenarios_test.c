@@ -17,14 +17,6 @@
 
 #define ORDERS 12
 
-static const struct vl_view *view_of(const struct scenario *s)
-{
-	int view = vl_view_of_lane(s->lane, strlen(s->lane));
-
-	assert_true(view >= 0);
-	return vl_views[view];
-}
-
 static void say(struct fake *fake, const struct scenario *s)
 {
 	const uint8_t **ids = calloc(s->n_events, sizeof(*ids));
@@ -34,7 +26,8 @@ static void say(struct fake *fake, const struct scenario *s)
 		const struct scenario_event *e = &s->events[i];
 		int64_t at = e->event->occurred_at->seconds * 1000 +
 			     e->event->occurred_at->nanos / 1000000;
-		ids[i] = fake_next(fake, e->mission, at, e->event->subject, e->event->actor,
+		ids[i] = fake_next(fake_beside(fake, vl_views[e->view]), e->mission, at,
+				   e->event->subject, e->event->actor,
 				   e->after == SIZE_MAX ? NULL : ids[e->after], e->payload);
 		fake_fold(fake);
 	}
@@ -44,18 +37,15 @@ static void say(struct fake *fake, const struct scenario *s)
 static void run(const char *path)
 {
 	struct scenario s = scenario_read(path);
-	const struct vl_view *view = view_of(&s);
-	struct fake *fake = fake_open(view);
+	struct fake *fake = fake_open(vl_views[s.events[0].view]);
 	bool as_expected = true;
 
 	say(fake, &s);
 	for (size_t i = 0; i < s.n_rows; i++) {
-		int kind = vl_view_kind(view, s.rows[i].kind);
-		if (kind < 0)
-			fail_msg("%s:%zu: the view has no kind '%s'", path, s.rows[i].line,
-				 s.rows[i].kind);
-		const ProtobufCMessage *row = fake_row(fake, (unsigned)kind, s.rows[i].key);
-		as_expected = scenario_check(&s, &s.rows[i], row) && as_expected;
+		const struct scenario_row *row = &s.rows[i];
+		struct fake *lane = fake_beside(fake, vl_views[row->view]);
+		as_expected =
+			scenario_check(&s, row, fake_row(lane, row->kind, row->key)) && as_expected;
 	}
 	assert_true(as_expected);
 	assert_true(fake_converges(fake, 1, ORDERS));

@@ -3,6 +3,7 @@
 #include "bus/json.h"
 #include "bus/types.h"
 #include "bus/wire.h"
+#include "hq/fold/views.h"
 #include "valise/v1/view.pb-c.h"
 
 #include <glob.h>
@@ -82,9 +83,10 @@ static void unpack(struct scenario *s, struct scenario_event *event)
 		vl_wire_unpack(type, (struct vl_bytes){any->value.data, any->value.len}, s->arena);
 	if (event->payload == NULL)
 		abort();
-	if (s->lane != NULL && strcmp(s->lane, type->package_name) != 0)
-		wrong(s->path, event->line, "%s is not of lane %s", type->name, s->lane);
-	s->lane = type->package_name;
+	int view = vl_view_of_lane(type->package_name, strlen(type->package_name));
+	if (view < 0)
+		wrong(s->path, event->line, "%s has no view", type->package_name);
+	event->view = (size_t)view;
 }
 
 static void read_event(struct scenario *s, char *at, size_t line)
@@ -112,13 +114,33 @@ static void read_event(struct scenario *s, char *at, size_t line)
 	s->events[s->n_events++] = event;
 }
 
+/* A kind of the first event's lane, or of the one named before a '/'. */
+static void find_kind(const struct scenario *s, struct scenario_row *row)
+{
+	const char *kind = strchr(row->named, '/');
+	char noun[64];
+	int view = s->n_events > 0 ? (int)s->events[0].view : -1;
+
+	if (kind != NULL) {
+		(void)snprintf(noun, sizeof(noun), "%.*s", (int)(kind - row->named), row->named);
+		view = vl_view_of_noun(noun);
+	}
+	kind = kind != NULL ? kind + 1 : row->named;
+	int found = view >= 0 ? vl_view_kind(vl_views[view], kind) : -1;
+	if (found < 0)
+		wrong(s->path, row->line, "there is no kind '%s'", row->named);
+	row->view = (size_t)view;
+	row->kind = (unsigned)found;
+}
+
 static void read_row(struct scenario *s, char *at, size_t line, bool rules)
 {
-	struct scenario_row row = {.kind = take_word(&at), .key = take_word(&at), .line = line};
+	struct scenario_row row = {.named = take_word(&at), .key = take_word(&at), .line = line};
 	char *word;
 
-	if (row.kind == NULL || row.key == NULL)
+	if (row.named == NULL || row.key == NULL)
 		wrong(s->path, line, "a row has a kind and a key");
+	find_kind(s, &row);
 	while (rules && (word = take_word(&at)) != NULL) {
 		row.rules = one_more(s->arena, row.rules, row.n_rules, sizeof(*row.rules));
 		row.rules[row.n_rules++] = word;
@@ -227,7 +249,7 @@ static bool check_rules(const struct scenario *s, const struct scenario_row *exp
 	}
 	if (!same)
 		(void)fprintf(stderr, "%s:%zu: %s %s breaks%s\n", s->path, expected->line,
-			      expected->kind, expected->key,
+			      expected->named, expected->key,
 			      got.size > 0 ? vl_buf_text(&got) : " nothing");
 	vl_buf_free(&got);
 	vl_buf_free(&wanted);
@@ -247,7 +269,7 @@ static bool check_json(const struct scenario *s, const struct scenario_row *expe
 	bool same = holds(wanted, got);
 	if (!same)
 		(void)fprintf(stderr, "%s:%zu: %s %s is %s\n", s->path, expected->line,
-			      expected->kind, expected->key, vl_buf_text(&out));
+			      expected->named, expected->key, vl_buf_text(&out));
 	json_decref(wanted);
 	json_decref(got);
 	vl_buf_free(&out);
@@ -259,7 +281,7 @@ bool scenario_check(const struct scenario *scenario, const struct scenario_row *
 {
 	if (row == NULL) {
 		(void)fprintf(stderr, "%s:%zu: there is no %s %s\n", scenario->path, expected->line,
-			      expected->kind, expected->key);
+			      expected->named, expected->key);
 		return false;
 	}
 	return expected->json != NULL ? check_json(scenario, expected, row)

@@ -15,6 +15,9 @@
  * prints it. Each named field must be so; null is one that must be absent. "!" lists the rules that
  * the row breaks, all of them; without a rule, the row breaks none. A key with blanks is in quotes.
  *
+ * Events may be of several lanes. The kinds are those of the first event's lane. A kind of another
+ * lane has its noun in front: "= evacuation/person P-1 {...}".
+ *
  * Next: faults/faults.h, faults of disk and memory.
  */
 #ifndef VALISE_TESTS_VIEWS_SCENARIO_H
@@ -31,11 +34,14 @@ struct scenario_event {
 	size_t after; /* the index of the event that it follows, or SIZE_MAX */
 	const Valise__V1__Event *event;
 	const ProtobufCMessage *payload;
+	size_t view; /* its lane: an index of vl_views */
 	size_t line;
 };
 
 struct scenario_row {
-	const char *kind, *key, *json; /* NULL for a line of rules */
+	size_t view;
+	unsigned kind;
+	const char *named, *key, *json; /* NULL for a line of rules */
 	char **rules;
 	size_t n_rules, line;
 };
@@ -46,7 +52,6 @@ struct scenario {
 	struct scenario_event *events;
 	struct scenario_row *rows;
 	size_t n_events, n_rows;
-	const char *lane;
 };
 
 /* Prints the faults, with file and line, and ends the process. */

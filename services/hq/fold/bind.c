@@ -197,6 +197,7 @@ static void bind_kind(struct binder *b, unsigned rank)
 			  kind->kind->sets != NULL || kind->kind->moves != NULL ||
 			  kind->kind->clocks != NULL;
 	binder_facts(b, rank, kind);
+	binder_lookups(b, rank, kind);
 	binder_row(b, rank, kind);
 	b->kind = NULL;
 }
@@ -216,6 +217,7 @@ static void bind_all(struct binder *b)
 		binder_fault(b, "its last kind is not VL_STRAY_KIND");
 	if (view->shown >= view->n_kinds)
 		binder_fault(b, "there is no kind %u to show", view->shown);
+	binder_reads(b);
 	for (unsigned rank = 0; rank < view->n_kinds; rank++)
 		bind_kind(b, rank);
 	for (size_t e = 0; e < bound->n_events; e++)

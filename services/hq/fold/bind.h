@@ -51,6 +51,20 @@ void vl_bound_finish(const struct vl_bound *bound, unsigned kind, struct vl_fold
 void vl_bound_contribute(const struct vl_bound *bound, unsigned kind, struct vl_fold *fold,
 			 const ProtobufCMessage *row);
 
+/* Whether rows of the kind look up others. Line `n` of its lookups means kind `there` of the view
+ * `view`, an index of vl_views or VL_OWN_LANE. False behind the last line. */
+#define VL_OWN_LANE SIZE_MAX
+bool vl_bound_looks(const struct vl_bound *bound, unsigned kind);
+bool vl_bound_lookup(const struct vl_bound *bound, unsigned kind, unsigned n, size_t *view,
+		     unsigned *there);
+
+/* The part of a row of (view, there) that rows of the kind can see; with VL_ANY_KIND, rows of any
+ * kind of the bound view. *seen, which the caller has initialised, gets these fields of `row`.
+ * False if they see none. */
+#define VL_ANY_KIND UINT32_MAX
+bool vl_bound_sees(const struct vl_bound *bound, unsigned kind, size_t view, unsigned there,
+		   const ProtobufCMessage *row, ProtobufCMessage *seen);
+
 /* -- for code that lists rows -- */
 
 /* The content of column `n` for the row. */

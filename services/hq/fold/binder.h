@@ -1,6 +1,6 @@
 /*
  * Inside the binding of a view: bind.c binds the whole, and its routes. bind_facts.c binds what
- * events do to a row, and bind_row.c what follows from a row.
+ * events do to a row, bind_lookup.c what it reads of others, and bind_row.c what follows from it.
  *
  * Next: bound.h, the result.
  */
@@ -43,6 +43,10 @@ bool binder_event(struct binder *b, const ProtobufCMessageDescriptor *event);
 
 /* bind_facts.c: the sets, the moves, the clocks of a kind. */
 void binder_facts(struct binder *b, unsigned rank, struct bound_kind *kind);
+
+/* bind_lookup.c: its lookups, and the lanes that the view reads. */
+void binder_lookups(struct binder *b, unsigned rank, struct bound_kind *kind);
+void binder_reads(struct binder *b);
 
 /* bind_row.c: its rules, targets and columns. */
 void binder_row(struct binder *b, unsigned rank, struct bound_kind *kind);

@@ -1,6 +1,6 @@
 /*
  * Inside a bound view: shared by bind.c (making it), step.c (facts), sums.c (what rows add to
- * others), clocks.c, cells.c and explain.c.
+ * others), lookup.c (what they read of others), clocks.c, cells.c and explain.c.
  *
  * Next: fold_state.h, the engine.
  */
@@ -75,6 +75,15 @@ struct bound_target {
 	size_t n_sums;
 };
 
+struct bound_lookup {
+	const struct vl_lookup *lookup;
+	bool own_key;                        /* ROW_KEY */
+	const ProtobufCFieldDescriptor *key; /* NULL with ROW_KEY, and for `look` */
+	size_t view;                         /* VL_OWN_LANE: this one */
+	unsigned kind;
+	const ProtobufCFieldDescriptor *from, *to;
+};
+
 struct bound_rule {
 	const struct vl_rule *rule;
 	const ProtobufCFieldDescriptor *sum, *parts[VL_PARTS];
@@ -89,11 +98,12 @@ struct bound_column {
 struct bound_kind {
 	const struct vl_kind *kind;
 	const ProtobufCFieldDescriptor *state, *violations, *clocks, *lead;
+	struct bound_lookup *lookups;
 	struct bound_rule *rules;
 	struct bound_target *targets;
 	struct bound_column *columns;
 	const ProtobufCFieldDescriptor **summed; /* of this row: the fields that others sum up */
-	size_t n_rules, n_targets, n_columns, n_summed;
+	size_t n_lookups, n_rules, n_targets, n_columns, n_summed;
 	bool has_facts;
 };
 
@@ -133,6 +143,9 @@ void bound_owned_finish(const struct vl_bound *bound, unsigned rank, struct vl_f
 /* step.c: apply the tables and the C of the kind to a fact. */
 void bound_apply(const struct bound_kind *kind, const struct bound_work *work, struct vl_fold *fold,
 		 ProtobufCMessage *row, const struct vl_fact *fact);
+
+/* lookup.c: set the fields that are looked up. */
+void bound_look(const struct bound_kind *kind, struct vl_fold *fold, ProtobufCMessage *row);
 
 /* sums.c: set the fields of this row that others sum up. */
 void bound_fill_sums(const struct bound_kind *kind, unsigned rank, struct vl_fold *fold,

@@ -10,7 +10,7 @@ static const char *const common[] = {
 	"refused", "reasons", "waiting", "pulse",    "missing", "key",     "unread",   "passed",
 	"awaits",  "due",     "digest",  "held",     "todo",    "pending", "recount",
 };
-static const char *const of_view[] = {"event", "history", "row", "tally"};
+static const char *const of_view[] = {"event", "history", "row", "tally", "lookup", "index"};
 
 _Static_assert(sizeof(common) / sizeof(common[0]) == VL_DB_VIEWS, "a name for each database");
 _Static_assert(sizeof(of_view) / sizeof(of_view[0]) == VL_VIEW_DBS,

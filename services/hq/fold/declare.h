@@ -3,16 +3,16 @@
  *
  * A file views/NAME.c says in tables which row an event belongs to (routes), what it writes there
  * (sets), and which state it leads to (moves). More tables say which time limits it starts
- * (clocks), and what a row must not show (rules). The last ones say what a row adds to others
- * (targets and their sums), and what `ls` prints (columns). The tables are bound once, when a
- * program starts, against the descriptors of protobuf-c (bind.h), which finds mistakes in them.
- * `valise view explain LANE` prints them as text.
+ * (clocks), what a row shows of other rows (lookups), and what it must not show (rules). The last
+ * ones say what a row adds to others (targets and their sums), and what `ls` prints (columns). The
+ * tables are bound once, when a program starts, against the descriptors of protobuf-c (bind.h),
+ * which finds mistakes in them. `valise view explain LANE` prints them as text.
  *
  * In every table a C function may replace what no table can say; `step`, `finish` and `contribute`
  * of a kind are the widest of them (view.h). For each fact the engine applies the sets, then the
  * move, then the clocks, then the line in `steps`, then `step`. When all facts are in, it judges
- * those that have an owner, and fills in the sums of others. Then it calls `finish`, and checks the
- * clocks and rules. The order of arrival does not matter.
+ * those that have an owner, fills in the sums of others, and does the lookups. Then it calls
+ * `finish`, and checks the clocks and rules. The order of arrival does not matter.
  *
  * Every type of event of the lane is routed, or listed as ignored. A fact that names no row goes to
  * the row "stray" of its mission.
@@ -166,6 +166,24 @@ struct vl_owners {
 };
 struct vl_owners vl_owners_of(struct vl_fold *fold, const struct vl_owned *owned);
 
+/* -- rows of other kinds, and of other lanes -- */
+
+/* The row whose key is in field `key` (a text) is looked up, and its field `from` becomes field
+ * `to`. It is a row of the lane `lane`, which the view lists in `reads`; or, where that is NULL, of
+ * this lane and of a lower rank. Where there is no such row `to` stays empty. The engine remembers
+ * who looks up what, and folds this row again when `from` changes there.
+ *
+ * A line without `key` says what the kind's function `look` reads by vl_fold_look (view.h). Several
+ * lines may name fields of one kind; of a row that is looked up nothing else can be seen. */
+struct vl_lookup {
+	struct vl_field key;
+	const char *lane, *kind;
+	struct vl_field from, to;
+};
+/* clang-format off */
+#define ROW_KEY {"@key", 0} /* in the place of a field `key`: the key of this row */
+/* clang-format on */
+
 /* -- what a row must not show -- */
 
 /* The row breaks it if `broken` holds, or if field `sum` differs from the sum of `parts`. The
@@ -234,6 +252,9 @@ struct vl_kind {
 	struct vl_field state;                 /* an enum that the moves change */
 	const struct vl_move *moves;
 	const struct vl_clock_rule *clocks;
+	const struct vl_lookup *lookups;
+	/* After the lines of `lookups` that have a key. */
+	void (*look)(struct vl_fold *fold, ProtobufCMessage *row);
 	const struct vl_rule *rules;
 	const struct vl_target *targets;
 	const struct vl_owned *owned;
@@ -268,6 +289,9 @@ struct vl_view {
 	unsigned n_kinds;
 	unsigned shown;  /* the default kind of `ls` and `show` */
 	bool references; /* keys are converted by vl_view_ref */
+	/* The lanes that its rows look rows up in, up to NULL; may be NULL. No lane reads itself,
+	 * however far round. */
+	const char *const *reads;
 	const struct vl_route *routes;
 	/* May be NULL: in C, after the routes. Without routes it takes every type. */
 	void (*touch)(struct vl_touch *touch, const struct vl_fact *fact);

@@ -52,6 +52,12 @@ static void put_routes(const struct vl_view *view, struct vl_buf *out)
 	vl_buf_printf(out, "  events that name no row -> stray by mission\n");
 }
 
+static void put_reads(const struct vl_view *view, struct vl_buf *out)
+{
+	for (size_t i = 0; view->reads != NULL && view->reads[i] != NULL; i++)
+		vl_buf_printf(out, "  reads rows of %s\n", view->reads[i]);
+}
+
 /* Which types there are tells an older program from one that knows more. */
 static void put_events(const char *lane, struct vl_buf *out)
 {
@@ -144,6 +150,22 @@ static void put_clocks(const struct vl_clock_rule *clock, struct vl_buf *out)
 	}
 }
 
+static void put_lookups(const struct bound_kind *kind, struct vl_buf *out)
+{
+	for (size_t i = 0; i < kind->n_lookups; i++) {
+		const struct vl_lookup *lookup = kind->lookups[i].lookup;
+		const char *lane = lookup->lane != NULL ? lookup->lane : "",
+			   *of = *lane ? " of " : "";
+		if (lookup->key.name == NULL)
+			vl_buf_printf(out, "    reads %s.%s%s%s in C\n", lookup->kind,
+				      lookup->from.name, of, lane);
+		else
+			vl_buf_printf(out, "    looks up %s = %s.%s%s%s by %s\n", lookup->to.name,
+				      lookup->kind, lookup->from.name, of, lane,
+				      kind->lookups[i].own_key ? "its own key" : lookup->key.name);
+	}
+}
+
 static void put_rules(const struct bound_kind *kind, struct vl_buf *out)
 {
 	for (size_t i = 0; i < kind->n_rules; i++) {
@@ -233,6 +255,7 @@ static void put_functions(const struct vl_kind *kind, struct vl_buf *out)
 		const char *what;
 	} functions[] = {
 		{kind->step != NULL, "each fact"},
+		{kind->look != NULL, "which rows it looks up"},
 		{kind->finish != NULL, "the whole row"},
 		{kind->contribute != NULL, "what it adds to others"},
 	};
@@ -257,6 +280,7 @@ void vl_bound_explain(const struct vl_bound *bound, struct vl_buf *out)
 	vl_buf_printf(out, "%s (%s)\n", view->lane, view->noun);
 	put_events(view->lane, out);
 	put_routes(view, out);
+	put_reads(view, out);
 	for (unsigned rank = 0; rank < view->n_kinds; rank++) {
 		const struct bound_kind *kind = &bound->kinds[rank];
 		vl_buf_printf(out, "\n  %s, a %s\n", kind->kind->name, kind->kind->row->short_name);
@@ -265,6 +289,7 @@ void vl_bound_explain(const struct vl_bound *bound, struct vl_buf *out)
 		put_clocks(kind->kind->clocks, out);
 		put_owned(kind->kind->owned, out);
 		put_steps(kind->kind->steps, out);
+		put_lookups(kind, out);
 		put_functions(kind->kind, out);
 		put_rules(kind, out);
 		put_targets(view, kind, out);

@@ -49,6 +49,7 @@ static void forget(struct vl_fold *fold)
 	vl_history_forget(&fold->shared);
 	vl_arena_reset(fold->txn_arena);
 	fold->turn = NULL;
+	fold->marked = 0;
 	fold->owners = NULL;
 	fold->n_owners = fold->owner = 0;
 }
@@ -190,8 +191,12 @@ struct dirty *vl_fold_mark(struct vl_fold *fold, unsigned kind, const char *key,
 	struct dirty **set = &fold->dirty[fold->view * FOLD_MAX_KINDS + kind], *entry;
 	size_t size = strlen(key);
 
+	fold->marked |= UINT64_C(1) << fold->view;
 	HASH_FIND(hh, *set, key, size, entry);
 	*added = entry == NULL;
+	/* What this transaction filed of it is in the ledger by now. */
+	if (entry != NULL && entry->done)
+		entry->done = entry->complete = entry->taken_up = false;
 	if (entry != NULL)
 		return entry;
 	entry = vl_arena_alloc(fold->txn_arena, sizeof(*entry));
@@ -250,6 +255,7 @@ static void settle_entity(struct vl_fold *fold, const struct dirty *entry)
 	if (whole) {
 		vl_todo_folded(&fold->todo, fold->view, fold->kind, entry->key);
 		vl_fold_begin_fans(fold);
+		vl_lookup_wake(fold);
 	} else {
 		put_off(fold, entry);
 	}
@@ -266,18 +272,36 @@ void vl_fold_damaged(struct vl_fold *fold, unsigned db)
 		fold->todo.damaged++;
 }
 
-enum vl_err vl_fold_settle(struct vl_fold *fold)
+/* By their rank, so that each is folded once. */
+static void settle_view(struct vl_fold *fold, size_t view)
 {
 	struct dirty *entry, *next;
 
-	for (size_t i = 0; vl_views[i] != NULL; i++) {
-		fold->view = fold->order[i];
-		for (fold->kind = 0; fold->kind < vl_views[fold->view]->n_kinds; fold->kind++)
-			HASH_ITER (hh, fold->dirty[fold->view * FOLD_MAX_KINDS + fold->kind], entry,
-				   next)
-				if (vl_txn_err(fold->txn) == VL_OK)
-					settle_entity(fold, entry);
-	}
+	fold->view = view;
+	for (fold->kind = 0; fold->kind < vl_views[view]->n_kinds; fold->kind++)
+		HASH_ITER (hh, fold->dirty[view * FOLD_MAX_KINDS + fold->kind], entry, next) {
+			if (vl_txn_err(fold->txn) != VL_OK || entry->done)
+				continue;
+			entry->done = true;
+			settle_entity(fold, entry);
+		}
+	fold->marked &= ~(UINT64_C(1) << view);
+}
+
+static size_t next_marked(const struct vl_fold *fold)
+{
+	size_t i = 0;
+
+	while ((fold->marked >> fold->order[i] & 1) == 0)
+		i++;
+	return fold->order[i];
+}
+
+enum vl_err vl_fold_settle(struct vl_fold *fold)
+{
+	/* Lanes read in one direction, so that this has an end. */
+	while (fold->marked != 0)
+		settle_view(fold, next_marked(fold));
 	if (fold->todo.damaged > 0)
 		vl_renewal_want_all(fold);
 	vl_todo_end(&fold->todo);

@@ -3,7 +3,8 @@
  *
  * Within a write transaction the applier adds facts (vl_fold_add_event); each enters the history of
  * the entities that it touches. At the end vl_fold_settle folds the entities whose history or
- * tallies changed, kind by kind in rank order, and stores their rows.
+ * tallies changed, kind by kind in rank order, and stores their rows. The most urgent lane
+ * goes first. It is folded once more if a row that it looks up (declare.h) has changed after that.
  *
  * The work of one transaction is bounded, in steps. A step is a fact filed under an entity, a fact
  * folded, a tally read or changed, or an entity marked. Each mission has its own share of the
@@ -161,6 +162,9 @@ bool vl_fold_belongs(struct vl_fold *fold, size_t view, const struct vl_fact *fa
 /* An entry of this database of the ledger, a view's or the list's, was found damaged: it is made
  * whole again from now on (renewal.h). */
 void vl_fold_damaged(struct vl_fold *fold, unsigned db);
+
+/* Have all rows that look up rows of the view folded again: the view was made anew. */
+void vl_fold_readers(struct vl_fold *fold, size_t view);
 
 /* Fold the changed entities, as far as the bounds allow; the rest goes to the list. NOMEM, or
  * the transaction's error. */

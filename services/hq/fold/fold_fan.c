@@ -1,8 +1,9 @@
 /*
  * Fans: one entity that has many others folded again, such as a place in which a safety check
- * was opened and the travellers there.
+ * was opened and the travellers there, or a row that many look up.
  *
- * The others are those that the entity's own tallies name, in the order of their names. A fan
+ * The others are those that the entity's own tallies name, or those that look it up
+ * (fold_lookup.c), in the order of their names. A fan
  * takes a bounded number at a time; what is left is an entry of the to-do list, and in `pending`
  * is how far the fan has come. Where the entity changes again meanwhile, the fan goes on from
  * where it is, round by the beginning to that place: so each of the others is met after the last
@@ -23,11 +24,15 @@ struct state {
 	const char *next, *stop;
 };
 
+/* Of those that look up a row: `from` is READERS, `view` is theirs, and `key` the name of the row.
+ */
 struct vl_fan {
 	size_t view;
 	unsigned from, to; /* kinds */
 	const char *key, *prefix;
 };
+
+#define READERS 0x7f /* more than there are kinds */
 
 static void state_key(struct vl_key *key, const struct vl_fan *fan)
 {
@@ -92,6 +97,42 @@ static void drop_state(struct vl_fold *fold, const struct vl_fan *fan)
 	(void)vl_txn_delete(fold->txn, VL_DB_PENDING, vl_key_done(&key));
 }
 
+/* Where its members are: the part of their keys before a name, what the names begin with, and where
+ * it goes on. */
+static enum vl_view_db members(const struct vl_fan *fan, const struct state *state,
+			       struct vl_key *whole, struct vl_key *prefix, struct vl_key *from)
+{
+	if (fan->from == READERS) {
+		vl_lookup_readers(whole, fan->key);
+		vl_lookup_readers(prefix, fan->key);
+		vl_lookup_readers(from, fan->key);
+		vl_key_bytes(from, state->next, strlen(state->next));
+		return VL_VIEW_LOOKUP;
+	}
+	vl_row_key(whole, fan->from, fan->key);
+	vl_fold_tally_key(prefix, fan->from, fan->key, fan->prefix);
+	vl_fold_tally_key(from, fan->from, fan->key,
+			  state->next[0] != '\0' ? state->next : fan->prefix);
+	return VL_VIEW_TALLY;
+}
+
+static void mark_member(struct vl_fold *fold, const struct vl_fan *fan, const char *name,
+			struct vl_bytes value)
+{
+	char room[VL_ENTITY_MAX + 1];
+	unsigned kind;
+	bool added;
+
+	if (fan->from == READERS) {
+		const char *entity = vl_lookup_reader(name, &kind);
+		if (kind < vl_views[fan->view]->n_kinds)
+			(void)vl_fold_mark(fold, kind, entity, &added);
+	} else if (value.size == 8 && name[strlen(fan->prefix)] != '\0') {
+		(void)vl_fold_mark(fold, fan->to, vl_entity_key(name + strlen(fan->prefix), room),
+				   &added);
+	}
+}
+
 /* Mark the members from state->next on, up to the end or the stop, `room` of them. True where
  * there are no more this way. */
 static bool walk(struct vl_fold *fold, const struct vl_fan *fan, struct state *state,
@@ -100,15 +141,12 @@ static bool walk(struct vl_fold *fold, const struct vl_fan *fan, struct state *s
 	struct vl_key whole, from, prefix;
 	struct vl_bytes key, value;
 	const char *limit = state->round ? state->stop : NULL, *name = NULL;
-	struct vl_cursor *cursor = vl_cursor_open(fold->txn, vl_view_db(fan->view, VL_VIEW_TALLY));
-	char room_for_key[VL_ENTITY_MAX + 1];
+	enum vl_view_db db = members(fan, state, &whole, &prefix, &from);
+	struct vl_cursor *cursor = vl_cursor_open(fold->txn, vl_view_db(fan->view, db));
 	size_t damaged = 0;
-	bool added, more;
+	bool more;
 
-	vl_row_key(&whole, fan->from, fan->key);
-	vl_fold_tally_key(&prefix, fan->from, fan->key, fan->prefix);
-	vl_fold_tally_key(&from, fan->from, fan->key,
-			  state->next[0] != '\0' ? state->next : fan->prefix);
+	fold->view = fan->view;
 	vl_cursor_pass_over(cursor, vl_key_done(&prefix), vl_cursor_count, &damaged);
 	for (more = vl_cursor_seek(cursor, vl_key_done(&from), &key, &value);
 	     more && vl_key_has_prefix(key, vl_key_done(&prefix));
@@ -116,10 +154,7 @@ static bool walk(struct vl_fold *fold, const struct vl_fan *fan, struct state *s
 		name = vl_arena_text(fold->txn_arena, key.data + whole.size, key.size - whole.size);
 		if (name == NULL || (limit != NULL && strcmp(name, limit) >= 0) || *room == 0)
 			break;
-		if (value.size == 8 && name[strlen(fan->prefix)] != '\0')
-			(void)vl_fold_mark(fold, fan->to,
-					   vl_entity_key(name + strlen(fan->prefix), room_for_key),
-					   &added);
+		mark_member(fold, fan, name, value);
 		--*room;
 		fold->steps++;
 		name = NULL;
@@ -127,7 +162,7 @@ static bool walk(struct vl_fold *fold, const struct vl_fan *fan, struct state *s
 	vl_cursor_close(cursor);
 	/* Whom such a one names is folded again, as all are. */
 	if (damaged > 0)
-		vl_renewal_want(fold, fan->view, VL_VIEW_TALLY);
+		vl_renewal_want(fold, fan->view, db);
 	bool stopped = name != NULL && (limit == NULL || strcmp(name, limit) < 0);
 	if (stopped)
 		state->next = name;
@@ -162,23 +197,32 @@ static void put_entry(struct vl_fold *fold, const struct vl_fan *fan)
 		     vl_buf_bytes(body));
 }
 
-void vl_fold_begin_fans(struct vl_fold *fold)
+/* One that is under way goes round once more. */
+static void begin(struct vl_fold *fold, const struct vl_fan *fan)
 {
 	struct state state;
 
-	for (const struct fan *wanted = fold->fans; wanted != NULL; wanted = wanted->next) {
-		const struct vl_fan fan = {fold->view, fold->kind, wanted->kind, fold->key,
-					   wanted->prefix};
-		if (get_state(fold, &fan, &state)) {
-			state.stop = state.next[0] != '\0' ? state.next : NULL;
-			state.round = false;
-			put_state(fold, &fan, &state);
-		} else if (!go_on(fold, &fan, &state, vl_fold_room(fold) / MEMBER_STEPS)) {
-			put_state(fold, &fan, &state);
-			put_entry(fold, &fan);
-		}
+	if (get_state(fold, fan, &state)) {
+		state.stop = state.next[0] != '\0' ? state.next : NULL;
+		state.round = false;
+		put_state(fold, fan, &state);
+	} else if (!go_on(fold, fan, &state, vl_fold_room(fold) / MEMBER_STEPS)) {
+		put_state(fold, fan, &state);
+		put_entry(fold, fan);
 	}
+}
+
+void vl_fold_begin_fans(struct vl_fold *fold)
+{
+	for (const struct fan *wanted = fold->fans; wanted != NULL; wanted = wanted->next)
+		begin(fold, &(struct vl_fan){fold->view, fold->kind, wanted->kind, fold->key,
+					     wanted->prefix});
 	fold->fans = NULL;
+}
+
+void vl_fold_begin_readers(struct vl_fold *fold, size_t reader, const char *name)
+{
+	begin(fold, &(struct vl_fan){reader, READERS, 0, name, ""});
 }
 
 /* -- from the list -- */

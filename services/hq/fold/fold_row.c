@@ -206,6 +206,7 @@ static void replace_row(struct vl_fold *fold, const struct vl_key *key,
 	if (vl_arena_failed(fold->arena))
 		vl_txn_fail(fold->txn, VL_ERR_NOMEM);
 	apply_changes(fold, key);
+	vl_lookup_changed(fold, before, row);
 	if (row != NULL)
 		vl_txn_put(fold->txn, db, vl_key_done(key), vl_buf_bytes(&fold->packed));
 	else
@@ -247,6 +248,7 @@ bool vl_fold_entity(struct vl_fold *fold, const struct dirty *entry)
 	begin_turn(fold);
 	fold->key = entry->key;
 	fold->fans = NULL;
+	vl_lookup_begin(fold);
 	fold->beyond = fold->hurt = fold->adopts = false;
 	vl_row_key(&key, fold->kind, entry->key);
 	ProtobufCMessage *row = make_row(fold, entry);
@@ -257,6 +259,7 @@ bool vl_fold_entity(struct vl_fold *fold, const struct dirty *entry)
 		vl_txn_fail(fold->txn, VL_ERR_NOMEM);
 	if (fold->hurt)
 		return false;
+	vl_lookup_keep(fold, entry->key);
 	/* Where the whole history came in this transaction there was no row. */
 	bool had = !entry->complete && find_row(fold, &key, &old);
 	bool same =

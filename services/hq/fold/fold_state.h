@@ -1,6 +1,7 @@
 /*
- * Inside the fold: shared by fold.c (settling), fold_row.c (one row), fold_fan.c (many marked by
- * one), fold_add.c (facts in) and fold_view.c (functions for views).
+ * Inside the fold: what its files share. fold.c settles, fold_row.c folds one row, and fold_fan.c
+ * marks many rows for one. fold_lookup.c has what rows read of others, fold_add.c takes facts, and
+ * fold_view.c has the functions for views.
  *
  * Next: history.h, the facts of an entity.
  */
@@ -37,6 +38,7 @@ struct dirty {
 	uint64_t weight;
 	bool complete;
 	bool taken_up; /* from the list, where its entry is deleted */
+	bool done;     /* folded or put off, and not marked since */
 	uint32_t owner;
 	UT_hash_handle hh;
 };
@@ -53,6 +55,12 @@ struct fan {
 	unsigned kind;
 	const char *prefix;
 	struct fan *next;
+};
+
+/* A row that the present one looks up, by its name (fold_lookup.c). */
+struct read {
+	const char *name;
+	struct read *next;
 };
 
 /* What one row adds to one tally: the sum over the former row (taken back) and the present one. */
@@ -80,7 +88,11 @@ struct vl_fold {
 	void *turn;                 /* the view's, until another kind is folded */
 	size_t turn_view;
 	unsigned turn_kind;
-	struct fan *fans; /* that the present row requests */
+	struct fan *fans;                /* that the present row requests */
+	struct read *reads, **last_read; /* the rows that the present row looks up */
+	void *read_names;
+	size_t n_read;
+	uint64_t seen_by; /* a bit for each view whose rows must follow the present row */
 	bool beyond;      /* the present row has more sources than a row may have */
 	size_t *order;    /* the views, the most urgent first */
 	struct vl_fold_bounds bounds;
@@ -91,6 +103,7 @@ struct vl_fold {
 	struct owner *owners;
 	size_t n_owners, owner;      /* all of them; the present one */
 	uint64_t claimed;            /* a bit for each view that has an event */
+	uint64_t marked;             /* and for each that has an entity to be folded */
 	struct vl_renewal *renewals; /* of each view */
 	bool hurt;                   /* a source of the present row is damaged: it waits */
 	bool adopts;                 /* the present row adds nothing to the tallies (renewal.h) */
@@ -126,6 +139,22 @@ void vl_fold_hurt(struct vl_fold *fold, enum vl_view_db db);
 
 /* Begin the fans that the folded row requests (fold_fan.c). */
 void vl_fold_begin_fans(struct vl_fold *fold);
+
+/* The same for the rows of the view `reader` that look up the row of that name. */
+void vl_fold_begin_readers(struct vl_fold *fold, size_t reader, const char *name);
+
+/* fold_lookup.c. Before a row is folded: begin. After it: keep the names of the rows that it looked
+ * up. If the row has changed: note which views see that, and then wake their rows. */
+void vl_lookup_begin(struct vl_fold *fold);
+void vl_lookup_keep(struct vl_fold *fold, const char *entity);
+void vl_lookup_changed(struct vl_fold *fold, const ProtobufCMessage *before,
+		       const ProtobufCMessage *row);
+void vl_lookup_wake(struct vl_fold *fold);
+
+/* The prefix of the keys of all entities that look up the row of that name. And the entity that the
+ * rest of such a key names. */
+void vl_lookup_readers(struct vl_key *key, const char *name);
+const char *vl_lookup_reader(const char *name, unsigned *kind);
 
 /* An entity as an entry of the queue of folds. */
 void vl_fold_put_entity(struct vl_buf *body, unsigned kind, const char *key);

@@ -102,6 +102,8 @@ void vl_renewal_forget_all(struct vl_txn *txn)
 	vl_txn_clear(txn, VL_DB_TODO);
 	vl_txn_clear(txn, VL_DB_PENDING);
 	vl_txn_clear(txn, VL_DB_RECOUNT);
+	for (size_t view = 0; vl_views[view] != NULL; view++)
+		vl_txn_clear(txn, vl_view_db(view, VL_VIEW_LOOKUP));
 }
 
 void vl_renewal_begin_all(struct vl_txn *txn)
@@ -157,6 +159,8 @@ static enum vl_renewal_phase mended_in(enum vl_view_db db)
 	case VL_VIEW_EVENT:
 		return VL_RENEWAL_FILES;
 	case VL_VIEW_HISTORY:
+	case VL_VIEW_LOOKUP:
+	case VL_VIEW_INDEX:
 		return VL_RENEWAL_WEED;
 	case VL_VIEW_TALLY:
 		return VL_RENEWAL_COUNT;

@@ -327,6 +327,7 @@ void vl_bound_finish(const struct vl_bound *bound, unsigned rank, struct vl_fold
 	if (kind->kind->owned != NULL)
 		bound_owned_finish(bound, rank, fold, row);
 	bound_fill_sums(kind, rank, fold, row);
+	bound_look(kind, fold, row);
 	if (kind->kind->finish != NULL)
 		kind->kind->finish(fold, row);
 	bound_clocks_finish(kind, fold, row);

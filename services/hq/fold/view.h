@@ -11,8 +11,8 @@
  * - `touch` names the entities that a fact belongs to. The fact enters the history of each.
  * - A row is the fold of its entity's history: a zeroed message, one `step` for each fact in the
  *   order of fold.h, then one `finish`. A row must follow from that history, from rows of a lower
- *   rank and from tallies. It never follows from the clock, from chance, or from the order of
- *   arrival.
+ *   rank, from rows that it looks up (declare.h) and from tallies. It never follows from the clock,
+ *   from chance, or from the order of arrival.
  * - After a row has changed, `contribute` says what it adds to other entities. It adds to tallies,
  *   named counters that the engine sums up; the row's former contribution is taken back first. An
  *   entity of a higher rank whose tally changed is folded again. A tally named "aboard/P-17" is
@@ -109,6 +109,11 @@ void vl_fold_violation(struct vl_fold *fold, size_t *count, Valise__V1__Violatio
 
 /* The present row of a lower rank, unpacked in the arena; NULL if there is none. */
 const ProtobufCMessage *vl_fold_row(struct vl_fold *fold, unsigned kind, const char *key);
+
+/* In `look` only: the row with that key which line `n` of the kind's lookups means, with the fields
+ * that the lines name. NULL if there is none, or the key is empty. The present row is folded again
+ * when these fields change. */
+const ProtobufCMessage *vl_fold_look(struct vl_fold *fold, unsigned n, const char *key);
 
 /* A tally of an entity. And all of its tallies whose name begins with `prefix`, in name order,
  * zeros left out. `finish` may read only tallies that rows of a lower rank than its own

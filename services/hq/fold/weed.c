@@ -1,6 +1,6 @@
 /*
  * WEED of a renewal (renewal.h): what is damaged, misplaced, or routed elsewhere now is taken
- * out of a view's databases.
+ * out of a view's databases; and all of what ROWS makes again.
  */
 #include "base/text.h"
 #include "bus/batch.h"
@@ -174,16 +174,33 @@ static bool weed_on(struct weeding *w, uint64_t until)
 	return !more;
 }
 
+/* What follows from the rows alone is made again with them. */
+static bool empty_on(struct vl_fold *fold, unsigned db, uint64_t until)
+{
+	struct vl_cursor *cursor = vl_cursor_open(fold->txn, db);
+
+	vl_cursor_weed(cursor, NULL, NULL);
+	bool more = vl_cursor_seek(cursor, (struct vl_bytes){0}, NULL, NULL);
+	while (more && fold->steps++ < until) {
+		vl_cursor_delete(cursor);
+		more = vl_cursor_seek(cursor, (struct vl_bytes){0}, NULL, NULL);
+	}
+	vl_cursor_close(cursor);
+	return !more;
+}
+
 bool vl_renewal_weed(struct vl_fold *fold, size_t view, uint64_t until)
 {
-	static const enum vl_view_db dbs[] = {VL_VIEW_EVENT, VL_VIEW_HISTORY, VL_VIEW_ROW};
+	static const enum vl_view_db dbs[] = {VL_VIEW_EVENT, VL_VIEW_HISTORY, VL_VIEW_ROW,
+					      VL_VIEW_LOOKUP, VL_VIEW_INDEX};
 	const size_t count = sizeof(dbs) / sizeof(dbs[0]);
 	struct vl_renewal *renewal = &fold->renewals[view];
 
 	if (renewal->part >= count)
 		return true;
 	struct weeding w = {.fold = fold, .view = view, .db = dbs[renewal->part]};
-	bool done = weed_on(&w, until);
+	bool made = w.db == VL_VIEW_LOOKUP || w.db == VL_VIEW_INDEX;
+	bool done = made ? empty_on(fold, vl_view_db(view, w.db), until) : weed_on(&w, until);
 	if (vl_buf_failed(&w.keys) || vl_buf_failed(&w.misplaced))
 		vl_txn_fail(fold->txn, VL_ERR_NOMEM);
 	put_misplaced(&w);

@@ -44,6 +44,9 @@
  * history   kind, entity, mission, epoch, event  -> where the event is in the archive
  * row       kind, entity                         -> the row, a packed message
  * tally     kind, entity, name                   -> a number
+ * lookup    kind, entity                         -> the rows that it looks up (fold_lookup.c)
+ *           row that is looked up, kind, entity  -> nothing: this entity looks it up
+ * index     kind, field, value, entity           -> nothing: a declared index of the rows
  *
  * Texts in keys end with a NUL, and numbers are big-endian. All changes of one batch are written in
  * one transaction with the offset that it came from.
@@ -83,7 +86,15 @@ enum vl_ledger_db {
 	VL_DB_VIEWS, /* the first of the views' own */
 };
 
-enum vl_view_db { VL_VIEW_EVENT, VL_VIEW_HISTORY, VL_VIEW_ROW, VL_VIEW_TALLY, VL_VIEW_DBS };
+enum vl_view_db {
+	VL_VIEW_EVENT,
+	VL_VIEW_HISTORY,
+	VL_VIEW_ROW,
+	VL_VIEW_TALLY,
+	VL_VIEW_LOOKUP,
+	VL_VIEW_INDEX,
+	VL_VIEW_DBS
+};
 
 static inline unsigned vl_view_db(size_t view, enum vl_view_db db)
 {
@@ -91,7 +102,7 @@ static inline unsigned vl_view_db(size_t view, enum vl_view_db db)
 }
 
 /* The format of the whole ledger, in `meta`, one byte. */
-#define VL_LEDGER_FORMAT 12
+#define VL_LEDGER_FORMAT 13
 #define VL_LEDGER_FORMAT_KEY "format"
 
 /* Room for the name of a database, as LMDB has it (hq/fold/databases.h). */

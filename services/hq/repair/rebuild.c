@@ -184,6 +184,8 @@ static enum vl_err fold_all(struct rebuild *r, vl_rebuild_progress *progress, vo
 		if (err == VL_OK && progress != NULL)
 			progress(context, r->rebuilt);
 	}
+	if (err == VL_OK)
+		vl_fold_readers(r->fold, r->view);
 	return err == VL_OK ? settle(r, 0) : err;
 }
 

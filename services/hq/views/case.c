@@ -9,6 +9,7 @@
  */
 #include "hq/views/case.h"
 
+#include "consular/evacuation/v1/view.pb-c.h"
 #include "hq/fold/heads.h"
 
 const char *vl_case_name(struct vl_fold *fold, const ProtobufCEnumDescriptor *type, int value)
@@ -40,6 +41,26 @@ static const struct vl_route routes[] = {
 	TO_MERGE(TransferWithdrawn),
 	END,
 };
+
+/* -- what it belongs to -- */
+
+#define EVACUATIONS "consular.evacuation.v1"
+
+static const char *const reads[] = {EVACUATIONS, NULL};
+
+static const struct vl_lookup case_lookups[] = {
+	{F(CaseRow, crisis), EVACUATIONS, "crisis", F(Consular__Evacuation__V1__CrisisRow, status),
+	 F(CaseRow, crisis_status)},
+	{F(CaseRow, crisis), EVACUATIONS, "operation",
+	 F(Consular__Evacuation__V1__OperationRow, status), F(CaseRow, operation_status)},
+	END,
+};
+
+static TEST(belongs_nowhere, CaseRow)
+{
+	return row->type == CASE_TYPE_EMERGENCY && row->crisis_status == 0 &&
+	       row->operation_status == 0;
+}
 
 /* -- columns of a case -- */
 
@@ -159,6 +180,8 @@ static const struct vl_rule case_rules[] = {
 	{"C7", "a case closes with an outcome, and with a contact or a reason for none", IN_C},
 	{"C8", "a program does not close a case or make it less urgent", IN_C},
 	{"C10", "an act outside the mission's district quotes a consent", IN_C},
+	{"C11", "an emergency, and no crisis was declared nor operation opened that it belongs to",
+	 IF(belongs_nowhere)},
 	END,
 };
 static const struct vl_rule board_rules[] = {
@@ -177,7 +200,7 @@ static const struct vl_kind kinds[CASE_KINDS] = {
 		.contribute = vl_case_forest_contribute, .columns = forest_columns,
 		.listed = runs_round},
 	[CASE_KIND_CASE] = {
-		.name = "case", .row = MESSAGE(CaseRow), .step = vl_case_step,
+		.name = "case", .row = MESSAGE(CaseRow), .step = vl_case_step, .lookups = case_lookups,
 		.finish = vl_case_finish, .rules = case_rules, .targets = vl_case_targets,
 		.contribute = vl_case_contribute, .columns = case_columns, .listed = listed},
 	[CASE_KIND_BOARD] = {
@@ -188,5 +211,5 @@ static const struct vl_kind kinds[CASE_KINDS] = {
 
 const struct vl_view vl_view_case = {
 	.lane = "consular.case.v1", .noun = "case", .kinds = kinds, .n_kinds = CASE_KINDS,
-	.shown = CASE_KIND_CASE, .routes = routes,
+	.shown = CASE_KIND_CASE, .reads = reads, .routes = routes,
 };
