@@ -319,6 +319,7 @@ static void test_lanes_read_in_one_direction(void **state)
 {
 	(void)state;
 	static const char *const round[] = {EVACUATIONS, "consular.traveller.v1", NULL};
+	static const char *const far_round[] = {"consular.alert.v1", NULL};
 	static const char *const none[] = {"consular.nothing.v1", NULL};
 
 	/* The view that is tried says that it is of travellers. */
@@ -329,6 +330,10 @@ static void test_lanes_read_in_one_direction(void **state)
 	tried_reads = none;
 	assert_string_equal(fault_of(&wrongs[0].kind, routes),
 			    "views/tried.c: reads[0]: there is no lane consular.nothing.v1\n");
+	/* Alerts read travellers. */
+	tried_reads = far_round;
+	assert_non_null(strstr(fault_of(&wrongs[0].kind, routes),
+			       "reads[0]: consular.alert.v1 reads consular.traveller.v1 itself"));
 	tried_reads = NULL;
 }
 

@@ -2,7 +2,10 @@
  * The view of alerts: from draft to expiry, levels of areas, and each invariant once kept and
  * once broken.
  */
+#include "consular/traveller/v1/traveller.pb-c.h"
 #include "view_alert.h"
+
+extern const struct vl_view vl_view_traveller;
 
 static void whole_life(void **state)
 {
@@ -313,9 +316,41 @@ static void any_facts_in_any_order(void **state)
 	}
 }
 
+/* The area asks who of the registered travellers is there at the hour. */
+static void test_who_is_registered_there(void **state)
+{
+	(void)state;
+	struct fake *fake = fake_open(&vl_view_alert), *travellers;
+	ALERT(CountryRiskSet) risk = CONSULAR__ALERT__V1__COUNTRY_RISK_SET__INIT;
+	Consular__Traveller__V1__TravellerRegistered said =
+		CONSULAR__TRAVELLER__V1__TRAVELLER_REGISTERED__INIT;
+	Consular__Traveller__V1__Stay stay = CONSULAR__TRAVELLER__V1__STAY__INIT;
+	Google__Protobuf__Timestamp until = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+	const int64_t day = INT64_C(24) * HOUR;
+
+	travellers = fake_beside(fake, &vl_view_traveller);
+	risk.country = (char *)"SD";
+	fake_next(fake, HQ, T0, "SD", "", NULL, &risk.base);
+	until.seconds = (T0 + 3 * day) / 1000;
+	stay.country = (char *)"SD";
+	stay.until = &until;
+	said.residence = &stay;
+	said.people = 3;
+	fake_next(travellers, A, T0, "T-1", "", NULL, &said.base);
+	fake_fold(fake);
+	const int64_t there[] = {-1, 0, 3, 4};
+	const char *const people[] = {"0", "3", "3", "0"};
+	for (size_t i = 0; i < sizeof(there) / sizeof(there[0]); i++)
+		assert_string_equal(people[i], fake_cell(fake, ALERT_KIND_AREA, "SD", "REGISTERED",
+							 vl_time_from_ms(T0 + there[i] * day)));
+	assert_true(fake_converges(fake, SEED, 5));
+	fake_close(fake);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_who_is_registered_there),
 		cmocka_unit_test(whole_life),
 		cmocka_unit_test(a1_exercise_stays_inside),
 		cmocka_unit_test(a2_second_person),

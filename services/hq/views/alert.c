@@ -11,6 +11,8 @@
 #include "hq/views/alert.h"
 
 #include "hq/fold/heads.h"
+#include "consular/traveller/v1/view.pb-c.h"
+#include "hq/views/traveller_there.h"
 
 #include <string.h>
 
@@ -149,6 +151,24 @@ static LISTED(listed, AlertRow)
 	       (row->expires == NULL || vl_time_compare(now, vl_view_time(row->expires)) < 0);
 }
 
+/* How many of the registered are there at that hour. */
+static void put_registered(const char *key, const ProtobufCMessage *message, struct vl_time now,
+			   struct vl_buf *out)
+{
+	(void)key;
+	const AreaRow *row = (const void *)message;
+	vl_buf_printf(out, "%lld",
+		      (long long)vl_traveller_there(row->n_registered, row->registered, now));
+}
+
+static const char *const reads[] = {TRAVELLER_LANE, NULL};
+
+static const struct vl_lookup area_lookups[] = {
+	{ROW_KEY, TRAVELLER_LANE, "place", F(Consular__Traveller__V1__PlaceRow, days),
+	 F(AreaRow, registered)},
+	END,
+};
+
 /* -- the numbers -- */
 
 static TEST(ours, AlertRow)
@@ -229,7 +249,8 @@ static const struct vl_column issuer_columns[] = {
 	KEY_COLUMN("ALERT"), COLUMN("ISSUER", IssuerRow, issuer), END};
 static const struct vl_column area_columns[] = {
 	KEY_COLUMN("AREA"), COLUMN("NAME", AreaRow, name), {"LEVEL", put_level},
-	{"WORDING", put_wording}, COLUMN("BREAKS", AreaRow, violations), END};
+	{"WORDING", put_wording}, {"REGISTERED", put_registered},
+	COLUMN("BREAKS", AreaRow, violations), END};
 static const struct vl_column board_columns[] = {
 	KEY_COLUMN("BOARD"), COLUMN("ALERTS", BoardRow, alerts),
 	COLUMN("STANDING", BoardRow, standing_by_colour),
@@ -246,6 +267,7 @@ static const struct vl_kind kinds[ALERT_KINDS] = {
 		.columns = alert_columns, .listed = listed, .dated = true},
 	[ALERT_KIND_AREA] = {
 		.name = "area", .row = MESSAGE(AreaRow), .steps = vl_alert_area_steps,
+		.lookups = area_lookups,
 		.finish = vl_alert_area_finish, .rules = area_rules, .targets = area_targets,
 		.columns = area_columns, .dated = true},
 	[ALERT_KIND_BOARD] = {
@@ -255,5 +277,5 @@ static const struct vl_kind kinds[ALERT_KINDS] = {
 
 const struct vl_view vl_view_alert = {
 	.lane = "consular.alert.v1", .noun = "alert", .kinds = kinds, .n_kinds = ALERT_KINDS,
-	.shown = ALERT_KIND_ALERT, .routes = routes, .touch = touch, .touched = touched,
+	.shown = ALERT_KIND_ALERT, .reads = reads, .routes = routes, .touch = touch, .touched = touched,
 };

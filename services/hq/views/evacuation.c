@@ -25,6 +25,11 @@
 
 #include <string.h>
 
+static TEST(names_person, PersonRegistered)
+{
+	return row->person[0] != '\0';
+}
+
 /* clang-format off */
 
 /* -- which row an event belongs to -- */
@@ -58,6 +63,8 @@ static const struct vl_route routes[] = {
 	TO(NoShowsRecorded, REGISTRATION, persons),
 	TO(GuardianOverridden, REGISTRATION, person),
 	TO_REGISTERED(PersonRegistered, person),
+	{MESSAGE(PersonRegistered), EVACUATION_SOURCE, F(PersonRegistered, source_record),
+	 IF(names_person)},
 	TO(PartyJoined, REGISTRATION, person),
 	TO(ContactRecorded, REGISTRATION, person),
 	TO(WishRecorded, REGISTRATION, person),
@@ -312,6 +319,15 @@ static const struct vl_sum crisis_sums[] = {
 static const struct vl_target operation_targets[] = {
 	{EVACUATION_CRISIS, .key = F(OperationRow, crisis), .sums = crisis_sums}, END};
 
+/* -- a record of another system -- */
+
+static const struct vl_set source_sets[] = {
+	{MESSAGE(PersonRegistered), F(PersonRegistered, person), F(SourceRow, persons), VL_APPEND},
+	END,
+};
+static const struct vl_column source_columns[] = {
+	KEY_COLUMN("RECORD"), COLUMN("PERSONS", SourceRow, persons), END};
+
 /* -- crisis -- */
 
 static const struct vl_set crisis_sets[] = {
@@ -397,6 +413,9 @@ static const struct vl_kind kinds[EVACUATION_KINDS] = {
 		.sets = crisis_sets, .moves = crisis_moves, .owned = &crisis_owned,
 		.rules = crisis_rules, .finish = vl_evacuation_crisis_finish,
 		.columns = vl_evacuation_crisis_columns},
+	[EVACUATION_SOURCE] = {
+		.name = "source", .row = MESSAGE(SourceRow), .sets = source_sets,
+		.columns = source_columns},
 	[EVACUATION_STRAY] = VL_STRAY_KIND,
 };
 

@@ -14,6 +14,7 @@
 #include "hq/views/traveller.h"
 #include "hq/fold/heads.h"
 #include "hq/fold/names.h"
+#include "hq/views/traveller_there.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -31,6 +32,8 @@ static const struct vl_route routes[] = {
 	{OTHER_EVENTS, TRAVELLER_KIND_TRAVELLER, SUBJECT},
 	END,
 };
+
+static const char *const reads[] = {TRAVELLER_EVACUATIONS, NULL};
 
 /* -- a traveller -- */
 
@@ -182,6 +185,7 @@ static FINISH(traveller_finish, TravellerRow)
 	if (row->state == 0)
 		BREAKS(fold, row, "T1", NULL, "has not registered");
 	vl_traveller_finish_presences(fold, row);
+	vl_traveller_leave(fold, row);
 	vl_traveller_finish_answers(fold, row);
 }
 
@@ -196,10 +200,14 @@ static void add_to_places(struct vl_fold *fold, const TravellerRow *row)
 		if (i == 0 || strcmp(row->presences[i - 1]->place, place) != 0)
 			vl_view_count(fold, TRAVELLER_KIND_ASKED, place, 1, "member/%s",
 				      vl_fold_key(fold));
+		for (size_t left = 0; left < presence->n_left; left++)
+			vl_view_count(fold, TRAVELLER_KIND_PLACE, place, 1, "%s leaving",
+				      presence->left[left]->day);
 		for (size_t end = 0; end < 2 && days[end][0] != '\0'; end++) {
 			const char *what = end == 0 ? "arriving" : "leaving";
-			vl_view_count(fold, TRAVELLER_KIND_PLACE, place, row->people, "%s %s",
-				      days[end], what);
+			int64_t people = row->people - (end == 0 ? 0 : (int64_t)presence->n_left);
+			vl_view_count(fold, TRAVELLER_KIND_PLACE, place, people, "%s %s", days[end],
+				      what);
 			vl_view_count(fold, TRAVELLER_KIND_PLACE, place, 1, "%s references %s",
 				      days[end], what);
 		}
@@ -442,13 +450,13 @@ static LISTED(check_listed, CheckRow)
 }
 
 /* Who has arrived by today, less who had left by yesterday. */
-static Day day_at(const PlaceRow *row, struct vl_time now)
+static Day day_at(size_t count, Day *const *days, struct vl_time now)
 {
 	Day sum = CONSULAR__TRAVELLER__V1__DAY__INIT;
 	char today[TRAVELLER_DAY];
 	(void)vl_traveller_day(now, today);
-	for (size_t i = 0; i < row->n_days; i++) {
-		const Day *day = row->days[i];
+	for (size_t i = 0; i < count; i++) {
+		const Day *day = days[i];
 		int order = strcmp(day->day, today);
 		if (order > 0)
 			break;
@@ -460,24 +468,29 @@ static Day day_at(const PlaceRow *row, struct vl_time now)
 	return sum;
 }
 
+int64_t vl_traveller_there(size_t count, Day *const *days, struct vl_time now)
+{
+	return day_at(count, days, now).arriving;
+}
+
 static CELL(place_references, PlaceRow)
 {
-	vl_buf_printf(out, "%" PRId64, day_at(row, now).references_arriving);
+	vl_buf_printf(out, "%" PRId64, day_at(row->n_days, row->days, now).references_arriving);
 }
 
 static CELL(place_people, PlaceRow)
 {
-	vl_buf_printf(out, "%" PRId64, day_at(row, now).arriving);
+	vl_buf_printf(out, "%" PRId64, day_at(row->n_days, row->days, now).arriving);
 }
 
 static CELL(place_leaving, PlaceRow)
 {
-	vl_buf_printf(out, "%" PRId64, day_at(row, now).leaving);
+	vl_buf_printf(out, "%" PRId64, day_at(row->n_days, row->days, now).leaving);
 }
 
 static LISTED(place_listed, PlaceRow)
 {
-	return day_at(row, now).references_arriving > 0;
+	return day_at(row->n_days, row->days, now).references_arriving > 0;
 }
 
 /* clang-format off */
@@ -512,7 +525,8 @@ static const struct vl_kind kinds[TRAVELLER_KINDS] = {
 		.finish = vl_traveller_asked_finish, .contribute = vl_traveller_asked_contribute,
 		.columns = asked_columns},
 	[TRAVELLER_KIND_TRAVELLER] = {
-		.name = "traveller", .row = MESSAGE(TravellerRow), .state = F(TravellerRow, state),
+		.name = "traveller", .row = MESSAGE(TravellerRow), .lookups = vl_traveller_lookups,
+		.look = vl_traveller_look, .state = F(TravellerRow, state),
 		.sets = traveller_sets, .moves = traveller_moves, .steps = traveller_steps,
 		.finish = traveller_finish, .rules = traveller_rules, .targets = traveller_targets,
 		.contribute = traveller_contribute, .columns = traveller_columns,
@@ -533,5 +547,6 @@ static const struct vl_kind kinds[TRAVELLER_KINDS] = {
 const struct vl_view vl_view_traveller = {
 	.lane = "consular.traveller.v1", .noun = "traveller", .kinds = kinds,
 	.n_kinds = TRAVELLER_KINDS, .shown = TRAVELLER_KIND_TRAVELLER, .references = true,
+	.reads = reads,
 	.routes = routes,
 };

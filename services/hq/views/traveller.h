@@ -12,6 +12,7 @@
 #define VALISE_HQ_VIEWS_TRAVELLER_H
 
 #include "hq/fold/declare.h"
+#include "hq/views/traveller_there.h"
 
 #include "consular/traveller/v1/short.h"
 
@@ -50,6 +51,14 @@ void vl_traveller_take_up(struct vl_fold *fold, ProtobufCMessage *message,
 			  const struct vl_fact *fact);
 void vl_traveller_finish_answers(struct vl_fold *fold, TravellerRow *row);
 void vl_traveller_add_to_check(struct vl_fold *fold, const TravellerRow *row, const Answer *answer);
+
+/* Who has left by an evacuation. First look them up, then take them out of the presences. How many
+ * of a presence had left before the day. */
+#define TRAVELLER_EVACUATIONS "consular.evacuation.v1"
+extern const struct vl_lookup vl_traveller_lookups[];
+void vl_traveller_look(struct vl_fold *fold, ProtobufCMessage *message);
+void vl_traveller_leave(struct vl_fold *fold, TravellerRow *row);
+uint32_t vl_traveller_left(const Presence *presence, const char *day);
 
 /* T5: `what` was said under a registration that was withdrawn. */
 void vl_traveller_expect(struct vl_fold *fold, TravellerRow *row, const struct vl_fact *fact,

@@ -74,7 +74,7 @@ struct count {
 
 static struct count count_of(const TravellerRow *row, const Answer *answer)
 {
-	struct count count = {.asked = answer->asked ? row->people : 0};
+	struct count count = {.asked = answer->asked ? row->people - (int64_t)answer->left : 0};
 	/* A call for help goes first where more answer than there are. */
 	count.help = answer->help < count.asked ? answer->help : count.asked;
 	count.safe =
@@ -92,7 +92,7 @@ struct here {
 };
 
 /* The last one that begins by then tells: those before it have ended sooner. */
-static bool is_here(const struct here *here, const char *from, const char *until)
+static const Presence *find_here(const struct here *here, const char *from, const char *until)
 {
 	size_t low = 0, high = here->count;
 	while (low < high) {
@@ -102,7 +102,9 @@ static bool is_here(const struct here *here, const char *from, const char *until
 		else
 			high = middle;
 	}
-	return low > 0 && vl_traveller_meets(here->items[low - 1], from, until);
+	return low > 0 && vl_traveller_meets(here->items[low - 1], from, until)
+		       ? here->items[low - 1]
+		       : NULL;
 }
 
 static void ask_in(struct vl_fold *fold, TravellerRow *row, const struct here *here)
@@ -111,11 +113,13 @@ static void ask_in(struct vl_fold *fold, TravellerRow *row, const struct here *h
 		(const void *)vl_fold_row(fold, TRAVELLER_KIND_ASKED, here->items[0]->place);
 	for (size_t i = 0; asked != NULL && i < asked->n_asking; i++) {
 		const Asking *asking = asked->asking[i];
-		Answer *answer = is_here(here, asking->from, asking->until)
-					 ? answer_of(fold, row, asking->check)
-					 : NULL;
-		if (answer != NULL)
-			answer->asked = true;
+		const Presence *presence = find_here(here, asking->from, asking->until);
+		Answer *answer = presence != NULL ? answer_of(fold, row, asking->check) : NULL;
+		if (answer == NULL)
+			continue;
+		uint32_t left = vl_traveller_left(presence, asking->from);
+		answer->left = answer->asked && answer->left < left ? answer->left : left;
+		answer->asked = true;
 	}
 }
 
