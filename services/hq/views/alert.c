@@ -277,5 +277,6 @@ static const struct vl_kind kinds[ALERT_KINDS] = {
 
 const struct vl_view vl_view_alert = {
 	.lane = "consular.alert.v1", .noun = "alert", .kinds = kinds, .n_kinds = ALERT_KINDS,
-	.shown = ALERT_KIND_ALERT, .reads = reads, .routes = routes, .touch = touch, .touched = touched,
+	.shown = ALERT_KIND_ALERT, .reads = reads, .routes = routes,
+	.touch = touch, .touched = touched,
 };

@@ -200,7 +200,8 @@ static const struct vl_kind kinds[CASE_KINDS] = {
 		.contribute = vl_case_forest_contribute, .columns = forest_columns,
 		.listed = runs_round},
 	[CASE_KIND_CASE] = {
-		.name = "case", .row = MESSAGE(CaseRow), .step = vl_case_step, .lookups = case_lookups,
+		.name = "case", .row = MESSAGE(CaseRow), .step = vl_case_step,
+		.lookups = case_lookups,
 		.finish = vl_case_finish, .rules = case_rules, .targets = vl_case_targets,
 		.contribute = vl_case_contribute, .columns = case_columns, .listed = listed},
 	[CASE_KIND_BOARD] = {
