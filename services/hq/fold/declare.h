@@ -169,12 +169,12 @@ struct vl_owners vl_owners_of(struct vl_fold *fold, const struct vl_owned *owned
 /* -- rows of other kinds, and of other lanes -- */
 
 /* The row whose key is in field `key` (a text) is looked up, and its field `from` becomes field
- * `to`. It is a row of the lane `lane`, which the view lists in `reads`; or, where that is NULL, of
- * this lane and of a lower rank. Where there is no such row `to` stays empty. The engine remembers
- * who looks up what, and folds this row again when `from` changes there.
+ * `to`. It is a row of the lane `lane`, which the view lists in `reads`. If `lane` is NULL, it is a
+ * row of this lane, of a lower rank. If there is no such row, `to` stays empty. The engine
+ * remembers who looks up what, and folds this row again when `from` changes there.
  *
- * A line without `key` says what the kind's function `look` reads by vl_fold_look (view.h). Several
- * lines may name fields of one kind; of a row that is looked up nothing else can be seen. */
+ * A line without `key` names what the kind's function `look` reads by vl_fold_look (view.h). Several
+ * lines may name fields of one kind. Nothing else of a row that is looked up can be seen. */
 struct vl_lookup {
 	struct vl_field key;
 	const char *lane, *kind;
