@@ -174,7 +174,7 @@ struct vl_owners vl_owners_of(struct vl_fold *fold, const struct vl_owned *owned
  * remembers who looks up what, and folds this row again when `from` changes there.
  *
  * A line without `key` names what the kind's function `look` reads by vl_fold_look (view.h).
- * Several lines may name fields of one kind. Nothing else of a row that is looked up can be seen. */
+ * Several lines may name fields of one kind. Nothing else of such a row can be seen. */
 struct vl_lookup {
 	struct vl_field key;
 	const char *lane, *kind;
