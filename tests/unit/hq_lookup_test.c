@@ -8,6 +8,7 @@
 #include "hq/fold/fold.h"
 #include "hq/fold/renewal.h"
 #include "hq/fold/version.h"
+#include "hq/repair/open.h"
 #include "hq/repair/rebuild.h"
 
 #define EVACUATIONS "consular.evacuation.v1"

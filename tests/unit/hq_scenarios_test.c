@@ -1,7 +1,7 @@
 #include "bus/json.h"
 #include "hq/fold/fold.h"
-#include "hq/repair/rebuild.h"
 #include "hq/repair/open.h"
+#include "hq/repair/rebuild.h"
 #include "hq_world.h"
 #include "scenario.h"
 
