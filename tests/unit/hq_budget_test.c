@@ -288,7 +288,7 @@ static int64_t tick(void)
 
 static void bring_slowly(struct world *w, const struct sent *sent, int64_t most)
 {
-	const struct vl_fold_pace pace = {tick, {most, most, most}};
+	const struct vl_fold_pace pace = {.now_ms = tick, .most_ms = {most, most, most}};
 	struct vl_why why = {0};
 
 	assert_int_equal(vl_apply_begin(w->applier, &why), VL_OK);
@@ -323,6 +323,70 @@ static void time_has_its_bound(void **state)
 		}
 		assert_int_equal(world_count(w, VL_DB_PENDING), 0);
 		digest[slow] = world_digest_of(w, view_of(EVACUATIONS));
+	}
+	assert_digest_equal(digest[0], digest[1]);
+}
+
+static int64_t at_once(void)
+{
+	return 0;
+}
+
+static bool something_waits(void *context)
+{
+	(void)context;
+	return true;
+}
+
+/* A transaction that something urgent waits for, with a batch or without. */
+static void hurry(struct world *w, const struct sent *const *sent, unsigned n)
+{
+	const struct vl_fold_pace pace = {.now_ms = at_once,
+					  .most_ms = {1, 1, 1},
+					  .hurry = something_waits,
+					  .soon_ms = {1, 1, 1}};
+	struct vl_why why = {0};
+
+	assert_int_equal(vl_apply_begin(w->applier, &why), VL_OK);
+	vl_apply_pace(w->applier, &pace);
+	for (unsigned i = 0; i < n; i++)
+		bring_within(w, sent[i]);
+	(void)vl_apply_drain(w->applier);
+	assert_int_equal(vl_apply_commit(w->applier, &why), VL_OK);
+}
+
+/* A leg of many people takes more than a share. While something urgent waits it is folded once, and
+ * then lets all others go first until its sender's shares have made up for it. */
+static void what_is_beyond_a_share_is_owed(void **state)
+{
+	struct world *w = *state;
+	struct sender bulk = world_sender(w, "CN-AA-EMB"), honest = world_sender(w, "CN-SD-EMB");
+	const struct sent *many = board(&bulk, 1, 2000, "L-1"), *once = depart(&bulk, 5001, "L-1"),
+			  *more[] = {depart(&bulk, 5002, "L-1"), depart(&honest, 6001, "L-9")};
+	struct vl_digest digest[2];
+
+	for (int hurries = 0; hurries < 2; hurries++) {
+		unsigned waited = 0;
+		world_start_over(w);
+		bring(w, many);
+		(void)world_work_off(w);
+		if (hurries)
+			hurry(w, &once, 1);
+		else
+			bring(w, once);
+		assert_int_equal(vl_apply_left(w->applier), 0);
+		for (unsigned i = 0; i < 2 && !hurries; i++)
+			bring(w, more[i]);
+		if (hurries)
+			hurry(w, more, 2);
+		assert_non_null(row_of(w, EVACUATIONS, "leg", "L-9"));
+		assert_int_equal(hurries, vl_apply_left(w->applier) > 0);
+		for (; vl_apply_left(w->applier) > 0; waited++) {
+			hurry(w, NULL, 0);
+			assert_true(waited < 1000);
+		}
+		assert_int_equal(hurries, waited > 2);
+		digest[hurries] = world_digest_of(w, view_of(EVACUATIONS));
 	}
 	assert_digest_equal(digest[0], digest[1]);
 }
@@ -376,6 +440,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_sender_waits_for_itself, world_setup,
 						world_teardown),
 		cmocka_unit_test_setup_teardown(time_has_its_bound, world_setup, world_teardown),
+		cmocka_unit_test_setup_teardown(what_is_beyond_a_share_is_owed, world_setup,
+						world_teardown),
 		cmocka_unit_test_setup_teardown(a_row_has_its_bound, world_setup, world_teardown),
 	};
 

@@ -39,6 +39,25 @@ static void take(struct vl_marks *marks, unsigned slot, int64_t next, int last)
 	assert_memory_equal(mark.last.bytes, wanted.bytes, sizeof(wanted.bytes));
 }
 
+/* What was put off together goes together, and its last record has no digest. */
+static void joined_records_go_together(void **state)
+{
+	static const struct vl_digest unknown;
+
+	put(*state, 0, 0, 10);
+	put(*state, 1, 0, 11); /* put off, and so are 13 and 15 */
+	put(*state, 2, 0, 12);
+	vl_marks_join(*state, 1, 13);
+	put(*state, 3, 0, 14);
+	vl_marks_join(*state, 1, 15);
+	take(*state, 3, 10, -1);
+	take(*state, 0, 11, 0);
+	take(*state, 2, 11, -1);
+	struct vl_mark mark = vl_marks_take(*state, 1, &unknown);
+	assert_int_equal(mark.next, 16);
+	assert_memory_equal(mark.last.bytes, unknown.bytes, sizeof(unknown.bytes));
+}
+
 static int setup(void **state)
 {
 	*state = vl_marks_open(SLOTS);
@@ -108,6 +127,7 @@ int main(void)
 		TEST(what_waits_is_not_passed),
 		TEST(partitions_are_apart),
 		TEST(from_further_back),
+		TEST(joined_records_go_together),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,7 +21,7 @@ static void put(struct table *t, const char *topic, int partition, int whose)
 {
 	t->whose[t->n] = whose;
 	assert_true(vl_turns_put(t->turns, t->n++, vl_bytes_of(topic), partition,
-				 vl_bytes_of("CN-SD-EMB")));
+				 vl_bytes_of("CN-SD-EMB"), 1));
 }
 
 static int verify_all(struct table *t)
@@ -133,7 +133,7 @@ static void senders_take_turns(void **state)
 		put(t, "consular.evacuation.v1", 0, 100);
 	t->whose[t->n] = 7;
 	assert_true(vl_turns_put(t->turns, t->n++, vl_bytes_of("consular.evacuation.v1"), 0,
-				 vl_bytes_of("CN-TH-EMB")));
+				 vl_bytes_of("CN-TH-EMB"), 1));
 	assert_int_equal(verify_all(t), 41);
 	bool seen = false;
 	for (int i = 0; i < 2; i++) {
@@ -149,6 +149,34 @@ static void senders_take_turns(void **state)
 	assert_int_equal(vl_turns_apply(t->turns), -1);
 }
 
+/* Of two senders one's records are a hundred times as large: the other has as many turns for
+ * each. */
+static void turns_are_by_what_they_cost(void **state)
+{
+	struct table *t = *state;
+
+	for (int i = 0; i < 60; i++)
+		assert_true(vl_turns_put(
+			t->turns, (unsigned)i, vl_bytes_of("consular.evacuation.v1"), 0,
+			vl_bytes_of(i < 20 ? "CN-AA-EMB" : "CN-TH-EMB"), i < 20 ? 100 : 1));
+	assert_int_equal(verify_all(t), 60);
+	unsigned large = 0;
+	for (int i = 0; i < 42; i++)
+		large += vl_turns_apply(t->turns) < 20;
+	assert_true(large <= 2);
+	/* Who comes anew has saved nothing up, and waits for nobody's past either. */
+	for (int i = 0; i < 10; i++)
+		assert_true(vl_turns_apply(t->turns) < 20);
+	for (int i = 20; i < 25; i++)
+		assert_true(vl_turns_put(t->turns, (unsigned)i,
+					 vl_bytes_of("consular.evacuation.v1"), 0,
+					 vl_bytes_of("CN-SD-EMB"), 100));
+	assert_int_equal(verify_all(t), 5);
+	for (int i = 0; i < 10; i++)
+		large += 100 * (vl_turns_apply(t->turns) < 20);
+	assert_in_range(large, 500, 602);
+}
+
 /* However many senders there were, a queue that is empty serves the next. */
 static void queues_are_used_again(void **state)
 {
@@ -159,7 +187,7 @@ static void queues_are_used_again(void **state)
 		unsigned slot = i % SLOTS;
 		(void)snprintf(sender, sizeof(sender), "CN-%u", i);
 		assert_true(vl_turns_put(t->turns, slot, vl_bytes_of("consular.case.v1"),
-					 (int)(i % 7), vl_bytes_of(sender)));
+					 (int)(i % 7), vl_bytes_of(sender), 1 + i % 5));
 		assert_int_equal(vl_turns_verify(t->turns), slot);
 		vl_turns_ready(t->turns, slot);
 		assert_int_equal(vl_turns_apply(t->turns), slot);
@@ -173,7 +201,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(flash_goes_before_bulk), TEST(bulk_is_not_last_for_ever),
 		TEST(partitions_take_turns),  TEST(a_partition_keeps_its_order),
-		TEST(senders_take_turns),     TEST(queues_are_used_again),
+		TEST(senders_take_turns),     TEST(turns_are_by_what_they_cost),
+		TEST(queues_are_used_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

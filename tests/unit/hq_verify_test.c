@@ -1,6 +1,8 @@
 #include "hq_world.h"
 
+#include "consular/evacuation/v1/evacuation.pb-c.h"
 #include "hq/ingest/pump.h"
+#include "hq/ledger/passed.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -240,6 +242,110 @@ static void test_nobody_stands_behind_another(void **state)
 	vl_verifier_close(verifier);
 }
 
+static struct sent *depart(struct sender *s, uint64_t id, const char *leg, int64_t offset)
+{
+	Consular__Evacuation__V1__LegDeparted said = CONSULAR__EVACUATION__V1__LEG_DEPARTED__INIT;
+
+	said.leg = (char *)(uintptr_t)leg;
+	said.operation = (char *)(uintptr_t) "OP";
+	struct sent *sent = sign_event_on(s, "consular.evacuation.v1", id, leg, 200, &said.base, 0);
+	sent->record.offset = offset;
+	return sent;
+}
+
+static uint64_t batches_of(struct world *w, const char *mission)
+{
+	struct vl_txn *txn = vl_txn_begin(w->store, false, NULL);
+	uint64_t batches = vl_standing_get(txn, mission, "consular.evacuation.v1").batches;
+
+	vl_txn_abort(txn);
+	return batches;
+}
+
+#define FLOOD 2000
+
+/* A flood in an urgent lane takes no more than may be here, and what comes behind it has room and
+ * its turn at once. What was put off lies where one row says, and is taken from there. */
+static void test_a_flood_is_put_off(void **state)
+{
+	struct world *w = *state;
+	struct sender bulk = world_sender(w, "CN-AA-EMB"), other = world_sender(w, "CN-SD-EMB");
+	static struct sent *sent[FLOOD];
+	struct vl_verifier *verifier;
+	struct vl_pass pass;
+	static const struct vl_key start;
+
+	released = 0;
+	assert_int_equal(vl_verifier_open(ring_of(w), 2, &verifier, NULL), VL_OK);
+	for (unsigned i = 0; i < FLOOD; i++) {
+		sent[i] = depart(&bulk, i + 1, "L-1", i);
+		assert_true(vl_verifier_has_slot(verifier));
+		assert_true(vl_verifier_put_or_off(verifier, &sent[i]->record, release, NULL));
+	}
+	assert_true(released > FLOOD / 2);
+	struct sent *last = depart(&other, 9999, "L-9", FLOOD);
+	assert_true(vl_verifier_put_or_off(verifier, &last->record, release, NULL));
+	while (!vl_verifier_judged(verifier))
+		(void)sched_yield();
+	const struct vl_job *first = vl_verifier_next(verifier, 10000),
+			    *second = vl_verifier_next(verifier, 10000);
+	assert_true(first->record == &last->record || second->record == &last->record);
+	vl_verifier_close(verifier);
+
+	/* The same, applied. */
+	released = 0;
+	assert_int_equal(vl_verifier_open(ring_of(w), 2, &verifier, NULL), VL_OK);
+	for (unsigned i = 0; i < FLOOD; i++)
+		assert_true(vl_verifier_put_or_off(verifier, &sent[i]->record, release, NULL));
+	assert_true(vl_verifier_put_or_off(verifier, &last->record, release, NULL));
+	while (!vl_verifier_idle(verifier))
+		assert_int_equal(vl_pump(verifier, w->applier, 10000, NULL), VL_OK);
+	assert_int_equal(batches_of(w, other.id), 1);
+	uint64_t taken = batches_of(w, bulk.id);
+	assert_true(taken >= VL_VERIFIER_TAKE && taken < FLOOD / 2);
+	struct vl_txn *txn = vl_txn_begin(w->store, true, NULL);
+	assert_int_equal(vl_apply_offset(txn, "consular.evacuation.v1", 0, NULL), FLOOD + 1);
+	assert_true(vl_passed_next(txn, &start, false, NULL, NULL, &pass));
+	vl_passed_begin(txn, &pass);
+	assert_int_equal(vl_txn_commit(txn, NULL), VL_OK);
+	assert_string_equal(pass.mission, bulk.id);
+	assert_int_equal(pass.from.offset, taken);
+	assert_int_equal(pass.end, FLOOD);
+	for (int64_t i = pass.from.offset; i < pass.end; i++) {
+		assert_true(vl_verifier_put_again(verifier, &sent[i]->record, release, NULL));
+		while (!vl_verifier_has_room(verifier, NULL, 0))
+			assert_int_equal(vl_pump(verifier, w->applier, 10000, NULL), VL_OK);
+	}
+	while (!vl_verifier_idle(verifier))
+		assert_int_equal(vl_pump(verifier, w->applier, 10000, NULL), VL_OK);
+	assert_int_equal(batches_of(w, bulk.id), FLOOD);
+	assert_int_equal(world_count(w, VL_DB_DEAD), 0);
+	vl_verifier_close(verifier);
+	assert_int_equal(released, FLOOD + 1 + FLOOD - taken);
+}
+
+/* While a record waits that came alone on an urgent lane the transaction before it is to end. */
+static void test_what_came_alone_hurries(void **state)
+{
+	struct world *w = *state;
+	struct sender s = world_sender(w, "CN-SD-EMB");
+	struct sent *urgent = depart(&s, 1, "L-1", 0), *more = depart(&s, 2, "L-1", 1),
+		    *routine = open_case(&s, 3, "SD-1", 100);
+	struct vl_verifier *verifier;
+
+	assert_int_equal(vl_verifier_open(ring_of(w), 2, &verifier, NULL), VL_OK);
+	assert_true(vl_verifier_put(verifier, &routine->record, release, NULL));
+	assert_false(vl_verifier_hurries(verifier));
+	assert_true(vl_verifier_put(verifier, &urgent->record, release, NULL));
+	assert_true(vl_verifier_put(verifier, &more->record, release, NULL));
+	assert_true(vl_verifier_hurries(verifier));
+	while (vl_verifier_next(verifier, 10000)->record != &urgent->record)
+		;
+	assert_false(vl_verifier_hurries(verifier));
+	vl_verifier_done(verifier);
+	vl_verifier_close(verifier);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
@@ -247,6 +353,7 @@ int main(void)
 		TEST(test_order_in_is_order_out),        TEST(test_stop_releases_all),
 		TEST(test_renewed_ring_is_in_force),     TEST(test_pump_applies_what_is_ready),
 		TEST(test_nobody_stands_behind_another), TEST(test_no_partition_takes_all_room),
+		TEST(test_a_flood_is_put_off),           TEST(test_what_came_alone_hurries),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -54,6 +54,12 @@ static void forget(struct vl_fold *fold)
 	fold->n_owners = fold->owner = 0;
 }
 
+static void forgive(struct vl_fold *fold, struct debt *debt)
+{
+	HASH_DEL(fold->debts, debt);
+	free(debt);
+}
+
 void vl_fold_close(struct vl_fold *fold)
 {
 	if (fold == NULL)
@@ -66,6 +72,8 @@ void vl_fold_close(struct vl_fold *fold)
 		vl_view_unbind(fold->bound[i]);
 	free(fold->bound);
 	free(fold->renewals);
+	while (fold->debts != NULL)
+		forgive(fold, fold->debts);
 	vl_arena_close(fold->txn_arena);
 	vl_arena_close(fold->arena);
 	vl_buf_free(&fold->packed);
@@ -107,10 +115,21 @@ void vl_fold_enter(struct vl_fold *fold, enum vl_fold_phase phase)
 	fold->entered_ms = fold->pace.now_ms != NULL ? fold->pace.now_ms() : 0;
 }
 
+static bool hurries(const struct vl_fold *fold)
+{
+	const struct vl_fold_pace *pace = &fold->pace;
+
+	return pace->soon || (pace->hurry != NULL && pace->hurry(pace->context));
+}
+
 bool vl_fold_late(const struct vl_fold *fold)
 {
-	return fold->pace.now_ms != NULL &&
-	       fold->pace.now_ms() - fold->entered_ms >= fold->pace.most_ms[fold->phase];
+	const struct vl_fold_pace *pace = &fold->pace;
+
+	if (pace->now_ms == NULL)
+		return false;
+	const int64_t *most_ms = hurries(fold) ? pace->soon_ms : pace->most_ms;
+	return pace->now_ms() - fold->entered_ms >= most_ms[fold->phase];
 }
 
 const struct vl_fold_bounds *vl_fold_bounds(const struct vl_fold *fold)
@@ -140,6 +159,65 @@ uint64_t vl_fold_filed(const struct vl_fold *fold)
 
 /* -- whose work it is -- */
 
+static struct debt *debt_of(const struct vl_fold *fold, const char *mission)
+{
+	struct debt *debt;
+
+	HASH_FIND(hh, fold->debts, mission, strlen(mission), debt);
+	return debt;
+}
+
+/* Out of memory, it owes nothing. */
+static void lend(struct vl_fold *fold, const char *mission, uint64_t steps)
+{
+	size_t size = strlen(mission);
+	struct debt *debt = malloc(sizeof(*debt) + size + 1);
+
+	if (debt == NULL)
+		return;
+	debt->steps = steps;
+	memcpy(debt->mission, mission, size + 1);
+	HASH_ADD_KEYPTR(hh, fold->debts, debt->mission, size, debt);
+	if (debt->hh.tbl == NULL)
+		free(debt);
+}
+
+/* What a mission may take of a transaction: where the time, or what all may take, is spent
+ * already, or others wait for who has a debt, what is kept for each. */
+static uint64_t share_of(const struct vl_fold *fold, uint64_t debt)
+{
+	const struct vl_fold_bounds *bounds = &fold->bounds;
+	uint64_t share = bounds->settle / (fold->n_owners > 0 ? fold->n_owners : 1);
+
+	if (share < bounds->reserve || fold->folded >= bounds->settle || vl_fold_late(fold) ||
+	    (debt > 0 && hurries(fold)))
+		share = bounds->reserve;
+	return share;
+}
+
+/* At the end of a transaction: what was folded beyond the share is owed, and every transaction
+ * makes up for a share. */
+static void settle_debts(struct vl_fold *fold)
+{
+	struct debt *debt, *next;
+	uint64_t share = share_of(fold, 1);
+
+	HASH_ITER (hh, fold->debts, debt, next) {
+		if (debt->steps <= share)
+			forgive(fold, debt);
+		else
+			debt->steps -= share;
+	}
+	for (size_t i = 0; i < fold->n_owners; i++) {
+		const struct owner *owner = &fold->owners[i];
+		debt = debt_of(fold, owner->mission);
+		if (debt != NULL)
+			debt->steps += owner->folded;
+		else if (owner->folded > share)
+			lend(fold, owner->mission, owner->folded - share);
+	}
+}
+
 static bool add_owner(struct vl_fold *fold, const char *mission)
 {
 	size_t n = fold->n_owners;
@@ -156,7 +234,9 @@ static bool add_owner(struct vl_fold *fold, const char *mission)
 	const char *copy = vl_arena_text(fold->txn_arena, mission, strlen(mission));
 	if (copy == NULL)
 		return false;
-	fold->owners[fold->n_owners++] = (struct owner){.mission = copy};
+	const struct debt *debt = debt_of(fold, copy);
+	fold->owners[fold->n_owners++] =
+		(struct owner){.mission = copy, .debt = debt != NULL ? debt->steps : 0};
 	return true;
 }
 
@@ -173,16 +253,13 @@ void vl_fold_serve(struct vl_fold *fold, const char *mission)
 	}
 }
 
-/* The mission's share of what all may take; where that, or the time, is spent already, what is
- * kept for each. */
 uint64_t vl_fold_room(const struct vl_fold *fold)
 {
-	const struct vl_fold_bounds *bounds = &fold->bounds;
-	uint64_t own = fold->n_owners > 0 ? fold->owners[fold->owner].folded : 0;
-	uint64_t share = bounds->settle / (fold->n_owners > 0 ? fold->n_owners : 1);
+	static const struct owner nobody;
+	const struct owner *owner = fold->n_owners > 0 ? &fold->owners[fold->owner] : &nobody;
+	uint64_t own = owner->folded + (hurries(fold) ? owner->debt : 0);
+	uint64_t share = share_of(fold, owner->debt);
 
-	if (share < bounds->reserve || fold->folded >= bounds->settle || vl_fold_late(fold))
-		share = bounds->reserve;
 	return own < share ? share - own : 0;
 }
 
@@ -272,19 +349,27 @@ void vl_fold_damaged(struct vl_fold *fold, unsigned db)
 		fold->todo.damaged++;
 }
 
-/* By their rank, so that each is folded once. */
-static void settle_view(struct vl_fold *fold, size_t view)
+/* Each is folded once. Who owes nothing goes first. */
+static void settle_kind(struct vl_fold *fold, struct dirty *set)
 {
 	struct dirty *entry, *next;
 
-	fold->view = view;
-	for (fold->kind = 0; fold->kind < vl_views[view]->n_kinds; fold->kind++)
-		HASH_ITER (hh, fold->dirty[view * FOLD_MAX_KINDS + fold->kind], entry, next) {
-			if (vl_txn_err(fold->txn) != VL_OK || entry->done)
+	for (int all = 0; all < 2; all++)
+		HASH_ITER (hh, set, entry, next) {
+			if (vl_txn_err(fold->txn) != VL_OK || entry->done ||
+			    (!all && fold->owners[entry->owner].debt > 0))
 				continue;
 			entry->done = true;
 			settle_entity(fold, entry);
 		}
+}
+
+/* The kinds by their rank. */
+static void settle_view(struct vl_fold *fold, size_t view)
+{
+	fold->view = view;
+	for (fold->kind = 0; fold->kind < vl_views[view]->n_kinds; fold->kind++)
+		settle_kind(fold, fold->dirty[view * FOLD_MAX_KINDS + fold->kind]);
 	fold->marked &= ~(UINT64_C(1) << view);
 }
 
@@ -302,6 +387,7 @@ enum vl_err vl_fold_settle(struct vl_fold *fold)
 	/* Lanes read in one direction, so that this has an end. */
 	while (fold->marked != 0)
 		settle_view(fold, next_marked(fold));
+	settle_debts(fold);
 	if (fold->todo.damaged > 0)
 		vl_renewal_want_all(fold);
 	vl_todo_end(&fold->todo);

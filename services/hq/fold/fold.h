@@ -58,6 +58,12 @@ enum vl_fold_phase { VL_PHASE_FILE, VL_PHASE_SERVE, VL_PHASE_SETTLE, VL_PHASES }
 struct vl_fold_pace {
 	int64_t (*now_ms)(void); /* NULL: no bounds of time */
 	int64_t most_ms[VL_PHASES];
+	/* `soon_ms` are the bounds where something urgent waits for this transaction to end, which
+	 * is asked again and again (NULL: never), or is in it. */
+	bool (*hurry)(void *context);
+	void *context;
+	int64_t soon_ms[VL_PHASES];
+	bool soon;
 };
 
 /* The rule that a row breaks if some of its events are damaged in the ledger. A disk causes

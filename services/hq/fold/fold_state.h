@@ -47,6 +47,15 @@ struct dirty {
 struct owner {
 	const char *mission;
 	uint64_t filed, folded;
+	uint64_t debt; /* that it began with */
+};
+
+/* What a mission has folded beyond its share, because a single entity takes that much. While
+ * something urgent waits all others go before it, until its shares have made up for the debt. */
+struct debt {
+	UT_hash_handle hh;
+	uint64_t steps;
+	char mission[];
 };
 
 /* Entities of `kind` to be marked: those that a tally of the present entity names behind
@@ -102,6 +111,7 @@ struct vl_fold {
 	struct vl_todo todo;
 	struct owner *owners;
 	size_t n_owners, owner;      /* all of them; the present one */
+	struct debt *debts;          /* across transactions */
 	uint64_t claimed;            /* a bit for each view that has an event */
 	uint64_t marked;             /* and for each that has an entity to be folded */
 	struct vl_renewal *renewals; /* of each view */

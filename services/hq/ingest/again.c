@@ -240,8 +240,10 @@ static enum vl_err end_turn(struct vl_again *a, struct vl_why *why)
 		return err;
 	if (memory != NULL)
 		memory->read += a->read;
+	/* What was put off is judged now, whatever becomes of it. */
 	if (ended)
-		rest(a, memory, memory != NULL && memory->read > applied * POOR);
+		rest(a, memory,
+		     memory != NULL && !a->pass.unjudged && memory->read > applied * POOR);
 	else if (a->reached == a->pass.from.offset)
 		rest(a, memory, true);
 	a->state = IDLE;
@@ -275,7 +277,7 @@ static enum vl_err begin_turn(struct vl_again *a, struct vl_why *why)
 	if (err != VL_OK)
 		return err;
 	if (memory_of(a, vl_key_done(&a->pass.key)) == NULL)
-		vl_log_info("%s: batches of '%s' that found no room to wait are read again, "
+		vl_log_info("%s: batches of '%s' that were passed over are read again, "
 			    "partition %d from offset "
 			    "%" PRId64 " to %" PRId64,
 			    a->pass.mission, a->pass.from.topic, (int)a->pass.from.partition,

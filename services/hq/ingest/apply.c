@@ -263,8 +263,8 @@ enum vl_err vl_apply_rewind(struct vl_applier *applier, const char *topic, int32
 	return vl_txn_commit(txn, why);
 }
 
-/* False where the record has been applied before. */
-static bool take_offset(struct vl_applier *applier, const struct vl_record *record,
+/* False where the record, and all that follows it up to before `to`, has been applied before. */
+static bool take_offset(struct vl_applier *applier, const struct vl_record *record, int64_t to,
 			const struct vl_mark *mark)
 {
 	char topic[256];
@@ -276,7 +276,7 @@ static bool take_offset(struct vl_applier *applier, const struct vl_record *reco
 	memcpy(topic, record->topic.data, record->topic.size);
 	topic[record->topic.size] = '\0';
 	int64_t next = vl_apply_offset(applier->txn, topic, record->partition, NULL);
-	if (record->offset < next)
+	if (to <= next)
 		return false;
 	if (mark->next > next)
 		offset_put(applier->txn, topic, record->partition, mark->next, &mark->last);
@@ -331,7 +331,7 @@ void vl_apply_in_turn(struct vl_applier *applier, const struct vl_record *record
 		vl_txn_fail(applier->txn, verdict);
 		return;
 	}
-	if (!take_offset(applier, record, mark))
+	if (!take_offset(applier, record, record->offset + 1, mark))
 		return;
 	if (verdict != VL_OK)
 		vl_deadletter_bury(applier->txn, record, &verified->digest, verdict, reason);
@@ -350,14 +350,58 @@ void vl_apply_record(struct vl_applier *applier, const struct vl_record *record,
 	vl_apply_in_turn(applier, record, &mark, verdict, verified, facts, reason);
 }
 
-/* Whatever else is wrong with it, it was when it came first. */
-void vl_apply_again(struct vl_applier *applier, const struct vl_record *record, enum vl_err verdict,
-		    const struct vl_verified *verified, const struct vl_fact *facts)
+/* Whose record it is, by its key, and of which lane, by its topic. False where they name none. */
+static bool read_claim(const struct vl_record *record, char mission[VL_MISSION_MAX + 1],
+		       const char **lane)
 {
+	struct vl_bytes name = vl_topic_lane(record->topic);
+	int view = vl_view_of_lane((const char *)name.data, name.size);
+
+	if (view < 0 || !vl_mission_valid((const char *)record->key.data, record->key.size))
+		return false;
+	memcpy(mission, record->key.data, record->key.size);
+	mission[record->key.size] = '\0';
+	*lane = vl_views[view]->lane;
+	return true;
+}
+
+void vl_apply_put_off(struct vl_applier *applier, const struct vl_record *record, int64_t to,
+		      const struct vl_mark *mark)
+{
+	char mission[VL_MISSION_MAX + 1];
+	const char *lane;
+
+	if (!read_claim(record, mission, &lane))
+		vl_txn_fail(applier->txn, VL_ERR_BUG);
+	else if (take_offset(applier, record, to, mark))
+		vl_passed_put_off(applier->txn, mission, lane, record, to);
+}
+
+/* Nobody has judged it before. */
+static bool was_put_off(struct vl_applier *applier, const struct vl_record *record)
+{
+	char mission[VL_MISSION_MAX + 1];
+	const char *lane;
+
+	return read_claim(record, mission, &lane) &&
+	       vl_passed_wanted(applier->txn, mission, lane, record) &&
+	       vl_passed_unjudged(applier->txn, mission, lane, record);
+}
+
+/* Whatever else is wrong with it was found when it came first, unless it was put off then. */
+void vl_apply_again(struct vl_applier *applier, const struct vl_record *record, enum vl_err verdict,
+		    const struct vl_verified *verified, const struct vl_fact *facts,
+		    const struct vl_why *reason)
+{
+	bool drill = verdict == VL_OK && verified->domain == VL_DOMAIN_DRILL;
+
 	if (vl_err_class(verdict) == VL_CLASS_FATAL)
 		vl_txn_fail(applier->txn, verdict);
-	else if (verdict == VL_OK && verified->domain != VL_DOMAIN_DRILL &&
-		 !vl_bytes_are(verified->batch.head.lane, VL_PULSE_LANE))
+	else if (verdict != VL_OK || drill) {
+		if (was_put_off(applier, record))
+			vl_deadletter_bury(applier->txn, record, &verified->digest,
+					   drill ? VL_ERR_DRILL : verdict, drill ? NULL : reason);
+	} else if (!vl_bytes_are(verified->batch.head.lane, VL_PULSE_LANE))
 		apply_batch(applier, record, verified, facts, PASSED);
 }
 

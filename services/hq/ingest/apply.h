@@ -57,10 +57,16 @@ void vl_apply_in_turn(struct vl_applier *applier, const struct vl_record *record
 		      const struct vl_verified *verified, const struct vl_fact *facts,
 		      const struct vl_why *reason);
 
+/* Note that records were put off before they were judged (verify.h). They are this one, and all
+ * with its key from it on to before `to` in its partition. They are read again. */
+void vl_apply_put_off(struct vl_applier *applier, const struct vl_record *record, int64_t to,
+		      const struct vl_mark *mark);
+
 /* The same for a passed record that is read again (passed.h): the partition's offset stays, and
- * only a record that is still needed is taken. */
+ * only a record that is still needed is taken. A record that was put off is judged only now. */
 void vl_apply_again(struct vl_applier *applier, const struct vl_record *record, enum vl_err verdict,
-		    const struct vl_verified *verified, const struct vl_fact *facts);
+		    const struct vl_verified *verified, const struct vl_fact *facts,
+		    const struct vl_why *reason);
 
 /* The same for a batch that another ledger has kept. */
 void vl_apply_kept(struct vl_applier *applier, const struct vl_record *record,

@@ -188,6 +188,16 @@ static bool check_last(struct vl_feed *f, struct vl_feed_part *part, const struc
 	return true;
 }
 
+/* FLASH stands in no line with anything else, and nothing is taken for which there is no room
+ * yet: so nobody's bulk holds up the rest. */
+static bool is_apart(void *context, const char *topic)
+{
+	const struct vl_lane *lane = vl_lane_find(topic, strlen(topic));
+
+	(void)context;
+	return lane != NULL && lane->precedence == VL_FLASH;
+}
+
 static void take_message(struct vl_feed *f, struct vl_feed_part *part, struct vl_message *message)
 {
 	const struct vl_record *record = vl_message_record(message);
@@ -201,7 +211,10 @@ static void take_message(struct vl_feed *f, struct vl_feed_part *part, struct vl
 	(void)vl_failpoint("hq.after-fetch");
 	vl_feed_not_ended(f, part);
 	part->next.offset = record->offset + 1;
-	(void)vl_verifier_put(f->verifier, record, free_message, message);
+	if (is_apart(f, part->next.topic))
+		(void)vl_verifier_put_or_off(f->verifier, record, free_message, message);
+	else
+		(void)vl_verifier_put(f->verifier, record, free_message, message);
 }
 
 /* The record before the next one may be among what nobody can read: then there is nothing to be
@@ -290,21 +303,13 @@ static void *feed(void *context)
 	return NULL;
 }
 
-/* FLASH stands in no line with anything else, and nothing is taken for which there is no room
- * yet: so nobody's bulk holds up the rest. */
-static bool is_apart(void *context, const char *topic)
-{
-	const struct vl_lane *lane = vl_lane_find(topic, strlen(topic));
-
-	(void)context;
-	return lane != NULL && lane->precedence == VL_FLASH;
-}
-
 static bool has_room(void *context, const char *topic, int32_t partition)
 {
 	const struct vl_feed *f = context;
 
-	return vl_verifier_has_room(f->verifier, topic, partition);
+	return topic != NULL && is_apart(context, topic)
+		       ? vl_verifier_has_slot(f->verifier)
+		       : vl_verifier_has_room(f->verifier, topic, partition);
 }
 
 /* -- opening and closing -- */

@@ -1,20 +1,23 @@
 /*
- * The feed: a thread that reads every lane with a view, and the lane of pulses, from Kafka into the
- * verifier.
+ * The feed: a thread that reads every lane with a view, and the lane of pulses, from Kafka into
+ * the verifier.
  *
- * It begins at the ledger's offsets, waits for brokers and topics that do not exist yet, and reads
- * partitions that are added later. Each partition is read for itself (stream/reader.h): one that
- * cannot be read delays no other. Its state is noted in the ledger (unread.h), and so are
- * unreadable records that were passed over.
+ * It begins at the ledger's offsets, waits for brokers and topics that do not exist yet, and
+ * reads partitions that are added later. Each partition is read for itself (stream/reader.h):
+ * one that cannot be read delays no other. Its state is noted in the ledger (unread.h), and so
+ * are unreadable records that were passed over.
  *
  * Kafka may no longer have a partition's next record: its topic was made anew, or its oldest
- * records were deleted. Then an error in the log says so, and reading goes on at the first existing
- * record. No record is known by its offset, so none is skipped and none is taken twice. Records
- * that Kafka lost appear as a gap in the chains. The missions send them again, since they have no
- * receipt for them.
+ * records were deleted. Then an error in the log says so, and reading goes on at the first
+ * existing record. No record is known by its offset, so none is skipped and none is taken twice.
+ * Records that Kafka lost appear as a gap in the chains. The missions send them again, since
+ * they have no receipt for them.
  *
- * Senders' clocks decide nothing: if a topic keeps the senders' times, a record gets ours when it
- * is read.
+ * In a partition of a FLASH lane no record waits behind another sender's flood. Records that
+ * find no room are put off (verify.h), and reading goes on.
+ *
+ * Senders' clocks decide nothing: if a topic keeps the senders' times, a record gets ours when
+ * it is read.
  *
  * Next: feed_in.h, its parts.
  */

@@ -13,8 +13,8 @@ struct part {
 };
 
 struct waiting {
-	size_t part; /* from 1; 0 where none waits */
-	int64_t offset;
+	size_t part;          /* from 1; 0 where none waits */
+	int64_t offset, last; /* of the first record, and of the last that joined it */
 };
 
 struct vl_marks {
@@ -72,18 +72,32 @@ static size_t find(struct vl_marks *marks, struct vl_bytes topic, int32_t partit
 	return marks->n;
 }
 
+/* Read again from further back: what was taken before that counts no more. */
+static void reach(struct part *part, int64_t offset)
+{
+	if (offset < part->end)
+		part->high = 0;
+	part->end = offset + 1;
+}
+
 bool vl_marks_put(struct vl_marks *marks, unsigned slot, const struct vl_record *record)
 {
 	size_t part = find(marks, record->topic, record->partition);
 
 	if (part == 0)
 		return false;
-	/* Read again from further back: what was taken before that counts no more. */
-	if (record->offset < marks->parts[part - 1].end)
-		marks->parts[part - 1].high = 0;
-	marks->parts[part - 1].end = record->offset + 1;
-	marks->waiting[slot] = (struct waiting){part, record->offset};
+	reach(&marks->parts[part - 1], record->offset);
+	marks->waiting[slot] = (struct waiting){part, record->offset, record->offset};
 	return true;
+}
+
+void vl_marks_join(struct vl_marks *marks, unsigned slot, int64_t offset)
+{
+	struct waiting *waiting = &marks->waiting[slot];
+
+	reach(&marks->parts[waiting->part - 1], offset);
+	waiting->offset = offset < waiting->offset ? offset : waiting->offset;
+	waiting->last = offset > waiting->last ? offset : waiting->last;
 }
 
 struct vl_mark vl_marks_take(struct vl_marks *marks, unsigned slot, const struct vl_digest *digest)
@@ -92,8 +106,8 @@ struct vl_mark vl_marks_take(struct vl_marks *marks, unsigned slot, const struct
 	struct part *part = &marks->parts[taken->part - 1];
 	struct vl_mark mark = {.next = part->end};
 
-	if (taken->offset + 1 > part->high) {
-		part->high = taken->offset + 1;
+	if (taken->last + 1 > part->high) {
+		part->high = taken->last + 1;
 		part->digest = *digest;
 	}
 	for (unsigned i = 0; i < marks->slots; i++) {
@@ -103,7 +117,7 @@ struct vl_mark vl_marks_take(struct vl_marks *marks, unsigned slot, const struct
 	}
 	if (mark.next == part->high)
 		mark.last = part->digest;
-	else if (mark.next == taken->offset + 1)
+	else if (mark.next == taken->last + 1)
 		mark.last = *digest;
 	*taken = (struct waiting){0};
 	return mark;

@@ -27,6 +27,9 @@ void vl_marks_close(struct vl_marks *marks);
  * memory. */
 bool vl_marks_put(struct vl_marks *marks, unsigned slot, const struct vl_record *record);
 
+/* Another record, the furthest yet of its partition, waits together with the one in `slot`. */
+void vl_marks_join(struct vl_marks *marks, unsigned slot, int64_t offset);
+
 /* The offset at which a partition is to be read on, and the digest of the record before it, all
  * zero if unknown. */
 struct vl_mark {
@@ -34,7 +37,8 @@ struct vl_mark {
 	struct vl_digest last;
 };
 
-/* The record in `slot`, which has that digest, waits no longer. */
+/* The record in `slot`, and what joined it, waits no longer. `digest` is that of the last of them,
+ * or all zero. */
 struct vl_mark vl_marks_take(struct vl_marks *marks, unsigned slot, const struct vl_digest *digest);
 
 #endif

@@ -4,13 +4,21 @@
 #include "base/failpoint.h"
 
 #define MOST_STEPS 100000 /* then it is committed (fold.h) */
-#define MOST_BYTES ((size_t)4 << 20)
+#define MOST_BYTES ((size_t)2 << 20)
+#define SOON_BYTES ((size_t)256 << 10)
 #define FRESH_MS 100
 
-/* How long each phase of a transaction may take, at most; and where a FLASH record is in it that
- * came alone and has not waited for long. Of who sends many it is best to do much at a time. */
-static const struct vl_fold_pace often = {vl_monotonic_ms, {60, 20, 70}},
-				 soon = {vl_monotonic_ms, {10, 5, 30}};
+/* How long each phase of a transaction may take, at most; and where a FLASH record that came alone
+ * waits for it to end, or is in it and has not waited for long. Of who sends many it is best to do
+ * much at a time. */
+#define OFTEN_MS           \
+	{                  \
+		60, 20, 70 \
+	}
+#define SOON_MS           \
+	{                 \
+		10, 5, 30 \
+	}
 
 static bool is_fresh(const struct vl_job *job)
 {
@@ -27,28 +35,33 @@ enum vl_err vl_pump(struct vl_verifier *verifier, struct vl_applier *applier, in
 
 	(void)vl_failpoint("hq.after-verify");
 	int64_t began = vl_monotonic_ms();
-	const struct vl_fold_pace *pace = &often;
+	struct vl_fold_pace pace = {vl_monotonic_ms, OFTEN_MS, vl_verifier_hurries,
+				    verifier,        SOON_MS,  false};
 	size_t bytes = 0;
 	enum vl_err err = vl_apply_begin(applier, why);
 	if (err != VL_OK)
 		return err;
-	vl_apply_pace(applier, pace);
+	vl_apply_pace(applier, &pace);
 	for (unsigned records = 1; job != NULL; records++) {
-		if (pace != &soon && is_fresh(job)) {
-			pace = &soon;
-			vl_apply_pace(applier, pace);
+		if (!pace.soon && is_fresh(job)) {
+			pace.soon = true;
+			vl_apply_pace(applier, &pace);
 		}
-		if (job->again)
+		if (job->put_off_to != 0)
+			vl_apply_put_off(applier, job->record, job->put_off_to, &job->mark);
+		else if (job->again)
 			vl_apply_again(applier, job->record, job->verdict, &job->verified,
-				       job->facts);
+				       job->facts, &job->why);
 		else
 			vl_apply_in_turn(applier, job->record, &job->mark, job->verdict,
 					 &job->verified, job->facts, &job->why);
 		(void)vl_failpoint("hq.mid-apply");
 		bytes += job->record->value.size;
+		bool soon = pace.soon || vl_verifier_hurries(verifier);
 		bool room = records < VL_VERIFIER_TAKE && vl_apply_steps(applier) < MOST_STEPS &&
-			    bytes < MOST_BYTES &&
-			    vl_monotonic_ms() - began < pace->most_ms[VL_PHASE_FILE];
+			    bytes < (soon ? SOON_BYTES : MOST_BYTES) &&
+			    vl_monotonic_ms() - began <
+				    (soon ? pace.soon_ms : pace.most_ms)[VL_PHASE_FILE];
 		job = room ? vl_verifier_next(verifier, 0) : NULL;
 	}
 	(void)vl_apply_drain(applier);

@@ -12,8 +12,12 @@
 
 struct place {
 	int next; /* slot of the same queue */
+	size_t cost;
 	bool ready;
 };
+
+/* Of what there are turns. */
+enum turn { VERIFY, APPLY, TURNS };
 
 /* One sender's records in one partition: [first ... verify ... last]; those before `verify` are
  * verified or under way. */
@@ -24,10 +28,13 @@ struct queue {
 	uint64_t sender; /* a sum of the record's key: two of one sum share a queue */
 	enum vl_precedence precedence;
 	int first, verify, last;
+	size_t cost;           /* of those that are here */
+	uint64_t spent[TURNS]; /* what its records have cost, as if it had always had some */
 };
 
 struct round {
-	size_t after[2]; /* the queue whose turn it was: of those by urgency, and of the others */
+	size_t after;   /* the queue whose turn it was */
+	uint64_t floor; /* what that queue had spent before */
 	unsigned turn;
 };
 
@@ -35,7 +42,7 @@ struct vl_turns {
 	struct place *places; /* by slot */
 	struct queue *queues;
 	size_t n, room;
-	struct round verify, apply;
+	struct round rounds[TURNS];
 	bool alone; /* the last one applied */
 };
 
@@ -65,7 +72,7 @@ void vl_turns_close(struct vl_turns *turns)
 }
 
 /* *empty: one that may be another's, too. */
-static struct queue *find(struct vl_turns *turns, struct vl_bytes topic, int32_t partition,
+static struct queue *find(const struct vl_turns *turns, struct vl_bytes topic, int32_t partition,
 			  uint64_t sender, struct queue **empty)
 {
 	*empty = NULL;
@@ -117,8 +124,15 @@ static bool rename_queue(struct queue *queue, struct vl_bytes topic, int32_t par
 	return true;
 }
 
+/* Nobody saves up turns while there is nothing of it here. */
+static void begin_at_floor(const struct vl_turns *turns, struct queue *queue, enum turn turn)
+{
+	if (queue->spent[turn] < turns->rounds[turn].floor)
+		queue->spent[turn] = turns->rounds[turn].floor;
+}
+
 bool vl_turns_put(struct vl_turns *turns, unsigned slot, struct vl_bytes topic, int32_t partition,
-		  struct vl_bytes sender)
+		  struct vl_bytes sender, size_t cost)
 {
 	uint64_t sum = vl_checksum(sender);
 	struct queue *empty, *queue = find(turns, topic, partition, sum, &empty);
@@ -128,52 +142,72 @@ bool vl_turns_put(struct vl_turns *turns, unsigned slot, struct vl_bytes topic, 
 		if (queue == NULL || !rename_queue(queue, topic, partition, sum))
 			return false;
 	}
-	turns->places[slot] = (struct place){.next = NONE};
+	turns->places[slot] = (struct place){.next = NONE, .cost = cost};
 	if (queue->last != NONE)
 		turns->places[queue->last].next = (int)slot;
 	queue->last = (int)slot;
-	if (queue->first == NONE)
+	queue->cost += cost;
+	if (queue->first == NONE) {
 		queue->first = (int)slot;
-	if (queue->verify == NONE)
+		begin_at_floor(turns, queue, APPLY);
+	}
+	if (queue->verify == NONE) {
 		queue->verify = (int)slot;
+		begin_at_floor(turns, queue, VERIFY);
+	}
 	return true;
 }
 
-static bool can_verify(const struct vl_turns *turns, const struct queue *queue)
+int vl_turns_last(const struct vl_turns *turns, struct vl_bytes topic, int32_t partition,
+		  struct vl_bytes sender, size_t *cost)
 {
-	(void)turns;
-	return queue->verify != NONE;
+	struct queue *empty;
+	const struct queue *queue = find(turns, topic, partition, vl_checksum(sender), &empty);
+
+	*cost = queue != NULL ? queue->cost : 0;
+	return queue != NULL ? queue->last : NONE;
 }
 
-static bool can_apply(const struct vl_turns *turns, const struct queue *queue)
+/* The slot whose turn it is in that queue; NONE where there is none. */
+static int slot_of(const struct vl_turns *turns, const struct queue *queue, enum turn turn)
 {
-	return queue->first != NONE && turns->places[queue->first].ready;
+	if (turn == VERIFY)
+		return queue->verify;
+	return queue->first != NONE && turns->places[queue->first].ready ? queue->first : NONE;
 }
 
-/* The queue whose turn it is, of those that can. */
-static struct queue *pick(struct vl_turns *turns, struct round *round,
-			  bool (*can)(const struct vl_turns *turns, const struct queue *queue))
+static bool is_before(const struct queue *a, const struct queue *b, enum turn turn, bool by_urgency)
 {
+	if (by_urgency && a->precedence != b->precedence)
+		return a->precedence < b->precedence;
+	return a->spent[turn] < b->spent[turn];
+}
+
+/* The queue whose turn it is; NULL where none has anything for it. */
+static struct queue *pick(struct vl_turns *turns, enum turn turn)
+{
+	struct round *round = &turns->rounds[turn];
 	bool by_urgency = (round->turn + 1) % ROUND != 0;
 	struct queue *best = NULL;
 
 	for (size_t i = 1; i <= turns->n; i++) {
-		struct queue *queue = &turns->queues[(round->after[!by_urgency] + i) % turns->n];
-		if (!can(turns, queue))
-			continue;
-		if (best == NULL || (by_urgency && queue->precedence < best->precedence))
+		struct queue *queue = &turns->queues[(round->after + i) % turns->n];
+		if (slot_of(turns, queue, turn) != NONE &&
+		    (best == NULL || is_before(queue, best, turn, by_urgency)))
 			best = queue;
 	}
-	if (best != NULL) {
-		round->after[!by_urgency] = (size_t)(best - turns->queues);
-		round->turn++;
-	}
+	if (best == NULL)
+		return NULL;
+	round->after = (size_t)(best - turns->queues);
+	round->floor = best->spent[turn];
+	round->turn++;
+	best->spent[turn] += turns->places[slot_of(turns, best, turn)].cost;
 	return best;
 }
 
 int vl_turns_verify(struct vl_turns *turns)
 {
-	struct queue *queue = pick(turns, &turns->verify, can_verify);
+	struct queue *queue = pick(turns, VERIFY);
 
 	if (queue == NULL)
 		return NONE;
@@ -189,12 +223,13 @@ void vl_turns_ready(struct vl_turns *turns, unsigned slot)
 
 int vl_turns_apply(struct vl_turns *turns)
 {
-	struct queue *queue = pick(turns, &turns->apply, can_apply);
+	struct queue *queue = pick(turns, APPLY);
 
 	if (queue == NULL)
 		return NONE;
 	int slot = queue->first;
 	queue->first = turns->places[slot].next;
+	queue->cost -= turns->places[slot].cost;
 	turns->alone = queue->first == NONE;
 	if (turns->alone)
 		queue->last = NONE;

@@ -2,11 +2,13 @@
  * Turns: which record is verified next, and which is applied next.
  *
  * Records wait in a queue for each sender in a partition, and keep their order in it. Three turns
- * of four go to the most urgent lane that has a record. The fourth goes to the sender that is next
- * in the round. So an urgent record waits behind no bulk of another lane, and a flood of urgent
- * records stops no other lane. Among queues of one urgency the turns go round, so that no record
- * waits behind another sender's either. The sender is the one in the record's key. If a sender lies
- * there, its record waits in another sender's queue, and is refused.
+ * of four go to the most urgent lane that has a record. The fourth goes to any lane. So an urgent
+ * record waits behind no bulk of another lane, and a flood of urgent records stops no other lane.
+ * Among queues of one urgency the sender whose records have cost the least has the turn. This is
+ * start-time fair queueing (Goyal, Vin and Cheng, 1996). A record of 1 MB costs its sender as many
+ * turns as 1 MB of small records. So no record waits behind another sender's bulk. The sender is
+ * the one in the record's key. If a sender lies there, its record waits in another sender's queue,
+ * and is refused.
  *
  * It knows records only by the number of their slot, and does no locking.
  *
@@ -23,10 +25,15 @@ struct vl_turns;
 struct vl_turns *vl_turns_open(unsigned slots);
 void vl_turns_close(struct vl_turns *turns);
 
-/* The record in `slot` comes behind all others of its sender in its partition. False when out of
- * memory. */
+/* The record in `slot` comes behind all others of its sender in its partition. `cost` is of any
+ * unit. False when out of memory. */
 bool vl_turns_put(struct vl_turns *turns, unsigned slot, struct vl_bytes topic, int32_t partition,
-		  struct vl_bytes sender);
+		  struct vl_bytes sender, size_t cost);
+
+/* The last record that waits of that sender in that partition, -1 if none does. *cost is what
+ * all of those cost. */
+int vl_turns_last(const struct vl_turns *turns, struct vl_bytes topic, int32_t partition,
+		  struct vl_bytes sender, size_t *cost);
 
 /* The slot to be verified next. And, after vl_turns_ready, the one to be applied next, which
  * leaves its queue. -1 if there is none. */

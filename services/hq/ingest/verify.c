@@ -8,14 +8,18 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#define SPARE 64 /* slots for partitions that have nothing here */
+#define SPARE 128 /* slots for partitions that have nothing here, and urgent senders with little */
 #define SLOTS (2 * VL_VERIFIER_TAKE + SPARE)
 #define MAX_THREADS 16
 #define RETRY_MS 100
+#define RECORD_COST 4096 /* what a record takes beside its bytes, in bytes (turns.h) */
+/* of an urgent sender's records in one partition, where there is no room for more */
+#define SENDER_COST ((size_t)256 << 10)
 /* of records in the verifier, and one more of each partition */
 #define MOST_BYTES ((size_t)32 << 20)
 #define PART_BYTES ((size_t)16 << 20) /* of one partition, and one more */
@@ -28,6 +32,7 @@ struct slot {
 	enum state state;
 	uint64_t generation; /* of the ring that judged it */
 	uint64_t ticket;     /* how many were put in before it */
+	bool fresh;          /* it is urgent, and nothing of its sender was here */
 	struct vl_job job;
 };
 
@@ -48,6 +53,7 @@ struct vl_verifier {
 	unsigned free[SLOTS], taken[VL_VERIFIER_TAKE];
 	size_t n_free, n_taken, bytes;
 	uint64_t put; /* ever */
+	atomic_uint fresh;
 	bool stop;
 	struct ring *ring; /* the one in force */
 	pthread_t threads[MAX_THREADS];
@@ -90,8 +96,10 @@ static void *work(void *context)
 		struct ring *ring = v->ring;
 		slot->state = UNDER_WAY;
 		ring->users++;
+		bool put_off = slot->job.put_off_to != 0;
 		pthread_mutex_unlock(&v->lock);
-		judge(slot, ring);
+		if (!put_off)
+			judge(slot, ring);
 		pthread_mutex_lock(&v->lock);
 		leave_ring(v, ring);
 		slot->state = JUDGED;
@@ -235,15 +243,51 @@ bool vl_verifier_has_room(struct vl_verifier *v, const char *topic, int32_t part
 	return room;
 }
 
+static bool is_urgent(const struct vl_record *record)
+{
+	const struct vl_lane *lane =
+		vl_lane_find((const char *)record->topic.data, record->topic.size);
+
+	return lane != NULL && lane->precedence == VL_FLASH;
+}
+
+/* How a record comes in. */
+enum way { IN_TURN, AGAIN, PUT_OFF };
+
+/* The last record of its sender, and whether that has as much here as it may have where there is
+ * no room. */
+static int last_of(const struct vl_verifier *v, const struct vl_record *record, bool *much)
+{
+	size_t cost;
+	int last = vl_turns_last(v->turns, record->topic, record->partition, record->key, &cost);
+
+	*much = last >= 0 && cost + RECORD_COST + record->value.size > SENDER_COST;
+	return last;
+}
+
+/* With the lock: there is room, or it needs none. */
+static bool may_enter(const struct vl_verifier *v, const struct vl_record *record, enum way way)
+{
+	bool much;
+
+	if (has_room(v, record->topic, record->partition))
+		return true;
+	(void)last_of(v, record, &much);
+	return v->n_free > 0 && (way == PUT_OFF || (way == IN_TURN && is_urgent(record) && !much));
+}
+
 /* With the lock. False after stop. Where memory is short for a queue more it is tried again: no
  * record may be left out. */
-static bool find_slot(struct vl_verifier *v, const struct vl_record *record, bool again)
+static bool find_slot(struct vl_verifier *v, const struct vl_record *record, enum way way)
 {
+	bool again = way == AGAIN;
+
 	while (!v->stop) {
-		bool room = has_room(v, record->topic, record->partition);
+		bool room = may_enter(v, record, way);
 		unsigned slot = room ? v->free[v->n_free - 1] : 0;
 		if (room && (again || vl_marks_put(v->marks, slot, record)) &&
-		    vl_turns_put(v->turns, slot, record->topic, record->partition, record->key))
+		    vl_turns_put(v->turns, slot, record->topic, record->partition, record->key,
+				 RECORD_COST + (way == PUT_OFF ? 0 : record->value.size)))
 			return true;
 		if (!room) {
 			pthread_cond_wait(&v->room, &v->lock);
@@ -256,19 +300,12 @@ static bool find_slot(struct vl_verifier *v, const struct vl_record *record, boo
 	return false;
 }
 
-static bool is_urgent(const struct vl_record *record)
+/* With the lock; and the record is released where it finds no slot. */
+static bool take_in(struct vl_verifier *v, const struct vl_record *record,
+		    void (*release)(void *owner), void *owner, enum way way)
 {
-	const struct vl_lane *lane =
-		vl_lane_find((const char *)record->topic.data, record->topic.size);
+	bool much, first = last_of(v, record, &much) < 0, taken = find_slot(v, record, way);
 
-	return lane != NULL && lane->precedence == VL_FLASH;
-}
-
-static bool put(struct vl_verifier *v, const struct vl_record *record, void (*release)(void *owner),
-		void *owner, bool again)
-{
-	pthread_mutex_lock(&v->lock);
-	bool taken = find_slot(v, record, again);
 	if (taken) {
 		struct slot *slot = &v->slots[v->free[--v->n_free]];
 		slot->state = WAITING;
@@ -276,9 +313,12 @@ static bool put(struct vl_verifier *v, const struct vl_record *record, void (*re
 		slot->job.record = record;
 		slot->job.release = release;
 		slot->job.owner = owner;
-		slot->job.again = again;
-		slot->job.urgent = is_urgent(record);
+		slot->job.again = way == AGAIN;
+		slot->job.put_off_to = way == PUT_OFF ? record->offset + 1 : 0;
+		slot->job.urgent = way == IN_TURN && is_urgent(record);
 		slot->job.put_ms = vl_monotonic_ms();
+		slot->fresh = slot->job.urgent && first;
+		v->fresh += slot->fresh;
 		v->bytes += record->value.size;
 		pthread_cond_signal(&v->work);
 	}
@@ -291,13 +331,57 @@ static bool put(struct vl_verifier *v, const struct vl_record *record, void (*re
 bool vl_verifier_put(struct vl_verifier *v, const struct vl_record *record,
 		     void (*release)(void *owner), void *owner)
 {
-	return put(v, record, release, owner, false);
+	pthread_mutex_lock(&v->lock);
+	return take_in(v, record, release, owner, IN_TURN);
 }
 
 bool vl_verifier_put_again(struct vl_verifier *v, const struct vl_record *record,
 			   void (*release)(void *owner), void *owner)
 {
-	return put(v, record, release, owner, true);
+	pthread_mutex_lock(&v->lock);
+	return take_in(v, record, release, owner, AGAIN);
+}
+
+/* Of two whose keys have one sum none is put off for the other. */
+static bool is_of(const struct slot *slot, const struct vl_record *record)
+{
+	struct vl_bytes key = slot->job.record->key;
+
+	return key.size == record->key.size && key.size > 0 &&
+	       memcmp(key.data, record->key.data, key.size) == 0;
+}
+
+bool vl_verifier_put_or_off(struct vl_verifier *v, const struct vl_record *record,
+			    void (*release)(void *owner), void *owner)
+{
+	pthread_mutex_lock(&v->lock);
+	bool much;
+	int last = last_of(v, record, &much);
+	struct slot *slot = last >= 0 && is_of(&v->slots[last], record) ? &v->slots[last] : NULL;
+	if (slot == NULL || v->stop || slot->job.put_off_to == 0) {
+		bool off = slot != NULL && much && !has_room(v, record->topic, record->partition) &&
+			   vl_mission_valid((const char *)record->key.data, record->key.size);
+		return take_in(v, record, release, owner, off ? PUT_OFF : IN_TURN);
+	}
+	vl_marks_join(v->marks, (unsigned)last, record->offset);
+	if (record->offset >= slot->job.put_off_to)
+		slot->job.put_off_to = record->offset + 1;
+	pthread_mutex_unlock(&v->lock);
+	release(owner);
+	return true;
+}
+
+bool vl_verifier_has_slot(struct vl_verifier *v)
+{
+	pthread_mutex_lock(&v->lock);
+	bool has = v->n_free > 0;
+	pthread_mutex_unlock(&v->lock);
+	return has;
+}
+
+bool vl_verifier_hurries(void *verifier)
+{
+	return ((struct vl_verifier *)verifier)->fresh > 0;
 }
 
 uint64_t vl_verifier_mark(struct vl_verifier *v)
@@ -352,8 +436,12 @@ static struct timespec deadline(int timeout_ms)
 
 static void take_mark(struct vl_verifier *v, struct slot *slot, unsigned number)
 {
+	static const struct vl_digest unknown;
+	bool put_off = slot->job.put_off_to != 0;
+
 	pthread_mutex_lock(&v->lock);
-	slot->job.mark = vl_marks_take(v->marks, number, &slot->job.verified.digest);
+	slot->job.mark =
+		vl_marks_take(v->marks, number, put_off ? &unknown : &slot->job.verified.digest);
 	pthread_mutex_unlock(&v->lock);
 }
 
@@ -370,11 +458,12 @@ const struct vl_job *vl_verifier_next(struct vl_verifier *v, int timeout_ms)
 	if (slot != NULL) {
 		v->taken[v->n_taken++] = (unsigned)next;
 		slot->job.urgent = slot->job.urgent && vl_turns_alone(v->turns);
+		v->fresh -= slot->fresh;
 	}
 	pthread_mutex_unlock(&v->lock);
 	/* Only this thread renews the ring. A verdict by an old one is void: its key may have
 	 * ended meanwhile. */
-	if (slot != NULL && slot->generation != v->ring->generation)
+	if (slot != NULL && slot->job.put_off_to == 0 && slot->generation != v->ring->generation)
 		judge(slot, v->ring);
 	if (slot != NULL && !slot->job.again)
 		take_mark(v, slot, (unsigned)next);

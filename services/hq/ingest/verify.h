@@ -6,6 +6,9 @@
  * writer slows the reading. Each sender's records in a partition come out in the order in which
  * they were put in. Between senders the urgent ones go first, and all have turns (turns.h).
  *
+ * Reading of FLASH lanes is not slowed. If a sender has too many records inside, the rest is put
+ * off, and read again later.
+ *
  * Next: turns.h, whose turn it is.
  */
 #ifndef VALISE_HQ_INGEST_VERIFY_H
@@ -17,13 +20,16 @@
 
 struct vl_verifier;
 
-/* A judged record. */
+/* A judged record; or some that were put off. */
 struct vl_job {
 	const struct vl_record *record;
 	/* called when the record is no longer needed, from any thread */
 	void (*release)(void *owner);
 	void *owner;
 	bool again; /* it was passed over, and is read again (passed.h) */
+	/* 0, or: records were put off, and are not judged. They are this one, and all of its
+	 * sender's in this partition from it on to before that offset. */
+	int64_t put_off_to;
 	/* where its partition is read on after it; not for one that is read again */
 	struct vl_mark mark;
 	struct vl_arena *arena;
@@ -59,6 +65,18 @@ bool vl_verifier_has_room(struct vl_verifier *verifier, const char *topic, int32
  * record is released, after vl_verifier_stop. */
 bool vl_verifier_put(struct vl_verifier *verifier, const struct vl_record *record,
 		     void (*release)(void *owner), void *owner);
+
+/* The same for a partition of a FLASH lane, without waiting. The record is put off if there is no
+ * room, and 256 kB of its sender's records in this partition are inside already. It is read again
+ * later (passed.h). So a sender's flood delays no urgent record behind it, and costs no memory.
+ * Call it only if vl_verifier_has_slot. */
+bool vl_verifier_put_or_off(struct vl_verifier *verifier, const struct vl_record *record,
+			    void (*release)(void *owner), void *owner);
+bool vl_verifier_has_slot(struct vl_verifier *verifier);
+
+/* Whether a FLASH record waits whose sender had no other record inside when it came. Needs no
+ * lock. `verifier` is a struct vl_verifier. */
+bool vl_verifier_hurries(void *verifier);
 
 /* The same for a record that is read again. */
 bool vl_verifier_put_again(struct vl_verifier *verifier, const struct vl_record *record,

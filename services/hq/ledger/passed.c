@@ -21,6 +21,12 @@ struct row {
 	uint64_t batches;  /* applied on the lane when the last pass began */
 };
 
+/* Nobody has judged what lies there. */
+static bool is_unjudged(const struct span *span)
+{
+	return span->near_epoch.n == 0 && span->near_seq.n == 0;
+}
+
 #define SPAN_SIZE 80
 #define ROW_SIZE (2 * SPAN_SIZE + 24)
 
@@ -118,17 +124,37 @@ static void widen(struct span *span, int64_t offset, const struct vl_batch_head 
 	}
 }
 
+static struct row read_row(struct vl_txn *txn, const struct vl_key *key)
+{
+	struct vl_bytes value;
+
+	return vl_txn_get(txn, VL_DB_PASSED, vl_key_done(key), &value) ? unpack(value)
+								       : (struct row){0};
+}
+
 void vl_passed_note(struct vl_txn *txn, const char *mission, const char *lane,
 		    const struct vl_record *record, const struct vl_batch_head *head)
 {
 	struct vl_key key = row_key(mission, lane, record);
-	struct row row = {0};
-	struct vl_bytes value;
+	struct row row = read_row(txn, &key);
 
-	if (vl_txn_get(txn, VL_DB_PASSED, vl_key_done(&key), &value))
-		row = unpack(value);
 	widen(&row.now, record->offset, head);
 	widen(&row.next, record->offset, head);
+	row_put(txn, vl_key_done(&key), &row);
+}
+
+/* The place before all places stands for those that are not known. */
+void vl_passed_put_off(struct vl_txn *txn, const char *mission, const char *lane,
+		       const struct vl_record *record, int64_t to)
+{
+	static const struct vl_batch_head unknown;
+	struct vl_key key = row_key(mission, lane, record);
+	struct row row = read_row(txn, &key);
+
+	widen(&row.now, record->offset, &unknown);
+	widen(&row.now, to - 1, &unknown);
+	widen(&row.next, record->offset, &unknown);
+	widen(&row.next, to - 1, &unknown);
 	row_put(txn, vl_key_done(&key), &row);
 }
 
@@ -136,12 +162,18 @@ bool vl_passed_wanted(struct vl_txn *txn, const char *mission, const char *lane,
 		      const struct vl_record *record)
 {
 	struct vl_key key = row_key(mission, lane, record);
-	struct vl_bytes value;
+	const struct row row = read_row(txn, &key);
 
-	if (!vl_txn_get(txn, VL_DB_PASSED, vl_key_done(&key), &value))
-		return false;
-	const struct row row = unpack(value);
 	return record->offset >= row.now.from && record->offset < row.now.end;
+}
+
+bool vl_passed_unjudged(struct vl_txn *txn, const char *mission, const char *lane,
+			const struct vl_record *record)
+{
+	struct vl_key key = row_key(mission, lane, record);
+	const struct row row = read_row(txn, &key);
+
+	return is_unjudged(&row.now);
 }
 
 /* -- which to read -- */
@@ -153,6 +185,8 @@ static bool may_follow(struct vl_txn *txn, const char *mission, const char *lane
 	static const struct vl_digest none;
 	struct vl_chain chain;
 
+	if (is_unjudged(span))
+		return true;
 	if (vl_chains_get(txn, mission, lane, span->near_epoch, &chain))
 		return span->near_seq.n <= chain.seq.n + 1 ||
 		       vl_chains_suspended(txn, mission, lane, span->near_epoch).n ==
@@ -232,6 +266,7 @@ static bool find_pass(struct vl_txn *txn, struct vl_bytes at, const struct vl_ke
 			is_worth(txn, key, &row, lane, any, pass, rests, context);
 		pass->from.offset = row.until != 0 ? row.at : row.now.from;
 		pass->end = row.until != 0 ? row.until : row.now.end;
+		pass->unjudged = is_unjudged(&row.now);
 	}
 	vl_cursor_close(cursor);
 	return found;

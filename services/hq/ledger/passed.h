@@ -10,6 +10,9 @@
  * on where it was. The order in which partitions are read does not matter, nor how often a
  * mission's key moved. Each pass applies the nearest at least, or finds that Kafka has lost it.
  *
+ * In an urgent lane records are also passed over before they are judged: a sender has too many
+ * waiting (verify.h). They are put off, and their part of the partition is read again at once.
+ *
  * Next: hq/ingest/again.h, which reads them again.
  */
 #ifndef VALISE_HQ_LEDGER_PASSED_H
@@ -22,6 +25,17 @@
  * over it. */
 void vl_passed_note(struct vl_txn *txn, const char *mission, const char *lane,
 		    const struct vl_record *record, const struct vl_batch_head *head);
+
+/* The same for records that are not judged yet (verify.h): `record`, and all with its key from
+ * it on to before `to` in its partition. Their places are unknown, so the next pass is useful at
+ * once. */
+void vl_passed_put_off(struct vl_txn *txn, const char *mission, const char *lane,
+		       const struct vl_record *record, int64_t to);
+
+/* Whether a record that is read again is from a part in which records were put off. A record there
+ * that was judged before may get a second dead letter. */
+bool vl_passed_unjudged(struct vl_txn *txn, const char *mission, const char *lane,
+			const struct vl_record *record);
 
 /* Whether a record that is read again is one of those. */
 bool vl_passed_wanted(struct vl_txn *txn, const char *mission, const char *lane,
@@ -39,6 +53,7 @@ struct vl_pass {
 	struct vl_position from;
 	int64_t end;
 	uint64_t batches; /* that the mission had applied on the lane when the pass began */
+	bool unjudged;    /* records were put off there */
 };
 
 /* The next pass behind the row `after`, around the end to the first again; false if none is

@@ -5,6 +5,7 @@
 #include "hq/ingest/apply.h"
 #include "hq/ingest/pulse.h"
 #include "hq/ledger/chains.h"
+#include "hq/ledger/passed.h"
 #include "hq/ledger/standing.h"
 
 #include <inttypes.h>
@@ -60,13 +61,16 @@ static bool is_applied(struct vl_txn *txn, const char *mission, const char *lane
 }
 
 /* What waits behind a gap will tell more when it is applied, what found no room there is asked
- * for already, and what lies behind a fork is not missing but evidence. */
+ * for already, what was put off is read once more, and what lies behind a fork is not missing but
+ * evidence. */
 static bool is_missing(struct vl_txn *txn, const struct suspect *s)
 {
 	struct vl_standing standing = vl_standing_get(txn, s->mission, s->lane);
+	const struct vl_gap gap = {s->epoch, s->seq, s->seq};
 
 	return standing.parked == 0 && standing.dropped == 0 && standing.forks == 0 &&
-	       !is_applied(txn, s->mission, s->lane, s->epoch, s->seq);
+	       !is_applied(txn, s->mission, s->lane, s->epoch, s->seq) &&
+	       !vl_passed_lies(txn, s->mission, s->lane, &gap);
 }
 
 /* It has been found already. */
