@@ -59,6 +59,8 @@ enum {
 	CLI_OPT_FORMS = 1 << 18, /* -o, with csv; not together with OUTPUT */
 	CLI_OPT_SCHEMA = 1 << 19,
 	CLI_OPT_ZONE = 1 << 20,
+	CLI_OPT_LIMIT = 1 << 21, /* --limit alone; not together with ASK */
+	CLI_OPT_PAST = 1 << 22,  /* --known and --true */
 	CLI_OPT_BY = 1 << 23,
 	CLI_OPT_FROM = 1 << 24, /* only some of its values need brokers */
 };
@@ -83,7 +85,7 @@ struct cli_options {
 	const char *command, *verb; /* "case", "ls"; `verb` is NULL if the command is the verb */
 	const char *brokers, *keys, *views, *socket, *outbox, *mission, *kind, *id, *out, *from,
 		*by;
-	struct cli_instant since, until, at;
+	struct cli_instant since, until, at, known, truth;
 	uint64_t count; /* 0: no limit */
 	struct cli_list where, sort;
 	const char *columns, *zone;

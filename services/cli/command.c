@@ -82,7 +82,7 @@ static void help_all(const struct cli_command *commands, int fd)
 	vl_buf_put_text(&text, "usage: valise COMMAND [OPTION]... [ARGUMENT]...\n\n");
 	for (const struct cli_command *c = commands; c->name != NULL; c++)
 		vl_buf_printf(&text, "  %-11s  %s\n", c->name, c->help);
-	vl_buf_put_text(&text, "\nHeadquarters' views, each with ls and show:\n\n");
+	vl_buf_put_text(&text, "\nHeadquarters' views, each with ls, show and why:\n\n");
 	for (size_t i = 0; vl_views[i] != NULL; i++)
 		vl_buf_printf(&text, "  %-11s  %s\n", vl_views[i]->noun, vl_views[i]->lane);
 	vl_buf_put_text(&text, "\n"

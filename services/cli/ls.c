@@ -28,6 +28,7 @@ struct found {
 
 struct listing {
 	const struct cli_options *options;
+	const struct cli_views *views;
 	size_t index; /* of the view */
 	unsigned kind;
 	struct vl_time now;
@@ -185,7 +186,9 @@ static void put_whole(struct listing *l, const struct vl_ask_row *row)
 {
 	vl_buf_put_text(&l->cells, "{\"key\":");
 	vl_json_print_text(&l->cells, row->key, strlen(row->key));
-	vl_buf_printf(&l->cells, ",\"kind\":\"%s\",\"row\":", kind_of(l)->name);
+	vl_buf_printf(&l->cells, ",\"kind\":\"%s\"", kind_of(l)->name);
+	cli_views_put_json(l->views, &l->cells);
+	vl_buf_put_text(&l->cells, ",\"row\":");
 	vl_json_print(row->message, &l->cells);
 	vl_buf_put_text(&l->cells, "}\n");
 }
@@ -352,12 +355,20 @@ static enum vl_err put_answer(struct listing *l, struct vl_buf *out, struct vl_w
 						      "the list by --where or --limit");
 }
 
+/* The time at which a row is looked at. */
+static struct vl_time time_of(const struct cli_options *options)
+{
+	if (options->at.given)
+		return options->at.time;
+	if (options->known.given || options->truth.given)
+		return options->known.given ? options->known.time : options->truth.time;
+	return vl_clock_now(&vl_clock_system);
+}
+
 int cli_ls(const struct cli_options *options)
 {
-	struct listing l = {.options = options,
-			    .now = options->at.given ? options->at.time
-						     : vl_clock_now(&vl_clock_system)};
 	struct cli_views views = {0};
+	struct listing l = {.options = options, .views = &views, .now = time_of(options)};
 	struct vl_why why = {0};
 	struct vl_buf out = {0};
 
@@ -365,6 +376,8 @@ int cli_ls(const struct cli_options *options)
 	enum vl_err err = open_listing(&l, &why);
 	if (err == VL_OK)
 		err = cli_views_open(options, &views, &why);
+	if (err == VL_OK)
+		err = cli_views_go_back(options, (int)l.index, &views, &why);
 	if (err == VL_OK)
 		err = list_rows(&l, views.txn, &why);
 	cli_views_close(&views);
@@ -379,6 +392,8 @@ int cli_ls(const struct cli_options *options)
 			    l.hidden);
 	if (err == VL_OK && l.damaged > 0)
 		code = cli_views_damaged("rows", l.damaged);
+	if (err == VL_OK)
+		code = cli_views_end(&views, code);
 	vl_buf_free(&out);
 	close_listing(&l);
 	return code;

@@ -255,15 +255,28 @@ static void put_line_field(const ProtobufCMessage *message, const ProtobufCField
 	}
 }
 
+static bool says(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field)
+{
+	return field->label == PROTOBUF_C_LABEL_REPEATED ? is_filled(message, field)
+							 : is_set(message, field);
+}
+
 static void put_line(const ProtobufCMessage *message, const char *before, unsigned depth,
 		     struct vl_buf *out)
 {
 	for (unsigned i = 0; i < message->descriptor->n_fields && depth <= DEPTH_MAX; i++) {
 		const ProtobufCFieldDescriptor *field = &message->descriptor->fields[i];
-		if (field->label == PROTOBUF_C_LABEL_REPEATED ? is_filled(message, field)
-							      : is_set(message, field))
+		if (says(message, field))
 			put_line_field(message, field, before, depth, out);
 	}
+}
+
+/* A line begins empty: what stands before it in `out` is none of it. */
+static void end_line(struct vl_buf *line, struct vl_buf *out)
+{
+	vl_buf_put(out, line->data, line->size);
+	out->failed = out->failed || vl_buf_failed(line);
+	vl_buf_free(line);
 }
 
 void cli_pretty_line(const ProtobufCMessage *message, struct vl_buf *out)
@@ -271,9 +284,17 @@ void cli_pretty_line(const ProtobufCMessage *message, struct vl_buf *out)
 	struct vl_buf line = {0};
 
 	put_line(message, "", 0, &line);
-	vl_buf_put(out, line.data, line.size);
-	out->failed = out->failed || vl_buf_failed(&line);
-	vl_buf_free(&line);
+	end_line(&line, out);
+}
+
+void cli_pretty_field(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field,
+		      struct vl_buf *out)
+{
+	struct vl_buf line = {0};
+
+	if (says(message, field))
+		put_line_field(message, field, "", 0, &line);
+	end_line(&line, out);
 }
 
 void cli_pretty(const ProtobufCMessage *message, const char *without, struct vl_buf *out)

@@ -68,22 +68,24 @@ static bool take_row(void *context, const struct vl_ask_cell *cells, size_t n)
 
 /* The snapshot is let go before anything is printed, as a reader may take long. */
 static enum vl_err ask(const struct cli_options *options, const struct vl_ask_tables *tables,
-		       struct cli_answer *answer, size_t *damaged, struct vl_why *why)
+		       struct cli_answer *answer, struct cli_views *views, size_t *damaged,
+		       struct vl_why *why)
 {
 	const struct vl_ask_bounds bounds = {vl_monotonic_ms, VL_ASK_SQL_MS, VL_ASK_SQL_MEMORY};
 	const struct vl_ask_sink sink = {take_titles, take_row, answer};
-	struct cli_views views = {0};
 	struct vl_ask_sql *sql = NULL;
 
-	enum vl_err err = cli_views_open(options, &views, why);
+	enum vl_err err = cli_views_open(options, views, why);
 	if (err == VL_OK)
-		err = vl_ask_sql_open(views.txn, tables, &bounds, &sql, why);
+		err = cli_views_go_back(options, -1, views, why);
+	if (err == VL_OK)
+		err = vl_ask_sql_open(views->txn, tables, &bounds, &sql, why);
 	if (err == VL_OK)
 		err = vl_ask_sql_run(sql, options->args[0], (const char *const *)options->args + 1,
 				     options->n_args - 1, &sink, why);
 	*damaged = err == VL_OK ? vl_ask_sql_damaged(sql) : 0;
 	vl_ask_sql_close(sql);
-	cli_views_close(&views);
+	cli_views_close(views);
 	return err;
 }
 
@@ -193,6 +195,7 @@ static int query(const struct cli_options *options)
 	struct vl_ask_tables *tables = vl_ask_tables_open();
 	struct cli_answer *answer = cli_answer_open(format_of(options), CLI_ANSWER_MOST);
 	struct vl_why why = {0};
+	struct cli_views views = {0};
 	struct vl_buf out = {0};
 	size_t damaged = 0;
 	enum vl_err err = tables != NULL && answer != NULL ? VL_OK : VL_ERR_NOMEM;
@@ -203,7 +206,7 @@ static int query(const struct cli_options *options)
 		err = vl_fail(&why, VL_ERR_USAGE,
 			      "the question is missing; give 'SELECT ...', or --schema");
 	else if (err == VL_OK)
-		err = ask(options, tables, answer, &damaged, &why);
+		err = ask(options, tables, answer, &views, &damaged, &why);
 	if (err == VL_OK && cli_answer_whole(answer))
 		cli_answer_print(answer, cli_bold(), &out);
 	if (err == VL_OK && (!cli_answer_whole(answer) || vl_buf_failed(&out)))
@@ -213,6 +216,8 @@ static int query(const struct cli_options *options)
 		cli_views_print(&out);
 	if (err == VL_OK && damaged > 0)
 		code = cli_views_damaged("rows that were asked for", damaged);
+	if (err == VL_OK)
+		code = cli_views_end(&views, code);
 	vl_buf_free(&out);
 	cli_answer_close(answer);
 	vl_ask_tables_close(tables);
@@ -238,7 +243,7 @@ const struct cli_verb cli_query_verbs[] = {
 			 "the name of an SQL word, write \"from\", or t.from. A question never "
 			 "writes. It has 30 seconds, 256 MB of memory, and 256 MB for its "
 			 "answer.",
-		.options = CLI_OPT_VIEWS | CLI_OPT_FORMS | CLI_OPT_SCHEMA,
+		.options = CLI_OPT_VIEWS | CLI_OPT_FORMS | CLI_OPT_SCHEMA | CLI_OPT_PAST,
 		.max_args = 64,
 		.run = query,
 	},

@@ -6,11 +6,13 @@
 #include "bus/json.h"
 #include "bus/wire.h"
 #include "cli/cli.h"
+#include "cli/entity.h"
 #include "cli/table.h"
 #include "cli/views.h"
 #include "cli/zone.h"
 #include "hq/fold/bind.h"
 #include "hq/fold/fold.h"
+#include "hq/fold/source.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -20,157 +22,12 @@
 
 #define VIOLATIONS "violations"
 
-struct entity {
-	const struct vl_view *view;
-	size_t index; /* of the view */
-	unsigned kind;
-	const char *key;
-	char room[VL_ENTITY_MAX + 1];
-	bool damaged; /* its row is: then there is none */
-	const ProtobufCMessage *row;
-	struct vl_history_item *history;
-	size_t n_history, n_damaged;
-	struct vl_arena *arena;
-	struct vl_bound *bound;
-	struct vl_ask_tables *tables;
-};
-
-/* -- finding it -- */
-
-static bool take_row(struct entity *e, struct vl_txn *txn, unsigned kind)
-{
-	struct vl_bytes value;
-	struct vl_key key;
-
-	vl_row_key(&key, kind, e->key);
-	enum vl_err err =
-		vl_txn_find(txn, vl_view_db(e->index, VL_VIEW_ROW), vl_key_done(&key), &value);
-	if (err != VL_OK && err != VL_ERR_CORRUPT)
-		return false;
-	e->kind = kind;
-	e->damaged = err == VL_ERR_CORRUPT;
-	if (e->damaged)
-		return true;
-	e->row = vl_wire_unpack(e->view->kinds[kind].row, value, e->arena);
-	return true;
-}
-
-/* The rows of a kind are looked through for a key like the one that was asked for, but not more
- * of them than this. */
-#define NEAR_MOST 100000
-
-/* A character that is invisible, or looks like a plain blank. */
-static bool is_hidden(uint32_t c)
-{
-	return vl_character_unsafe(c) || c == 0xa0 || c == 0xad || (c >= 0x2000 && c <= 0x200d) ||
-	       c == 0x202f || c == 0x3000;
-}
-
-/* Whether the key would be the other one, but for invisible characters. */
-static bool looks_like(const char *key, const char *asked)
-{
-	size_t left = strlen(key), length;
-
-	for (; left > 0; key += length, left -= length) {
-		if (is_hidden(vl_character(key, left, &length)))
-			continue;
-		if (strncmp(asked, key, length) != 0)
-			return false;
-		asked += length;
-	}
-	return *asked == '\0';
-}
-
-/* How far a key is from the one that was asked for: one that only looks like it is nearest of
- * all. */
-static size_t apart(const char *key, const char *asked)
-{
-	if (looks_like(key, asked))
-		return 0;
-	return cli_nearest(asked, &key, 1) != NULL ? 1 + cli_distance(asked, key) : SIZE_MAX;
-}
-
-/* A key of the kind that is like it, as a person may see it, in `shown`; false where there is
- * none. */
-static bool find_near(struct vl_txn *txn, const struct entity *e, unsigned kind,
-		      struct vl_buf *shown)
-{
-	struct vl_cursor *cursor = vl_cursor_open(txn, vl_view_db(e->index, VL_VIEW_ROW));
-	struct vl_bytes found, value;
-	struct vl_key prefix;
-	size_t best = SIZE_MAX, n = 0;
-
-	vl_row_key(&prefix, kind, "");
-	vl_cursor_pass_over(cursor, (struct vl_bytes){0}, NULL, NULL);
-	for (bool more = vl_cursor_seek(cursor, vl_key_done(&prefix), &found, &value);
-	     more && n++ < NEAR_MOST && vl_key_has_prefix(found, vl_key_done(&prefix));
-	     more = vl_cursor_next(cursor, &found, &value)) {
-		/* A byte for the kind, then the key and a NUL. */
-		const char *key = (const char *)found.data + 1;
-		size_t far = apart(key, e->key);
-		if (far >= best)
-			continue;
-		best = far;
-		vl_buf_reset(shown);
-		vl_name_put(shown, vl_bytes_of(key));
-	}
-	vl_cursor_close(cursor);
-	vl_buf_put_byte(shown, '\0');
-	return best != SIZE_MAX && !vl_buf_failed(shown);
-}
-
-static enum vl_err not_found(const struct entity *e, const struct cli_options *options,
-			     struct vl_txn *txn, unsigned kind, struct vl_why *why)
-{
-	struct vl_buf near = {0};
-	bool found = find_near(txn, e, kind, &near);
-
-	(void)vl_fail(why, VL_ERR_NOT_FOUND,
-		      "no such %s; %s%s%s'valise %s ls%s%s --all' lists the keys",
-		      options->kind != NULL ? options->kind : options->command,
-		      found ? "did you mean '" : "", found ? (const char *)near.data : "",
-		      found ? "'? " : "", options->command, options->kind != NULL ? " " : "",
-		      options->kind != NULL ? options->kind : "");
-	vl_buf_free(&near);
-	return VL_ERR_NOT_FOUND;
-}
-
-static enum vl_err find(struct entity *e, const struct cli_options *options, struct vl_txn *txn,
-			struct vl_why *why)
-{
-	unsigned kind;
-
-	enum vl_err err = cli_views_kind(e->view, options->kind, &kind, why);
-	if (err != VL_OK)
-		return err;
-	bool found = take_row(e, txn, kind);
-	for (unsigned i = e->view->n_kinds; options->kind == NULL && !found && i-- > 0;)
-		found = take_row(e, txn, i);
-	if (vl_txn_err(txn) != VL_OK)
-		return vl_txn_explain(txn, why);
-	if (!found)
-		return not_found(e, options, txn, kind, why);
-	return e->row != NULL || e->damaged
-		       ? vl_history_read(txn, e->index, e->kind, e->key, e->arena, &e->history,
-					 &e->n_history, &e->n_damaged)
-		       : VL_ERR_NOMEM;
-}
-
 /* -- for people -- */
 
-/* A rule's words in the view's declaration; NULL where it stands in C alone. */
-static const char *words_of(const struct vl_kind *kind, const char *rule)
-{
-	for (const struct vl_rule *r = kind->rules; r != NULL && r->id != NULL; r++)
-		if (strcmp(r->id, rule) == 0)
-			return r->text;
-	return NULL;
-}
-
-static void print_violation(const struct vl_kind *kind, const Valise__V1__Violation *violation,
+static void print_violation(const struct cli_entity *e, const Valise__V1__Violation *violation,
 			    struct vl_buf *out)
 {
-	const char *words = words_of(kind, violation->rule);
+	const char *words = vl_bound_rule_words(e->bound, e->kind, violation->rule);
 	char id[VL_UUID_TEXT];
 
 	vl_buf_put_text(out, "  ");
@@ -183,9 +40,9 @@ static void print_violation(const struct vl_kind *kind, const Valise__V1__Violat
 	vl_buf_put_byte(out, '\n');
 }
 
-static void print_violations(const struct vl_kind *kind, const ProtobufCMessage *row,
-			     struct vl_buf *out)
+static void print_violations(const struct cli_entity *e, struct vl_buf *out)
 {
+	const ProtobufCMessage *row = e->row;
 	const ProtobufCFieldDescriptor *field =
 		protobuf_c_message_descriptor_get_field_by_name(row->descriptor, VIOLATIONS);
 
@@ -198,7 +55,7 @@ static void print_violations(const struct vl_kind *kind, const ProtobufCMessage 
 		*(Valise__V1__Violation * *const *)(const void *)(base + field->offset);
 	vl_buf_printf(out, count > 0 ? "\nVIOLATIONS\n" : "\nno violations\n");
 	for (size_t i = 0; i < count; i++)
-		print_violation(kind, items[i], out);
+		print_violation(e, items[i], out);
 }
 
 static const char *short_name(const ProtobufCMessage *payload)
@@ -206,7 +63,7 @@ static const char *short_name(const ProtobufCMessage *payload)
 	return payload != NULL ? payload->descriptor->short_name : "";
 }
 
-static void print_history(const struct entity *e, struct vl_buf *out)
+static void print_history(const struct cli_entity *e, struct vl_buf *out)
 {
 	static const char *const titles[] = {"TIME", "MISSION", "EPOCH", "BATCH", "EVENT",
 					     "ID",   "ACTOR",   "TYPE",  "SAID"};
@@ -241,7 +98,7 @@ static void print_history(const struct entity *e, struct vl_buf *out)
 /* -- what is due -- */
 
 /* Whether the view says that something is due; true where it has no column for it. */
-static bool has_due(const struct entity *e, struct vl_time now)
+static bool has_due(const struct cli_entity *e, struct vl_time now)
 {
 	const struct vl_column *columns = e->view->kinds[e->kind].columns;
 	struct vl_buf cell = {0};
@@ -283,9 +140,8 @@ static void print_clock(const struct vl_ask_walk *walk, struct vl_time now, stru
 }
 
 /* Each time limit that is neither met nor void. */
-static void print_due(const struct entity *e, struct vl_buf *out)
+static void print_due(const struct cli_entity *e, struct vl_time now, struct vl_buf *out)
 {
-	struct vl_time now = vl_clock_now(&vl_clock_system);
 	struct vl_buf lines = {0};
 	struct vl_ask_field due;
 	struct vl_ask_walk walk;
@@ -300,15 +156,14 @@ static void print_due(const struct entity *e, struct vl_buf *out)
 	vl_buf_free(&lines);
 }
 
-static void print_entity(const struct entity *e, struct vl_buf *out)
+static void print_entity(const struct cli_entity *e, const struct cli_views *views,
+			 struct vl_buf *out)
 {
-	vl_buf_printf(out, "%s ", e->view->kinds[e->kind].name);
-	vl_name_put(out, vl_bytes_of(e->key));
-	vl_buf_printf(out, "  %s\n\n", e->view->lane);
+	cli_entity_title(e, views, out);
 	if (e->row != NULL) {
 		cli_pretty(e->row, VIOLATIONS, out);
-		print_due(e, out);
-		print_violations(&e->view->kinds[e->kind], e->row, out);
+		print_due(e, views->now, out);
+		print_violations(e, out);
 	} else {
 		vl_buf_put_text(out, "its row is damaged in the views; valise-hq makes it "
 				     "again while it runs\n");
@@ -319,7 +174,7 @@ static void print_entity(const struct entity *e, struct vl_buf *out)
 
 /* -- for programs -- */
 
-static void print_item_json(const struct entity *e, const struct vl_history_item *item,
+static void print_item_json(const struct cli_entity *e, const struct vl_history_item *item,
 			    struct vl_buf *out)
 {
 	const ProtobufCMessage *event =
@@ -341,13 +196,15 @@ static void print_item_json(const struct entity *e, const struct vl_history_item
 	vl_buf_put_byte(out, '}');
 }
 
-static void print_entity_json(const struct entity *e, struct vl_buf *out)
+static void print_entity_json(const struct cli_entity *e, const struct cli_views *views,
+			      struct vl_buf *out)
 {
 	vl_buf_put_text(out, "{\"key\":");
 	vl_json_print_text(out, e->key, strlen(e->key));
-	vl_buf_printf(out,
-		      ",\"kind\":\"%s\",\"lane\":\"%s\",\"row\":", e->view->kinds[e->kind].name,
+	vl_buf_printf(out, ",\"kind\":\"%s\",\"lane\":\"%s\"", e->view->kinds[e->kind].name,
 		      e->view->lane);
+	cli_views_put_json(views, out);
+	vl_buf_put_text(out, ",\"row\":");
 	if (e->row != NULL)
 		vl_json_print(e->row, out);
 	else
@@ -362,29 +219,16 @@ static void print_entity_json(const struct entity *e, struct vl_buf *out)
 
 int cli_show(const struct cli_options *options)
 {
-	struct entity e = {.arena = vl_arena_open(0)};
+	struct cli_entity e = {0};
 	struct cli_views views = {0};
 	struct vl_why why = {0};
 	struct vl_buf out = {0};
-	enum vl_err err = e.arena != NULL ? VL_OK : VL_ERR_NOMEM;
 
-	e.index = (size_t)vl_view_of_noun(options->command);
-	e.view = vl_views[e.index];
-	e.key = vl_entity_key(options->args[0], e.room);
-	if (err == VL_OK)
-		err = cli_zone_set(options->zone, &why);
-	if (err == VL_OK)
-		err = vl_view_bind_one(e.view, &e.bound, &why);
-	if (err == VL_OK && (e.tables = vl_ask_tables_open()) == NULL)
-		err = VL_ERR_NOMEM;
-	if (err == VL_OK)
-		err = cli_views_open(options, &views, &why);
-	if (err == VL_OK)
-		err = find(&e, options, views.txn, &why);
+	enum vl_err err = cli_entity_open(&e, options, &views, &why);
 	if (err == VL_OK && options->json)
-		print_entity_json(&e, &out);
+		print_entity_json(&e, &views, &out);
 	else if (err == VL_OK)
-		print_entity(&e, &out);
+		print_entity(&e, &views, &out);
 	cli_views_close(&views);
 	if (err == VL_OK && (vl_buf_failed(&out) || vl_arena_failed(e.arena)))
 		err = VL_ERR_NOMEM;
@@ -395,9 +239,9 @@ int cli_show(const struct cli_options *options)
 		code = cli_views_damaged("events of it", e.n_damaged);
 	if (err == VL_OK && e.damaged)
 		code = cli_views_damaged("rows", 1);
+	if (err == VL_OK)
+		code = cli_views_end(&views, code);
 	vl_buf_free(&out);
-	vl_view_unbind(e.bound);
-	vl_ask_tables_close(e.tables);
-	vl_arena_close(e.arena);
+	cli_entity_close(&e);
 	return code;
 }

@@ -17,16 +17,19 @@ enum vl_err cli_views_open(const struct cli_options *options, struct cli_views *
 	if (err != VL_OK)
 		return vl_fail(why, err, "views in '%.100s': %s", options->views,
 			       vl_why_text(&reason, err));
-	views->txn = vl_txn_begin(views->store, false, why);
+	views->now = vl_clock_now(&vl_clock_system);
+	views->txn = views->live = vl_txn_begin(views->store, false, why);
 	return views->txn != NULL ? VL_OK : VL_ERR_NOMEM;
 }
 
 void cli_views_close(struct cli_views *views)
 {
-	if (views->txn != NULL)
-		vl_txn_abort(views->txn);
+	vl_past_close(views->past);
+	vl_txn_abort(views->live);
 	vl_store_close(views->store);
-	*views = (struct cli_views){0};
+	views->past = NULL;
+	views->live = views->txn = NULL;
+	views->store = NULL;
 }
 
 enum vl_err cli_views_kind(const struct vl_view *view, const char *name, unsigned *kind,
@@ -81,7 +84,8 @@ const struct cli_verb cli_noun_verbs[] = {
 			 "-o json gives {\"key\",\"kind\",\"row\"}, one row a line. With "
 			 "--columns it gives one object of these. -o csv follows RFC 4180. A "
 			 "text that a spreadsheet would take for a formula gets a ' in front.",
-		.options = CLI_OPT_VIEWS | CLI_OPT_FORMS | CLI_OPT_ALL | CLI_OPT_AT | CLI_OPT_ASK,
+		.options = CLI_OPT_VIEWS | CLI_OPT_FORMS | CLI_OPT_ALL | CLI_OPT_AT | CLI_OPT_ASK |
+			   CLI_OPT_PAST,
 		.max_args = 1,
 		.run = cli_ls,
 	},
@@ -95,10 +99,31 @@ const struct cli_verb cli_noun_verbs[] = {
 			 "{\"key\",\"kind\",\"lane\",\"row\",\"history\"}, with whole events "
 			 "and exact times. Without --kind the key is looked for in every kind, "
 			 "the default one first.",
-		.options = CLI_OPT_VIEWS | CLI_OPT_OUTPUT | CLI_OPT_KIND | CLI_OPT_ZONE,
+		.options =
+			CLI_OPT_VIEWS | CLI_OPT_OUTPUT | CLI_OPT_KIND | CLI_OPT_ZONE | CLI_OPT_PAST,
 		.min_args = 1,
 		.max_args = 1,
 		.run = cli_show,
+	},
+	{
+		.name = "why",
+		.args = "KEY FIELD",
+		.about = "Show the signed events behind one field of a row, and what each said "
+			 "for it. FIELD is any that 'valise query --schema' lists for the kind, a "
+			 "list (clocks), a column by its title, or a rule by its name.\n\n"
+			 "  valise case why SD-2023-0042 priority\n"
+			 "  valise evacuation why SD-SHIP-1 aboard --kind leg\n\n"
+			 "ROLE: the value is what one event says (decides), or several add to it "
+			 "(adds). Without an event that matters the value would be another. An "
+			 "event that said something is 'no more' if another one stands. If no "
+			 "single event makes a difference, all of the history is shown (part of "
+			 "it). Of a sum the rows that add to it are shown, the largest first, 20 "
+			 "of them or --limit.",
+		.options = CLI_OPT_VIEWS | CLI_OPT_OUTPUT | CLI_OPT_KIND | CLI_OPT_ZONE |
+			   CLI_OPT_PAST | CLI_OPT_LIMIT,
+		.min_args = 2,
+		.max_args = 2,
+		.run = cli_why,
 	},
 	{0},
 };

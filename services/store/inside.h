@@ -1,7 +1,8 @@
 /*
  * Inside the store: the declarations that its parts share. door.c checks who opens it, open.c makes
- * and opens one, kind.c and file.c check what exists, grow.c maps it. store.c does transactions,
- * cursor.c walks, readers.c looks at readers, check.c detects a corrupted row.
+ * and opens one, scratch.c makes one in memory, kind.c and file.c check what exists, grow.c maps
+ * it. store.c does transactions, cursor.c walks, readers.c looks at readers, check.c detects a
+ * corrupted row.
  *
  * Next: stream/stream.h, the door to Kafka.
  */

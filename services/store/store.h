@@ -70,6 +70,12 @@ enum vl_err vl_store_open(const struct vl_store_options *options, struct vl_stor
 			  struct vl_why *why) VL_CHECKED;
 void vl_store_close(struct vl_store *store);
 
+/* An empty store in memory, of at most `size` bytes. No other process sees it, and it is gone when
+ * it is closed. Beyond `size` a transaction is FULL. It is for one thread, and is not read while it
+ * is written. */
+enum vl_err vl_store_open_scratch(const char *const *dbs, size_t size, struct vl_store **store,
+				  struct vl_why *why) VL_CHECKED;
+
 /* How full the store is: bytes in use by data, as of the last commit, and the most there may be.
  * That is the map's size, or less if the disk has less. */
 void vl_store_usage(struct vl_store *store, size_t *used, size_t *room);

@@ -62,6 +62,34 @@ def test_a_lane_is_a_proto_a_declaration_and_a_topic(world, programs):
     assert asked.splitlines()[1:] == ["LN-1,PAID,SD,80000", "LN-2,REQUESTED,SD,100"]
     assert "LN-2" in command("loan", "ls", "--where", "paid=100", *views).stdout
 
+    # Why a field says what it says, by each table of the declaration.
+    why = command("loan", "why", "LN-1", "paid", "--zone", "+08:00", *views).stdout
+    assert "paid: 80000" in why and "set paid = the greatest amount of LoanPaid" in why
+    assert "2026-03-03T19:00:00+08:00" in why and "decides" in why and "amount=80000" in why
+    state = json.loads(command("loan", "why", "LN-2", "state", "-o", "json", *views).stdout)
+    assert [(event["role"], event["type"]) for event in state["events"]] == [("decides", "LoanRequested"), ("no more", "LoanPaid")]
+    assert (state["events"][1]["mission"], state["events"][1]["lane"], state["events"][1]["eventNo"]) == (MISSION, LANE, "5")
+    total = json.loads(command("loan", "why", "all", "paid", "-k", "board", "-n", "1", "-o", "json", *views).stdout)
+    assert (total["adding"], total["sum"], total["adds"]) == (
+        "2", "80100", [{"kind": "loan", "key": "LN-1", "to": "paid", "amount": "80000"}])
+    assert "changes nothing: the state is REQUESTED" in command("loan", "why", "LN-2", "L1", *views).stdout
+    missing = command("loan", "why", "LN-2", "stat", *views, check=False)
+    assert missing.returncode == 3 and "did you mean 'state'" in missing.stderr
+
+    # The view as it was: of what had occurred, and of what headquarters had applied.
+    early = "2026-03-02T12:00:00Z"
+    assert [row["key"] for row in rows(command("loan", "ls", "--true", early, "-o", "json", *views))] == ["LN-1", "LN-2"]
+    then = json.loads(command("loan", "show", "LN-1", "--true", early, "-o", "json", *views).stdout)
+    assert (then["true"], then["row"]["state"], len(then["history"])) == (early, "LOAN_STATE_REQUESTED", 1)
+    assert "as it was at" in command("loan", "show", "LN-1", "--true", early, *views).stdout
+    assert json.loads(command("loan", "show", "all", "-k", "board", "--true", early, "-o", "json", *views).stdout)["row"]["waiting"] == "2"
+    assert command("query", "SELECT key, paid FROM loan ORDER BY key", "--true", early, "-o", "csv", *views).stdout.splitlines()[1:] == [
+        "LN-1,0", "LN-2,100"]
+    assert command("loan", "show", "LN-1", "--known", early, *views, check=False).returncode == 3
+    assert command("loan", "show", "LN-1", "--known", "now", *views).stdout.count("LoanPaid") == shown.count("LoanPaid")
+    clocks = json.loads(command("loan", "why", "LN-1", "clocks", "--true", early, "-o", "json", *views).stdout)
+    assert [event["said"] for event in clocks["events"]] == ["starts 'answer'"]
+
     before = command("view", "digest", LANE, *views).stdout
     hq.stop()
     assert command("view", "rebuild", LANE, *views).stdout.split()[0] == before.split()[0]

@@ -1,100 +1,17 @@
-#include "bus/json.h"
 #include "hq/fold/fold.h"
+#include "hq/fold/past.h"
 #include "hq/repair/open.h"
 #include "hq/repair/rebuild.h"
-#include "hq_world.h"
-#include "scenario.h"
+#include "play.h"
 
 /*
  * Every scenario by headquarters itself: signed, brought in several orders, each third batch twice,
- * and rebuilt from the archive. All end in the same rows and the same digests,
- * whichever lane is rebuilt. They lie in the
- * folder VALISE_SCENARIOS.
+ * and rebuilt from the archive. All end in the same rows and the same digests, whichever lane is
+ * rebuilt; and each past of it is what was there. They lie in the folder VALISE_SCENARIOS.
  */
 
 #define ORDERS 6
-#define MOST_POSTS 16
 #define MOST_LANES 16
-
-/* -- what the missions sign -- */
-
-/* A mission on one lane: there it has a chain of its own. */
-struct post {
-	struct sender sender;
-	size_t view;
-};
-
-static struct sender *sender_of(struct world *w, struct post *posts, size_t *n, const char *mission,
-				size_t view)
-{
-	const struct sender *same = NULL;
-
-	for (size_t i = 0; i < *n; i++) {
-		if (strcmp(posts[i].sender.id, mission) != 0)
-			continue;
-		if (posts[i].view == view)
-			return &posts[i].sender;
-		same = &posts[i].sender;
-	}
-	assert_true(*n < MOST_POSTS);
-	struct post *post = &posts[(*n)++];
-	*post = (struct post){same != NULL ? *same : world_sender(w, mission), view};
-	post->sender.seq = 0;
-	post->sender.next_event = 1;
-	post->sender.head = (struct vl_digest){0};
-	return &post->sender;
-}
-
-static void number(ProtobufCBinaryData *id, uint8_t bytes[16], size_t n)
-{
-	memset(bytes, 0, 16);
-	bytes[0] = 1;
-	vl_put_be64(bytes + 8, n + 1);
-	*id = (ProtobufCBinaryData){16, bytes};
-}
-
-static struct sent *sign(struct sender *sender, const struct scenario *s, size_t n)
-{
-	Valise__V1__Event event = *s->events[n].event;
-	uint8_t id[16], after[16];
-	struct vl_buf packed = {0};
-
-	number(&event.id, id, n);
-	if (s->events[n].after != SIZE_MAX)
-		number(&event.after, after, s->events[n].after);
-	vl_wire_pack(&event.base, &packed);
-	struct sent *sent = sign_batch_on(sender, vl_views[s->events[n].view]->lane, &packed, 1);
-	vl_buf_free(&packed);
-	return sent;
-}
-
-/* -- in which order -- */
-
-static void shuffle(size_t *order, size_t n, uint64_t seed)
-{
-	for (size_t i = 0; i < n; i++)
-		order[i] = i;
-	for (size_t i = n; seed != 0 && i > 1; i--) {
-		size_t j = next_random(&seed) % i, kept = order[i - 1];
-		order[i - 1] = order[j];
-		order[j] = kept;
-	}
-}
-
-static void bring_all(struct world *w, struct sent *const *sent, size_t n, uint64_t seed)
-{
-	size_t *order = calloc(n, sizeof(*order));
-
-	assert_non_null(order);
-	shuffle(order, n, seed);
-	for (size_t i = 0; i < n; i++) {
-		bring(w, sent[order[i]]);
-		if (i % 3 == 0)
-			bring(w, sent[order[i]]);
-	}
-	free(order);
-	(void)world_work_off(w);
-}
 
 /* -- what is shown -- */
 
@@ -130,13 +47,23 @@ struct digests {
 	struct vl_digest of[MOST_LANES];
 };
 
-static struct digests digests_of(struct world *w)
+static struct digests digests_in(struct vl_txn *txn)
 {
 	struct digests all = {0};
 
+	assert_non_null(txn);
 	assert_true(vl_views_count() <= MOST_LANES);
 	for (size_t view = 0; vl_views[view] != NULL; view++)
-		all.of[view] = world_digest_of(w, view);
+		assert_int_equal(vl_view_digest(txn, view, &all.of[view]), VL_OK);
+	return all;
+}
+
+static struct digests digests_of(struct world *w)
+{
+	struct vl_txn *txn = vl_txn_begin(w->store, false, NULL);
+	struct digests all = digests_in(txn);
+
+	vl_txn_abort(txn);
 	return all;
 }
 
@@ -166,36 +93,114 @@ static void rebuild_is_the_same(struct world *w, struct digests digests)
 	}
 }
 
+/* -- the past -- */
+
+static struct vl_past *look_back(struct play *p, enum vl_past_by by, struct vl_time time)
+{
+	struct vl_txn *live = vl_txn_begin(p->world.store, false, NULL);
+	struct vl_past *past;
+	struct vl_why why = {0};
+
+	assert_non_null(live);
+	assert_int_equal(vl_past_open(by, time, VL_PAST_EVENTS, NULL, &past, &why), VL_OK);
+	for (size_t view = 0; vl_views[view] != NULL; view++)
+		assert_int_equal(vl_past_fold(past, live, view, &why), VL_OK);
+	assert_int_equal(vl_past_damaged(past), 0);
+	vl_txn_abort(live);
+	return past;
+}
+
+static struct digests digests_known(struct play *p, struct vl_time time)
+{
+	struct vl_past *past = look_back(p, VL_PAST_KNOWN, time);
+	struct digests all = digests_in(vl_past_read(past, NULL));
+
+	vl_past_close(past);
+	return all;
+}
+
+/* It tells how many records were brought. */
+static struct vl_time count_records(void *context)
+{
+	return vl_time_from_ms(1000 + ((const struct play *)context)->world.offset);
+}
+
+/* What was known then is what the view was, whatever waited behind gaps. */
+static void what_was_known_is_what_was_there(struct play *p)
+{
+	size_t n = p->s.n_events, *order = calloc(n + 1, sizeof(*order));
+	struct digests *was = calloc(n + 1, sizeof(*was));
+	const struct vl_clock clock = {count_records, p};
+
+	assert_non_null(order);
+	assert_non_null(was);
+	play_shuffle(order, n, 7);
+	world_start_over(&p->world);
+	vl_apply_time(p->world.applier, &clock, NULL);
+	for (size_t i = 0; i <= n; i++) {
+		(void)world_work_off(&p->world);
+		was[i] = digests_of(&p->world);
+		if (i < n)
+			bring(&p->world, p->sent[order[i]]);
+	}
+	for (size_t i = 0; i <= n; i++) {
+		struct digests known = digests_known(p, vl_time_from_ms(1000 + (int64_t)i));
+		assert_digests_equal(known, was[i]);
+	}
+	free(was);
+	free(order);
+}
+
+static struct vl_time occurred_at(const struct scenario_event *event)
+{
+	const Google__Protobuf__Timestamp *at = event->event->occurred_at;
+
+	return at != NULL ? (struct vl_time){at->seconds, at->nanos} : (struct vl_time){0};
+}
+
+/* It is what headquarters has that can read no other events than those that had occurred. */
+static void what_was_true_is_what_had_occurred(struct play *p, const char *path, size_t n)
+{
+	struct vl_time time = occurred_at(&p->s.events[n]);
+	struct vl_past *past = look_back(p, VL_PAST_TRUE, time);
+	struct digests then = digests_in(vl_past_read(past, NULL));
+	struct play alone;
+
+	play_open(&alone, path);
+	alone.n_posts = 0;
+	for (size_t i = 0; i < p->s.n_events; i++) {
+		bool had = vl_time_compare(occurred_at(&p->s.events[i]), time) <= 0;
+		bring(&alone.world, play_sign(&alone, i, had));
+	}
+	(void)world_work_off(&alone.world);
+	struct digests alike = digests_of(&alone.world);
+	assert_digests_equal(then, alike);
+	vl_past_close(past);
+	play_close(&alone);
+}
+
 static void run(const char *path)
 {
-	struct scenario s = scenario_read(path);
-	struct post posts[MOST_POSTS];
-	struct sent **sent = calloc(s.n_events, sizeof(*sent));
 	struct digests first = {0};
-	struct world world;
-	size_t n_posts = 0;
+	struct play p;
 
-	assert_non_null(sent);
-	world_open(&world);
-	for (size_t i = 0; i < s.n_events; i++)
-		sent[i] = sign(
-			sender_of(&world, posts, &n_posts, s.events[i].mission, s.events[i].view),
-			&s, i);
+	play_open(&p, path);
 	for (uint64_t order = 0; order < ORDERS; order++) {
 		if (order > 0)
-			world_start_over(&world);
-		bring_all(&world, sent, s.n_events, order);
-		assert_true(check_rows(&world, &s));
-		struct digests digests = digests_of(&world);
+			world_start_over(&p.world);
+		play_all(&p, order);
+		assert_true(check_rows(&p.world, &p.s));
+		struct digests digests = digests_of(&p.world);
 		if (order == 0)
 			first = digests;
 		assert_digests_equal(digests, first);
 	}
-	rebuild_is_the_same(&world, first);
-	assert_true(check_rows(&world, &s));
-	world_close(&world);
-	free(sent);
-	scenario_close(&s);
+	rebuild_is_the_same(&p.world, first);
+	assert_true(check_rows(&p.world, &p.s));
+	what_was_known_is_what_was_there(&p);
+	for (size_t n = 0; n < p.s.n_events; n++)
+		what_was_true_is_what_had_occurred(&p, path, n);
+	play_close(&p);
 }
 
 static void test_every_scenario_comes_out_at_headquarters(void **state)

@@ -1,6 +1,7 @@
 /*
  * Inside a bound view: shared by bind.c (making it), step.c (facts), sums.c (what rows add to
- * others), lookup.c (what they read of others), clocks.c, cells.c and explain.c.
+ * others) and lookup.c (what they read of others). clocks.c, cells.c and explain.c share it too,
+ * and source.c, which finds where a field comes from.
  *
  * Next: fold_state.h, the engine.
  */
@@ -126,6 +127,19 @@ struct vl_value bound_value(struct vl_fold *fold, const struct vl_fact *fact, en
 /* Add a violation to the row, if its kind has them (clocks.c, step.c). */
 void bound_violation(const struct bound_kind *kind, struct vl_fold *fold, ProtobufCMessage *row,
 		     const char *rule, const struct vl_fact *fact, const char *detail);
+
+/* Whether a set writes; whether a move is one from that state; a state as people read it. */
+bool bound_replaces(enum vl_how how, const struct vl_value *was, const struct vl_value *is);
+bool bound_holds(const struct vl_move *move, int64_t state);
+const char *bound_state_name(const struct bound_kind *kind, int64_t state);
+
+/* explain.c: one line of a table, with a newline. */
+void bound_put_set(const struct vl_set *set, struct vl_buf *out);
+void bound_put_move(const struct bound_kind *kind, const struct vl_move *move, struct vl_buf *out);
+void bound_put_clock(const struct vl_clock_rule *clock, struct vl_buf *out);
+void bound_put_lookup(const struct bound_lookup *lookup, struct vl_buf *out);
+void bound_put_rule(const struct bound_rule *rule, struct vl_buf *out);
+void bound_put_sum(const struct bound_sum *sum, struct vl_buf *out);
 
 /* clocks.c */
 void bound_clock_step(const struct bound_kind *kind, const struct bound_clock *clock,

@@ -73,7 +73,7 @@ static void put_events(const char *lane, struct vl_buf *out)
 
 /* -- one kind -- */
 
-static void put_sets(const struct vl_set *set, struct vl_buf *out)
+void bound_put_set(const struct vl_set *set, struct vl_buf *out)
 {
 	static const char *const hows[] = {
 		[VL_LAST] = "the last",   [VL_EXACTLY] = "exactly the last",
@@ -81,18 +81,28 @@ static void put_sets(const struct vl_set *set, struct vl_buf *out)
 		[VL_LEAST] = "the least", [VL_APPEND] = "each",
 	};
 
+	enum vl_how how = bound_how(set);
+
+	vl_buf_printf(out, "set %s = ", set->to.name);
+	if (how == VL_COUNT)
+		vl_buf_printf(out, "how many %s\n", event_name(set->event));
+	else if (how == VL_SET || how == VL_CLEAR)
+		vl_buf_printf(out, "%s on %s\n", how == VL_SET ? "yes" : "nothing",
+			      event_name(set->event));
+	else
+		vl_buf_printf(out, "%s %s of %s%s\n", hows[how], source_name(&set->from),
+			      event_name(set->event),
+			      (set->how & VL_REF) != 0 ? ", as a reference" : "");
+}
+
+/* Where a line of a kind begins. */
+#define INDENT "    "
+
+static void put_sets(const struct vl_set *set, struct vl_buf *out)
+{
 	for (; set != NULL && set->to.name != NULL; set++) {
-		vl_buf_printf(out, "    set %s = ", set->to.name);
-		enum vl_how how = bound_how(set);
-		if (how == VL_COUNT)
-			vl_buf_printf(out, "how many %s\n", event_name(set->event));
-		else if (how == VL_SET || how == VL_CLEAR)
-			vl_buf_printf(out, "%s on %s\n", how == VL_SET ? "yes" : "nothing",
-				      event_name(set->event));
-		else
-			vl_buf_printf(out, "%s %s of %s%s\n", hows[how], source_name(&set->from),
-				      event_name(set->event),
-				      (set->how & VL_REF) != 0 ? ", as a reference" : "");
+		vl_buf_put_text(out, INDENT);
+		bound_put_set(set, out);
 	}
 }
 
@@ -113,17 +123,24 @@ static void put_states(const ProtobufCEnumDescriptor *states, uint64_t from, str
 	}
 }
 
+void bound_put_move(const struct bound_kind *kind, const struct vl_move *move, struct vl_buf *out)
+{
+	const ProtobufCEnumDescriptor *states = kind->state->descriptor;
+
+	vl_buf_printf(out, "state %s on %s from ", vl_view_name(states, move->to),
+		      event_name(move->event));
+	put_states(states, move->from, out);
+	if (move->rule != NULL)
+		vl_buf_printf(out, ", else it breaks %s", move->rule);
+	vl_buf_put_byte(out, '\n');
+}
+
 static void put_moves(const struct bound_kind *kind, struct vl_buf *out)
 {
 	for (const struct vl_move *move = kind->kind->moves; move != NULL && move->from != 0;
 	     move++) {
-		const ProtobufCEnumDescriptor *states = kind->state->descriptor;
-		vl_buf_printf(out, "    state %s on %s from ", vl_view_name(states, move->to),
-			      event_name(move->event));
-		put_states(states, move->from, out);
-		if (move->rule != NULL)
-			vl_buf_printf(out, ", else it breaks %s", move->rule);
-		vl_buf_put_byte(out, '\n');
+		vl_buf_put_text(out, INDENT);
+		bound_put_move(kind, move, out);
 	}
 	if (kind->kind->done != 0) {
 		vl_buf_put_text(out, "    over in ");
@@ -132,53 +149,71 @@ static void put_moves(const struct bound_kind *kind, struct vl_buf *out)
 	}
 }
 
+void bound_put_clock(const struct vl_clock_rule *clock, struct vl_buf *out)
+{
+	vl_buf_printf(out, "clock '%s': ", clock->name);
+	if (clock->due.name != NULL)
+		vl_buf_printf(out, "until %s", clock->due.name);
+	else
+		vl_buf_printf(out, "%" PRIu32 " s", clock->seconds);
+	vl_buf_printf(out, " from %s, met by %s", event_name(clock->starts),
+		      event_name(clock->met_by));
+	if (clock->void_by != NULL)
+		vl_buf_printf(out, ", void by %s", event_name(clock->void_by));
+	if (clock->rule != NULL)
+		vl_buf_printf(out, ", late breaks %s", clock->rule);
+	vl_buf_put_byte(out, '\n');
+}
+
 static void put_clocks(const struct vl_clock_rule *clock, struct vl_buf *out)
 {
 	for (; clock != NULL && clock->name != NULL; clock++) {
-		vl_buf_printf(out, "    clock '%s': ", clock->name);
-		if (clock->due.name != NULL)
-			vl_buf_printf(out, "until %s", clock->due.name);
-		else
-			vl_buf_printf(out, "%" PRIu32 " s", clock->seconds);
-		vl_buf_printf(out, " from %s, met by %s", event_name(clock->starts),
-			      event_name(clock->met_by));
-		if (clock->void_by != NULL)
-			vl_buf_printf(out, ", void by %s", event_name(clock->void_by));
-		if (clock->rule != NULL)
-			vl_buf_printf(out, ", late breaks %s", clock->rule);
-		vl_buf_put_byte(out, '\n');
+		vl_buf_put_text(out, INDENT);
+		bound_put_clock(clock, out);
 	}
+}
+
+void bound_put_lookup(const struct bound_lookup *bound, struct vl_buf *out)
+{
+	const struct vl_lookup *lookup = bound->lookup;
+	const char *lane = lookup->lane != NULL ? lookup->lane : "", *of = *lane ? " of " : "";
+
+	if (lookup->key.name == NULL)
+		vl_buf_printf(out, "reads %s.%s%s%s in C\n", lookup->kind, lookup->from.name, of,
+			      lane);
+	else
+		vl_buf_printf(out, "looks up %s = %s.%s%s%s by %s\n", lookup->to.name, lookup->kind,
+			      lookup->from.name, of, lane,
+			      bound->own_key ? "its own key" : lookup->key.name);
 }
 
 static void put_lookups(const struct bound_kind *kind, struct vl_buf *out)
 {
 	for (size_t i = 0; i < kind->n_lookups; i++) {
-		const struct vl_lookup *lookup = kind->lookups[i].lookup;
-		const char *lane = lookup->lane != NULL ? lookup->lane : "",
-			   *of = *lane ? " of " : "";
-		if (lookup->key.name == NULL)
-			vl_buf_printf(out, "    reads %s.%s%s%s in C\n", lookup->kind,
-				      lookup->from.name, of, lane);
-		else
-			vl_buf_printf(out, "    looks up %s = %s.%s%s%s by %s\n", lookup->to.name,
-				      lookup->kind, lookup->from.name, of, lane,
-				      kind->lookups[i].own_key ? "its own key" : lookup->key.name);
+		vl_buf_put_text(out, INDENT);
+		bound_put_lookup(&kind->lookups[i], out);
 	}
+}
+
+void bound_put_rule(const struct bound_rule *bound, struct vl_buf *out)
+{
+	const struct vl_rule *rule = bound->rule;
+
+	vl_buf_printf(out, "rule %s: %s", rule->id, rule->text);
+	put_when(&rule->broken, out);
+	if (rule->sum.name != NULL) {
+		vl_buf_printf(out, " unless %s =", rule->sum.name);
+		for (size_t part = 0; part < bound->n_parts; part++)
+			vl_buf_printf(out, "%s %s", part > 0 ? " +" : "", rule->parts[part].name);
+	}
+	vl_buf_put_byte(out, '\n');
 }
 
 static void put_rules(const struct bound_kind *kind, struct vl_buf *out)
 {
 	for (size_t i = 0; i < kind->n_rules; i++) {
-		const struct vl_rule *rule = kind->rules[i].rule;
-		vl_buf_printf(out, "    rule %s: %s", rule->id, rule->text);
-		put_when(&rule->broken, out);
-		if (rule->sum.name != NULL) {
-			vl_buf_printf(out, " unless %s =", rule->sum.name);
-			for (size_t part = 0; part < kind->rules[i].n_parts; part++)
-				vl_buf_printf(out, "%s %s", part > 0 ? " +" : "",
-					      rule->parts[part].name);
-		}
-		vl_buf_put_byte(out, '\n');
+		vl_buf_put_text(out, INDENT);
+		bound_put_rule(&kind->rules[i], out);
 	}
 }
 
@@ -191,11 +226,11 @@ static void put_target_key(const struct vl_target *target, struct vl_buf *out)
 				target->key.name != NULL ? target->key.name : "a function's key");
 }
 
-static void put_sum(const struct bound_sum *bound, struct vl_buf *out)
+void bound_put_sum(const struct bound_sum *bound, struct vl_buf *out)
 {
 	const struct vl_sum *sum = bound->sum;
 
-	vl_buf_printf(out, "      %s += %s", sum->to.name,
+	vl_buf_printf(out, "%s += %s", sum->to.name,
 		      sum->amount.name != NULL ? sum->amount.name : "1");
 	if (sum->group.name != NULL)
 		vl_buf_printf(out, " for each of %s",
@@ -212,8 +247,10 @@ static void put_targets(const struct vl_view *view, const struct bound_kind *kin
 		vl_buf_printf(out, "    adds to %s ", view->kinds[target->kind].name);
 		put_target_key(target, out);
 		vl_buf_put_byte(out, '\n');
-		for (size_t s = 0; s < kind->targets[i].n_sums; s++)
-			put_sum(&kind->targets[i].sums[s], out);
+		for (size_t s = 0; s < kind->targets[i].n_sums; s++) {
+			vl_buf_put_text(out, INDENT "  ");
+			bound_put_sum(&kind->targets[i].sums[s], out);
+		}
 	}
 }
 

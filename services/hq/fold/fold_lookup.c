@@ -106,7 +106,7 @@ const ProtobufCMessage *vl_fold_look(struct vl_fold *fold, unsigned n, const cha
 	if (view == VL_OWN_LANE)
 		view = fold->view;
 	key = vl_entity_key(vl_views[view]->references ? vl_view_ref(key, ref) : key, room);
-	if (!note(fold, name_of(fold, view, kind, key)))
+	if (vl_fold_hides_row(fold, view, kind, key) || !note(fold, name_of(fold, view, kind, key)))
 		return NULL;
 	vl_row_key(&at, kind, key);
 	fold->steps++;

@@ -63,7 +63,7 @@ void vl_fold_hurt(struct vl_fold *fold, enum vl_view_db db)
 	vl_renewal_want(fold, fold->view, db);
 }
 
-static bool has_tallies(struct vl_fold *fold)
+bool vl_fold_has_tallies(struct vl_fold *fold)
 {
 	struct vl_key prefix;
 	struct vl_bytes key;
@@ -169,27 +169,40 @@ static void show_beyond(struct vl_fold *fold, ProtobufCMessage *row)
 			  "nothing here");
 }
 
+ProtobufCMessage *vl_fold_items(struct vl_fold *fold, const struct vl_history_item *items,
+				size_t count)
+{
+	const struct vl_bound *bound = fold->bound[fold->view];
+	const struct vl_kind *kind = fold_kind(fold);
+	size_t without = fold->trial != NULL ? fold->trial->without : VL_TRIAL_ALL;
+	ProtobufCMessage *row = vl_arena_alloc(fold->arena, kind->row->sizeof_message);
+
+	if (row == NULL)
+		return NULL;
+	protobuf_c_message_init(kind->row, row);
+	for (size_t i = 0; i < count; i++) {
+		fold->steps += items[i].shared ? 1 : vl_fact_weight(items[i].place.size);
+		if (i != without)
+			vl_bound_step(bound, fold->kind, fold, row, &items[i].fact);
+	}
+	vl_bound_finish(bound, fold->kind, fold, row);
+	return row;
+}
+
 /* The row as its history and tallies have it; NULL where it has neither. */
 static ProtobufCMessage *make_row(struct vl_fold *fold, const struct dirty *entry)
 {
-	const struct vl_kind *kind = fold_kind(fold);
 	struct vl_history_item *items;
 	size_t count, damaged;
 	enum vl_err err = gather(fold, entry, &items, &count, &damaged);
 
 	if (err != VL_OK)
 		vl_txn_fail(fold->txn, err);
-	if (err != VL_OK || (count == 0 && damaged == 0 && !has_tallies(fold)))
+	if (err != VL_OK || (count == 0 && damaged == 0 && !vl_fold_has_tallies(fold)))
 		return NULL;
-	ProtobufCMessage *row = vl_arena_alloc(fold->arena, kind->row->sizeof_message);
+	ProtobufCMessage *row = vl_fold_items(fold, items, count);
 	if (row == NULL)
 		return NULL;
-	protobuf_c_message_init(kind->row, row);
-	for (size_t i = 0; i < count; i++) {
-		fold->steps += items[i].shared ? 1 : vl_fact_weight(items[i].place.size);
-		vl_bound_step(fold->bound[fold->view], fold->kind, fold, row, &items[i].fact);
-	}
-	vl_bound_finish(fold->bound[fold->view], fold->kind, fold, row);
 	show_damage(fold, row, damaged);
 	show_beyond(fold, row);
 	return row;

@@ -1,7 +1,7 @@
 /*
  * Inside the fold: what its files share. fold.c settles, fold_row.c folds one row, and fold_fan.c
  * marks many rows for one. fold_lookup.c has what rows read of others, fold_add.c takes facts, and
- * fold_view.c has the functions for views.
+ * fold_view.c has the functions for views. fold_trial.c finds what would be.
  *
  * Next: history.h, the facts of an entity.
  */
@@ -16,6 +16,7 @@
 #include "hq/fold/history.h"
 #include "hq/fold/renewal.h"
 #include "hq/fold/todo.h"
+#include "hq/fold/trial.h"
 #include "hq/fold/views.h"
 
 #define FOLD_MAX_KINDS 16
@@ -110,15 +111,16 @@ struct vl_fold {
 	int64_t entered_ms; /* when the phase began */
 	struct vl_todo todo;
 	struct owner *owners;
-	size_t n_owners, owner;      /* all of them; the present one */
-	struct debt *debts;          /* across transactions */
-	uint64_t claimed;            /* a bit for each view that has an event */
-	uint64_t marked;             /* and for each that has an entity to be folded */
-	struct vl_renewal *renewals; /* of each view */
-	bool hurt;                   /* a source of the present row is damaged: it waits */
-	bool adopts;                 /* the present row adds nothing to the tallies (renewal.h) */
-	bool counting;               /* nothing follows from what the present row adds */
-	uint64_t steps, folded;      /* of this transaction; of those, the steps of folding */
+	size_t n_owners, owner;       /* all of them; the present one */
+	struct debt *debts;           /* across transactions */
+	uint64_t claimed;             /* a bit for each view that has an event */
+	uint64_t marked;              /* and for each that has an entity to be folded */
+	struct vl_renewal *renewals;  /* of each view */
+	bool hurt;                    /* a source of the present row is damaged: it waits */
+	bool adopts;                  /* the present row adds nothing to the tallies (renewal.h) */
+	bool counting;                /* nothing follows from what the present row adds */
+	const struct vl_trial *trial; /* that is folded, or NULL */
+	uint64_t steps, folded;       /* of this transaction; of those, the steps of folding */
 };
 
 /* The least steps that a marked entity is expected to take. */
@@ -139,6 +141,18 @@ uint64_t vl_fold_room(const struct vl_fold *fold);
 /* Fold one entity and store its row (fold_row.c). False if one of its sources is damaged: then
  * it has to wait. */
 bool vl_fold_entity(struct vl_fold *fold, const struct dirty *entry);
+
+/* A row of the entity at hand, of these facts; NULL when out of memory. */
+ProtobufCMessage *vl_fold_items(struct vl_fold *fold, const struct vl_history_item *items,
+				size_t count);
+
+/* Whether anybody adds to a tally of the entity at hand. */
+bool vl_fold_has_tallies(struct vl_fold *fold);
+
+/* Whether the trial at hand leaves it out (fold_trial.c). */
+bool vl_fold_hides_tally(const struct vl_fold *fold, unsigned kind, const char *key,
+			 const char *name);
+bool vl_fold_hides_row(const struct vl_fold *fold, size_t view, unsigned kind, const char *key);
 
 /* Put what a row adds to tallies into `changes`. */
 void vl_fold_row_adds(struct vl_fold *fold, const ProtobufCMessage *row, int sign);

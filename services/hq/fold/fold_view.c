@@ -8,6 +8,12 @@
 #include <stdio.h>
 #include <string.h>
 
+void vl_trial_look(struct vl_fold *fold, const ProtobufCMessage *row, const struct vl_fact *fact)
+{
+	if (fold->trial != NULL && fold->trial->look != NULL)
+		fold->trial->look(fold->trial->context, fold, row, fact);
+}
+
 const char *vl_fold_key(const struct vl_fold *fold)
 {
 	return fold->key;
@@ -135,7 +141,7 @@ static const ProtobufCMessage *read_row(struct vl_fold *fold, unsigned kind, con
 	struct vl_key at;
 	struct vl_bytes value;
 
-	if (key[0] == '\0')
+	if (key[0] == '\0' || vl_fold_hides_row(fold, fold->view, kind, key))
 		return NULL;
 	vl_row_key(&at, kind, key);
 	enum vl_err err = vl_txn_find(fold->txn, vl_view_db(fold->view, VL_VIEW_ROW),
@@ -169,6 +175,8 @@ int64_t vl_fold_tally(struct vl_fold *fold, unsigned kind, const char *key, cons
 	struct vl_key at;
 	struct vl_bytes value;
 
+	if (vl_fold_hides_tally(fold, kind, key, name))
+		return 0;
 	vl_fold_tally_key(&at, kind, key, name);
 	enum vl_err err = vl_txn_find(fold->txn, vl_view_db(fold->view, VL_VIEW_TALLY),
 				      vl_key_done(&at), &value);
@@ -199,7 +207,7 @@ void vl_fold_each_tally(struct vl_fold *fold, unsigned kind, const char *key, co
 		n++;
 		fold->steps++;
 		char *name = vl_arena_text(fold->arena, at.data + whole.size, at.size - whole.size);
-		if (name != NULL && value.size == 8)
+		if (name != NULL && value.size == 8 && !vl_fold_hides_tally(fold, kind, key, name))
 			each(context, name, (int64_t)vl_get_be64(value.data));
 	}
 	vl_cursor_close(cursor);

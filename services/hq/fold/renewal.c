@@ -191,6 +191,9 @@ void vl_renewal_want(struct vl_fold *fold, size_t view, enum vl_view_db db)
 	struct vl_renewal *renewal = &fold->renewals[view];
 	char name[VL_LEDGER_NAME];
 
+	/* Who only tries writes nothing. */
+	if (fold->trial != NULL)
+		return;
 	if (renewal->phase != VL_RENEWAL_NONE) {
 		renewal->again |= renewal->phase > mended_in(db);
 		return;

@@ -2,6 +2,7 @@
  * What the tables do with one fact: its rows, its values, its state.
  */
 #include "hq/fold/bound.h"
+#include "hq/fold/trial.h"
 
 #include <string.h>
 
@@ -150,7 +151,7 @@ static struct vl_value nothing(const ProtobufCFieldDescriptor *field)
 	return (struct vl_value){.class = vl_value_class(field), .text = protobuf_c_empty_string};
 }
 
-static bool replaces(enum vl_how how, const struct vl_value *was, const struct vl_value *is)
+bool bound_replaces(enum vl_how how, const struct vl_value *was, const struct vl_value *is)
 {
 	switch (how) {
 	case VL_LAST:
@@ -190,7 +191,7 @@ static void apply_set(const struct bound_set *set, struct vl_fold *fold, Protobu
 		return;
 	default:
 		was = vl_value_get(row, set->to);
-		if (!replaces(bound_how(set->set), &was, &value))
+		if (!bound_replaces(bound_how(set->set), &was, &value))
 			return;
 		if ((set->set->how & VL_REF) != 0)
 			value.text = vl_view_keep_ref(fold, value.text);
@@ -209,7 +210,7 @@ void bound_violation(const struct bound_kind *kind, struct vl_fold *fold, Protob
 }
 
 /* A constant as people read it. */
-static const char *state_name(const struct bound_kind *kind, int64_t state)
+const char *bound_state_name(const struct bound_kind *kind, int64_t state)
 {
 	const char *name = vl_view_name(kind->state->descriptor, (int)state);
 
@@ -217,7 +218,7 @@ static const char *state_name(const struct bound_kind *kind, int64_t state)
 }
 
 /* A state that this build does not know is none of those that a table can name. */
-static bool holds(const struct vl_move *move, int64_t state)
+bool bound_holds(const struct vl_move *move, int64_t state)
 {
 	if (state < 0 || state >= 64)
 		return move->from == FROM_ANY;
@@ -233,7 +234,7 @@ static void apply_moves(const struct bound_kind *kind, const struct bound_work *
 	const char *rule = NULL;
 
 	for (size_t i = 0; i < work->n_moves; i++) {
-		if (holds(work->moves[i], state.number)) {
+		if (bound_holds(work->moves[i], state.number)) {
 			state.number = work->moves[i]->to;
 			vl_value_set(row, kind->state, &state);
 			return;
@@ -244,7 +245,7 @@ static void apply_moves(const struct bound_kind *kind, const struct bound_work *
 	char *detail = rule == NULL ? NULL
 				    : vl_fold_printf(fold, "%s changes nothing: the state is %s",
 						     fact->payload->descriptor->short_name,
-						     state_name(kind, state.number));
+						     bound_state_name(kind, state.number));
 	if (detail != NULL)
 		bound_violation(kind, fold, row, rule, fact, detail);
 }
@@ -257,6 +258,7 @@ bool vl_bound_has_facts(const struct vl_bound *bound, unsigned kind)
 void bound_apply(const struct bound_kind *kind, const struct bound_work *work, struct vl_fold *fold,
 		 ProtobufCMessage *row, const struct vl_fact *fact)
 {
+	vl_trial_look(fold, row, fact);
 	for (size_t i = 0; i < work->n_sets; i++)
 		apply_set(&work->sets[i], fold, row, fact);
 	if (kind->kind->admit != NULL &&
@@ -326,8 +328,10 @@ void vl_bound_finish(const struct vl_bound *bound, unsigned rank, struct vl_fold
 
 	if (kind->kind->owned != NULL)
 		bound_owned_finish(bound, rank, fold, row);
+	vl_trial_look(fold, row, NULL);
 	bound_fill_sums(kind, rank, fold, row);
 	bound_look(kind, fold, row);
+	vl_trial_look(fold, row, NULL);
 	if (kind->kind->finish != NULL)
 		kind->kind->finish(fold, row);
 	bound_clocks_finish(kind, fold, row);
