@@ -391,6 +391,51 @@ static void what_is_beyond_a_share_is_owed(void **state)
 	assert_digest_equal(digest[0], digest[1]);
 }
 
+static unsigned asks;
+
+/* Something urgent comes while a row is folded. */
+static bool comes_midway(void *context)
+{
+	(void)context;
+	return ++asks > 8;
+}
+
+/* A row of many facts is given up for what is urgent, a bounded number of times. */
+static void a_long_row_gives_way(void **state)
+{
+	struct world *w = *state;
+	struct sender bulk = world_sender(w, "CN-AA-EMB");
+	const struct sent *many = board(&bulk, 1, 3000, "L-1"), *once = depart(&bulk, 5001, "L-1");
+	const struct vl_fold_pace pace = {.now_ms = at_once,
+					  .most_ms = {1, 1, 1},
+					  .hurry = comes_midway,
+					  .soon_ms = {1, 1, 1}};
+	struct vl_digest digest[2];
+	struct vl_why why = {0};
+
+	for (int yields = 0; yields < 2; yields++) {
+		unsigned times = 0;
+		world_start_over(w);
+		bring(w, many);
+		(void)world_work_off(w);
+		for (bool first = true; first || vl_apply_left(w->applier) > 0; first = false) {
+			asks = 0;
+			assert_int_equal(vl_apply_begin(w->applier, &why), VL_OK);
+			if (yields)
+				vl_apply_pace(w->applier, &pace);
+			if (first)
+				bring_within(w, once);
+			(void)vl_apply_drain(w->applier);
+			assert_int_equal(vl_apply_commit(w->applier, &why), VL_OK);
+			assert_true(++times < 500);
+		}
+		if (yields)
+			assert_in_range(times, 9, 200);
+		digest[yields] = world_digest_of(w, view_of(EVACUATIONS));
+	}
+	assert_digest_equal(digest[0], digest[1]);
+}
+
 /* One case with more facts than a row is made of: each sender's first count, whoever came first,
  * and the row says so. */
 static void a_row_has_its_bound(void **state)
@@ -440,6 +485,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_sender_waits_for_itself, world_setup,
 						world_teardown),
 		cmocka_unit_test_setup_teardown(time_has_its_bound, world_setup, world_teardown),
+		cmocka_unit_test_setup_teardown(a_long_row_gives_way, world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(what_is_beyond_a_share_is_owed, world_setup,
 						world_teardown),
 		cmocka_unit_test_setup_teardown(a_row_has_its_bound, world_setup, world_teardown),

@@ -31,7 +31,8 @@ struct vl_fold *vl_fold_open(void)
 	fold->order = calloc(vl_views_count() + 1, sizeof(*fold->order));
 	fold->renewals = calloc(vl_views_count() + 1, sizeof(*fold->renewals));
 	fold->bounds = VL_FOLD_BOUNDS;
-	fold->shared.arena = fold->txn_arena;
+	fold->shared = (struct vl_facts){
+		.arena = fold->txn_arena, .stop = vl_fold_yields, .context = fold};
 	if (fold->txn_arena == NULL || fold->arena == NULL || fold->dirty == NULL ||
 	    fold->order == NULL || fold->renewals == NULL || fold->bound == NULL ||
 	    !vl_views_bind(fold->bound, &fold->packed)) {
@@ -159,6 +160,8 @@ uint64_t vl_fold_filed(const struct vl_fold *fold)
 
 /* -- whose work it is -- */
 
+#define MOST_YIELDS 8
+
 static struct debt *debt_of(const struct vl_fold *fold, const char *mission)
 {
 	struct debt *debt;
@@ -168,18 +171,49 @@ static struct debt *debt_of(const struct vl_fold *fold, const char *mission)
 }
 
 /* Out of memory, it owes nothing. */
-static void lend(struct vl_fold *fold, const char *mission, uint64_t steps)
+static struct debt *lend(struct vl_fold *fold, const char *mission, uint64_t steps)
 {
 	size_t size = strlen(mission);
-	struct debt *debt = malloc(sizeof(*debt) + size + 1);
+	struct debt *debt = debt_of(fold, mission);
 
-	if (debt == NULL)
-		return;
-	debt->steps = steps;
-	memcpy(debt->mission, mission, size + 1);
-	HASH_ADD_KEYPTR(hh, fold->debts, debt->mission, size, debt);
-	if (debt->hh.tbl == NULL)
-		free(debt);
+	if (debt == NULL && (debt = calloc(1, sizeof(*debt) + size + 1)) != NULL) {
+		memcpy(debt->mission, mission, size + 1);
+		HASH_ADD_KEYPTR(hh, fold->debts, debt->mission, size, debt);
+		if (debt->hh.tbl == NULL) {
+			free(debt);
+			debt = NULL;
+		}
+	}
+	if (debt != NULL)
+		debt->steps += steps;
+	return debt;
+}
+
+/* A row of many facts is begun again later, at most so many times. What is urgent and waits is
+ * another's, or it would be in this transaction. */
+bool vl_fold_yields(void *context)
+{
+	struct vl_fold *fold = context;
+	const struct vl_fold_pace *pace = &fold->pace;
+
+	if (fold->yields || pace->soon || pace->hurry == NULL || fold->n_owners == 0)
+		return fold->yields;
+	const struct debt *debt = debt_of(fold, fold->owners[fold->owner].mission);
+	fold->yields = (debt == NULL || debt->yielded < MOST_YIELDS) && pace->hurry(pace->context);
+	return fold->yields;
+}
+
+/* The row took so many steps, and was given up or not. */
+static void note_yield(struct vl_fold *fold, struct owner *owner, uint64_t steps)
+{
+	struct debt *debt = fold->yields ? lend(fold, owner->mission, fold->bounds.reserve)
+					 : debt_of(fold, owner->mission);
+
+	owner->yielded = owner->yielded || fold->yields;
+	if (debt != NULL && fold->yields)
+		debt->yielded++;
+	else if (debt != NULL && steps > fold->bounds.reserve)
+		debt->yielded = 0;
 }
 
 /* What a mission may take of a transaction: where the time, or what all may take, is spent
@@ -203,18 +237,15 @@ static void settle_debts(struct vl_fold *fold)
 	uint64_t share = share_of(fold, 1);
 
 	HASH_ITER (hh, fold->debts, debt, next) {
-		if (debt->steps <= share)
+		debt->steps -= debt->steps < share ? debt->steps : share;
+		if (debt->steps == 0 && debt->yielded == 0)
 			forgive(fold, debt);
-		else
-			debt->steps -= share;
 	}
 	for (size_t i = 0; i < fold->n_owners; i++) {
 		const struct owner *owner = &fold->owners[i];
-		debt = debt_of(fold, owner->mission);
-		if (debt != NULL)
-			debt->steps += owner->folded;
-		else if (owner->folded > share)
-			lend(fold, owner->mission, owner->folded - share);
+		bool owes = owner->debt > 0;
+		if (owner->folded > (owes ? 0 : share))
+			(void)lend(fold, owner->mission, owner->folded - (owes ? 0 : share));
 	}
 }
 
@@ -323,12 +354,13 @@ static void put_off(struct vl_fold *fold, const struct dirty *entry)
 static void settle_entity(struct vl_fold *fold, const struct dirty *entry)
 {
 	fold->owner = entry->owner;
-	if (vl_fold_room(fold) == 0) {
+	if (vl_fold_room(fold) == 0 || fold->owners[entry->owner].yielded) {
 		put_off(fold, entry);
 		return;
 	}
 	uint64_t before = fold->steps;
 	bool whole = vl_fold_entity(fold, entry);
+	note_yield(fold, &fold->owners[entry->owner], fold->steps - before);
 	if (whole) {
 		vl_todo_folded(&fold->todo, fold->view, fold->kind, entry->key);
 		vl_fold_begin_fans(fold);

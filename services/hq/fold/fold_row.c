@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ASK_EACH 256 /* facts */
+
 static void apply_changes(struct vl_fold *fold, const struct vl_key *row)
 {
 	bool counted = vl_recount_passed(fold, vl_key_done(row));
@@ -184,6 +186,8 @@ ProtobufCMessage *vl_fold_items(struct vl_fold *fold, const struct vl_history_it
 		fold->steps += items[i].shared ? 1 : vl_fact_weight(items[i].place.size);
 		if (i != without)
 			vl_bound_step(bound, fold->kind, fold, row, &items[i].fact);
+		if (i % ASK_EACH == ASK_EACH - 1 && vl_fold_yields(fold))
+			return NULL;
 	}
 	vl_bound_finish(bound, fold->kind, fold, row);
 	return row;
@@ -198,7 +202,8 @@ static ProtobufCMessage *make_row(struct vl_fold *fold, const struct dirty *entr
 
 	if (err != VL_OK)
 		vl_txn_fail(fold->txn, err);
-	if (err != VL_OK || (count == 0 && damaged == 0 && !vl_fold_has_tallies(fold)))
+	if (err != VL_OK || fold->yields ||
+	    (count == 0 && damaged == 0 && !vl_fold_has_tallies(fold)))
 		return NULL;
 	ProtobufCMessage *row = vl_fold_items(fold, items, count);
 	if (row == NULL)
@@ -262,7 +267,7 @@ bool vl_fold_entity(struct vl_fold *fold, const struct dirty *entry)
 	fold->key = entry->key;
 	fold->fans = NULL;
 	vl_lookup_begin(fold);
-	fold->beyond = fold->hurt = fold->adopts = false;
+	fold->beyond = fold->hurt = fold->adopts = fold->yields = false;
 	vl_row_key(&key, fold->kind, entry->key);
 	ProtobufCMessage *row = make_row(fold, entry);
 	if (row != NULL)
@@ -270,7 +275,7 @@ bool vl_fold_entity(struct vl_fold *fold, const struct dirty *entry)
 	fold->steps += vl_fact_weight(fold->packed.size);
 	if (vl_buf_failed(&fold->packed) || vl_arena_failed(fold->arena))
 		vl_txn_fail(fold->txn, VL_ERR_NOMEM);
-	if (fold->hurt)
+	if (fold->hurt || fold->yields)
 		return false;
 	vl_lookup_keep(fold, entry->key);
 	/* Where the whole history came in this transaction there was no row. */

@@ -49,6 +49,7 @@ struct owner {
 	const char *mission;
 	uint64_t filed, folded;
 	uint64_t debt; /* that it began with */
+	bool yielded;  /* a row was given up for what is urgent */
 };
 
 /* What a mission has folded beyond its share, because a single entity takes that much. While
@@ -56,6 +57,8 @@ struct owner {
 struct debt {
 	UT_hash_handle hh;
 	uint64_t steps;
+	/* how often a long row was given up for what is urgent, one time after another */
+	unsigned yielded;
 	char mission[];
 };
 
@@ -116,6 +119,7 @@ struct vl_fold {
 	uint64_t claimed;             /* a bit for each view that has an event */
 	uint64_t marked;              /* and for each that has an entity to be folded */
 	struct vl_renewal *renewals;  /* of each view */
+	bool yields;                  /* the present row is given up for what is urgent */
 	bool hurt;                    /* a source of the present row is damaged: it waits */
 	bool adopts;                  /* the present row adds nothing to the tallies (renewal.h) */
 	bool counting;                /* nothing follows from what the present row adds */
@@ -137,6 +141,10 @@ struct dirty *vl_fold_mark(struct vl_fold *fold, unsigned kind, const char *key,
 
 /* The rest of the share of the present mission. */
 uint64_t vl_fold_room(const struct vl_fold *fold);
+
+/* Whether the folding of the present row must be given up now, for what is urgent. `fold` is a
+ * struct vl_fold. */
+bool vl_fold_yields(void *fold);
 
 /* Fold one entity and store its row (fold_row.c). False if one of its sources is damaged: then
  * it has to wait. */

@@ -262,6 +262,7 @@ struct gathering {
 	struct vl_place last;
 	struct vl_bytes batch;
 	struct vl_facts *shared; /* or NULL */
+	unsigned asked;          /* how often it might have had to stop */
 };
 
 static bool read_own(struct gathering *g, const char *mission, struct vl_history_item *item)
@@ -414,6 +415,16 @@ static bool step_on(struct vl_cursor *cursor, bool pass, struct vl_bytes *key,
 	return vl_cursor_seek(cursor, vl_key_done(&behind), key, value);
 }
 
+#define ASK_EACH 256 /* items */
+
+static bool must_stop(struct gathering *g)
+{
+	const struct vl_facts *facts = g->shared;
+
+	return ++g->asked % ASK_EACH == 0 && facts != NULL && facts->stop != NULL &&
+	       facts->stop(facts->context);
+}
+
 /* Read the history; where there is a bound and no share of each yet, give up at the bound. */
 static enum vl_err gather(struct gathering *g, unsigned kind, const char *entity)
 {
@@ -427,7 +438,7 @@ static enum vl_err gather(struct gathering *g, unsigned kind, const char *entity
 	vl_cursor_pass_over(cursor, vl_key_done(&prefix), vl_cursor_count, &g->entries);
 	for (bool more = vl_cursor_seek(cursor, vl_key_done(&prefix), &key, &value);
 	     more && err == VL_OK && vl_key_has_prefix(key, vl_key_done(&prefix)) &&
-	     (shared || !g->beyond);
+	     (shared || !g->beyond) && !must_stop(g);
 	     more = step_on(cursor, shared && g->own > g->share, &key, &value))
 		err = gather_item(g, key, value);
 	vl_cursor_close(cursor);

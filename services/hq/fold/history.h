@@ -23,11 +23,14 @@ static inline uint64_t vl_fact_weight(size_t size)
 
 /* Large facts that one transaction has unpacked. A list of very many names is in the history of
  * each, and is read once for all of them. Zeroed, with an arena that lasts as long. Call
- * vl_history_forget before the arena's reset. */
+ * vl_history_forget before the arena's reset. `stop`, which may be NULL, is asked again and again
+ * while a history is read. If it says true, the reading ends early, and nothing of it counts. */
 struct vl_facts {
 	struct vl_arena *arena;
 	struct vl_shared_fact *by_place;
 	size_t bytes;
+	bool (*stop)(void *context);
+	void *context;
 };
 void vl_history_forget(struct vl_facts *facts);
 

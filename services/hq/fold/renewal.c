@@ -3,12 +3,12 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "bus/batch.h"
+#include "hq/fold/databases.h"
 #include "hq/fold/filing.h"
 #include "hq/fold/fold_state.h"
 #include "hq/fold/todo.h"
 #include "hq/fold/views.h"
 #include "hq/ledger/chains.h"
-#include "hq/fold/databases.h"
 
 #include <string.h>
 

@@ -6,7 +6,7 @@
 #define MOST_STEPS 100000 /* then it is committed (fold.h) */
 #define MOST_BYTES ((size_t)2 << 20)
 #define SOON_BYTES ((size_t)256 << 10)
-#define FRESH_MS 100
+#define FRESH_MS 500
 
 /* How long each phase of a transaction may take, at most; and where a FLASH record that came alone
  * waits for it to end, or is in it and has not waited for long. Of who sends many it is best to do
