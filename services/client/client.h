@@ -8,10 +8,10 @@
  *
  * One event, in a program that may wait:
  *
- * client = vl_client_open(&(struct vl_client_options){.patience_ms = 30000}); if
- * (vl_client_publish(client, &event, &answer))
- *           record_as_reported(answer.id);
- * vl_client_close(client);
+ *	client = vl_client_open(&(struct vl_client_options){.patience_ms = 30000});
+ *	if (vl_client_publish(client, &event, &answer))
+ *		record_as_reported(answer.id);
+ *	vl_client_close(client);
  *
  * What an answer promises:
  *
