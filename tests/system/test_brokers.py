@@ -227,7 +227,7 @@ def test_each_mission_has_topics_of_its_own(cluster, tmp_path):
     refused = apply(cluster, keys=more, check=False)
     assert refused.returncode == 1
     assert f"cannot apply '{new[1].topic}': it has 3 partitions and must have one" in refused.stderr
-    assert "to write 3 in the file mends nothing" in refused.stderr
+    assert "Do not write 3 in the file" in refused.stderr
     assert f"cannot apply '{valise.DIRECTIVE}': it has 2 partitions and must have one" in refused.stderr
     assert f"{valise.RECEIPT}.CN-TH-EMB" not in topics(cluster)
     for topic in (new[1].topic, valise.DIRECTIVE):
