@@ -235,6 +235,10 @@ class Evacuation:
         if irregular:
             irregular.at_gangway(leg, leg.departs - 800)
         self.on_leg(leg, leg.sender, leg.departs, "LegDeparted")
+        origin, destination = (place["country"] for place in leg.way)
+        if origin != destination:
+            for person in leg.people:
+                self.day.left.setdefault(person.ref, []).append((leg.departs, origin))
         self.arrive(leg, one_by_one=leg.receiver != HQ)
         self.hand_over(leg)
         self.close(leg)

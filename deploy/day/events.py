@@ -43,6 +43,7 @@ class Day:
         self.events = []  # (when written, sender, subject, id, the line up to `after`)
         self.counts = {}  # (lane, name of the payload) -> how many
         self.follow_ups = []  # (when, subject): where a traveller's call for help from Sudan may go on
+        self.left = {}  # person -> (when, country): who boarded a leg that left a country
         self.expected = {}  # what check.py finds at headquarters, counted by the stories themselves
 
     def put(self, lane, sender, when, subject, name, fields, actor, written=None):

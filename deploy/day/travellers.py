@@ -66,6 +66,7 @@ class Traveller:
         self.stays = []  # of all trips, as they were made
         self.withdrawn = self.duplicate = False
         self.answers = {}  # check -> (safe, help), as it stands in the end
+        self.left = []  # (day, country): who of them boarded a leg of an evacuation, as far as is known
         self.open = set()  # checks in which a call for help has not been taken up
         self.sender, self.time = "", 0  # who wrote their last event, and when
 
@@ -78,6 +79,12 @@ class Traveller:
         home = self.home
         return home is not None and place in home[:2] and home.first <= day <= home.last and not any(
             stay.country != home.country and stay.first < day < stay.last for stay in self.stays)
+
+    def people_in(self, place, day):
+        """Who boarded a leg out of the country is not there any more from the next day on."""
+        if not self.is_in(place, day):
+            return 0
+        return self.people - sum(place.startswith(country) and left < day for left, country in self.left)
 
     def personal(self):
         """Invented, and seen to be: no country has +999, and the issuer UTO is ICAO's own Utopia."""
@@ -327,6 +334,7 @@ class Travellers:
         """By the first that goes on from the call and was not yet named; the last ones are the cases of 27 April."""
         after = [i for i, (when, _) in enumerate(self.follow_ups) if when > who.time]
         when, follow_up = self.follow_ups.pop(after[0] if after else -1)
+        who.left += [(int(left) // DAY, country) for left, country in self.day.left.get(follow_up, [])]
         self.put(who, max(when, who.time) + self.random.randrange(300, 3600), "HelpTakenUp",
                  {"check": check, "followUp": follow_up}, who.mission, "crisis-desk")
 
@@ -449,7 +457,7 @@ class Travellers:
         return {
             "checks": {check: self.expected_of(check) for check in (CHECK, SHAN_CHECK)},
             "places": [{"place": place, "day": day,
-                        "people": sum(who.people for who in self.all if who.is_in(place, day_of(day)))}
+                        "people": sum(who.people_in(place, day_of(day)) for who in self.all)}
                        for place, day in PLACES],
             "board": {"registered": len(registered), "withdrawn": len(self.all) - len(registered),
                       "people": sum(who.people for who in registered)},
