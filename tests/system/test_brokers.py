@@ -243,7 +243,7 @@ def test_each_mission_has_topics_of_its_own(cluster, tmp_path):
     assert {f"unused {lane}.{name}" for lane in (valise.RECEIPT, valise.DIRECTIVE) for name in ENROLLED[:2]} | {
         f"unused {valise.RECEIPT}"} == {line for line in fewer if line.startswith("unused ")}
     none = valise.valise("topic", "apply", "-b", cluster.bootstrap, valise.TOPICS, env={"VALISE_KEYS": ""})
-    assert "give --keys DIR" in none.stderr
+    assert "Give --keys DIR" in none.stderr
     assert not [line for line in none.stdout.splitlines() if ".CN-" in line]
     admin.delete_topics([valise.RECEIPT])[valise.RECEIPT].result(20)
     for lane in (valise.RECEIPT, valise.DIRECTIVE):
