@@ -159,13 +159,7 @@ static bool file_event(struct vl_filing *filing, struct vl_txn *txn,
 {
 	const struct vl_batch *batch = b->batch;
 	struct vl_bytes event = batch->events[at->event];
-	struct vl_place place = {
-		.epoch = batch->head.epoch,
-		.seq = batch->head.seq,
-		.event = {batch->head.first_event.n + at->event},
-		.offset = (uint32_t)(event.data - b->record->value.data),
-		.size = (uint32_t)event.size,
-	};
+	struct vl_place place = vl_place_of(b->record, batch, at->event);
 	struct vl_fold_part part = {.first = at->entity, .room = room};
 	struct vl_fold_added added;
 

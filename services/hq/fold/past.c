@@ -83,13 +83,7 @@ static void fold_events(struct vl_past *past, const char *mission, const struct 
 	vl_fold_serve(past->fold, mission);
 	for (size_t i = 0; i < batch->n_events; i++) {
 		struct vl_bytes event = batch->events[i];
-		const struct vl_place place = {
-			.epoch = batch->head.epoch,
-			.seq = batch->head.seq,
-			.event = {batch->head.first_event.n + i},
-			.offset = (uint32_t)(event.data - record->value.data),
-			.size = (uint32_t)event.size,
-		};
+		const struct vl_place place = vl_place_of(record, batch, i);
 		struct vl_fold_part whole = {.room = UINT32_MAX};
 		struct vl_fold_added added;
 		if (facts[i].payload != NULL && had_happened(past, &facts[i]))

@@ -7,13 +7,6 @@
 
 #define CHAIN_SIZE 48
 
-static void lane_key(struct vl_key *key, const char *mission, const char *lane)
-{
-	vl_key_reset(key);
-	vl_key_text(key, mission);
-	vl_key_text(key, lane);
-}
-
 bool vl_chains_read_key(struct vl_bytes key, const char **mission, const char **lane,
 			struct vl_epoch *epoch)
 {
@@ -47,7 +40,7 @@ bool vl_chains_get(struct vl_txn *txn, const char *mission, const char *lane, st
 	struct vl_key key;
 	struct vl_bytes value;
 
-	lane_key(&key, mission, lane);
+	key = vl_ledger_lane_key(mission, lane);
 	vl_key_u64(&key, epoch.n);
 	if (!vl_txn_get(txn, VL_DB_CHAIN, vl_key_done(&key), &value))
 		return false;
@@ -64,7 +57,7 @@ void vl_chains_put(struct vl_txn *txn, const char *mission, const char *lane,
 	vl_put_be64(value, chain->seq.n);
 	vl_put_be64(value + 8, chain->next_event.n);
 	memcpy(value + 16, chain->digest.bytes, sizeof(chain->digest.bytes));
-	lane_key(&key, mission, lane);
+	key = vl_ledger_lane_key(mission, lane);
 	vl_key_u64(&key, chain->epoch.n);
 	vl_txn_put(txn, VL_DB_CHAIN, vl_key_done(&key), (struct vl_bytes){value, sizeof(value)});
 }
@@ -76,7 +69,7 @@ struct vl_chain vl_chains_newest(struct vl_txn *txn, const char *mission, const 
 	struct vl_chain chain = {0};
 	struct vl_cursor *cursor = vl_cursor_open(txn, VL_DB_CHAIN);
 
-	lane_key(&from, mission, lane);
+	from = vl_ledger_lane_key(mission, lane);
 	beyond = from;
 	vl_key_u64(&beyond, UINT64_MAX);
 	vl_key_u8(&beyond, 0);
@@ -94,7 +87,7 @@ struct vl_chain vl_chains_newest(struct vl_txn *txn, const char *mission, const 
 static void digest_key(struct vl_key *key, const char *mission, const char *lane,
 		       const struct vl_digest *digest)
 {
-	lane_key(key, mission, lane);
+	*key = vl_ledger_lane_key(mission, lane);
 	vl_key_bytes(key, digest->bytes, sizeof(digest->bytes) / 2);
 }
 
@@ -126,7 +119,7 @@ struct vl_epoch vl_chains_suspended(struct vl_txn *txn, const char *mission, con
 	struct vl_bytes key;
 	struct vl_cursor *cursor = vl_cursor_open(txn, VL_DB_EVIDENCE);
 
-	lane_key(&from, mission, lane);
+	from = vl_ledger_lane_key(mission, lane);
 	beyond = from;
 	vl_key_u64(&beyond, up_to.n);
 	vl_key_u64(&beyond, UINT64_MAX);

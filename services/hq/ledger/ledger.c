@@ -5,12 +5,34 @@
 
 #include <string.h>
 
+struct vl_place vl_place_of(const struct vl_record *record, const struct vl_batch *batch,
+			    size_t event)
+{
+	struct vl_bytes bytes = batch->events[event];
+
+	return (struct vl_place){
+		.epoch = batch->head.epoch,
+		.seq = batch->head.seq,
+		.event = {batch->head.first_event.n + event},
+		.offset = (uint32_t)(bytes.data - record->value.data),
+		.size = (uint32_t)bytes.size,
+	};
+}
+
+struct vl_key vl_ledger_lane_key(const char *mission, const char *lane)
+{
+	struct vl_key key;
+
+	vl_key_reset(&key);
+	vl_key_text(&key, mission);
+	vl_key_text(&key, lane);
+	return key;
+}
+
 void vl_archive_key(struct vl_key *key, const char *mission, const char *lane,
 		    struct vl_epoch epoch, struct vl_seq seq)
 {
-	vl_key_reset(key);
-	vl_key_text(key, mission);
-	vl_key_text(key, lane);
+	*key = vl_ledger_lane_key(mission, lane);
 	vl_key_u64(key, epoch.n);
 	vl_key_u64(key, seq.n);
 }

@@ -122,7 +122,14 @@ struct vl_place {
 	uint64_t sum;          /* of the event's bytes */
 };
 
-/* The archive's key. `mission` and `lane` are NUL-terminated. */
+/* The place of one event of a batch; without the sum. */
+struct vl_place vl_place_of(const struct vl_record *record, const struct vl_batch *batch,
+			    size_t event);
+
+/* What the keys of a mission's lane begin with. Both are NUL-terminated, here and below. */
+struct vl_key vl_ledger_lane_key(const char *mission, const char *lane);
+
+/* The archive's key. */
 void vl_archive_key(struct vl_key *key, const char *mission, const char *lane,
 		    struct vl_epoch epoch, struct vl_seq seq);
 

@@ -16,21 +16,11 @@ struct row {
 	struct vl_seq seq;
 };
 
-static struct vl_key lane_key(const char *mission, const char *lane)
-{
-	struct vl_key key;
-
-	vl_key_reset(&key);
-	vl_key_text(&key, mission);
-	vl_key_text(&key, lane);
-	return key;
-}
-
 /* -- how much there is -- */
 
 static struct row row_get(struct vl_txn *txn, const char *mission, const char *lane)
 {
-	struct vl_key key = lane_key(mission, lane);
+	struct vl_key key = vl_ledger_lane_key(mission, lane);
 	struct row row = {0};
 	struct vl_bytes value;
 
@@ -46,7 +36,7 @@ static struct row row_get(struct vl_txn *txn, const char *mission, const char *l
 static void row_put(struct vl_txn *txn, const char *mission, const char *lane,
 		    const struct row *row)
 {
-	struct vl_key key = lane_key(mission, lane);
+	struct vl_key key = vl_ledger_lane_key(mission, lane);
 	uint8_t value[ROW_SIZE];
 
 	vl_put_be64(value, row->bytes);
@@ -101,7 +91,7 @@ static void sum_less(struct vl_txn *txn, const char *mission, uint64_t size)
 static struct vl_key awaits_key(const char *mission, const char *lane,
 				const struct vl_digest *digest)
 {
-	struct vl_key key = lane_key(mission, lane);
+	struct vl_key key = vl_ledger_lane_key(mission, lane);
 
 	vl_key_bytes(&key, digest->bytes, sizeof(digest->bytes));
 	return key;
@@ -259,7 +249,7 @@ static bool first_of(struct vl_txn *txn, const char *mission, const char *lane,
 		     struct vl_epoch epoch, struct vl_seq *seq, struct vl_key *found,
 		     struct vl_bytes *stored)
 {
-	struct vl_key lane_from = lane_key(mission, lane), from = lane_from;
+	struct vl_key lane_from = vl_ledger_lane_key(mission, lane), from = lane_from;
 	struct vl_cursor *cursor = vl_cursor_open(txn, VL_DB_PARKED);
 	struct vl_bytes key;
 
@@ -299,7 +289,7 @@ bool vl_parked_ready(struct vl_txn *txn, const struct vl_due *due, struct vl_key
 static void put_due(struct vl_txn *txn, const char *mission, const char *lane,
 		    struct vl_epoch epoch)
 {
-	struct vl_key key = lane_key(mission, lane);
+	struct vl_key key = vl_ledger_lane_key(mission, lane);
 
 	vl_key_u64(&key, epoch.n);
 	vl_txn_put(txn, VL_DB_DUE, vl_key_done(&key), vl_bytes_of(""));
@@ -365,7 +355,7 @@ static bool find_due(struct vl_txn *txn, const struct vl_key *from, struct vl_by
 
 bool vl_parked_due(struct vl_txn *txn, const char *mission, const char *lane, struct vl_due *due)
 {
-	struct vl_key from = lane_key(mission, lane);
+	struct vl_key from = vl_ledger_lane_key(mission, lane);
 
 	return find_due(txn, &from, vl_key_done(&from), due);
 }
@@ -418,7 +408,7 @@ bool vl_parked_gap(struct vl_txn *txn, const char *mission, const char *lane, st
 {
 	struct row row = row_get(txn, mission, lane);
 	struct vl_chain newest = vl_chains_newest(txn, mission, lane), chain = {0};
-	struct vl_key from = lane_key(mission, lane);
+	struct vl_key from = vl_ledger_lane_key(mission, lane);
 	struct vl_epoch epoch;
 	struct vl_seq first, own;
 

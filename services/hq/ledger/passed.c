@@ -83,19 +83,9 @@ static struct row unpack(struct vl_bytes value)
 	return row;
 }
 
-static struct vl_key lane_key(const char *mission, const char *lane)
-{
-	struct vl_key key;
-
-	vl_key_reset(&key);
-	vl_key_text(&key, mission);
-	vl_key_text(&key, lane);
-	return key;
-}
-
 static struct vl_key row_key(const char *mission, const char *lane, const struct vl_record *record)
 {
-	struct vl_key key = lane_key(mission, lane);
+	struct vl_key key = vl_ledger_lane_key(mission, lane);
 
 	vl_key_bytes(&key, record->topic.data, record->topic.size);
 	vl_key_u8(&key, 0);
@@ -198,7 +188,7 @@ static bool may_follow(struct vl_txn *txn, const char *mission, const char *lane
 bool vl_passed_lies(struct vl_txn *txn, const char *mission, const char *lane,
 		    const struct vl_gap *gap)
 {
-	struct vl_key from = lane_key(mission, lane);
+	struct vl_key from = vl_ledger_lane_key(mission, lane);
 	struct vl_cursor *cursor = vl_cursor_open(txn, VL_DB_PASSED);
 	struct vl_bytes key, value;
 	bool lies = false;

@@ -32,13 +32,6 @@ const char *vl_verdict_name(enum vl_verdict verdict)
 	return "ok";
 }
 
-static void standing_key(struct vl_key *key, const char *mission, const char *lane)
-{
-	vl_key_reset(key);
-	vl_key_text(key, mission);
-	vl_key_text(key, lane);
-}
-
 static struct vl_standing unpack(struct vl_bytes value)
 {
 	struct vl_standing s = {0};
@@ -71,7 +64,7 @@ struct vl_standing vl_standing_get(struct vl_txn *txn, const char *mission, cons
 	struct vl_key key;
 	struct vl_bytes value;
 
-	standing_key(&key, mission, lane);
+	key = vl_ledger_lane_key(mission, lane);
 	return vl_txn_get(txn, VL_DB_STANDING, vl_key_done(&key), &value) ? unpack(value)
 									  : (struct vl_standing){0};
 }
@@ -99,7 +92,7 @@ void vl_standing_put(struct vl_txn *txn, const char *mission, const char *lane,
 
 	for (size_t i = 0; i < NUMBERS; i++)
 		vl_put_be64(value + 8 * i, n[i]);
-	standing_key(&key, mission, lane);
+	key = vl_ledger_lane_key(mission, lane);
 	vl_txn_put(txn, VL_DB_STANDING, vl_key_done(&key), (struct vl_bytes){value, sizeof(value)});
 }
 

@@ -214,13 +214,11 @@ static void each_lane(struct vl_txn *txn, enum vl_ledger_db db,
 static uint64_t count_lane(struct vl_txn *txn, enum vl_ledger_db db, const struct spot *spot,
 			   uint64_t *bytes)
 {
-	struct vl_key from = {0};
+	struct vl_key from = vl_ledger_lane_key(spot->mission, spot->lane);
 	struct vl_bytes key, value;
 	struct vl_cursor *cursor = vl_cursor_open(txn, db);
 	uint64_t n = 0;
 
-	vl_key_text(&from, spot->mission);
-	vl_key_text(&from, spot->lane);
 	vl_cursor_pass_over(cursor, (struct vl_bytes){0}, NULL, NULL);
 	for (bool more = vl_cursor_seek(cursor, vl_key_done(&from), &key, &value);
 	     more && vl_key_has_prefix(key, vl_key_done(&from));
@@ -264,7 +262,7 @@ static void count_batch(struct vl_standing *s, const struct found *found)
 
 static void count_archive(struct vl_txn *txn, const struct spot *spot, struct vl_standing *s)
 {
-	struct vl_key from = {0};
+	struct vl_key from = vl_ledger_lane_key(spot->mission, spot->lane);
 	struct vl_bytes key, value;
 	struct vl_arena *arena = vl_arena_open(0);
 	struct vl_cursor *cursor = vl_cursor_open(txn, VL_DB_ARCHIVE);
@@ -272,8 +270,6 @@ static void count_archive(struct vl_txn *txn, const struct spot *spot, struct vl
 
 	if (arena == NULL)
 		vl_txn_fail(txn, VL_ERR_NOMEM);
-	vl_key_text(&from, spot->mission);
-	vl_key_text(&from, spot->lane);
 	for (bool more = vl_cursor_seek(cursor, vl_key_done(&from), &key, &value);
 	     more && vl_key_has_prefix(key, vl_key_done(&from));
 	     more = vl_cursor_next(cursor, &key, &value)) {

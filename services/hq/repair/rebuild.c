@@ -91,13 +91,7 @@ static void fold_batch(struct rebuild *r, const struct vl_record *record,
 	vl_fold_serve(r->fold, r->mission);
 	for (size_t i = 0; i < batch->n_events; i++) {
 		struct vl_bytes event = batch->events[i];
-		struct vl_place place = {
-			.epoch = batch->head.epoch,
-			.seq = batch->head.seq,
-			.event = {batch->head.first_event.n + i},
-			.offset = (uint32_t)(event.data - record->value.data),
-			.size = (uint32_t)event.size,
-		};
+		struct vl_place place = vl_place_of(record, batch, i);
 		struct vl_fold_part whole = {.room = UINT32_MAX};
 		struct vl_fold_added added;
 		vl_fold_add_event(r->fold, r->view, r->mission, &place, event, NULL, &whole,

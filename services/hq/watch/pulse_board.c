@@ -71,12 +71,10 @@ static int64_t patience_ms(const struct vl_pulse_kept *pulse)
 static struct vl_missing find_hole(struct vl_txn *txn, const char *mission, const char *lane)
 {
 	struct vl_missing hole = {0};
-	struct vl_key from = {0};
+	struct vl_key from = vl_ledger_lane_key(mission, lane);
 	struct vl_bytes key;
 	struct vl_chain chain = {0};
 
-	vl_key_text(&from, mission);
-	vl_key_text(&from, lane);
 	struct vl_cursor *cursor = vl_cursor_open(txn, VL_DB_PARKED);
 	vl_cursor_pass_over(cursor, (struct vl_bytes){0}, NULL, NULL);
 	if (vl_cursor_seek(cursor, vl_key_done(&from), &key, NULL) &&

@@ -137,11 +137,9 @@ static enum reading reading_of(struct vl_txn *txn, const char *lane, const struc
 
 static void note_missing(struct vl_txn *txn, const struct suspect *s)
 {
-	struct vl_key key = {0};
+	struct vl_key key = vl_ledger_lane_key(s->mission, s->lane);
 	uint8_t value[16];
 
-	vl_key_text(&key, s->mission);
-	vl_key_text(&key, s->lane);
 	vl_put_be64(value, s->epoch.n);
 	vl_put_be64(value + 8, s->seq.n);
 	vl_txn_put(txn, VL_DB_MISSING, vl_key_done(&key), (struct vl_bytes){value, sizeof(value)});
@@ -205,11 +203,9 @@ enum vl_err vl_tails_judge(struct vl_tails *tails, const struct vl_position *end
 bool vl_tails_missing(struct vl_txn *txn, const char *mission, const char *lane,
 		      struct vl_epoch *epoch, struct vl_seq *seq)
 {
-	struct vl_key key = {0};
+	struct vl_key key = vl_ledger_lane_key(mission, lane);
 	struct vl_bytes value;
 
-	vl_key_text(&key, mission);
-	vl_key_text(&key, lane);
 	if (!vl_txn_get(txn, VL_DB_MISSING, vl_key_done(&key), &value) || value.size != 16)
 		return false;
 	epoch->n = vl_get_be64(value.data);
