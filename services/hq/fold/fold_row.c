@@ -12,8 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ASK_EACH 256 /* facts */
-
 static void apply_changes(struct vl_fold *fold, const struct vl_key *row)
 {
 	bool counted = vl_recount_passed(fold, vl_key_done(row));
@@ -186,7 +184,7 @@ ProtobufCMessage *vl_fold_items(struct vl_fold *fold, const struct vl_history_it
 		fold->steps += items[i].shared ? 1 : vl_fact_weight(items[i].place.size);
 		if (i != without)
 			vl_bound_step(bound, fold->kind, fold, row, &items[i].fact);
-		if (i % ASK_EACH == ASK_EACH - 1 && vl_fold_yields(fold))
+		if ((i + 1) % VL_STOP_EACH == 0 && vl_fold_yields(fold))
 			return NULL;
 	}
 	vl_bound_finish(bound, fold->kind, fold, row);

@@ -415,13 +415,11 @@ static bool step_on(struct vl_cursor *cursor, bool pass, struct vl_bytes *key,
 	return vl_cursor_seek(cursor, vl_key_done(&behind), key, value);
 }
 
-#define ASK_EACH 256 /* items */
-
 static bool must_stop(struct gathering *g)
 {
 	const struct vl_facts *facts = g->shared;
 
-	return ++g->asked % ASK_EACH == 0 && facts != NULL && facts->stop != NULL &&
+	return ++g->asked % VL_STOP_EACH == 0 && facts != NULL && facts->stop != NULL &&
 	       facts->stop(facts->context);
 }
 

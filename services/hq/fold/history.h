@@ -21,6 +21,9 @@ static inline uint64_t vl_fact_weight(size_t size)
 	return 1 + size / 128;
 }
 
+/* The facts of a history between two questions whether to stop. */
+#define VL_STOP_EACH 256
+
 /* Large facts that one transaction has unpacked. A list of very many names is in the history of
  * each, and is read once for all of them. Zeroed, with an arena that lasts as long. Call
  * vl_history_forget before the arena's reset. `stop`, which may be NULL, is asked again and again
