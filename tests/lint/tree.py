@@ -110,7 +110,7 @@ def main():
             wrong.append(f"{name}: does not belong at the top")
     for path in files:
         name = str(path.relative_to(TOP))
-        if path.suffix not in (".c", ".h"):
+        if path.suffix not in (".c", ".h", ".proto"):
             continue
         text = path.read_text()
         for number, line in enumerate(text.splitlines(), 1):
