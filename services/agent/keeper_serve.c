@@ -1,3 +1,7 @@
+/*
+ * The keeper's side of its clients: a request is read, its events accepted, its answer held
+ * until the commit (keeper_in.h).
+ */
 #include "agent/keeper_in.h"
 
 #include "agent/listen.h"

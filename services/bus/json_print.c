@@ -1,3 +1,6 @@
+/*
+ * A protobuf message printed as proto3 JSON (json.h).
+ */
 #include "bus/json.h"
 
 #include "base/clock.h"

@@ -1,3 +1,6 @@
+/*
+ * A JSON value read into one field of a protobuf message.
+ */
 #include "bus/json_parse.h"
 
 #include "base/clock.h"

@@ -1,3 +1,6 @@
+/*
+ * Whether bytes are a strict message of a type; and unpacking and packing (wire.h).
+ */
 #include "bus/wire_in.h"
 
 #include "base/clock.h"

@@ -1,3 +1,6 @@
+/*
+ * The calls that wait for their answers (client.h), made of those that do not.
+ */
 #include "client/client_in.h"
 
 #include "base/clock.h"

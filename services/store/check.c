@@ -1,3 +1,7 @@
+/*
+ * The checksum behind each value, and how an entry is found although its key is corrupted
+ * (inside.h).
+ */
 #include "store/inside.h"
 
 #include "base/hash.h"

@@ -1,3 +1,6 @@
+/*
+ * Going through a database in the order of its keys (store.h).
+ */
 #include "store/inside.h"
 
 #include <stdlib.h>

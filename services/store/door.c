@@ -1,3 +1,10 @@
+/*
+ * Who comes in: one writer, and readers whom it can see.
+ *
+ * The writer holds `writer`, and the database's own file too, as somebody may tidy `writer`
+ * away. In `writer` it says who it is and which lock.mdb it looks at: whoever marks itself in
+ * another one is not seen, and may be shown pages that are written over.
+ */
 #include "store/inside.h"
 
 #include <errno.h>
@@ -8,14 +15,6 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-/*
- * Who comes in: one writer, and readers whom it can see.
- *
- * The writer holds `writer`, and the database's own file too, as somebody may tidy `writer`
- * away. In `writer` it says who it is and which lock.mdb it looks at: whoever marks itself in
- * another one is not seen, and may be shown pages that are written over.
- */
 
 struct holder {
 	long pid;

@@ -1,3 +1,6 @@
+/*
+ * The file of a store: its length, its room, and SIGBUS where it is cut short (inside.h).
+ */
 #include "store/inside.h"
 
 #include <signal.h>

@@ -1,15 +1,15 @@
-#include "store/inside.h"
-
-#include <errno.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-
 /*
  * The map: how much of the file there may be. LMDB has to know before, and to change it no
  * transaction may be under way in this process. So it begins small, is made larger between
  * transactions, well before it is full, and by doubling, up to what the caller allows. A reader
  * maps what there is, and more when a writer has gone on.
  */
+#include "store/inside.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
 #define HEADROOM ((size_t)256 << 20) /* what one transaction may take */
 
 static size_t file_size(struct vl_store *store)

@@ -1,9 +1,3 @@
-#include "store/inside.h"
-
-#include <sys/random.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 /*
  * LMDB marks each process that reads by a lock on the byte of lock.mdb whose offset is its
  * number. Two containers that share the folder and not the numbering may have the same number:
@@ -11,6 +5,12 @@
  * can have. LMDB asks for its number in two places only, when an environment is made and when it
  * is closed; meanwhile, and on that thread alone, getpid() answers with it.
  */
+#include "store/inside.h"
+
+#include <sys/random.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #define PROCESSES ((uint32_t)1 << 22) /* Linux has no more */
 
 static _Thread_local pid_t assumed;

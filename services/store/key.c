@@ -1,3 +1,6 @@
+/*
+ * Keys that sort as their parts do (store.h).
+ */
 #include "base/text.h"
 #include "store/store.h"
 

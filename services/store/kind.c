@@ -1,15 +1,14 @@
+/*
+ * What is in the folder: a store of the kind that the caller wants, of a format that it reads.
+ * The format is looked at first, as another version may have other databases, and that is no
+ * damage.
+ */
 #include "store/inside.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/*
- * What is in the folder: a store of the kind that the caller wants, of a format that it reads.
- * The format is looked at first, as another version may have other databases, and that is no
- * damage.
- */
 
 static bool is_listed(const struct vl_store_options *options, const MDB_val *name)
 {

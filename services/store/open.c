@@ -1,3 +1,6 @@
+/*
+ * Opening and closing (store.h).
+ */
 #include "store/inside.h"
 
 #include <errno.h>

@@ -1,3 +1,6 @@
+/*
+ * Who reads, what that holds back, and readers that died (store.h).
+ */
 #include "store/inside.h"
 
 #include <stdio.h>

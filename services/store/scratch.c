@@ -1,3 +1,7 @@
+/*
+ * A store in memory: its file has no name and no folder, and goes with the process. Nobody else can
+ * see it, so that it needs no lock.
+ */
 #include "store/inside.h"
 
 #include <errno.h>
@@ -6,11 +10,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-/*
- * A store in memory: its file has no name and no folder, and goes with the process. Nobody else can
- * see it, so that it needs no lock.
- */
 
 static int make_dbs(struct vl_store *store, const char *const *dbs)
 {

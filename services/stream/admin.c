@@ -1,3 +1,6 @@
+/*
+ * Topics made, grown, configured and described (stream.h).
+ */
 #include "stream/stream.h"
 
 #include "base/clock.h"

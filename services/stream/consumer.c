@@ -1,3 +1,6 @@
+/*
+ * Records read from partitions that are named (stream.h).
+ */
 #include "stream/stream.h"
 
 #include "base/clock.h"

@@ -1,3 +1,6 @@
+/*
+ * Records given to Kafka, and what became of each (stream.h).
+ */
 #include "stream/stream.h"
 
 #include "stream/handle.h"

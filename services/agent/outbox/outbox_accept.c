@@ -1,3 +1,6 @@
+/*
+ * Events and acks that come into a round (outbox.h).
+ */
 #include "agent/outbox/outbox_in.h"
 #include "bus/wire.h"
 

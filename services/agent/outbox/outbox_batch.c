@@ -1,14 +1,13 @@
+/*
+ * A lane's open batch begins with its head, which has `prev`, the digest of the previous batch. The
+ * sealer may still have that batch. So its place is left, and filled when the batch is sealed.
+ */
 #include "agent/outbox/outbox_in.h"
 
 #include "bus/wire.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/*
- * A lane's open batch begins with its head, which has `prev`, the digest of the previous batch. The
- * sealer may still have that batch. So its place is left, and filled when the batch is sealed.
- */
 
 #define BATCH_PREV 6
 

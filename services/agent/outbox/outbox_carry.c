@@ -1,3 +1,6 @@
+/*
+ * A new epoch, and the events that headquarters lacks, signed again in it.
+ */
 #include "agent/outbox/outbox_in.h"
 
 #include <string.h>

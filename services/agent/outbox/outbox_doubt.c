@@ -1,17 +1,18 @@
-#include "agent/outbox/outbox_in.h"
-
-#include <string.h>
-
 /*
  * A file and its copy look the same; only data outside the copy can distinguish them. So each start
  * has a token, kept in the outbox and in the mark, and the mark says how far the lanes had come:
  *
- * mark: new token, and the outbox's as `before`; outbox: new token; mark: new token alone
+ *	mark: new token, and the outbox's as `before`
+ *	outbox: new token
+ *	mark: new token alone
  *
  * and nothing is signed before the third is written. A crash between leaves the outbox with one of
  * the two tokens that the mark then has. Where the outbox is in doubt the first is left out: until
  * it has begun its new epochs the mark must go on denying it.
  */
+#include "agent/outbox/outbox_in.h"
+
+#include <string.h>
 
 /* One that is damaged says nothing. */
 static bool batch_is(struct vl_txn *txn, const struct vl_mark_lane *marked)

@@ -1,3 +1,6 @@
+/*
+ * Batches that headquarters has applied are deleted.
+ */
 #include "agent/outbox/outbox_in.h"
 
 #include <string.h>

@@ -1,7 +1,3 @@
-#include "agent/outbox/outbox_in.h"
-
-#include <string.h>
-
 /*
  * Ids of events that headquarters has applied are let go after a while: headquarters keeps its
  * own for ever, and knows a double by it.
@@ -11,6 +7,9 @@
  * are let go, some in each transaction; then the next note is made. So what is known is never
  * less than one such span, and, but for what waits for headquarters, never more than two.
  */
+#include "agent/outbox/outbox_in.h"
+
+#include <string.h>
 
 #define SPAN_SECONDS ((int64_t)15 * 24 * 3600)
 /* of the size, for one in a span: a row takes 75 to 100 bytes, and there are two spans */

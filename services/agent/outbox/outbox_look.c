@@ -1,3 +1,6 @@
+/*
+ * What the link and the tools read of an outbox.
+ */
 #include "agent/outbox/outbox_in.h"
 
 #include <stdlib.h>

@@ -1,12 +1,11 @@
-#include "agent/outbox/outbox_in.h"
-
-#include <string.h>
-
 /*
  * A batch that is corrupted on this disk. Headquarters can follow up to the last whole one before
  * it, which it has or will get. So the lane begins a new epoch behind that one. All whole batches
  * behind the damaged one are carried into it.
  */
+#include "agent/outbox/outbox_in.h"
+
+#include <string.h>
 
 /* Events of a batch that was given up: what is known of their ids is no longer so. */
 struct range {

@@ -1,7 +1,3 @@
-#include "agent/outbox/outbox_in.h"
-
-#include <string.h>
-
 /*
  * A chain's head that is corrupted. Where the chain had come to is not guessed: it begins a new
  * epoch, behind the newest batch that is kept and whole, or, where there is none, behind nothing.
@@ -9,6 +5,9 @@
  * chain does; where that is not certain they are left without a lane, and such an id cannot be
  * answered.
  */
+#include "agent/outbox/outbox_in.h"
+
+#include <string.h>
 
 /* The numbers that rows of ids have and no chain; the least number above all. */
 static enum vl_err find_orphans(const struct vl_outbox *outbox, struct vl_txn *txn,

@@ -1,5 +1,3 @@
-#include "agent/outbox/outbox_in.h"
-
 /*
  * What is kept was signed with the key of its day. When the mission has another key,
  * headquarters may know the old one only for what it had by then. So all that is kept is signed
@@ -10,6 +8,7 @@
  * on the way is made good at the next start. Where there is no room for it, the rest is signed
  * anew while room is made, in small steps; it is sent as it is meanwhile.
  */
+#include "agent/outbox/outbox_in.h"
 
 #define STEP_BYTES ((size_t)4 << 20)
 #define SMALL_STEP ((size_t)256 << 10) /* beside what else a transaction does */

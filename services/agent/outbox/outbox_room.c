@@ -1,13 +1,12 @@
-#include "agent/outbox/outbox_in.h"
-
-#include <stdio.h>
-#include <string.h>
-
 /*
  * How full it is. What counts is what cannot be used for something new: data, and pages that are
  * free but that somebody who reads an old snapshot may still need. So an event is taken only
  * where its room is really there.
  */
+#include "agent/outbox/outbox_in.h"
+
+#include <stdio.h>
+#include <string.h>
 
 #define MEASURE_BYTES ((size_t)4 << 20) /* accepted since it was last measured */
 #define RESERVE_LEAST ((size_t)16 << 20)

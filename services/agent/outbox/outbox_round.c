@@ -1,3 +1,6 @@
+/*
+ * A round is signed and stored, by this thread or the writer.
+ */
 #include "agent/outbox/outbox_in.h"
 
 #include "base/failpoint.h"

@@ -1,3 +1,6 @@
+/*
+ * One event enters the histories of what it touches, and marks them (fold.h).
+ */
 #include "base/checksum.h"
 #include "base/text.h"
 #include "bus/batch.h"

@@ -1,3 +1,6 @@
+/*
+ * A row folded without one of its sources, and nothing written (trial.h).
+ */
 #include "hq/fold/trial.h"
 
 #include "hq/fold/fold_state.h"

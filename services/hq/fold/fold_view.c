@@ -1,3 +1,6 @@
+/*
+ * What a view may ask of the fold while one row is made (view.h).
+ */
 #include "base/text.h"
 #include "bus/wire.h"
 #include "hq/fold/fold_state.h"

@@ -1,3 +1,6 @@
+/*
+ * Where a batch stands in its chain, and what it lets follow (apply_state.h).
+ */
 #include "base/text.h"
 #include "bus/chain.h"
 #include "hq/fold/views.h"

@@ -1,3 +1,6 @@
+/*
+ * What there is to read, and where it ends (feed_in.h).
+ */
 #include "base/log.h"
 #include "bus/types.h"
 #include "hq/fold/views.h"

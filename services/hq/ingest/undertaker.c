@@ -1,3 +1,6 @@
+/*
+ * Dead letters are sent to their topic (deadletter.h).
+ */
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/text.h"
